@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The per-CPU structure.  CONTRACT between the architecture, memory and scheduling.
+ *
+ * Everything in it belongs to its CPU (interrupts are off whenever thor runs), except where a lock or an atomic is named.
+ */
+#ifndef THOR_CPU_H
+#define THOR_CPU_H
+
+#include <thor/arch.h>
+#include <thor/spinlock.h>
+
+constexpr uint32_t CPUS_MAX = 64;
+
+#include <thor/memory/frame-cache.h>	/* struct frame_cache: this CPU's free pages */
+#include <thor/memory/shootdown.h>	/* struct shootdown_cpu */
+#include <thor/sched/run-queue.h>	/* struct run_queue: ready threads, inbox, idle flag */
+#include <thor/time/timer-heap.h>	/* struct timer_heap */
+
+struct space;
+
+struct cpu {
+	struct cpu *self;
+	uint32_t index;
+	bool is_online;
+	struct thread *current;		/* whose context user mode on this CPU has, NULL when idle */
+	struct space *active_space;	/* whose page table is loaded; holds a reference */
+	struct arch_cpu arch;
+	struct frame_cache frames;
+	struct shootdown_cpu shootdown;
+	struct run_queue run_queue;
+	struct timer_heap timers;
+	struct {
+		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
+		uint64_t entered_ns, irqs_off_max_ns;
+	} statistics;
+};
+
+extern struct cpu *cpu_table[CPUS_MAX];	/* set before a CPU goes online, never cleared */
+extern uint32_t cpu_count;
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernel objects: what a descriptor names.  CONTRACT.
+ *
+ * Every object starts with struct object.  `references` counts descriptors, and pointers inside the kernel; `destroy` runs at zero,
+ * on whatever CPU, without locks held.  `handles` counts descriptors (and messages in flight that carry one); when it falls to
+ * zero `abandon` tells the object that user mode can no longer name it (a lane shuts down, for example).
+ */
+#ifndef THOR_OBJECT_OBJECT_H
+#define THOR_OBJECT_OBJECT_H
+
+#include <abi/hel/types.h>
+#include <base/types.h>
+
+struct object;
+
+struct object_class {
+	enum hel_type type;
+	const char *name;
+	uint32_t rights;	/* all rights that make sense for it */
+	void (*destroy)(struct object *object);
+	void (*abandon)(struct object *object);	/* may be a no-op function, never NULL */
+};
+
+struct object {
+	const struct object_class *class;
+	_Atomic uint32_t references;
+	_Atomic uint32_t handles;
+};
+
+void object_init(struct object *object, const struct object_class *class);	/* one reference, no handle */
+void object_ref(struct object *object);
+void object_unref(struct object *object);	/* accepts NULL */
+void object_handle_ref(struct object *object);	/* a descriptor more; takes a reference too */
+void object_handle_unref(struct object *object);
+void object_abandon_nothing(struct object *object);
+
+#endif

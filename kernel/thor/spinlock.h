@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket spin locks with an order that debug builds check.  CONTRACT.
+ *
+ * thor always runs with interrupts off, so there is no irq-saving variant.  While it spins a CPU serves TLB shoot-downs
+ * (shootdown_poll), because the holder may be waiting for exactly that.
+ *
+ * Lock order: a CPU may take a lock only if its rank is greater than that of every lock it holds (equal ranks:
+ * ascending address, by spinlock_acquire_pair only).
+ */
+#ifndef THOR_SPINLOCK_H
+#define THOR_SPINLOCK_H
+
+#include <base/types.h>
+
+enum lock_rank : uint8_t {
+	LOCK_RANK_OBSERVE = 10,		/* thread observers and life cycle */
+	LOCK_RANK_STREAM = 20,
+	LOCK_RANK_UNIVERSE = 30,
+	LOCK_RANK_FUTEX = 40,
+	LOCK_RANK_EVENT = 45,
+	LOCK_RANK_QUEUE = 50,		/* completion side of a queue */
+	LOCK_RANK_SPACE = 60,		/* mappings and page table of a space */
+	LOCK_RANK_MEMORY = 70,		/* pages of one memory object */
+	LOCK_RANK_TIMER = 75,
+	LOCK_RANK_THREAD = 78,		/* run state of a thread */
+	LOCK_RANK_RUN_QUEUE = 80,
+	LOCK_RANK_SLAB = 90,
+	LOCK_RANK_FRAMES = 95,
+	LOCK_RANK_LOG = 100,
+};
+
+struct spinlock {
+	_Atomic uint16_t next, serving;
+	uint8_t rank;
+};
+
+static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
+{
+	lock->next = 0;
+	lock->serving = 0;
+	lock->rank = rank;
+}
+
+void spinlock_acquire(struct spinlock *lock);
+bool spinlock_try_acquire(struct spinlock *lock);
+void spinlock_release(struct spinlock *lock);
+void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b);
+bool spinlock_is_held(const struct spinlock *lock);	/* by anybody; for assertions */
+
+#endif
