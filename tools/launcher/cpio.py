@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Archives in the "newc" form of cpio, the form of an initial RAM disk.
+
+An initrd is any number of such archives one after the other; a later entry replaces an earlier
+one of the same name. The writer is deterministic: the same entries give the same bytes.
+"""
+
+import stat
+
+# 2026-01-01, the time of every file that is not given one
+DEFAULT_MTIME = 1767225600
+_TRAILER = 'TRAILER!!!'
+_MAGICS = (b'070701', b'070702')
+
+
+class CpioError(Exception):
+    """The archive is not one, or ends too early."""
+
+
+def _pad(length):
+    return b'\0' * (-length % 4)
+
+
+class Writer:
+    """Writes one archive to a binary stream. Parents have to be written before children."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._written = 0
+        self._inode = 0
+
+    def _put(self, data):
+        self._stream.write(data)
+        self._written += len(data)
+
+    def _header(self, name, mode, size, uid, gid, mtime, n_links, rdev):
+        raw_name = name.encode('utf-8', 'surrogateescape') + b'\0'
+        fields = (self._inode, mode, uid, gid, n_links, mtime, size, 0, 0,
+                  rdev[0], rdev[1], len(raw_name), 0)
+        head = b'070701' + b''.join(b'%08x' % field for field in fields)
+        self._put(head + raw_name + _pad(len(head) + len(raw_name)))
+
+    def entry(self, name, mode, data=b'', *, uid=0, gid=0, mtime=DEFAULT_MTIME, rdev=(0, 0)):
+        """Adds one entry; mode holds the type, data a file's bytes or a symlink's target."""
+        self._inode += 1
+        n_links = 2 if stat.S_ISDIR(mode) else 1
+        self._header(name, mode, len(data), uid, gid, int(mtime) & 0xffffffff, n_links, rdev)
+        self._put(data)
+        self._put(_pad(len(data)))
+
+    def directory(self, name, permissions=0o755, **attributes):
+        self.entry(name, stat.S_IFDIR | permissions, **attributes)
+
+    def file(self, name, data, permissions=0o644, **attributes):
+        self.entry(name, stat.S_IFREG | permissions, data, **attributes)
+
+    def symlink(self, name, target, **attributes):
+        raw_target = target.encode('utf-8', 'surrogateescape')
+        self.entry(name, stat.S_IFLNK | 0o777, raw_target, **attributes)
+
+    def finish(self):
+        """Writes the end mark and fills up to 512 bytes."""
+        self._inode = 0
+        self._header(_TRAILER, 0, 0, 0, 0, 0, 1, (0, 0))
+        self._put(b'\0' * (-self._written % 512))
+
+
+class Entry:
+    """One entry of an archive that is read: name, mode, and for symlinks the target."""
+
+    __slots__ = ('name', 'mode', 'target')
+
+    def __init__(self, name, mode, target):
+        self.name = name
+        self.mode = mode
+        self.target = target
+
+
+def normal_name(name):
+    """'./usr//bin/' -> 'usr/bin'; the root is ''."""
+    return '/'.join(part for part in name.split('/') if part not in ('', '.'))
+
+
+def read_index(stream):
+    """Yields an Entry for each member of a seekable stream of one or more archives."""
+    while True:
+        head = stream.read(110)
+        while head[:4] == b'\0\0\0\0':   # filling between archives
+            stream.seek(4 - len(head), 1)
+            head = stream.read(110)
+        if not head:
+            return
+        if len(head) < 110 or head[:6] not in _MAGICS:
+            raise CpioError('not a cpio archive of the "newc" form')
+        try:
+            fields = [int(head[6 + 8 * i:14 + 8 * i], 16) for i in range(13)]
+        except ValueError as error:
+            raise CpioError('damaged cpio header') from error
+        mode, size, name_size = fields[1], fields[6], fields[11]
+        raw_name = stream.read(name_size)
+        stream.seek(-(110 + name_size) % 4, 1)
+        name = raw_name.rstrip(b'\0').decode('utf-8', 'surrogateescape')
+        target = None
+        if stat.S_ISLNK(mode):
+            target = stream.read(size).decode('utf-8', 'surrogateescape')
+        else:
+            stream.seek(size, 1)
+        stream.seek(-size % 4, 1)
+        if name != _TRAILER:
+            yield Entry(normal_name(name), mode, target)
