@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""The launcher: boots the system and lends it this process's terminal or pipes."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import overlay
+import report
+import roots
+import terminal
+from machine import STATUS_PANIC, Machine
+from options import EXIT_PANIC, EXIT_TIMEOUT, EXIT_USAGE, UsageError, parse
+from session import End, Session
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_N_LOGS_KEPT = 40
+_POWER_OFF_SECONDS = 2.0
+_HANG_UP_SECONDS = 0.5
+_EXIT_SIGPIPE = 128 + 13
+
+
+def say(text):
+    """Prints a message of the launcher's own, also to a terminal that is raw."""
+    sys.stderr.write(''.join(f'{line}\r\n' if sys.stderr.isatty() else f'{line}\n'
+                             for line in text.splitlines()))
+    sys.stderr.flush()
+
+
+class Build:
+    """The files that the build has made for one architecture."""
+
+    def __init__(self, options):
+        self.name = f'{options.arch}-{options.build}'
+        self.type = options.build
+        self.folder = os.path.join(TOP, 'build', self.name)
+        self.eir = os.path.join(self.folder, 'boot/eir/eir')
+        self.thor = os.path.join(self.folder, 'kernel/thor/thor')
+        self.system = os.path.join(self.folder, 'image/system.cpio')
+        self.root = os.path.join(self.folder, 'image/root.cpio')
+
+    def missing(self):
+        return [path for path in (self.eir, self.system, self.root) if not os.path.exists(path)]
+
+    def make(self):
+        """Builds the system if it is not there; the build's output goes to stderr."""
+        if not self.missing():
+            return
+        say(f'hati: build/{self.name} is not built yet, building it')
+        subprocess.run(['make', '-C', TOP, 'guest', f'BUILD={self.type}'],
+                       stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+        if self.missing():
+            path = os.path.relpath(self.missing()[0], TOP)
+            raise UsageError(f"{path} is missing; does 'make' work?")
+
+
+def prepare_log(options):
+    """Makes an empty log and returns its path; without --log a new one in build/log."""
+    path = options.log
+    try:
+        if path is None:
+            folder = os.path.join(TOP, 'build/log')
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, f'hati-{os.getpid()}.log')
+            _forget_old_logs(folder)
+            _point_at(os.path.join(TOP, 'build/hati.log'), path)
+        with open(path, 'wb'):
+            pass
+    except OSError as error:
+        raise UsageError(f"--log: cannot write '{error.filename}': {error.strerror}") from error
+    return os.path.abspath(path)
+
+
+def _forget_old_logs(folder):
+    logs = [entry for entry in os.scandir(folder) if entry.name.startswith('hati-')]
+    with contextlib.suppress(OSError):   # another launcher may do the same
+        logs.sort(key=lambda entry: entry.stat().st_mtime)
+        for entry in logs[:-_N_LOGS_KEPT]:
+            os.unlink(entry.path)
+
+
+def _point_at(link, path):
+    with contextlib.suppress(OSError):
+        temporary = f'{link}.{os.getpid()}'
+        os.symlink(os.path.relpath(path, os.path.dirname(link)), temporary)
+        os.replace(temporary, link)
+
+
+def build_initrd(options, build, is_console):
+    """The archives one after the other, in a file without a name."""
+    initrd = tempfile.TemporaryFile()
+    with open(build.system, 'rb') as system:
+        shutil.copyfileobj(system, initrd, 1 << 20)
+    root, index = roots.open_root(options.root or build.root)
+    with root:
+        shutil.copyfileobj(root, initrd, 1 << 20)
+    initrd.write(b'\0' * (-initrd.tell() % 512))
+    overlay.write(initrd, options, index, is_console, terminal.size())
+    initrd.flush()
+    return initrd
+
+
+def fill_standard_files():
+    """Opens what is closed of stdin, stdout and stderr, so that no other file gets their numbers."""
+    while True:
+        fd = os.open(os.devnull, os.O_RDWR)
+        if fd > 2:
+            os.close(fd)
+            return
+
+
+def explain_end(machine, status, log_path, build):
+    """Tells why a guest that gave no exit status has ended."""
+    lines = report.read_log(log_path)
+    panic = report.panic_lines(lines)
+    if status == STATUS_PANIC or panic:
+        say('hati: the guest panicked')
+        shown = panic or report.tail(lines)
+        say('\n'.join(report.symbolized(shown, report.slide_of(lines), build.thor)))
+    else:
+        say(f'hati: the guest ended without an exit status (QEMU: {status}); its last words:')
+        say('\n'.join(report.tail(lines)))
+    if machine.messages():
+        say(machine.messages())
+    say(f'hati: the whole log is {os.path.relpath(log_path)}')
+
+
+def finish(machine, session, end, options, build, log_path):
+    """Ends the machine and returns the launcher's exit code."""
+    if end is End.EXIT:
+        status = machine.wait(_POWER_OFF_SECONDS)
+        if status == STATUS_PANIC:
+            explain_end(machine, status, log_path, build)
+            return EXIT_PANIC
+        return session.status
+    if end is End.GONE:
+        explain_end(machine, machine.wait(_POWER_OFF_SECONDS), log_path, build)
+        return EXIT_PANIC
+    if end is End.TIMEOUT:
+        say(f'hati: ended after {options.timeout:g} s (--timeout); '
+            f'the log is {os.path.relpath(log_path)}')
+        return EXIT_TIMEOUT
+    if end is End.BROKEN_PIPE:
+        return _EXIT_SIGPIPE
+    session.hang_up()
+    machine.wait(_HANG_UP_SECONDS)
+    return 0 if end is End.ESCAPE else 128 + session.signal
+
+
+def run(options):
+    build = Build(options)
+    build.make()
+    on_terminal = os.isatty(0) and os.isatty(1)
+    is_console = on_terminal and (options.tty or not options.command)
+    log_path = prepare_log(options)
+    with contextlib.ExitStack() as stack:
+        initrd = stack.enter_context(build_initrd(options, build, is_console))
+        if options.gdb:
+            say(f'hati: waiting for gdb: gdb {os.path.relpath(build.thor)} '
+                "-ex 'target remote localhost:1234'")
+        if is_console and not options.command:
+            say(f'hati: booting; Ctrl-] leaves; the log is {os.path.relpath(log_path)}')
+        machine = Machine(options, build.eir, log_path, initrd)
+        stack.callback(machine.stop)
+        if is_console:
+            stack.enter_context(terminal.RawTerminal(0))
+        session = Session(machine.channels, is_console, log_path, options.timeout)
+        stack.callback(session.close)
+        return finish(machine, session, session.run(), options, build, log_path)
+
+
+def main():
+    fill_standard_files()
+    try:
+        options = parse(sys.argv[1:])
+        return run(options) if options else 0
+    except UsageError as error:
+        say(f'hati: {error}')
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())
