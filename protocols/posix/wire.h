@@ -5,14 +5,15 @@
  * Each Linux thread has a stream of its own to posix; the thread's lane handle is in its thread page.  A request is one
  * exchange on that lane, without offer/accept:
  *
- *   shim:   SEND header+payload [SEND bulk]      RECEIVE_INLINE(POSIX_MESSAGE_MAX) reply [RECEIVE bulk]
- *   posix:  RECEIVE_INLINE(POSIX_MESSAGE_MAX) ... [RECEIVE bulk]      SEND(_SG) reply [SEND bulk]
+ *   shim:   SEND header+payload | SEND header, SEND payload      RECEIVE_INLINE(POSIX_REPLY_MAX) reply [RECEIVE bulk]
+ *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) ... [RECEIVE payload]      SEND(_SG) reply [SEND bulk]
  *
  * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is preceded by nothing and ends with its NUL (its
  * length is found by scanning; posix checks that the NUL is inside the payload).  args[i] of an _N kind are the counts.
  * For a pointer argument args[i] holds the size of its data in bytes.
- * BULK_IN: if args[k] <= POSIX_BULK_INLINE the bytes are in the payload, else POSIX_REQUEST_BULK_IN is set and they come by a
- * second SEND of exactly args[k] bytes.  BULK_OUT: if args[k] <= POSIX_BULK_INLINE the bytes follow the reply header, else
+ * If in_size > POSIX_INLINE_MAX the payload (and nothing else) comes by a second SEND of exactly in_size bytes and the
+ * first holds the header alone; POSIX_REQUEST_BULK_IN is then set.  BULK_IN data are payload like any other, args[k] bytes, at most
+ * POSIX_BULK_MAX.  BULK_OUT: if args[k] <= POSIX_BULK_INLINE the bytes follow the reply header, else
  * POSIX_REQUEST_BULK_OUT is set and posix always answers with a second SEND (zero bytes on error).
  * Reply data: the OUT/INOUT data of the arguments in order, each padded to 8 bytes, present only when result >= 0 (or the call's
  * row in posix says otherwise), sized as the request said (OUT_N: at most that, posix says how much in out_size only if it is
@@ -27,11 +28,11 @@
 #include <abi/hel/bounce.h>
 #include <abi/hel/queue.h>
 
-constexpr uint32_t POSIX_MESSAGE_MAX = 4096 * 2 + 512;	/* request: header and payload (two paths) */
+constexpr uint32_t POSIX_PAYLOAD_MAX = 262144;		/* payload of one request (execve); more is refused with E2BIG */
 constexpr uint32_t POSIX_REPLY_MAX = HEL_INLINE_MAX;	/* reply header and data */
 constexpr uint32_t POSIX_BULK_INLINE = 2048;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
-constexpr uint32_t POSIX_INLINE_MAX = 3584;
+constexpr uint32_t POSIX_INLINE_MAX = 3584;		/* payload that travels with the header */
 constexpr uint32_t POSIX_PATH_MAX = 4096;
 
 enum posix_request_flags : uint32_t {
@@ -69,7 +70,7 @@ enum posix_internal : uint32_t {
 	 * with rdi = its own thread page; its saved context (rax = 0) is in thread page .start_context. */
 	POSIX_CLONE = 10000,
 	/* execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc, envc; may come
-	 * as BULK_IN with args[4] = payload size.  On success there is no reply: the thread is replaced. */
+	 * by the second SEND.  On success there is no reply: the thread is replaced. */
 	POSIX_EXECVE = 10001,
 	POSIX_EXIT_THREAD = 10002,	/* args: status.  Last thread: the process ends.  No reply. */
 	POSIX_EXIT_GROUP = 10003,	/* args: status as of wait (code << 8, or signal | 0x80 core).  No reply. */
