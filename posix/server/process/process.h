@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes and threads as the rest of posix sees them.  CONTRACT.
+ */
+#ifndef POSIX_PROCESS_H
+#define POSIX_PROCESS_H
+
+#include <posix/server/request.h>
+
+struct fd_table;
+struct fs_context;
+struct tty;
+struct process;
+
+struct credentials {
+	uint32_t uid, euid, suid, fsuid;
+	uint32_t gid, egid, sgid, fsgid;
+	uint32_t n_groups;
+	uint32_t groups[64];
+};
+
+enum process_limit : uint32_t {	/* RLIMIT_* */
+	LIMIT_CPU, LIMIT_FSIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RSS, LIMIT_NPROC, LIMIT_NOFILE,
+	LIMIT_MEMLOCK, LIMIT_AS, LIMIT_LOCKS, LIMIT_SIGPENDING, LIMIT_MSGQUEUE, LIMIT_NICE, LIMIT_RTPRIO,
+	LIMIT_RTTIME, LIMIT_COUNT,
+};
+
+struct session {
+	uint32_t references;
+	uint32_t sid;
+	struct tty *tty;	/* controlling terminal, NULL: none */
+	struct list groups;
+};
+
+struct process_group {
+	uint32_t references;
+	uint32_t pgid;
+	struct session *session;
+	struct list_node session_node;
+	struct list members;	/* struct process.group_node */
+};
+
+struct process {
+	uint32_t pid;
+	struct process *parent;
+	struct process_group *group;
+	struct list_node group_node;
+	struct fd_table *files;
+	struct fs_context *fs;
+	struct credentials credentials;
+	uint64_t limits[LIMIT_COUNT][2];	/* soft, hard */
+	struct list threads;
+	char comm[16];
+	struct process_internal *internal;	/* process/'s: memory, children, exit status, page, timers … */
+};
+
+struct thread {
+	uint32_t tid;
+	struct process *process;
+	struct list_node process_node;
+	struct thread_internal *internal;
+};
+
+/* ---- signals (signal/signal.h has the rest) ----------------------------------------------------------------------- */
+struct signal_info {	/* what becomes siginfo_t */
+	int signal, code;
+	uint32_t pid, uid;
+	int32_t status;
+	uint64_t address, value;
+};
+
+void signal_send_process(struct process *process, const struct signal_info *info);
+void signal_send_group(struct process_group *group, const struct signal_info *info);
+struct process_group *process_group_find(uint32_t pgid);
+bool process_group_is_orphaned(const struct process_group *group);
+/* For tty job control: true if signal is blocked or ignored by the calling thread. */
+bool signal_is_ignored_or_blocked(struct thread *thread, int signal);
+/* The tty went away or the session leader died; drops the controlling terminal of the session. */
+void session_set_tty(struct session *session, struct tty *tty);
+/* tty/ implements: the leader of `session` exited. */
+void tty_session_leader_exited(struct tty *tty, struct session *session);
+
+#endif
