@@ -13,6 +13,7 @@
 constexpr uint32_t CPUS_MAX = 64;
 
 #include <thor/memory/frame-cache.h>	/* struct frame_cache: this CPU's free pages */
+#include <thor/memory/heap-cache.h>	/* struct heap_cache: this CPU's free heap objects */
 #include <thor/memory/shootdown.h>	/* struct shootdown_cpu */
 #include <thor/sched/run-queue.h>	/* struct run_queue: ready threads, inbox, idle flag */
 #include <thor/time/timer-heap.h>	/* struct timer_heap */
@@ -27,6 +28,7 @@ struct cpu {
 	struct space *active_space;	/* whose page table is loaded; holds a reference */
 	struct arch_cpu arch;
 	struct frame_cache frames;
+	struct heap_cache heap;
 	struct shootdown_cpu shootdown;
 	struct run_queue run_queue;
 	struct timer_heap timers;

@@ -20,8 +20,10 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_FUTEX = 40,
 	LOCK_RANK_EVENT = 45,
 	LOCK_RANK_QUEUE = 50,		/* completion side of a queue */
-	LOCK_RANK_SPACE = 60,		/* mappings and page table of a space */
-	LOCK_RANK_MEMORY = 70,		/* pages of one memory object */
+	LOCK_RANK_SPACE = 60,		/* mappings of a space */
+	LOCK_RANK_MEMORY = 70,		/* pages of one memory object that is no copy-on-write view */
+	LOCK_RANK_MEMORY_VIEW = 72,	/* pages of one copy-on-write object; taken after its source's */
+	LOCK_RANK_PAGE_TABLE = 74,	/* page table of a space */
 	LOCK_RANK_TIMER = 75,
 	LOCK_RANK_THREAD = 78,		/* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,

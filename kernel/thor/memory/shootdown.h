@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB shoot-down: making other CPUs forget translations of a space before its frames are reused.
+ *
+ * A request lives on the requester's stack. For each CPU on which the space is active it is posted on
+ * that CPU's list with one of the requester's own posts (one per target is enough, for a CPU has one
+ * request in flight at a time), the target is interrupted if its list was empty, and the requester
+ * polls its own list until all have acknowledged. A CPU that spins for a lock polls as well, so two
+ * CPUs that shoot at each other, or a target that waits for a lock the requester holds, make progress.
+ *
+ * No locks: a list is a stack that is pushed by compare-and-swap and emptied by one exchange.
+ */
+#ifndef THOR_MEMORY_SHOOTDOWN_H
+#define THOR_MEMORY_SHOOTDOWN_H
+
+#include <base/types.h>
+
+struct space;
+
+constexpr uint32_t SHOOTDOWN_PAGES_MAX = 16;	/* more pages than that: flush everything */
+
+struct shootdown_request {
+	struct space *space;
+	uint32_t n_pages;	/* above SHOOTDOWN_PAGES_MAX: everything */
+	_Atomic uint32_t n_pending;	/* CPUs that have not acknowledged */
+	uint64_t pages[SHOOTDOWN_PAGES_MAX];
+};
+
+struct shootdown_post {
+	struct shootdown_post *next;
+	struct shootdown_request *request;
+};
+
+struct shootdown_cpu {
+	struct shootdown_post *_Atomic first;	/* what this CPU is asked to flush */
+	struct shootdown_post posts[64];	/* owner CPU only: its own posts, by target */
+};
+
+/**
+ * shootdown_serve() - flush what other CPUs have asked this one to flush, and acknowledge
+ *
+ * Context: any, with interrupts off; takes no lock.
+ */
+void shootdown_serve(void);
+
+/**
+ * shootdown_poll() - shootdown_serve() if there is anything; for loops that spin
+ *
+ * Context: any, with interrupts off.
+ */
+void shootdown_poll(void);
+
+/**
+ * shootdown_run() - carry out a request on all CPUs where its space is active, this one included
+ * @request: space, n_pages and pages are filled in; on the caller's stack
+ *
+ * Returns when no CPU has the translations any more. Call it after the page table was edited.
+ */
+void shootdown_run(struct shootdown_request *request);
+
+#endif
