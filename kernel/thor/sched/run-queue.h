@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's half of struct cpu: the threads that are ready to run on this CPU.
+ *
+ * Threads come in over three ways: the owner inserts into the tree; the owner keeps one freshly woken thread in
+ * `handoff` until it knows whether the current one blocks; other CPUs push onto `inbox` and send an interrupt
+ * if it was empty. Idle CPUs take threads out of the tree under `lock`.
+ *
+ * Unfairness is kept lazily. virtual_ns grows by dt/n while n threads are schedulable on this CPU, so a ready thread's
+ * unfairness is its constant key + virtual_ns, and the running one's key falls by the time it ran: the tree
+ * never needs to be reordered. See docs/internals/scheduling.md.
+ */
+#ifndef THOR_SCHED_RUN_QUEUE_H
+#define THOR_SCHED_RUN_QUEUE_H
+
+#include <base/tree.h>
+#include <base/types.h>
+#include <thor/spinlock.h>
+
+struct thread;
+struct object;
+
+struct run_queue {
+	struct spinlock lock;
+	struct tree ready;			/* guarded by lock; ordered by priority, then key, best first */
+	struct thread *best;			/* guarded by lock; the first of the tree */
+	_Atomic uint32_t n_ready;		/* size of the tree; written under lock */
+
+	_Atomic(struct thread *) inbox;		/* stack of threads pushed by other CPUs, linked by inbox_next */
+	_Atomic bool is_idle;			/* in arch_idle or on the way to it; a hint for placing threads */
+	_Atomic bool needs_look;		/* set by anybody: look again before entering user mode */
+
+	/* owner only */
+	struct thread *handoff;			/* woken here, runs next if the current one blocks */
+	int64_t virtual_ns;			/* V: sum of dt / n */
+	uint64_t counted_until_ns;		/* up to when V and the current thread's run time are counted */
+	uint64_t slice_end_ns;			/* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
+	uint64_t timer_set_ns;			/* what the hardware timer is set to */
+	struct object *deferred;		/* objects to abandon or destroy on the way out, see object.c */
+	bool is_reaping;			/* `deferred` is being worked on */
+	uint32_t steal_from;			/* where the last search for work began */
+};
+
+#endif
