@@ -2,35 +2,81 @@
 #
 # The commands of README.md. The build itself is meson's: see meson.build.
 #
-#   make        set up this machine and build everything
-#   make run    ... and boot to a shell in QEMU
-#   make test   ... and run every test
+#   make            set up this machine (Debian packages) and build everything
+#   make run        ... and boot to a shell in QEMU
+#   make test       ... and run every test; T='word...' only those whose names hold a word
+#   make bench      ... and compare with Linux, in executed instructions
+#   make docs       check the handbook and write build/docs
+#   make format     format the C sources
+#   make lint       tidy, formatting, clang-tidy
+#   make clean      remove build/
 #
-# BUILD=release builds without assertions.
+# BUILD=release builds without assertions. V=1 shows commands.
 
 ARCH := x86_64
 BUILD := debug
 JOBS := $(shell nproc)
 GUEST := build/$(ARCH)-$(BUILD)
 HOST := build/host
-buildtype_debug := debugoptimized
-buildtype_release := release
+TEST_FLAGS := $(addprefix --only ,$(T))
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
-.PHONY: all setup guest host
+meson_type_debug := --buildtype debugoptimized
+meson_type_release := --buildtype release -Ddebug=true -Doptimization=2
+ninja_flags := $(if $(V),-v,--quiet)
+
+.PHONY: all setup guest host run test bench docs format lint clean
 all: guest host
+	@echo "make: built $(GUEST) and $(HOST); './hati run' boots, 'make test' tests"
 
 setup:
+	@tools/setup/install.sh
 
-$(GUEST)/build.ninja:
+$(GUEST)/build.ninja: | setup
+	@echo "make: configuring $(GUEST)"
 	@meson setup $(GUEST) --cross-file meson/$(ARCH).ini --native-file meson/host.ini \
-		--buildtype $(buildtype_$(BUILD)) -Doptimization=2 -Ddebug=true
+		$(meson_type_$(BUILD)) $(if $(V),,>$(GUEST).log || { cat $(GUEST).log; exit 1; })
 
-$(HOST)/build.ninja:
+$(HOST)/build.ninja: | setup
+	@echo "make: configuring $(HOST)"
 	@meson setup $(HOST) --native-file meson/host.ini \
-		-Db_sanitize=address,undefined -Db_lundef=false
+		-Db_sanitize=address,undefined -Db_lundef=false \
+		$(if $(V),,>$(HOST).log || { cat $(HOST).log; exit 1; })
+
+$(GUEST)/build.ninja $(HOST)/build.ninja: | build
+build:
+	@mkdir -p build
 
 guest: setup $(GUEST)/build.ninja
-	@ninja -C $(GUEST) -j $(JOBS)
+	@echo "make: building $(GUEST)"
+	@ninja -C $(GUEST) -j $(JOBS) $(ninja_flags)
 
 host: setup $(HOST)/build.ninja
-	@ninja -C $(HOST) -j $(JOBS)
+	@echo "make: building $(HOST)"
+	@ninja -C $(HOST) -j $(JOBS) $(ninja_flags)
+
+run: guest
+	@./hati run --build $(BUILD)
+
+test: guest host
+	@$(PYTHON) -B tools/test/run.py --build $(BUILD) $(TEST_FLAGS)
+
+bench: setup
+	@$(MAKE) --no-print-directory guest BUILD=release
+	@bench/run.sh
+
+docs:
+	@$(PYTHON) -B tools/docs/docs.py --output build/docs
+
+sources = $(shell git ls-files '*.c' '*.h' | grep -v -x -f tools/tidy/foreign-style)
+
+format: setup
+	@clang-format-19 -i $(sources)
+
+lint: setup guest
+	@$(PYTHON) -B tools/tidy/tidy.py
+	@clang-format-19 --dry-run -Werror $(sources)
+	@$(PYTHON) -B tools/tidy/analyse.py --build $(GUEST)
+
+clean:
+	@rm -rf build

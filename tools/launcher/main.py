@@ -25,9 +25,10 @@ _EXIT_SIGPIPE = 128 + 13
 
 def say(text):
     """Prints a message of the launcher's own, also to a terminal that is raw."""
-    sys.stderr.write(''.join(f'{line}\r\n' if sys.stderr.isatty() else f'{line}\n'
-                             for line in text.splitlines()))
-    sys.stderr.flush()
+    line_end = '\r\n' if os.isatty(2) else '\n'
+    data = ''.join(line + line_end for line in text.splitlines()).encode('utf-8', 'replace')
+    with contextlib.suppress(OSError):
+        os.write(2, data)
 
 
 class Build:
@@ -128,6 +129,15 @@ def explain_end(machine, status, log_path, build):
     say(f'hati: the whole log is {os.path.relpath(log_path)}')
 
 
+def explain_timeout(session, options, log_path):
+    """A guest that never came up has said why in its log, perhaps."""
+    if not session.is_ready:
+        say('hati: the guest did not come up; its last words:')
+        say('\n'.join(report.tail(report.read_log(log_path))))
+    say(f'hati: ended after {options.timeout:g} s (--timeout); '
+        f'the log is {os.path.relpath(log_path)}')
+
+
 def finish(machine, session, end, options, build, log_path):
     """Ends the machine and returns the launcher's exit code."""
     if end is End.EXIT:
@@ -140,8 +150,7 @@ def finish(machine, session, end, options, build, log_path):
         explain_end(machine, machine.wait(_POWER_OFF_SECONDS), log_path, build)
         return EXIT_PANIC
     if end is End.TIMEOUT:
-        say(f'hati: ended after {options.timeout:g} s (--timeout); '
-            f'the log is {os.path.relpath(log_path)}')
+        explain_timeout(session, options, log_path)
         return EXIT_TIMEOUT
     if end is End.BROKEN_PIPE:
         return _EXIT_SIGPIPE

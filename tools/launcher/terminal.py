@@ -2,7 +2,6 @@
 """The user's terminal: raw while the guest has it, and its size."""
 
 import os
-import sys
 import termios
 import tty
 
@@ -27,7 +26,7 @@ class RawTerminal:
 
 def size():
     """(rows, columns) of the terminal, 24 by 80 where there is none."""
-    for fd in (sys.stdin.fileno(), sys.stdout.fileno()):
+    for fd in (0, 1):
         try:
             columns, rows = os.get_terminal_size(fd)
         except OSError:
