@@ -65,9 +65,10 @@ constexpr int64_t LINUX_ERESTART_RESTARTBLOCK = 516;	/* restart_syscall if no ha
 
 /* Requests that are no Linux call.  args as commented; strings in payload. */
 enum posix_internal : uint32_t {
-	/* fork/vfork/clone: args: clone flags | exit signal, child stack, parent_tid ptr, child_tid ptr, tls,
-	 * address of the saved struct hel_registers on the shim stack.  The child starts at the shim's entry_child
-	 * with rdi = its own thread page; its saved context (rax = 0) is in thread page .start_context. */
+	/* fork/vfork/clone: args: clone flags | exit signal, child stack (already in the registers), parent_tid ptr,
+	 * child_tid ptr, tls, fpu context address; payload: struct hel_registers the child starts with (rax = 0).  posix
+	 * copies them to .start_registers of the child's thread page, args[5] to .start_fpu, args[3] to .clear_child_tid if
+	 * CLONE_CHILD_CLEARTID; the child starts at the shim's entry_child.  result: tid. */
 	POSIX_CLONE = 10000,
 	/* execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc, envc; may come
 	 * by the second SEND.  On success there is no reply: the thread is replaced. */
@@ -128,9 +129,8 @@ struct posix_thread_page {
 	hel_handle lane;	/* 280 */
 	uint32_t tid;		/* 288 */
 	uint32_t slot;		/* 292 */
-	uint64_t start_context;	/* 296: user address of a struct hel_registers to start with (clone, fork), or 0: use start_ip/sp (exec) */
-	uint64_t start_ip;	/* 304 */
-	uint64_t start_sp;	/* 312 */
+	uint64_t start_fpu;	/* 296: user address of an XSAVE area to start with, 0: the initial state */
+	uint64_t reserved_start[2];	/* 304 */
 	/* signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or its process); the
 	 * shim writes signal_mask; both with atomic operations */
 	_Atomic uint64_t signals_pending;	/* 320 */
@@ -152,6 +152,7 @@ struct posix_thread_page {
 	uint64_t is_full_return;	/* 448: leave by restoring all registers from full_frame */
 	uint64_t restart_args[4];	/* 456 */
 	uint64_t shim_private[32];	/* 488 … 743 */
+	struct hel_registers start_registers;	/* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
 };
 
 /* ---- process page --------------------------------------------------------------------------------------------- */
