@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * x86-64: the types that portable thor embeds, and the operations that must be inline.
+ *
+ * The kernel's gs base is the address of this CPU's struct cpu while thor runs; user mode's own gs base waits in
+ * the other register of the swapgs pair.  Offsets that assembly uses are in <thor/arch/offsets.h>, checked in layout.c.
+ */
+#ifndef THOR_ARCH_TYPES_H
+#define THOR_ARCH_TYPES_H
+
+#include <base/types.h>
+#include <thor/arch/offsets.h>
+
+struct cpu;
+struct hel_bounce;
+struct hel_bounce_page;
+
+/* ---- a thread's saved state ------------------------------------------------------------------------------- */
+
+/*
+ * The first part is also the frame that an entry pushes: TSS.rsp0 points behind `ss` of the current thread's context, so that
+ * the processor and the entry code store user registers where they stay; nothing is copied.  The order is that of the pushes.
+ */
+struct arch_context {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t vector;		/* of the entry; ARCH_VECTOR_SYSCALL: rcx and r11 need not be restored */
+	uint64_t error_code;
+	uint64_t rip, cs, rflags, rsp, ss;
+	/* not pushed */
+	uint64_t fs_base, gs_base;	/* valid while the thread is current nowhere */
+	struct hel_bounce_page *bounce_page;	/* kernel address, NULL: not bounced */
+	uint64_t bounce_entry;
+	void *fpu_area;			/* XSAVE area, 64-byte aligned; NULL until the first use */
+	void *fpu_storage;		/* what the heap gave for it */
+	uint32_t bases_cpu;		/* the CPU whose registers hold fs_base, gs_base; ARCH_NO_CPU: none */
+	uint32_t fpu_cpu;		/* the CPU whose registers hold the FPU state, likewise */
+	bool is_fpu_saved;		/* the area has the state that is in the registers */
+} ALIGNED(16);
+
+/* ---- page tables --------------------------------------------------------------------------------------------- */
+
+struct arch_page_table {
+	uint64_t root_phys;
+	uint64_t n_tables;		/* tables below the root: what this space costs beyond its frames */
+};
+
+struct arch_irq_state {
+	uint64_t flags;
+};
+
+/* ---- the architecture's part of struct cpu ------------------------------------------------------------------ */
+
+struct arch_tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t io_map_base;
+} PACKED;
+
+struct arch_cpu {
+	/* used by entry.S: see offsets.h */
+	struct arch_context *context;	/* of the current or last thread: where entries from user mode save */
+	uint64_t frame_end;		/* behind context->ss; the same as tss.rsp[0] */
+	uint64_t scratch;
+	uint64_t stack_top;
+	struct hel_bounce_page *bounce_page;	/* of the current thread */
+	uint64_t bounce_entry;
+
+	uint32_t lapic_id;
+	bool is_fpu_trapping;		/* CR0.TS is set */
+	bool is_timer_armed;
+	struct arch_context *bases_owner;	/* whose fs and gs base are loaded, if it agrees (bases_cpu) */
+	struct arch_context *fpu_owner;	/* whose FPU state is in the registers, if it agrees (fpu_cpu) */
+	uint64_t root_phys;		/* what CR3 holds */
+	uint64_t stacks_address;	/* lowest guard page */
+	uint64_t vectors[4];		/* bitmap of device vectors in use */
+	uint64_t gdt[9];
+	uint32_t padding;		/* makes tss.rsp[] aligned */
+	struct arch_tss tss;
+};
+
+constexpr uint32_t ARCH_NO_CPU = ~0u;
+
+/* ---- inline operations ---------------------------------------------------------------------------------------- */
+
+/** arch_this_cpu() - struct cpu of the CPU that runs this; never changes under thor, which does not migrate */
+static inline struct cpu *arch_this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__("movq %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+/** arch_pause() - tell the processor that this is a spin loop */
+static inline void arch_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline void arch_irqs_disable(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+static inline struct arch_irq_state arch_irqs_save(void)
+{
+	struct arch_irq_state state;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(state.flags) : : "memory");
+	return state;
+}
+
+static inline void arch_irqs_restore(struct arch_irq_state state)
+{
+	__asm__ volatile("pushq %0; popfq" : : "r"(state.flags) : "memory", "cc");
+}
+
+/* Written once, by arch_init_boot_cpu. */
+extern uint64_t arch__direct_map_base;
+extern uint64_t arch__image_base, arch__image_end, arch__image_phys;
+
+/** arch_phys_to_virt() - where the direct map has @phys (RAM and the low 4 GiB) */
+static inline void *arch_phys_to_virt(uint64_t phys)
+{
+	return (void *)(arch__direct_map_base + phys);
+}
+
+/** arch_virt_to_phys() - physical address of a pointer into the direct map or thor's image */
+static inline uint64_t arch_virt_to_phys(const void *pointer)
+{
+	uint64_t address = (uint64_t)pointer;
+
+	if (address >= arch__image_base && address < arch__image_end) {
+		return address - arch__image_base + arch__image_phys;
+	}
+	return address - arch__direct_map_base;
+}
+
+/* ---- additions to the contract (<thor/arch.h>) ------------------------------------------------------------- */
+
+/**
+ * arch_context_set_bounce() - make the thread of @context a bounced one, or none
+ * @page: the bounce page through the kernel's direct map, wired as long as it is set; NULL: no bounce
+ * @bounce: copied; entries that are no user addresses become an unmapped one; gs base is not touched
+ */
+void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_page *page,
+	const struct hel_bounce *bounce);
+
+/** arch_context_set_gs_base() - for a thread that does not run; an address that is not canonical is ignored */
+void arch_context_set_gs_base(struct arch_context *context, uint64_t gs_base);
+
+#endif
