@@ -85,6 +85,8 @@ void arch_call_return(struct arch_context *context, int64_t result, uint64_t val
 /* Put the user ip back onto the system call instruction, so that the call is made again. */
 void arch_call_restart(struct arch_context *context);
 uint64_t arch_context_ip(const struct arch_context *context);
+/* What a page fault wanted, as enum space_access; 0: the fault is none. */
+uint32_t arch_fault_access(const struct hel_fault *fault);
 /* For kick and fault delivery: ip and rsp change, everything else stays (rflags: TF, DF, AC cleared). */
 void arch_context_redirect(struct arch_context *context, uint64_t ip, uint64_t sp);
 

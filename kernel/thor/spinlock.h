@@ -14,6 +14,7 @@
 #include <base/types.h>
 
 enum lock_rank : uint8_t {
+	LOCK_RANK_SUBMIT = 5,		/* submission side of a queue */
 	LOCK_RANK_OBSERVE = 10,		/* thread observers and life cycle */
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
@@ -27,6 +28,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_TIMER = 75,
 	LOCK_RANK_THREAD = 78,		/* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,
+	LOCK_RANK_RANDOM = 85,
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,
 	LOCK_RANK_LOG = 100,

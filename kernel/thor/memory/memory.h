@@ -77,6 +77,9 @@ int space_copy_between(struct space *to_space, uint64_t to, struct space *from_s
 /* The frame behind a user word and the offset in it, for futexes: key for shared and private words alike. Holds no reference
  * unless out_phys is asked with for_reference. */
 int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys);	/* with a frame reference */
+/* The mapping behind a user word, as the key of futexes: the memory object (with a reference) and the offset in it. Unlike a
+ * frame it stays the same when the page is copied on write, so a fork does not part waiter and waker. */
+int space_locate(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
 /* Make `space` the one whose user half is loaded on this CPU (keeps active_cpus, references). NULL: none. */
 void space_activate(struct space *space);
 

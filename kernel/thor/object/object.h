@@ -26,6 +26,8 @@ struct object {
 	const struct object_class *class;
 	_Atomic uint32_t references;
 	_Atomic uint32_t handles;
+	struct object *deferred_next;	/* this CPU's list of objects to abandon or destroy */
+	_Atomic uint32_t deferred;	/* is on such a list */
 };
 
 void object_init(struct object *object, const struct object_class *class);	/* one reference, no handle */
@@ -34,5 +36,12 @@ void object_unref(struct object *object);	/* accepts NULL */
 void object_handle_ref(struct object *object);	/* a descriptor more; takes a reference too */
 void object_handle_unref(struct object *object);
 void object_abandon_nothing(struct object *object);
+
+/*
+ * Abandoning and destroying is always deferred to the end of the stay in the kernel, so references may be dropped under any
+ * lock and long chains (a universe full of universes) need no stack. object_reap() does what is due; sched_leave() calls it.
+ */
+struct cpu;
+bool object_reap(struct cpu *cpu, unsigned budget);	/* true: something is left */
 
 #endif

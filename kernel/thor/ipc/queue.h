@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queues: the kernel side of abi/hel/queue.h.
+ *
+ * Locks: `submit_lock` (rank SUBMIT, the lowest) is held while records are consumed and while operations of this queue are
+ * cancelled; `lock` (rank QUEUE) guards the completion side. User mode writes into the same memory at any time: each word is
+ * read once into a local copy and checked; nothing the kernel relies on is kept there.
+ *
+ * An operation holds a reference to its queue. When the last handle of a queue is closed, all its operations are cancelled;
+ * the results of the cancelled ones go to memory that may still be mapped, and to nobody.
+ */
+#ifndef THOR_IPC_QUEUE_H
+#define THOR_IPC_QUEUE_H
+
+#include <abi/hel/queue.h>
+#include <base/list.h>
+#include <thor/ipc/operation.h>
+#include <thor/object/object.h>
+#include <thor/spinlock.h>
+
+constexpr uint32_t QUEUE_TAG_BUCKETS = 32;
+constexpr uint32_t QUEUE_OPERATIONS_MAX = 16384;
+constexpr uint32_t QUEUE_WAITERS_MAX = 16;
+
+struct memory;
+struct thread;
+
+struct queue {
+	struct object object;
+	struct hel_queue_params params;		/* immutable */
+	struct hel_queue_header *header;	/* direct map; immutable */
+	uint8_t *ring;
+	uint64_t header_bytes;			/* header and ring, whole pages */
+	uint64_t header_phys;
+	unsigned header_order;
+	uint32_t piece_bytes;			/* a chunk, or a page with several */
+	uint32_t n_pieces;
+	unsigned piece_order;
+	uint64_t *pieces_phys;
+
+	struct spinlock submit_lock;
+	uint32_t submit_head;			/* guarded by submit_lock: our copy, the truth */
+	bool is_dead;				/* guarded by submit_lock: no handle left */
+
+	struct spinlock lock;			/* guards all below */
+	struct hel_chunk *chunk;		/* the current one, NULL: none */
+	uint32_t chunk_used;			/* bytes of elements in it */
+	uint32_t supply_head;			/* entries of the supply ring taken so far */
+	bool is_corrupt;			/* the supply was nonsense; the next drive says so */
+	_Atomic uint32_t n_completions;		/* our copy of the header's; written under lock */
+	uint32_t n_operations;
+	struct list stalled;			/* completed operations that found no chunk */
+	struct list waiters;			/* struct thread by wait.node */
+	uint32_t n_waiters;
+	struct list tags[QUEUE_TAG_BUCKETS];	/* operations that are not complete, by context */
+};
+
+/** queue_of() - the queue around its object */
+static inline struct queue *queue_of(struct object *object)
+{
+	return container_of(object, struct queue, object);
+}
+
+/** queue_create() - a queue with zeroed memory; -ERR_ILLEGAL_ARGS (bad params), -ERR_NO_MEMORY */
+MUST_USE int queue_create(const struct hel_queue_params *params, struct queue **out_queue);
+
+/** queue_create_memory() - a memory object over the queue's pages, for mapping it */
+MUST_USE int queue_create_memory(struct queue *queue, struct memory **out_memory);
+
+/**
+ * queue_submit() - consume what user mode has submitted
+ *
+ * Return: 0; -ERR_QUEUE_CORRUPT: nonsense was skipped; -ERR_NO_MEMORY: stopped before a record for which there was not even an
+ * operation; THREAD_WAIT_RESTART: paused, the call has to be made again.
+ */
+MUST_USE int queue_submit(struct queue *queue, struct thread *thread);
+
+/**
+ * queue_wait() - let the current thread wait until n_completions differs from @seen
+ *
+ * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread); -ERR_KICKED, -ERR_TIMED_OUT,
+ * -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
+ */
+MUST_USE int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen,
+	uint64_t deadline_ns, bool *out_is_blocked);
+
+/**
+ * operation_init() - an operation of @queue, submitted by @record; counted and cancellable from now on
+ *
+ * Context: submit lock held. Takes a queue reference. The result must fit a chunk: see queue_result_max().
+ */
+void operation_init(struct operation *operation, const struct operation_class *class,
+	struct queue *queue, const struct hel_record *record);
+
+/** queue_result_max() - largest result (after struct hel_element) that fits a chunk of @queue */
+static inline uint32_t queue_result_max(const struct queue *queue)
+{
+	return queue->params.chunk_size - sizeof(struct hel_chunk) - sizeof(struct hel_element);
+}
+
+#endif

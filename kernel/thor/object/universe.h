@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Universes: tables of descriptors.
+ *
+ * A descriptor is an object and the rights that its holder has on it. A handle is an index and the generation of the slot,
+ * so that a handle to a closed descriptor is an error for 2^32 reuses of the slot. Slots live in leaves that
+ * never move while the universe exists; only the directory of leaves is replaced when it grows.
+ *
+ * Look-ups take the universe's lock for a few instructions. (Leaves that never move and generations that are checked after the
+ * reference was taken are what an epoch-based look-up without lock needs; see docs/internals/operations.md.)
+ *
+ * A universe lives as descriptors while it has threads or handles (both are handle references); when the last goes it is
+ * *dead*: every descriptor is closed and attaching fails. Operations in flight only hold a plain reference.
+ */
+#ifndef THOR_OBJECT_UNIVERSE_H
+#define THOR_OBJECT_UNIVERSE_H
+
+#include <thor/object/object.h>
+#include <thor/spinlock.h>
+
+constexpr uint32_t UNIVERSE_LEAF_SLOTS = 64;
+constexpr uint32_t UNIVERSE_HANDLES_MAX = 1u << 18;
+
+struct universe_leaf;
+
+struct universe {
+	struct object object;
+	struct spinlock lock;
+	struct universe_leaf **leaves;	/* guarded by lock, as all below */
+	uint32_t n_leaves, n_leaves_max;
+	uint32_t free_head;		/* index of a free slot, UINT32_MAX: none */
+	uint32_t n_handles;
+	bool is_dead;
+};
+
+struct descriptor {
+	struct object *object;	/* with a reference */
+	uint32_t rights;
+};
+
+/** universe_create() - an empty table; the caller gets the one reference */
+MUST_USE int universe_create(struct universe **out_universe);
+
+/** universe_of() - the universe around its object */
+static inline struct universe *universe_of(struct object *object)
+{
+	return container_of(object, struct universe, object);
+}
+
+/**
+ * universe_attach() - make a descriptor for @object (borrowed; it gets a handle reference)
+ * @rights: cut to those that make sense for the object's class
+ *
+ * Return: 0, -ERR_NO_MEMORY, -ERR_NO_SPACE (table full), -ERR_ILLEGAL_STATE (universe is dead).
+ */
+MUST_USE int universe_attach(
+	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle);
+
+/** universe_find() - the descriptor behind @handle with a reference; -ERR_BAD_HANDLE */
+MUST_USE int universe_find(
+	struct universe *universe, hel_handle handle, struct descriptor *out_descriptor);
+
+/**
+ * universe_lookup() - the object behind @handle, of type @type and with all of @rights
+ *
+ * Return: 0 and a referenced object, -ERR_BAD_HANDLE, -ERR_BAD_TYPE, -ERR_NO_RIGHTS.
+ */
+MUST_USE int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object);
+
+/** universe_close() - remove a descriptor; -ERR_BAD_HANDLE */
+MUST_USE int universe_close(struct universe *universe, hel_handle handle);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: a context in user mode with a universe and a space.
+ *
+ *                      start                picked              hel_drive, hel_futex_wait
+ *   STOPPED (new) ------------> RUNNABLE ------------> RUNNING --------------------------> WAITING
+ *      ^  |                     ^  ^  |                 |  |                                 |
+ *      |  | resume (or a kill)  |  |  +-- preempted <---+  | fault, interrupt, bad call      |
+ *      |  +---------------------+  +------------------------------------- woken -------------+
+ *      +---------------------------------------------------+        (with a result, or to be killed)
+ *
+ *   RUNNING -> TERMINATED: exit, or a kill seen on the way out. A killed thread that waits or is stopped is made
+ *   runnable first, so that termination happens in one place: on the CPU that picked it.
+ *   STOPPED <-> EXAMINED: another thread reads or writes its registers; lasts for one copy.
+ *
+ * The state is one atomic: RUNNING -> anything is a store by the CPU that runs it; every other transition is a compare and
+ * exchange, so of a wake-up, a deadline, a kick and a kill that race exactly one wins and owns what follows.
+ * Whoever wants something of a thread sets a flag in `attention` *before* it looks at the state; the thread looks at
+ * `attention` *after* it changed its state to WAITING or STOPPED (both sequentially consistent): one sees the other.
+ *
+ * `on_cpu` names the CPU that still has the thread's context (FPU registers, kernel stack in use); it is cleared
+ * after arch_context_leave(). A woken thread that is still on a CPU can only be put into that CPU's inbox.
+ */
+#ifndef THOR_SCHED_THREAD_H
+#define THOR_SCHED_THREAD_H
+
+#include <abi/hel/bounce.h>
+#include <base/list.h>
+#include <base/tree.h>
+#include <thor/arch.h>
+#include <thor/object/object.h>
+#include <thor/spinlock.h>
+#include <thor/time/timer-heap.h>
+
+struct cpu;
+struct futex_bucket;
+struct memory;
+struct operation;
+struct queue;
+struct space;
+struct universe;
+
+/* The first five are those of struct hel_thread_stats. */
+enum thread_state : uint32_t {
+	THREAD_STOPPED,
+	THREAD_RUNNABLE,
+	THREAD_RUNNING,
+	THREAD_WAITING,
+	THREAD_TERMINATED,
+	THREAD_EXAMINED,
+};
+
+enum thread_attention : uint32_t {
+	THREAD_ATTENTION_KICK = 1,	/* bounced: deliver on the way out */
+	THREAD_ATTENTION_KILL = 2,
+	THREAD_ATTENTION_INTERRUPT = 4,
+	THREAD_ATTENTION_MIGRATE = 8,	/* the affinity changed */
+	THREAD_ATTENTION_EXIT = 15,	/* those that the way out of the kernel looks at */
+	THREAD_ATTENTION_LATCH = 16,	/* not bounced: the next wait ends at once with ERR_KICKED */
+};
+
+/* What a wait ended with besides errors of errors.def: make the call again when the thread runs on. */
+constexpr int THREAD_WAIT_RESTART = 1;
+
+/*
+ * The one wait that a thread can be in. `finish` runs on the CPU that picked the woken thread, before anything else: it
+ * takes the node off the list it may still be on, cancels the timer and sets the call's result.
+ */
+struct thread_wait {
+	void (*finish)(struct thread *thread);	/* NULL: no wait */
+	int result;				/* written by whoever won WAITING -> RUNNABLE */
+	struct list_node node;			/* guarded by the lock of what is waited for */
+	struct timer timer;			/* the deadline */
+	struct queue *queue;			/* hel_drive: referenced */
+	_Atomic(struct futex_bucket *) bucket;	/* hel_futex_wait */
+	const struct memory *futex_memory;	/* key, referenced; guarded by the bucket's lock */
+	uint64_t futex_offset;
+	uint32_t futex_bitset;
+};
+
+struct thread_bounce {
+	struct hel_bounce_page *page;	/* in the direct map; NULL: not bounced */
+	uint64_t page_phys;		/* with a frame reference */
+	uint64_t address;		/* where the space has it */
+	struct hel_bounce entries;
+};
+
+struct thread_credentials {
+	uint8_t bytes[16];
+};
+
+struct thread {
+	struct object object;
+	struct arch_context arch;
+
+	/* immutable from creation to termination */
+	struct universe *universe;	/* with a handle reference: it lives while it has threads */
+	struct space *space;
+	struct thread_bounce bounce;
+	struct thread_credentials credentials;
+
+	_Atomic(enum thread_state) state;
+	_Atomic uint32_t attention;	/* enum thread_attention */
+	_Atomic(struct cpu *) on_cpu;
+	_Atomic bool is_started;
+
+	/* scheduling: whoever made it RUNNABLE, then the CPU that has it in its tree or runs it */
+	struct tree_node ready_node;
+	struct thread *inbox_next;
+	int64_t key;			/* in a run queue or running: unfairness - virtual_ns; else the unfairness */
+	_Atomic int32_t priority;	/* -8 … 7; greater goes first */
+	_Atomic uint64_t affinity;	/* bit per CPU */
+	uint32_t last_cpu;
+
+	struct thread_wait wait;
+
+	/* observation, guarded by observe_lock */
+	struct spinlock observe_lock;
+	struct operation *observer;	/* armed, one reference; NULL: none */
+	struct {
+		uint64_t sequence;	/* 0: nothing happened yet */
+		uint32_t kind;		/* enum hel_observation */
+		struct hel_fault fault;
+		uint64_t ip;
+	} observation;
+
+	struct {
+		_Atomic uint64_t user_ns, kernel_ns, n_switches, n_faults;
+	} statistics;
+};
+
+struct thread_options {
+	struct universe *universe;	/* borrowed */
+	struct space *space;		/* borrowed */
+	uint64_t ip, sp, argument, tls_base;
+	struct memory *bounce_page;	/* borrowed; NULL: not bounced */
+	uint64_t bounce_address;
+	struct hel_bounce bounce;
+};
+
+/** thread_create() - a stopped thread; the caller gets the one reference */
+MUST_USE int thread_create(const struct thread_options *options, struct thread **out_thread);
+
+/** thread_of() - the thread around its object */
+static inline struct thread *thread_of(struct object *object)
+{
+	return container_of(object, struct thread, object);
+}
+
+/** thread_start() - let a new thread run; -ERR_ILLEGAL_STATE if it was started before */
+MUST_USE int thread_start(struct thread *thread);
+
+/** thread_resume() - let a thread that an observation stopped run on; -ERR_ILLEGAL_STATE if it is not stopped */
+MUST_USE int thread_resume(struct thread *thread);
+
+/** thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself */
+void thread_kill(struct thread *thread);
+
+/** thread_interrupt() - stop it soon and tell the observer; -ERR_THREAD_TERMINATED */
+MUST_USE int thread_interrupt(struct thread *thread);
+
+/** thread_kick() - as bounce.h says; -ERR_THREAD_TERMINATED */
+MUST_USE int thread_kick(struct thread *thread);
+
+/**
+ * thread_examine() - keep a stopped thread from running, to look at its context
+ *
+ * Return: 0: it is EXAMINED until thread_examine_end(); -ERR_ILLEGAL_STATE: it is not stopped.
+ */
+MUST_USE int thread_examine(struct thread *thread);
+void thread_examine_end(struct thread *thread);
+
+/**
+ * thread_begin_wait() - the current thread is about to wait; the lock of what it waits for is held
+ *
+ * Return: true: it is WAITING and may already be woken; false: it must not wait, because it was kicked or shall stop:
+ * *out_result is -ERR_KICKED or THREAD_WAIT_RESTART.
+ */
+bool thread_begin_wait(struct thread *thread, int *out_result);
+
+/** thread_wake() - end a wait with @result; false if somebody else ended it before. Locks up to LOCK_RANK_TIMER may be held. */
+bool thread_wake(struct thread *thread, int result);
+
+/** thread_is_kicked() - a wait must end at once; consumes the latch of a thread without bounce */
+bool thread_is_kicked(struct thread *thread);
+
+/** thread_terminate_current() - called by sched_leave() for the thread in @cpu->current; no locks held */
+void thread_terminate_current(struct cpu *cpu);
+
+/** thread_stop_current() - stop the current thread with an observation; then sched_leave() */
+void thread_stop_current(enum hel_observation kind, const struct hel_fault *fault);
+
+/** thread_stop_interrupted() - an attention flag asked for it; called by sched_leave() */
+void thread_stop_interrupted(struct cpu *cpu);
+
+/** thread_get_stats() - for hel_thread_stats */
+void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats);
+
+/** thread_count() - threads that are not terminated */
+uint32_t thread_count(void);
+
+/* ---- sched/bounce.c */
+
+/** bounce_deliver_kick() - on the way to user mode, attention KICK was set */
+void bounce_deliver_kick(struct thread *thread);
+
+/** bounce_deliver_fault() - true: the thread goes on at one of its fault entries; false: stop it */
+bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault);
+
+#endif
