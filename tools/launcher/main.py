@@ -105,7 +105,7 @@ def build_initrd(options, build, is_console):
 
 
 def fill_standard_files():
-    """Opens what is closed of stdin, stdout and stderr, so that no other file gets their numbers."""
+    """Opens what is closed of stdin, stdout and stderr: no other file may get their numbers."""
     while True:
         fd = os.open(os.devnull, os.O_RDWR)
         if fd > 2:
