@@ -1,0 +1,902 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hel calls as C functions: the whole interface between user mode and thor.
+ *
+ * Usable by any code in user mode, also without a C library, a stack frame or vector registers
+ * (the shim). Every function is one `syscall` instruction; none of them keeps state.
+ *
+ * All return 0 or -ERR_X (abi/hel/errors.def). An out parameter is written on success only, unless
+ * its line says otherwise. What every call can return is not repeated below: -ERR_BAD_HANDLE for a
+ * handle that names nothing, -ERR_BAD_TYPE for a descriptor of the wrong type, -ERR_NO_RIGHTS if it
+ * lacks a right that is named as needed, -ERR_FAULT for a pointer that is not the caller's readable
+ * (or writable) memory, -ERR_NO_MEMORY if thor or the caller's account has no more.
+ *
+ * A `universe`, `space` or `thread` argument may be HEL_THIS: the caller's own, which needs no
+ * rights.
+ */
+#ifndef HEL_HEL_CALLS_H
+#define HEL_HEL_CALLS_H
+
+#include <abi/hel/bounce.h>
+#include <abi/hel/hel.h>
+#include <abi/hel/queue.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(HATI_HOST)
+#include <hel/arch/sim/call.h>
+#elif defined(__x86_64__)
+#include <hel/arch/x86_64/call.h>
+#else
+#error "no hel calls for this architecture"
+#endif
+
+enum hel_call_number : uint32_t {
+#define HEL_CALL(number, name, n_arguments) HEL_CALL_##name = HEL_CALL_BASE + (number),
+#include <abi/hel/calls.def>
+#undef HEL_CALL
+};
+
+#define HEL_MUST_USE __attribute__((warn_unused_result))
+
+/* ---- log ------------------------------------------------------------------------------------ */
+
+/**
+ * hel_nop() - do nothing; measures the way into the kernel and back
+ *
+ * Return: 0.
+ */
+static inline int hel_nop(void)
+{
+	return (int)hel_call0(HEL_CALL_nop).error;
+}
+
+/**
+ * hel_log() - write one message to the kernel's log
+ * @authority: needs WRITE (svrctl hands out copies of its authority with nothing but that)
+ * @text: any bytes; one line, without newline
+ * @size: at most HEL_LOG_MAX; what is longer is cut
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (level).
+ */
+static inline int hel_log(
+        hel_handle authority, enum hel_log_level level, const char *text, size_t size)
+{
+	return (int)hel_call4(HEL_CALL_log, authority, level, (uint64_t)text, size).error;
+}
+
+/**
+ * hel_log_read() - read the kernel's log
+ * @authority: needs READ
+ * @in_out_offset: position in all the bytes ever logged; on success moved behind those that were
+ * read, and
+ * 	to the oldest ones still there if those asked for are gone
+ * @out_size: bytes read, 0 when there are no newer ones
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_log_read(
+        hel_handle authority, uint64_t *in_out_offset, void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome = hel_call4(
+	        HEL_CALL_log_read, authority, (uint64_t)in_out_offset, (uint64_t)buffer, size);
+
+	if (outcome.error == 0) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/* ---- descriptors ---------------------------------------------------------------------------- */
+
+/**
+ * hel_close() - give up a descriptor
+ * @universe: HEL_THIS or needs TAKE
+ *
+ * Operations in flight keep what they use. Closing the last descriptor of a lane ends its stream
+ * for the peer; of a thread, space or memory only the name goes away. HEL_NULL is refused as any
+ * other bad handle.
+ *
+ * Return: 0.
+ */
+static inline int hel_close(hel_handle universe, hel_handle handle)
+{
+	return (int)hel_call2(HEL_CALL_close, universe, handle).error;
+}
+
+/**
+ * hel_transfer() - put a copy of a descriptor into a universe
+ * @from_universe: has @handle; HEL_THIS or needs TAKE
+ * @handle: needs DERIVE; stays as it is
+ * @to_universe: gets the copy; HEL_THIS (then this is "duplicate") or needs GRANT
+ * @rights: mask of the rights that the copy keeps, 0 for all
+ * @out_handle: valid in @to_universe
+ *
+ * Return: 0, -ERR_NO_SPACE (the universe is full).
+ */
+HEL_MUST_USE static inline int hel_transfer(hel_handle from_universe, hel_handle handle,
+        hel_handle to_universe, uint32_t rights, hel_handle *out_handle)
+{
+	struct hel_outcome outcome =
+	        hel_call4(HEL_CALL_transfer, from_universe, handle, to_universe, rights);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_descriptor_info() - type, rights and identity of a descriptor
+ * @universe: HEL_THIS or needs TAKE
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_descriptor_info(
+        hel_handle universe, hel_handle handle, struct hel_descriptor_info *out_info)
+{
+	return (int)hel_call3(HEL_CALL_descriptor_info, universe, handle, (uint64_t)out_info).error;
+}
+
+/**
+ * hel_universe_create() - make an empty universe (table of descriptors)
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_universe_create(hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call0(HEL_CALL_universe_create);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_token_create() - make an object that is nothing but an identity
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_token_create(hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call0(HEL_CALL_token_create);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/**
+ * hel_memory_allocate() - make zeroed memory, whose pages appear when they are touched
+ * @size_bytes: a multiple of the page size, not 0
+ * @flags: enum hel_allocate_flags
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (size, flags, CONTIGUOUS with more than 4 MiB).
+ */
+HEL_MUST_USE static inline int hel_memory_allocate(
+        uint64_t size_bytes, uint64_t flags, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call2(HEL_CALL_memory_allocate, size_bytes, flags);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_memory_physical() - name a range of physical addresses, such as device registers or firmware
+ * tables
+ * @authority: needs MANAGE
+ * @address_phys: page-aligned, as @size_bytes
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS (RAM that thor owns).
+ */
+HEL_MUST_USE static inline int hel_memory_physical(hel_handle authority, uint64_t address_phys,
+        uint64_t size_bytes, enum hel_caching caching, hel_handle *out_handle)
+{
+	struct hel_outcome outcome =
+	        hel_call4(HEL_CALL_memory_physical, authority, address_phys, size_bytes, caching);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_memory_copy_on_write() - make a private copy of a range of a memory, page by page as it is
+ * written
+ * @source: needs READ and DERIVE; HEL_NULL: a copy of zeros
+ * @offset: page-aligned, as @size_bytes
+ *
+ * What is written to the source later may or may not be seen in pages that the copy has not
+ * touched.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS.
+ */
+HEL_MUST_USE static inline int hel_memory_copy_on_write(
+        hel_handle source, uint64_t offset, uint64_t size_bytes, hel_handle *out_handle)
+{
+	struct hel_outcome outcome =
+	        hel_call3(HEL_CALL_memory_copy_on_write, source, offset, size_bytes);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_memory_resize() - change the size of allocated memory
+ * @memory: needs WRITE; not contiguous, not physical
+ * @size_bytes: a multiple of the page size; what is cut off is gone, what is added reads zero
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_UNSUPPORTED (kind of memory).
+ */
+HEL_MUST_USE static inline int hel_memory_resize(hel_handle memory, uint64_t size_bytes)
+{
+	return (int)hel_call2(HEL_CALL_memory_resize, memory, size_bytes).error;
+}
+
+/**
+ * hel_memory_info() - size and kind of a memory
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_memory_info(hel_handle memory, struct hel_memory_info *out_info)
+{
+	return (int)hel_call2(HEL_CALL_memory_info, memory, (uint64_t)out_info).error;
+}
+
+/**
+ * hel_memory_read() - copy bytes out of a memory without mapping it
+ * @memory: needs READ; not physical
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS.
+ */
+HEL_MUST_USE static inline int hel_memory_read(
+        hel_handle memory, uint64_t offset, void *buffer, size_t size)
+{
+	return (int)hel_call4(HEL_CALL_memory_read, memory, offset, (uint64_t)buffer, size).error;
+}
+
+/**
+ * hel_memory_write() - copy bytes into a memory without mapping it
+ * @memory: needs WRITE; not physical
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS.
+ */
+HEL_MUST_USE static inline int hel_memory_write(
+        hel_handle memory, uint64_t offset, const void *buffer, size_t size)
+{
+	return (int)hel_call4(HEL_CALL_memory_write, memory, offset, (uint64_t)buffer, size).error;
+}
+
+/**
+ * hel_memory_pin() - keep pages in place and learn their physical address, for DMA
+ * @memory: needs PIN
+ * @offset: page-aligned, as @size_bytes
+ * @out_address_phys: of the byte at @offset; the range is one physical run
+ *
+ * The pages stay pinned as long as the memory exists.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_UNSUPPORTED (the pages are not one run).
+ */
+HEL_MUST_USE static inline int hel_memory_pin(
+        hel_handle memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_address_phys)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_memory_pin, memory, offset, size_bytes);
+
+	if (outcome.error == 0) {
+		*out_address_phys = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/* ---- spaces --------------------------------------------------------------------------------- */
+
+/**
+ * hel_space_create() - make an empty address space
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_space_create(hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call0(HEL_CALL_space_create);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_map() - map memory, see struct hel_map_args
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_EXISTS, -ERR_NO_SPACE.
+ */
+HEL_MUST_USE static inline int hel_space_map(const struct hel_map_args *args, uint64_t *out_address)
+{
+	struct hel_outcome outcome = hel_call1(HEL_CALL_space_map, (uint64_t)args);
+
+	if (outcome.error == 0) {
+		*out_address = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_unmap() - make a hole; what is not mapped there is no error
+ * @space: HEL_THIS or needs MAP
+ * @address: page-aligned, as @size_bytes
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_space_unmap(hel_handle space, uint64_t address, uint64_t size_bytes)
+{
+	return (int)hel_call3(HEL_CALL_space_unmap, space, address, size_bytes).error;
+}
+
+/**
+ * hel_space_protect() - change the access that a range allows
+ * @space: HEL_THIS or needs MAP
+ * @flags: READ, WRITE, EXECUTE of enum hel_map_flags; none: no access
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (a hole in the range), -ERR_NO_RIGHTS (the mapping
+ * was made with a descriptor that does not allow it).
+ */
+HEL_MUST_USE static inline int hel_space_protect(
+        hel_handle space, uint64_t address, uint64_t size_bytes, uint32_t flags)
+{
+	return (int)hel_call4(HEL_CALL_space_protect, space, address, size_bytes, flags).error;
+}
+
+/**
+ * hel_space_fork() - make a space that shares, copies or leaves out each mapping, as its flags say
+ * @space: HEL_THIS or needs MANAGE
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_space_fork(hel_handle space, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call1(HEL_CALL_space_fork, space);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_read() - copy bytes out of another space
+ * @space: HEL_THIS or needs READ
+ * @out_size: bytes copied, also with an error; may be NULL
+ *
+ * Return: 0, -ERR_FAULT (also if @address is not readable there).
+ */
+HEL_MUST_USE static inline int hel_space_read(
+        hel_handle space, uint64_t address, void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome =
+	        hel_call4(HEL_CALL_space_read, space, address, (uint64_t)buffer, size);
+
+	if (out_size != NULL) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_write() - copy bytes into another space
+ * @space: HEL_THIS or needs WRITE
+ * @out_size: bytes copied, also with an error; may be NULL
+ *
+ * Return: 0, -ERR_FAULT (also if @address is not writable there).
+ */
+HEL_MUST_USE static inline int hel_space_write(
+        hel_handle space, uint64_t address, const void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome =
+	        hel_call4(HEL_CALL_space_write, space, address, (uint64_t)buffer, size);
+
+	if (out_size != NULL) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_query() - describe the first mapping that ends above an address
+ * @space: HEL_THIS or needs READ
+ *
+ * Return: 0, -ERR_NOT_FOUND (nothing at or above @address).
+ */
+HEL_MUST_USE static inline int hel_space_query(
+        hel_handle space, uint64_t address, struct hel_mapping_info *out_info)
+{
+	return (int)hel_call3(HEL_CALL_space_query, space, address, (uint64_t)out_info).error;
+}
+
+/**
+ * hel_space_discard() - drop the contents of private pages: they read as when they were mapped
+ * @space: HEL_THIS or needs MAP
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_space_discard(
+        hel_handle space, uint64_t address, uint64_t size_bytes)
+{
+	return (int)hel_call3(HEL_CALL_space_discard, space, address, size_bytes).error;
+}
+
+/**
+ * hel_space_move() - move what is mapped, with its pages; what is at the new place is replaced
+ * @space: HEL_THIS or needs MAP
+ * @new_size_bytes: the last mapping of the range is extended, or the range is cut, to this
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (also if the ranges overlap), -ERR_NOT_FOUND.
+ */
+HEL_MUST_USE static inline int hel_space_move(
+        hel_handle space, uint64_t from, uint64_t size_bytes, uint64_t to, uint64_t new_size_bytes)
+{
+	return (int)hel_call5(HEL_CALL_space_move, space, from, size_bytes, to, new_size_bytes)
+	        .error;
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+/**
+ * hel_thread_create() - make a thread, stopped; see struct hel_thread_args
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_thread_create(
+        const struct hel_thread_args *args, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call1(HEL_CALL_thread_create, (uint64_t)args);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_thread_start() - let a new thread run
+ * @thread: needs MANAGE
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (started before).
+ */
+HEL_MUST_USE static inline int hel_thread_start(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_start, thread).error;
+}
+
+/**
+ * hel_thread_kill() - end a thread, whatever it does
+ * @thread: needs MANAGE
+ *
+ * Its observer gets HEL_OBSERVE_TERMINATED when it is gone.
+ *
+ * Return: 0, also if it had ended before.
+ */
+static inline int hel_thread_kill(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_kill, thread).error;
+}
+
+/**
+ * hel_thread_kick() - interrupt a bounced thread, see abi/hel/bounce.h
+ * @thread: needs SIGNAL
+ *
+ * Return: 0, -ERR_THREAD_TERMINATED, -ERR_ILLEGAL_STATE (no bounce).
+ */
+static inline int hel_thread_kick(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_kick, thread).error;
+}
+
+/**
+ * hel_thread_exit() - end the calling thread
+ */
+__attribute__((noreturn)) static inline void hel_thread_exit(void)
+{
+	for (;;) {
+		hel_call0(HEL_CALL_thread_exit);
+	}
+}
+
+/**
+ * hel_thread_read_registers() - look at the registers of a thread that does not run
+ * @thread: needs READ; stopped by an observation, or not started
+ * @out_size: bytes of the set
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (it runs), -ERR_BUFFER_TOO_SMALL, -ERR_THREAD_TERMINATED.
+ */
+HEL_MUST_USE static inline int hel_thread_read_registers(
+        hel_handle thread, enum hel_register_set set, void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome =
+	        hel_call4(HEL_CALL_thread_read_registers, thread, set, (uint64_t)buffer, size);
+
+	if (outcome.error == 0) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_thread_write_registers() - change the registers of a thread that does not run
+ * @thread: needs WRITE; stopped by an observation, or not started
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (it runs), -ERR_ILLEGAL_ARGS (values that user mode cannot have),
+ * -ERR_THREAD_TERMINATED.
+ */
+HEL_MUST_USE static inline int hel_thread_write_registers(
+        hel_handle thread, enum hel_register_set set, const void *buffer, size_t size)
+{
+	return (int)hel_call4(HEL_CALL_thread_write_registers, thread, set, (uint64_t)buffer, size)
+	        .error;
+}
+
+/**
+ * hel_thread_stats() - what a thread has used
+ * @thread: HEL_THIS or needs READ
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_thread_stats(
+        hel_handle thread, struct hel_thread_stats *out_stats)
+{
+	return (int)hel_call2(HEL_CALL_thread_stats, thread, (uint64_t)out_stats).error;
+}
+
+/**
+ * hel_thread_set_priority() - change a thread's share of the processor
+ * @thread: HEL_THIS or needs MANAGE
+ * @priority: 0 as at first, less is less
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_thread_set_priority(hel_handle thread, int32_t priority)
+{
+	return (int)hel_call2(HEL_CALL_thread_set_priority, thread, (uint64_t)priority).error;
+}
+
+/**
+ * hel_thread_yield() - let another thread run first, if there is one
+ *
+ * Return: 0.
+ */
+static inline int hel_thread_yield(void)
+{
+	return (int)hel_call0(HEL_CALL_thread_yield).error;
+}
+
+/**
+ * hel_thread_resume() - let a thread that an observation stopped go on
+ * @thread: needs MANAGE
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (not stopped), -ERR_THREAD_TERMINATED.
+ */
+static inline int hel_thread_resume(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_resume, thread).error;
+}
+
+/**
+ * hel_thread_interrupt() - stop a thread; its observer gets HEL_OBSERVE_INTERRUPTED
+ * @thread: needs MANAGE
+ *
+ * Return: 0, -ERR_THREAD_TERMINATED.
+ */
+static inline int hel_thread_interrupt(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_interrupt, thread).error;
+}
+
+/**
+ * hel_thread_set_affinity() - say on which of the first 64 CPUs a thread may run
+ * @thread: HEL_THIS or needs MANAGE
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (none of them is online).
+ */
+static inline int hel_thread_set_affinity(hel_handle thread, uint64_t cpu_mask)
+{
+	return (int)hel_call2(HEL_CALL_thread_set_affinity, thread, cpu_mask).error;
+}
+
+/* ---- queues and streams --------------------------------------------------------------------- */
+
+/**
+ * hel_queue_create() - make a queue; its handle is mapped as memory, see abi/hel/queue.h
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_queue_create(
+        const struct hel_queue_params *params, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call1(HEL_CALL_queue_create, (uint64_t)params);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_drive() - submit what is in the queue's ring, and wait for completions if asked to
+ * @queue: needs INVOKE
+ * @flags: enum hel_drive_flags
+ * @seen: with HEL_DRIVE_WAIT: do not wait if the header's n_completions is not this
+ * @deadline_ns: of the wait, absolute monotonic; HEL_DEADLINE_NEVER
+ * @out_completions: n_completions, also with an error; may be NULL
+ *
+ * Return: 0, -ERR_TIMED_OUT, -ERR_KICKED, -ERR_QUEUE_CORRUPT (records were skipped),
+ * -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_drive(hel_handle queue, uint32_t flags, uint32_t seen, uint64_t deadline_ns,
+        uint32_t *out_completions)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_drive, queue, flags, seen, deadline_ns);
+
+	if (out_completions != NULL) {
+		*out_completions = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_stream_create() - make a stream; two handles come back, one for each end
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_stream_create(struct hel_stream_lanes *out_lanes)
+{
+	return (int)hel_call1(HEL_CALL_stream_create, (uint64_t)out_lanes).error;
+}
+
+/**
+ * hel_lane_shutdown() - end a stream: what is pending on it completes with an error
+ * @lane: needs INVOKE
+ *
+ * Our own actions get -ERR_LANE_SHUTDOWN, the peer's -ERR_END_OF_LANE.
+ *
+ * Return: 0.
+ */
+static inline int hel_lane_shutdown(hel_handle lane)
+{
+	return (int)hel_call1(HEL_CALL_lane_shutdown, lane).error;
+}
+
+/* ---- events and interrupts ------------------------------------------------------------------ */
+
+/**
+ * hel_event_create() - make an event
+ * @bits: set at the start; if not 0, the first await from sequence 0 completes at once
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_event_create(uint32_t bits, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call1(HEL_CALL_event_create, bits);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_event_raise() - set bits and wake those who await the event
+ * @event: needs SIGNAL
+ *
+ * Return: 0.
+ */
+static inline int hel_event_raise(hel_handle event, uint32_t bits)
+{
+	return (int)hel_call2(HEL_CALL_event_raise, event, bits).error;
+}
+
+/**
+ * hel_irq_create_msi() - allocate an interrupt vector for a message-signalled interrupt
+ * @authority: needs MANAGE
+ * @out_info: what to write into the device's MSI or MSI-X entry
+ *
+ * Return: 0, -ERR_NO_SPACE (no vector is free).
+ */
+HEL_MUST_USE static inline int hel_irq_create_msi(
+        hel_handle authority, struct hel_msi_info *out_info, hel_handle *out_handle)
+{
+	struct hel_outcome outcome =
+	        hel_call2(HEL_CALL_irq_create_msi, authority, (uint64_t)out_info);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_irq_acknowledge() - end the service of an interrupt
+ * @irq: needs MANAGE
+ * @actions: enum hel_irq_action
+ * @sequence: of the completion that is answered
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_irq_acknowledge(hel_handle irq, uint32_t actions, uint64_t sequence)
+{
+	return (int)hel_call3(HEL_CALL_irq_acknowledge, irq, actions, sequence).error;
+}
+
+/* ---- futexes -------------------------------------------------------------------------------- */
+
+/** HEL_FUTEX_ANY - for hel_futex_requeue(): whatever the word says */
+constexpr uint64_t HEL_FUTEX_ANY = ~(uint64_t)0;
+
+/**
+ * hel_futex_wait() - sleep until woken, if a word has the expected value
+ * @word: 4-aligned; private and shared memory alike
+ * @deadline_ns: absolute monotonic; HEL_DEADLINE_NEVER
+ * @mask: only wakes whose mask has one of these bits count; not 0
+ *
+ * Return: 0 (woken), -ERR_RETRY (another value), -ERR_TIMED_OUT, -ERR_KICKED, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_futex_wait(
+        const uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t mask)
+{
+	return (int)hel_call4(HEL_CALL_futex_wait, (uint64_t)word, expected, deadline_ns, mask)
+	        .error;
+}
+
+/**
+ * hel_futex_wake() - wake threads that wait for a word
+ * @n_max: at most so many
+ * @out_woken: how many there were; may be NULL
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_futex_wake(
+        const uint32_t *word, uint32_t n_max, uint32_t mask, uint32_t *out_woken)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_futex_wake, (uint64_t)word, n_max, mask);
+
+	if (out_woken != NULL) {
+		*out_woken = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_futex_requeue() - wake some threads and let others wait for another word
+ * @expected: value that *@from must have, or HEL_FUTEX_ANY
+ * @out_count: woken and moved together
+ *
+ * Return: 0, -ERR_RETRY (another value), -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_futex_requeue(const uint32_t *from, uint64_t expected,
+        const uint32_t *to, uint32_t n_wake, uint32_t n_requeue, uint32_t *out_count)
+{
+	struct hel_outcome outcome = hel_call5(
+	        HEL_CALL_futex_requeue, (uint64_t)from, expected, (uint64_t)to, n_wake, n_requeue);
+
+	if (outcome.error == 0) {
+		*out_count = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/* ---- time and randomness -------------------------------------------------------------------- */
+
+/**
+ * hel_clock_get() - monotonic time
+ *
+ * Return: 0.
+ */
+static inline int hel_clock_get(uint64_t *out_now_ns)
+{
+	struct hel_outcome outcome = hel_call0(HEL_CALL_clock_get);
+
+	if (outcome.error == 0) {
+		*out_now_ns = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_clock_page() - the memory of struct hel_clock_page, readable
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_clock_page(hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call0(HEL_CALL_clock_page);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_random() - random bytes of cryptographic quality
+ * @size: at most 256
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_random(void *buffer, size_t size)
+{
+	return (int)hel_call2(HEL_CALL_random, (uint64_t)buffer, size).error;
+}
+
+/* ---- ports and statistics ------------------------------------------------------------------- */
+
+/**
+ * hel_io_create() - name a range of I/O ports
+ * @authority: needs MANAGE
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_UNSUPPORTED (a machine without ports).
+ */
+HEL_MUST_USE static inline int hel_io_create(
+        hel_handle authority, uint32_t port, uint32_t n_ports, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_io_create, authority, port, n_ports);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_io_read() - read a port
+ * @io: needs READ
+ * @offset: from the first port of the range
+ * @width_bytes: 1, 2 or 4
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_ILLEGAL_ARGS.
+ */
+HEL_MUST_USE static inline int hel_io_read(
+        hel_handle io, uint32_t offset, uint32_t width_bytes, uint32_t *out_value)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_io_read, io, offset, width_bytes);
+
+	if (outcome.error == 0) {
+		*out_value = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_io_write() - write a port
+ * @io: needs WRITE
+ * @offset: from the first port of the range
+ * @width_bytes: 1, 2 or 4
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_ILLEGAL_ARGS.
+ */
+static inline int hel_io_write(hel_handle io, uint32_t offset, uint32_t width_bytes, uint32_t value)
+{
+	return (int)hel_call4(HEL_CALL_io_write, io, offset, width_bytes, value).error;
+}
+
+/**
+ * hel_kernel_stats() - what the machine and the kernel use
+ * @authority: needs READ
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_kernel_stats(
+        hel_handle authority, struct hel_kernel_stats *out_stats)
+{
+	return (int)hel_call2(HEL_CALL_kernel_stats, authority, (uint64_t)out_stats).error;
+}
+
+#endif
