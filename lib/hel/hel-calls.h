@@ -17,28 +17,8 @@
 #ifndef HEL_HEL_CALLS_H
 #define HEL_HEL_CALLS_H
 
-#include <abi/hel/bounce.h>
-#include <abi/hel/hel.h>
-#include <abi/hel/queue.h>
-
-#include <stddef.h>
-#include <stdint.h>
-
-#if defined(HATI_HOST)
-#include <hel/arch/sim/call.h>
-#elif defined(__x86_64__)
-#include <hel/arch/x86_64/call.h>
-#else
-#error "no hel calls for this architecture"
-#endif
-
-enum hel_call_number : uint32_t {
-#define HEL_CALL(number, name, n_arguments) HEL_CALL_##name = HEL_CALL_BASE + (number),
-#include <abi/hel/calls.def>
-#undef HEL_CALL
-};
-
-#define HEL_MUST_USE __attribute__((warn_unused_result))
+#include <hel/hel-number.h>
+#include <hel/hel-thread-calls.h>
 
 /* ---- log ------------------------------------------------------------------------------------ */
 
@@ -61,7 +41,7 @@ static inline int hel_nop(void)
  * Return: 0, -ERR_ILLEGAL_ARGS (level).
  */
 static inline int hel_log(
-        hel_handle authority, enum hel_log_level level, const char *text, size_t size)
+	hel_handle authority, enum hel_log_level level, const char *text, size_t size)
 {
 	return (int)hel_call4(HEL_CALL_log, authority, level, (uint64_t)text, size).error;
 }
@@ -77,10 +57,10 @@ static inline int hel_log(
  * Return: 0.
  */
 HEL_MUST_USE static inline int hel_log_read(
-        hel_handle authority, uint64_t *in_out_offset, void *buffer, size_t size, size_t *out_size)
+	hel_handle authority, uint64_t *in_out_offset, void *buffer, size_t size, size_t *out_size)
 {
 	struct hel_outcome outcome = hel_call4(
-	        HEL_CALL_log_read, authority, (uint64_t)in_out_offset, (uint64_t)buffer, size);
+		HEL_CALL_log_read, authority, (uint64_t)in_out_offset, (uint64_t)buffer, size);
 
 	if (outcome.error == 0) {
 		*out_size = (size_t)outcome.value;
@@ -116,10 +96,10 @@ static inline int hel_close(hel_handle universe, hel_handle handle)
  * Return: 0, -ERR_NO_SPACE (the universe is full).
  */
 HEL_MUST_USE static inline int hel_transfer(hel_handle from_universe, hel_handle handle,
-        hel_handle to_universe, uint32_t rights, hel_handle *out_handle)
+	hel_handle to_universe, uint32_t rights, hel_handle *out_handle)
 {
 	struct hel_outcome outcome =
-	        hel_call4(HEL_CALL_transfer, from_universe, handle, to_universe, rights);
+		hel_call4(HEL_CALL_transfer, from_universe, handle, to_universe, rights);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;
@@ -134,7 +114,7 @@ HEL_MUST_USE static inline int hel_transfer(hel_handle from_universe, hel_handle
  * Return: 0.
  */
 HEL_MUST_USE static inline int hel_descriptor_info(
-        hel_handle universe, hel_handle handle, struct hel_descriptor_info *out_info)
+	hel_handle universe, hel_handle handle, struct hel_descriptor_info *out_info)
 {
 	return (int)hel_call3(HEL_CALL_descriptor_info, universe, handle, (uint64_t)out_info).error;
 }
@@ -179,7 +159,7 @@ HEL_MUST_USE static inline int hel_token_create(hel_handle *out_handle)
  * Return: 0, -ERR_ILLEGAL_ARGS (size, flags, CONTIGUOUS with more than 4 MiB).
  */
 HEL_MUST_USE static inline int hel_memory_allocate(
-        uint64_t size_bytes, uint64_t flags, hel_handle *out_handle)
+	uint64_t size_bytes, uint64_t flags, hel_handle *out_handle)
 {
 	struct hel_outcome outcome = hel_call2(HEL_CALL_memory_allocate, size_bytes, flags);
 
@@ -198,10 +178,10 @@ HEL_MUST_USE static inline int hel_memory_allocate(
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS (RAM that thor owns).
  */
 HEL_MUST_USE static inline int hel_memory_physical(hel_handle authority, uint64_t address_phys,
-        uint64_t size_bytes, enum hel_caching caching, hel_handle *out_handle)
+	uint64_t size_bytes, enum hel_caching caching, hel_handle *out_handle)
 {
 	struct hel_outcome outcome =
-	        hel_call4(HEL_CALL_memory_physical, authority, address_phys, size_bytes, caching);
+		hel_call4(HEL_CALL_memory_physical, authority, address_phys, size_bytes, caching);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;
@@ -221,10 +201,10 @@ HEL_MUST_USE static inline int hel_memory_physical(hel_handle authority, uint64_
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS.
  */
 HEL_MUST_USE static inline int hel_memory_copy_on_write(
-        hel_handle source, uint64_t offset, uint64_t size_bytes, hel_handle *out_handle)
+	hel_handle source, uint64_t offset, uint64_t size_bytes, hel_handle *out_handle)
 {
 	struct hel_outcome outcome =
-	        hel_call3(HEL_CALL_memory_copy_on_write, source, offset, size_bytes);
+		hel_call3(HEL_CALL_memory_copy_on_write, source, offset, size_bytes);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;
@@ -261,7 +241,7 @@ HEL_MUST_USE static inline int hel_memory_info(hel_handle memory, struct hel_mem
  * Return: 0, -ERR_OUT_OF_BOUNDS.
  */
 HEL_MUST_USE static inline int hel_memory_read(
-        hel_handle memory, uint64_t offset, void *buffer, size_t size)
+	hel_handle memory, uint64_t offset, void *buffer, size_t size)
 {
 	return (int)hel_call4(HEL_CALL_memory_read, memory, offset, (uint64_t)buffer, size).error;
 }
@@ -273,7 +253,7 @@ HEL_MUST_USE static inline int hel_memory_read(
  * Return: 0, -ERR_OUT_OF_BOUNDS.
  */
 HEL_MUST_USE static inline int hel_memory_write(
-        hel_handle memory, uint64_t offset, const void *buffer, size_t size)
+	hel_handle memory, uint64_t offset, const void *buffer, size_t size)
 {
 	return (int)hel_call4(HEL_CALL_memory_write, memory, offset, (uint64_t)buffer, size).error;
 }
@@ -289,7 +269,7 @@ HEL_MUST_USE static inline int hel_memory_write(
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_UNSUPPORTED (the pages are not one run).
  */
 HEL_MUST_USE static inline int hel_memory_pin(
-        hel_handle memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_address_phys)
+	hel_handle memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_address_phys)
 {
 	struct hel_outcome outcome = hel_call3(HEL_CALL_memory_pin, memory, offset, size_bytes);
 
@@ -352,7 +332,7 @@ static inline int hel_space_unmap(hel_handle space, uint64_t address, uint64_t s
  * was made with a descriptor that does not allow it).
  */
 HEL_MUST_USE static inline int hel_space_protect(
-        hel_handle space, uint64_t address, uint64_t size_bytes, uint32_t flags)
+	hel_handle space, uint64_t address, uint64_t size_bytes, uint32_t flags)
 {
 	return (int)hel_call4(HEL_CALL_space_protect, space, address, size_bytes, flags).error;
 }
@@ -381,10 +361,10 @@ HEL_MUST_USE static inline int hel_space_fork(hel_handle space, hel_handle *out_
  * Return: 0, -ERR_FAULT (also if @address is not readable there).
  */
 HEL_MUST_USE static inline int hel_space_read(
-        hel_handle space, uint64_t address, void *buffer, size_t size, size_t *out_size)
+	hel_handle space, uint64_t address, void *buffer, size_t size, size_t *out_size)
 {
 	struct hel_outcome outcome =
-	        hel_call4(HEL_CALL_space_read, space, address, (uint64_t)buffer, size);
+		hel_call4(HEL_CALL_space_read, space, address, (uint64_t)buffer, size);
 
 	if (out_size != NULL) {
 		*out_size = (size_t)outcome.value;
@@ -400,10 +380,10 @@ HEL_MUST_USE static inline int hel_space_read(
  * Return: 0, -ERR_FAULT (also if @address is not writable there).
  */
 HEL_MUST_USE static inline int hel_space_write(
-        hel_handle space, uint64_t address, const void *buffer, size_t size, size_t *out_size)
+	hel_handle space, uint64_t address, const void *buffer, size_t size, size_t *out_size)
 {
 	struct hel_outcome outcome =
-	        hel_call4(HEL_CALL_space_write, space, address, (uint64_t)buffer, size);
+		hel_call4(HEL_CALL_space_write, space, address, (uint64_t)buffer, size);
 
 	if (out_size != NULL) {
 		*out_size = (size_t)outcome.value;
@@ -418,7 +398,7 @@ HEL_MUST_USE static inline int hel_space_write(
  * Return: 0, -ERR_NOT_FOUND (nothing at or above @address).
  */
 HEL_MUST_USE static inline int hel_space_query(
-        hel_handle space, uint64_t address, struct hel_mapping_info *out_info)
+	hel_handle space, uint64_t address, struct hel_mapping_info *out_info)
 {
 	return (int)hel_call3(HEL_CALL_space_query, space, address, (uint64_t)out_info).error;
 }
@@ -430,7 +410,7 @@ HEL_MUST_USE static inline int hel_space_query(
  * Return: 0, -ERR_ILLEGAL_ARGS.
  */
 HEL_MUST_USE static inline int hel_space_discard(
-        hel_handle space, uint64_t address, uint64_t size_bytes)
+	hel_handle space, uint64_t address, uint64_t size_bytes)
 {
 	return (int)hel_call3(HEL_CALL_space_discard, space, address, size_bytes).error;
 }
@@ -443,173 +423,10 @@ HEL_MUST_USE static inline int hel_space_discard(
  * Return: 0, -ERR_ILLEGAL_ARGS (also if the ranges overlap), -ERR_NOT_FOUND.
  */
 HEL_MUST_USE static inline int hel_space_move(
-        hel_handle space, uint64_t from, uint64_t size_bytes, uint64_t to, uint64_t new_size_bytes)
+	hel_handle space, uint64_t from, uint64_t size_bytes, uint64_t to, uint64_t new_size_bytes)
 {
 	return (int)hel_call5(HEL_CALL_space_move, space, from, size_bytes, to, new_size_bytes)
-	        .error;
-}
-
-/* ---- threads -------------------------------------------------------------------------------- */
-
-/**
- * hel_thread_create() - make a thread, stopped; see struct hel_thread_args
- *
- * Return: 0, -ERR_ILLEGAL_ARGS.
- */
-HEL_MUST_USE static inline int hel_thread_create(
-        const struct hel_thread_args *args, hel_handle *out_handle)
-{
-	struct hel_outcome outcome = hel_call1(HEL_CALL_thread_create, (uint64_t)args);
-
-	if (outcome.error == 0) {
-		*out_handle = outcome.value;
-	}
-	return (int)outcome.error;
-}
-
-/**
- * hel_thread_start() - let a new thread run
- * @thread: needs MANAGE
- *
- * Return: 0, -ERR_ILLEGAL_STATE (started before).
- */
-HEL_MUST_USE static inline int hel_thread_start(hel_handle thread)
-{
-	return (int)hel_call1(HEL_CALL_thread_start, thread).error;
-}
-
-/**
- * hel_thread_kill() - end a thread, whatever it does
- * @thread: needs MANAGE
- *
- * Its observer gets HEL_OBSERVE_TERMINATED when it is gone.
- *
- * Return: 0, also if it had ended before.
- */
-static inline int hel_thread_kill(hel_handle thread)
-{
-	return (int)hel_call1(HEL_CALL_thread_kill, thread).error;
-}
-
-/**
- * hel_thread_kick() - interrupt a bounced thread, see abi/hel/bounce.h
- * @thread: needs SIGNAL
- *
- * Return: 0, -ERR_THREAD_TERMINATED, -ERR_ILLEGAL_STATE (no bounce).
- */
-static inline int hel_thread_kick(hel_handle thread)
-{
-	return (int)hel_call1(HEL_CALL_thread_kick, thread).error;
-}
-
-/**
- * hel_thread_exit() - end the calling thread
- */
-__attribute__((noreturn)) static inline void hel_thread_exit(void)
-{
-	for (;;) {
-		hel_call0(HEL_CALL_thread_exit);
-	}
-}
-
-/**
- * hel_thread_read_registers() - look at the registers of a thread that does not run
- * @thread: needs READ; stopped by an observation, or not started
- * @out_size: bytes of the set
- *
- * Return: 0, -ERR_ILLEGAL_STATE (it runs), -ERR_BUFFER_TOO_SMALL, -ERR_THREAD_TERMINATED.
- */
-HEL_MUST_USE static inline int hel_thread_read_registers(
-        hel_handle thread, enum hel_register_set set, void *buffer, size_t size, size_t *out_size)
-{
-	struct hel_outcome outcome =
-	        hel_call4(HEL_CALL_thread_read_registers, thread, set, (uint64_t)buffer, size);
-
-	if (outcome.error == 0) {
-		*out_size = (size_t)outcome.value;
-	}
-	return (int)outcome.error;
-}
-
-/**
- * hel_thread_write_registers() - change the registers of a thread that does not run
- * @thread: needs WRITE; stopped by an observation, or not started
- *
- * Return: 0, -ERR_ILLEGAL_STATE (it runs), -ERR_ILLEGAL_ARGS (values that user mode cannot have),
- * -ERR_THREAD_TERMINATED.
- */
-HEL_MUST_USE static inline int hel_thread_write_registers(
-        hel_handle thread, enum hel_register_set set, const void *buffer, size_t size)
-{
-	return (int)hel_call4(HEL_CALL_thread_write_registers, thread, set, (uint64_t)buffer, size)
-	        .error;
-}
-
-/**
- * hel_thread_stats() - what a thread has used
- * @thread: HEL_THIS or needs READ
- *
- * Return: 0.
- */
-HEL_MUST_USE static inline int hel_thread_stats(
-        hel_handle thread, struct hel_thread_stats *out_stats)
-{
-	return (int)hel_call2(HEL_CALL_thread_stats, thread, (uint64_t)out_stats).error;
-}
-
-/**
- * hel_thread_set_priority() - change a thread's share of the processor
- * @thread: HEL_THIS or needs MANAGE
- * @priority: 0 as at first, less is less
- *
- * Return: 0, -ERR_ILLEGAL_ARGS.
- */
-static inline int hel_thread_set_priority(hel_handle thread, int32_t priority)
-{
-	return (int)hel_call2(HEL_CALL_thread_set_priority, thread, (uint64_t)priority).error;
-}
-
-/**
- * hel_thread_yield() - let another thread run first, if there is one
- *
- * Return: 0.
- */
-static inline int hel_thread_yield(void)
-{
-	return (int)hel_call0(HEL_CALL_thread_yield).error;
-}
-
-/**
- * hel_thread_resume() - let a thread that an observation stopped go on
- * @thread: needs MANAGE
- *
- * Return: 0, -ERR_ILLEGAL_STATE (not stopped), -ERR_THREAD_TERMINATED.
- */
-static inline int hel_thread_resume(hel_handle thread)
-{
-	return (int)hel_call1(HEL_CALL_thread_resume, thread).error;
-}
-
-/**
- * hel_thread_interrupt() - stop a thread; its observer gets HEL_OBSERVE_INTERRUPTED
- * @thread: needs MANAGE
- *
- * Return: 0, -ERR_THREAD_TERMINATED.
- */
-static inline int hel_thread_interrupt(hel_handle thread)
-{
-	return (int)hel_call1(HEL_CALL_thread_interrupt, thread).error;
-}
-
-/**
- * hel_thread_set_affinity() - say on which of the first 64 CPUs a thread may run
- * @thread: HEL_THIS or needs MANAGE
- *
- * Return: 0, -ERR_ILLEGAL_ARGS (none of them is online).
- */
-static inline int hel_thread_set_affinity(hel_handle thread, uint64_t cpu_mask)
-{
-	return (int)hel_call2(HEL_CALL_thread_set_affinity, thread, cpu_mask).error;
+		.error;
 }
 
 /* ---- queues and streams --------------------------------------------------------------------- */
@@ -620,7 +437,7 @@ static inline int hel_thread_set_affinity(hel_handle thread, uint64_t cpu_mask)
  * Return: 0, -ERR_ILLEGAL_ARGS.
  */
 HEL_MUST_USE static inline int hel_queue_create(
-        const struct hel_queue_params *params, hel_handle *out_handle)
+	const struct hel_queue_params *params, hel_handle *out_handle)
 {
 	struct hel_outcome outcome = hel_call1(HEL_CALL_queue_create, (uint64_t)params);
 
@@ -642,7 +459,7 @@ HEL_MUST_USE static inline int hel_queue_create(
  * -ERR_ILLEGAL_ARGS.
  */
 static inline int hel_drive(hel_handle queue, uint32_t flags, uint32_t seen, uint64_t deadline_ns,
-        uint32_t *out_completions)
+	uint32_t *out_completions)
 {
 	struct hel_outcome outcome = hel_call4(HEL_CALL_drive, queue, flags, seen, deadline_ns);
 
@@ -712,10 +529,10 @@ static inline int hel_event_raise(hel_handle event, uint32_t bits)
  * Return: 0, -ERR_NO_SPACE (no vector is free).
  */
 HEL_MUST_USE static inline int hel_irq_create_msi(
-        hel_handle authority, struct hel_msi_info *out_info, hel_handle *out_handle)
+	hel_handle authority, struct hel_msi_info *out_info, hel_handle *out_handle)
 {
 	struct hel_outcome outcome =
-	        hel_call2(HEL_CALL_irq_create_msi, authority, (uint64_t)out_info);
+		hel_call2(HEL_CALL_irq_create_msi, authority, (uint64_t)out_info);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;
@@ -734,63 +551,6 @@ HEL_MUST_USE static inline int hel_irq_create_msi(
 static inline int hel_irq_acknowledge(hel_handle irq, uint32_t actions, uint64_t sequence)
 {
 	return (int)hel_call3(HEL_CALL_irq_acknowledge, irq, actions, sequence).error;
-}
-
-/* ---- futexes -------------------------------------------------------------------------------- */
-
-/** HEL_FUTEX_ANY - for hel_futex_requeue(): whatever the word says */
-constexpr uint64_t HEL_FUTEX_ANY = ~(uint64_t)0;
-
-/**
- * hel_futex_wait() - sleep until woken, if a word has the expected value
- * @word: 4-aligned; private and shared memory alike
- * @deadline_ns: absolute monotonic; HEL_DEADLINE_NEVER
- * @mask: only wakes whose mask has one of these bits count; not 0
- *
- * Return: 0 (woken), -ERR_RETRY (another value), -ERR_TIMED_OUT, -ERR_KICKED, -ERR_ILLEGAL_ARGS.
- */
-HEL_MUST_USE static inline int hel_futex_wait(
-        const uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t mask)
-{
-	return (int)hel_call4(HEL_CALL_futex_wait, (uint64_t)word, expected, deadline_ns, mask)
-	        .error;
-}
-
-/**
- * hel_futex_wake() - wake threads that wait for a word
- * @n_max: at most so many
- * @out_woken: how many there were; may be NULL
- *
- * Return: 0, -ERR_ILLEGAL_ARGS.
- */
-static inline int hel_futex_wake(
-        const uint32_t *word, uint32_t n_max, uint32_t mask, uint32_t *out_woken)
-{
-	struct hel_outcome outcome = hel_call3(HEL_CALL_futex_wake, (uint64_t)word, n_max, mask);
-
-	if (out_woken != NULL) {
-		*out_woken = (uint32_t)outcome.value;
-	}
-	return (int)outcome.error;
-}
-
-/**
- * hel_futex_requeue() - wake some threads and let others wait for another word
- * @expected: value that *@from must have, or HEL_FUTEX_ANY
- * @out_count: woken and moved together
- *
- * Return: 0, -ERR_RETRY (another value), -ERR_ILLEGAL_ARGS.
- */
-HEL_MUST_USE static inline int hel_futex_requeue(const uint32_t *from, uint64_t expected,
-        const uint32_t *to, uint32_t n_wake, uint32_t n_requeue, uint32_t *out_count)
-{
-	struct hel_outcome outcome = hel_call5(
-	        HEL_CALL_futex_requeue, (uint64_t)from, expected, (uint64_t)to, n_wake, n_requeue);
-
-	if (outcome.error == 0) {
-		*out_count = (uint32_t)outcome.value;
-	}
-	return (int)outcome.error;
 }
 
 /* ---- time and randomness -------------------------------------------------------------------- */
@@ -845,7 +605,7 @@ HEL_MUST_USE static inline int hel_random(void *buffer, size_t size)
  * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_UNSUPPORTED (a machine without ports).
  */
 HEL_MUST_USE static inline int hel_io_create(
-        hel_handle authority, uint32_t port, uint32_t n_ports, hel_handle *out_handle)
+	hel_handle authority, uint32_t port, uint32_t n_ports, hel_handle *out_handle)
 {
 	struct hel_outcome outcome = hel_call3(HEL_CALL_io_create, authority, port, n_ports);
 
@@ -864,7 +624,7 @@ HEL_MUST_USE static inline int hel_io_create(
  * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_ILLEGAL_ARGS.
  */
 HEL_MUST_USE static inline int hel_io_read(
-        hel_handle io, uint32_t offset, uint32_t width_bytes, uint32_t *out_value)
+	hel_handle io, uint32_t offset, uint32_t width_bytes, uint32_t *out_value)
 {
 	struct hel_outcome outcome = hel_call3(HEL_CALL_io_read, io, offset, width_bytes);
 
@@ -894,7 +654,7 @@ static inline int hel_io_write(hel_handle io, uint32_t offset, uint32_t width_by
  * Return: 0.
  */
 HEL_MUST_USE static inline int hel_kernel_stats(
-        hel_handle authority, struct hel_kernel_stats *out_stats)
+	hel_handle authority, struct hel_kernel_stats *out_stats)
 {
 	return (int)hel_call2(HEL_CALL_kernel_stats, authority, (uint64_t)out_stats).error;
 }

@@ -18,7 +18,7 @@ struct hel_outcome {
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments);
 
 static inline struct hel_outcome hel_call5(
-        uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+	uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
 	const uint64_t arguments[6] = {a, b, c, d, e, 0};
 
@@ -46,7 +46,7 @@ static inline struct hel_outcome hel_call3(uint32_t number, uint64_t a, uint64_t
 }
 
 static inline struct hel_outcome hel_call4(
-        uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+	uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	return hel_call5(number, a, b, c, d, 0);
 }

@@ -23,9 +23,9 @@ static inline struct hel_outcome hel_call0(uint32_t number)
 	struct hel_outcome outcome;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
@@ -35,9 +35,9 @@ static inline struct hel_outcome hel_call1(uint32_t number, uint64_t a)
 	struct hel_outcome outcome;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number), "D"(a)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number), "D"(a)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
@@ -47,9 +47,9 @@ static inline struct hel_outcome hel_call2(uint32_t number, uint64_t a, uint64_t
 	struct hel_outcome outcome;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number), "D"(a), "S"(b)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number), "D"(a), "S"(b)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
@@ -59,38 +59,38 @@ static inline struct hel_outcome hel_call3(uint32_t number, uint64_t a, uint64_t
 	struct hel_outcome outcome;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number), "D"(a), "S"(b), "d"(c)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
 /** hel_call4() - make a call with four arguments */
 static inline struct hel_outcome hel_call4(
-        uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+	uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct hel_outcome outcome;
 	register uint64_t r10 __asm__("r10") = d;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c), "r"(r10)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number), "D"(a), "S"(b), "d"(c), "r"(r10)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
 /** hel_call5() - make a call with five arguments */
 static inline struct hel_outcome hel_call5(
-        uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+	uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
 	struct hel_outcome outcome;
 	register uint64_t r10 __asm__("r10") = d;
 	register uint64_t r8 __asm__("r8") = e;
 
 	__asm__ volatile("syscall"
-	        : "=a"(outcome.error), "=d"(outcome.value)
-	        : "a"((uint64_t)number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-	        : "rcx", "r11", "memory");
+		: "=a"(outcome.error), "=d"(outcome.value)
+		: "a"((uint64_t)number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+		: "rcx", "r11", "memory");
 	return outcome;
 }
 
