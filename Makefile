@@ -68,7 +68,7 @@ bench: setup
 docs:
 	@$(PYTHON) -B tools/docs/docs.py --output build/docs
 
-sources = $(shell git ls-files '*.c' '*.h' | grep -v -x -f tools/tidy/foreign-style)
+sources = $(filter-out $(file <tools/tidy/foreign-style),$(shell git ls-files '*.c' '*.h'))
 
 format: setup
 	@clang-format-19 -i $(sources)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Check a table of osbench's lines against the bars, upper limits in instructions, ns or KiB:
+#
+#     awk -f bars.awk RESULTS.tsv
+#
+#     bar  name  value  limit  verdict
+BEGIN {
+    FS = OFS = "\t"
+    add("null.getppid", 250)                 # a bounced system call
+    add("proc.fork_exit", 212000)
+    add("boot.ticks", 600000000)             # power-on to the first instruction of the command
+    add("boot.used", 48 * 1024)              # KiB in use then
+}
+/^#/ || NF < 2 { next }
+{ value[$1] = $2 }
+END {
+    if (("boot.MemTotal" in value) && ("boot.MemFree" in value))
+        value["boot.used"] = value["boot.MemTotal"] - value["boot.MemFree"]
+    for (i = 1; i <= bars; i++) {
+        name = order[i]
+        if (!(name in value) || value[name] == "unsupported")
+            verdict = "MISSING"
+        else
+            verdict = value[name] + 0 <= limit[name] ? "held" : "BROKEN"
+        print "bar", name, (name in value) ? value[name] : "-", limit[name], verdict
+    }
+}
+function add(name, most) {
+    order[++bars] = name
+    limit[name] = most
+}
