@@ -23,25 +23,25 @@ struct hel_bounce_page;
  */
 struct arch_context {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-	uint64_t vector;		/* of the entry; ARCH_VECTOR_SYSCALL: rcx and r11 need not be restored */
+	uint64_t vector; /* of the entry; ARCH_VECTOR_SYSCALL: rcx and r11 need not be restored */
 	uint64_t error_code;
 	uint64_t rip, cs, rflags, rsp, ss;
 	/* not pushed */
-	uint64_t fs_base, gs_base;	/* valid while the thread is current nowhere */
-	struct hel_bounce_page *bounce_page;	/* kernel address, NULL: not bounced */
+	uint64_t fs_base, gs_base;           /* valid while the thread is current nowhere */
+	struct hel_bounce_page *bounce_page; /* kernel address, NULL: not bounced */
 	uint64_t bounce_entry;
-	void *fpu_area;			/* XSAVE area, 64-byte aligned; NULL until the first use */
-	void *fpu_storage;		/* what the heap gave for it */
-	uint32_t bases_cpu;		/* the CPU whose registers hold fs_base, gs_base; ARCH_NO_CPU: none */
-	uint32_t fpu_cpu;		/* the CPU whose registers hold the FPU state, likewise */
-	bool is_fpu_saved;		/* the area has the state that is in the registers */
+	void *fpu_area;     /* XSAVE area, 64-byte aligned; NULL until the first use */
+	void *fpu_storage;  /* what the heap gave for it */
+	uint32_t bases_cpu; /* the CPU whose registers hold fs_base, gs_base; ARCH_NO_CPU: none */
+	uint32_t fpu_cpu;   /* the CPU whose registers hold the FPU state, likewise */
+	bool is_fpu_saved;  /* the area has the state that is in the registers */
 } ALIGNED(16);
 
 /* ---- page tables --------------------------------------------------------------------------------------------- */
 
 struct arch_page_table {
 	uint64_t root_phys;
-	uint64_t n_tables;		/* tables below the root: what this space costs beyond its frames */
+	uint64_t n_tables; /* tables below the root: what this space costs beyond its frames */
 };
 
 struct arch_irq_state {
@@ -62,23 +62,26 @@ struct arch_tss {
 
 struct arch_cpu {
 	/* used by entry.S: see offsets.h */
-	struct arch_context *context;	/* of the current or last thread: where entries from user mode save */
-	uint64_t frame_end;		/* behind context->ss; the same as tss.rsp[0] */
+	struct arch_context
+		*context;   /* of the current or last thread: where entries from user mode save */
+	uint64_t frame_end; /* behind context->ss; the same as tss.rsp[0] */
 	uint64_t scratch;
 	uint64_t stack_top;
-	struct hel_bounce_page *bounce_page;	/* of the current thread */
+	struct hel_bounce_page *bounce_page; /* of the current thread */
 	uint64_t bounce_entry;
 
 	uint32_t lapic_id;
-	bool is_fpu_trapping;		/* CR0.TS is set */
+	bool is_fpu_trapping; /* CR0.TS is set */
 	bool is_timer_armed;
-	struct arch_context *bases_owner;	/* whose fs and gs base are loaded, if it agrees (bases_cpu) */
-	struct arch_context *fpu_owner;	/* whose FPU state is in the registers, if it agrees (fpu_cpu) */
-	uint64_t root_phys;		/* what CR3 holds */
-	uint64_t stacks_address;	/* lowest guard page */
-	uint64_t vectors[4];		/* bitmap of device vectors in use */
+	struct arch_context
+		*bases_owner; /* whose fs and gs base are loaded, if it agrees (bases_cpu) */
+	struct arch_context
+		*fpu_owner;      /* whose FPU state is in the registers, if it agrees (fpu_cpu) */
+	uint64_t root_phys;      /* what CR3 holds */
+	uint64_t stacks_address; /* lowest guard page */
+	uint64_t vectors[4];     /* bitmap of device vectors in use */
 	uint64_t gdt[9];
-	uint32_t padding;		/* makes tss.rsp[] aligned */
+	uint32_t padding; /* makes tss.rsp[] aligned */
 	struct arch_tss tss;
 };
 
