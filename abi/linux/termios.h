@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Terminals of the Linux ABI: struct termios as the kernel has it (36 bytes; C libraries have a larger one), its
+ * flags, window sizes and the ioctl commands of terminals.  The generic values, which x86, ARM and RISC-V share.
+ */
+#ifndef ABI_LINUX_TERMIOS_H
+#define ABI_LINUX_TERMIOS_H
+
+#include <stdint.h>
+
+constexpr unsigned LINUX_NCCS = 19;
+
+struct linux_termios {
+	uint32_t c_iflag, c_oflag, c_cflag, c_lflag;
+	uint8_t c_line;
+	uint8_t c_cc[19];
+};
+static_assert(sizeof(struct linux_termios) == 36);
+
+struct linux_termios2 {
+	struct linux_termios termios;
+	uint32_t c_ispeed, c_ospeed;
+};
+static_assert(sizeof(struct linux_termios2) == 44);
+
+struct linux_winsize {
+	uint16_t ws_row, ws_col, ws_xpixel, ws_ypixel;
+};
+
+enum linux_control_character : unsigned {
+	LINUX_VINTR = 0,
+	LINUX_VQUIT = 1,
+	LINUX_VERASE = 2,
+	LINUX_VKILL = 3,
+	LINUX_VEOF = 4,
+	LINUX_VTIME = 5,
+	LINUX_VMIN = 6,
+	LINUX_VSWTC = 7,
+	LINUX_VSTART = 8,
+	LINUX_VSTOP = 9,
+	LINUX_VSUSP = 10,
+	LINUX_VEOL = 11,
+	LINUX_VREPRINT = 12,
+	LINUX_VDISCARD = 13,
+	LINUX_VWERASE = 14,
+	LINUX_VLNEXT = 15,
+	LINUX_VEOL2 = 16,
+};
+
+enum linux_input_flags : uint32_t {
+	LINUX_IGNBRK = 0000001,
+	LINUX_BRKINT = 0000002,
+	LINUX_IGNPAR = 0000004,
+	LINUX_PARMRK = 0000010,
+	LINUX_INPCK = 0000020,
+	LINUX_ISTRIP = 0000040,
+	LINUX_INLCR = 0000100,
+	LINUX_IGNCR = 0000200,
+	LINUX_ICRNL = 0000400,
+	LINUX_IUCLC = 0001000,
+	LINUX_IXON = 0002000,
+	LINUX_IXANY = 0004000,
+	LINUX_IXOFF = 0010000,
+	LINUX_IMAXBEL = 0020000,
+	LINUX_IUTF8 = 0040000,
+};
+
+enum linux_output_flags : uint32_t {
+	LINUX_OPOST = 0000001,
+	LINUX_OLCUC = 0000002,
+	LINUX_ONLCR = 0000004,
+	LINUX_OCRNL = 0000010,
+	LINUX_ONOCR = 0000020,
+	LINUX_ONLRET = 0000040,
+	LINUX_OFILL = 0000100,
+	LINUX_OFDEL = 0000200,
+	LINUX_TABDLY = 0014000,
+	LINUX_XTABS = 0014000,
+};
+
+enum linux_control_flags : uint32_t {
+	LINUX_CBAUD = 0010017,
+	LINUX_B0 = 0000000,
+	LINUX_B38400 = 0000017,
+	LINUX_CSIZE = 0000060,
+	LINUX_CS8 = 0000060,
+	LINUX_CSTOPB = 0000100,
+	LINUX_CREAD = 0000200,
+	LINUX_PARENB = 0000400,
+	LINUX_PARODD = 0001000,
+	LINUX_HUPCL = 0002000,
+	LINUX_CLOCAL = 0004000,
+};
+
+enum linux_local_flags : uint32_t {
+	LINUX_ISIG = 0000001,
+	LINUX_ICANON = 0000002,
+	LINUX_XCASE = 0000004,
+	LINUX_ECHO = 0000010,
+	LINUX_ECHOE = 0000020,
+	LINUX_ECHOK = 0000040,
+	LINUX_ECHONL = 0000100,
+	LINUX_NOFLSH = 0000200,
+	LINUX_TOSTOP = 0000400,
+	LINUX_ECHOCTL = 0001000,
+	LINUX_ECHOPRT = 0002000,
+	LINUX_ECHOKE = 0004000,
+	LINUX_FLUSHO = 0010000,
+	LINUX_PENDIN = 0040000,
+	LINUX_IEXTEN = 0100000,
+	LINUX_EXTPROC = 0200000,
+};
+
+enum linux_tty_ioctl : uint32_t {
+	LINUX_TCGETS = 0x5401,
+	LINUX_TCSETS = 0x5402,
+	LINUX_TCSETSW = 0x5403,
+	LINUX_TCSETSF = 0x5404,
+	LINUX_TCGETA = 0x5405,
+	LINUX_TCSETA = 0x5406,
+	LINUX_TCSETAW = 0x5407,
+	LINUX_TCSETAF = 0x5408,
+	LINUX_TCSBRK = 0x5409,
+	LINUX_TCXONC = 0x540a,
+	LINUX_TCFLSH = 0x540b,
+	LINUX_TIOCEXCL = 0x540c,
+	LINUX_TIOCNXCL = 0x540d,
+	LINUX_TIOCSCTTY = 0x540e,
+	LINUX_TIOCGPGRP = 0x540f,
+	LINUX_TIOCSPGRP = 0x5410,
+	LINUX_TIOCOUTQ = 0x5411,
+	LINUX_TIOCSTI = 0x5412,
+	LINUX_TIOCGWINSZ = 0x5413,
+	LINUX_TIOCSWINSZ = 0x5414,
+	LINUX_FIONREAD = 0x541b,
+	LINUX_TIOCCONS = 0x541d,
+	LINUX_TIOCPKT = 0x5420,
+	LINUX_FIONBIO = 0x5421,
+	LINUX_TIOCNOTTY = 0x5422,
+	LINUX_TCSBRKP = 0x5425,
+	LINUX_TIOCGSID = 0x5429,
+	LINUX_TCGETS2 = 0x802c542a,
+	LINUX_TCSETS2 = 0x402c542b,
+	LINUX_TCSETSW2 = 0x402c542c,
+	LINUX_TCSETSF2 = 0x402c542d,
+	LINUX_TIOCGPTN = 0x80045430,
+	LINUX_TIOCSPTLCK = 0x40045431,
+	LINUX_TIOCGDEV = 0x80045432,
+	LINUX_TIOCVHANGUP = 0x5437,
+	LINUX_TIOCGPKT = 0x80045438,
+	LINUX_TIOCGPTLCK = 0x80045439,
+	LINUX_TIOCGEXCL = 0x80045440,
+	LINUX_TIOCGPTPEER = 0x5441,
+	LINUX_FIONCLEX = 0x5450,
+	LINUX_FIOCLEX = 0x5451,
+	LINUX_FIOASYNC = 0x5452,
+};
+
+/* TCFLSH */
+constexpr uint64_t LINUX_TCIFLUSH = 0;
+constexpr uint64_t LINUX_TCOFLUSH = 1;
+constexpr uint64_t LINUX_TCIOFLUSH = 2;
+/* TCXONC */
+constexpr uint64_t LINUX_TCOOFF = 0;
+constexpr uint64_t LINUX_TCOON = 1;
+constexpr uint64_t LINUX_TCIOFF = 2;
+constexpr uint64_t LINUX_TCION = 3;
+
+/* TIOCPKT: the first byte that the master reads */
+enum linux_packet_flags : uint8_t {
+	LINUX_TIOCPKT_DATA = 0,
+	LINUX_TIOCPKT_FLUSHREAD = 1,
+	LINUX_TIOCPKT_FLUSHWRITE = 2,
+	LINUX_TIOCPKT_STOP = 4,
+	LINUX_TIOCPKT_START = 8,
+	LINUX_TIOCPKT_NOSTOP = 16,
+	LINUX_TIOCPKT_DOSTOP = 32,
+};
+
+#endif
