@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message):
-        raise UsageError(message)
+        raise UsageError(message.removeprefix('argument '))
 
 
 def _n_cpus(text):

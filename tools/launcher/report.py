@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 
+_TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _SYMBOLIZER = 'llvm-symbolizer-19'
 _PANIC = re.compile(r'\bpanic\b', re.IGNORECASE)
 _SLIDE = re.compile(r'thor: slide 0x([0-9a-f]+)')
@@ -56,12 +57,24 @@ def _lookup(addresses, elf_path):
         return {}
     result = subprocess.run(
         [_SYMBOLIZER, f'--obj={elf_path}', '--functions=linkage', '--pretty-print',
-         '--no-inlines', '--basenames', *[f'0x{address:x}' for address in addresses]],
+         '--no-inlines', *[f'0x{address:x}' for address in addresses]],
         capture_output=True, text=True, check=False)
     texts = [line for line in result.stdout.splitlines() if line.strip()]
     if len(texts) != len(addresses):
         return {}
-    return {address: text for address, text in zip(addresses, texts) if '??' not in text}
+    return {address: _shortened(text) for address, text in zip(addresses, texts)
+            if '??' not in text}
+
+
+def _shortened(text):
+    """'f at /tree/build/../kernel/x.c:3:9' -> 'f at kernel/x.c:3'"""
+    match = re.fullmatch(r'(.*) at (/.*?):(\d+)(?::\d+)?', text.strip())
+    if not match:
+        return text.strip()
+    path = os.path.normpath(match[2])
+    if path.startswith(_TOP + '/'):
+        path = path[len(_TOP) + 1:]
+    return f'{match[1]} at {path}:{match[3]}'
 
 
 def symbolized(lines, slide, elf_path):

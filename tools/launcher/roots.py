@@ -36,6 +36,9 @@ class Index:
     def is_known(self, name):
         return name in self._modes
 
+    def is_empty(self):
+        return len(self._modes) == 1
+
     def is_directory(self, name):
         return stat.S_ISDIR(self._modes.get(name, 0))
 
@@ -197,7 +200,9 @@ def open_root(path):
     if tarfile.is_tarfile(path):
         output = tempfile.TemporaryFile()
         index = _from_tar(path, output)
-        output.seek(0)
-        return output, index
+        if not index.is_empty():   # a file of zeros looks like an empty tar archive
+            output.seek(0)
+            return output, index
+        output.close()
     raise UsageError(f"--root: '{path}' is neither a directory nor a cpio or tar archive; "
                      'disk images are not supported yet')

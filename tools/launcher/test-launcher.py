@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Unit tests of the launcher's parts; prints a line per case."""
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cpio  # noqa: E402
+import machine  # noqa: E402
+import options  # noqa: E402
+import overlay  # noqa: E402
+import report  # noqa: E402
+import roots  # noqa: E402
+from session import Flow  # noqa: E402
+
+
+def parsed(*arguments):
+    return options.parse(['run', *arguments])
+
+
+def refuses(*arguments):
+    """The text of the usage error that these arguments give."""
+    try:
+        options.parse(list(arguments))
+    except options.UsageError as error:
+        assert '\n' not in str(error), f'more than one line: {error}'
+        return str(error)
+    raise AssertionError(f'accepted: {arguments}')
+
+
+def archive(fill):
+    stream = io.BytesIO()
+    writer = cpio.Writer(stream)
+    fill(writer)
+    writer.finish()
+    return stream.getvalue()
+
+
+def read_back(data):
+    return {entry.name: entry for entry in cpio.read_index(io.BytesIO(data))}
+
+
+def case_cpio_keeps_entries():
+    def fill(writer):
+        writer.directory('a', 0o750)
+        writer.file('a/f', b'12345', 0o4755)
+        writer.symlink('a/l', 'f')
+        writer.entry('a/dev', stat.S_IFCHR | 0o600, rdev=(1, 3))
+    data = archive(fill)
+    assert len(data) % 512 == 0
+    entries = read_back(data)
+    assert stat.S_ISDIR(entries['a'].mode)
+    assert entries['a/f'].mode == stat.S_IFREG | 0o4755
+    assert entries['a/l'].target == 'f'
+    assert stat.S_ISCHR(entries['a/dev'].mode)
+
+
+def case_cpio_is_deterministic():
+    def fill(writer):
+        writer.file('x', b'abc')
+    assert archive(fill) == archive(fill)
+
+
+def case_cpio_archives_follow_each_other():
+    one = archive(lambda writer: writer.file('one', b'1'))
+    two = archive(lambda writer: writer.file('two', b'22'))
+    assert list(read_back(one + b'\0' * 512 + two)) == ['one', 'two']
+
+
+def case_cpio_refuses_other_data():
+    for data in (b'x' * 200, b'070701' + b'zz' * 60, b'070701'):
+        try:
+            read_back(data)
+        except cpio.CpioError:
+            continue
+        raise AssertionError(f'accepted {data[:10]}')
+
+
+def case_cpio_is_what_others_read():
+    busybox = '/bin/busybox'
+    data = archive(lambda writer: [writer.directory('d'), writer.file('d/f', b'hello')])
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([busybox, 'cpio', '-i', '-d'], input=data, cwd=folder, check=True,
+                       stderr=subprocess.DEVNULL)
+        with open(os.path.join(folder, 'd/f'), 'rb') as file:
+            assert file.read() == b'hello'
+
+
+def case_defaults():
+    chosen = parsed('--', 'true')
+    assert (chosen.smp, chosen.memory, chosen.arch) == (2, '1048576K', 'x86_64')
+    assert chosen.command == ['true']
+    assert parsed().command == []
+
+
+def case_icount_has_one_cpu():
+    assert parsed('--icount').smp == 1
+    assert '--smp' in refuses('run', '--icount', '--smp', '2')
+
+
+def case_command_words_are_left_alone():
+    words = ['sh', '-c', 'echo "$1"', '--', '--smp', '', 'a b']
+    assert parsed('--smp', '3', '--', *words).command == words
+
+
+def case_memory_sizes():
+    assert parsed('--memory', '128').memory == '131072K'
+    assert parsed('--memory', '2g').memory == '2097152K'
+    for text in ('', '1T', '-1', '0', '5M', '1.5G', 'G'):
+        refuses('run', '--memory', text)
+
+
+def case_refusals_name_the_trouble():
+    assert '--bogus' in refuses('run', '--bogus')
+    assert "'--'" in refuses('run', 'ls')
+    assert 'riscv' in refuses('run', '--arch', 'riscv')
+    assert '/none' in refuses('run', '--root', '/none')
+    assert '/none' in refuses('run', '--add', '/none:/x')
+    assert 'HOSTPATH' in refuses('run', '--add', '/etc/passwd')
+    assert '..' in refuses('run', '--add', '/etc/passwd:/a/../b')
+    assert 'x' in refuses('run', '--env', 'x')
+    refuses('run', '--env', '=x')
+    refuses('run', '--timeout', '0')
+    refuses('run', '--timeout', 'nan')
+    refuses('run', '--smp', '1x')
+    refuses('run', '--smp')
+    refuses('run', '--qemu', '"')
+    refuses('run', '--sm', '1')
+    refuses()
+    refuses('jump')
+
+
+def case_add_takes_the_last_colon():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'a:b')
+        with open(path, 'w', encoding='utf-8'):
+            pass
+        assert parsed('--add', f'{path}:/x/y').add == [(path, '/x/y')]
+        assert parsed('--add', f'{path}:/x/').add == [(path, '/x/a:b')]
+
+
+def index_of(*entries):
+    index = roots.Index()
+    for name, mode, target in entries:
+        index.add(name, mode, target)
+    return index
+
+
+def case_index_follows_links():
+    index = index_of(('usr', stat.S_IFDIR, None), ('usr/bin', stat.S_IFDIR, None),
+                     ('bin', stat.S_IFLNK, 'usr/bin'), ('abs', stat.S_IFLNK, '/bin'),
+                     ('usr/up', stat.S_IFLNK, '../bin'), ('bin2', stat.S_IFLNK, 'abs'))
+    assert index.resolve('/bin/x', False) == 'usr/bin/x'
+    assert index.resolve('/bin2/x/y', False) == 'usr/bin/x/y'
+    assert index.resolve('/usr/up/x', False) == 'usr/bin/x'
+    assert index.resolve('/bin', False) == 'bin'
+    assert index.resolve('/bin', True) == 'usr/bin'
+
+
+def case_index_ends_on_a_loop():
+    index = index_of(('a', stat.S_IFLNK, 'b'), ('b', stat.S_IFLNK, 'a'))
+    try:
+        index.resolve('/a/x', False)
+    except options.UsageError:
+        return
+    raise AssertionError('a loop was resolved')
+
+
+def case_overlay_holds_files_and_command():
+    index = index_of(('usr', stat.S_IFDIR | 0o755, None), ('usr/bin', stat.S_IFDIR | 0o755, None),
+                     ('bin', stat.S_IFLNK, 'usr/bin'))
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(os.path.join(folder, 'tree'))
+        path = os.path.join(folder, 'tree/f')
+        with open(path, 'w', encoding='utf-8'):
+            pass
+        os.chmod(path, 0o751)
+        chosen = parsed('--add', f'{path}:/bin/f', '--add', f'{folder}/tree:/deep/er',
+                        '--env', 'A=b=c', '--', 'cmd', 'two words')
+        stream = io.BytesIO()
+        overlay.write(stream, chosen, index, False, (30, 100))
+    entries = read_back(stream.getvalue())
+    assert entries['usr/bin/f'].mode == stat.S_IFREG | 0o751
+    assert list(entries)[:4] == ['usr/bin/f', 'deep', 'deep/er', 'deep/er/f']
+    records = overlay.run_records(chosen, False, (30, 100)).split(b'\0')
+    for record in (b'arg=cmd', b'arg=two words', b'env=A=b=c', b'env=HOME=/root', b'stdio=ports',
+                   b'rows=30', b'cols=100'):
+        assert record in records, record
+    assert records[-1] == b''
+
+
+def case_overlay_refuses_a_file_as_parent():
+    index = index_of(('file', stat.S_IFREG | 0o644, None))
+    chosen = parsed('--add', '/etc/passwd:/file/x')
+    try:
+        overlay.write(io.BytesIO(), chosen, index, False, (24, 80))
+    except options.UsageError as error:
+        assert '/file' in str(error)
+        return
+    raise AssertionError('accepted')
+
+
+def case_roots_of_all_kinds_are_equal():
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, 'tree')
+        os.makedirs(os.path.join(tree, 'etc'))
+        with open(os.path.join(tree, 'etc/x'), 'w', encoding='utf-8') as file:
+            file.write('x')
+        os.symlink('etc', os.path.join(tree, 'link'))
+        paths = [tree]
+        for kind in ('', 'gz', 'xz'):
+            paths.append(os.path.join(folder, f'root.tar.{kind}'))
+            with tarfile.open(paths[-1], f'w:{kind}') as output:
+                output.add(tree, '.')
+        for path in paths:
+            stream, index = roots.open_root(path)
+            with stream:
+                entries = {entry.name: entry for entry in cpio.read_index(stream)}
+            assert set(entries) == {'etc', 'etc/x', 'link'}, path
+            assert entries['link'].target == 'etc'
+            assert index.resolve('/link/y', False) == 'etc/y'
+
+
+def case_roots_refuse_images_and_damage():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'x')
+        for data in (b'\0' * 4096, b'\x1f\x8bgarbage', b'\xfd7zXZ\0garbage', b'070701garbage', b''):
+            with open(path, 'wb') as file:
+                file.write(data)
+            try:
+                roots.open_root(path)
+            except options.UsageError:
+                continue
+            raise AssertionError(f'accepted {data[:8]}')
+
+
+def case_qemu_arguments_hold_the_options():
+    chosen = parsed('--smp', '3', '--memory', '256M', '--append', 'a=b', '--append', 'c', '--gdb')
+    words = machine.qemu_arguments(chosen, 'eir', '/a,b', 'initrd')
+    line = ' '.join(words)
+    for part in ('-smp 3', '-m 262144K', 'path=/a,,b', '-kernel eir', '-S', 'max,-erms'):
+        assert part in line, part
+    assert words[words.index('-append') + 1] == 'a=b c'
+    counted = ' '.join(machine.qemu_arguments(parsed('--icount'), 'eir', 'log', 'initrd'))
+    assert 'shift=0,sleep=off' in counted and '-smp 1' in counted
+
+
+def case_panic_is_found_in_the_log():
+    lines = ['thor: slide 0x1000', 'all is well', 'thor: panic: no reason', '  #0 0x1']
+    assert report.slide_of(lines) == 0x1000
+    assert report.panic_lines(lines) == lines[2:]
+    assert not report.panic_lines(lines[:2])
+
+
+def case_addresses_get_names():
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = (os.path.join(folder, name) for name in ('p.c', 'p'))
+        with open(source, 'w', encoding='utf-8') as file:
+            file.write('void _start(void);\nvoid _start(void)\n{\n\tfor (;;) {\n\t}\n}\n')
+        subprocess.run(['clang-19', '-g', '-nostdlib', '-static', '-fuse-ld=lld', source,
+                        '-Wl,--image-base=0xffffffff80000000', '-mcmodel=kernel', '-fno-pic',
+                        '-fno-pie', '-Wno-unused-command-line-argument', '-o', program],
+                       check=True)
+        symbols = subprocess.run(['llvm-nm-19', program], check=True, capture_output=True,
+                                 text=True).stdout
+        start = next(int(line.split()[0], 16) for line in symbols.splitlines()
+                     if line.endswith('_start'))
+        line = f'rip 0x{start + 0x200000:016x}'
+        shown = report.symbolized([line, 'nothing here'], 0x200000, program)
+        assert f'_start at {source}:' in shown[0], shown
+        assert shown[1] == 'nothing here'
+
+
+def case_flow_counts_and_survives_a_broken_sink():
+    read_end, write_end = os.pipe()
+    other_read, other_write = os.pipe()
+    os.write(write_end, b'12345')
+    os.close(write_end)
+    flow = Flow(read_end, other_write)
+    flow.read()
+    assert flow.wants_write() and flow.n_read == 5
+    os.close(other_read)
+    flow.write()
+    assert flow.is_broken and flow.n_written == 5 and not flow.wants_write()
+    flow.read()
+    assert flow.is_done()
+    os.close(read_end)
+    os.close(other_write)
+
+
+def main():
+    n_failed = 0
+    for name, function in list(globals().items()):
+        if not name.startswith('case_'):
+            continue
+        title = name.removeprefix('case_')
+        try:
+            function()
+            print(f'ok {title}')
+        except Exception as error:   # a case may fail in any way; the others still run
+            n_failed += 1
+            where = traceback.extract_tb(error.__traceback__)[-1].lineno
+            print(f'not ok {title}: line {where}: {type(error).__name__}: {error}')
+    return 1 if n_failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
