@@ -73,7 +73,7 @@ def licence_line(files):
             yield source.path, 1, 'no SPDX line at the top'
 
 
-_FILE_NAME = re.compile(r'\.?[a-z0-9][a-z0-9.+-]*')
+_FILE_NAME = re.compile(r'\.?[a-z0-9][a-z0-9.+-]*(\.S)?')
 _OTHER_NAMES = {'README.md', 'HACKING.md', 'LICENSE', 'Makefile', 'meson_options.txt'}
 
 
@@ -115,7 +115,7 @@ def white_space(files):
         if source.text and not source.text.endswith('\n'):
             yield source.path, len(source.lines), 'no end of line at the end'
         for number, line in enumerate(source.lines, 1):
-            if line != line.rstrip():
+            if line != line.rstrip() and not source.path.endswith('.tsv'):
                 yield source.path, number, 'white space at the end of the line'
             elif source.is_c() and re.match(r' {4}', line):
                 yield source.path, number, 'C is indented with tabs'
