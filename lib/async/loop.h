@@ -67,8 +67,7 @@ struct loop {
 	struct timer_heap timers;
 	uint64_t now_ns; /* when events were last collected */
 	bool is_stopping;
-	bool is_exhausted; /* the platform says that no event can come */
-	uint32_t n_turns_since_wait;
+	uint32_t n_turns_since_wait; /* for events */
 
 	/* tasks; see task.h */
 	struct task *running; /* the task whose code runs, NULL in the loop's own code */
@@ -80,7 +79,8 @@ struct loop {
 
 	/* fibers */
 	struct fiber *current;
-	struct fiber main; /* the stack that called loop_run() */
+	struct fiber *previous; /* that switched to `current` */
+	struct fiber main;      /* the stack that called loop_run() */
 	struct fiber *fibers;
 	size_t n_fibers_created;
 	struct list idle_fibers;

@@ -14,11 +14,18 @@
  * Arguments are decoded and checked before the request is submitted. A handler returns its result;
  * request->result carries a value beside it. The dispatcher then calls `reply` once.
  *
- *              submit              PARK                      woken
- *      IDLE ---------> RUNNING ----------------> PARKED ---------------> RUNNING
- *                         | result                 | cancel, timeout
- *                         v                        v
- *                     FINISHED, reply() <---- LEAVING (its waits are taken back)
+ *          submit               PARK                 a queue is woken
+ *    IDLE --------> RUNNING ----------------> PARKED ------------------> WOKEN, then RUNNING again
+ *                     | result                  | cancel, timeout          | cancel
+ *                     v                         v                          |
+ *                  FINISHING <-------------- LEAVING <---------------------+
+ *                     |         last attempt
+ *                     v
+ *                  FINISHED, reply()
+ *
+ * WOKEN, LEAVING and FINISHING wait until all wait operations have finished; they are on their way. The
+ * last attempt makes sure that a wake-up given to a leaving request is not lost: what it could take, it
+ * takes.
  */
 #ifndef ASYNC_REQUEST_H
 #define ASYNC_REQUEST_H
@@ -56,7 +63,9 @@ enum request_state {
 	REQUEST_STATE_IDLE,
 	REQUEST_STATE_RUNNING,
 	REQUEST_STATE_PARKED,
+	REQUEST_STATE_WOKEN,
 	REQUEST_STATE_LEAVING,
+	REQUEST_STATE_FINISHING,
 	REQUEST_STATE_FINISHED,
 };
 
@@ -70,10 +79,10 @@ struct request {
 	uint64_t deadline_ns;  /* of parking: then finish with -ERR_TIMED_OUT; 0: none */
 
 	/* dispatcher's */
-	uint8_t state; /* enum request_state */
-	int leave_error;
-	uint32_t n_waits; /* operations in flight while parked or leaving */
-	uint32_t n_armed;
+	uint8_t state;    /* enum request_state */
+	int error;        /* the reply, or the reason of a cancel */
+	uint32_t n_waits; /* operations in flight */
+	uint32_t n_armed; /* operations used by the last attempt */
 	uint32_t n_more_waits_max;
 	struct wait_op *more_waits; /* for a call on many objects (poll); borrowed array */
 	union {

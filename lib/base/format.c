@@ -341,6 +341,17 @@ size_t format_sink(format_sink_fn sink, void *context, const char *format, va_li
 	return output.n_bytes;
 }
 
+size_t format_sink_text(format_sink_fn sink, void *context, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	size_t n_bytes = format_sink(sink, context, format, arguments);
+
+	va_end(arguments);
+	return n_bytes;
+}
+
 struct format_buffer {
 	char *data;
 	size_t size; /* room for text, without the terminator */

@@ -23,6 +23,10 @@ typedef void (*format_sink_fn)(void *context, const char *text, size_t size);
 size_t format_sink(format_sink_fn sink, void *context, const char *format, va_list arguments)
 	PRINTF_LIKE(3, 0);
 
+/** format_sink_text() - format_sink() with the arguments themselves */
+size_t format_sink_text(format_sink_fn sink, void *context, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
 /**
  * format_to() - format into a buffer, cut to fit and always terminated
  * @size: of @out_buffer; 0 only counts
