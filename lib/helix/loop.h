@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop of a native program's thread: lib/async's loop on top of one queue.
+ *
+ * What can be waited for in the kernel is a `struct helix_operation`, an operation (async/op.h)
+ * with a record of the submission ring. Its address is the context of the record, so a completion
+ * finds it without any table. Records pile up in the ring while the loop has other work and enter
+ * the kernel together, with the one hel_drive() that also waits. When the ring is full it is
+ * driven at once; if even that makes no room (the kernel is out of memory), the operation waits in
+ * `unsubmitted`.
+ *
+ *	op_start()         submit()             completion             op_complete()
+ *	   IDLE ----> unsubmitted ----> in the kernel ----> complete() ----> done()
+ *
+ * Timers (async/timer.h) are kept in user mode: the earliest one is the deadline of hel_drive().
+ */
+#ifndef HELIX_LOOP_H
+#define HELIX_LOOP_H
+
+#include <async/loop.h>
+#include <async/op.h>
+#include <async/platform.h>
+#include <async/task.h>
+#include <hel/hel-calls.h>
+#include <hel/queue-client.h>
+
+struct helix_loop;
+struct helix_operation;
+
+struct helix_operation_class {
+	struct op_class op; /* helix_operation_start() and helix_operation_cancel() */
+	/*
+	 * Reserve and fill in the record (hel_queue_reserve() with the operation as context).
+	 * false: no room, leave no trace. Called again then.
+	 */
+	bool (*submit)(struct helix_operation *operation, struct hel_queue_client *queue);
+	/*
+	 * Read the completion, keep or release it (helix_loop_release()). Returns what op->error
+	 * becomes.
+	 */
+	int (*complete)(struct helix_operation *operation, const struct hel_element *element);
+};
+
+struct helix_operation {
+	struct op op; /* first: its address is the context */
+	bool is_submitted;
+};
+
+struct helix_loop_config {
+	size_t n_tasks_max;            /* 0: HELIX_TASKS_MAX */
+	struct hel_queue_params queue; /* all 0: 16 chunks of 16 KiB, 8 KiB for submissions */
+};
+
+/** HELIX_TASKS_MAX - usual limit of tasks alive at the same time */
+#define HELIX_TASKS_MAX 64
+
+struct helix_loop {
+	struct loop loop; /* for op_start(), job_submit(), timer_arm(), loop_stop() */
+	struct async_platform platform;
+	struct hel_queue_client queue;
+	struct list unsubmitted; /* operations without a record */
+	struct list uncancelled; /* submitted operations whose cancel found no room */
+	void *tasks;             /* one block for loop_config's tasks and fibers */
+	uint64_t stacks_size;
+};
+
+/**
+ * helix_loop_init() - make a loop with a queue of its own
+ * @loop: caller's storage
+ * @config: NULL: the usual sizes
+ *
+ * Return: 0, -ERR_NO_MEMORY, or what hel_queue_create() and hel_space_map() say.
+ */
+MUST_USE int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *config);
+
+/** helix_loop_run() - serve until loop_stop(&loop->loop) */
+void helix_loop_run(struct helix_loop *loop);
+
+/** helix_loop_of() - the helix loop around a lib/async loop */
+static inline struct helix_loop *helix_loop_of(const struct loop *loop)
+{
+	return container_of(loop->platform, struct helix_loop, platform);
+}
+
+/** helix_loop_release() - an element that was kept is no longer used */
+void helix_loop_release(struct helix_loop *loop, const struct hel_element *element);
+
+/** helix_operation_start() - the start hook of all helix operations */
+enum op_result helix_operation_start(struct op *op);
+
+/** helix_operation_cancel() - the cancel hook of all helix operations */
+void helix_operation_cancel(struct op *op);
+
+#endif
