@@ -70,7 +70,8 @@ enum posix_internal : uint32_t {
 	 * copies them to .start_registers of the child's thread page, args[5] to .start_fpu, args[3] to .clear_child_tid if
 	 * CLONE_CHILD_CLEARTID; the child starts at the shim's entry_child.  result: tid. */
 	POSIX_CLONE = 10000,
-	/* execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc, envc; may come
+	/* execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc, envc, and address
+	 * and size of a mapping to drop from a space that is shared (vfork) when the exec succeeds, or 0; may come
 	 * by the second SEND.  On success there is no reply: the thread is replaced. */
 	POSIX_EXECVE = 10001,
 	POSIX_EXIT_THREAD = 10002,	/* args: status.  Last thread: the process ends.  No reply. */

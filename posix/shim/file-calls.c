@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading and writing, and calls whose older forms are special cases of newer ones.
+ *
+ * A read or write longer than POSIX_BULK_MAX goes in pieces; each piece after the first must not wait
+ * (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it has, as one call would.
+ */
+#include "calls.h"
+#include "signal.h"
+
+constexpr uint64_t AT_FDCWD = (uint64_t)-100;
+constexpr uint64_t AT_SYMLINK_NOFOLLOW = 0x100;
+constexpr uint64_t AT_REMOVEDIR = 0x200;
+constexpr uint64_t AT_EMPTY_PATH = 0x1000;
+constexpr uint64_t O_CREAT_WRONLY_TRUNC = 01101;
+constexpr uint32_t NR_READ = 0, NR_WRITE = 1, NR_PREAD = 17, NR_PWRITE = 18, NR_GETDENTS64 = 217, NR_OPENAT = 257,
+	NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260, NR_NEWFSTATAT = 262, NR_UNLINKAT = 263,
+	NR_LINKAT = 265, NR_SYMLINKAT = 266, NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290, NR_PIPE2 = 293,
+	NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439, NR_PRLIMIT64 = 302;
+constexpr uint64_t IO_MAX = 0x7ffff000;
+constexpr uint64_t IOV_MAX_COUNT = 1024;
+
+struct linux_iovec {
+	uint64_t base;
+	uint64_t size;
+};
+
+static int64_t forward(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+{
+	uint64_t args[6] = {a0, a1, a2, a3, a4, 0};
+
+	return shim_forward_as(number, args);
+}
+
+/* ---- read and write --------------------------------------------------------------------------------------- */
+
+static bool is_write(uint32_t number)
+{
+	return number == NR_WRITE || number == NR_PWRITE;
+}
+
+static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags)
+{
+	struct shim_call call;
+
+	shim_call_init(&call, number);
+	call.header.flags = flags;
+	call.header.args[0] = fd;
+	call.header.args[1] = size;
+	call.header.args[2] = size;
+	call.header.args[3] = offset;
+	if (is_write(number)) {
+		if (!shim_is_user_range(address, size)) {
+			return -LINUX_EFAULT;
+		}
+		shim_call_in_user(&call, address, size);
+	} else {
+		call.bulk_out_address = address;
+		call.bulk_out_size = size;
+	}
+	return shim_call_run(&call);
+}
+
+/* `done` bytes of the same call have been transferred before. */
+static int64_t transfer(uint32_t number, uint64_t fd, uint64_t address, uint64_t size, uint64_t offset, uint64_t done)
+{
+	uint64_t n_before = done;
+
+	if (size > IO_MAX) {
+		size = IO_MAX;
+	}
+	do {
+		uint64_t n = size - (done - n_before);
+		int64_t result;
+
+		if (n > POSIX_BULK_MAX) {
+			n = POSIX_BULK_MAX;
+		}
+		/* A long write waits until all is written, unless a signal is there. */
+		result = one_piece(number, fd, address, n, offset,
+			done && (!is_write(number) || shim_has_signal()) ? POSIX_REQUEST_NOWAIT : 0);
+		if (result < 0) {
+			return done ? (int64_t)(done - n_before) : result;
+		}
+		done += (uint64_t)result;
+		address += (uint64_t)result;
+		offset += (uint64_t)result;
+		if ((uint64_t)result < n) {
+			break;
+		}
+	} while (done - n_before < size);
+	return (int64_t)(done - n_before);
+}
+
+int64_t shim_read(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer(NR_READ, a0, a1, a2, 0, 0);
+}
+
+int64_t shim_write(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer(NR_WRITE, a0, a1, a2, 0, 0);
+}
+
+int64_t shim_pread64(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer(NR_PREAD, a0, a1, a2, a3, 0);
+}
+
+int64_t shim_pwrite64(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer(NR_PWRITE, a0, a1, a2, a3, 0);
+}
+
+int64_t shim_getdents64(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return one_piece(NR_GETDENTS64, a0, a1, a2 < POSIX_BULK_MAX ? a2 : POSIX_BULK_MAX, 0, 0);
+}
+
+/* Short vectors are written as one piece, so that a pipe or terminal gets them as one. */
+static int64_t write_gathered(uint64_t fd, const struct linux_iovec *vector, uint64_t count)
+{
+	struct shim_call call;
+	uint8_t bytes[POSIX_BULK_INLINE];
+	uint64_t total = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (shim_get(bytes + total, vector[i].base, vector[i].size)) {
+			return -LINUX_EFAULT;
+		}
+		total += vector[i].size;
+	}
+	shim_call_init(&call, NR_WRITE);
+	call.header.args[0] = fd;
+	call.header.args[1] = total;
+	call.header.args[2] = total;
+	shim_call_in(&call, bytes, total);
+	return shim_call_run(&call);
+}
+
+static int64_t transfer_vector(uint32_t number, uint64_t fd, uint64_t address, uint64_t count)
+{
+	struct linux_iovec vector[8];
+	uint64_t done = 0, total = 0;
+
+	if (count > IOV_MAX_COUNT) {
+		return -LINUX_EINVAL;
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		struct linux_iovec *at = &vector[i % ARRAY_SIZE(vector)];
+
+		if (shim_get(at, address + i * sizeof(*at), sizeof(*at))) {
+			return -LINUX_EFAULT;
+		}
+		if (at->size > INT64_MAX || total + at->size > INT64_MAX) {
+			return -LINUX_EINVAL;
+		}
+		total += at->size;
+	}
+	if (is_write(number) && count <= ARRAY_SIZE(vector) && total <= POSIX_BULK_INLINE) {
+		return write_gathered(fd, vector, count);
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		struct linux_iovec one;
+		int64_t result;
+
+		if (shim_get(&one, address + i * sizeof(one), sizeof(one))) {
+			return done ? (int64_t)done : -LINUX_EFAULT;
+		}
+		if (one.size == 0) {
+			continue;
+		}
+		result = transfer(number, fd, one.base, one.size, 0, done);
+		if (result < 0) {
+			return done ? (int64_t)done : result;
+		}
+		done += (uint64_t)result;
+		if ((uint64_t)result < one.size) {
+			break;
+		}
+	}
+	return total || done ? (int64_t)done : one_piece(number, fd, 0, 0, 0, 0);
+}
+
+int64_t shim_readv(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer_vector(NR_READ, a0, a1, a2);
+}
+
+int64_t shim_writev(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return transfer_vector(NR_WRITE, a0, a1, a2);
+}
+
+/* ---- older forms --------------------------------------------------------------------------------------------- */
+
+int64_t shim_open(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_OPENAT, AT_FDCWD, a0, a1, a2, 0);
+}
+
+int64_t shim_creat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_OPENAT, AT_FDCWD, a0, O_CREAT_WRONLY_TRUNC, a1, 0);
+}
+
+int64_t shim_stat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_NEWFSTATAT, AT_FDCWD, a0, a1, 0, 0);
+}
+
+int64_t shim_lstat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_NEWFSTATAT, AT_FDCWD, a0, a1, AT_SYMLINK_NOFOLLOW, 0);
+}
+
+int64_t shim_fstat(SHIM_ARGS)
+{
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	shim_call_init(&call, NR_NEWFSTATAT);
+	call.header.args[0] = a0;
+	call.header.args[1] = 1;
+	call.header.args[2] = 144;
+	call.header.args[3] = AT_EMPTY_PATH;
+	shim_call_in(&call, "", 1);
+	if (!shim_is_user_range(a1, 144)) {
+		return -LINUX_EFAULT;
+	}
+	shim_call_out_user(&call, a1, 144);
+	return shim_call_run(&call);
+}
+
+int64_t shim_access(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_FACCESSAT2, AT_FDCWD, a0, a1, 0, 0);
+}
+
+int64_t shim_faccessat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_FACCESSAT2, a0, a1, a2, 0, 0);
+}
+
+int64_t shim_pipe(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_PIPE2, a0, 0, 0, 0, 0);
+}
+
+int64_t shim_eventfd(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_EVENTFD2, a0, 0, 0, 0, 0);
+}
+
+int64_t shim_rename(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_RENAMEAT2, AT_FDCWD, a0, AT_FDCWD, a1, 0);
+}
+
+int64_t shim_renameat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_RENAMEAT2, a0, a1, a2, a3, 0);
+}
+
+int64_t shim_mkdir(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_MKDIRAT, AT_FDCWD, a0, a1, 0, 0);
+}
+
+int64_t shim_mknod(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_MKNODAT, AT_FDCWD, a0, a1, a2, 0);
+}
+
+int64_t shim_rmdir(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_UNLINKAT, AT_FDCWD, a0, AT_REMOVEDIR, 0, 0);
+}
+
+int64_t shim_unlink(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_UNLINKAT, AT_FDCWD, a0, 0, 0, 0);
+}
+
+int64_t shim_link(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_LINKAT, AT_FDCWD, a0, AT_FDCWD, a1, 0);
+}
+
+int64_t shim_symlink(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_SYMLINKAT, a0, AT_FDCWD, a1, 0, 0);
+}
+
+int64_t shim_readlink(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_READLINKAT, AT_FDCWD, a0, a1, a2, 0);
+}
+
+int64_t shim_chmod(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_FCHMODAT, AT_FDCWD, a0, a1, 0, 0);
+}
+
+int64_t shim_chown(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_FCHOWNAT, AT_FDCWD, a0, a1, a2, 0);
+}
+
+int64_t shim_lchown(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_FCHOWNAT, AT_FDCWD, a0, a1, a2, AT_SYMLINK_NOFOLLOW);
+}
+
+int64_t shim_getrlimit(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_PRLIMIT64, 0, a0, 0, a1, 0);
+}
+
+int64_t shim_setrlimit(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_PRLIMIT64, 0, a0, a1, 0, 0);
+}
+
+int64_t shim_getdents(SHIM_ARGS)
+{
+	return shim_unknown(a0, a1, a2, a3, a4, a5, number);
+}
+
+int64_t shim_getcwd(SHIM_ARGS)
+{
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	if (!shim_is_user_range(a0, a1)) {
+		return -LINUX_EFAULT;
+	}
+	shim_call_init(&call, POSIX_GETCWD);
+	call.header.args[0] = a1 < POSIX_INLINE_MAX ? a1 : POSIX_INLINE_MAX;
+	call.header.args[1] = call.header.args[0];
+	shim_call_out_user(&call, a0, call.header.args[0]);
+	return shim_call_run(&call);
+}
+
+/* ---- times ------------------------------------------------------------------------------------------------------ */
+
+static int64_t set_times(uint64_t dirfd, uint64_t path, uint64_t flags, bool has_times,
+	const struct linux_timespec times[2])
+{
+	struct shim_call call;
+
+	shim_call_init(&call, POSIX_UTIMENSAT);
+	call.header.args[0] = dirfd;
+	call.header.args[1] = flags;
+	call.header.args[2] = path != 0;
+	call.header.args[3] = has_times;
+	if (path) {
+		int64_t size = shim_user_string_size(path, POSIX_PATH_MAX);
+
+		if (size < 0) {
+			return size;
+		}
+		shim_call_in_user(&call, path, (uint64_t)size);
+	}
+	if (has_times) {
+		shim_call_in(&call, times, 2 * sizeof(times[0]));
+	}
+	return shim_call_run(&call);
+}
+
+int64_t shim_utimensat(SHIM_ARGS)
+{
+	struct linux_timespec times[2];
+
+	SHIM_UNUSED;
+	if (a2 && shim_get(times, a2, sizeof(times))) {
+		return -LINUX_EFAULT;
+	}
+	return set_times(a0, a1, a3, a2 != 0, times);
+}
+
+int64_t shim_utime(SHIM_ARGS)
+{
+	struct linux_timespec times[2] = {};
+	int64_t seconds[2];
+
+	SHIM_UNUSED;
+	if (a1) {
+		if (shim_get(seconds, a1, sizeof(seconds))) {
+			return -LINUX_EFAULT;
+		}
+		times[0].seconds = seconds[0];
+		times[1].seconds = seconds[1];
+	}
+	return set_times(AT_FDCWD, a0, 0, a1 != 0, times);
+}
+
+int64_t shim_utimes(SHIM_ARGS)
+{
+	struct linux_timespec times[2];
+
+	SHIM_UNUSED;
+	if (a1) {
+		if (shim_get(times, a1, sizeof(times))) {
+			return -LINUX_EFAULT;
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			if (times[i].nanoseconds < 0 || times[i].nanoseconds >= 1000000) {
+				return -LINUX_EINVAL;
+			}
+			times[i].nanoseconds *= 1000;
+		}
+	}
+	return set_times(AT_FDCWD, a0, 0, a1 != 0, times);
+}
+
+/* ---- mount -------------------------------------------------------------------------------------------------------- */
+
+int64_t shim_mount(SHIM_ARGS)
+{
+	const uint64_t strings[4] = {a0, a1, a2, a4};
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	shim_call_init(&call, POSIX_MOUNT);
+	call.header.args[0] = a3;
+	for (unsigned i = 0; i < 4; i++) {
+		int64_t size;
+
+		if (!strings[i]) {
+			shim_call_in(&call, "", 1);
+			continue;
+		}
+		size = shim_user_string_size(strings[i], POSIX_PATH_MAX);
+		if (size < 0) {
+			return size;
+		}
+		shim_call_in_user(&call, strings[i], (uint64_t)size);
+	}
+	return shim_call_run(&call);
+}
+
+/* ---- fcntl, ioctl ------------------------------------------------------------------------------------------------- */
+
+static bool is_lock_command(uint64_t command)
+{
+	return (command >= 5 && command <= 7) || (command >= 36 && command <= 38);
+}
+
+int64_t shim_fcntl(SHIM_ARGS)
+{
+	constexpr uint64_t SIZE_FLOCK = 32;
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	shim_call_init(&call, POSIX_FCNTL);
+	call.header.args[0] = a0;
+	call.header.args[1] = a1;
+	call.header.args[2] = a2;
+	if (is_lock_command(a1)) {
+		if (!shim_is_user_range(a2, SIZE_FLOCK)) {
+			return -LINUX_EFAULT;
+		}
+		call.header.args[2] = SIZE_FLOCK;
+		shim_call_in_user(&call, a2, SIZE_FLOCK);
+		if (a1 == 5 || a1 == 36) {
+			shim_call_out_user(&call, a2, SIZE_FLOCK);
+		}
+	}
+	return shim_call_run(&call);
+}
+
+struct ioctl_row {
+	uint16_t command;
+	uint8_t in, out;	/* bytes that go in, that come out; both 0: the value itself is the argument */
+};
+
+/* The terminal's requests predate the encoding of size and direction in the number. */
+static const struct ioctl_row ioctl_rows[] = {
+	{0x5401, 0, 36},	/* TCGETS */
+	{0x5402, 36, 0},	/* TCSETS */
+	{0x5403, 36, 0},	/* TCSETSW */
+	{0x5404, 36, 0},	/* TCSETSF */
+	{0x5405, 0, 18},	/* TCGETA */
+	{0x540f, 0, 4},		/* TIOCGPGRP */
+	{0x5410, 4, 0},		/* TIOCSPGRP */
+	{0x5411, 0, 4},		/* TIOCOUTQ */
+	{0x5412, 1, 0},		/* TIOCSTI */
+	{0x5413, 0, 8},		/* TIOCGWINSZ */
+	{0x5414, 8, 0},		/* TIOCSWINSZ */
+	{0x5415, 0, 4},		/* TIOCMGET */
+	{0x541b, 0, 4},		/* FIONREAD */
+	{0x5420, 4, 0},		/* TIOCPKT */
+	{0x5421, 4, 0},		/* FIONBIO */
+	{0x5423, 4, 0},		/* TIOCSETD */
+	{0x5424, 0, 4},		/* TIOCGETD */
+	{0x5429, 0, 4},		/* TIOCGSID */
+	{0x5452, 4, 0},		/* FIOASYNC */
+	{0x5456, 0, 36},	/* TIOCGLCKTRMIOS */
+	{0x5457, 36, 0},	/* TIOCSLCKTRMIOS */
+};
+
+/* Bits 31-30 of a modern number: 1 the program gives, 2 the program takes; bits 29-16: the size. */
+static void ioctl_sizes(uint32_t command, uint64_t *out_in, uint64_t *out_out)
+{
+	uint64_t size = command >> 16 & 0x3fff;
+
+	*out_in = 0;
+	*out_out = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(ioctl_rows); i++) {
+		if (ioctl_rows[i].command == command) {
+			*out_in = ioctl_rows[i].in;
+			*out_out = ioctl_rows[i].out;
+			return;
+		}
+	}
+	*out_in = command & 1u << 30 ? size : 0;
+	*out_out = command & 1u << 31 ? size : 0;
+}
+
+int64_t shim_ioctl(SHIM_ARGS)
+{
+	struct shim_call call;
+	uint64_t in, out, size;
+
+	SHIM_UNUSED;
+	ioctl_sizes((uint32_t)a1, &in, &out);
+	size = in > out ? in : out;
+	if (size > 256) {
+		return -LINUX_ENOTTY;
+	}
+	shim_call_init(&call, POSIX_IOCTL);
+	call.header.args[0] = a0;
+	call.header.args[1] = (uint32_t)a1;
+	call.header.args[2] = size ? size : a2;
+	call.header.args[3] = in;
+	call.header.args[4] = out;
+	if (size && !shim_is_user_range(a2, size)) {
+		/* An unknown request is ENOTTY before the pointer matters. */
+		call.header.null_mask = 1;
+		in = out = 0;
+		call.header.args[3] = call.header.args[4] = 0;
+	}
+	if (in) {
+		shim_call_in_user(&call, a2, in);
+	}
+	if (out) {
+		shim_call_out_user(&call, a2, out);
+	}
+	return shim_call_run(&call);
+}

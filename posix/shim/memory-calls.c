@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory: mmap and its family.  Anonymous memory is thor's and needs no server; only mappings of files ask posix.
+ */
+#include <hel/hel-calls.h>
+
+#include "calls.h"
+
+enum linux_mmap : uint64_t {
+	LINUX_MAP_SHARED = 1,
+	LINUX_MAP_PRIVATE = 2,
+	LINUX_MAP_SHARED_VALIDATE = 3,
+	LINUX_MAP_TYPE = 15,
+	LINUX_MAP_FIXED = 0x10,
+	LINUX_MAP_ANONYMOUS = 0x20,
+	LINUX_MAP_POPULATE = 0x8000,
+	LINUX_MAP_FIXED_NOREPLACE = 0x100000,
+};
+
+enum linux_mremap : uint64_t { LINUX_MREMAP_MAYMOVE = 1, LINUX_MREMAP_FIXED = 2, LINUX_MREMAP_DONTUNMAP = 4 };
+
+enum linux_madvise : uint64_t {
+	LINUX_MADV_NORMAL = 0,
+	LINUX_MADV_RANDOM = 1,
+	LINUX_MADV_SEQUENTIAL = 2,
+	LINUX_MADV_WILLNEED = 3,
+	LINUX_MADV_DONTNEED = 4,
+	LINUX_MADV_FREE = 8,
+	LINUX_MADV_HUGEPAGE = 14,
+	LINUX_MADV_NOHUGEPAGE = 15,
+	LINUX_MADV_DONTDUMP = 16,
+	LINUX_MADV_DODUMP = 17,
+};
+
+constexpr uint64_t TAG_ANONYMOUS = 0;
+constexpr uint64_t TAG_HEAP = 1;
+
+static uint64_t page_align_up(uint64_t size)
+{
+	return (size + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
+}
+
+static uint32_t map_flags_of(uint64_t prot)
+{
+	uint32_t flags = 0;
+
+	/* On x86 what can be written or executed can be read. */
+	if (prot & 1 || prot & 2 || prot & 4) {
+		flags |= HEL_MAP_READ;
+	}
+	if (prot & 2) {
+		flags |= HEL_MAP_WRITE;
+	}
+	if (prot & 4) {
+		flags |= HEL_MAP_EXECUTE;
+	}
+	return flags;
+}
+
+static void set_placement(struct hel_map_args *args, uint64_t address, uint64_t flags)
+{
+	const struct posix_process_page *process = shim_process();
+
+	args->address = address;
+	if (flags & LINUX_MAP_FIXED_NOREPLACE) {
+		args->flags |= HEL_MAP_FIXED_NOREPLACE;
+	} else if (flags & LINUX_MAP_FIXED) {
+		args->flags |= HEL_MAP_FIXED;
+	} else {
+		args->address &= ~(HEL_PAGE_SIZE - 1);
+		args->limit_low = process->mmap_low;
+		args->limit_high = process->mmap_high;
+		if (args->address < process->mmap_low
+		    || !shim_is_user_range(args->address, args->size_bytes)) {
+			args->address = 0;
+		}
+	}
+}
+
+static int64_t map_anonymous(uint64_t address, uint64_t size, uint64_t prot, uint64_t flags)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = size,
+		.flags = map_flags_of(prot),
+		.tag = TAG_ANONYMOUS,
+	};
+	uint64_t result;
+	int error;
+
+	if ((flags & LINUX_MAP_TYPE) == LINUX_MAP_SHARED) {
+		error = hel_memory_allocate(size, 0, &args.memory);
+		if (error) {
+			return shim_errno_of(error);
+		}
+	} else {
+		args.flags |= HEL_MAP_FORK_COPY;
+	}
+	set_placement(&args, address, flags);
+	error = hel_space_map(&args, &result);
+	if (args.memory) {
+		hel_close(HEL_THIS, args.memory);
+	}
+	return error ? shim_errno_of(error) : (int64_t)result;
+}
+
+int64_t shim_mmap(SHIM_ARGS)
+{
+	uint64_t size = page_align_up(a1), type = a3 & LINUX_MAP_TYPE;
+	bool is_fixed = a3 & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE);
+
+	(void)number;
+	if (a1 == 0 || (a5 & (HEL_PAGE_SIZE - 1)) || (type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE
+		&& type != LINUX_MAP_SHARED_VALIDATE)) {
+		return -LINUX_EINVAL;
+	}
+	if (size < a1 || size > POSIX_SHIM_REGION) {
+		return -LINUX_ENOMEM;
+	}
+	if (is_fixed) {
+		if (a0 & (HEL_PAGE_SIZE - 1)) {
+			return -LINUX_EINVAL;
+		}
+		if (!shim_is_user_range(a0, size)) {
+			return -LINUX_ENOMEM;
+		}
+		if (a0 < HEL_PAGE_SIZE) {
+			return -LINUX_EPERM;
+		}
+	}
+	if (a3 & LINUX_MAP_ANONYMOUS) {
+		return map_anonymous(a0, size, a2, a3);
+	}
+	return shim_request(POSIX_MMAP_FILE, a4, a5, size, a2, a3, a0);
+}
+
+int64_t shim_munmap(SHIM_ARGS)
+{
+	uint64_t size = page_align_up(a1);
+
+	SHIM_UNUSED;
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || a1 == 0 || size < a1 || !shim_is_user_range(a0, size)) {
+		return -LINUX_EINVAL;
+	}
+	return shim_errno_of(hel_space_unmap(HEL_THIS, a0, size));
+}
+
+int64_t shim_mprotect(SHIM_ARGS)
+{
+	uint64_t size = page_align_up(a1);
+
+	SHIM_UNUSED;
+	if (a0 & (HEL_PAGE_SIZE - 1)) {
+		return -LINUX_EINVAL;
+	}
+	if (a1 == 0) {
+		return 0;
+	}
+	if (size < a1 || !shim_is_user_range(a0, size)) {
+		return -LINUX_ENOMEM;
+	}
+	if (a2 & ~7ull & ~0x03000000ull) {
+		return -LINUX_EINVAL;
+	}
+	return shim_errno_of(hel_space_protect(HEL_THIS, a0, size, map_flags_of(a2)));
+}
+
+static int64_t change_break(struct posix_process_page *process, uint64_t to)
+{
+	uint64_t old_end = page_align_up(process->brk_now), new_end = page_align_up(to);
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.address = old_end,
+		.size_bytes = new_end - old_end,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY | HEL_MAP_FIXED_NOREPLACE,
+		.tag = TAG_HEAP,
+	};
+	uint64_t address;
+
+	if (to < process->brk_start || to > process->brk_limit) {
+		return (int64_t)process->brk_now;
+	}
+	if (new_end > old_end && hel_space_map(&args, &address)) {
+		return (int64_t)process->brk_now;
+	}
+	if (new_end < old_end && hel_space_unmap(HEL_THIS, new_end, old_end - new_end)) {
+		return (int64_t)process->brk_now;
+	}
+	process->brk_now = to;
+	return (int64_t)to;
+}
+
+/* brk never fails as other calls do: it answers where the break is. */
+int64_t shim_brk(SHIM_ARGS)
+{
+	int64_t result;
+
+	SHIM_UNUSED;
+	shim_lock();
+	result = change_break(shim_process(), a0);
+	shim_unlock();
+	return result;
+}
+
+static int64_t move_mapping(uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
+{
+	const struct posix_process_page *process = shim_process();
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = new_size,
+		.flags = HEL_MAP_GUARD | HEL_MAP_FORK_COPY,
+		.limit_low = process->mmap_low,
+		.limit_high = process->mmap_high,
+	};
+	int error;
+
+	/* A reservation finds the place; the move then replaces it. */
+	if (!(flags & LINUX_MREMAP_FIXED)) {
+		error = hel_space_map(&args, &to);
+		if (error) {
+			return shim_errno_of(error);
+		}
+	}
+	error = hel_space_unmap(HEL_THIS, to, new_size);
+	if (!error) {
+		error = hel_space_move(HEL_THIS, from, old_size, to, new_size);
+	}
+	return error ? shim_errno_of(error) : (int64_t)to;
+}
+
+int64_t shim_mremap(SHIM_ARGS)
+{
+	uint64_t old_size = page_align_up(a1), new_size = page_align_up(a2);
+	struct hel_mapping_info info;
+
+	SHIM_UNUSED;
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || a2 == 0 || new_size < a2 || old_size < a1
+	    || (a3 & ~(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED))
+	    || ((a3 & LINUX_MREMAP_FIXED) && !(a3 & LINUX_MREMAP_MAYMOVE))) {
+		return -LINUX_EINVAL;
+	}
+	if (!shim_is_user_range(a0, old_size) || !shim_is_user_range(a0, new_size)
+	    || hel_space_query(HEL_THIS, a0, &info) || info.address > a0) {
+		return -LINUX_EFAULT;
+	}
+	if (old_size == 0) {
+		return -LINUX_EINVAL;
+	}
+	if (a3 & LINUX_MREMAP_FIXED) {
+		if ((a4 & (HEL_PAGE_SIZE - 1)) || !shim_is_user_range(a4, new_size)
+		    || (a4 < a0 + old_size && a0 < a4 + new_size)) {
+			return -LINUX_EINVAL;
+		}
+		return move_mapping(a0, old_size, new_size, a3, a4);
+	}
+	if (new_size <= old_size) {
+		if (new_size < old_size) {
+			hel_space_unmap(HEL_THIS, a0 + new_size, old_size - new_size);
+		}
+		return (int64_t)a0;
+	}
+	return a3 & LINUX_MREMAP_MAYMOVE ? move_mapping(a0, old_size, new_size, a3, 0) : -LINUX_ENOMEM;
+}
+
+int64_t shim_madvise(SHIM_ARGS)
+{
+	uint64_t size = page_align_up(a1);
+
+	SHIM_UNUSED;
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || size < a1 || !shim_is_user_range(a0, size)) {
+		return -LINUX_EINVAL;
+	}
+	switch (a2) {
+	case LINUX_MADV_DONTNEED:
+	case LINUX_MADV_FREE:
+		return size ? shim_errno_of(hel_space_discard(HEL_THIS, a0, size)) : 0;
+	/* Advice that there is nothing to do about. */
+	case LINUX_MADV_NORMAL:
+	case LINUX_MADV_RANDOM:
+	case LINUX_MADV_SEQUENTIAL:
+	case LINUX_MADV_WILLNEED:
+	case LINUX_MADV_HUGEPAGE:
+	case LINUX_MADV_NOHUGEPAGE:
+	case LINUX_MADV_DONTDUMP:
+	case LINUX_MADV_DODUMP:
+		return 0;
+	default:
+		return -LINUX_EINVAL;
+	}
+}
+
+/* File mappings share the file's own pages, so there is nothing to write back; the range must be mapped. */
+int64_t shim_msync(SHIM_ARGS)
+{
+	uint64_t size = page_align_up(a1), at = a0;
+
+	SHIM_UNUSED;
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || (a2 & ~7ull) || (a2 & 5) == 5) {
+		return -LINUX_EINVAL;
+	}
+	if (size < a1 || !shim_is_user_range(a0, size)) {
+		return -LINUX_ENOMEM;
+	}
+	while (at < a0 + size) {
+		struct hel_mapping_info info;
+
+		if (hel_space_query(HEL_THIS, at, &info) || info.address > at) {
+			return -LINUX_ENOMEM;
+		}
+		at = info.address + info.size_bytes;
+	}
+	return 0;
+}
+
+int64_t shim_mincore(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	shim_count_unimplemented((uint32_t)number);
+	return -LINUX_ENOSYS;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small calls that the process can answer by itself: identity, futexes, random numbers, processor state.
+ */
+#include <hel/hel-calls.h>
+
+#include "calls.h"
+
+int64_t shim_getpid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->pid;
+}
+
+int64_t shim_getppid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->ppid;
+}
+
+int64_t shim_gettid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_thread()->tid;
+}
+
+int64_t shim_getuid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->uid;
+}
+
+int64_t shim_geteuid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->euid;
+}
+
+int64_t shim_getgid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->gid;
+}
+
+int64_t shim_getegid(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return shim_process()->egid;
+}
+
+int64_t shim_set_tid_address(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	shim_thread()->clear_child_tid = a0;
+	return shim_thread()->tid;
+}
+
+int64_t shim_set_robust_list(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	if (a1 != 24) {
+		return -LINUX_EINVAL;
+	}
+	shim_thread()->robust_list = a0;
+	shim_thread()->robust_list_size = a1;
+	return 0;
+}
+
+int64_t shim_get_robust_list(SHIM_ARGS)
+{
+	const struct posix_thread_page *page = shim_thread();
+
+	SHIM_UNUSED;
+	if (a0 != 0 && a0 != page->tid) {
+		shim_count_unimplemented((uint32_t)number);
+		return -LINUX_EPERM;
+	}
+	if (shim_put(a1, &page->robust_list, sizeof(uint64_t))) {
+		return -LINUX_EFAULT;
+	}
+	return shim_put(a2, &page->robust_list_size, sizeof(uint64_t));
+}
+
+/* As a Linux built without it: C libraries do without. */
+int64_t shim_rseq(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return -LINUX_ENOSYS;
+}
+
+int64_t shim_sched_yield(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	hel_thread_yield();
+	return 0;
+}
+
+int64_t shim_personality(SHIM_ARGS)
+{
+	struct posix_process_page *process = shim_process();
+	uint32_t old = process->personality;
+
+	SHIM_UNUSED;
+	if ((uint32_t)a0 != 0xffffffff) {
+		process->personality = (uint32_t)a0;
+	}
+	return old;
+}
+
+int64_t shim_getcpu(SHIM_ARGS)
+{
+	uint32_t cpu = 0, node = 0;
+
+	SHIM_UNUSED;
+	__asm__ volatile("rdtscp" : "=c"(cpu) : : "rax", "rdx");
+	cpu &= 0xfff;
+	if (a0 && shim_put(a0, &cpu, sizeof(cpu))) {
+		return -LINUX_EFAULT;
+	}
+	return a1 ? shim_put(a1, &node, sizeof(node)) : 0;
+}
+
+int64_t shim_arch_prctl(SHIM_ARGS)
+{
+	constexpr uint64_t ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003, ARCH_GET_GS = 0x1004;
+	uint64_t base;
+
+	SHIM_UNUSED;
+	switch (a0) {
+	case ARCH_SET_FS:
+		if (a1 >= POSIX_SHIM_REGION) {
+			return -LINUX_EPERM;
+		}
+		__asm__ volatile("wrfsbase %0" : : "r"(a1));
+		return 0;
+	case ARCH_GET_FS:
+		__asm__ volatile("rdfsbase %0" : "=r"(base));
+		return shim_put(a1, &base, sizeof(base));
+	case ARCH_GET_GS:
+		base = 0;
+		return shim_put(a1, &base, sizeof(base));
+	case ARCH_SET_GS:	/* gs is the shim's */
+		shim_count_unimplemented(0xffff0000u | (uint32_t)(a0 & 0xffff));
+		return -LINUX_EOPNOTSUPP;
+	default:
+		return -LINUX_EINVAL;
+	}
+}
+
+int64_t shim_getrandom(SHIM_ARGS)
+{
+	uint8_t piece[256];
+	uint64_t done = 0;
+
+	SHIM_UNUSED;
+	if (a2 & ~7ull || (a2 & 6) == 6) {
+		return -LINUX_EINVAL;
+	}
+	if (a1 > INT32_MAX) {
+		a1 = INT32_MAX;
+	}
+	while (done < a1) {
+		uint64_t n = a1 - done < sizeof(piece) ? a1 - done : sizeof(piece);
+
+		if (hel_random(piece, n) || shim_put(a0 + done, piece, n)) {
+			return done ? (int64_t)done : -LINUX_EFAULT;
+		}
+		done += n;
+	}
+	return (int64_t)done;
+}
+
+/* ---- futex ------------------------------------------------------------------------------------------------ */
+
+enum linux_futex : uint32_t {
+	FUTEX_WAIT = 0,
+	FUTEX_WAKE = 1,
+	FUTEX_REQUEUE = 3,
+	FUTEX_CMP_REQUEUE = 4,
+	FUTEX_WAIT_BITSET = 9,
+	FUTEX_WAKE_BITSET = 10,
+	FUTEX_PRIVATE_FLAG = 128,
+	FUTEX_CLOCK_REALTIME = 256,
+};
+
+/* The absolute monotonic deadline of a wait. */
+static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_deadline_ns)
+{
+	bool is_absolute = (operation & 127) == FUTEX_WAIT_BITSET;
+	uint64_t ns;
+	int error;
+
+	*out_deadline_ns = HEL_DEADLINE_NEVER;
+	if (!address) {
+		return 0;
+	}
+	error = shim_get_timespec(address, &ns);
+	if (error) {
+		return error;
+	}
+	if (!is_absolute) {
+		*out_deadline_ns = shim_deadline_after(ns);
+		return 0;
+	}
+	if (operation & FUTEX_CLOCK_REALTIME) {
+		uint64_t offset = (uint64_t)shim_realtime_offset_ns();
+
+		ns = ns > offset ? ns - offset : 0;
+	}
+	*out_deadline_ns = ns;
+	return 0;
+}
+
+static int64_t futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t mask,
+	bool is_restartable)
+{
+	for (;;) {
+		int error = hel_futex_wait(word, expected, deadline_ns, mask);
+
+		if (error != -ERR_KICKED) {
+			return shim_errno_of(error);
+		}
+		shim_note_kick();
+		if (shim_has_signal()) {
+			shim_look_at_exit();
+			return is_restartable ? -LINUX_ERESTARTSYS : -LINUX_EINTR;
+		}
+	}
+}
+
+int64_t shim_futex(SHIM_ARGS)
+{
+	const uint32_t *word = (const uint32_t *)a0;
+	uint32_t mask = ~0u, n_woken = 0;
+	uint64_t deadline_ns;
+	int error;
+
+	SHIM_UNUSED;
+	if ((a0 & 3) || !shim_is_user_range(a0, 4)) {
+		return a0 & 3 ? -LINUX_EINVAL : -LINUX_EFAULT;
+	}
+	switch (a1 & 127) {
+	case FUTEX_WAIT_BITSET:
+		mask = (uint32_t)a5;
+		if (!mask) {
+			return -LINUX_EINVAL;
+		}
+		[[fallthrough]];
+	case FUTEX_WAIT:
+		error = futex_deadline(a1, a3, &deadline_ns);
+		return error ? error
+			: futex_wait(word, (uint32_t)a2, deadline_ns, mask, deadline_ns == HEL_DEADLINE_NEVER);
+	case FUTEX_WAKE_BITSET:
+		mask = (uint32_t)a5;
+		if (!mask) {
+			return -LINUX_EINVAL;
+		}
+		[[fallthrough]];
+	case FUTEX_WAKE:
+		error = hel_futex_wake(word, (uint32_t)a2, mask, &n_woken);
+		return error ? shim_errno_of(error) : n_woken;
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+		if ((a4 & 3) || !shim_is_user_range(a4, 4)) {
+			return -LINUX_EINVAL;
+		}
+		error = hel_futex_requeue(word, (a1 & 127) == FUTEX_REQUEUE ? ~0ull : (uint32_t)a5,
+			(const uint32_t *)a4, (uint32_t)a2, (uint32_t)a3, &n_woken);
+		return error ? shim_errno_of(error) : n_woken;
+	default:
+		shim_count_unimplemented((uint32_t)number);
+		return -LINUX_ENOSYS;
+	}
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals on the way out: what a kick, a fault or an interrupted call becomes.
+ *
+ * posix keeps the pending signals; it sets a bit in thread page .signals_pending and kicks.  The shim, on its way back to the program,
+ * takes one signal after the other (POSIX_SIGNAL_TAKE) and builds a frame for each on the program's stack: the program then runs
+ * the last one's handler first, and rt_sigreturn unwinds to the next.
+ *
+ * A call that was interrupted is decided once, for the first signal:
+ *
+ *   result            no handler runs      first handler has SA_RESTART      otherwise
+ *   ERESTARTSYS       made again           made again                        EINTR
+ *   ERESTARTNOINTR    made again           made again                        made again
+ *   ERESTARTNOHAND    made again           EINTR                             EINTR
+ *   RESTARTBLOCK      restart_syscall      EINTR                             EINTR
+ *   anything else     stays                stays                             stays
+ *
+ * "Made again": ip goes back over the two bytes of `syscall`, rax is the number; the argument registers are as they were.
+ */
+#include "signal.h"
+
+constexpr uint64_t RESTART_SYSCALL_NUMBER = 219;
+constexpr uint64_t FLAGS_USER = 0x244dd5;	/* what sigreturn may set: CF PF AF ZF SF TF DF OF AC ID… */
+constexpr uint32_t FPU_MAGIC1 = 0x46505853;
+constexpr uint32_t FPU_MAGIC2 = 0x46505845;
+constexpr uint64_t RED_ZONE = 128;
+
+struct fpu_reserved {	/* at offset 464 of the FXSAVE area */
+	uint32_t magic1;
+	uint32_t extended_size;
+	uint64_t features;
+	uint32_t state_size;
+	uint32_t padding[7];
+};
+static_assert(sizeof(struct fpu_reserved) == 48);
+
+/* ---- masks ---------------------------------------------------------------------------------------------- */
+
+void shim_set_mask(uint64_t mask)
+{
+	shim_thread()->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
+	if (shim_has_signal()) {
+		shim_look_at_exit();
+	}
+}
+
+int shim_set_temporary_mask(uint64_t user_mask, uint64_t size)
+{
+	struct posix_thread_page *page = shim_thread();
+	uint64_t mask;
+
+	if (!user_mask) {
+		return 0;
+	}
+	if (size != sizeof(mask)) {
+		return -LINUX_EINVAL;
+	}
+	if (shim_get(&mask, user_mask, sizeof(mask))) {
+		return -LINUX_EFAULT;
+	}
+	page->saved_mask = page->signal_mask;
+	page->has_saved_mask = 1;
+	page->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
+	return 0;
+}
+
+void shim_end_temporary_mask(int64_t result)
+{
+	struct posix_thread_page *page = shim_thread();
+	bool is_interrupted = result == -LINUX_EINTR
+		|| (result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK);
+
+	if (!page->has_saved_mask) {
+		return;
+	}
+	if (is_interrupted) {
+		shim_look_at_exit();	/* the frame will carry the saved mask */
+		return;
+	}
+	page->has_saved_mask = 0;
+	shim_set_mask(page->saved_mask);
+}
+
+/* ---- building a frame -------------------------------------------------------------------------------------- */
+
+static bool is_on_altstack(const struct posix_thread_page *page, uint64_t sp)
+{
+	return page->altstack_size && !(page->altstack_flags & SS_AUTODISARM_FLAG)
+		&& sp > page->altstack_sp && sp - page->altstack_sp <= page->altstack_size;
+}
+
+static uint64_t frame_stack(const struct posix_thread_page *page, const struct posix_sigaction *action, uint64_t sp)
+{
+	if ((action->flags & SA_ONSTACK_FLAG) && page->altstack_size && !is_on_altstack(page, sp)) {
+		return page->altstack_sp + page->altstack_size;
+	}
+	return sp - RED_ZONE;
+}
+
+static int put_fpu_state(uint64_t area)
+{
+	const struct posix_process_page *process = shim_process();
+	struct fpu_reserved reserved = {
+		.magic1 = FPU_MAGIC1,
+		.extended_size = (uint32_t)process->xsave_size + sizeof(FPU_MAGIC2),
+		.features = process->xsave_mask,
+		.state_size = (uint32_t)process->xsave_size,
+	};
+
+	if (!shim_is_user_range(area, process->xsave_size + sizeof(FPU_MAGIC2))
+	    || shim_fpu_save((void *)area, process->xsave_mask)
+	    || shim_put(area + 464, &reserved, sizeof(reserved))) {
+		return -LINUX_EFAULT;
+	}
+	return shim_put(area + process->xsave_size, &FPU_MAGIC2, sizeof(FPU_MAGIC2));
+}
+
+static void fill_context(struct linux_sigcontext *context, const struct hel_registers *regs,
+	const struct hel_fault *fault)
+{
+	*context = (struct linux_sigcontext){
+		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
+		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
+		.rdi = regs->rdi, .rsi = regs->rsi, .rbp = regs->rbp, .rbx = regs->rbx,
+		.rdx = regs->rdx, .rax = regs->rax, .rcx = regs->rcx, .rsp = regs->rsp,
+		.rip = regs->rip, .eflags = regs->rflags,
+		.cs = 0x33, .ss = 0x2b,
+	};
+	if (fault) {
+		context->err = fault->error_code;
+		context->trapno = fault->vector;
+		context->cr2 = fault->address;
+	}
+}
+
+/* Builds the frame and points `regs` at the handler; -LINUX_EFAULT if the stack is not writable. */
+static int push_frame(struct hel_registers *regs, int signal, const struct posix_sigaction *action,
+	const void *siginfo, const struct hel_fault *fault)
+{
+	struct posix_thread_page *page = shim_thread();
+	uint64_t sp = frame_stack(page, action, regs->rsp);
+	uint64_t fpu = (sp - shim_process()->xsave_size - sizeof(FPU_MAGIC2)) & ~(uint64_t)63;
+	uint64_t at = ((fpu - sizeof(struct linux_sigframe)) & ~(uint64_t)15) - 8;
+	struct linux_sigframe frame = {
+		.return_address = action->restorer,
+		.ucontext = {
+			.flags = 7,
+			.stack = {page->altstack_sp, page->altstack_flags, 0, page->altstack_size},
+			.mask = page->has_saved_mask ? page->saved_mask : page->signal_mask,
+		},
+	};
+
+	if (!(action->flags & SA_RESTORER_FLAG) || put_fpu_state(fpu)) {
+		return -LINUX_EFAULT;
+	}
+	if (!page->altstack_size) {
+		frame.ucontext.stack.flags = SS_DISABLE_FLAG;
+	} else if (is_on_altstack(page, regs->rsp)) {
+		frame.ucontext.stack.flags |= SS_ONSTACK_FLAG;
+	}
+	fill_context(&frame.ucontext.context, regs, fault);
+	frame.ucontext.context.fpstate = fpu;
+	shim_copy_bytes(frame.siginfo, siginfo, sizeof(frame.siginfo));
+	if (shim_put(at, &frame, sizeof(frame))) {
+		return -LINUX_EFAULT;
+	}
+	if (page->altstack_flags & SS_AUTODISARM_FLAG) {
+		page->altstack_sp = page->altstack_size = 0;
+		page->altstack_flags = 0;
+	}
+	regs->rdi = (uint64_t)signal;
+	regs->rsi = at + offsetof(struct linux_sigframe, siginfo);
+	regs->rdx = at + offsetof(struct linux_sigframe, ucontext);
+	regs->rax = 0;
+	regs->rsp = at;
+	regs->rip = action->handler;
+	regs->rflags &= ~(uint64_t)0x40500;	/* AC, DF, TF */
+	return 0;
+}
+
+static void fatal(int signal, int code, uint64_t address)
+{
+	shim_request(POSIX_SIGNAL_FAULT, (uint64_t)signal, (uint64_t)code, address, 0, 0, 0);
+}
+
+/* Runs `signal`'s handler next, or its default action; true if a handler will run. */
+static bool deliver(struct hel_registers *regs, int signal, const void *siginfo, const struct hel_fault *fault)
+{
+	struct posix_thread_page *page = shim_thread();
+	struct posix_sigaction action = shim_process()->actions[signal - 1];
+	uint64_t blocked = action.mask;
+
+	if (action.handler == 1) {
+		return false;
+	}
+	if (action.handler == 0) {
+		fatal(signal, 0, 0);
+		return false;
+	}
+	if (push_frame(regs, signal, &action, siginfo, fault)) {
+		fatal(11, 0x80, 0);
+		return false;
+	}
+	if (!(action.flags & SA_NODEFER_FLAG)) {
+		blocked |= 1ull << (signal - 1);
+	}
+	if (action.flags & SA_RESETHAND_FLAG) {
+		shim_process()->actions[signal - 1].handler = 0;
+	}
+	page->has_saved_mask = 0;
+	page->signal_mask = (page->signal_mask | blocked) & ~SIGNALS_UNBLOCKABLE;
+	return true;
+}
+
+/* ---- the ways out ---------------------------------------------------------------------------------------------- */
+
+static void make_again(struct hel_registers *regs, uint64_t number)
+{
+	regs->rip -= 2;
+	regs->rax = number;
+}
+
+/* What an interrupted call becomes; `action` is that of the first handler to run, NULL if none runs. */
+static void decide_restart(struct hel_registers *regs, uint64_t number, const struct posix_sigaction *action)
+{
+	switch (-(int64_t)regs->rax) {
+	case LINUX_ERESTARTNOINTR:
+		make_again(regs, number);
+		return;
+	case LINUX_ERESTARTSYS:
+		if (!action || (action->flags & SA_RESTART_FLAG)) {
+			make_again(regs, number);
+			return;
+		}
+		break;
+	case LINUX_ERESTARTNOHAND:
+		if (!action) {
+			make_again(regs, number);
+			return;
+		}
+		break;
+	case LINUX_ERESTART_RESTARTBLOCK:
+		if (!action) {
+			make_again(regs, RESTART_SYSCALL_NUMBER);
+			return;
+		}
+		break;
+	default:
+		return;
+	}
+	regs->rax = (uint64_t)-LINUX_EINTR;
+}
+
+/* Takes signals until none is left; number ~0: not from a call. */
+static void take_signals(struct hel_registers *regs, uint64_t number)
+{
+	struct posix_thread_page *page = shim_thread();
+	bool is_decided = number == ~0ull;
+
+	__atomic_store_n(&page->bounce.pending, 0, __ATOMIC_SEQ_CST);
+	while (shim_has_signal()) {
+		struct posix_signal_info info;
+		struct shim_call call;
+		struct posix_sigaction action;
+		int64_t signal;
+
+		shim_call_init(&call, POSIX_SIGNAL_TAKE);
+		shim_call_out(&call, &info, sizeof(info));
+		signal = shim_call_run(&call);
+		if (signal < 1 || signal > 64) {
+			break;
+		}
+		action = shim_process()->actions[signal - 1];
+		if (action.handler > 1 && !is_decided) {
+			decide_restart(regs, number, &action);
+			is_decided = true;
+		}
+		deliver(regs, (int)signal, info.siginfo, nullptr);
+	}
+	if (!is_decided) {
+		decide_restart(regs, number, nullptr);
+	}
+	if (page->has_saved_mask) {
+		page->has_saved_mask = 0;
+		shim_set_mask(page->saved_mask);
+	}
+}
+
+/* From shim_exit_slow: the call `number` has its result in regs->rax. */
+void shim_leave_call(struct hel_registers *regs, uint64_t number);
+void shim_leave_call(struct hel_registers *regs, uint64_t number)
+{
+	take_signals(regs, number);
+}
+
+/* From shim_full_return: a kick came while we were busy. */
+void shim_leave_full(struct hel_registers *regs);
+void shim_leave_full(struct hel_registers *regs)
+{
+	take_signals(regs, ~0ull);
+}
+
+/* A kick while the program ran. */
+void shim_kick(struct hel_registers *regs);
+void shim_kick(struct hel_registers *regs)
+{
+	take_signals(regs, ~0ull);
+}
+
+struct fault_signal {
+	uint8_t vector, signal;
+	uint8_t code;		/* si_code; 0x80 SI_KERNEL */
+};
+
+static const struct fault_signal fault_signals[] = {
+	{0, 8, 1},	/* #DE: SIGFPE, FPE_INTDIV */
+	{1, 5, 2},	/* #DB: SIGTRAP, TRAP_TRACE */
+	{3, 5, 0x80},	/* #BP: SIGTRAP, SI_KERNEL */
+	{4, 11, 0x80},	/* #OF */
+	{5, 11, 0x80},	/* #BR */
+	{6, 4, 2},	/* #UD: SIGILL, ILL_ILLOPN */
+	{12, 7, 0x80},	/* #SS: SIGBUS */
+	{16, 8, 7},	/* #MF: SIGFPE, FPE_FLTINV */
+	{17, 7, 1},	/* #AC: SIGBUS, BUS_ADRALN */
+	{19, 8, 7},	/* #XM */
+};
+
+static struct fault_signal fault_signal_of(const struct hel_fault *fault)
+{
+	if (fault->vector == 14) {
+		switch (-fault->reason) {
+		case ERR_OUT_OF_BOUNDS:
+			return (struct fault_signal){14, 7, 2};		/* SIGBUS, BUS_ADRERR */
+		case ERR_NO_MEMORY:
+			return (struct fault_signal){14, 9, 0x80};	/* the machine is out of memory: SIGKILL */
+		case ERR_NO_RIGHTS:
+			return (struct fault_signal){14, 11, 2};	/* SEGV_ACCERR */
+		default:
+			return (struct fault_signal){14, 11, 1};	/* SEGV_MAPERR */
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++) {
+		if (fault_signals[i].vector == fault->vector) {
+			return fault_signals[i];
+		}
+	}
+	return (struct fault_signal){(uint8_t)fault->vector, 11, 0x80};
+}
+
+/* A fault of the program. */
+void shim_fault(struct hel_registers *regs);
+void shim_fault(struct hel_registers *regs)
+{
+	struct posix_thread_page *page = shim_thread();
+	struct hel_fault fault = page->bounce.fault;
+	struct fault_signal what = fault_signal_of(&fault);
+	struct posix_sigaction action = shim_process()->actions[what.signal - 1];
+	struct linux_siginfo_fault info = {.signal = what.signal, .code = what.code};
+
+	if (what.code != 0x80) {
+		info.address = fault.vector == 14 ? fault.address : regs->rip;
+	}
+	/* A blocked or ignored synchronous signal cannot be put off: its default action is taken. */
+	if (action.handler <= 1 || (page->signal_mask & 1ull << (what.signal - 1))) {
+		fatal(what.signal, what.code, info.address);
+		return;
+	}
+	deliver(regs, what.signal, &info, &fault);
+}
+
+/* ---- sigreturn ------------------------------------------------------------------------------------------------------ */
+
+static int load_frame(struct hel_registers *regs, struct linux_ucontext *ucontext)
+{
+	const struct linux_sigcontext *context = &ucontext->context;
+	const struct posix_process_page *process = shim_process();
+
+	/* The restorer was reached by `ret`, which popped the return address. */
+	if (shim_get(ucontext, regs->rsp, sizeof(*ucontext))) {
+		return -LINUX_EFAULT;
+	}
+	if (context->rip >= POSIX_SHIM_REGION) {
+		return -LINUX_EFAULT;
+	}
+	if (context->fpstate) {
+		if (!shim_is_user_range(context->fpstate, process->xsave_size)
+		    || (context->fpstate & 63)
+		    || shim_fpu_load((const void *)context->fpstate, process->xsave_mask)) {
+			return -LINUX_EFAULT;
+		}
+	}
+	regs->r8 = context->r8;
+	regs->r9 = context->r9;
+	regs->r10 = context->r10;
+	regs->r11 = context->r11;
+	regs->r12 = context->r12;
+	regs->r13 = context->r13;
+	regs->r14 = context->r14;
+	regs->r15 = context->r15;
+	regs->rdi = context->rdi;
+	regs->rsi = context->rsi;
+	regs->rbp = context->rbp;
+	regs->rbx = context->rbx;
+	regs->rdx = context->rdx;
+	regs->rax = context->rax;
+	regs->rcx = context->rcx;
+	regs->rsp = context->rsp;
+	regs->rip = context->rip;
+	regs->rflags = (context->eflags & FLAGS_USER) | 0x202;
+	return 0;
+}
+
+void shim_do_sigreturn(struct hel_registers *regs);
+void shim_do_sigreturn(struct hel_registers *regs)
+{
+	struct posix_thread_page *page = shim_thread();
+	struct linux_ucontext ucontext;
+
+	if (load_frame(regs, &ucontext)) {
+		fatal(11, 0x80, 0);
+		return;
+	}
+	if (!is_on_altstack(page, regs->rsp)) {
+		bool is_disabled = ucontext.stack.flags & SS_DISABLE_FLAG;
+
+		page->altstack_sp = is_disabled ? 0 : ucontext.stack.sp;
+		page->altstack_size = is_disabled ? 0 : ucontext.stack.size;
+		page->altstack_flags = ucontext.stack.flags & SS_AUTODISARM_FLAG;
+	}
+	shim_set_mask(ucontext.mask);
+}
