@@ -64,11 +64,13 @@ struct request {
 	struct request_internal *internal;		/* dispatcher's: buffers, wait entries, ops */
 };
 
-/* Input of argument i: borrowed, request_in_size bytes; NULL if the pointer was null. */
+/* Internal requests (internal-calls.def) have one payload and one piece of output, which every index i names; request_path(request, i)
+ * is the i-th of the padded strings that their payload consists of. */
+/* Input of argument i: borrowed, *out_size bytes; NULL if the pointer was null. */
 const void *request_in(struct request *request, unsigned i, size_t *out_size);
 /* A PATH argument: NUL-terminated, at most POSIX_PATH_MAX with NUL. */
 const char *request_path(struct request *request, unsigned i);
-/* Where the output of argument i goes, zeroed, of the size asked for; NULL if the pointer was null. */
+/* Where the output of argument i goes, zeroed (INOUT: with the input), of the size asked for; NULL if the pointer was null. */
 void *request_out(struct request *request, unsigned i, size_t *out_size);
 /* BULK_OUT: answer with `size` bytes at data, which must stay valid and unchanged until `done` is called (after the reply went;
  * may be NULL for data that live as long as posix).  At most the size asked for.  For data in a temporary buffer: request_bulk_copy. */
