@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop over a queue: see loop.h. */
+#include <helix/await.h>
+#include <helix/log.h>
+#include <helix/loop.h>
+#include <helix/memory.h>
+
+#include <base/assert.h>
+#include <base/errors.h>
+
+static const struct hel_queue_params usual_queue = {
+	.n_chunks = 16,
+	.chunk_size = 16384,
+	.submit_size = 8192,
+};
+
+static struct helix_operation *helix_operation_of(struct op *op)
+{
+	return container_of(op, struct helix_operation, op);
+}
+
+/* ---- into the kernel ------------------------------------------------------------------------- */
+
+static void helix_loop_drive(struct helix_loop *loop, uint32_t flags, uint64_t deadline_ns)
+{
+	int error = hel_drive(loop->queue.handle, flags, loop->queue.n_taken, deadline_ns, NULL);
+
+	switch (error) {
+	case 0:
+	case -ERR_TIMED_OUT:
+	case -ERR_KICKED:
+	case -ERR_NO_MEMORY: break;
+	default: helix_fatal("queue cannot be driven: %s", error_name(error));
+	}
+}
+
+static bool helix_operation_try_submit(struct helix_loop *loop, struct helix_operation *operation)
+{
+	const struct helix_operation_class *class =
+		container_of(operation->op.class, struct helix_operation_class, op);
+
+	if (!class->submit(operation, &loop->queue)) {
+		helix_loop_drive(loop, 0, 0);
+		if (!class->submit(operation, &loop->queue)) {
+			return false;
+		}
+	}
+	hel_queue_commit(&loop->queue);
+	operation->is_submitted = true;
+	return true;
+}
+
+static bool helix_operation_try_cancel(struct helix_loop *loop, struct helix_operation *operation)
+{
+	uint32_t size = sizeof(struct hel_cancel_record);
+	uint64_t context = (uint64_t)operation;
+
+	if (hel_queue_reserve(&loop->queue, HEL_SUBMIT_CANCEL, size, context) == NULL) {
+		helix_loop_drive(loop, 0, 0);
+		if (hel_queue_reserve(&loop->queue, HEL_SUBMIT_CANCEL, size, context) == NULL) {
+			return false;
+		}
+	}
+	hel_queue_commit(&loop->queue);
+	return true;
+}
+
+enum op_result helix_operation_start(struct op *op)
+{
+	struct helix_loop *loop = helix_loop_of(op->loop);
+	struct helix_operation *operation = helix_operation_of(op);
+
+	operation->is_submitted = false;
+	list_node_init(&op->node);
+	/* those that wait go first */
+	if (!list_is_empty(&loop->unsubmitted) || !helix_operation_try_submit(loop, operation)) {
+		list_push_back(&loop->unsubmitted, &op->node);
+	}
+	return OP_PENDING;
+}
+
+void helix_operation_cancel(struct op *op)
+{
+	struct helix_loop *loop = helix_loop_of(op->loop);
+	struct helix_operation *operation = helix_operation_of(op);
+
+	if (!operation->is_submitted) {
+		list_remove(&op->node);
+		op_complete(op, -ERR_CANCELLED);
+	} else if (!helix_operation_try_cancel(loop, operation)) {
+		list_push_back(&loop->uncancelled, &op->node);
+	}
+}
+
+/* Give the kernel what it had no room for. */
+static void helix_loop_flush(struct helix_loop *loop)
+{
+	while (!list_is_empty(&loop->unsubmitted)) {
+		struct op *op = container_of(list_first(&loop->unsubmitted), struct op, node);
+
+		if (!helix_operation_try_submit(loop, helix_operation_of(op))) {
+			return;
+		}
+		list_remove(&op->node);
+	}
+	while (!list_is_empty(&loop->uncancelled)) {
+		struct op *op = container_of(list_first(&loop->uncancelled), struct op, node);
+
+		if (!helix_operation_try_cancel(loop, helix_operation_of(op))) {
+			return;
+		}
+		list_remove(&op->node);
+	}
+}
+
+/* ---- out of the kernel ----------------------------------------------------------------------- */
+
+/* Complete the operations whose results have arrived; says whether there were any. */
+static bool helix_loop_collect(struct helix_loop *loop)
+{
+	const struct hel_element *element = hel_queue_take(&loop->queue);
+	bool is_any = element != NULL;
+
+	while (element != NULL) {
+		struct helix_operation *operation = (struct helix_operation *)element->context;
+		const struct helix_operation_class *class =
+			container_of(operation->op.class, struct helix_operation_class, op);
+
+		list_remove(&operation->op.node);
+		op_complete(&operation->op, class->complete(operation, element));
+		element = hel_queue_take(&loop->queue);
+	}
+	return is_any;
+}
+
+void helix_loop_release(struct helix_loop *loop, const struct hel_element *element)
+{
+	hel_queue_release(&loop->queue, element);
+}
+
+/* ---- the platform ---------------------------------------------------------------------------- */
+
+static struct helix_loop *helix_loop_of_platform(struct async_platform *platform)
+{
+	return container_of(platform, struct helix_loop, platform);
+}
+
+static uint64_t helix_platform_now(struct async_platform *platform UNUSED)
+{
+	return helix_now_ns();
+}
+
+static bool helix_platform_wait(struct async_platform *platform, uint64_t deadline_ns)
+{
+	struct helix_loop *loop = helix_loop_of_platform(platform);
+
+	helix_loop_flush(loop);
+	if (!hel_queue_has_submissions(&loop->queue) && helix_loop_collect(loop)) {
+		return true;
+	}
+	if (deadline_ns == 0 || !list_is_empty(&loop->unsubmitted)) {
+		helix_loop_drive(loop, 0, 0);
+	} else {
+		helix_loop_drive(loop, HEL_DRIVE_WAIT, deadline_ns);
+	}
+	helix_loop_collect(loop);
+	return true;
+}
+
+/*
+ * Every slot is a mapping of its own behind a guard. (One sparse region with holes would be a
+ * single mapping; the kernel has no such kind yet.)
+ */
+static int helix_platform_map_stacks(struct async_platform *platform, struct async_stacks *stacks)
+{
+	struct helix_loop *loop = helix_loop_of_platform(platform);
+	void *base;
+	int error;
+
+	loop->stacks_size = stacks->n_slots * stacks->slot_size;
+	error = helix_map(HEL_NULL, 0, loop->stacks_size, HEL_MAP_READ | HEL_MAP_WRITE, &base);
+	if (error != 0) {
+		return error;
+	}
+	stacks->base = base;
+	for (size_t i = 0; i < stacks->n_slots; i++) {
+		error = hel_space_protect(
+			HEL_THIS, (uint64_t)base + i * stacks->slot_size, stacks->guard_size, 0);
+		if (error != 0) {
+			helix_unmap(base, loop->stacks_size);
+			return error;
+		}
+	}
+	return 0;
+}
+
+static void helix_platform_unmap_stacks(
+	struct async_platform *platform, struct async_stacks *stacks)
+{
+	helix_unmap(stacks->base, helix_loop_of_platform(platform)->stacks_size);
+}
+
+static const struct async_platform_ops helix_platform_ops = {
+	.now_ns = helix_platform_now,
+	.wait = helix_platform_wait,
+	.map_stacks = helix_platform_map_stacks,
+	.unmap_stacks = helix_platform_unmap_stacks,
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int helix_loop_make_queue(struct helix_loop *loop, const struct hel_queue_params *params)
+{
+	hel_handle handle;
+	void *memory;
+	int error = hel_queue_create(params, &handle);
+
+	if (error != 0) {
+		return error;
+	}
+	error = helix_map(
+		handle, 0, hel_queue_memory_size(params), HEL_MAP_READ | HEL_MAP_WRITE, &memory);
+	if (error != 0) {
+		hel_close(HEL_THIS, handle);
+		return error;
+	}
+	hel_queue_client_init(&loop->queue, handle, memory, params);
+	return 0;
+}
+
+static int helix_loop_make_tasks(struct helix_loop *loop, size_t n_tasks_max)
+{
+	size_t tasks_size = n_tasks_max * sizeof(struct task);
+
+	loop->tasks = helix_calloc(1, tasks_size + (n_tasks_max + 1) * sizeof(struct fiber));
+	if (loop->tasks == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	const struct loop_config config = {
+		.platform = &loop->platform,
+		.tasks = loop->tasks,
+		.fibers = (struct fiber *)((uint8_t *)loop->tasks + tasks_size),
+		.n_tasks_max = n_tasks_max,
+	};
+
+	return loop_init(&loop->loop, &config);
+}
+
+int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *config)
+{
+	const struct hel_queue_params *params = &usual_queue;
+	size_t n_tasks_max = HELIX_TASKS_MAX;
+
+	if (config != NULL && config->queue.n_chunks != 0) {
+		params = &config->queue;
+	}
+	if (config != NULL && config->n_tasks_max != 0) {
+		n_tasks_max = config->n_tasks_max;
+	}
+	*loop = (struct helix_loop){.platform.ops = &helix_platform_ops};
+	list_init(&loop->unsubmitted);
+	list_init(&loop->uncancelled);
+	int error = helix_loop_make_queue(loop, params);
+
+	if (error != 0) {
+		return error;
+	}
+	error = helix_loop_make_tasks(loop, n_tasks_max);
+	if (error != 0) {
+		helix_free(loop->tasks);
+		helix_unmap(loop->queue.header, hel_queue_memory_size(params));
+		hel_close(HEL_THIS, loop->queue.handle);
+	}
+	return error;
+}
+
+void helix_loop_run(struct helix_loop *loop)
+{
+	loop_run(&loop->loop);
+}
