@@ -7,11 +7,12 @@
  * of a block finds its segment. A segment begins with its description: which of its pages are
  * free, and one struct page each.
  *
- *	small   up to SMALL_MAX: a *slab*, a run of a few pages that holds objects of one size class. Slabs
- *	        with a free object are on their class' list; free objects are chained through themselves, and
- *	        those never used yet are counted (`n_fresh`), so a new slab touches no page.
+ *	small   up to SMALL_MAX: a *slab*, a run of a few pages with objects of one size class. Slabs
+ *	        with a free object are on their class' list; free objects are chained through
+ *	        themselves, and those never used yet are counted (`n_fresh`), so a new slab touches no
+ *	        page.
  *	medium  a run of pages of a segment, first fit over its bitmap.
- *	large   more than fits a segment: a segment of its own, one block behind the description's page.
+ *	large   more than fits a segment: a segment of its own, one block behind the first page.
  *
  * A slab without objects goes back to its segment, unless it is the last one of its class with
  * room. Runs of DISCARD_PAGES and more are given back to the kernel while they are free; one
@@ -57,9 +58,8 @@ struct page {
 
 struct segment {
 	uint64_t magic;
-	uint64_t
-		size_bytes; /* of the mapping; more than SEGMENT_SIZE, or is_large: one large block */
-	bool is_large;
+	uint64_t size_bytes; /* of the mapping */
+	bool is_large;       /* one block; only the fields up to here are in use */
 	uint32_t n_free_pages;
 	uint32_t run_max; /* no free run is longer; corrected by failing searches */
 	struct list_node node;
