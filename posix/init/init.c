@@ -7,7 +7,7 @@
  * ports org.hati.stdin, .stdout and .stderr byte for byte; on org.hati.control it speaks lines with the launcher:
  *
  *     guest -> host   ready                          exit STATUS N_STDOUT N_STDERR
- *     host -> guest   eof N_STDIN    winsize ROWS COLS    hangup
+ *     host -> guest   eof N_STDIN    winsize ROWS COLS    close 1|2    hangup
  *
  * With stdio=console the command (without one: a login shell) has the terminal /dev/console as its controlling terminal.
  *
@@ -270,6 +270,15 @@ static void set_window(unsigned rows, unsigned columns)
 	}
 }
 
+/* The host reads this stream no more: the command shall get SIGPIPE. */
+static void relay_close_from(struct relay *relay)
+{
+	if (relay->from >= 0) {
+		close(relay->from);
+		relay->from = -1;
+	}
+}
+
 static void take_line(const char *line, pid_t child)
 {
 	unsigned long long count;
@@ -279,6 +288,10 @@ static void take_line(const char *line, pid_t child)
 		in_relay.n_expected = count;
 	} else if (sscanf(line, "winsize %u %u", &rows, &columns) == 2) {
 		set_window(rows, columns);
+	} else if (!strcmp(line, "close 1")) {
+		relay_close_from(&out_relay);
+	} else if (!strcmp(line, "close 2")) {
+		relay_close_from(&error_relay);
 	} else if (!strcmp(line, "hangup")) {
 		kill(child, SIGHUP);
 	}
