@@ -39,7 +39,7 @@ void heap_free(void *pointer);				/* accepts NULL */
 uint64_t heap_used_bytes(void);
 
 /* ---- memory objects ----------------------------------------------------------------------------------------- */
-struct memory;	/* a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
+struct memory;	/* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
 int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory);
 int memory_create_physical(uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory);
 /* A private copy-on-write view of source [offset, offset + size); source NULL: anonymous zero-fill. */
@@ -56,10 +56,13 @@ int memory_write(struct memory *memory, uint64_t offset, const void *buffer, siz
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
 
 /* ---- spaces --------------------------------------------------------------------------------------------------- */
-struct space;	/* a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
+struct space;	/* starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
 int space_create(struct space **out_space);
 int space_fork(struct space *source, struct space **out_space);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args, uint64_t *out_address);
+/* The same; space_protect() may later give no more of HEL_MAP_READ, WRITE, EXECUTE than `allowed` (the descriptor's rights). */
+int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args, uint32_t allowed,
+	uint64_t *out_address);
 int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes);	/* holes are fine */
 int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags);	/* -ERR_NOT_FOUND on holes */
 int space_discard(struct space *space, uint64_t address, uint64_t size_bytes);	/* madvise DONTNEED: anonymous pages read zero */
@@ -74,9 +77,12 @@ int space_fault(struct space *space, uint64_t address, uint32_t access);
 int space_copy_in(struct space *space, void *to, uint64_t from, size_t size);
 int space_copy_out(struct space *space, uint64_t to, const void *from, size_t size);
 int space_copy_between(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size);
-/* The frame behind a user word and the offset in it, for futexes: key for shared and private words alike. Holds no reference
- * unless out_phys is asked with for_reference. */
-int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys);	/* with a frame reference */
+/* The physical address behind a user word, with a frame reference that the caller drops by frame_unref(). Not a key for
+ * futexes: after a fork the page of a private word moves when it is written. */
+int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys);
+/* What a user word is, wherever its page moves: a memory object (referenced) and an offset.  The key for futexes, the same for all
+ * addresses of one word in all spaces. */
+int space_identify(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
 /* The mapping behind a user word, as the key of futexes: the memory object (with a reference) and the offset in it. Unlike a
  * frame it stays the same when the page is copied on write, so a fork does not part waiter and waker. */
 int space_locate(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);

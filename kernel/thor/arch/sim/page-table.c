@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Software page tables: four levels of 512 entries in simulated frames, as on x86-64.
+ *
+ * An entry is the physical address with the ARCH_PAGE_* flags in the low bits and a present bit; an entry of
+ * an upper level has only the present bit.
+ */
+#include <thor/arch/sim/page-table.h>
+
+#include <base/assert.h>
+#include <base/string.h>
+#include <thor/arch/sim/sim.h>
+#include <thor/cpu.h>
+#include <thor/memory/memory.h>
+
+constexpr uint64_t SIM_PAGE = 4096;
+constexpr unsigned SIM_WAYS = 512;
+constexpr unsigned SIM_LEVELS = 4;
+
+/* The entries of a table: level 1 is the lowest. */
+static uint64_t *sim_table(uint64_t phys)
+{
+	return arch_phys_to_virt(phys);
+}
+
+static unsigned sim_index(uint64_t address, unsigned level)
+{
+	return address >> (12 + 9 * (level - 1)) & (SIM_WAYS - 1);
+}
+
+static uint64_t sim_span(unsigned level)
+{
+	return SIM_PAGE << (9 * (level - 1));
+}
+
+static uint64_t sim_phys(uint64_t entry)
+{
+	return entry & ~(SIM_PAGE - 1);
+}
+
+int arch_page_table_init(struct arch_page_table *table)
+{
+	table->root_phys = frame_allocate_zeroed();
+	return table->root_phys != 0 ? 0 : -ERR_NO_MEMORY;
+}
+
+static void sim_free_tables(uint64_t phys, unsigned level)
+{
+	for (unsigned i = 0; level > 1 && i < SIM_WAYS; i++) {
+		if (sim_table(phys)[i] != 0) {
+			sim_free_tables(sim_phys(sim_table(phys)[i]), level - 1);
+		}
+	}
+	frame_unref(phys);
+}
+
+void arch_page_table_deinit(struct arch_page_table *table)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		ASSERT(cpu_table[i]->arch.loaded != table);
+	}
+	sim_free_tables(table->root_phys, SIM_LEVELS);
+}
+
+uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address)
+{
+	uint64_t phys = table->root_phys;
+
+	for (unsigned level = SIM_LEVELS; level > 1; level--) {
+		uint64_t entry = sim_table(phys)[sim_index(address, level)];
+
+		if (entry == 0) {
+			return NULL;
+		}
+		phys = sim_phys(entry);
+	}
+	return &sim_table(phys)[sim_index(address, 1)];
+}
+
+static uint64_t *sim_page_make_slot(struct arch_page_table *table, uint64_t address)
+{
+	uint64_t phys = table->root_phys;
+
+	for (unsigned level = SIM_LEVELS; level > 1; level--) {
+		uint64_t *entry = &sim_table(phys)[sim_index(address, level)];
+
+		if (*entry == 0) {
+			uint64_t table_phys = frame_allocate_zeroed();
+
+			if (table_phys == 0) {
+				return NULL;
+			}
+			*entry = table_phys | SIM_PRESENT;
+		}
+		phys = sim_phys(*entry);
+	}
+	return &sim_table(phys)[sim_index(address, 1)];
+}
+
+int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+{
+	sim_point(false);
+	ASSERT(address % SIM_PAGE == 0);
+	ASSERT(address < ARCH_USER_HIGH);
+	ASSERT(phys % SIM_PAGE == 0);
+	ASSERT((flags & (ARCH_PAGE_READ | ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE)) != 0);
+	uint64_t *slot = sim_page_make_slot(table, address);
+
+	if (slot == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	*slot = phys | flags | SIM_PRESENT;
+	return 0;
+}
+
+static struct arch_page_entry sim_describe(uint64_t entry)
+{
+	return (struct arch_page_entry){
+		.phys = sim_phys(entry),
+		.flags = entry & SIM_FLAGS,
+		.is_present = entry != 0,
+	};
+}
+
+struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address)
+{
+	uint64_t *slot = sim_page_slot(table, address);
+	uint64_t entry = slot != NULL ? *slot : 0;
+
+	sim_point(false);
+	if (slot != NULL) {
+		*slot = 0;
+	}
+	return sim_describe(entry);
+}
+
+struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uint64_t address)
+{
+	uint64_t *slot = sim_page_slot(table, address);
+
+	return sim_describe(slot != NULL ? *slot : 0);
+}
+
+bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags)
+{
+	uint64_t *slot = sim_page_slot(table, address);
+
+	sim_point(false);
+	if (slot == NULL || *slot == 0) {
+		return false;
+	}
+	*slot = sim_phys(*slot) | flags | SIM_PRESENT;
+	return true;
+}
+
+bool arch_page_next(const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address)
+{
+	while (address < end) {
+		uint64_t phys = table->root_phys;
+		unsigned level = SIM_LEVELS;
+
+		while (level > 1 && sim_table(phys)[sim_index(address, level)] != 0) {
+			phys = sim_phys(sim_table(phys)[sim_index(address, level)]);
+			level--;
+		}
+		if (level == 1 && sim_table(phys)[sim_index(address, 1)] != 0) {
+			*out_address = address;
+			return true;
+		}
+		address = (address & ~(sim_span(level) - 1)) + sim_span(level);
+	}
+	return false;
+}
+
+/* Whether the table at @phys is empty after trimming what lies in [address, end); base: what it maps first. */
+static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t address, uint64_t end)
+{
+	bool is_empty = true;
+
+	for (unsigned i = 0; i < SIM_WAYS; i++) {
+		uint64_t *entry = &sim_table(phys)[i];
+		uint64_t low = base + i * sim_span(level);
+
+		if (*entry != 0 && level > 1 && low < end && address < low + sim_span(level) &&
+			sim_trim(sim_phys(*entry), level - 1, low, address, end)) {
+			frame_unref(sim_phys(*entry));
+			*entry = 0;
+		}
+		is_empty = is_empty && *entry == 0;
+	}
+	return is_empty;
+}
+
+void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end)
+{
+	sim_trim(table->root_phys, SIM_LEVELS, 0, address, end);
+}
+
+/* ---- the TLB ------------------------------------------------------------------------------------------------- */
+
+void arch_tlb_flush_user(void)
+{
+	memset(sim_cpu->arch.tlb, 0, sizeof(sim_cpu->arch.tlb));
+	sim_cpu->arch.n_flushes++;
+}
+
+void arch_tlb_flush_page(uint64_t address)
+{
+	struct sim_tlb_entry *entry = &sim_cpu->arch.tlb[address / SIM_PAGE % SIM_TLB_SIZE];
+
+	if (entry->address == address) {
+		entry->address = 0;
+	}
+	sim_cpu->arch.n_page_flushes++;
+}
+
+void arch_page_table_activate(const struct arch_page_table *table)
+{
+	if (sim_cpu->arch.loaded != table) {
+		sim_cpu->arch.loaded = table;
+		arch_tlb_flush_user();
+	}
+}
+
+void arch_page_table_activate_kernel(void)
+{
+	arch_page_table_activate(NULL);
+}

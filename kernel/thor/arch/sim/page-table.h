@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The format of simulated page-table entries, for the simulated processor. */
+#ifndef THOR_ARCH_SIM_PAGE_TABLE_H
+#define THOR_ARCH_SIM_PAGE_TABLE_H
+
+#include <thor/arch.h>
+
+constexpr uint64_t SIM_FLAGS = 0x3f;	/* enum arch_page_flags */
+constexpr uint64_t SIM_PRESENT = 0x800;
+
+/** sim_page_slot() - the lowest entry for an address, NULL if a table is missing */
+uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulated machine: memory, CPUs as fibres, user accesses. See sim.h. */
+#include <thor/arch/sim/sim.h>
+
+#include <base/assert.h>
+#include <base/string.h>
+#include <thor/arch/sim/page-table.h>
+#include <thor/cpu.h>
+#include <thor/memory/heap-debug.h>
+#include <thor/memory/memory.h>
+#include <thor/memory/space.h>
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+struct cpu *sim_cpu;
+uint8_t *sim_memory;
+uint64_t sim_time_ns;
+
+struct cpu *cpu_table[CPUS_MAX];
+uint32_t cpu_count;
+
+static uint64_t sim_memory_bytes;
+static struct random sim_random;
+
+/* ---- fibres ------------------------------------------------------------------------------------------------- */
+
+constexpr size_t SIM_STACK_BYTES = KIB(256);
+
+static struct sim_fibre {
+	ucontext_t context;
+	uint8_t *stack;
+	bool is_done;
+} sim_fibres[CPUS_MAX];
+static ucontext_t sim_main;
+static bool sim_is_interleaved;
+static void (*sim_body)(void *context);
+static void *sim_body_context;
+
+static void sim_fibre_main(void)
+{
+	sim_body(sim_body_context);
+	sim_fibres[sim_cpu->index].is_done = true;
+	swapcontext(&sim_fibres[sim_cpu->index].context, &sim_main);
+}
+
+/* Go back to the scheduler, which picks who is next. */
+static void sim_yield(void)
+{
+	uint32_t self = sim_cpu->index;
+
+	swapcontext(&sim_fibres[self].context, &sim_main);
+	sim_cpu = cpu_table[self];
+}
+
+void sim_run(void (*body)(void *context), void *context)
+{
+	uint32_t n_left = cpu_count;
+
+	sim_body = body;
+	sim_body_context = context;
+	sim_is_interleaved = true;
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct sim_fibre *fibre = &sim_fibres[i];
+
+		fibre->is_done = false;
+		fibre->stack = malloc(SIM_STACK_BYTES);
+		getcontext(&fibre->context);
+		fibre->context.uc_stack.ss_sp = fibre->stack;
+		fibre->context.uc_stack.ss_size = SIM_STACK_BYTES;
+		makecontext(&fibre->context, sim_fibre_main, 0);
+	}
+	while (n_left > 0) {
+		uint32_t index = (uint32_t)(random_u64(&sim_random) % cpu_count);
+
+		sim_cpu = cpu_table[index];
+		if (sim_fibres[index].is_done) {
+			shootdown_poll();	/* a CPU that has nothing to do still takes interrupts */
+			continue;
+		}
+		swapcontext(&sim_main, &sim_fibres[index].context);
+		n_left -= sim_fibres[index].is_done;
+	}
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		free(sim_fibres[i].stack);
+	}
+	sim_is_interleaved = false;
+	sim_cpu = cpu_table[0];
+}
+
+void sim_point(bool is_user)
+{
+	if (!sim_is_interleaved) {
+		return;
+	}
+	if (random_u64(&sim_random) % 4 == 0) {
+		sim_yield();
+	}
+	if (is_user && sim_cpu->arch.has_shootdown) {
+		sim_cpu->arch.has_shootdown = false;
+		shootdown_serve();
+	}
+}
+
+void sim_pause(void)
+{
+	if (sim_is_interleaved) {
+		sim_yield();
+	}
+}
+
+void arch_send_shootdown(struct cpu *cpu)
+{
+	cpu->arch.n_shootdowns++;
+	if (sim_is_interleaved) {
+		cpu->arch.has_shootdown = true;
+		return;
+	}
+	struct cpu *self = sim_cpu;
+
+	sim_cpu = cpu;
+	shootdown_serve();
+	sim_cpu = self;
+}
+
+void sim_switch_cpu(uint32_t index)
+{
+	ASSERT(index < cpu_count);
+	sim_cpu = cpu_table[index];
+}
+
+/* ---- the machine ---------------------------------------------------------------------------------------------- */
+
+void sim_machine_create(const struct sim_options *options)
+{
+	struct boot_info *boot = calloc(1, sizeof(*boot));
+
+	sim_memory_bytes = options->memory_bytes;
+	sim_memory = mmap(NULL, sim_memory_bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(sim_memory != MAP_FAILED);
+	random_init(&sim_random, options->seed);
+	cpu_count = options->n_cpus;
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		cpu_table[i] = calloc(1, sizeof(struct cpu));
+		cpu_table[i]->self = cpu_table[i];
+		cpu_table[i]->index = i;
+		cpu_table[i]->is_online = true;
+	}
+	sim_cpu = cpu_table[0];
+	boot->n_memory = 2;
+	boot->memory[0] = (struct boot_memory){ 0, MIB(1), BOOT_MEMORY_RESERVED, 0 };
+	boot->memory[1] = (struct boot_memory){
+		MIB(1), sim_memory_bytes - MIB(1), BOOT_MEMORY_FREE, 0,
+	};
+	heap_reset();
+	frame_init(boot);
+	free(boot);
+}
+
+void sim_machine_destroy(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		free(cpu_table[i]);
+		cpu_table[i] = NULL;
+	}
+	cpu_count = 0;
+	sim_cpu = NULL;
+	HEAP_UNPOISON(sim_memory, sim_memory_bytes);
+	munmap(sim_memory, sim_memory_bytes);
+}
+
+/* ---- the processor in user mode ---------------------------------------------------------------------------------- */
+
+static bool sim_entry_allows(uint64_t entry, uint32_t access)
+{
+	return entry != 0 && (access & ~(uint32_t)ARCH_PAGE_READ & ~(entry & SIM_FLAGS)) == 0;
+}
+
+int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte)
+{
+	struct sim_tlb_entry *cached = &sim_cpu->arch.tlb[address / 4096 % SIM_TLB_SIZE];
+	uint64_t page = align_down(address, 4096);
+
+	sim_point(true);
+	while (cached->address != page || !sim_entry_allows(cached->entry, access)) {
+		const struct arch_page_table *table = sim_cpu->arch.loaded;
+		uint64_t *slot = table != NULL ? sim_page_slot(table, page) : NULL;
+
+		if (slot != NULL && sim_entry_allows(*slot, access)) {
+			*cached = (struct sim_tlb_entry){ page, *slot };
+			break;
+		}
+		int error = space_fault(sim_cpu->active_space, address, access);
+
+		if (error != 0) {
+			return error;
+		}
+		sim_point(true);
+	}
+	uint8_t *target = sim_memory + align_down(cached->entry, 4096) + address % 4096;
+
+	if ((access & SPACE_ACCESS_WRITE) != 0) {
+		*target = *byte;
+	} else {
+		*byte = *target;
+	}
+	return 0;
+}
+
+uint64_t sim_check_tlbs(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct arch_cpu *cpu = &cpu_table[i]->arch;
+
+		for (uint32_t j = 0; j < SIM_TLB_SIZE; j++) {
+			const struct sim_tlb_entry *cached = &cpu->tlb[j];
+
+			if (cached->address == 0) {
+				continue;
+			}
+			uint64_t *slot = sim_page_slot(cpu->loaded, cached->address);
+
+			if (slot == NULL || align_down(*slot, 4096) != align_down(cached->entry, 4096) ||
+				(cached->entry & SIM_FLAGS & ~*slot) != 0) {
+				return cached->address;
+			}
+		}
+	}
+	return 0;
+}

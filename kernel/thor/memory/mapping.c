@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* The ordered set of a space's mappings: see mapping.h. */
+#include <thor/memory/mapping.h>
+
+#include <base/assert.h>
+
+static struct mapping *mapping_of(const struct tree_node *node)
+{
+	return node != NULL ? container_of(node, struct mapping, node) : NULL;
+}
+
+static void mapping_summarise(struct tree_node *node)
+{
+	struct mapping *mapping = mapping_of(node);
+
+	mapping->gap_bytes_max = mapping->gap_bytes;
+	for (unsigned side = 0; side < 2; side++) {
+		struct mapping *child = mapping_of(node->child[side]);
+
+		if (child != NULL && child->gap_bytes_max > mapping->gap_bytes_max) {
+			mapping->gap_bytes_max = child->gap_bytes_max;
+		}
+	}
+}
+
+static int mapping_compare(const struct tree_node *a, const struct tree_node *b)
+{
+	uint64_t first = mapping_of(a)->address;
+	uint64_t second = mapping_of(b)->address;
+
+	return (first > second) - (first < second);
+}
+
+/* For tree_lower_bound: a mapping is before an address if it ends at or below it. */
+static int mapping_compare_address(const void *key, const struct tree_node *node)
+{
+	uint64_t address = *(const uint64_t *)key;
+	const struct mapping *mapping = mapping_of(node);
+
+	return address >= mapping_end(mapping) ? 1 : address < mapping->address ? -1 : 0;
+}
+
+void mapping_set_init(struct mapping_set *set)
+{
+	tree_init_augmented(&set->tree, mapping_summarise);
+	set->n_mappings = 0;
+	set->recent = NULL;
+}
+
+struct mapping *mapping_set_next(const struct mapping *mapping)
+{
+	return mapping_of(tree_next(&mapping->node));
+}
+
+struct mapping *mapping_set_prev(const struct mapping *mapping)
+{
+	return mapping_of(tree_prev(&mapping->node));
+}
+
+struct mapping *mapping_set_first(const struct mapping_set *set)
+{
+	return mapping_of(tree_first(&set->tree));
+}
+
+static uint64_t mapping_gap(const struct mapping *mapping)
+{
+	const struct mapping *prev = mapping_set_prev(mapping);
+
+	return mapping->address - (prev != NULL ? mapping_end(prev) : 0);
+}
+
+static void mapping_set_update_gap(struct mapping_set *set, struct mapping *mapping)
+{
+	if (mapping == NULL) {
+		return;
+	}
+	uint64_t gap_bytes = mapping_gap(mapping);
+
+	if (gap_bytes != mapping->gap_bytes) {
+		mapping->gap_bytes = gap_bytes;
+		tree_summarise_up(&set->tree, &mapping->node);
+	}
+}
+
+void mapping_set_insert(struct mapping_set *set, struct mapping *mapping)
+{
+	mapping->gap_bytes = 0;
+	tree_insert(&set->tree, &mapping->node, mapping_compare);
+	set->n_mappings++;
+	mapping_set_resized(set, mapping);
+}
+
+void mapping_set_remove(struct mapping_set *set, struct mapping *mapping)
+{
+	struct mapping *next = mapping_set_next(mapping);
+
+	tree_remove(&set->tree, &mapping->node);
+	set->n_mappings--;
+	if (set->recent == mapping) {
+		set->recent = NULL;
+	}
+	mapping_set_update_gap(set, next);
+}
+
+void mapping_set_resized(struct mapping_set *set, struct mapping *mapping)
+{
+	mapping_set_update_gap(set, mapping);
+	mapping_set_update_gap(set, mapping_set_next(mapping));
+}
+
+struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address)
+{
+	struct mapping *recent = set->recent;
+
+	/* One comparison: below the start wraps around. */
+	if (recent != NULL && address - recent->address < recent->size_bytes) {
+		return recent;
+	}
+	struct mapping *mapping = mapping_of(tree_find(&set->tree, &address, mapping_compare_address));
+
+	if (mapping != NULL) {
+		set->recent = mapping;
+	}
+	return mapping;
+}
+
+struct mapping *mapping_set_above(struct mapping_set *set, uint64_t address)
+{
+	struct mapping *recent = set->recent;
+
+	if (recent != NULL && address - recent->address < recent->size_bytes) {
+		return recent;
+	}
+	return mapping_of(tree_lower_bound(&set->tree, &address, mapping_compare_address));
+}
+
+/* The highest hole of a subtree, the gaps of which are below those of its right neighbours. */
+static bool mapping_find_hole_in(const struct tree_node *node, const struct mapping_hole *hole,
+	uint64_t *out_address)
+{
+	const struct mapping *mapping = mapping_of(node);
+
+	if (mapping == NULL || mapping->gap_bytes_max < hole->size_bytes) {
+		return false;
+	}
+	uint64_t gap_low = mapping->address - mapping->gap_bytes;
+	uint64_t low = max_u64(gap_low, hole->low);
+	uint64_t high = min_u64(mapping->address, hole->high);
+
+	if (mapping_end(mapping) < hole->high &&
+		mapping_find_hole_in(node->child[1], hole, out_address)) {
+		return true;
+	}
+	if (high > low && high - low >= hole->size_bytes) {
+		*out_address = high - hole->size_bytes;
+		return true;
+	}
+	return gap_low > hole->low && mapping_find_hole_in(node->child[0], hole, out_address);
+}
+
+bool mapping_set_find_hole(const struct mapping_set *set, const struct mapping_hole *hole,
+	uint64_t *out_address)
+{
+	const struct mapping *last = mapping_of(tree_last(&set->tree));
+	uint64_t low = max_u64(last != NULL ? mapping_end(last) : 0, hole->low);
+
+	if (hole->high > low && hole->high - low >= hole->size_bytes) {
+		*out_address = hole->high - hole->size_bytes;
+		return true;
+	}
+	return mapping_find_hole_in(set->tree.root, hole, out_address);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory objects: creating, destroying, forking, resizing. Their pages: memory-pages.c. */
+#include <thor/memory/memory-object.h>
+
+#include <base/string.h>
+#include <thor/memory/space.h>
+
+static void memory_destroy(struct object *object);
+
+static const struct object_class memory_class = {
+	.type = HEL_TYPE_MEMORY,
+	.name = "memory",
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
+		HEL_RIGHT_MANAGE | HEL_RIGHT_PIN,
+	.destroy = memory_destroy,
+	.abandon = object_abandon_nothing,
+};
+
+/* ---- locks ---------------------------------------------------------------------------------------------- */
+
+void memory__lock(struct memory *memory)
+{
+	if (memory->source != NULL) {
+		spinlock_acquire(&memory->source->lock);
+	}
+	spinlock_acquire(&memory->lock);
+}
+
+void memory__unlock(struct memory *memory)
+{
+	spinlock_release(&memory->lock);
+	if (memory->source != NULL) {
+		spinlock_release(&memory->source->lock);
+	}
+}
+
+/* ---- creating ------------------------------------------------------------------------------------------- */
+
+static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_bytes)
+{
+	struct memory *memory = heap_allocate(sizeof(*memory));
+
+	if (memory != NULL) {
+		object_init(&memory->object, &memory_class);
+		memory->kind = kind;
+		memory->size_bytes = size_bytes;
+		spinlock_init(&memory->lock,
+			kind == HEL_MEMORY_COPY_ON_WRITE ? LOCK_RANK_MEMORY_VIEW : LOCK_RANK_MEMORY);
+		page_tree_init(&memory->pages);
+		list_init(&memory->mappings);
+		list_init(&memory->views);
+		list_node_init(&memory->view_node);
+	}
+	return memory;
+}
+
+static bool memory_is_size(uint64_t size_bytes)
+{
+	return is_aligned(size_bytes, FRAME_SIZE) && size_bytes <= MEMORY_SIZE_MAX;
+}
+
+/* Fill a new object with one physical run; the pages beyond the size go back. */
+static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
+{
+	uint64_t n_pages = memory->size_bytes / FRAME_SIZE;
+	uint64_t below_phys = (flags & HEL_ALLOCATE_BELOW_4G) != 0 ? GIB(4) : ~(uint64_t)0;
+	unsigned order = 0;
+
+	while ((uint64_t)1 << order < n_pages) {
+		order++;
+	}
+	uint64_t phys = frame_allocate_run(order, below_phys);
+
+	if (phys == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	frame_split_run(phys, order);
+	int error = 0;
+
+	for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
+		uint64_t page_phys = phys + i * FRAME_SIZE;
+
+		if (error == 0 && i < n_pages) {
+			frame_clear(page_phys);
+			error = page_tree_set(&memory->pages, i, page_phys);
+		}
+		if (error != 0 || i >= n_pages) {
+			frame_unref(page_phys);
+		}
+	}
+	return error;
+}
+
+/**
+ * memory_create_allocated() - memory of its own, zero at first
+ * @size_bytes: a multiple of the page size; at most 4 MiB and not 0 with HEL_ALLOCATE_CONTIGUOUS
+ * @flags: enum hel_allocate_flags
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY.
+ */
+int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory)
+{
+	bool is_contiguous = (flags & HEL_ALLOCATE_CONTIGUOUS) != 0;
+
+	if ((flags & ~(uint64_t)(HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BELOW_4G)) != 0 ||
+		!memory_is_size(size_bytes)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (flags == HEL_ALLOCATE_BELOW_4G || (is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct memory *memory = memory_create(HEL_MEMORY_ALLOCATED, size_bytes);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (is_contiguous && memory_fill_contiguous(memory, flags) != 0) {
+		object_unref(&memory->object);
+		return -ERR_NO_MEMORY;
+	}
+	*out_memory = memory;
+	return 0;
+}
+
+/**
+ * memory_create_physical() - a range of physical addresses: device registers, firmware tables
+ * @phys: page-aligned
+ * @size_bytes: a multiple of the page size, not 0
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY. The caller has checked that the range may be given out.
+ */
+int memory_create_physical(uint64_t phys, uint64_t size_bytes, enum hel_caching caching,
+	struct memory **out_memory)
+{
+	constexpr uint64_t phys_max = (uint64_t)1 << 52;
+
+	if (!is_aligned(phys, FRAME_SIZE) || !is_aligned(size_bytes, FRAME_SIZE) || size_bytes == 0 ||
+		size_bytes > phys_max || phys > phys_max - size_bytes || caching > HEL_CACHE_WRITE_COMBINE) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct memory *memory = memory_create(HEL_MEMORY_PHYSICAL, size_bytes);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	memory->phys = phys;
+	memory->page_flags = caching == HEL_CACHE_UNCACHED ? ARCH_PAGE_UNCACHED
+		: caching == HEL_CACHE_WRITE_COMBINE ? ARCH_PAGE_WRITE_COMBINE : 0;
+	*out_memory = memory;
+	return 0;
+}
+
+/* A view of an allocated object, which is locked. */
+static int memory_create_view(struct memory *source, uint64_t offset, uint64_t size_bytes,
+	struct memory **out_memory)
+{
+	struct memory *memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	object_ref(&source->object);
+	memory->source = source;
+	memory->source_offset = offset;
+	memory->source_size = size_bytes;
+	list_push_back(&source->views, &memory->view_node);
+	*out_memory = memory;
+	return 0;
+}
+
+int memory__create_anonymous(struct memory **out_memory)
+{
+	struct memory *memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, ARCH_USER_HIGH);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	memory->is_anonymous = true;
+	*out_memory = memory;
+	return 0;
+}
+
+bool memory_is_forkable(const struct memory *memory)
+{
+	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_COPY_ON_WRITE;
+}
+
+/* ---- forking --------------------------------------------------------------------------------------------- */
+
+static void memory_ref_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys)
+{
+	frame_ref_owned(phys);
+}
+
+/* Take write access away from the pages of a view wherever it is mapped, but not in one space. */
+static void memory_write_protect(struct memory *memory, const struct space *except)
+{
+	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
+		if (mapping->space != except && (mapping->flags & HEL_MAP_WRITE) != 0) {
+			space__write_protect(mapping->space, mapping->address, mapping_end(mapping));
+		}
+	}
+}
+
+/* A copy of a locked view: shares its pages. */
+static int memory_fork_view(struct memory *memory, const struct space *except,
+	struct memory **out_copy)
+{
+	struct memory *copy = memory_create(HEL_MEMORY_COPY_ON_WRITE, memory->size_bytes);
+
+	if (copy == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	copy->is_anonymous = memory->is_anonymous;
+	copy->source_offset = memory->source_offset;
+	copy->source_size = memory->source_size;
+	if (memory->source != NULL) {
+		object_ref(&memory->source->object);
+		copy->source = memory->source;
+		list_push_back(&memory->source->views, &copy->view_node);
+	}
+	memory_write_protect(memory, except);
+	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_page, NULL) != 0) {
+		*out_copy = copy;	/* half-built: the caller drops it when nothing is locked */
+		return -ERR_NO_MEMORY;
+	}
+	*out_copy = copy;
+	return 0;
+}
+
+int memory__fork(struct memory *memory, const struct space *except, struct memory **out_copy)
+{
+	ASSERT(memory_is_forkable(memory));
+	*out_copy = NULL;
+	if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
+		return memory_fork_view(memory, except, out_copy);
+	}
+	return memory_create_view(memory, 0, memory->size_bytes, out_copy);
+}
+
+static void memory_unref_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys)
+{
+	frame_unref(phys);
+}
+
+/* What a fork of a part of a view has too much: it is not mapped anywhere yet. */
+static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_bytes)
+{
+	uint64_t first = offset / FRAME_SIZE;
+	uint64_t end = first + size_bytes / FRAME_SIZE;
+
+	page_tree_remove(&memory->pages, 0, first, memory_unref_page, NULL);
+	page_tree_remove(&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
+	memory->pages.origin -= first;
+	memory->source_offset += offset;
+	memory->source_size = offset < memory->source_size
+		? min_u64(memory->source_size - offset, size_bytes) : 0;
+	memory->size_bytes = size_bytes;
+}
+
+/**
+ * memory_create_copy_on_write() - a private view of a part of another object
+ * @source: allocated or copy-on-write memory; or NULL for zeros
+ *
+ * Of an allocated source it shows later changes of pages that it has not copied yet; of a copy-on-write
+ * source it is a snapshot.
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
+ */
+int memory_create_copy_on_write(struct memory *source, uint64_t offset, uint64_t size_bytes,
+	struct memory **out_memory)
+{
+	struct memory *memory = NULL;
+	int error;
+
+	if (!memory_is_size(size_bytes) || !memory_is_size(offset)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (source == NULL) {
+		memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+		error = memory != NULL ? 0 : -ERR_NO_MEMORY;
+	} else if (!memory_is_forkable(source)) {
+		return -ERR_ILLEGAL_ARGS;
+	} else {
+		memory__lock(source);
+		if (offset > source->size_bytes || size_bytes > source->size_bytes - offset) {
+			error = -ERR_OUT_OF_BOUNDS;
+		} else if (source->kind == HEL_MEMORY_COPY_ON_WRITE) {
+			error = memory_fork_view(source, NULL, &memory);
+		} else {
+			error = memory_create_view(source, offset, size_bytes, &memory);
+		}
+		memory__unlock(source);
+		if (error == 0 && source->kind == HEL_MEMORY_COPY_ON_WRITE) {
+			memory_clip(memory, offset, size_bytes);
+		}
+	}
+	if (error != 0) {
+		object_unref(memory != NULL ? &memory->object : NULL);
+		return error;
+	}
+	*out_memory = memory;
+	return 0;
+}
+
+/**
+ * memory_create_borrowed() - memory over pages that another kernel object owns
+ * @owner: a reference is taken
+ * @phys_of: the page at an index below the size; constant while @owner lives, called with locks held
+ */
+int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
+	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory)
+{
+	if (!memory_is_size(size_bytes)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct memory *memory = memory_create(HEL_MEMORY_QUEUE, size_bytes);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	object_ref(owner);
+	memory->owner = owner;
+	memory->phys_of = phys_of;
+	*out_memory = memory;
+	return 0;
+}
+
+/* ---- destroying and resizing --------------------------------------------------------------------------------- */
+
+static void memory_destroy(struct object *object)
+{
+	struct memory *memory = container_of(object, struct memory, object);
+
+	ASSERT(list_is_empty(&memory->mappings));
+	ASSERT(list_is_empty(&memory->views));
+	if (memory->source != NULL) {
+		spinlock_acquire(&memory->source->lock);
+		list_remove(&memory->view_node);
+		spinlock_release(&memory->source->lock);
+		object_unref(&memory->source->object);
+	}
+	page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
+	object_unref(memory->owner);
+	heap_free(memory);
+}
+
+/**
+ * memory_resize() - change the size of allocated or (not anonymous) copy-on-write memory
+ * @size_bytes: a multiple of the page size
+ *
+ * Pages beyond a smaller size are freed; mappings of them stay and fault with -ERR_OUT_OF_BOUNDS. What a larger
+ * size adds is zero, in copy-on-write memory, too.
+ * Return: 0, -ERR_ILLEGAL_ARGS.
+ */
+int memory_resize(struct memory *memory, uint64_t size_bytes)
+{
+	if (!memory_is_size(size_bytes) || !memory_is_forkable(memory) || memory->is_anonymous) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	uint64_t first = size_bytes / FRAME_SIZE;
+	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
+
+	memory__lock(memory);
+	bool is_smaller = size_bytes < memory->size_bytes;
+
+	memory->size_bytes = size_bytes;
+	if (is_smaller) {
+		memory__hide(memory, first, end, NULL);
+		memory__hide_in_views(memory, first);
+		page_tree_remove(&memory->pages, first, end, memory_unref_page, NULL);
+		if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
+			memory->source_size = min_u64(memory->source_size, size_bytes);
+		}
+	}
+	memory__unlock(memory);
+	return 0;
+}
+
+/** memory_get_info() - size, kind and pages of its own */
+void memory_get_info(struct memory *memory, struct hel_memory_info *out_info)
+{
+	memory__lock(memory);
+	*out_info = (struct hel_memory_info){
+		.size_bytes = memory->size_bytes,
+		.resident_bytes = memory->pages.n_pages * FRAME_SIZE,
+		.kind = memory->kind,
+	};
+	memory__unlock(memory);
+}

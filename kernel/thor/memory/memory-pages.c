@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pages of memory objects: finding, making and copying them.
+ *
+ * Who owns a page: an entry in an object's tree counts as one owner of the frame. A view may write to a page
+ * of its own only while it is the one owner; a fork makes two, and the one that writes first gets a copy.
+ */
+#include <thor/memory/memory-object.h>
+
+#include <base/string.h>
+#include <thor/memory/space.h>
+
+/* ---- one page ---------------------------------------------------------------------------------------------- */
+
+/* A page of zeros at an index that has none. */
+static int memory_add_zeroed(struct memory *memory, uint64_t index, uint64_t *out_phys)
+{
+	uint64_t phys = frame_allocate_zeroed();
+
+	if (phys == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	int error = page_tree_set(&memory->pages, index, phys);
+
+	if (error != 0) {
+		frame_unref(phys);
+		return error;
+	}
+	*out_phys = phys;
+	return 0;
+}
+
+/* A copy of a page at an index that has none, or another page. */
+static int memory_add_copy(struct memory *memory, uint64_t index, uint64_t from_phys, uint64_t *out_phys)
+{
+	uint64_t phys = frame_allocate();
+
+	if (phys == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	int error = page_tree_set(&memory->pages, index, phys);
+
+	if (error != 0) {
+		frame_unref(phys);
+		return error;
+	}
+	frame_copy(phys, from_phys);
+	*out_phys = phys;
+	return 0;
+}
+
+static int memory_get_allocated(struct memory *memory, uint64_t index, struct memory_page *out_page)
+{
+	uint64_t phys = page_tree_get(&memory->pages, index);
+	int error = phys != 0 ? 0 : memory_add_zeroed(memory, index, &phys);
+
+	if (error == 0) {
+		*out_page = (struct memory_page){ .phys = phys, .can_write = true };
+	}
+	return error;
+}
+
+/* A page that a view has not got: its source's, or zeros. */
+static int memory_get_absent(struct memory *memory, uint64_t index, bool for_write,
+	struct memory_page *out_page)
+{
+	struct memory_page below = { .phys = frame_zero_phys };
+	struct memory_page page = { .can_write = true, .is_changed = true };
+	int error = 0;
+
+	if (memory->source != NULL && index < memory->source_size / FRAME_SIZE) {
+		uint64_t source_index = index + memory->source_offset / FRAME_SIZE;
+
+		if (source_index >= memory->source->size_bytes / FRAME_SIZE) {
+			return -ERR_OUT_OF_BOUNDS;
+		}
+		error = memory_get_allocated(memory->source, source_index, &below);
+	}
+	if (error != 0) {
+		return error;
+	}
+	if (!for_write) {
+		*out_page = (struct memory_page){ .phys = below.phys };
+		return 0;
+	}
+	error = below.phys == frame_zero_phys ? memory_add_zeroed(memory, index, &page.phys)
+		: memory_add_copy(memory, index, below.phys, &page.phys);
+	if (error == 0) {
+		*out_page = page;
+	}
+	return error;
+}
+
+static int memory_get_view(struct memory *memory, uint64_t index, bool for_write,
+	struct memory_page *out_page)
+{
+	uint64_t phys = page_tree_get(&memory->pages, index);
+
+	if (phys == 0) {
+		return memory_get_absent(memory, index, for_write, out_page);
+	}
+	if (frame_is_exclusive(phys) || !for_write) {
+		*out_page = (struct memory_page){ .phys = phys, .can_write = frame_is_exclusive(phys) };
+		return 0;
+	}
+	struct memory_page page = { .can_write = true, .is_changed = true, .replaced = phys };
+	int error = memory_add_copy(memory, index, phys, &page.phys);
+
+	if (error == 0) {
+		*out_page = page;
+	}
+	return error;
+}
+
+int memory__get_page(struct memory *memory, uint64_t index, bool for_write,
+	struct memory_page *out_page)
+{
+	if (index >= memory->size_bytes / FRAME_SIZE) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	switch (memory->kind) {
+	case HEL_MEMORY_ALLOCATED:
+		return memory_get_allocated(memory, index, out_page);
+	case HEL_MEMORY_COPY_ON_WRITE:
+		return memory_get_view(memory, index, for_write, out_page);
+	case HEL_MEMORY_PHYSICAL:
+		*out_page = (struct memory_page){
+			.phys = memory->phys + index * FRAME_SIZE, .can_write = true,
+		};
+		return 0;
+	case HEL_MEMORY_QUEUE:
+		*out_page = (struct memory_page){
+			.phys = memory->phys_of(memory->owner, index), .can_write = true,
+		};
+		return 0;
+	}
+	UNREACHABLE();
+}
+
+/* ---- reverse map --------------------------------------------------------------------------------------------- */
+
+/* Remove [index, end) of the object from the page table of one mapping. */
+static void memory_hide_in_mapping(const struct mapping *mapping, uint64_t index, uint64_t end)
+{
+	uint64_t first = max_u64(index, mapping->offset / FRAME_SIZE);
+	uint64_t last = min_u64(end, (mapping->offset + mapping->size_bytes) / FRAME_SIZE);
+
+	if (first < last) {
+		uint64_t address = mapping->address + (first * FRAME_SIZE - mapping->offset);
+
+		space__hide(mapping->space, address, address + (last - first) * FRAME_SIZE);
+	}
+}
+
+void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except)
+{
+	if (memory->is_anonymous && except != NULL) {
+		return;	/* no two mappings of it show the same page */
+	}
+	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
+		if (mapping != except) {
+			memory_hide_in_mapping(mapping, index, end);
+		}
+	}
+}
+
+/* The views of an allocated object forget its pages from an index on; their own pages fault in again. */
+void memory__hide_in_views(struct memory *memory, uint64_t index)
+{
+	LIST_FOR_EACH(view, &memory->views, struct memory, view_node) {
+		uint64_t first = view->source_offset / FRAME_SIZE;
+
+		spinlock_acquire(&view->lock);
+		memory__hide(view, index > first ? index - first : 0, MEMORY_SIZE_MAX / FRAME_SIZE, NULL);
+		spinlock_release(&view->lock);
+	}
+}
+
+/* ---- contents for the kernel ----------------------------------------------------------------------------------- */
+
+/**
+ * memory_get_frame() - the frame of one page, made present, and private if @for_write
+ * @out_phys: with an owner count that the caller drops by frame_unref()
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY. Physical and borrowed memory has no counts.
+ */
+int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
+{
+	struct memory_page page;
+
+	memory__lock(memory);
+	int error = memory__get_page(memory, offset / FRAME_SIZE, for_write, &page);
+
+	if (error == 0) {
+		if (page.is_changed) {
+			memory__hide(memory, offset / FRAME_SIZE, offset / FRAME_SIZE + 1, NULL);
+		}
+		frame_ref(page.phys);
+		*out_phys = page.phys;
+	}
+	memory__unlock(memory);
+	if (error == 0 && page.replaced != 0) {
+		frame_unref(page.replaced);
+	}
+	return error;
+}
+
+/* Copy within one page, under the object's lock, so that the page stays what it is. */
+static int memory_transfer(struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
+{
+	uint64_t index = offset / FRAME_SIZE;
+	struct memory_page page;
+
+	memory__lock(memory);
+	int error = memory__get_page(memory, index, is_write, &page);
+
+	if (error == 0 && !frame_is_direct(page.phys)) {
+		error = -ERR_ILLEGAL_ARGS;
+	}
+	if (error == 0) {
+		uint8_t *bytes = (uint8_t *)arch_phys_to_virt(page.phys) + offset % FRAME_SIZE;
+
+		if (page.is_changed) {
+			memory__hide(memory, index, index + 1, NULL);
+		}
+		memcpy(is_write ? bytes : buffer, is_write ? buffer : bytes, size);
+	}
+	memory__unlock(memory);
+	if (error == 0 && page.replaced != 0) {
+		frame_unref(page.replaced);
+	}
+	return error;
+}
+
+static int memory_transfer_all(struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
+{
+	uint8_t *bytes = buffer;
+
+	if (offset > memory->size_bytes || size > memory->size_bytes - offset) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	while (size > 0) {
+		size_t part = min_size(size, FRAME_SIZE - offset % FRAME_SIZE);
+		int error = memory_transfer(memory, offset, bytes, part, is_write);
+
+		if (error != 0) {
+			return error;
+		}
+		bytes += part;
+		offset += part;
+		size -= part;
+	}
+	return 0;
+}
+
+/**
+ * memory_read() - copy from an object into a kernel buffer
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_ILLEGAL_ARGS (device memory beyond the direct map).
+ */
+int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size)
+{
+	return memory_transfer_all(memory, offset, buffer, size, false);
+}
+
+/** memory_write() - copy from a kernel buffer into an object; errors as memory_read() */
+int memory_write(struct memory *memory, uint64_t offset, const void *buffer, size_t size)
+{
+	return memory_transfer_all(memory, offset, (void *)buffer, size, true);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* A sparse array from page index to entry: see page-tree.h. */
+#include <thor/memory/page-tree.h>
+
+#include <abi/hel/errors.h>
+#include <base/assert.h>
+#include <thor/memory/memory.h>
+
+constexpr uint32_t PAGE_TREE_BITS = 6;
+constexpr uint32_t PAGE_TREE_HEIGHT_MAX = 10;	/* 64^10 indices: more than 2^52 at any alignment */
+
+struct page_tree_node {
+	uint64_t slots[PAGE_TREE_WAYS];
+};
+
+void page_tree_init(struct page_tree *tree)
+{
+	*tree = (struct page_tree){ 0 };
+}
+
+static struct page_tree_node *page_tree_node_of(uint64_t slot)
+{
+	return (struct page_tree_node *)(uintptr_t)slot;
+}
+
+/* How many bits of an index a tree of this height tells apart. */
+static uint32_t page_tree_bits(const struct page_tree *tree)
+{
+	return tree->height * PAGE_TREE_BITS;
+}
+
+static bool page_tree_covers(const struct page_tree *tree, uint64_t index)
+{
+	return (index - tree->origin) >> page_tree_bits(tree) == 0;
+}
+
+uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index)
+{
+	uint64_t key = index - tree->origin;
+	uint32_t shift = page_tree_bits(tree);
+	uint64_t *slot = (uint64_t *)&tree->root;
+
+	if (key >> shift != 0) {
+		return NULL;
+	}
+	while (shift > 0) {
+		if (*slot == 0) {
+			return NULL;
+		}
+		shift -= PAGE_TREE_BITS;
+		slot = &page_tree_node_of(*slot)->slots[key >> shift & (PAGE_TREE_WAYS - 1)];
+	}
+	return slot;
+}
+
+/* ---- growing ----------------------------------------------------------------------------------------- */
+
+/* Put the root into a new one, at the low end if the tree has to reach up and at the high end if down. */
+static int page_tree_grow(struct page_tree *tree, bool is_upwards)
+{
+	struct page_tree_node *node = heap_allocate(sizeof(*node));
+	uint64_t position = is_upwards ? 0 : PAGE_TREE_WAYS - 1;
+
+	if (node == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	ASSERT(tree->height < PAGE_TREE_HEIGHT_MAX);
+	if (tree->height == 0) {
+		/* The first node: lines up with multiples of 64, so that neighbours share it. */
+		position = tree->origin % PAGE_TREE_WAYS;
+	}
+	node->slots[position] = tree->root;
+	tree->origin -= position << page_tree_bits(tree);
+	tree->root = (uint64_t)(uintptr_t)node;
+	tree->height++;
+	return 0;
+}
+
+static int page_tree_cover(struct page_tree *tree, uint64_t index)
+{
+	if (tree->root == 0 && tree->height == 0) {
+		tree->origin = index;
+	}
+	while (!page_tree_covers(tree, index)) {
+		int error = page_tree_grow(tree, (int64_t)(index - tree->origin) > 0);
+
+		if (error != 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry)
+{
+	int error = page_tree_cover(tree, index);
+
+	if (error != 0) {
+		return error;
+	}
+	uint64_t key = index - tree->origin;
+	uint32_t shift = page_tree_bits(tree);
+	uint64_t *slot = &tree->root;
+
+	while (shift > 0) {
+		if (*slot == 0) {
+			*slot = (uint64_t)(uintptr_t)heap_allocate(sizeof(struct page_tree_node));
+			if (*slot == 0) {
+				return -ERR_NO_MEMORY;
+			}
+		}
+		shift -= PAGE_TREE_BITS;
+		slot = &page_tree_node_of(*slot)->slots[key >> shift & (PAGE_TREE_WAYS - 1)];
+	}
+	tree->n_pages += *slot == 0;
+	*slot = entry;
+	return 0;
+}
+
+/* ---- walking ------------------------------------------------------------------------------------------- */
+
+/* A part of a tree: what a slot covers. */
+struct page_tree_part {
+	uint64_t *slot;
+	uint32_t shift;		/* it covers 2^shift indices, 0: it is an entry */
+	uint64_t base;		/* from this key on */
+};
+
+/* The part of a tree's keys that [index, end) covers; false if none. */
+static bool page_tree_clip(const struct page_tree *tree, uint64_t index, uint64_t end,
+	uint64_t *out_first, uint64_t *out_end)
+{
+	/* Signed distances: the origin may be below zero, indices are below 2^52. */
+	int64_t first_key = (int64_t)(index - tree->origin);
+	int64_t end_key = (int64_t)(end - tree->origin);
+	int64_t size = (int64_t)1 << page_tree_bits(tree);
+
+	*out_first = first_key > 0 ? (uint64_t)first_key : 0;
+	*out_end = (uint64_t)(end_key < size ? end_key : size);
+	return tree->root != 0 && end_key > 0 && first_key < size && index < end;
+}
+
+static bool page_tree_next_in(struct page_tree_part part, uint64_t first, uint64_t end,
+	uint64_t *out_key, uint64_t *out_entry)
+{
+	if (*part.slot == 0) {
+		return false;
+	}
+	if (part.shift == 0) {
+		*out_key = part.base;
+		*out_entry = *part.slot;
+		return true;
+	}
+	uint32_t shift = part.shift - PAGE_TREE_BITS;
+	uint64_t i = first > part.base ? (first - part.base) >> shift : 0;
+	struct page_tree_node *node = page_tree_node_of(*part.slot);
+
+	for (; i < PAGE_TREE_WAYS; i++) {
+		struct page_tree_part child = { &node->slots[i], shift, part.base + (i << shift) };
+
+		if (child.base >= end) {
+			return false;
+		}
+		if (*child.slot != 0 && page_tree_next_in(child, first, end, out_key, out_entry)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end,
+	uint64_t *out_index, uint64_t *out_entry)
+{
+	struct page_tree_part root = { (uint64_t *)&tree->root, page_tree_bits(tree), 0 };
+	uint64_t first_key, end_key, key;
+
+	if (!page_tree_clip(tree, index, end, &first_key, &end_key) ||
+		!page_tree_next_in(root, first_key, end_key, &key, out_entry)) {
+		return false;
+	}
+	*out_index = key + tree->origin;
+	return true;
+}
+
+uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t end)
+{
+	uint64_t n_pages = 0;
+	uint64_t entry;
+
+	while (page_tree_next(tree, index, end, &index, &entry)) {
+		n_pages++;
+		index++;
+	}
+	return n_pages;
+}
+
+/* ---- removing --------------------------------------------------------------------------------------------- */
+
+struct page_tree_removal {
+	struct page_tree *tree;
+	uint64_t first, end;	/* keys */
+	page_tree_entry_fn removed;
+	void *context;
+};
+
+static bool page_tree_node_is_empty(const struct page_tree_node *node)
+{
+	for (uint32_t i = 0; i < PAGE_TREE_WAYS; i++) {
+		if (node->slots[i] != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void page_tree_remove_in(struct page_tree_removal *removal, struct page_tree_part part)
+{
+	if (part.shift == 0) {
+		uint64_t entry = *part.slot;
+
+		*part.slot = 0;
+		removal->tree->n_pages--;
+		removal->removed(removal->context, part.base + removal->tree->origin, entry);
+		return;
+	}
+	uint32_t shift = part.shift - PAGE_TREE_BITS;
+	uint64_t i = removal->first > part.base ? (removal->first - part.base) >> shift : 0;
+	struct page_tree_node *node = page_tree_node_of(*part.slot);
+
+	for (; i < PAGE_TREE_WAYS && part.base + (i << shift) < removal->end; i++) {
+		struct page_tree_part child = { &node->slots[i], shift, part.base + (i << shift) };
+
+		if (*child.slot != 0) {
+			page_tree_remove_in(removal, child);
+		}
+	}
+	bool is_whole = removal->first <= part.base &&
+		removal->end - part.base >= (uint64_t)1 << part.shift;
+
+	if (is_whole || page_tree_node_is_empty(node)) {
+		heap_free(node);
+		*part.slot = 0;
+	}
+}
+
+void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
+	page_tree_entry_fn removed, void *context)
+{
+	struct page_tree_removal removal = { .tree = tree, .removed = removed, .context = context };
+	struct page_tree_part root = { &tree->root, page_tree_bits(tree), 0 };
+
+	if (!page_tree_clip(tree, index, end, &removal.first, &removal.end)) {
+		return;
+	}
+	page_tree_remove_in(&removal, root);
+	if (tree->root == 0) {
+		tree->height = 0;
+		ASSERT(tree->n_pages == 0);
+	}
+}
+
+/* ---- copying ------------------------------------------------------------------------------------------------- */
+
+struct page_tree_copying {
+	struct page_tree *tree;
+	page_tree_entry_fn copied;
+	void *context;
+};
+
+static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree_part part, uint64_t *out_slot)
+{
+	if (part.shift == 0) {
+		*out_slot = *part.slot;
+		copying->tree->n_pages++;
+		copying->copied(copying->context, part.base + copying->tree->origin, *out_slot);
+		return 0;
+	}
+	struct page_tree_node *copy = heap_allocate(sizeof(*copy));
+	const struct page_tree_node *node = page_tree_node_of(*part.slot);
+	uint32_t shift = part.shift - PAGE_TREE_BITS;
+
+	if (copy == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	*out_slot = (uint64_t)(uintptr_t)copy;
+	for (uint64_t i = 0; i < PAGE_TREE_WAYS; i++) {
+		if (node->slots[i] == 0) {
+			continue;
+		}
+		struct page_tree_part child = {
+			(uint64_t *)&node->slots[i], shift, part.base + (i << shift),
+		};
+		int error = page_tree_copy_in(copying, child, &copy->slots[i]);
+
+		if (error != 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+int page_tree_copy(struct page_tree *to, const struct page_tree *from,
+	page_tree_entry_fn copied, void *context)
+{
+	struct page_tree_copying copying = { .tree = to, .copied = copied, .context = context };
+	struct page_tree_part root = { (uint64_t *)&from->root, page_tree_bits(from), 0 };
+
+	ASSERT(to->root == 0);
+	if (from->root == 0) {
+		return 0;
+	}
+	to->origin = from->origin;
+	to->height = from->height;
+	return page_tree_copy_in(&copying, root, &to->root);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sparse array from page index to one 64-bit entry: the pages of a memory object.
+ *
+ * A radix tree of 64-way nodes whose height grows with the distance of the indices in it. Indices are kept
+ * relative to an origin, and the root can be put at either end of a new root, so an object that is used
+ * around index 2^35 (anonymous memory is indexed by its address) is as flat as one used around 0. One
+ * page needs no node at all, 64 neighbours need one.
+ *
+ *	height 0: root is the entry of index `origin` (0: none)
+ *	height h: root points to a node; slot i of it covers 64^(h-1) indices from origin + i * 64^(h-1)
+ *
+ * `origin` counts modulo 2^64: it may lie "below zero". An entry is never 0; 0 means absent. The owner locks.
+ */
+#ifndef THOR_MEMORY_PAGE_TREE_H
+#define THOR_MEMORY_PAGE_TREE_H
+
+#include <base/types.h>
+
+constexpr uint32_t PAGE_TREE_WAYS = 64;
+
+struct page_tree {
+	uint64_t root;		/* an entry, or the address of a struct page_tree_node */
+	uint64_t origin;
+	uint64_t n_pages;
+	uint32_t height;
+};
+
+/** page_tree_entry_fn - what to do with one entry; may not change the tree */
+typedef void (*page_tree_entry_fn)(void *context, uint64_t index, uint64_t entry);
+
+/** page_tree_init() - make @tree empty */
+void page_tree_init(struct page_tree *tree);
+
+/** page_tree_slot() - the slot of @index, NULL if it has none; holds 0 when the page is absent */
+uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index);
+
+/** page_tree_get() - the entry of @index, 0 when absent */
+static inline uint64_t page_tree_get(const struct page_tree *tree, uint64_t index)
+{
+	uint64_t *slot = page_tree_slot(tree, index);
+
+	return slot != NULL ? *slot : 0;
+}
+
+/**
+ * page_tree_set() - give @index an entry, which it had or had not
+ * @entry: not 0
+ *
+ * Allocates only if the index has no slot yet. Return: 0 or -ERR_NO_MEMORY (nothing changed).
+ */
+MUST_USE int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry);
+
+/**
+ * page_tree_next() - the first present page in [@index, @end)
+ * @out_index, @out_entry: written on success only
+ */
+bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end,
+	uint64_t *out_index, uint64_t *out_entry);
+
+/** page_tree_count() - number of pages in [@index, @end) */
+uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t end);
+
+/** page_tree_remove() - remove the pages of [@index, @end), calling @removed (not NULL) for each in order */
+void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
+	page_tree_entry_fn removed, void *context);
+
+/**
+ * page_tree_copy() - make the empty @to have the entries of @from
+ * @copied: called for each entry that is in @to, also if the copy fails later
+ *
+ * Return: 0, or -ERR_NO_MEMORY with part of the entries copied: the caller removes them.
+ */
+MUST_USE int page_tree_copy(struct page_tree *to, const struct page_tree *from,
+	page_tree_entry_fn copied, void *context);
+
+#endif

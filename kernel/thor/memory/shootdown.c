@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* TLB shoot-down: see shootdown.h. */
+#include <thor/memory/shootdown.h>
+
+#include <thor/cpu.h>
+#include <thor/memory/space.h>
+
+static_assert(ARRAY_SIZE(((struct shootdown_cpu *)0)->posts) >= CPUS_MAX);
+static_assert(CPUS_MAX <= 64, "struct space.active_cpus has 64 bits");
+
+static void shootdown_flush_here(const struct shootdown_request *request)
+{
+	if (arch_this_cpu()->active_space != request->space) {
+		return;	/* loading another page table has flushed it all */
+	}
+	if (request->n_pages > SHOOTDOWN_PAGES_MAX) {
+		arch_tlb_flush_user();
+		return;
+	}
+	for (uint32_t i = 0; i < request->n_pages; i++) {
+		arch_tlb_flush_page(request->pages[i]);
+	}
+}
+
+void shootdown_serve(void)
+{
+	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
+	struct shootdown_post *post = atomic_exchange_explicit(&own->first, NULL, memory_order_acquire);
+
+	while (post != NULL) {
+		struct shootdown_request *request = post->request;
+		struct shootdown_post *next = post->next;
+
+		shootdown_flush_here(request);
+		/* From here on post and request are the requester's again. */
+		atomic_fetch_sub_explicit(&request->n_pending, 1, memory_order_release);
+		post = next;
+	}
+}
+
+void shootdown_poll(void)
+{
+	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
+
+	if (unlikely(atomic_load_explicit(&own->first, memory_order_relaxed) != NULL)) {
+		shootdown_serve();
+	}
+}
+
+static void shootdown_post(struct shootdown_request *request, struct cpu *target)
+{
+	struct shootdown_post *post = &arch_this_cpu()->shootdown.posts[target->index];
+	struct shootdown_post *first = atomic_load_explicit(
+		&target->shootdown.first, memory_order_relaxed);
+
+	post->request = request;
+	do {
+		post->next = first;
+	} while (!atomic_compare_exchange_weak_explicit(&target->shootdown.first, &first, post,
+		memory_order_release, memory_order_relaxed));
+	if (first == NULL) {
+		arch_send_shootdown(target);
+	}
+}
+
+void shootdown_run(struct shootdown_request *request)
+{
+	uint32_t self = arch_this_cpu()->index;
+
+	/* Page-table edits before the mask: a CPU that activates the space later sees the edits. */
+	atomic_thread_fence(memory_order_seq_cst);
+	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_relaxed);
+	uint64_t others = mask & ~((uint64_t)1 << self);
+
+	atomic_store_explicit(&request->n_pending, (uint32_t)__builtin_popcountll(others),
+		memory_order_relaxed);
+	for (uint64_t left = others; left != 0; left &= left - 1) {
+		shootdown_post(request, cpu_table[__builtin_ctzll(left)]);
+	}
+	shootdown_flush_here(request);
+	while (atomic_load_explicit(&request->n_pending, memory_order_acquire) != 0) {
+		shootdown_poll();
+		arch_pause();
+	}
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------- */
+
+void shootdown_batch_init(struct shootdown_batch *batch, struct space *space)
+{
+	batch->request.space = space;
+	batch->request.n_pages = 0;
+	batch->n_frames = 0;
+}
+
+void shootdown_batch_add(struct shootdown_batch *batch, uint64_t address)
+{
+	if (batch->request.n_pages < SHOOTDOWN_PAGES_MAX) {
+		batch->request.pages[batch->request.n_pages] = address;
+	}
+	batch->request.n_pages++;
+}
+
+void shootdown_batch_unref(struct shootdown_batch *batch, uint64_t phys)
+{
+	if (batch->n_frames == SHOOTDOWN_FRAMES_MAX) {
+		shootdown_batch_flush(batch);
+	}
+	batch->frames[batch->n_frames++] = phys;
+}
+
+void shootdown_batch_flush(struct shootdown_batch *batch)
+{
+	if (batch->request.n_pages != 0) {
+		shootdown_run(&batch->request);
+		batch->request.n_pages = 0;
+	}
+	for (uint32_t i = 0; i < batch->n_frames; i++) {
+		frame_unref(batch->frames[i]);
+	}
+	batch->n_frames = 0;
+}

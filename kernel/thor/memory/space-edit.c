@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts that all changes of mappings are made of: see struct space_edit. */
+#include <thor/memory/space.h>
+
+#include <base/string.h>
+
+constexpr uint64_t SPACE_TABLE_SPAN = MIB(2);	/* what the lowest page table of any architecture maps, at most */
+
+void space__edit_begin(struct space_edit *edit, struct space *space)
+{
+	edit->space = space;
+	list_init(&edit->retired);
+	shootdown_batch_init(&edit->batch, space);
+	spinlock_acquire(&space->lock);
+}
+
+void space__edit_end(struct space_edit *edit)
+{
+	struct mapping *mapping;
+
+	/* Before unlocking, or a new mapping could be seen through an old translation. */
+	shootdown_batch_flush(&edit->batch);
+	spinlock_release(&edit->space->lock);
+	while ((mapping = LIST_POP_FRONT(&edit->retired, struct mapping, retired_node)) != NULL) {
+		object_unref(mapping->memory != NULL ? &mapping->memory->object : NULL);
+		heap_free(mapping);
+	}
+}
+
+void space__attach(struct space *space, struct mapping *mapping)
+{
+	mapping->space = space;
+	mapping_set_insert(&space->mappings, mapping);
+	if (mapping->memory != NULL) {
+		spinlock_acquire(&mapping->memory->lock);
+		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
+		spinlock_release(&mapping->memory->lock);
+	}
+}
+
+void space__attach_locked(struct space *space, struct mapping *mapping)
+{
+	mapping->space = space;
+	mapping_set_insert(&space->mappings, mapping);
+	if (mapping->memory != NULL) {
+		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
+	}
+}
+
+int space__split(struct space_edit *edit, uint64_t address)
+{
+	struct mapping_set *set = &edit->space->mappings;
+	struct mapping *mapping = mapping_set_above(set, address);
+
+	if (mapping == NULL || mapping->address >= address) {
+		return 0;
+	}
+	if (set->n_mappings >= MAPPING_MAX) {
+		return -ERR_NO_MEMORY;
+	}
+	struct mapping *upper = heap_allocate(sizeof(*upper));
+	struct memory *memory = mapping->memory;
+
+	if (upper == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	upper->tag = mapping->tag;
+	upper->flags = mapping->flags;
+	upper->allowed = mapping->allowed;
+	upper->address = address;
+	upper->offset = mapping_offset_of(mapping, address);
+	upper->size_bytes = mapping_end(mapping) - address;
+	upper->memory = memory;
+	upper->space = edit->space;
+	/* In one step, or memory__hide() would miss the upper part. */
+	if (memory != NULL) {
+		object_ref(&memory->object);
+		spinlock_acquire(&memory->lock);
+		list_push_back(&memory->mappings, &upper->memory_node);
+	}
+	mapping->size_bytes = address - mapping->address;
+	if (memory != NULL) {
+		spinlock_release(&memory->lock);
+	}
+	mapping_set_insert(set, upper);
+	return 0;
+}
+
+/* A mapping that left the set is freed by space__edit_end(). */
+static void space_retire(struct space_edit *edit, struct mapping *mapping)
+{
+	list_push_back(&edit->retired, &mapping->retired_node);
+}
+
+static bool space_can_merge(const struct mapping *lower, const struct mapping *upper)
+{
+	return upper != NULL && mapping_end(lower) == upper->address && lower->memory == upper->memory &&
+		lower->flags == upper->flags && lower->tag == upper->tag && lower->allowed == upper->allowed &&
+		(lower->memory == NULL || lower->offset + lower->size_bytes == upper->offset);
+}
+
+void space__try_merge(struct space_edit *edit, struct mapping *mapping)
+{
+	struct mapping *upper = mapping_set_next(mapping);
+	struct memory *memory = mapping->memory;
+
+	if (!space_can_merge(mapping, upper)) {
+		return;
+	}
+	mapping_set_remove(&edit->space->mappings, upper);
+	if (memory != NULL) {
+		spinlock_acquire(&memory->lock);
+		list_remove(&upper->memory_node);
+	}
+	mapping->size_bytes += upper->size_bytes;
+	if (memory != NULL) {
+		spinlock_release(&memory->lock);
+	}
+	mapping_set_resized(&edit->space->mappings, mapping);
+	space_retire(edit, upper);
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------------ */
+
+static void space_unref_page(void *context, uint64_t index UNUSED, uint64_t phys)
+{
+	shootdown_batch_unref(context, phys);
+}
+
+void space__discard_pages(struct shootdown_batch *batch, struct mapping *mapping,
+	uint64_t address, uint64_t end)
+{
+	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
+
+	page_tree_remove(&mapping->memory->pages, first, first + (end - address) / FRAME_SIZE,
+		space_unref_page, batch);
+}
+
+/*
+ * Whether the private pages under a mapping that goes can never be seen again: no descriptor names the
+ * object, and no other mapping shows them. If no other mapping is left at all the object dies, pages and all.
+ */
+static bool space_should_discard(const struct mapping *mapping)
+{
+	struct memory *memory = mapping->memory;
+	uint64_t end = mapping->offset + mapping->size_bytes;
+	bool is_last = true;
+
+	if (memory->kind != HEL_MEMORY_COPY_ON_WRITE || memory->object.handles != 0) {
+		return false;
+	}
+	LIST_FOR_EACH(other, &memory->mappings, struct mapping, memory_node) {
+		if (other == mapping) {
+			continue;
+		}
+		if (memory->is_anonymous) {
+			return true;	/* no two mappings of it overlap */
+		}
+		if (other->offset < end && mapping->offset < other->offset + other->size_bytes) {
+			return false;
+		}
+		is_last = false;
+	}
+	return !is_last;
+}
+
+static void space_remove(struct space_edit *edit, struct mapping *mapping)
+{
+	struct memory *memory = mapping->memory;
+
+	mapping_set_remove(&edit->space->mappings, mapping);
+	if (memory != NULL) {
+		memory__lock(memory);
+		spinlock_acquire(&edit->space->table_lock);
+		space__clear_entries(&edit->batch, mapping->address, mapping_end(mapping));
+		spinlock_release(&edit->space->table_lock);
+		if (space_should_discard(mapping)) {
+			space__discard_pages(&edit->batch, mapping, mapping->address, mapping_end(mapping));
+		}
+		list_remove(&mapping->memory_node);
+		memory__unlock(memory);
+	}
+	space_retire(edit, mapping);
+}
+
+/* The neighbours say how far it reaches: tables that are shared with a mapping stay. Translations may be cached at
+ * every level, so all of them go. */
+void space__trim(struct space_edit *edit, uint64_t address, uint64_t end)
+{
+	struct mapping *above = mapping_set_above(&edit->space->mappings, address);
+	struct mapping *below = above != NULL ? mapping_set_prev(above)
+		: TREE_ENTRY(tree_last(&edit->space->mappings.tree), struct mapping, node);
+	uint64_t low = below != NULL ? align_up(mapping_end(below), SPACE_TABLE_SPAN) : 0;
+	uint64_t high = above != NULL ? align_down(above->address, SPACE_TABLE_SPAN)
+		: align_up(end, SPACE_TABLE_SPAN);
+
+	low = max_u64(low, align_down(address, SPACE_TABLE_SPAN));
+	high = min_u64(high, align_up(end, SPACE_TABLE_SPAN));
+	if (low < high) {
+		shootdown_batch_flush(&edit->batch);
+		spinlock_acquire(&edit->space->table_lock);
+		arch_page_table_trim(&edit->space->page_table, low, high);
+		spinlock_release(&edit->space->table_lock);
+		edit->batch.request.n_pages = SHOOTDOWN_PAGES_MAX + 1;
+	}
+}
+
+void space__remove_range(struct space_edit *edit, uint64_t address, uint64_t end)
+{
+	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
+	bool is_changed = false;
+
+	while (mapping != NULL && mapping->address < end) {
+		struct mapping *next = mapping_set_next(mapping);
+
+		ASSERT(mapping->address >= address);
+		ASSERT(mapping_end(mapping) <= end);
+		space_remove(edit, mapping);
+		mapping = next;
+		is_changed = true;
+	}
+	if (is_changed) {
+		space__trim(edit, address, end);
+	}
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Page faults. */
+#include <thor/memory/space.h>
+
+#include <thor/cpu.h>
+
+/* Whether a mapping allows an access. What can be written or executed can be read. */
+static int space_check_access(const struct mapping *mapping, uint32_t access)
+{
+	uint32_t allowed = mapping->flags & MAPPING_ACCESS;
+
+	if (allowed != 0) {
+		allowed |= HEL_MAP_READ;
+	}
+	return mapping->memory == NULL || (access & ~allowed) != 0 ? -ERR_NO_RIGHTS : 0;
+}
+
+/*
+ * Enter a page. The old entry, if any, is of a page that may not be written, or was refused for a reason that is gone
+ * (another CPU was faster): then only this CPU's memory of the refusal needs to go.
+ */
+static int space_enter(struct shootdown_batch *batch, const struct mapping *mapping, uint64_t address,
+	const struct memory_page *page)
+{
+	struct arch_page_table *table = &mapping->space->page_table;
+	struct arch_page_entry old = arch_page_lookup(table, address);
+	uint32_t flags = space__entry_flags(mapping);
+
+	if (!page->can_write) {
+		flags &= ~(uint32_t)ARCH_PAGE_WRITE;
+	}
+	int error = arch_page_map(table, address, page->phys, flags);
+
+	if (error != 0 || !old.is_present) {
+		return error;
+	}
+	if (old.phys != page->phys || (old.flags & ~flags) != 0) {
+		shootdown_batch_add(batch, address);
+	} else if (arch_this_cpu()->active_space == mapping->space) {
+		arch_tlb_flush_page(address);
+	}
+	return 0;
+}
+
+/* The memory is locked. */
+static int space_fault_locked(struct shootdown_batch *batch, struct mapping *mapping, uint64_t address,
+	bool for_write)
+{
+	struct memory *memory = mapping->memory;
+	uint64_t index = mapping_offset_of(mapping, address) / FRAME_SIZE;
+	struct memory_page page;
+	int error = memory__get_page(memory, index, for_write, &page);
+
+	if (error != 0) {
+		return error;
+	}
+	if (page.is_changed) {
+		memory__hide(memory, index, index + 1, mapping);
+	}
+	spinlock_acquire(&mapping->space->table_lock);
+	error = space_enter(batch, mapping, address, &page);
+	if (error != 0 && page.is_changed) {
+		space__clear_entries(batch, address, address + FRAME_SIZE);
+	}
+	shootdown_batch_flush(batch);
+	spinlock_release(&mapping->space->table_lock);
+	if (page.replaced != 0) {
+		frame_unref(page.replaced);
+	}
+	return error;
+}
+
+/**
+ * space_fault() - make an access to an address possible
+ * @access: of enum space_access
+ *
+ * Context: any, no memory lock held. @space need not be the active one.
+ * Return: 0: the access can be retried. -ERR_FAULT: nothing is mapped, -ERR_NO_RIGHTS: protection or a guard,
+ * -ERR_OUT_OF_BOUNDS: beyond the end of the memory object, -ERR_NO_MEMORY.
+ */
+int space_fault(struct space *space, uint64_t address, uint32_t access)
+{
+	struct shootdown_batch batch;
+
+	address = align_down(address, FRAME_SIZE);
+	shootdown_batch_init(&batch, space);
+	spinlock_acquire(&space->lock);
+	struct mapping *mapping = mapping_set_find(&space->mappings, address);
+	int error = mapping == NULL ? -ERR_FAULT : space_check_access(mapping, access);
+
+	if (error == 0) {
+		memory__lock(mapping->memory);
+		error = space_fault_locked(&batch, mapping, address, (access & SPACE_ACCESS_WRITE) != 0);
+		memory__unlock(mapping->memory);
+	}
+	spinlock_release(&space->lock);
+	return error;
+}
+
+/** thor_resolve_user_copy_fault() - upcall: the kernel itself met a missing page of the current space */
+bool thor_resolve_user_copy_fault(uint64_t address, bool is_write)
+{
+	struct space *space = arch_this_cpu()->active_space;
+
+	return space != NULL && address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
+		space_fault(space, address, is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ) == 0;
+}

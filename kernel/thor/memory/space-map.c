@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* space_map() and space_unmap(). */
+#include <thor/memory/space.h>
+
+#include <base/string.h>
+
+constexpr uint64_t SPACE_SEARCH_LOW = KIB(64);	/* unless asked for, nothing is put below: NULL pointers fault */
+
+constexpr uint32_t SPACE_MAP_FLAGS = MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED |
+	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD;
+
+/* What space_map() was asked for, checked. */
+struct space_request {
+	const struct hel_map_args *args;
+	struct memory *memory;
+	uint64_t address;
+	uint32_t flags;		/* of the mapping */
+	uint32_t allowed;
+	bool is_extensible;	/* anonymous memory that may join its neighbours */
+};
+
+static int space_check_flags(const struct hel_map_args *args, const struct memory *memory)
+{
+	uint32_t flags = args->flags;
+
+	if ((flags & ~SPACE_MAP_FLAGS) != 0 || (flags & MAPPING_FORK) == MAPPING_FORK ||
+		((flags & HEL_MAP_FIXED) != 0 && (flags & HEL_MAP_FIXED_NOREPLACE) != 0)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if ((flags & HEL_MAP_GUARD) != 0 && (memory != NULL || (flags & MAPPING_ACCESS) != 0)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	return 0;
+}
+
+static int space_check_args(const struct hel_map_args *args, struct memory *memory)
+{
+	bool is_fixed = (args->flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) != 0;
+	int error = space_check_flags(args, memory);
+
+	if (error != 0) {
+		return error;
+	}
+	if (args->size_bytes == 0 || !is_aligned(args->size_bytes, FRAME_SIZE) ||
+		args->size_bytes > ARCH_USER_HIGH || !is_aligned(args->offset, FRAME_SIZE) ||
+		(is_fixed && !space__is_range(args->address, args->size_bytes))) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (memory != NULL) {
+		uint64_t size_bytes;
+
+		spinlock_acquire(&memory->lock);
+		size_bytes = memory->size_bytes;
+		spinlock_release(&memory->lock);
+		if (args->offset > size_bytes || args->size_bytes > size_bytes - args->offset) {
+			return -ERR_OUT_OF_BOUNDS;
+		}
+	}
+	return 0;
+}
+
+/* ---- where ------------------------------------------------------------------------------------------------------ */
+
+static int space_search(struct space *space, const struct hel_map_args *args, uint64_t *out_address)
+{
+	uint64_t high = args->limit_high != 0 ? min_u64(args->limit_high, ARCH_USER_HIGH) : ARCH_USER_HIGH;
+	uint64_t hint = align_down(args->address, FRAME_SIZE);
+	struct mapping_hole hole = {
+		.size_bytes = args->size_bytes,
+		.low = align_up(max_u64(min_u64(args->limit_low, ARCH_USER_HIGH), SPACE_SEARCH_LOW), FRAME_SIZE),
+	};
+
+	if (hint != 0 && hint < ARCH_USER_HIGH) {
+		hole.high = min_u64(hint + args->size_bytes, align_down(high, FRAME_SIZE));
+		if (mapping_set_find_hole(&space->mappings, &hole, out_address)) {
+			return 0;
+		}
+	}
+	hole.high = align_down(high, FRAME_SIZE);
+	return mapping_set_find_hole(&space->mappings, &hole, out_address) ? 0 : -ERR_NO_SPACE;
+}
+
+/* Find the address; for HEL_MAP_FIXED make the borders. Changes nothing that can be seen. */
+static int space_place(struct space_edit *edit, const struct hel_map_args *args, uint64_t *out_address)
+{
+	uint64_t end = args->address + args->size_bytes;
+
+	if ((args->flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) == 0) {
+		return space_search(edit->space, args, out_address);
+	}
+	*out_address = args->address;
+	if ((args->flags & HEL_MAP_FIXED_NOREPLACE) != 0) {
+		struct mapping *above = mapping_set_above(&edit->space->mappings, args->address);
+
+		return above != NULL && above->address < end ? -ERR_EXISTS : 0;
+	}
+	int error = space__split(edit, args->address);
+
+	return error != 0 ? error : space__split(edit, end);
+}
+
+/* ---- anonymous neighbours ------------------------------------------------------------------------------------------ */
+
+static bool space_can_extend(const struct mapping *mapping, const struct space_request *request)
+{
+	return mapping->memory != NULL && mapping->memory->is_anonymous &&
+		mapping->flags == request->flags && mapping->tag == request->args->tag &&
+		mapping->allowed == request->allowed;
+}
+
+/* The mapping that ends where the new one begins, or NULL. What will be replaced is in the way, not a neighbour. */
+static struct mapping *space_neighbour_below(struct space *space, uint64_t address)
+{
+	struct mapping *mapping = address != 0 ? mapping_set_find(&space->mappings, address - 1) : NULL;
+
+	return mapping != NULL && mapping_end(mapping) == address ? mapping : NULL;
+}
+
+/* Make a neighbour larger instead of a new mapping. The range is free. */
+static bool space_extend(struct space_edit *edit, const struct space_request *request)
+{
+	struct mapping_set *set = &edit->space->mappings;
+	uint64_t size_bytes = request->args->size_bytes;
+	struct mapping *below = space_neighbour_below(edit->space, request->address);
+	struct mapping *above = mapping_set_find(set, request->address + size_bytes);
+
+	if (below != NULL && space_can_extend(below, request)) {
+		spinlock_acquire(&below->memory->lock);
+		below->size_bytes += size_bytes;
+		spinlock_release(&below->memory->lock);
+		mapping_set_resized(set, below);
+		space__try_merge(edit, below);
+		return true;
+	}
+	if (above != NULL && above->address == request->address + size_bytes &&
+		space_can_extend(above, request)) {
+		spinlock_acquire(&above->memory->lock);
+		above->address -= size_bytes;
+		above->offset -= size_bytes;
+		above->size_bytes += size_bytes;
+		spinlock_release(&above->memory->lock);
+		mapping_set_resized(set, above);
+		return true;
+	}
+	return false;
+}
+
+/* Whether space_extend() will find a neighbour; asked before anything is changed. */
+static bool space_is_extension(struct space *space, const struct space_request *request)
+{
+	uint64_t end = request->address + request->args->size_bytes;
+	struct mapping *below = space_neighbour_below(space, request->address);
+	struct mapping *above = mapping_set_find(&space->mappings, end);
+
+	return request->is_extensible && ((below != NULL && space_can_extend(below, request)) ||
+		(above != NULL && above->address == end && space_can_extend(above, request)));
+}
+
+/* ---- making it ------------------------------------------------------------------------------------------------------ */
+
+/* The memory of a mapping that was asked for without: anonymous and private, or shared with children. */
+static int space_get_memory(const struct space_request *request, struct memory **out_memory)
+{
+	*out_memory = request->memory;
+	if (request->memory != NULL) {
+		object_ref(&request->memory->object);
+		return 0;
+	}
+	if ((request->flags & HEL_MAP_GUARD) != 0) {
+		return 0;
+	}
+	if (request->is_extensible) {
+		return memory__create_anonymous(out_memory);
+	}
+	return memory_create_allocated(request->args->size_bytes, 0, out_memory);
+}
+
+static int space_create_mapping(struct space *space, const struct space_request *request,
+	struct mapping **out_mapping)
+{
+	if (space->mappings.n_mappings >= MAPPING_MAX) {
+		return -ERR_NO_MEMORY;
+	}
+	struct mapping *mapping = heap_allocate(sizeof(*mapping));
+
+	if (mapping == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	int error = space_get_memory(request, &mapping->memory);
+
+	if (error != 0) {
+		heap_free(mapping);
+		return error;
+	}
+	mapping->tag = request->args->tag;
+	mapping->flags = request->flags;
+	mapping->allowed = request->allowed;
+	mapping->address = request->address;
+	mapping->size_bytes = request->args->size_bytes;
+	mapping->offset = request->memory != NULL ? request->args->offset
+		: request->is_extensible ? request->address : 0;
+	*out_mapping = mapping;
+	return 0;
+}
+
+static int space_map_locked(struct space_edit *edit, struct space_request *request)
+{
+	struct mapping *mapping = NULL;
+	int error = space_place(edit, request->args, &request->address);
+
+	if (error != 0) {
+		return error;
+	}
+	if (!space_is_extension(edit->space, request)) {
+		error = space_create_mapping(edit->space, request, &mapping);
+		if (error != 0) {
+			return error;
+		}
+	}
+	if ((request->args->flags & HEL_MAP_FIXED) != 0) {
+		space__remove_range(edit, request->address, request->address + request->args->size_bytes);
+	}
+	if (mapping != NULL) {
+		space__attach(edit->space, mapping);
+	} else {
+		bool is_extended = space_extend(edit, request);
+
+		ASSERT(is_extended);
+	}
+	return 0;
+}
+
+/**
+ * space_map_allowing() - space_map() that limits what space_protect() may do later
+ * @allowed: of HEL_MAP_READ, WRITE, EXECUTE: what the caller's descriptor of the memory allows
+ */
+int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
+	uint32_t allowed, uint64_t *out_address)
+{
+	int error = space_check_args(args, memory);
+
+	if (error != 0) {
+		return error;
+	}
+	if ((args->flags & MAPPING_ACCESS & ~allowed) != 0) {
+		return -ERR_NO_RIGHTS;
+	}
+	struct space_request request = {
+		.args = args,
+		.memory = memory,
+		.flags = args->flags & (MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD),
+		.allowed = allowed,
+		.is_extensible = memory == NULL && (args->flags & MAPPING_FORK) != 0 &&
+			(args->flags & HEL_MAP_GUARD) == 0,
+	};
+	struct space_edit edit;
+
+	space__edit_begin(&edit, space);
+	error = space_map_locked(&edit, &request);
+	space__edit_end(&edit);
+	if (error == 0) {
+		*out_address = request.address;
+	}
+	return error;
+}
+
+/**
+ * space_map() - map memory, or fresh anonymous memory, or a guard; see struct hel_map_args
+ * @memory: NULL for anonymous memory and guards; the mapping takes a reference
+ * @args: its handles are not looked at
+ * @out_address: written on success only
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_EXISTS, -ERR_NO_SPACE, -ERR_NO_MEMORY.
+ */
+int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
+	uint64_t *out_address)
+{
+	return space_map_allowing(space, memory, args, MAPPING_ACCESS, out_address);
+}
+
+/**
+ * space_unmap() - remove whatever is mapped in a range; holes are fine
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY (a mapping had to be split; nothing was unmapped).
+ */
+int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes)
+{
+	struct space_edit edit;
+
+	if (!space__is_range(address, size_bytes)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	space__edit_begin(&edit, space);
+	int error = space__split(&edit, address);
+
+	if (error == 0) {
+		error = space__split(&edit, address + size_bytes);
+	}
+	if (error == 0) {
+		space__remove_range(&edit, address, address + size_bytes);
+	}
+	space__edit_end(&edit);
+	return error;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Spaces: creating, destroying, loading, looking at; the page-table edits that other files share. */
+#include <thor/memory/space.h>
+
+#include <base/string.h>
+#include <thor/cpu.h>
+
+static void space_destroy(struct object *object);
+
+static const struct object_class space_class = {
+	.type = HEL_TYPE_SPACE,
+	.name = "space",
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE | HEL_RIGHT_MANAGE,
+	.destroy = space_destroy,
+	.abandon = object_abandon_nothing,
+};
+
+static_assert((uint32_t)HEL_MAP_READ == (uint32_t)ARCH_PAGE_READ);
+static_assert((uint32_t)HEL_MAP_WRITE == (uint32_t)ARCH_PAGE_WRITE);
+static_assert((uint32_t)HEL_MAP_EXECUTE == (uint32_t)ARCH_PAGE_EXECUTE);
+
+/* ---- life ----------------------------------------------------------------------------------------------------- */
+
+/** space_create() - an address space without mappings; -ERR_NO_MEMORY */
+int space_create(struct space **out_space)
+{
+	struct space *space = heap_allocate(sizeof(*space));
+
+	if (space == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	object_init(&space->object, &space_class);
+	spinlock_init(&space->lock, LOCK_RANK_SPACE);
+	spinlock_init(&space->table_lock, LOCK_RANK_PAGE_TABLE);
+	mapping_set_init(&space->mappings);
+	if (arch_page_table_init(&space->page_table) != 0) {
+		heap_free(space);
+		return -ERR_NO_MEMORY;
+	}
+	*out_space = space;
+	return 0;
+}
+
+/* Nobody has it loaded, so the page table goes as it is, and after the pages. */
+static void space_destroy(struct object *object)
+{
+	struct space *space = container_of(object, struct space, object);
+	struct mapping *mapping;
+
+	ASSERT(space->active_cpus == 0);
+	while ((mapping = mapping_set_first(&space->mappings)) != NULL) {
+		mapping_set_remove(&space->mappings, mapping);
+		if (mapping->memory != NULL) {
+			spinlock_acquire(&mapping->memory->lock);
+			list_remove(&mapping->memory_node);
+			spinlock_release(&mapping->memory->lock);
+			object_unref(&mapping->memory->object);
+		}
+		heap_free(mapping);
+	}
+	arch_page_table_deinit(&space->page_table);
+	heap_free(space);
+}
+
+/**
+ * space_activate() - load the user half of a space on this CPU, or of none
+ *
+ * Costs nothing if it is loaded already. The CPU keeps a reference until it loads another.
+ */
+void space_activate(struct space *space)
+{
+	struct cpu *cpu = arch_this_cpu();
+	struct space *old = cpu->active_space;
+	uint64_t bit = (uint64_t)1 << cpu->index;
+
+	if (space == old) {
+		return;
+	}
+	if (space != NULL) {
+		object_ref(&space->object);
+		/* Before loading: from now on whoever edits the page table tells us. */
+		atomic_fetch_or_explicit(&space->active_cpus, bit, memory_order_seq_cst);
+		arch_page_table_activate(&space->page_table);
+	} else {
+		arch_page_table_activate_kernel();
+	}
+	cpu->active_space = space;
+	cpu->statistics.n_space_loads++;
+	if (old != NULL) {
+		atomic_fetch_and_explicit(&old->active_cpus, ~bit, memory_order_release);
+		object_unref(&old->object);
+	}
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------------------------- */
+
+bool space__is_range(uint64_t address, uint64_t size_bytes)
+{
+	return is_aligned(address, FRAME_SIZE) && is_aligned(size_bytes, FRAME_SIZE) && size_bytes != 0 &&
+		address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
+		size_bytes <= ARCH_USER_HIGH - address;
+}
+
+static uint64_t mapping_resident_bytes(struct mapping *mapping)
+{
+	uint64_t first = mapping->offset / FRAME_SIZE;
+	uint64_t n_pages;
+
+	if (mapping->memory == NULL) {
+		return 0;
+	}
+	memory__lock(mapping->memory);
+	n_pages = page_tree_count(&mapping->memory->pages, first, first + mapping->size_bytes / FRAME_SIZE);
+	memory__unlock(mapping->memory);
+	return n_pages * FRAME_SIZE;
+}
+
+/**
+ * space_query() - describe the first mapping that ends above an address
+ *
+ * resident_bytes are pages of its memory object; those that a private view shows of its source are not in it.
+ * Return: 0, -ERR_NOT_FOUND.
+ */
+int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info)
+{
+	spinlock_acquire(&space->lock);
+	struct mapping *mapping = mapping_set_above(&space->mappings, address);
+
+	if (mapping != NULL) {
+		*out_info = (struct hel_mapping_info){
+			.address = mapping->address,
+			.size_bytes = mapping->size_bytes,
+			.offset = mapping->offset,
+			.tag = mapping->tag,
+			.flags = mapping->flags,
+			.kind = mapping->memory != NULL ? mapping->memory->kind : HEL_MEMORY_ALLOCATED,
+			.resident_bytes = mapping_resident_bytes(mapping),
+			.memory_identity = (uint64_t)(uintptr_t)mapping->memory,
+		};
+	}
+	spinlock_release(&space->lock);
+	return mapping != NULL ? 0 : -ERR_NOT_FOUND;
+}
+
+/* ---- page-table edits --------------------------------------------------------------------------------------------- */
+
+uint32_t space__entry_flags(const struct mapping *mapping)
+{
+	return (mapping->flags & MAPPING_ACCESS) | ARCH_PAGE_USER | mapping->memory->page_flags;
+}
+
+void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end)
+{
+	struct arch_page_table *table = &batch->request.space->page_table;
+
+	while (arch_page_next(table, address, end, &address)) {
+		arch_page_unmap(table, address);
+		shootdown_batch_add(batch, address);
+		address += FRAME_SIZE;
+	}
+}
+
+void space__hide(struct space *space, uint64_t address, uint64_t end)
+{
+	struct shootdown_batch batch;
+
+	shootdown_batch_init(&batch, space);
+	spinlock_acquire(&space->table_lock);
+	space__clear_entries(&batch, address, end);
+	shootdown_batch_flush(&batch);
+	spinlock_release(&space->table_lock);
+}
+
+void space__write_protect(struct space *space, uint64_t address, uint64_t end)
+{
+	struct shootdown_batch batch;
+	struct arch_page_table *table = &space->page_table;
+
+	shootdown_batch_init(&batch, space);
+	spinlock_acquire(&space->table_lock);
+	while (arch_page_next(table, address, end, &address)) {
+		struct arch_page_entry entry = arch_page_lookup(table, address);
+
+		if ((entry.flags & ARCH_PAGE_WRITE) != 0) {
+			arch_page_protect(table, address, entry.flags & ~(uint32_t)ARCH_PAGE_WRITE);
+			shootdown_batch_add(&batch, address);
+		}
+		address += FRAME_SIZE;
+	}
+	shootdown_batch_flush(&batch);
+	spinlock_release(&space->table_lock);
+}
