@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: mmap and its family, brk, protection, files mapped, time, random numbers. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define PAGE 4096L
+
+static char *map(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static bool is_readable(const void *address)
+{
+	int fd = open("/dev/null", O_WRONLY);
+	int ends[2];
+	bool is_ok;
+
+	close(fd);
+	if (pipe(ends)) {
+		return false;
+	}
+	is_ok = write(ends[1], address, 1) == 1;
+	close(ends[0]);
+	close(ends[1]);
+	return is_ok;
+}
+
+CASE(anonymous_memory_is_zero)
+{
+	char *at = map(64 * PAGE);
+
+	CHECK(at != MAP_FAILED);
+	for (long i = 0; i < 64 * PAGE; i += 512) {
+		CHECK_EQ(at[i], 0);
+		at[i] = 1;
+	}
+	CHECK_EQ(munmap(at, 64 * PAGE), 0);
+	CHECK(!is_readable(at));
+}
+
+CASE(unmap_in_the_middle)
+{
+	char *at = map(10 * PAGE);
+
+	at[0] = 1;
+	at[9 * PAGE] = 9;
+	CHECK_EQ(munmap(at + 3 * PAGE, 2 * PAGE), 0);
+	CHECK(is_readable(at + 2 * PAGE) && !is_readable(at + 3 * PAGE) && is_readable(at + 5 * PAGE));
+	CHECK_EQ(at[9 * PAGE], 9);
+	CHECK_EQ(munmap(at, 10 * PAGE), 0);
+	CHECK_EQ(munmap(at, 10 * PAGE), 0);
+	CHECK_ERRNO(munmap(at + 1, PAGE), EINVAL);
+	CHECK_ERRNO(munmap(at, 0), EINVAL);
+}
+
+CASE(protection_changes)
+{
+	char *at = map(4 * PAGE);
+
+	at[PAGE] = 7;
+	CHECK_EQ(mprotect(at + PAGE, PAGE, PROT_READ), 0);
+	CHECK_EQ(at[PAGE], 7);
+	int fd = open("/dev/zero", O_RDONLY);
+	CHECK_ERRNO(read(fd, at + PAGE, 1), EFAULT);
+	CHECK_EQ(read(fd, at, 1), 1);
+	CHECK_EQ(mprotect(at + PAGE, PAGE, PROT_NONE), 0);
+	CHECK(!is_readable(at + PAGE));
+	CHECK_EQ(mprotect(at, 4 * PAGE, PROT_READ | PROT_WRITE), 0);
+	at[PAGE] = 8;
+	munmap(at + 2 * PAGE, PAGE);
+	CHECK_ERRNO(mprotect(at, 4 * PAGE, PROT_READ), ENOMEM);
+	CHECK_ERRNO(mprotect(at + 1, PAGE, PROT_READ), EINVAL);
+}
+
+CASE(code_can_be_made)
+{
+	static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3};
+	unsigned char *at = (unsigned char *)map(PAGE);
+	int (*go)(void) = (int (*)(void))(void *)at;
+
+	memcpy(at, code, sizeof(code));
+	CHECK_EQ(mprotect(at, PAGE, PROT_READ | PROT_EXEC), 0);
+	CHECK_EQ(go(), 42);
+	CHECK_EQ(mprotect(at, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	at[1] = 43;
+	CHECK_EQ(go(), 43);
+}
+
+CASE(fixed_mappings)
+{
+	char *at = map(8 * PAGE);
+
+	at[2 * PAGE] = 5;
+	CHECK(mmap(at + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at + 2 * PAGE);
+	CHECK_EQ(at[2 * PAGE], 0);
+	CHECK(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EEXIST);
+	CHECK(mmap(at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EINVAL);
+	CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EINVAL);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EINVAL);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, 999, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EBADF);
+	CHECK(mmap(NULL, 1ul << 47, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	CHECK_EQ(errno, ENOMEM);
+}
+
+CASE(huge_reservations_cost_nothing)
+{
+	char *at = mmap(NULL, 16ul << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(at != MAP_FAILED);
+	CHECK_EQ(mprotect(at + (5ul << 30), PAGE, PROT_READ | PROT_WRITE), 0);
+	at[5ul << 30] = 1;
+	CHECK_EQ(munmap(at, 16ul << 30), 0);
+}
+
+CASE(break_moves)
+{
+	char *start = sbrk(0);
+
+	CHECK(sbrk(100000) == start);
+	memset(start, 1, 100000);
+	CHECK(sbrk(-100000) == start + 100000);
+	CHECK(sbrk(100000) == start);
+	CHECK_EQ(start[PAGE * 2], 0);
+	CHECK_ERRNO(brk((void *)(1ul << 46)), ENOMEM);
+}
+
+CASE(advice_dont_need_zeroes)
+{
+	char *at = map(4 * PAGE);
+
+	memset(at, 3, 4 * PAGE);
+	CHECK_EQ(madvise(at + PAGE, 2 * PAGE, MADV_DONTNEED), 0);
+	CHECK_EQ(at[0] + at[PAGE] + at[2 * PAGE] + at[3 * PAGE], 6);
+	CHECK_ERRNO(madvise(at, PAGE, 12345), EINVAL);
+}
+
+CASE(files_map_private_and_shared)
+{
+	char path[] = "/tmp/map-XXXXXX", text[6];
+	int fd = mkstemp(path);
+	char *private, *shared;
+
+	unlink(path);
+	CHECK_EQ(write(fd, "hello world", 11), 11);
+	private = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(private != MAP_FAILED && shared != MAP_FAILED);
+	CHECK(!memcmp(private, "hello world", 11) && !memcmp(shared, "hello world", 11));
+	CHECK_EQ(shared[11], 0);
+	private[0] = 'J';
+	CHECK_EQ(shared[0], 'h');
+	shared[0] = 'C';
+	CHECK_EQ(pread(fd, text, 5, 0), 5);
+	CHECK(!memcmp(text, "Cello", 5));
+	CHECK_EQ(private[0], 'J');
+	CHECK_EQ(pwrite(fd, "XY", 2, 6), 2);
+	CHECK_EQ(shared[6], 'X');
+	CHECK_EQ(msync(shared, PAGE, MS_SYNC), 0);
+	int reader = open("/proc/self/fd/0", O_RDONLY);
+	close(reader);
+}
+
+CASE(mapping_needs_access)
+{
+	char path[] = "/tmp/map-XXXXXX";
+	int fd, read_only;
+
+	fd = mkstemp(path);
+	CHECK_EQ(write(fd, "x", 1), 1);
+	read_only = open(path, O_RDONLY);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, read_only, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EACCES);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, read_only, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 1) == MAP_FAILED);
+	CHECK_EQ(errno, EINVAL);
+	unlink(path);
+}
+
+static void touch_beyond(void)
+{
+	char path[] = "/tmp/map-XXXXXX";
+	int fd = mkstemp(path);
+	volatile char *at;
+
+	unlink(path);
+	(void)!ftruncate(fd, 100);
+	at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	at[2 * PAGE] = 1;
+}
+
+CASE(beyond_the_end_is_a_bus_error)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		touch_beyond();
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
+CASE(mremap_grows_and_moves)
+{
+	char *at = map(4 * PAGE), *moved;
+
+	memset(at, 9, 4 * PAGE);
+	moved = mremap(at, 4 * PAGE, 400 * PAGE, MREMAP_MAYMOVE);
+	CHECK(moved != MAP_FAILED);
+	CHECK(moved[0] == 9 && moved[4 * PAGE - 1] == 9 && moved[4 * PAGE] == 0);
+	moved[399 * PAGE] = 1;
+	CHECK(mremap(moved, 400 * PAGE, 2 * PAGE, 0) == moved);
+	CHECK(!is_readable(moved + 3 * PAGE));
+}
+
+CASE(memory_runs_out_with_enomem_or_a_kill)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		for (;;) {
+			char *at = mmap(NULL, 1ul << 40, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+			if (at == MAP_FAILED) {
+				_exit(errno == ENOMEM ? 0 : 1);
+			}
+		}
+	}
+	waitpid(child, &status, 0);
+	CHECK_EQ(status, 0);
+}
+
+CASE(clocks_run)
+{
+	struct timespec a, b, resolution;
+	struct timeval tv;
+
+	for (int clock = 0; clock < 8; clock++) {
+		CHECK_EQ(syscall(SYS_clock_gettime, clock, &a), 0);
+		CHECK(a.tv_nsec >= 0 && a.tv_nsec < 1000000000);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < 1000; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		CHECK(b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec));
+		a = b;
+	}
+	CHECK_EQ(clock_getres(CLOCK_MONOTONIC, &resolution), 0);
+	CHECK_ERRNO(clock_gettime(99, &a), EINVAL);
+	CHECK_EQ(gettimeofday(&tv, NULL), 0);
+	CHECK(tv.tv_sec > 1700000000 && labs(tv.tv_sec - time(NULL)) <= 1);
+	a = (struct timespec){0, 2000000000};
+	CHECK_ERRNO(nanosleep(&a, NULL), EINVAL);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	a.tv_nsec += 20000000;
+	if (a.tv_nsec >= 1000000000) {
+		a.tv_sec++;
+		a.tv_nsec -= 1000000000;
+	}
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &a, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	CHECK(b.tv_sec > a.tv_sec || b.tv_nsec >= a.tv_nsec);
+}
+
+CASE(random_numbers_differ)
+{
+	unsigned char a[300], b[300];
+
+	CHECK_EQ(getrandom(a, sizeof(a), 0), (long)sizeof(a));
+	CHECK_EQ(getrandom(b, sizeof(b), GRND_NONBLOCK), (long)sizeof(b));
+	CHECK(memcmp(a, b, sizeof(a)) != 0);
+	CHECK_ERRNO(getrandom((void *)8, 10, 0), EFAULT);
+	CHECK_ERRNO(getrandom(a, 10, 0xff00), EINVAL);
+}
+CASES_MAIN()
