@@ -342,6 +342,7 @@ static void exec_command(void)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);	/* what is ignored stays ignored across execve() */
 	if (chdir(config.directory) < 0) {
 		(void)!chdir("/");
 	}
