@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What eir's common path needs from an architecture; eir runs identity-mapped over the low 4 GiB. */
+/*
+ * What eir's common path needs from an architecture; eir runs identity-mapped over the low 4 GiB.
+ */
 #ifndef EIR_CORE_ARCH_H
 #define EIR_CORE_ARCH_H
 
@@ -26,7 +28,10 @@ void arch_console_write(const char *text, size_t size);
 /** arch_stop() - leave the emulator with the code of a panic, or halt */
 NORETURN void arch_stop(void);
 
-/** arch_random() - 64 bits from the processor's generator if it has one, mixed with the cycle counter */
+/**
+ * arch_random() - 64 bits from the processor's generator if it has one, mixed with the cycle
+ * counter
+ */
 uint64_t arch_random(void);
 
 /** arch_image_range() - the physical memory that eir itself occupies */

@@ -2,8 +2,8 @@
 /*
  * The common path: memory map, thor's image, page tables, boot-info.
  *
- * Order matters in one way only: everything that the boot protocol left in memory is marked or copied before the first
- * allocation.
+ * Order matters in one way only: everything that the boot protocol left in memory is marked or
+ * copied before the first allocation.
  */
 
 #include <eir/core/boot.h>

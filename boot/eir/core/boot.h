@@ -7,8 +7,9 @@
 #include <base/types.h>
 
 /*
- * What an adapter in entry/ has learnt.  Memory entries may overlap, touch and be in any order; types are those of boot-info (only
- * FREE, ACPI and RESERVED).  Everything must lie below 4 GiB, where eir can read it.
+ * What an adapter in entry/ has learnt.  Memory entries may overlap, touch and be in any order;
+ * types are those of boot-info (only FREE, ACPI and RESERVED).  Everything must lie below 4 GiB,
+ * where eir can read it.
  */
 struct boot_source {
 	struct boot_memory memory[BOOT_MEMORY_MAX];

@@ -2,7 +2,8 @@
 /*
  * thor's image: found in the initrd, placed in one physical run, moved and relocated.
  *
- * thor is a static position-independent ELF file linked at ARCH_KERNEL_BASE, with RELA and RELR relocations of the relative kind only.
+ * thor is a static position-independent ELF file linked at ARCH_KERNEL_BASE, with RELA and RELR
+ * relocations of the relative kind only.
  */
 #ifndef EIR_CORE_IMAGE_H
 #define EIR_CORE_IMAGE_H

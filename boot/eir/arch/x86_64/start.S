@@ -2,8 +2,9 @@
 /*
  * From the 32-bit state of PVH to long mode, and from eir to thor.
  *
- * eir runs on its own page tables, which map the low 4 GiB one to one with 2 MiB pages; arch_enter adds thor's upper half to them, so
- * that the jump needs no page that both have.  thor loads its own root itself.
+ * eir runs on its own page tables, which map the low 4 GiB one to one with 2 MiB pages;
+ * arch_enter adds thor's upper half to them, so that the jump needs no page that both have.  thor
+ * loads its own root itself.
  */
 #define CR0_PE 0x1
 #define CR0_WP 0x10000

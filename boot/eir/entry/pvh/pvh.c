@@ -2,8 +2,8 @@
 /*
  * The PVH boot protocol (QEMU -kernel with an ELF file, Firecracker and others).
  *
- * The entry gets the address of struct hvm_start_info; addresses in it are physical.  Version 1 adds the memory map, without which we do not
- * start.
+ * The entry gets the address of struct hvm_start_info; addresses in it are physical.  Version 1
+ * adds the memory map, without which we do not start.
  */
 #include <base/string.h>
 #include <eir/core/boot.h>

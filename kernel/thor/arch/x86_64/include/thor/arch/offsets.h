@@ -33,11 +33,10 @@
 #define CPU_CURRENT      16
 #define CPU_ARCH         32
 #define CPU_CONTEXT      (CPU_ARCH + 0)
-#define CPU_FRAME_END    (CPU_ARCH + 8)
-#define CPU_SCRATCH      (CPU_ARCH + 16)
-#define CPU_STACK_TOP    (CPU_ARCH + 24)
-#define CPU_BOUNCE_PAGE  (CPU_ARCH + 32)
-#define CPU_BOUNCE_ENTRY (CPU_ARCH + 40)
+#define CPU_SCRATCH      (CPU_ARCH + 8)
+#define CPU_STACK_TOP    (CPU_ARCH + 16)
+#define CPU_BOUNCE_PAGE  (CPU_ARCH + 24)
+#define CPU_BOUNCE_ENTRY (CPU_ARCH + 32)
 
 /* struct hel_bounce_page */
 #define BOUNCE_USER_IP    24
@@ -64,6 +63,15 @@
 
 /* arch_context.vector of an entry by `syscall`. */
 #define ARCH_VECTOR_SYSCALL 0x100
+
+/* The page below 1 MiB where further CPUs start; eir keeps it free. */
+#define TRAMPOLINE_PHYS 0x8000
+
+/* -ERR_FAULT */
+#define USER_COPY_FAULT -6
+
+/* struct boot_info */
+#define BOOT_INFO_PAGE_TABLE 56
 
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081

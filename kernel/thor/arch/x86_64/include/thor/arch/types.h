@@ -2,8 +2,9 @@
 /*
  * x86-64: the types that portable thor embeds, and the operations that must be inline.
  *
- * The kernel's gs base is the address of this CPU's struct cpu while thor runs; user mode's own gs base waits in
- * the other register of the swapgs pair.  Offsets that assembly uses are in <thor/arch/offsets.h>, checked in layout.c.
+ * The kernel's gs base is the address of this CPU's struct cpu while thor runs; user mode's own
+ * gs base waits in the other register of the swapgs pair.  Offsets that assembly uses are in
+ * <thor/arch/offsets.h>, checked in layout.c.
  */
 #ifndef THOR_ARCH_TYPES_H
 #define THOR_ARCH_TYPES_H
@@ -15,11 +16,12 @@ struct cpu;
 struct hel_bounce;
 struct hel_bounce_page;
 
-/* ---- a thread's saved state ------------------------------------------------------------------------------- */
+/* ---- a thread's saved state */
 
 /*
- * The first part is also the frame that an entry pushes: TSS.rsp0 points behind `ss` of the current thread's context, so that
- * the processor and the entry code store user registers where they stay; nothing is copied.  The order is that of the pushes.
+ * The first part is also the frame that an entry pushes: TSS.rsp0 points behind `ss` of the
+ * current thread's context, so that the processor and the entry code store user registers where
+ * they stay; nothing is copied.  The order is that of the pushes.
  */
 struct arch_context {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
@@ -37,7 +39,7 @@ struct arch_context {
 	bool is_fpu_saved;  /* the area has the state that is in the registers */
 } ALIGNED(16);
 
-/* ---- page tables --------------------------------------------------------------------------------------------- */
+/* ---- page tables */
 
 struct arch_page_table {
 	uint64_t root_phys;
@@ -48,7 +50,7 @@ struct arch_irq_state {
 	uint64_t flags;
 };
 
-/* ---- the architecture's part of struct cpu ------------------------------------------------------------------ */
+/* ---- the architecture's part of struct cpu */
 
 struct arch_tss {
 	uint32_t reserved0;
@@ -63,8 +65,7 @@ struct arch_tss {
 struct arch_cpu {
 	/* used by entry.S: see offsets.h */
 	struct arch_context
-		*context;   /* of the current or last thread: where entries from user mode save */
-	uint64_t frame_end; /* behind context->ss; the same as tss.rsp[0] */
+		*context; /* of the current or last thread: where entries from user mode save */
 	uint64_t scratch;
 	uint64_t stack_top;
 	struct hel_bounce_page *bounce_page; /* of the current thread */
@@ -79,7 +80,7 @@ struct arch_cpu {
 		*fpu_owner;      /* whose FPU state is in the registers, if it agrees (fpu_cpu) */
 	uint64_t root_phys;      /* what CR3 holds */
 	uint64_t stacks_address; /* lowest guard page */
-	uint64_t vectors[4];     /* bitmap of device vectors in use */
+	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
 	uint64_t gdt[9];
 	uint32_t padding; /* makes tss.rsp[] aligned */
 	struct arch_tss tss;
@@ -87,9 +88,12 @@ struct arch_cpu {
 
 constexpr uint32_t ARCH_NO_CPU = ~0u;
 
-/* ---- inline operations ---------------------------------------------------------------------------------------- */
+/* ---- inline operations */
 
-/** arch_this_cpu() - struct cpu of the CPU that runs this; never changes under thor, which does not migrate */
+/**
+ * arch_this_cpu() - struct cpu of the CPU that runs this; never changes under thor, which does
+ * not migrate
+ */
 static inline struct cpu *arch_this_cpu(void)
 {
 	struct cpu *cpu;
@@ -143,17 +147,36 @@ static inline uint64_t arch_virt_to_phys(const void *pointer)
 	return address - arch__direct_map_base;
 }
 
-/* ---- additions to the contract (<thor/arch.h>) ------------------------------------------------------------- */
+/* ---- additions to the contract (<thor/arch.h>) */
+
+/** arch_context_frame_pointer() - where a backtrace of @context begins */
+static inline uint64_t arch_context_frame_pointer(const struct arch_context *context)
+{
+	return context->rbp;
+}
 
 /**
  * arch_context_set_bounce() - make the thread of @context a bounced one, or none
- * @page: the bounce page through the kernel's direct map, wired as long as it is set; NULL: no bounce
- * @bounce: copied; entries that are no user addresses become an unmapped one; gs base is not touched
+ * @page: the bounce page through the kernel's direct map, wired as long as it is set; NULL: no
+ * bounce
+ * @bounce: copied; entries that are no user addresses become an unmapped one; gs base is not
+ * touched
  */
 void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_page *page,
 	const struct hel_bounce *bounce);
 
-/** arch_context_set_gs_base() - for a thread that does not run; an address that is not canonical is ignored */
+/**
+ * arch_self_test() - test page tables, user copies, fixups, clock, timer and interrupts between CPUs
+ *
+ * For `thor.selftest` on the command line, on the boot CPU before anything else runs; panics if
+ * something fails.
+ */
+void arch_self_test(void);
+
+/**
+ * arch_context_set_gs_base() - for a thread that does not run; an address that is not canonical
+ * is ignored
+ */
 void arch_context_set_gs_base(struct arch_context *context, uint64_t gs_base);
 
 #endif

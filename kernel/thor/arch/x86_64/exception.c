@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What to do with an exception or interrupt, once the registers are saved (entry.S).
+ *
+ * From user mode everything ends in an upcall or back in the thread.  From the kernel only two
+ * things are normal: a page fault in a user copy, and an interrupt in arch_idle.  Whether user
+ * mode or the kernel was interrupted is decided by the saved code segment alone: the error code's
+ * user bit lies in some cases.
+ */
+#include <base/assert.h>
+#include <thor/memory/memory.h>
+#include <thor/memory/shootdown.h>
+#include <thor/panic.h>
+#include <thor/sched/sched.h>
+#include <thor/sched/thread.h>
+
+#include "machine.h"
+#include "registers.h"
+
+#define PAGE_FAULT_WRITE 2u
+#define PAGE_FAULT_FETCH 16u
+
+/*
+ * An instruction, or a run of them, that may fault: go on elsewhere.  Offsets from the fields
+ * themselves.
+ */
+struct fixup {
+	int32_t start, end, target;
+};
+
+extern const struct fixup arch__fixups_start[], arch__fixups_end[];
+extern const uint8_t entry_idle[], entry_idle_end[];
+
+NORETURN void exception_from_user(struct thread *thread);
+void exception_from_kernel(struct arch_context *frame);
+void exception_special(struct arch_context *frame);
+
+static const char *const exception_names[VECTOR_EXCEPTIONS_END] = {
+	"divide error",
+	"debug",
+	"non-maskable interrupt",
+	"breakpoint",
+	"overflow",
+	"bound",
+	"invalid opcode",
+	"no FPU",
+	"double fault",
+	"coprocessor overrun",
+	"invalid TSS",
+	"segment not present",
+	"stack fault",
+	"general protection",
+	"page fault",
+	"reserved",
+	"x87 error",
+	"alignment",
+	"machine check",
+	"SIMD error",
+	"virtualization",
+	"control protection",
+	"reserved",
+	"reserved",
+	"reserved",
+	"reserved",
+	"reserved",
+	"reserved",
+	"hypervisor injection",
+	"VMM communication",
+	"security",
+	"reserved",
+};
+
+static uint32_t exception_access(const struct arch_context *context)
+{
+	if ((context->error_code & PAGE_FAULT_FETCH) != 0) {
+		return SPACE_ACCESS_EXECUTE;
+	}
+	return (context->error_code & PAGE_FAULT_WRITE) != 0 ? SPACE_ACCESS_WRITE
+							     : SPACE_ACCESS_READ;
+}
+
+/* Back to the thread, by way of the scheduler if something came up. */
+NORETURN static void exception_resume(struct cpu *cpu, struct thread *thread)
+{
+	if (atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed)) {
+		sched_leave();
+	}
+	arch_enter_user(thread);
+}
+
+NORETURN static void exception_fault(struct thread *thread, uint64_t address, int reason)
+{
+	struct hel_fault fault = {
+		.vector = (uint32_t)thread->arch.vector,
+		.error_code = thread->arch.error_code,
+		.address = address,
+		.reason = reason,
+	};
+
+	thor_enter_fault(thread, &fault);
+}
+
+NORETURN static void exception_page_fault(struct cpu *cpu, struct thread *thread)
+{
+	uint64_t address = cr2_read();
+	int error = -ERR_FAULT;
+
+	cpu->statistics.n_faults++;
+	if (address < ARCH_USER_HIGH) {
+		error = space_fault(thread->space, address, exception_access(&thread->arch));
+	}
+	if (error == 0) {
+		exception_resume(cpu, thread);
+	}
+	exception_fault(thread, address, -error);
+}
+
+NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread, uint32_t vector)
+{
+	cpu->statistics.n_interrupts++;
+	if (vector != VECTOR_SPURIOUS) {
+		lapic_end_of_interrupt();
+	}
+	if (vector == VECTOR_TIMER) {
+		cpu->arch.is_timer_armed = false;
+		thor_enter_interrupt(ARCH_INTERRUPT_TIMER, 0);
+	} else if (vector == VECTOR_RESCHEDULE) {
+		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);
+	} else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
+		thor_enter_interrupt(ARCH_INTERRUPT_DEVICE, vector);
+	} else if (vector == VECTOR_SHOOTDOWN) {
+		shootdown_serve();
+	}
+	if (thread == NULL) {
+		arch_idle();
+	}
+	exception_resume(cpu, thread);
+}
+
+/* Called by entry.S on the CPU's stack; the registers are in the thread's context. */
+void exception_from_user(struct thread *thread)
+{
+	struct cpu *cpu = arch_this_cpu();
+	uint32_t vector = (uint32_t)thread->arch.vector;
+
+	if (vector == VECTOR_PAGE_FAULT) {
+		exception_page_fault(cpu, thread);
+	} else if (vector >= VECTOR_EXCEPTIONS_END) {
+		exception_interrupt(cpu, thread, vector);
+	} else if (vector == VECTOR_NO_FPU) {
+		if (fpu_trap(cpu, &thread->arch)) {
+			exception_resume(cpu, thread);
+		}
+		exception_fault(thread, 0, ERR_NO_MEMORY);
+	}
+	exception_fault(thread, 0, 0);
+}
+
+static const struct fixup *fixup_find(uint64_t ip)
+{
+	for (const struct fixup *fixup = arch__fixups_start; fixup < arch__fixups_end; fixup++) {
+		uint64_t start = (uint64_t)&fixup->start + (uint64_t)(int64_t)fixup->start;
+		uint64_t end = (uint64_t)&fixup->end + (uint64_t)(int64_t)fixup->end;
+
+		if (ip >= start && ip < end) {
+			return fixup;
+		}
+	}
+	return NULL;
+}
+
+/* An access to user memory that failed: retry if the page can be had, else go on at the fixup. */
+static bool exception_fix(struct arch_context *frame)
+{
+	const struct fixup *fixup = fixup_find(frame->rip);
+
+	if (fixup == NULL) {
+		return false;
+	}
+	if (frame->vector == VECTOR_PAGE_FAULT) {
+		uint64_t address = cr2_read();
+
+		if (address >= ARCH_USER_HIGH) {
+			return false;
+		}
+		if (thor_resolve_user_copy_fault(
+			    address, (frame->error_code & PAGE_FAULT_WRITE) != 0)) {
+			return true;
+		}
+	}
+	frame->rip = (uint64_t)&fixup->target + (uint64_t)(int64_t)fixup->target;
+	return true;
+}
+
+NORETURN static void exception_panic(const struct arch_context *frame)
+{
+	if (frame->vector >= VECTOR_EXCEPTIONS_END) {
+		panic_at(frame, "interrupt %llu while the kernel runs",
+			(unsigned long long)frame->vector);
+	}
+	if (frame->vector == VECTOR_PAGE_FAULT) {
+		panic_at(frame, "page fault at 0x%llx (error 0x%llx)",
+			(unsigned long long)cr2_read(), (unsigned long long)frame->error_code);
+	}
+	panic_at(frame, "%s (error 0x%llx)", exception_names[frame->vector],
+		(unsigned long long)frame->error_code);
+}
+
+/* Called by entry.S on the stack that was interrupted; @frame is on it. */
+void exception_from_kernel(struct arch_context *frame)
+{
+	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip >= (uint64_t)entry_idle &&
+		frame->rip <= (uint64_t)entry_idle_end) {
+		exception_interrupt(arch_this_cpu(), NULL, (uint32_t)frame->vector);
+	}
+	if ((frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_PROTECTION) &&
+		exception_fix(frame)) {
+		return;
+	}
+	exception_panic(frame);
+}
+
+/* NMI, double fault, machine check; on their own stacks, with the right gs base. */
+void exception_special(struct arch_context *frame)
+{
+	if (frame->vector == VECTOR_NMI && panic_is_under_way()) {
+		debug_stop_this_cpu();
+	}
+	exception_panic(frame);
+}

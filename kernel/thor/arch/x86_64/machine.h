@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of arch/x86_64 offer each other. */
+#ifndef X86_64_MACHINE_H
+#define X86_64_MACHINE_H
+
+#include <thor/cpu.h>
+
+#include "page-entry.h"
+
+/* ---- interrupt vectors */
+
+enum machine_vector : uint32_t {
+	VECTOR_DEBUG = 1,
+	VECTOR_NMI = 2,
+	VECTOR_NO_FPU = 7,
+	VECTOR_DOUBLE_FAULT = 8,
+	VECTOR_PROTECTION = 13,
+	VECTOR_PAGE_FAULT = 14,
+	VECTOR_MACHINE_CHECK = 18,
+	VECTOR_EXCEPTIONS_END = 32,
+	VECTOR_DEVICE_FIRST = 0x40,
+	VECTOR_DEVICE_LAST = 0xdf,
+	VECTOR_TIMER = 0xe0,
+	VECTOR_RESCHEDULE = 0xe1,
+	VECTOR_SHOOTDOWN = 0xe2,
+	VECTOR_LAPIC_ERROR = 0xe3,
+	VECTOR_SPURIOUS = 0xff,
+};
+
+/* ---- features.c: what the processor can do; written once by the boot CPU */
+
+struct features {
+	bool has_fsgsbase, has_smep, has_smap, has_umip, has_xsave, has_xsaveopt, has_rdrand;
+	bool has_x2apic, has_gigabyte_pages;
+	uint64_t xcr0;     /* state components that user mode may use */
+	uint32_t fpu_size; /* bytes of an FPU area */
+};
+
+extern struct features features;
+
+/** features_detect() - fill `features` in, on the boot CPU */
+void features_detect(void);
+
+/** features_enable() - set this CPU's control registers accordingly */
+void features_enable(void);
+
+/* ---- cpu.c: descriptor tables and the per-CPU base */
+
+/** cpu_load_tables() - load GDT, TSS, IDT and the gs base of @cpu on the CPU that runs this */
+void cpu_load_tables(struct cpu *cpu);
+
+/** cpu_set_stacks() - where entries from user mode and interrupt stack table entries go */
+void cpu_set_stacks(struct cpu *cpu, uint64_t stack_top, const uint64_t ist_tops[3]);
+
+/** idt_init() - fill the one IDT */
+void idt_init(void);
+
+/* ---- kernel-map.c: mappings of the kernel's own, behind the direct map */
+
+/** kernel_map_init() - the kernel's root page table; before any other use */
+void kernel_map_init(const struct boot_info *boot);
+
+/** kernel_map_device() - map registers uncached; NULL: no memory. Never unmapped. */
+void *kernel_map_device(uint64_t phys, uint64_t size);
+
+/** kernel_map_stacks() - stacks with guard pages for @cpu; -ERR_NO_MEMORY */
+MUST_USE int kernel_map_stacks(struct cpu *cpu);
+
+/** kernel_map_root() - physical address of the root without user half */
+uint64_t kernel_map_root(void);
+
+/** kernel_map_has() - whether an address of the kernel's half is mapped; for backtraces */
+bool kernel_map_has(uint64_t address);
+
+/** kernel_map_fill_root() - copy the kernel's half into a new root */
+void kernel_map_fill_root(uint64_t *root);
+
+/* ---- serial.c */
+
+/** serial_init() - set COM1 up */
+void serial_init(void);
+
+/* ---- acpi.c */
+
+/** acpi_find() - a table by its signature, NULL if there is none; in the direct map */
+const void *acpi_find(const char signature[4]);
+
+/** acpi_init() - remember the root table */
+void acpi_init(uint64_t rsdp_phys);
+
+/* ---- lapic.c */
+
+/** lapic_init() - map the registers (boot CPU only) and mask the legacy controllers */
+void lapic_init(void);
+
+/** lapic_enable() - switch this CPU's local APIC on and read its id */
+void lapic_enable(struct cpu *cpu);
+
+void lapic_end_of_interrupt(void);
+void lapic_send(uint32_t lapic_id, uint32_t vector);
+void lapic_send_init(uint32_t lapic_id);
+void lapic_send_startup(uint32_t lapic_id, uint32_t page);
+void lapic_send_nmi_to_others(void);
+
+/**
+ * lapic_timer_count() - the counter, which runs down from 2^32 - 1 after
+ * lapic_timer_start_count()
+ */
+uint32_t lapic_timer_count(void);
+void lapic_timer_start_count(void);
+void lapic_timer_stop_count(void);
+
+/** lapic_timer_arm() - one interrupt after @ticks of the divided clock; 0: none */
+void lapic_timer_arm(uint32_t ticks);
+
+/* ---- clock.c */
+
+/** clock_init() - calibrate TSC and LAPIC timer against a clock of known frequency */
+void clock_init(void);
+
+/** clock_wait_us() - let some time pass */
+void clock_wait_us(uint64_t time_us);
+
+/* ---- smp.c: AP start, in trampoline.S and here */
+
+NORETURN void smp_cpu_entry(struct cpu *cpu);
+
+/* ---- fpu.c */
+
+/** fpu_init_cpu() - no state is in the registers of this CPU */
+void fpu_init_cpu(struct cpu *cpu);
+
+/** fpu_trap() - #NM of the current thread; false: no memory */
+MUST_USE bool fpu_trap(struct cpu *cpu, struct arch_context *context);
+
+/** fpu_leave() - @context stops running on this CPU */
+void fpu_leave(struct cpu *cpu, struct arch_context *context);
+
+/** fpu_enter() - @context is about to run on this CPU */
+void fpu_enter(struct cpu *cpu, struct arch_context *context);
+
+/** fpu_forget() - @context goes away */
+void fpu_forget(struct arch_context *context);
+
+/* ---- entry.S */
+
+NORETURN void entry_leave_sysret(struct arch_context *context);
+NORETURN void entry_leave_iret(struct arch_context *context);
+
+/* ---- debug.c */
+
+/** debug_stop_this_cpu() - for the NMI of a panic */
+NORETURN void debug_stop_this_cpu(void);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables of spaces: four levels, user half only; the kernel's half is a copy of
+ * kernel-map.c's root.
+ *
+ * The caller holds the space's lock, so tables change under nobody; the processor alone sets
+ * accessed and dirty bits meanwhile.  Entries of pages are therefore exchanged atomically.  In
+ * entries that point to tables a lost accessed bit does no harm, so their counts are written
+ * plainly.
+ */
+#include <base/assert.h>
+#include <thor/memory/memory.h>
+
+#include "machine.h"
+#include "page-entry.h"
+#include "registers.h"
+
+typedef _Atomic uint64_t page_entry;
+
+static page_entry *table_at(uint64_t phys)
+{
+	return arch_phys_to_virt(phys & PAGE_ADDRESS);
+}
+
+static uint64_t entry_load(const page_entry *entry)
+{
+	return atomic_load_explicit(entry, memory_order_relaxed);
+}
+
+static void entry_store(page_entry *entry, uint64_t value)
+{
+	atomic_store_explicit(entry, value, memory_order_relaxed);
+}
+
+static void entry_count(page_entry *parent, uint64_t change)
+{
+	if (parent != NULL) {
+		entry_store(parent, entry_load(parent) + change);
+	}
+}
+
+static uint64_t entry_encode(uint64_t phys, uint32_t flags)
+{
+	uint64_t entry = phys | PAGE_PRESENT;
+
+	entry |= (flags & ARCH_PAGE_WRITE) != 0 ? PAGE_WRITE : 0;
+	entry |= (flags & ARCH_PAGE_USER) != 0 ? PAGE_USER : 0;
+	entry |= (flags & ARCH_PAGE_EXECUTE) != 0 ? 0 : PAGE_NO_EXECUTE;
+	entry |= (flags & ARCH_PAGE_UNCACHED) != 0 ? PAGE_UNCACHED : 0;
+	entry |= (flags & ARCH_PAGE_WRITE_COMBINE) != 0 ? PAGE_WRITE_COMBINE : 0;
+	return entry;
+}
+
+static struct arch_page_entry entry_decode(uint64_t entry)
+{
+	struct arch_page_entry result = {0};
+
+	if ((entry & PAGE_PRESENT) == 0) {
+		return result;
+	}
+	result.phys = entry & PAGE_ADDRESS;
+	result.flags = ARCH_PAGE_READ;
+	result.flags |= (entry & PAGE_WRITE) != 0 ? ARCH_PAGE_WRITE : 0;
+	result.flags |= (entry & PAGE_USER) != 0 ? ARCH_PAGE_USER : 0;
+	result.flags |= (entry & PAGE_NO_EXECUTE) == 0 ? ARCH_PAGE_EXECUTE : 0;
+	if ((entry & PAGE_CACHING) == PAGE_UNCACHED) {
+		result.flags |= ARCH_PAGE_UNCACHED;
+	} else if ((entry & PAGE_CACHING) == PAGE_WRITE_COMBINE) {
+		result.flags |= ARCH_PAGE_WRITE_COMBINE;
+	}
+	result.is_present = true;
+	result.is_dirty = (entry & PAGE_DIRTY) != 0;
+	result.is_accessed = (entry & PAGE_ACCESSED) != 0;
+	return result;
+}
+
+int arch_page_table_init(struct arch_page_table *table)
+{
+	table->root_phys = frame_allocate_zeroed();
+	table->n_tables = 0;
+	if (table->root_phys == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	kernel_map_fill_root(arch_phys_to_virt(table->root_phys));
+	return 0;
+}
+
+/* Free the table that @entry points to and all below. */
+static void page_table_free(struct arch_page_table *table, uint64_t entry, unsigned level)
+{
+	unsigned n_left = page_count(entry);
+
+	if (level > 0) {
+		page_entry *entries = table_at(entry);
+
+		for (unsigned i = 0; n_left > 0; i++) {
+			uint64_t child = entry_load(&entries[i]);
+
+			if (child != 0) {
+				page_table_free(table, child, level - 1);
+				n_left--;
+			}
+		}
+	}
+	frame_unref(entry & PAGE_ADDRESS);
+	table->n_tables--;
+}
+
+void arch_page_table_deinit(struct arch_page_table *table)
+{
+	page_entry *root;
+
+	if (table->root_phys == 0) {
+		return;
+	}
+	root = table_at(table->root_phys);
+	for (unsigned i = 0; i < PAGE_ENTRIES / 2 && table->n_tables > 0; i++) {
+		uint64_t entry = entry_load(&root[i]);
+
+		if (entry != 0) {
+			page_table_free(table, entry, PAGE_LEVEL_ROOT - 1);
+		}
+	}
+	ASSERT(table->n_tables == 0);
+	frame_unref(table->root_phys);
+	table->root_phys = 0;
+}
+
+/* The entry for @address and the entry that points to its table; NULL if a table is missing. */
+static page_entry *page_find(
+	const struct arch_page_table *table, uint64_t address, page_entry **out_parent)
+{
+	page_entry *entries = table_at(table->root_phys);
+	page_entry *entry = &entries[page_index(address, PAGE_LEVEL_ROOT)];
+
+	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+		uint64_t value = entry_load(entry);
+
+		if (value == 0) {
+			return NULL;
+		}
+		*out_parent = entry;
+		entries = table_at(value);
+		entry = &entries[page_index(address, level - 1)];
+	}
+	return entry;
+}
+
+int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+{
+	page_entry *entries = table_at(table->root_phys);
+	page_entry *parent = NULL;
+
+	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+		page_entry *entry = &entries[page_index(address, level)];
+
+		if (entry_load(entry) == 0) {
+			uint64_t table_phys = frame_allocate_zeroed();
+
+			if (table_phys == 0) {
+				return -ERR_NO_MEMORY;
+			}
+			entry_store(entry, table_phys | PAGE_PRESENT | PAGE_WRITE | PAGE_USER);
+			entry_count(parent, PAGE_COUNT_ONE);
+			table->n_tables++;
+		}
+		parent = entry;
+		entries = table_at(entry_load(entry));
+	}
+	page_entry *entry = &entries[page_index(address, 0)];
+
+	if (entry_load(entry) == 0) {
+		entry_count(parent, PAGE_COUNT_ONE);
+	}
+	entry_store(entry, entry_encode(phys, flags));
+	return 0;
+}
+
+struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address)
+{
+	page_entry *parent;
+	page_entry *entry = page_find(table, address, &parent);
+	uint64_t old = 0;
+
+	if (entry != NULL && entry_load(entry) != 0) {
+		old = atomic_exchange_explicit(entry, 0, memory_order_relaxed);
+		entry_count(parent, -PAGE_COUNT_ONE);
+	}
+	return entry_decode(old);
+}
+
+struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uint64_t address)
+{
+	page_entry *parent;
+	page_entry *entry = page_find(table, address, &parent);
+
+	return entry_decode(entry != NULL ? entry_load(entry) : 0);
+}
+
+bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags)
+{
+	page_entry *parent;
+	page_entry *entry = page_find(table, address, &parent);
+	uint64_t old, new;
+
+	if (entry == NULL || (old = entry_load(entry)) == 0) {
+		return false;
+	}
+	do {
+		new = entry_encode(old & PAGE_ADDRESS, flags) |
+			(old & (PAGE_ACCESSED | PAGE_DIRTY));
+	} while (!atomic_compare_exchange_weak_explicit(
+		entry, &old, new, memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+bool arch_page_next(
+	const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address)
+{
+	while (address < end) {
+		page_entry *entries = table_at(table->root_phys);
+		unsigned level = PAGE_LEVEL_ROOT;
+		uint64_t entry = entry_load(&entries[page_index(address, level)]);
+
+		/* down to a page, or to the table that lacks the way to it */
+		while (entry != 0 && level > 0) {
+			entries = table_at(entry);
+			level--;
+			entry = entry_load(&entries[page_index(address, level)]);
+		}
+		/* along that table, which the next entry of may lead further down */
+		unsigned index = page_index(address, level);
+
+		while (entry == 0 && ++index < PAGE_ENTRIES) {
+			entry = entry_load(&entries[index]);
+		}
+		if (index == PAGE_ENTRIES) {
+			address = align_down(address, page_span(level + 1)) + page_span(level + 1);
+			continue;
+		}
+		if (index != page_index(address, level)) {
+			address = align_down(address, page_span(level + 1)) +
+				index * page_span(level);
+		}
+		if (level == 0 && address < end) {
+			*out_address = address;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Free the empty tables below @entry (a table of @level) in the range; whether the table itself
+ * is empty.
+ */
+static bool page_table_trim(struct arch_page_table *table, page_entry *entry, unsigned level,
+	uint64_t address, uint64_t end)
+{
+	page_entry *entries = table_at(entry_load(entry));
+
+	while (level > 0 && address < end && page_count(entry_load(entry)) > 0) {
+		page_entry *child = &entries[page_index(address, level)];
+		uint64_t next = align_down(address, page_span(level)) + page_span(level);
+
+		if (entry_load(child) != 0 &&
+			page_table_trim(table, child, level - 1, address, min_u64(end, next))) {
+			frame_unref(entry_load(child) & PAGE_ADDRESS);
+			table->n_tables--;
+			entry_store(child, 0);
+			entry_count(entry, -PAGE_COUNT_ONE);
+		}
+		address = next;
+	}
+	return page_count(entry_load(entry)) == 0;
+}
+
+void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end)
+{
+	page_entry *root = table_at(table->root_phys);
+
+	while (address < end) {
+		page_entry *entry = &root[page_index(address, PAGE_LEVEL_ROOT)];
+		uint64_t next = align_down(address, page_span(PAGE_LEVEL_ROOT)) +
+			page_span(PAGE_LEVEL_ROOT);
+
+		if (entry_load(entry) != 0 &&
+			page_table_trim(
+				table, entry, PAGE_LEVEL_ROOT - 1, address, min_u64(end, next))) {
+			frame_unref(entry_load(entry) & PAGE_ADDRESS);
+			table->n_tables--;
+			entry_store(entry, 0);
+		}
+		address = next;
+	}
+}
+
+static void page_table_load(uint64_t root_phys)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	if (cpu->arch.root_phys != root_phys) {
+		cpu->arch.root_phys = root_phys;
+		cr3_write(root_phys);
+		cpu->statistics.n_space_loads++;
+	}
+}
+
+void arch_page_table_activate(const struct arch_page_table *table)
+{
+	page_table_load(table->root_phys);
+}
+
+void arch_page_table_activate_kernel(void)
+{
+	page_table_load(kernel_map_root());
+}
+
+void arch_tlb_flush_page(uint64_t address)
+{
+	page_invalidate(address);
+}
+
+void arch_tlb_flush_user(void)
+{
+	cr3_write(arch_this_cpu()->arch.root_phys);
+}
