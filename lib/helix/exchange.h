@@ -33,7 +33,7 @@
 #include <helix/loop.h>
 
 /** HELIX_EXCHANGE_ACTIONS_MAX - actions of one struct helix_exchange */
-#define HELIX_EXCHANGE_ACTIONS_MAX 8
+#define HELIX_EXCHANGE_ACTIONS_MAX 12
 
 struct helix_exchange {
 	struct helix_operation operation; /* .op to wait for several things at once */

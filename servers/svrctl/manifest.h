@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Manifests: what svrctl knows about a server before it starts it.
+ *
+ * A manifest is a text file `boot/hati/manifests/<anything>.server` of the initrd, one `key value` per line;
+ * empty lines and lines that begin with `#` do not count.
+ *
+ *	name NAME         unique, at most 23 bytes; names the server in logs (required)
+ *	binary PATH       the program, a path in the initrd (required)
+ *	argument TEXT     one more argument for main(), after the path; may repeat
+ *	need CAPABILITY   one more handle in the start page, named like the capability; may repeat:
+ *	                  log         write to the kernel's log, nothing else
+ *	                  statistics  read the kernel's log and counters, nothing else
+ *	                  authority   everything: make descriptors of physical memory, ports, interrupts
+ *	                  initrd      the boot archive as memory, readable
+ *	                  boot-info   struct boot_info as memory, readable
+ *	                  SERVICE     a lane to the server that provides SERVICE, which is started first
+ *	provide SERVICE   the server gets the handle "control": a lane on which svrctl pushes one lane per
+ *	                  client (protocols/svrctl)
+ *	when NAME=VALUE   start it only if the kernel's command line has this option
+ *	critical          when it dies, the system cannot go on: svrctl ends the machine
+ *	final             when it ends, svrctl ends the machine
+ */
+#ifndef SVRCTL_MANIFEST_H
+#define SVRCTL_MANIFEST_H
+
+#include <abi/hel/start.h>
+#include <base/types.h>
+
+#define MANIFEST_NEEDS_MAX 8
+#define MANIFEST_ARGUMENTS_MAX 8
+#define MANIFEST_PATH_MAX 128
+
+struct manifest {
+	char name[HEL_START_NAME_MAX];
+	char binary[MANIFEST_PATH_MAX];
+	char arguments[MANIFEST_ARGUMENTS_MAX][MANIFEST_PATH_MAX];
+	size_t n_arguments;
+	char needs[MANIFEST_NEEDS_MAX][HEL_START_NAME_MAX];
+	size_t n_needs;
+	char provides[HEL_START_NAME_MAX]; /* "": nothing */
+	char when_name[HEL_START_NAME_MAX]; /* "": always */
+	char when_value[HEL_START_NAME_MAX];
+	bool is_critical;
+	bool is_final;
+};
+
+/**
+ * manifest_parse() - read a manifest
+ * @text: @size bytes, not terminated
+ * @out_line: number of the offending line, with an error
+ *
+ * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value), -ERR_NO_SPACE (a text is too long, or
+ * there are too many).
+ */
+MUST_USE int manifest_parse(
+	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line);
+
+/** manifest_needs() - whether @manifest names @capability as needed */
+bool manifest_needs(const struct manifest *manifest, const char *capability);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of reading manifests. */
+#include "manifest.h"
+
+#include <base/errors.h>
+#include <base/random.h>
+#include <base/testing.h>
+
+static int parse(const char *text, struct manifest *out_manifest, unsigned *out_line)
+{
+	return manifest_parse(text, strlen(text), out_manifest, out_line);
+}
+
+TEST(manifest_reads_all_keys)
+{
+	struct manifest manifest;
+	unsigned line;
+
+	CHECK_EQ(parse("# a comment\n"
+		"name posix\n"
+		"\n"
+		"  binary\tx\n", &manifest, &line), -ERR_PROTOCOL);
+	CHECK_EQ(line, 4);
+	CHECK_EQ(parse("# a comment\n"
+		"name posix\n"
+		"\n"
+		"  binary boot/hati/servers/posix  \r\n"
+		"argument --one two\n"
+		"argument three\n"
+		"need log\n"
+		"need mbus\n"
+		"provide files\n"
+		"when hati.test=kernel\n"
+		"critical\n"
+		"final", &manifest, &line), 0);
+	CHECK_STR_EQ(manifest.name, "posix");
+	CHECK_STR_EQ(manifest.binary, "boot/hati/servers/posix");
+	CHECK_EQ(manifest.n_arguments, 2);
+	CHECK_STR_EQ(manifest.arguments[0], "--one two");
+	CHECK_EQ(manifest.n_needs, 2);
+	CHECK(manifest_needs(&manifest, "mbus"));
+	CHECK(!manifest_needs(&manifest, "mbu"));
+	CHECK_STR_EQ(manifest.provides, "files");
+	CHECK_STR_EQ(manifest.when_name, "hati.test");
+	CHECK_STR_EQ(manifest.when_value, "kernel");
+	CHECK(manifest.is_critical);
+	CHECK(manifest.is_final);
+}
+
+TEST(manifest_refuses_nonsense)
+{
+	static const struct {
+		const char *text;
+		int error;
+		unsigned line;
+	} cases[] = {
+		{ "", -ERR_PROTOCOL, 0 },
+		{ "name a\n", -ERR_PROTOCOL, 1 },
+		{ "name a\nbinary b\ncolour blue\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nname b\n", -ERR_PROTOCOL, 2 },
+		{ "name\nbinary b\n", -ERR_PROTOCOL, 1 },
+		{ "name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1 },
+		{ "name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3 },
+		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
+			-ERR_NO_SPACE, 9 },
+	};
+	struct manifest manifest;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned line = 0;
+
+		CHECK_EQ(parse(cases[i].text, &manifest, &line), cases[i].error);
+		CHECK_EQ(line, cases[i].line);
+	}
+}
+
+TEST(manifest_survives_random_bytes)
+{
+	struct random random;
+	struct manifest manifest;
+	unsigned line;
+
+	random_init(&random, test_seed(1));
+	for (int i = 0; i < 20000; i++) {
+		static const char words[] = "name binary need when critical final = \n\n  a/b \t#";
+		size_t size = random_below(&random, 200);
+		char *text = malloc(size + 1); /* exact, so that ASan sees any step beyond */
+
+		for (size_t k = 0; k < size; k++) {
+			text[k] = words[random_below(&random, sizeof(words))];
+		}
+		(void)!manifest_parse(text, size, &manifest, &line);
+		free(text);
+	}
+}
+
+TEST_MAIN()
