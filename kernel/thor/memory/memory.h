@@ -83,9 +83,6 @@ int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64
 /* What a user word is, wherever its page moves: a memory object (referenced) and an offset.  The key for futexes, the same for all
  * addresses of one word in all spaces. */
 int space_identify(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
-/* The mapping behind a user word, as the key of futexes: the memory object (with a reference) and the offset in it. Unlike a
- * frame it stays the same when the page is copied on write, so a fork does not part waiter and waker. */
-int space_locate(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
 /* Make `space` the one whose user half is loaded on this CPU (keeps active_cpus, references). NULL: none. */
 void space_activate(struct space *space);
 

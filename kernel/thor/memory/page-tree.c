@@ -311,5 +311,10 @@ int page_tree_copy(struct page_tree *to, const struct page_tree *from,
 	}
 	to->origin = from->origin;
 	to->height = from->height;
-	return page_tree_copy_in(&copying, root, &to->root);
+	int error = page_tree_copy_in(&copying, root, &to->root);
+
+	if (to->root == 0) {
+		page_tree_init(to);
+	}
+	return error;
 }

@@ -146,7 +146,10 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 
 uint32_t space__entry_flags(const struct mapping *mapping)
 {
-	return (mapping->flags & MAPPING_ACCESS) | ARCH_PAGE_USER | mapping->memory->page_flags;
+	uint32_t access = mapping->flags & MAPPING_ACCESS;
+
+	/* No processor of ours can write or execute what it may not read. */
+	return access | (access != 0 ? ARCH_PAGE_READ : 0) | ARCH_PAGE_USER | mapping->memory->page_flags;
 }
 
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end)
