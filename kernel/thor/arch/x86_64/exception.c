@@ -70,22 +70,15 @@ static const char *const exception_names[VECTOR_EXCEPTIONS_END] = {
 	"reserved",
 };
 
-static uint32_t exception_access(const struct arch_context *context)
+uint32_t arch_fault_access(const struct hel_fault *fault)
 {
-	if ((context->error_code & PAGE_FAULT_FETCH) != 0) {
+	if (fault->vector != VECTOR_PAGE_FAULT) {
+		return 0;
+	}
+	if ((fault->error_code & PAGE_FAULT_FETCH) != 0) {
 		return SPACE_ACCESS_EXECUTE;
 	}
-	return (context->error_code & PAGE_FAULT_WRITE) != 0 ? SPACE_ACCESS_WRITE
-							     : SPACE_ACCESS_READ;
-}
-
-/* Back to the thread, by way of the scheduler if something came up. */
-NORETURN static void exception_resume(struct cpu *cpu, struct thread *thread)
-{
-	if (atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed)) {
-		sched_leave();
-	}
-	arch_enter_user(thread);
+	return (fault->error_code & PAGE_FAULT_WRITE) != 0 ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ;
 }
 
 NORETURN static void exception_fault(struct thread *thread, uint64_t address, int reason)
@@ -100,24 +93,8 @@ NORETURN static void exception_fault(struct thread *thread, uint64_t address, in
 	thor_enter_fault(thread, &fault);
 }
 
-NORETURN static void exception_page_fault(struct cpu *cpu, struct thread *thread)
-{
-	uint64_t address = cr2_read();
-	int error = -ERR_FAULT;
-
-	cpu->statistics.n_faults++;
-	if (address < ARCH_USER_HIGH) {
-		error = space_fault(thread->space, address, exception_access(&thread->arch));
-	}
-	if (error == 0) {
-		exception_resume(cpu, thread);
-	}
-	exception_fault(thread, address, -error);
-}
-
 NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread, uint32_t vector)
 {
-	cpu->statistics.n_interrupts++;
 	if (vector != VECTOR_SPURIOUS) {
 		lapic_end_of_interrupt();
 	}
@@ -128,13 +105,15 @@ NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread,
 		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);
 	} else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
 		thor_enter_interrupt(ARCH_INTERRUPT_DEVICE, vector);
-	} else if (vector == VECTOR_SHOOTDOWN) {
+	}
+	cpu->statistics.n_interrupts++;
+	if (vector == VECTOR_SHOOTDOWN) {
 		shootdown_serve();
 	}
 	if (thread == NULL) {
 		arch_idle();
 	}
-	exception_resume(cpu, thread);
+	sched_leave();
 }
 
 /* Called by entry.S on the CPU's stack; the registers are in the thread's context. */
@@ -144,12 +123,12 @@ void exception_from_user(struct thread *thread)
 	uint32_t vector = (uint32_t)thread->arch.vector;
 
 	if (vector == VECTOR_PAGE_FAULT) {
-		exception_page_fault(cpu, thread);
+		exception_fault(thread, cr2_read(), 0);
 	} else if (vector >= VECTOR_EXCEPTIONS_END) {
 		exception_interrupt(cpu, thread, vector);
 	} else if (vector == VECTOR_NO_FPU) {
 		if (fpu_trap(cpu, &thread->arch)) {
-			exception_resume(cpu, thread);
+			sched_leave();
 		}
 		exception_fault(thread, 0, ERR_NO_MEMORY);
 	}

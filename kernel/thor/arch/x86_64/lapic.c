@@ -26,6 +26,7 @@ enum lapic_register {
 	LAPIC_TASK_PRIORITY = 0x08,
 	LAPIC_END_OF_INTERRUPT = 0x0b,
 	LAPIC_SPURIOUS = 0x0f,
+	LAPIC_PENDING = 0x20, /* eight registers of 32 vectors */
 	LAPIC_ERROR_STATUS = 0x28,
 	LAPIC_COMMAND_LOW = 0x30,
 	LAPIC_COMMAND_HIGH = 0x31,
@@ -132,6 +133,11 @@ void lapic_enable(struct cpu *cpu)
 void lapic_end_of_interrupt(void)
 {
 	lapic_write(LAPIC_END_OF_INTERRUPT, 0);
+}
+
+bool lapic_is_pending(uint32_t vector)
+{
+	return (lapic_read(LAPIC_PENDING + vector / 32) >> vector % 32 & 1) != 0;
 }
 
 /* The command register takes one command at a time; x2APIC queues by itself. */

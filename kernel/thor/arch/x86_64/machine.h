@@ -97,6 +97,10 @@ void lapic_init(void);
 void lapic_enable(struct cpu *cpu);
 
 void lapic_end_of_interrupt(void);
+
+/** lapic_is_pending() - whether an interrupt waits for this CPU to take interrupts */
+bool lapic_is_pending(uint32_t vector);
+
 void lapic_send(uint32_t lapic_id, uint32_t vector);
 void lapic_send_init(uint32_t lapic_id);
 void lapic_send_startup(uint32_t lapic_id, uint32_t page);
