@@ -129,12 +129,10 @@ def window_size_changes():
     shell().resize(40, 90)
     time.sleep(1.0)
     shell().run('stty size', r'40 90\r\n')
-    shell().send("trap 'echo wi''nch' WINCH; cat; trap - WINCH\r")
-    time.sleep(0.5)
+    shell().send("sh -c 'trap \"echo win\"ch WINCH; for i in 1 2 3 4 5; do sleep 0.4; done'\r")
+    time.sleep(0.7)
     shell().resize(41, 91)
-    time.sleep(0.5)
-    shell().send('\x04')
-    shell().expect('winch')
+    shell().expect(r'\nwinch\r\n')
     shell().expect(PROMPT)
 
 

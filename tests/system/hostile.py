@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout: 600
+"""Bad input: none may panic the kernel, stop the posix server or hang; other programs go on."""
+
+import os
+import random
+import re
+import subprocess
+import tempfile
+
+import guest
+from guest import check, check_equal
+
+PROGRAMS = os.path.join(os.environ['HATI_GUEST_BUILD'], 'tests/system/programs')
+_N_ELF_FILES = 200
+_ELF_SEED = 20260101
+# the end of each script: a shell that still works, with new processes, pipes and files
+_ALIVE = '; echo x >/tmp/x; cat /tmp/x | tr x y; echo alive'
+
+
+def add(name):
+    return ('--add', f'{os.path.join(PROGRAMS, name)}:/{name}')
+
+
+def check_alive(outcome):
+    check_equal(outcome.text().splitlines()[-2:], ['y', 'alive'], 'the end of the output')
+
+
+def tiny_program(folder):
+    """A small static program, the seed of all mutations."""
+    source, program = os.path.join(folder, 'p.c'), os.path.join(folder, 'p')
+    with open(source, 'w', encoding='utf-8') as file:
+        file.write('int main(void) { return 42; }\n')
+    subprocess.run(['musl-gcc', '-static', '-Os', '-s', '-o', program, source], check=True)
+    with open(program, 'rb') as file:
+        return file.read()
+
+
+def mutated(data, rng):
+    """The program with a few bytes or fields of its headers changed, or cut short."""
+    changed = bytearray(data)
+    kind = rng.randrange(6)
+    if kind == 0:
+        return bytes(changed[:rng.randrange(len(changed))])
+    for _ in range(rng.randrange(1, 6)):
+        if kind in (1, 2):      # a field of the file header
+            at, size = rng.randrange(4, 64), 1
+        elif kind in (3, 4):    # an 8-byte field of the program headers
+            at, size = 64 + 8 * rng.randrange(7 * 6), 8
+        else:                   # anywhere
+            at, size = rng.randrange(len(changed)), 1
+        value = rng.choice((0, 1, 0xff, 1 << 63, (1 << 64) - 1, 0xfff, 0x7fffffffffff,
+                            rng.getrandbits(64)))
+        changed[at:at + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, 'little')
+    return bytes(changed)
+
+
+def mutated_elf_files():
+    rng = random.Random(_ELF_SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        data = tiny_program(folder)
+        os.mkdir(os.path.join(folder, 'elf'))
+        for number in range(_N_ELF_FILES):
+            path = os.path.join(folder, 'elf', f'{number:03}')
+            with open(path, 'wb') as file:
+                file.write(mutated(data, rng))
+            os.chmod(path, 0o755)
+        with open(os.path.join(folder, 'elf/whole'), 'wb') as file:
+            file.write(data)
+        os.chmod(os.path.join(folder, 'elf/whole'), 0o755)
+        script = ('n=0; for f in /elf/[0-9]*; do timeout -s KILL 2 $f </dev/null >/dev/null 2>&1; '
+                  'n=$((n + 1)); done; echo $n; /elf/whole; echo $?')
+        outcome = guest.shell(script + _ALIVE, timeout=300,
+                              options=('--add', f'{folder}/elf:/elf'))
+    check_equal(outcome.text().splitlines()[:2], [str(_N_ELF_FILES), '42'], 'count and status')
+    check_alive(outcome)
+
+
+def wild_arguments_to_every_call():
+    outcome = guest.shell('/hostile-calls 1' + _ALIVE, options=add('hostile-calls'), timeout=300)
+    check(re.match(r'\d+ calls, ', outcome.text()), outcome.text()[:200])
+    check_alive(outcome)
+
+
+def fork_bomb_gets_eagain():
+    outcome = guest.shell('/fork-bomb; echo $?' + _ALIVE, options=add('fork-bomb'), timeout=300)
+    check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:80]!r}')
+    check_alive(outcome)
+
+
+def memory_exhaustion_is_survived():
+    outcome = guest.shell('/memory-hog; echo $?' + _ALIVE, timeout=200,
+                          options=(*add('memory-hog'), '--memory', '256M'))
+    status = outcome.text().splitlines()[-3:-2]
+    check(status in (['0'], ['137']), f'status {status} of {outcome.text()[:200]!r}')
+    check_alive(outcome)
+
+
+def memory_comes_back():
+    script = ('free() { awk \'/^MemFree/ { print $2 }\' /proc/meminfo; }; /memory-hog >/dev/null; '
+              'a=$(free); /memory-hog >/dev/null; /memory-hog >/dev/null; b=$(free); '
+              'echo $a $b $((a - b < a / 100))')
+    outcome = guest.shell(script + _ALIVE, timeout=200,
+                          options=(*add('memory-hog'), '--memory', '256M'))
+    check_equal(outcome.text().split()[2:3], ['1'], f'verdict of {outcome.text()[:80]!r}')
+    check_alive(outcome)
+
+
+if __name__ == '__main__':
+    guest.main([mutated_elf_files, wild_arguments_to_every_call, fork_bomb_gets_eagain,
+                memory_exhaustion_is_survived, memory_comes_back])
