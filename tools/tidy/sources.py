@@ -27,8 +27,11 @@ class Source:
         return self.path.endswith(_CODE_ENDINGS) or self.name in _CODE_NAMES
 
     def is_test(self):
-        return self.name.startswith('test-') or self.path.startswith('tests/') \
+        return self.name.startswith('test-') or '/tests/' in '/' + self.path \
             or self.path == 'lib/base/testing.h'
+
+    def is_generated(self):
+        return '.gen.' in self.name
 
 
 def _read_list(path):

@@ -25,7 +25,7 @@ def width(files):
     """Lines are at most 100 columns wide, a tab being 8; pages 140, tables any."""
     for source in files:
         is_page = source.path.endswith('.md')
-        if not source.is_code() and not is_page:
+        if source.is_generated() or not (source.is_code() or is_page):
             continue
         limit = PAGE_WIDTH_MAX if is_page else WIDTH_MAX
         for number, line in enumerate(source.lines, 1):
@@ -36,7 +36,8 @@ def width(files):
 
 def file_length(files):
     for source in files:
-        if source.is_code() and len(source.lines) - 1 >= FILE_LINES_MAX:
+        if source.is_code() and not source.is_generated() and \
+                len(source.lines) - 1 >= FILE_LINES_MAX:
             yield source.path, 1, f'{len(source.lines) - 1} lines'
 
 
@@ -68,7 +69,7 @@ def function_length(files):
 
 def licence_line(files):
     for source in files:
-        if source.is_code() and source.text.strip() and \
+        if source.is_code() and not source.is_generated() and source.text.strip() and \
                 not any('SPDX-License-Identifier: MIT' in line for line in source.lines[:3]):
             yield source.path, 1, 'no SPDX line at the top'
 
@@ -126,7 +127,7 @@ _BANNED_CALL = re.compile(r'(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|allo
 
 def banned_call(files):
     for source in files:
-        if not source.is_c():
+        if not source.is_c() or source.is_test():
             continue
         for number, line in enumerate(source.lines, 1):
             match = _BANNED_CALL.search(line.split('//')[0])
@@ -164,7 +165,7 @@ def dead_file(files):
     """Each C file is named by a meson.build, in its folder or above."""
     builds = {source.folder: source.text for source in files if source.name == 'meson.build'}
     for source in files:
-        if not source.path.endswith(('.c', '.S')):
+        if not source.path.endswith(('.c', '.S')) or source.is_generated():
             continue
         folder, is_named = source.folder, False
         stem = os.path.splitext(source.name)[0]
