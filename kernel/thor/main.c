@@ -10,9 +10,11 @@
 #include <base/string.h>
 #include <thor/bootstrap.h>
 #include <thor/cpu.h>
+#include <thor/ipc/futex.h>
 #include <thor/memory/memory.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
+#include <thor/time/clock-page.h>
 #include <thor/time/random.h>
 
 #define STAGE_NEEDS_MAX 4
@@ -36,6 +38,18 @@ static void start_scheduler(UNUSED const struct boot_info *boot)
 	sched_init_cpu(cpu_table[0]);
 }
 
+static void start_futexes(UNUSED const struct boot_info *boot)
+{
+	futex_init();
+}
+
+static void start_clock_page(UNUSED const struct boot_info *boot)
+{
+	if (clock_page_init() != 0) {
+		panic("start: no memory for the clock page");
+	}
+}
+
 static void start_cpus(UNUSED const struct boot_info *boot)
 {
 	int n_cpus = arch_start_cpus();
@@ -57,10 +71,12 @@ static const struct stage stages[] = {
 	{"machine", {"frames"}, arch_init_machine},
 	{"random", {"machine"}, start_random},
 	{"scheduler", {"machine", "random"}, start_scheduler},
+	{"futexes", {"frames"}, start_futexes},
+	{"clock-page", {"machine", "scheduler"}, start_clock_page},
 	{"cpus", {"scheduler"}, start_cpus},
 	{"reclaim", {"cpus"}, frame_reclaim_boot},
 	{"self-test", {"cpus", "reclaim"}, start_self_test},
-	{"bootstrap", {"self-test"}, server_bootstrap},
+	{"bootstrap", {"self-test", "futexes", "clock-page"}, server_bootstrap},
 };
 
 static bool stage_is_done[ARRAY_SIZE(stages)];

@@ -39,14 +39,16 @@ struct operation_class {
 
 struct operation {
 	const struct operation_class *class;
-	struct queue *queue;		/* referenced */
+	struct queue *queue; /* referenced */
 	uint64_t context;
 	uint32_t opcode;
-	int32_t error;			/* of the whole submission; written by who completes */
+	int32_t error; /* of the whole submission; written by who completes */
 	uint32_t n_results;
 	_Atomic uint32_t references;
-	struct list_node tag_node;	/* guarded by the queue's lock: bucket of pending operations by context */
-	struct list_node wait_node;	/* guarded by the provider's lock; after completion by the queue's: stalled */
+	struct list_node
+		tag_node; /* guarded by the queue's lock: bucket of pending operations by context */
+	struct list_node
+		wait_node; /* guarded by the provider's lock; after completion by the queue's: stalled */
 };
 
 /** operation_ref() / operation_unref() - any context without locks above the destroy hook's */

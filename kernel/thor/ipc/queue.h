@@ -27,32 +27,32 @@ struct thread;
 
 struct queue {
 	struct object object;
-	struct hel_queue_params params;		/* immutable */
-	struct hel_queue_header *header;	/* direct map; immutable */
+	struct hel_queue_params params;  /* immutable */
+	struct hel_queue_header *header; /* direct map; immutable */
 	uint8_t *ring;
-	uint64_t header_bytes;			/* header and ring, whole pages */
+	uint64_t header_bytes; /* header and ring, whole pages */
 	uint64_t header_phys;
 	unsigned header_order;
-	uint32_t piece_bytes;			/* a chunk, or a page with several */
+	uint32_t piece_bytes; /* a chunk, or a page with several */
 	uint32_t n_pieces;
 	unsigned piece_order;
 	uint64_t *pieces_phys;
 
 	struct spinlock submit_lock;
-	uint32_t submit_head;			/* guarded by submit_lock: our copy, the truth */
-	bool is_dead;				/* guarded by submit_lock: no handle left */
+	_Atomic uint32_t submit_head; /* written under submit_lock: our copy, the truth */
 
-	struct spinlock lock;			/* guards all below */
-	struct hel_chunk *chunk;		/* the current one, NULL: none */
-	uint32_t chunk_used;			/* bytes of elements in it */
-	uint32_t supply_head;			/* entries of the supply ring taken so far */
-	bool is_corrupt;			/* the supply was nonsense; the next drive says so */
-	_Atomic uint32_t n_completions;		/* our copy of the header's; written under lock */
+	struct spinlock lock;           /* guards all below */
+	bool is_dead;                   /* no handle left: completions go nowhere */
+	struct hel_chunk *chunk;        /* the current one, NULL: none */
+	uint32_t chunk_used;            /* bytes of elements in it */
+	uint32_t supply_head;           /* entries of the supply ring taken so far */
+	bool is_corrupt;                /* the supply was nonsense; the next drive says so */
+	_Atomic uint32_t n_completions; /* our copy of the header's; written under lock */
 	uint32_t n_operations;
-	struct list stalled;			/* completed operations that found no chunk */
-	struct list waiters;			/* struct thread by wait.node */
+	struct list stalled; /* completed operations that found no chunk */
+	struct list waiters; /* struct thread by wait.node */
 	uint32_t n_waiters;
-	struct list tags[QUEUE_TAG_BUCKETS];	/* operations that are not complete, by context */
+	struct list tags[QUEUE_TAG_BUCKETS]; /* operations that are not complete, by context */
 };
 
 /** queue_of() - the queue around its object */
@@ -68,12 +68,27 @@ MUST_USE int queue_create(const struct hel_queue_params *params, struct queue **
 MUST_USE int queue_create_memory(struct queue *queue, struct memory **out_memory);
 
 /**
+ * queue_has_work() - whether user mode has submitted something, or completions wait for a chunk; a hint without lock
+ */
+static inline bool queue_has_work(const struct queue *queue)
+{
+	return queue->header->submit_tail !=
+		atomic_load_explicit(&queue->submit_head, memory_order_relaxed) ||
+		!list_is_empty(&queue->stalled) || queue->is_corrupt;
+}
+
+/**
  * queue_submit() - consume what user mode has submitted
+ *
+ * Also writes completions that waited for a chunk.
  *
  * Return: 0; -ERR_QUEUE_CORRUPT: nonsense was skipped; -ERR_NO_MEMORY: stopped before a record for which there was not even an
  * operation; THREAD_WAIT_RESTART: paused, the call has to be made again.
  */
 MUST_USE int queue_submit(struct queue *queue, struct thread *thread);
+
+/** queue_post() - report @error for a record that needed no operation; submit lock held; -ERR_NO_MEMORY if even that fails */
+MUST_USE int queue_post(struct queue *queue, const struct hel_record *record, int error);
 
 /**
  * queue_wait() - let the current thread wait until n_completions differs from @seen

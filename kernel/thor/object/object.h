@@ -17,23 +17,27 @@ struct object;
 struct object_class {
 	enum hel_type type;
 	const char *name;
-	uint32_t rights;	/* all rights that make sense for it */
+	uint32_t rights; /* all rights that make sense for it */
 	void (*destroy)(struct object *object);
-	void (*abandon)(struct object *object);	/* may be a no-op function, never NULL */
+	void (*abandon)(struct object *object); /* may be a no-op function, never NULL */
 };
 
 struct object {
 	const struct object_class *class;
 	_Atomic uint32_t references;
 	_Atomic uint32_t handles;
-	struct object *deferred_next;	/* this CPU's list of objects to abandon or destroy */
-	_Atomic uint32_t deferred;	/* is on such a list */
+	struct object *deferred_next; /* this CPU's list of objects to abandon or destroy */
+	_Atomic uint32_t deferred;    /* is on such a list */
+	uint64_t identity; /* unique, for user mode to compare; tells nothing about addresses */
 };
 
-void object_init(struct object *object, const struct object_class *class);	/* one reference, no handle */
+void object_init(
+	struct object *object, const struct object_class *class); /* one reference, no handle */
 void object_ref(struct object *object);
-void object_unref(struct object *object);	/* accepts NULL */
-void object_handle_ref(struct object *object);	/* a descriptor more; takes a reference too */
+bool object_try_ref(
+	struct object *object); /* false: it is being destroyed; the memory must still be there */
+void object_unref(struct object *object);      /* accepts NULL */
+void object_handle_ref(struct object *object); /* a descriptor more; takes a reference too */
 void object_handle_unref(struct object *object);
 void object_abandon_nothing(struct object *object);
 
@@ -42,6 +46,6 @@ void object_abandon_nothing(struct object *object);
  * lock and long chains (a universe full of universes) need no stack. object_reap() does what is due; sched_leave() calls it.
  */
 struct cpu;
-bool object_reap(struct cpu *cpu, unsigned budget);	/* true: something is left */
+bool object_reap(struct cpu *cpu, unsigned budget); /* true: something is left */
 
 #endif

@@ -26,15 +26,15 @@ struct universe_leaf;
 struct universe {
 	struct object object;
 	struct spinlock lock;
-	struct universe_leaf **leaves;	/* guarded by lock, as all below */
+	struct universe_leaf **leaves; /* guarded by lock, as all below */
 	uint32_t n_leaves, n_leaves_max;
-	uint32_t free_head;		/* index of a free slot, UINT32_MAX: none */
+	uint32_t free_head; /* index of a free slot, UINT32_MAX: none */
 	uint32_t n_handles;
 	bool is_dead;
 };
 
 struct descriptor {
-	struct object *object;	/* with a reference */
+	struct object *object; /* with a reference */
 	uint32_t rights;
 };
 

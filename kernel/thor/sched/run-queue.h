@@ -22,23 +22,25 @@ struct object;
 
 struct run_queue {
 	struct spinlock lock;
-	struct tree ready;			/* guarded by lock; ordered by priority, then key, best first */
-	struct thread *best;			/* guarded by lock; the first of the tree */
-	_Atomic uint32_t n_ready;		/* size of the tree; written under lock */
+	struct tree ready;        /* guarded by lock; ordered by priority, then key, best first */
+	struct thread *best;      /* guarded by lock; the first of the tree */
+	_Atomic uint32_t n_ready; /* size of the tree; written under lock */
 
-	_Atomic(struct thread *) inbox;		/* stack of threads pushed by other CPUs, linked by inbox_next */
-	_Atomic bool is_idle;			/* in arch_idle or on the way to it; a hint for placing threads */
-	_Atomic bool needs_look;		/* set by anybody: look again before entering user mode */
+	_Atomic(struct thread *)
+		inbox;           /* stack of threads pushed by other CPUs, linked by inbox_next */
+	_Atomic bool needs_look; /* set by anybody: look again before entering user mode */
 
 	/* owner only */
-	struct thread *handoff;			/* woken here, runs next if the current one blocks */
-	int64_t virtual_ns;			/* V: sum of dt / n */
-	uint64_t counted_until_ns;		/* up to when V and the current thread's run time are counted */
-	uint64_t slice_end_ns;			/* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
-	uint64_t timer_set_ns;			/* what the hardware timer is set to */
-	struct object *deferred;		/* objects to abandon or destroy on the way out, see object.c */
-	bool is_reaping;			/* `deferred` is being worked on */
-	uint32_t steal_from;			/* where the last search for work began */
+	struct thread *handoff; /* woken here, runs next if the current one blocks */
+	int64_t virtual_ns; /* V: sum of dt / n; a thief reads it without lock, a little old is fine */
+	uint32_t n_schedulable;    /* n since counted_until_ns */
+	bool is_yielding;          /* the current thread wants to be passed over once */
+	uint64_t counted_until_ns; /* up to when V and the current thread's run time are counted */
+	uint64_t slice_end_ns;     /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
+	uint64_t timer_set_ns;     /* what the hardware timer is set to */
+	struct object *deferred;   /* objects to abandon or destroy on the way out, see object.c */
+	bool is_reaping;           /* `deferred` is being worked on */
+	uint64_t n_identities;     /* of objects made on this CPU */
 };
 
 #endif

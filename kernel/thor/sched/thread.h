@@ -51,12 +51,12 @@ enum thread_state : uint32_t {
 };
 
 enum thread_attention : uint32_t {
-	THREAD_ATTENTION_KICK = 1,	/* bounced: deliver on the way out */
+	THREAD_ATTENTION_KICK = 1, /* bounced: deliver on the way out */
 	THREAD_ATTENTION_KILL = 2,
 	THREAD_ATTENTION_INTERRUPT = 4,
-	THREAD_ATTENTION_MIGRATE = 8,	/* the affinity changed */
-	THREAD_ATTENTION_EXIT = 15,	/* those that the way out of the kernel looks at */
-	THREAD_ATTENTION_LATCH = 16,	/* not bounced: the next wait ends at once with ERR_KICKED */
+	THREAD_ATTENTION_MIGRATE = 8, /* the affinity changed */
+	THREAD_ATTENTION_EXIT = 15,   /* those that the way out of the kernel looks at */
+	THREAD_ATTENTION_LATCH = 16,  /* not bounced: the next wait ends at once with ERR_KICKED */
 };
 
 /* What a wait ended with besides errors of errors.def: make the call again when the thread runs on. */
@@ -67,21 +67,21 @@ constexpr int THREAD_WAIT_RESTART = 1;
  * takes the node off the list it may still be on, cancels the timer and sets the call's result.
  */
 struct thread_wait {
-	void (*finish)(struct thread *thread);	/* NULL: no wait */
-	int result;				/* written by whoever won WAITING -> RUNNABLE */
-	struct list_node node;			/* guarded by the lock of what is waited for */
-	struct timer timer;			/* the deadline */
-	struct queue *queue;			/* hel_drive: referenced */
-	_Atomic(struct futex_bucket *) bucket;	/* hel_futex_wait */
-	const struct memory *futex_memory;	/* key, referenced; guarded by the bucket's lock */
+	void (*finish)(struct thread *thread); /* NULL: no wait */
+	int result;                            /* written by whoever won WAITING -> RUNNABLE */
+	struct list_node node;                 /* guarded by the lock of what is waited for */
+	struct timer timer;                    /* the deadline */
+	struct queue *queue;                   /* hel_drive: referenced */
+	_Atomic(struct futex_bucket *) bucket; /* hel_futex_wait */
+	struct memory *futex_memory;           /* key, referenced; guarded by the bucket's lock */
 	uint64_t futex_offset;
 	uint32_t futex_bitset;
 };
 
 struct thread_bounce {
-	struct hel_bounce_page *page;	/* in the direct map; NULL: not bounced */
-	uint64_t page_phys;		/* with a frame reference */
-	uint64_t address;		/* where the space has it */
+	struct hel_bounce_page *page; /* in the direct map; NULL: not bounced */
+	uint64_t page_phys;           /* with a frame reference */
+	uint64_t address;             /* where the space has it */
 	struct hel_bounce entries;
 };
 
@@ -94,32 +94,33 @@ struct thread {
 	struct arch_context arch;
 
 	/* immutable from creation to termination */
-	struct universe *universe;	/* with a handle reference: it lives while it has threads */
+	struct universe *universe; /* with a handle reference: it lives while it has threads */
 	struct space *space;
 	struct thread_bounce bounce;
 	struct thread_credentials credentials;
 
 	_Atomic(enum thread_state) state;
-	_Atomic uint32_t attention;	/* enum thread_attention */
+	_Atomic uint32_t attention; /* enum thread_attention */
 	_Atomic(struct cpu *) on_cpu;
 	_Atomic bool is_started;
 
 	/* scheduling: whoever made it RUNNABLE, then the CPU that has it in its tree or runs it */
 	struct tree_node ready_node;
 	struct thread *inbox_next;
-	int64_t key;			/* in a run queue or running: unfairness - virtual_ns; else the unfairness */
-	_Atomic int32_t priority;	/* -8 … 7; greater goes first */
-	_Atomic uint64_t affinity;	/* bit per CPU */
+	int64_t key; /* in a run queue or running: unfairness - virtual_ns; else the unfairness */
+	_Atomic int32_t priority;  /* -8 … 7; greater goes first */
+	int32_t ready_priority;    /* what counts while it is in a run queue or running */
+	_Atomic uint64_t affinity; /* bit per CPU */
 	uint32_t last_cpu;
 
 	struct thread_wait wait;
 
 	/* observation, guarded by observe_lock */
 	struct spinlock observe_lock;
-	struct operation *observer;	/* armed, one reference; NULL: none */
+	struct operation *observer; /* armed, one reference; NULL: none */
 	struct {
-		uint64_t sequence;	/* 0: nothing happened yet */
-		uint32_t kind;		/* enum hel_observation */
+		uint64_t sequence; /* 0: nothing happened yet */
+		uint32_t kind;     /* enum hel_observation */
 		struct hel_fault fault;
 		uint64_t ip;
 	} observation;
@@ -130,10 +131,10 @@ struct thread {
 };
 
 struct thread_options {
-	struct universe *universe;	/* borrowed */
-	struct space *space;		/* borrowed */
+	struct universe *universe; /* borrowed */
+	struct space *space;       /* borrowed */
 	uint64_t ip, sp, argument, tls_base;
-	struct memory *bounce_page;	/* borrowed; NULL: not bounced */
+	struct memory *bounce_page; /* borrowed; NULL: not bounced */
 	uint64_t bounce_address;
 	struct hel_bounce bounce;
 };

@@ -21,9 +21,9 @@ struct timer_heap;
 
 struct timer {
 	struct tree_node node;
-	struct list_node expired_node;		/* from expiry to `done` */
+	struct list_node expired_node; /* from expiry to `done` */
 	uint64_t deadline_ns;
-	_Atomic(struct timer_heap *) heap;	/* where it is armed, NULL if it is not */
+	_Atomic(struct timer_heap *) heap; /* where it is armed, NULL if it is not */
 	/* Expired; called with the heap's lock held, so only locks above LOCK_RANK_TIMER may be taken. May be NULL. */
 	void (*fire)(struct timer *timer);
 	/* Expired; called on the same CPU soon after, no lock held. The timer must live until then. May be NULL. */
@@ -32,9 +32,10 @@ struct timer {
 
 struct timer_heap {
 	struct spinlock lock;
-	struct tree tree;		/* guarded by lock; ordered by deadline */
-	struct timer *first;		/* guarded by lock; the earliest */
-	_Atomic uint64_t first_ns;	/* its deadline, HEL_DEADLINE_NEVER if there is none; readable without lock */
+	struct tree tree;    /* guarded by lock; ordered by deadline */
+	struct timer *first; /* guarded by lock; the earliest */
+	_Atomic uint64_t
+		first_ns; /* its deadline, HEL_DEADLINE_NEVER if there is none; readable without lock */
 };
 
 /** timer_heap_init() - an empty set, before its CPU goes online */

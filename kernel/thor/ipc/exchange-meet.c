@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exchanges: what two actions that met do with each other.
+ *
+ * Data go directly from one space to the other. When a buffer cannot be used, its owner gets -ERR_FAULT and the peer
+ * -ERR_DISMISSED, as if the action had been dismissed; out of memory is both sides' -ERR_NO_MEMORY.
+ */
+#include <thor/ipc/exchange.h>
+
+#include <base/assert.h>
+#include <thor/memory/memory.h>
+#include <thor/object/universe.h>
+
+static bool meet_is(const struct action *action, enum hel_action_type a, enum hel_action_type b)
+{
+	return action->type == a || action->type == b;
+}
+
+/* ---- data ---------------------------------------------------------------------------------------------------------- */
+
+static bool meet_is_readable(struct space *space, uint64_t address, uint64_t size)
+{
+	uint8_t byte;
+
+	for (uint64_t offset = 0; offset < size;) {
+		if (space_copy_in(space, &byte, address + offset, 1) != 0) {
+			return false;
+		}
+		offset = align_down(address + offset, HEL_PAGE_SIZE) + HEL_PAGE_SIZE - address;
+	}
+	return true;
+}
+
+/* A copy from @send to somewhere failed with @error: who is to blame. */
+static void meet_fail_copy(struct action *send, struct action *receive, int error)
+{
+	struct space *space = send->exchange->space;
+	bool is_readable = true;
+
+	if (error == -ERR_NO_MEMORY) {
+		action_finish(send, error, 0);
+		action_finish(receive, error, 0);
+		return;
+	}
+	if (send->n_segments == 0) {
+		is_readable = meet_is_readable(space, send->address, send->length);
+	}
+	for (uint32_t i = 0; is_readable && i < send->n_segments; i++) {
+		is_readable = meet_is_readable(
+			space, send->segments[i].address, send->segments[i].length);
+	}
+	action_finish(send, is_readable ? -ERR_DISMISSED : -ERR_FAULT, 0);
+	action_finish(receive, is_readable ? -ERR_FAULT : -ERR_DISMISSED, 0);
+}
+
+static int meet_copy_piece(struct action *receive, uint64_t offset, struct space *from_space,
+	uint64_t from, uint64_t size)
+{
+	if (receive->type == HEL_ACTION_RECEIVE_INLINE) {
+		return space_copy_in(
+			from_space, (uint8_t *)receive->inline_data + offset, from, size);
+	}
+	return space_copy_between(
+		receive->exchange->space, receive->address + offset, from_space, from, size);
+}
+
+static int meet_copy(struct action *send, struct action *receive)
+{
+	struct space *from_space = send->exchange->space;
+	uint64_t offset = 0;
+
+	if (send->type == HEL_ACTION_SEND) {
+		return meet_copy_piece(receive, 0, from_space, send->address, send->length);
+	}
+	for (uint32_t i = 0; i < send->n_segments; i++) {
+		const struct hel_sg *segment = &send->segments[i];
+		int error = meet_copy_piece(
+			receive, offset, from_space, segment->address, segment->length);
+
+		if (error != 0) {
+			return error;
+		}
+		offset += segment->length;
+	}
+	return 0;
+}
+
+/* Room for inline data: the exchange's own for the first that is small, else from the heap. */
+static bool meet_make_inline(struct action *receive, uint64_t size)
+{
+	struct exchange *exchange = receive->exchange;
+
+	if (size <= sizeof(exchange->small_inline) &&
+		!atomic_exchange_explicit(
+			&exchange->is_small_inline_used, true, memory_order_relaxed)) {
+		receive->inline_data = exchange->small_inline;
+	} else {
+		receive->inline_data = heap_allocate(size);
+	}
+	return receive->inline_data != NULL;
+}
+
+static void meet_send(struct action *send, struct action *receive)
+{
+	bool is_inline = receive->type == HEL_ACTION_RECEIVE_INLINE;
+	int error = 0;
+
+	if (send->length > receive->length) {
+		action_finish(send, -ERR_BUFFER_TOO_SMALL, 0);
+		action_finish(receive, -ERR_BUFFER_TOO_SMALL, 0);
+		return;
+	}
+	if (send->length > 0) {
+		if (is_inline && !meet_make_inline(receive, send->length)) {
+			error = -ERR_NO_MEMORY;
+		} else {
+			error = meet_copy(send, receive);
+		}
+	}
+	if (error != 0) {
+		meet_fail_copy(send, receive, error);
+		return;
+	}
+	uint64_t length = send->length;
+
+	if (is_inline) {
+		receive->inline_size = (uint32_t)length;
+	}
+	action_finish(send, 0, length);
+	action_finish(receive, 0, length);
+}
+
+/* ---- lanes, descriptors, credentials -------------------------------------------------------------------------------- */
+
+static int meet_attach_lane(struct action *action, hel_handle *out_handle)
+{
+	*out_handle = HEL_NULL;
+	if ((action->flags & HEL_ACTION_WANT_LANE) == 0) {
+		return 0;
+	}
+	return universe_attach(
+		action->exchange->universe, &action->made->object, HEL_RIGHTS_ALL, out_handle);
+}
+
+static bool meet_has_dependents(const struct action *accept)
+{
+	const struct exchange *exchange = accept->exchange;
+
+	for (uint32_t i = accept->index + 1u; i < exchange->n_actions; i++) {
+		if (exchange->actions[i].stream_maker == accept->index) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void meet_offer(struct action *offer, struct action *accept, struct exchange_work *work)
+{
+	hel_handle offer_handle, accept_handle;
+
+	accept->made = offer->offered;
+	offer->offered = NULL;
+	int error = meet_attach_lane(accept, &accept_handle);
+
+	if (error != 0) {
+		/* Our end of the new stream goes with this exchange, so the offerer's actions on it end, too. */
+		object_handle_unref(&accept->made->object);
+		accept->made = NULL;
+		action_finish(accept, error, 0);
+		action_finish(offer, -ERR_DISMISSED, 0);
+		return;
+	}
+	error = meet_attach_lane(offer, &offer_handle);
+	action_finish(offer, error, offer_handle);
+	/* The exchange stays open until what follows the ACCEPT was submitted. */
+	if (meet_has_dependents(accept)) {
+		atomic_fetch_add_explicit(&accept->exchange->n_open, 1, memory_order_relaxed);
+		list_push_back(&work->accepts, &accept->node);
+	}
+	action_finish(accept, 0, accept_handle);
+}
+
+static void meet_push(struct action *push, struct action *pull)
+{
+	hel_handle handle;
+	int error = universe_attach(pull->exchange->universe, push->object, push->rights, &handle);
+
+	action_finish(push, error == 0 ? 0 : -ERR_DISMISSED, 0);
+	action_finish(pull, error, error == 0 ? handle : HEL_NULL);
+}
+
+static void meet_imbue(struct action *imbue, struct action *extract)
+{
+	extract->credentials = imbue->credentials;
+	extract->inline_data = &extract->credentials;
+	extract->inline_size = sizeof(extract->credentials);
+	action_finish(imbue, 0, 0);
+	action_finish(extract, 0, sizeof(struct thread_credentials));
+}
+
+static void meet_dismiss(struct action *a, struct action *b)
+{
+	bool is_a_dismissing = a->type == HEL_ACTION_DISMISS;
+	bool is_b_dismissing = b->type == HEL_ACTION_DISMISS;
+
+	action_finish(a, is_a_dismissing ? 0 : -ERR_DISMISSED, 0);
+	action_finish(b, is_b_dismissing ? 0 : -ERR_DISMISSED, 0);
+}
+
+/* With @a as the giving side; false: they do not match that way round. */
+static bool meet_try(struct action *a, struct action *b, struct exchange_work *work)
+{
+	if (meet_is(a, HEL_ACTION_SEND, HEL_ACTION_SEND_SG) &&
+		meet_is(b, HEL_ACTION_RECEIVE, HEL_ACTION_RECEIVE_INLINE)) {
+		meet_send(a, b);
+	} else if (a->type == HEL_ACTION_OFFER && b->type == HEL_ACTION_ACCEPT) {
+		meet_offer(a, b, work);
+	} else if (a->type == HEL_ACTION_PUSH && b->type == HEL_ACTION_PULL) {
+		meet_push(a, b);
+	} else if (a->type == HEL_ACTION_IMBUE_CREDENTIALS &&
+		b->type == HEL_ACTION_EXTRACT_CREDENTIALS) {
+		meet_imbue(a, b);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+void action_meet(struct action *a, struct action *b, struct exchange_work *work)
+{
+	if (meet_is(a, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS) ||
+		meet_is(b, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS)) {
+		meet_dismiss(a, b);
+	} else if (!meet_try(a, b, work) && !meet_try(b, a, work)) {
+		action_finish(a, -ERR_TRANSMISSION_MISMATCH, 0);
+		action_finish(b, -ERR_TRANSMISSION_MISMATCH, 0);
+	}
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exchanges: several actions submitted as one operation on a lane.
+ *
+ *            submit                       meets its counterpart
+ *   WAITING --------> PENDING (on a lane) ----------------------> TAKEN --> DONE
+ *      |  (for the peer's OFFER:             cancel, close          ^
+ *      |   ancillary actions after ACCEPT)  ------------------------+
+ *      +------------------------------------------------------------+  its ACCEPT failed
+ *
+ * An action that is TAKEN belongs to who took it. `n_open` counts actions that are not DONE; who brings it to zero completes the
+ * operation. All results are kept in the exchange until then; inline data in a buffer allocated when they arrive.
+ *
+ * The exchange refers to the submitter's universe, space and credentials, so it goes on when the thread has ended (until its
+ * queue is abandoned).
+ */
+#ifndef THOR_IPC_EXCHANGE_H
+#define THOR_IPC_EXCHANGE_H
+
+#include <abi/hel/queue.h>
+#include <thor/ipc/operation.h>
+#include <thor/ipc/stream.h>
+#include <thor/sched/thread.h>
+
+constexpr uint64_t EXCHANGE_BYTES_MAX = 1u << 20; /* of one action */
+constexpr uint32_t EXCHANGE_SMALL_INLINE = 96;    /* inline data that need no buffer of their own */
+
+struct exchange;
+struct space;
+struct universe;
+
+struct action {
+	struct list_node
+		node;    /* on lane->pending, guarded by the stream's lock; later on a work list */
+	bool is_pending; /* guarded by the stream's lock */
+	int8_t stream_maker; /* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
+	uint8_t index;       /* in the exchange */
+	uint16_t type;       /* enum hel_action_type */
+	uint16_t flags;
+	_Atomic(struct lane *)
+		lane; /* where it was submitted, referenced until the exchange ends; NULL: WAITING */
+	struct exchange *exchange;
+
+	uint64_t address, length; /* SEND_SG: length is the sum */
+	struct hel_sg *segments;  /* SEND_SG: allocated copy */
+	uint32_t n_segments;
+	uint32_t rights;       /* PUSH: of the descriptor */
+	struct object *object; /* PUSH: with a handle reference */
+	struct lane *
+		made; /* OFFER: our lane from the start, ACCEPT: from the match; with a handle reference */
+	struct lane
+		*offered; /* OFFER: the peer's lane until it is accepted; with a handle reference */
+	struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
+
+	/* results */
+	int32_t error;
+	uint32_t inline_size;
+	uint64_t value;
+	void *inline_data; /* in the exchange's small_inline, in `credentials`, or allocated */
+};
+
+struct exchange {
+	struct operation operation;
+	struct universe *universe; /* referenced */
+	struct space *space;       /* referenced */
+	struct thread_credentials credentials;
+	_Atomic uint32_t n_open; /* actions that are not DONE, and one for the submitter */
+	_Atomic bool is_cancelled;
+	_Atomic bool is_small_inline_used;
+	uint32_t n_actions;
+	uint32_t result_bytes; /* valid when complete */
+	uint64_t small_inline[EXCHANGE_SMALL_INLINE / 8];
+	struct action actions[];
+};
+
+/* ACCEPTs that succeeded and whose ancillary actions have to be submitted: a list instead of recursion. */
+struct exchange_work {
+	struct list accepts; /* struct action by node */
+};
+
+/** exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held; -ERR_NO_MEMORY only */
+MUST_USE int exchange_submit(
+	struct queue *queue, struct thread *submitter, const struct hel_record *record);
+
+/** exchange_decode() - fill in a zeroed exchange from a checked record; on error what it has taken is released by exchange_release() */
+MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
+	const struct hel_exchange_record *request);
+
+/** exchange_release() - give back descriptors, lanes and buffers that actions hold; idempotent */
+void exchange_release(struct exchange *exchange);
+
+/** action_finish() - an action that the caller owns is over; completes the exchange with the last; no locks held */
+void action_finish(struct action *action, int error, uint64_t value);
+
+/** action_meet() - two actions that met on a stream and that the caller owns: do it, and finish both; no locks held */
+void action_meet(struct action *a, struct action *b, struct exchange_work *work);
+
+#endif

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues: their memory, the completion side and waiting. See queue.h; the submission side is in submit.c. */
+#include <thor/ipc/queue-internal.h>
+
+#include <base/assert.h>
+#include <base/hash.h>
+#include <base/string.h>
+#include <thor/memory/memory.h>
+#include <thor/sched/sched.h>
+
+/* ---- creation ------------------------------------------------------------------------------------------- */
+
+static unsigned queue_order_of(uint64_t size_bytes)
+{
+	unsigned order = 0;
+
+	while ((HEL_PAGE_SIZE << order) < size_bytes) {
+		order++;
+	}
+	return order;
+}
+
+static void queue_free(struct queue *queue)
+{
+	for (uint32_t i = 0; queue->pieces_phys != NULL && i < queue->n_pieces; i++) {
+		if (queue->pieces_phys[i] != 0) {
+			frame_free_run(queue->pieces_phys[i], queue->piece_order);
+		}
+	}
+	heap_free(queue->pieces_phys);
+	if (queue->header_phys != 0) {
+		frame_free_run(queue->header_phys, queue->header_order);
+	}
+	heap_free(queue);
+}
+
+static void queue_destroy(struct object *object)
+{
+	struct queue *queue = queue_of(object);
+
+	/* Operations and waiting threads hold references. */
+	ASSERT(queue->n_operations == 0);
+	ASSERT(queue->n_waiters == 0);
+	queue_free(queue);
+}
+
+static void queue_wake_locked(struct queue *queue)
+{
+	for (;;) {
+		struct thread *thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node);
+
+		if (thread == NULL) {
+			return;
+		}
+		queue->n_waiters--;
+		(void)thread_wake(thread, 0);
+	}
+}
+
+static void queue_release_written(struct list *written)
+{
+	for (;;) {
+		struct operation *operation = LIST_POP_FRONT(written, struct operation, wait_node);
+
+		if (operation == NULL) {
+			return;
+		}
+		operation_unref(operation);
+	}
+}
+
+/* The last handle is gone: nobody can drive it any more, so nobody is interested in its operations. */
+static void queue_abandon(struct object *object)
+{
+	struct queue *queue = queue_of(object);
+	struct list stalled;
+
+	list_init(&stalled);
+	spinlock_acquire(&queue->submit_lock);
+	spinlock_acquire(&queue->lock);
+	queue->is_dead = true;
+	list_append_all(&stalled, &queue->stalled);
+	queue_wake_locked(queue);
+	spinlock_release(&queue->lock);
+	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
+		queue_cancel_bucket(queue, i, NULL);
+	}
+	spinlock_release(&queue->submit_lock);
+	queue_release_written(&stalled);
+}
+
+static const struct object_class queue_class = {
+	.type = HEL_TYPE_QUEUE,
+	.name = "queue",
+	.rights = HEL_RIGHT_INVOKE | HEL_RIGHT_MAP | HEL_RIGHT_READ | HEL_RIGHT_WRITE |
+		HEL_RIGHT_DERIVE,
+	.destroy = queue_destroy,
+	.abandon = queue_abandon,
+};
+
+static bool queue_params_are_valid(const struct hel_queue_params *params)
+{
+	return params->reserved == 0 && params->n_chunks >= 1 &&
+		params->n_chunks <= HEL_SUPPLY_MAX && is_power_of_two(params->chunk_size) &&
+		params->chunk_size >= 1024 && params->chunk_size <= 65536 &&
+		is_power_of_two(params->submit_size) && params->submit_size >= 512 &&
+		params->submit_size <= 65536;
+}
+
+static uint64_t queue_allocate_zeroed_run(unsigned order)
+{
+	uint64_t phys = frame_allocate_run(order, 0);
+
+	if (phys != 0) {
+		memset(arch_phys_to_virt(phys), 0, HEL_PAGE_SIZE << order);
+	}
+	return phys;
+}
+
+static int queue_allocate_memory(struct queue *queue)
+{
+	const struct hel_queue_params *params = &queue->params;
+
+	queue->header_bytes =
+		align_up(sizeof(struct hel_queue_header) + params->submit_size, HEL_PAGE_SIZE);
+	queue->header_order = queue_order_of(queue->header_bytes);
+	queue->header_phys = queue_allocate_zeroed_run(queue->header_order);
+	if (queue->header_phys == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	queue->header = arch_phys_to_virt(queue->header_phys);
+	queue->ring = (uint8_t *)queue->header + sizeof(struct hel_queue_header);
+	queue->piece_bytes =
+		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
+	queue->piece_order = queue_order_of(queue->piece_bytes);
+	queue->n_pieces = (uint32_t)div_round_up(
+		(uint64_t)params->n_chunks * params->chunk_size, queue->piece_bytes);
+	queue->pieces_phys = heap_allocate(queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	if (queue->pieces_phys == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	for (uint32_t i = 0; i < queue->n_pieces; i++) {
+		queue->pieces_phys[i] = queue_allocate_zeroed_run(queue->piece_order);
+		if (queue->pieces_phys[i] == 0) {
+			return -ERR_NO_MEMORY;
+		}
+	}
+	return 0;
+}
+
+int queue_create(const struct hel_queue_params *params, struct queue **out_queue)
+{
+	if (!queue_params_are_valid(params)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct queue *queue = heap_allocate(sizeof(*queue));
+
+	if (queue == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	queue->params = *params;
+	int error = queue_allocate_memory(queue);
+
+	if (error != 0) {
+		queue_free(queue);
+		return error;
+	}
+	object_init(&queue->object, &queue_class);
+	spinlock_init(&queue->submit_lock, LOCK_RANK_SUBMIT);
+	spinlock_init(&queue->lock, LOCK_RANK_QUEUE);
+	list_init(&queue->stalled);
+	list_init(&queue->waiters);
+	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
+		list_init(&queue->tags[i]);
+	}
+	*out_queue = queue;
+	return 0;
+}
+
+static uint64_t queue_phys_of(struct object *object, uint64_t page_index)
+{
+	struct queue *queue = queue_of(object);
+	uint64_t offset = page_index * HEL_PAGE_SIZE;
+
+	if (offset < queue->header_bytes) {
+		return queue->header_phys + offset;
+	}
+	offset -= queue->header_bytes;
+	ASSERT(offset / queue->piece_bytes < queue->n_pieces);
+	return queue->pieces_phys[offset / queue->piece_bytes] + offset % queue->piece_bytes;
+}
+
+int queue_create_memory(struct queue *queue, struct memory **out_memory)
+{
+	uint64_t size_bytes = queue->header_bytes + (uint64_t)queue->n_pieces * queue->piece_bytes;
+
+	return memory_create_borrowed(&queue->object, size_bytes, queue_phys_of, out_memory);
+}
+
+/* ---- completions -------------------------------------------------------------------------------------------- */
+
+static struct hel_chunk *queue_chunk_at(struct queue *queue, uint32_t index)
+{
+	uint64_t offset = (uint64_t)index * queue->params.chunk_size;
+	uint8_t *piece = arch_phys_to_virt(queue->pieces_phys[offset / queue->piece_bytes]);
+
+	return (struct hel_chunk *)(piece + offset % queue->piece_bytes);
+}
+
+static void queue_store(uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);
+}
+
+/* Take the next chunk that user mode has supplied; false: none. */
+static bool queue_next_chunk_locked(struct queue *queue)
+{
+	uint32_t tail = atomic_load_explicit(
+		(_Atomic uint32_t *)&queue->header->supply_tail, memory_order_acquire);
+
+	if (tail - queue->supply_head > HEL_SUPPLY_MAX) {
+		queue->is_corrupt = true;
+		queue->supply_head = tail;
+	}
+	while (queue->supply_head != tail) {
+		uint32_t index =
+			atomic_load_explicit((_Atomic uint32_t *)&queue->header
+						     ->supply[queue->supply_head % HEL_SUPPLY_MAX],
+				memory_order_relaxed);
+
+		queue->supply_head++;
+		if (index < queue->params.n_chunks) {
+			queue->chunk = queue_chunk_at(queue, index);
+			queue->chunk_used = 0;
+			return true;
+		}
+		queue->is_corrupt = true;
+	}
+	return false;
+}
+
+/* Room for an element in the current chunk or in the next one. */
+static bool queue_reserve_locked(struct queue *queue, uint32_t size)
+{
+	uint32_t capacity = queue->params.chunk_size - sizeof(struct hel_chunk);
+
+	if (queue->chunk != NULL && queue->chunk_used + size <= capacity) {
+		return true;
+	}
+	if (queue->chunk != NULL) {
+		queue_store(&queue->chunk->progress, queue->chunk_used | HEL_CHUNK_DONE);
+		queue->chunk = NULL;
+	}
+	return queue_next_chunk_locked(queue);
+}
+
+/* Write the element of a complete operation; false: no chunk. */
+static bool queue_write_locked(struct queue *queue, const struct operation *operation)
+{
+	uint32_t result_size = operation->class->result_size(operation);
+	uint32_t size = (uint32_t)align_up(sizeof(struct hel_element) + result_size, 8);
+
+	if (!queue_reserve_locked(queue, size)) {
+		return false;
+	}
+	struct hel_element *element =
+		(struct hel_element *)(queue->chunk->elements + queue->chunk_used);
+
+	*element = (struct hel_element){
+		.size = size,
+		.opcode = operation->opcode,
+		.context = operation->context,
+		.error = operation->error,
+		.n_results = operation->n_results,
+	};
+	if (result_size > 0) {
+		operation->class->write_result(operation, element + 1);
+	}
+	queue->chunk_used += size;
+	queue_store(&queue->chunk->progress, queue->chunk_used);
+	uint32_t n_completions =
+		atomic_load_explicit(&queue->n_completions, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&queue->n_completions, n_completions, memory_order_release);
+	queue_store(&queue->header->n_completions, n_completions);
+	return true;
+}
+
+/* Returns the operations that were written, to be released without lock. */
+static void queue_flush_locked(struct queue *queue, struct list *out_written)
+{
+	bool has_written = false;
+
+	for (;;) {
+		struct operation *operation =
+			LIST_FIRST(&queue->stalled, struct operation, wait_node);
+
+		if (operation == NULL || !queue_write_locked(queue, operation)) {
+			break;
+		}
+		list_remove(&operation->wait_node);
+		list_push_back(out_written, &operation->wait_node);
+		has_written = true;
+	}
+	if (has_written) {
+		queue_wake_locked(queue);
+	}
+}
+
+void queue_flush(struct queue *queue)
+{
+	struct list written;
+
+	list_init(&written);
+	spinlock_acquire(&queue->lock);
+	queue_flush_locked(queue, &written);
+	spinlock_release(&queue->lock);
+	queue_release_written(&written);
+}
+
+void operation_complete(struct operation *operation, int error)
+{
+	struct queue *queue = operation->queue;
+	bool is_written = false;
+
+	operation->error = error;
+	spinlock_acquire(&queue->lock);
+	list_remove(&operation->tag_node);
+	if (queue->is_dead) {
+		is_written = true;
+	} else if (list_is_empty(&queue->stalled)) {
+		is_written = queue_write_locked(queue, operation);
+	}
+	if (!is_written) {
+		list_push_back(&queue->stalled, &operation->wait_node);
+	} else if (queue->n_waiters > 0) {
+		queue_wake_locked(queue);
+	}
+	spinlock_release(&queue->lock);
+	if (is_written) {
+		operation_unref(operation);
+	}
+}
+
+/* ---- operations --------------------------------------------------------------------------------------------- */
+
+static uint32_t queue_bucket_of(uint64_t context)
+{
+	return (uint32_t)hash_u64(context) % QUEUE_TAG_BUCKETS;
+}
+
+void operation_init(struct operation *operation, const struct operation_class *class,
+	struct queue *queue, const struct hel_record *record)
+{
+	operation->class = class;
+	operation->queue = queue;
+	object_ref(&queue->object);
+	operation->context = record->context;
+	operation->opcode = record->opcode;
+	operation->error = 0;
+	operation->n_results = 0;
+	atomic_init(&operation->references, 1);
+	list_node_init(&operation->wait_node);
+	spinlock_acquire(&queue->lock);
+	queue->n_operations++;
+	list_push_back(&queue->tags[queue_bucket_of(record->context)], &operation->tag_node);
+	spinlock_release(&queue->lock);
+}
+
+void operation_ref(struct operation *operation)
+{
+	atomic_fetch_add_explicit(&operation->references, 1, memory_order_relaxed);
+}
+
+void operation_unref(struct operation *operation)
+{
+	struct queue *queue = operation->queue;
+
+	if (atomic_fetch_sub_explicit(&operation->references, 1, memory_order_acq_rel) != 1) {
+		return;
+	}
+	spinlock_acquire(&queue->lock);
+	ASSERT(queue->n_operations > 0);
+	queue->n_operations--;
+	spinlock_release(&queue->lock);
+	operation->class->destroy(operation);
+	object_unref(&queue->object);
+}
+
+uint32_t operation_no_result(UNUSED const struct operation *operation)
+{
+	return 0;
+}
+
+void operation_write_nothing(UNUSED const struct operation *operation, UNUSED void *out_result)
+{
+}
+
+/*
+ * Cancel the operations of one bucket with a context (NULL: all). They are first moved to a list of their own, still under
+ * tag_node, so that each is asked once, however many there are; those that complete meanwhile leave the list by themselves.
+ */
+void queue_cancel_bucket(struct queue *queue, uint32_t index, const uint64_t *context)
+{
+	struct list *bucket = &queue->tags[index];
+	struct list chosen;
+
+	list_init(&chosen);
+	spinlock_acquire(&queue->lock);
+	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node)
+	{
+		if (context == NULL || operation->context == *context) {
+			list_remove(&operation->tag_node);
+			list_push_back(&chosen, &operation->tag_node);
+		}
+	}
+	for (;;) {
+		struct operation *operation = LIST_POP_FRONT(&chosen, struct operation, tag_node);
+
+		if (operation == NULL) {
+			break;
+		}
+		operation_ref(operation);
+		spinlock_release(&queue->lock);
+		operation->class->cancel(operation);
+		operation_unref(operation);
+		spinlock_acquire(&queue->lock);
+	}
+	spinlock_release(&queue->lock);
+}
+
+void queue_cancel(struct queue *queue, uint64_t context)
+{
+	queue_cancel_bucket(queue, queue_bucket_of(context), &context);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------- */
+
+static void queue_finish_wait(struct thread *thread)
+{
+	struct queue *queue = thread->wait.queue;
+	int result = thread->wait.result;
+
+	(void)timer_cancel(&thread->wait.timer);
+	if (list_node_is_linked(&thread->wait.node)) {
+		spinlock_acquire(&queue->lock);
+		if (list_node_is_linked(&thread->wait.node)) {
+			list_remove(&thread->wait.node);
+			queue->n_waiters--;
+		}
+		spinlock_release(&queue->lock);
+	}
+	if (result == THREAD_WAIT_RESTART) {
+		arch_call_restart(&thread->arch);
+	} else {
+		arch_call_return(&thread->arch, result,
+			atomic_load_explicit(&queue->n_completions, memory_order_acquire));
+	}
+	object_unref(&queue->object);
+}
+
+static void queue_wait_expired(struct timer *timer)
+{
+	(void)thread_wake(container_of(timer, struct thread, wait.timer), -ERR_TIMED_OUT);
+}
+
+/* -> WAITING, or the reason why not. */
+static int queue_wait_locked(
+	struct queue *queue, struct thread *thread, uint32_t seen, bool *out_is_blocked)
+{
+	int result = 0;
+
+	if (atomic_load_explicit(&queue->n_completions, memory_order_relaxed) != seen) {
+		return 0;
+	}
+	if (queue->n_waiters == QUEUE_WAITERS_MAX) {
+		return -ERR_BUSY;
+	}
+	list_push_back(&queue->waiters, &thread->wait.node);
+	queue->n_waiters++;
+	thread->wait.queue = queue;
+	thread->wait.finish = queue_finish_wait;
+	*out_is_blocked = thread_begin_wait(thread, &result);
+	if (!*out_is_blocked) {
+		thread->wait.finish = NULL;
+		list_remove(&thread->wait.node);
+		queue->n_waiters--;
+	}
+	return result;
+}
+
+int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen, uint64_t deadline_ns,
+	bool *out_is_blocked)
+{
+	*out_is_blocked = false;
+	if (deadline_ns != HEL_DEADLINE_NEVER &&
+		atomic_load_explicit(&queue->n_completions, memory_order_acquire) == seen) {
+		if (arch_clock_ns() >= deadline_ns) {
+			return thread_is_kicked(thread) ? -ERR_KICKED : -ERR_TIMED_OUT;
+		}
+		/* Armed first: a timer that fires before the thread waits would be lost, so it must not fire by itself. */
+		timer_init(&thread->wait.timer, queue_wait_expired, NULL);
+		timer_arm(&thread->wait.timer, deadline_ns);
+	}
+	spinlock_acquire(&queue->lock);
+	int result = queue_wait_locked(queue, thread, seen, out_is_blocked);
+
+	if (*out_is_blocked) {
+		object_ref(&queue->object);
+	}
+	spinlock_release(&queue->lock);
+	if (!*out_is_blocked) {
+		(void)timer_cancel(&thread->wait.timer);
+	}
+	return result;
+}

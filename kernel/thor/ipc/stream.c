@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Streams: see stream.h. */
+#include <thor/ipc/stream.h>
+
+#include <base/assert.h>
+#include <thor/ipc/exchange.h>
+#include <thor/memory/memory.h>
+
+static void lane_destroy(struct object *object)
+{
+	struct stream *stream = lane_of(object)->stream;
+
+	if (atomic_fetch_sub_explicit(&stream->n_lanes, 1, memory_order_acq_rel) == 1) {
+		ASSERT(list_is_empty(&stream->lanes[0].pending));
+		ASSERT(list_is_empty(&stream->lanes[1].pending));
+		heap_free(stream);
+	}
+}
+
+static void lane_abandon(struct object *object)
+{
+	lane_close(lane_of(object));
+}
+
+static const struct object_class lane_class = {
+	.type = HEL_TYPE_LANE,
+	.name = "lane",
+	.rights = HEL_RIGHT_INVOKE | HEL_RIGHT_DERIVE,
+	.destroy = lane_destroy,
+	.abandon = lane_abandon,
+};
+
+int stream_create(struct stream **out_stream)
+{
+	struct stream *stream = heap_allocate(sizeof(*stream));
+
+	if (stream == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	spinlock_init(&stream->lock, LOCK_RANK_STREAM);
+	atomic_init(&stream->n_lanes, 2);
+	for (unsigned side = 0; side < 2; side++) {
+		struct lane *lane = &stream->lanes[side];
+
+		object_init(&lane->object, &lane_class);
+		lane->stream = stream;
+		lane->side = side;
+		list_init(&lane->pending);
+	}
+	*out_stream = stream;
+	return 0;
+}
+
+static struct action *lane_pop_locked(struct lane *lane)
+{
+	struct action *action = LIST_POP_FRONT(&lane->pending, struct action, node);
+
+	if (action != NULL) {
+		action->is_pending = false;
+		lane->n_pending--;
+	}
+	return action;
+}
+
+static void lane_take_all_locked(struct lane *lane, struct list *out_actions)
+{
+	for (;;) {
+		struct action *action = lane_pop_locked(lane);
+
+		if (action == NULL) {
+			return;
+		}
+		list_push_back(out_actions, &action->node);
+	}
+}
+
+static void lane_finish_all(struct list *actions, int error)
+{
+	for (;;) {
+		struct action *action = LIST_POP_FRONT(actions, struct action, node);
+
+		if (action == NULL) {
+			return;
+		}
+		action_finish(action, error, 0);
+	}
+}
+
+void lane_close(struct lane *lane)
+{
+	struct stream *stream = lane->stream;
+	struct list ours, theirs;
+
+	list_init(&ours);
+	list_init(&theirs);
+	spinlock_acquire(&stream->lock);
+	lane->is_closed = true;
+	lane_take_all_locked(lane, &ours);
+	lane_take_all_locked(lane_peer(lane), &theirs);
+	spinlock_release(&stream->lock);
+	lane_finish_all(&ours, -ERR_LANE_SHUTDOWN);
+	lane_finish_all(&theirs, -ERR_END_OF_LANE);
+}
+
+static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)
+{
+	if (atomic_load(&action->exchange->is_cancelled)) {
+		return -ERR_CANCELLED;
+	}
+	if (lane->is_closed) {
+		return -ERR_LANE_SHUTDOWN;
+	}
+	if (lane_peer(lane)->is_closed) {
+		return -ERR_END_OF_LANE;
+	}
+	*out_peer = lane_pop_locked(lane_peer(lane));
+	if (*out_peer != NULL) {
+		return 0;
+	}
+	if (lane->n_pending == LANE_PENDING_MAX) {
+		return -ERR_NO_MEMORY;
+	}
+	action->is_pending = true;
+	lane->n_pending++;
+	list_push_back(&lane->pending, &action->node);
+	return 0;
+}
+
+int lane_submit(struct lane *lane, struct action *action, struct action **out_peer)
+{
+	*out_peer = NULL;
+	object_ref(&lane->object);
+	/* Before the lock and the test for cancellation: exchange_cancel() looks the other way round. */
+	atomic_store(&action->lane, lane);
+	spinlock_acquire(&lane->stream->lock);
+	int error = lane_submit_locked(lane, action, out_peer);
+
+	spinlock_release(&lane->stream->lock);
+	return error;
+}
+
+bool lane_take(struct lane *lane, struct action *action)
+{
+	bool is_ours = false;
+
+	spinlock_acquire(&lane->stream->lock);
+	if (action->is_pending) {
+		action->is_pending = false;
+		list_remove(&action->node);
+		lane->n_pending--;
+		is_ours = true;
+	}
+	spinlock_release(&lane->stream->lock);
+	return is_ours;
+}

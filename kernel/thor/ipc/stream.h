@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams: two lanes that exchange actions.
+ *
+ * Each lane has a queue of actions that wait for a complementary one of the peer, in order. Under the stream's lock at most one
+ * of the two queues is not empty: an action that arrives takes the first of the peer's, or is queued. What the
+ * two then do with each other (copy, hand over a descriptor) happens without the lock, for whoever took both owns them.
+ *
+ * A lane is closed when its last handle goes (in a universe, in an exchange that made the stream, or in flight) or by
+ * hel_lane_shutdown: what is pending on it completes with -ERR_LANE_SHUTDOWN, what is pending on the peer's with
+ * -ERR_END_OF_LANE, and later actions get the same at once.
+ *
+ * Each lane is an object of its own and refers to the stream; the stream is freed with the second one. A lane never refers to the
+ * other lane's object.
+ */
+#ifndef THOR_IPC_STREAM_H
+#define THOR_IPC_STREAM_H
+
+#include <base/list.h>
+#include <thor/object/object.h>
+#include <thor/spinlock.h>
+
+constexpr uint32_t LANE_PENDING_MAX = 4096;
+
+struct action;
+struct stream;
+
+struct lane {
+	struct object object;
+	struct stream *stream; /* immutable */
+	unsigned side;         /* immutable: 0, 1 */
+	struct list pending; /* struct action by node; guarded by the stream's lock, as all below */
+	uint32_t n_pending;
+	bool is_closed;
+};
+
+struct stream {
+	struct spinlock lock;
+	_Atomic uint32_t n_lanes; /* that are not destroyed */
+	struct lane lanes[2];
+};
+
+/** lane_of() - the lane around its object */
+static inline struct lane *lane_of(struct object *object)
+{
+	return container_of(object, struct lane, object);
+}
+
+/** lane_peer() - the other end; borrowed, valid as long as the stream */
+static inline struct lane *lane_peer(struct lane *lane)
+{
+	return &lane->stream->lanes[1 - lane->side];
+}
+
+/** stream_create() - the caller gets one reference to each of its lanes; -ERR_NO_MEMORY */
+MUST_USE int stream_create(struct stream **out_stream);
+
+/** lane_close() - end the stream from this side; no lock held; may be called again */
+void lane_close(struct lane *lane);
+
+/* ---- for exchange.c: the queues of actions */
+
+/**
+ * lane_submit() - put an action onto its lane
+ *
+ * Return: 0: it is pending, or *out_peer is the peer's action that it met, taken off its queue (the caller owns both);
+ * -ERR_LANE_SHUTDOWN, -ERR_END_OF_LANE, -ERR_NO_MEMORY (too many pending), -ERR_CANCELLED: nothing happened.
+ */
+MUST_USE int lane_submit(struct lane *lane, struct action *action, struct action **out_peer);
+
+/** lane_take() - take a pending action back; false: somebody else has taken it */
+bool lane_take(struct lane *lane, struct action *action);
+
+#endif

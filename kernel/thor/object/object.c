@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * References and deferred ends of kernel objects.
+ *
+ * Whenever a count falls to zero the object goes onto this CPU's list of deferred objects and sched_leave() works it off through
+ * object_reap(), where no lock is held and no stack is deep: a universe that closes its descriptors only puts more objects
+ * onto the list. `deferred` keeps an object from being listed twice.
+ *
+ * An object may be listed to be abandoned (handles at zero, references not) while another CPU drops the last reference. So being
+ * listed holds a reference of its own: the list's. It is dropped after the abandon hook, and when it was the last the object is
+ * destroyed right there, which is safe, for object_reap() is the only caller.
+ */
+#include <thor/object/object.h>
+
+#include <base/assert.h>
+#include <thor/cpu.h>
+#include <thor/sched/sched.h>
+
+/* Every CPU counts by itself: 2^48 objects at one a nanosecond take three days of nothing else. */
+static uint64_t object_make_identity(void)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	return (uint64_t)(cpu->index + 1) << 48 | ++cpu->run_queue.n_identities;
+}
+
+void object_init(struct object *object, const struct object_class *class)
+{
+	object->class = class;
+	atomic_init(&object->references, 1);
+	atomic_init(&object->handles, 0);
+	object->deferred_next = NULL;
+	atomic_init(&object->deferred, 0);
+	object->identity = object_make_identity();
+}
+
+void object_abandon_nothing(UNUSED struct object *object)
+{
+}
+
+static void object_list(struct object *object)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	object->deferred_next = cpu->run_queue.deferred;
+	cpu->run_queue.deferred = object;
+	sched_look(cpu);
+}
+
+void object_ref(struct object *object)
+{
+	atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+}
+
+bool object_try_ref(struct object *object)
+{
+	uint32_t references = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+	while (references > 0) {
+		if (atomic_compare_exchange_weak_explicit(&object->references, &references,
+			    references + 1, memory_order_relaxed, memory_order_relaxed)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void object_unref(struct object *object)
+{
+	if (object == NULL) {
+		return;
+	}
+	uint32_t references = atomic_load_explicit(&object->references, memory_order_relaxed);
+
+	ASSERT(references > 0);
+	while (references > 1) {
+		if (atomic_compare_exchange_weak_explicit(&object->references, &references,
+			    references - 1, memory_order_release, memory_order_relaxed)) {
+			return;
+		}
+	}
+	/* The last one: nobody else can make a reference any more. The list gets it. */
+	atomic_thread_fence(memory_order_acquire);
+	object_list(object);
+}
+
+void object_handle_ref(struct object *object)
+{
+	object_ref(object);
+	atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
+}
+
+/* The last handle is gone; the caller's reference goes to the list, which abandons the object. */
+static void object_defer(struct object *object)
+{
+	if (atomic_exchange_explicit(&object->deferred, 1, memory_order_acq_rel) == 0) {
+		object_list(object);
+		return;
+	}
+	object_unref(object);
+}
+
+void object_handle_unref(struct object *object)
+{
+	if (atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel) == 1 &&
+		object->class->abandon != object_abandon_nothing) {
+		object_defer(object);
+		return;
+	}
+	object_unref(object);
+}
+
+static void object_finish(struct object *object)
+{
+	if (atomic_exchange_explicit(&object->deferred, 0, memory_order_acq_rel) != 0 &&
+		atomic_load_explicit(&object->handles, memory_order_acquire) == 0) {
+		object->class->abandon(object);
+	}
+	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) == 1) {
+		object->class->destroy(object);
+	}
+}
+
+bool object_reap(struct cpu *cpu, unsigned budget)
+{
+	if (cpu->run_queue.is_reaping) {
+		return false;
+	}
+	cpu->run_queue.is_reaping = true;
+	while (cpu->run_queue.deferred != NULL && budget-- > 0) {
+		struct object *object = cpu->run_queue.deferred;
+
+		cpu->run_queue.deferred = object->deferred_next;
+		object_finish(object);
+	}
+	cpu->run_queue.is_reaping = false;
+	return cpu->run_queue.deferred != NULL;
+}

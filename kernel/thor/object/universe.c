@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Universes: see universe.h. */
+#include <thor/object/universe.h>
+
+#include <base/assert.h>
+#include <base/string.h>
+#include <thor/memory/memory.h>
+
+struct universe_slot {
+	struct object *object; /* NULL: free */
+	uint32_t rights;
+	uint32_t generation; /* of the descriptor, or of the next one */
+	uint32_t next_free;
+};
+
+struct universe_leaf {
+	struct universe_slot slots[UNIVERSE_LEAF_SLOTS];
+};
+
+constexpr uint32_t UNIVERSE_NO_SLOT = UINT32_MAX;
+constexpr uint32_t UNIVERSE_CLOSE_BATCH = 64;
+
+/*
+ * Index 0 of generation 0 would be HEL_NULL and the last slot of the last generation HEL_THIS: generations start at 1, and the
+ * table is far smaller than 2^32.
+ */
+static hel_handle universe_handle(uint32_t index, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | index;
+}
+
+static struct universe_slot *universe_slot_locked(struct universe *universe, uint32_t index)
+{
+	return &universe->leaves[index / UNIVERSE_LEAF_SLOTS]->slots[index % UNIVERSE_LEAF_SLOTS];
+}
+
+static int universe_grow_directory_locked(struct universe *universe)
+{
+	uint32_t n_leaves_max = universe->n_leaves_max == 0 ? 4 : 2 * universe->n_leaves_max;
+
+	if (n_leaves_max > UNIVERSE_HANDLES_MAX / UNIVERSE_LEAF_SLOTS) {
+		return -ERR_NO_SPACE;
+	}
+	struct universe_leaf **leaves = heap_allocate(n_leaves_max * sizeof(leaves[0]));
+
+	if (leaves == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (universe->n_leaves > 0) {
+		memcpy(leaves, universe->leaves, universe->n_leaves * sizeof(leaves[0]));
+	}
+	heap_free(universe->leaves);
+	universe->leaves = leaves;
+	universe->n_leaves_max = n_leaves_max;
+	return 0;
+}
+
+static int universe_grow_locked(struct universe *universe)
+{
+	if (universe->n_leaves == universe->n_leaves_max) {
+		int error = universe_grow_directory_locked(universe);
+
+		if (error != 0) {
+			return error;
+		}
+	}
+	struct universe_leaf *leaf = heap_allocate(sizeof(*leaf));
+
+	if (leaf == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	uint32_t first = universe->n_leaves * UNIVERSE_LEAF_SLOTS;
+
+	for (uint32_t i = 0; i < UNIVERSE_LEAF_SLOTS; i++) {
+		leaf->slots[i].generation = 1;
+		leaf->slots[i].next_free =
+			i + 1 < UNIVERSE_LEAF_SLOTS ? first + i + 1 : universe->free_head;
+	}
+	universe->leaves[universe->n_leaves++] = leaf;
+	universe->free_head = first;
+	return 0;
+}
+
+static void universe_destroy(struct object *object)
+{
+	struct universe *universe = universe_of(object);
+
+	ASSERT(universe->n_handles == 0);
+	for (uint32_t i = 0; i < universe->n_leaves; i++) {
+		heap_free(universe->leaves[i]);
+	}
+	heap_free(universe->leaves);
+	heap_free(universe);
+}
+
+/* The slot's object, whose handle reference is now the caller's. */
+static struct object *universe_clear_locked(struct universe *universe, uint32_t index)
+{
+	struct universe_slot *slot = universe_slot_locked(universe, index);
+	struct object *object = slot->object;
+
+	slot->object = NULL;
+	slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
+	slot->next_free = universe->free_head;
+	universe->free_head = index;
+	universe->n_handles--;
+	return object;
+}
+
+static bool universe_close_batch(struct universe *universe, uint32_t *index)
+{
+	struct object *objects[UNIVERSE_CLOSE_BATCH];
+	uint32_t n_objects = 0;
+
+	spinlock_acquire(&universe->lock);
+	uint32_t n_slots = universe->n_leaves * UNIVERSE_LEAF_SLOTS;
+
+	while (*index < n_slots && n_objects < UNIVERSE_CLOSE_BATCH) {
+		if (universe_slot_locked(universe, *index)->object != NULL) {
+			objects[n_objects++] = universe_clear_locked(universe, *index);
+		}
+		++*index;
+	}
+	bool is_done = *index >= n_slots;
+
+	spinlock_release(&universe->lock);
+	for (uint32_t i = 0; i < n_objects; i++) {
+		object_handle_unref(objects[i]);
+	}
+	return is_done;
+}
+
+/* No thread and no handle is left: close everything. What that ends is deferred, see object.c. */
+static void universe_abandon(struct object *object)
+{
+	struct universe *universe = universe_of(object);
+	uint32_t index = 0;
+
+	spinlock_acquire(&universe->lock);
+	universe->is_dead = true;
+	spinlock_release(&universe->lock);
+	while (!universe_close_batch(universe, &index)) {
+		continue;
+	}
+}
+
+static const struct object_class universe_class = {
+	.type = HEL_TYPE_UNIVERSE,
+	.name = "universe",
+	.rights = HEL_RIGHT_GRANT | HEL_RIGHT_TAKE | HEL_RIGHT_DERIVE | HEL_RIGHT_READ,
+	.destroy = universe_destroy,
+	.abandon = universe_abandon,
+};
+
+int universe_create(struct universe **out_universe)
+{
+	struct universe *universe = heap_allocate(sizeof(*universe));
+
+	if (universe == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	object_init(&universe->object, &universe_class);
+	spinlock_init(&universe->lock, LOCK_RANK_UNIVERSE);
+	universe->free_head = UNIVERSE_NO_SLOT;
+	*out_universe = universe;
+	return 0;
+}
+
+static int universe_attach_locked(
+	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle)
+{
+	if (universe->is_dead) {
+		return -ERR_ILLEGAL_STATE;
+	}
+	if (universe->free_head == UNIVERSE_NO_SLOT) {
+		int error = universe_grow_locked(universe);
+
+		if (error != 0) {
+			return error;
+		}
+	}
+	uint32_t index = universe->free_head;
+	struct universe_slot *slot = universe_slot_locked(universe, index);
+
+	universe->free_head = slot->next_free;
+	universe->n_handles++;
+	object_handle_ref(object);
+	slot->object = object;
+	slot->rights = rights & object->class->rights;
+	*out_handle = universe_handle(index, slot->generation);
+	return 0;
+}
+
+int universe_attach(
+	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle)
+{
+	spinlock_acquire(&universe->lock);
+	int error = universe_attach_locked(universe, object, rights, out_handle);
+
+	spinlock_release(&universe->lock);
+	return error;
+}
+
+static struct universe_slot *universe_find_locked(struct universe *universe, hel_handle handle)
+{
+	uint32_t index = (uint32_t)handle;
+
+	if (index >= universe->n_leaves * UNIVERSE_LEAF_SLOTS) {
+		return NULL;
+	}
+	struct universe_slot *slot = universe_slot_locked(universe, index);
+
+	if (slot->object == NULL || slot->generation != (uint32_t)(handle >> 32)) {
+		return NULL;
+	}
+	return slot;
+}
+
+int universe_find(struct universe *universe, hel_handle handle, struct descriptor *out_descriptor)
+{
+	int error = -ERR_BAD_HANDLE;
+
+	spinlock_acquire(&universe->lock);
+	struct universe_slot *slot = universe_find_locked(universe, handle);
+
+	if (slot != NULL) {
+		object_ref(slot->object);
+		out_descriptor->object = slot->object;
+		out_descriptor->rights = slot->rights;
+		error = 0;
+	}
+	spinlock_release(&universe->lock);
+	return error;
+}
+
+int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object)
+{
+	struct descriptor descriptor;
+	int error = universe_find(universe, handle, &descriptor);
+
+	if (error != 0) {
+		return error;
+	}
+	if (descriptor.object->class->type != type) {
+		error = -ERR_BAD_TYPE;
+	} else if ((descriptor.rights & rights) != rights) {
+		error = -ERR_NO_RIGHTS;
+	}
+	if (error != 0) {
+		object_unref(descriptor.object);
+		return error;
+	}
+	*out_object = descriptor.object;
+	return 0;
+}
+
+int universe_close(struct universe *universe, hel_handle handle)
+{
+	struct object *object = NULL;
+
+	spinlock_acquire(&universe->lock);
+	if (universe_find_locked(universe, handle) != NULL) {
+		object = universe_clear_locked(universe, (uint32_t)handle);
+	}
+	spinlock_release(&universe->lock);
+	if (object == NULL) {
+		return -ERR_BAD_HANDLE;
+	}
+	object_handle_unref(object);
+	return 0;
+}

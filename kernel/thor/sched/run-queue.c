@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ready threads in order of unfairness.
+ *
+ * The handbook's unfairness of a thread is the sum of s/n over the slices in which it was schedulable, minus the time it ran.
+ * With V = sum of s/n of this CPU, a thread that became schedulable at V0 with unfairness u0 and has run for r has u0 + V - V0 - r.
+ * V is common to all threads of the CPU, so key = u0 - V0 - r orders them, and only the running thread's key changes.
+ */
+#include <thor/sched/sched-internal.h>
+
+#include <base/assert.h>
+
+constexpr unsigned RUN_QUEUE_STEAL_TRIES = 8;
+
+static struct thread *run_queue_thread(struct tree_node *node)
+{
+	return TREE_ENTRY(node, struct thread, ready_node);
+}
+
+static int run_queue_compare(const struct tree_node *a, const struct tree_node *b)
+{
+	const struct thread *thread_a = container_of(a, struct thread, ready_node);
+	const struct thread *thread_b = container_of(b, struct thread, ready_node);
+
+	if (run_queue_is_better(thread_a, thread_b)) {
+		return -1;
+	}
+	return run_queue_is_better(thread_b, thread_a) ? 1 : 0;
+}
+
+bool run_queue_is_better(const struct thread *a, const struct thread *b)
+{
+	/* ready_priority is fixed while a thread is in a tree; `priority` may change at any time. */
+	if (a->ready_priority != b->ready_priority) {
+		return a->ready_priority > b->ready_priority;
+	}
+	return a->key > b->key;
+}
+
+void run_queue_account(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	uint64_t passed_ns = now_ns - queue->counted_until_ns;
+	struct thread *thread = cpu->current;
+	uint32_t n_threads = queue->n_schedulable;
+
+	if ((int64_t)passed_ns <= 0) {
+		return;
+	}
+	queue->counted_until_ns = now_ns;
+	if (thread == NULL) {
+		cpu->statistics.idle_ns += passed_ns;
+		return;
+	}
+	queue->virtual_ns += (int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads);
+	thread->key -= (int64_t)passed_ns;
+	atomic_store_explicit(&thread->statistics.user_ns,
+		atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed) + passed_ns,
+		memory_order_relaxed);
+}
+
+static int64_t run_queue_clamp(int64_t unfairness_ns)
+{
+	if (unfairness_ns > SCHED_UNFAIRNESS_MAX_NS) {
+		return SCHED_UNFAIRNESS_MAX_NS;
+	}
+	return unfairness_ns < -SCHED_UNFAIRNESS_MAX_NS ? -SCHED_UNFAIRNESS_MAX_NS : unfairness_ns;
+}
+
+void run_queue_enter(struct run_queue *queue, struct thread *thread)
+{
+	thread->key = run_queue_clamp(thread->key) - queue->virtual_ns;
+	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
+}
+
+void run_queue_exit(struct run_queue *queue, struct thread *thread)
+{
+	thread->key = run_queue_clamp(thread->key + queue->virtual_ns);
+}
+
+void run_queue_insert(struct run_queue *queue, struct thread *thread)
+{
+	spinlock_acquire(&queue->lock);
+	tree_insert(&queue->ready, &thread->ready_node, run_queue_compare);
+	if (queue->best == NULL || run_queue_is_better(thread, queue->best)) {
+		queue->best = thread;
+	}
+	atomic_fetch_add_explicit(&queue->n_ready, 1, memory_order_relaxed);
+	spinlock_release(&queue->lock);
+}
+
+static void run_queue_remove_locked(struct run_queue *queue, struct thread *thread)
+{
+	if (queue->best == thread) {
+		queue->best = run_queue_thread(tree_next(&thread->ready_node));
+	}
+	tree_remove(&queue->ready, &thread->ready_node);
+	atomic_fetch_sub_explicit(&queue->n_ready, 1, memory_order_relaxed);
+}
+
+/* Whether @best shall run instead of @current. */
+static bool run_queue_displaces(
+	const struct thread *best, const struct thread *current, enum run_queue_demand demand)
+{
+	if (best->ready_priority != current->ready_priority) {
+		return best->ready_priority > current->ready_priority;
+	}
+	switch (demand) {
+	case RUN_QUEUE_ANY: return true;
+	case RUN_QUEUE_BETTER: return best->key > current->key;
+	case RUN_QUEUE_MUCH_BETTER: return best->key - current->key > (int64_t)SCHED_GRANULARITY_NS;
+	}
+	UNREACHABLE();
+}
+
+struct thread *run_queue_take_best(struct run_queue *queue)
+{
+	if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0) {
+		return NULL;
+	}
+	spinlock_acquire(&queue->lock);
+	struct thread *thread = queue->best;
+
+	if (thread != NULL) {
+		run_queue_remove_locked(queue, thread);
+	}
+	spinlock_release(&queue->lock);
+	return thread;
+}
+
+struct thread *run_queue_take_instead(
+	struct run_queue *queue, const struct thread *current, enum run_queue_demand demand)
+{
+	if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0) {
+		return NULL;
+	}
+	spinlock_acquire(&queue->lock);
+	struct thread *best = queue->best;
+
+	if (best != NULL && !run_queue_displaces(best, current, demand)) {
+		best = NULL;
+	}
+	if (best != NULL) {
+		run_queue_remove_locked(queue, best);
+	}
+	spinlock_release(&queue->lock);
+	return best;
+}
+
+uint64_t run_queue_slice_ns(struct run_queue *queue, const struct thread *current)
+{
+	uint64_t slice_ns = HEL_DEADLINE_NEVER;
+
+	if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0) {
+		return slice_ns;
+	}
+	spinlock_acquire(&queue->lock);
+	const struct thread *best = queue->best;
+
+	if (best != NULL && best->ready_priority >= current->ready_priority) {
+		int64_t lead_ns = current->key - best->key;
+
+		slice_ns = SCHED_GRANULARITY_NS + (lead_ns > 0 ? (uint64_t)lead_ns : 0);
+	}
+	spinlock_release(&queue->lock);
+	return slice_ns;
+}
+
+struct thread *run_queue_steal(struct run_queue *victim, uint32_t index)
+{
+	struct thread *thread;
+	unsigned n_tries = 0;
+
+	if (!spinlock_try_acquire(&victim->lock)) {
+		return NULL;
+	}
+	for (thread = victim->best; thread != NULL;
+		thread = run_queue_thread(tree_next(&thread->ready_node))) {
+		uint64_t affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
+
+		if ((affinity >> index & 1) != 0) {
+			break;
+		}
+		if (++n_tries == RUN_QUEUE_STEAL_TRIES) {
+			thread = NULL;
+			break;
+		}
+	}
+	if (thread != NULL) {
+		run_queue_remove_locked(victim, thread);
+		run_queue_exit(victim, thread);
+	}
+	spinlock_release(&victim->lock);
+	return thread;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way out of the kernel, and the choice of who runs.
+ *
+ * Where a woken thread goes:
+ *   - to the inbox of the CPU it is still on (its context is not saved yet), else
+ *   - into this CPU's hand-off slot, until it is known whether the current thread blocks. If it does, the woken one runs at once and
+ *     goes on with the rest of the slice: a request and its answer are two kernel entries, without tree or timer. The slice
+ *     bounds what two threads that hand over to each other can take from a third.
+ *   - If the current thread goes on, or the slot is taken: to an idle CPU (the last one it ran on if possible), else into
+ *     this CPU's tree.
+ *
+ * An idle CPU sets its bit in sched_idle_mask, then looks for work elsewhere; who inserts into a tree looks at the mask
+ * afterwards. Both are sequentially consistent, so a ready thread and an idle CPU do not miss each other.
+ */
+#include <thor/sched/sched-internal.h>
+
+#include <base/assert.h>
+#include <thor/irq/irq.h>
+#include <thor/memory/memory.h>
+#include <thor/memory/space.h>
+#include <thor/time/random.h>
+
+constexpr unsigned SCHED_ROUNDS_MAX = 16; /* of due work before interrupts get their turn */
+constexpr unsigned SCHED_REAP_BATCH = 32;
+constexpr unsigned SCHED_EXPIRE_BATCH = 32;
+constexpr uint64_t SCHED_PAUSE_NS = 200'000;
+
+static _Atomic uint64_t sched_idle_mask;
+
+void sched_init_cpu(struct cpu *cpu)
+{
+	struct run_queue *queue = &cpu->run_queue;
+
+	spinlock_init(&queue->lock, LOCK_RANK_RUN_QUEUE);
+	tree_init(&queue->ready);
+	queue->best = NULL;
+	atomic_init(&queue->n_ready, 0);
+	atomic_init(&queue->inbox, NULL);
+	atomic_init(&queue->needs_look, false);
+	queue->handoff = NULL;
+	queue->virtual_ns = 0;
+	queue->n_schedulable = 0;
+	queue->is_yielding = false;
+	queue->counted_until_ns = arch_clock_ns();
+	queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	queue->timer_set_ns = HEL_DEADLINE_NEVER;
+	queue->deferred = NULL;
+	queue->is_reaping = false;
+	timer_heap_init(&cpu->timers);
+}
+
+static uint64_t sched_bit(const struct cpu *cpu)
+{
+	return (uint64_t)1 << cpu->index;
+}
+
+static bool sched_may_run_on(struct thread *thread, const struct cpu *cpu)
+{
+	return (atomic_load_explicit(&thread->affinity, memory_order_relaxed) & sched_bit(cpu)) !=
+		0;
+}
+
+/* ---- placing ready threads ------------------------------------------------------------------------------ */
+
+static void sched_push(struct cpu *target, struct thread *thread)
+{
+	struct thread *head = atomic_load_explicit(&target->run_queue.inbox, memory_order_relaxed);
+
+	do {
+		thread->inbox_next = head;
+	} while (!atomic_compare_exchange_weak(&target->run_queue.inbox, &head, thread));
+	sched_look(target);
+	if (head == NULL && target != arch_this_cpu()) {
+		arch_send_reschedule(target);
+	}
+}
+
+/* An idle CPU out of @allowed, which is then no longer marked idle; NULL: none. */
+static struct cpu *sched_claim_idle(uint64_t allowed, uint32_t preferred)
+{
+	for (;;) {
+		uint64_t idle = atomic_load(&sched_idle_mask) & allowed;
+
+		if (idle == 0) {
+			return NULL;
+		}
+		uint32_t index =
+			(idle >> preferred & 1) != 0 ? preferred : (uint32_t)__builtin_ctzll(idle);
+		uint64_t bit = (uint64_t)1 << index;
+
+		if ((atomic_fetch_and(&sched_idle_mask, ~bit) & bit) != 0) {
+			return cpu_table[index];
+		}
+	}
+}
+
+static void sched_insert_here(struct cpu *cpu, struct thread *thread)
+{
+	run_queue_account(cpu, arch_clock_ns());
+	run_queue_enter(&cpu->run_queue, thread);
+	uint64_t affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
+
+	/* From here on another CPU may run it. */
+	run_queue_insert(&cpu->run_queue, thread);
+	sched_look(cpu);
+	atomic_thread_fence(memory_order_seq_cst);
+	struct cpu *idle = sched_claim_idle(affinity & ~sched_bit(cpu), cpu->index);
+
+	if (idle != NULL) {
+		sched_look(idle);
+		arch_send_reschedule(idle);
+	}
+}
+
+/* The thread is RUNNABLE, on no CPU and in no queue. */
+static void sched_place(struct cpu *cpu, struct thread *thread)
+{
+	uint64_t affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
+	struct cpu *idle = sched_claim_idle(affinity & ~sched_bit(cpu), thread->last_cpu);
+
+	if (idle != NULL) {
+		sched_push(idle, thread);
+	} else if (sched_may_run_on(thread, cpu)) {
+		sched_insert_here(cpu, thread);
+	} else {
+		/* set_affinity makes sure that there is one */
+		for (uint32_t i = 0; i < cpu_count; i++) {
+			if (sched_may_run_on(thread, cpu_table[i])) {
+				sched_push(cpu_table[i], thread);
+				return;
+			}
+		}
+		sched_insert_here(cpu, thread);
+	}
+}
+
+void sched_wake(struct thread *thread)
+{
+	struct cpu *cpu = arch_this_cpu();
+	struct cpu *on_cpu = atomic_load_explicit(&thread->on_cpu, memory_order_acquire);
+
+	if (on_cpu != NULL) {
+		sched_push(on_cpu, thread);
+	} else if (cpu->run_queue.handoff == NULL && sched_may_run_on(thread, cpu)) {
+		cpu->run_queue.handoff = thread;
+		sched_look(cpu);
+	} else {
+		sched_place(cpu, thread);
+	}
+}
+
+void sched_poke(struct thread *thread)
+{
+	struct cpu *on_cpu = atomic_load(&thread->on_cpu);
+
+	if (on_cpu != NULL && on_cpu != arch_this_cpu()) {
+		sched_look(on_cpu);
+		arch_send_reschedule(on_cpu);
+	}
+}
+
+void sched_yield_current(struct cpu *cpu)
+{
+	cpu->run_queue.is_yielding = true;
+	sched_look(cpu);
+}
+
+bool sched_should_pause(uint64_t since_ns)
+{
+	return arch_clock_ns() - since_ns > SCHED_PAUSE_NS;
+}
+
+static void sched_drain_inbox(struct cpu *cpu)
+{
+	struct thread *in_order = NULL;
+	struct thread *thread;
+
+	if (atomic_load_explicit(&cpu->run_queue.inbox, memory_order_relaxed) == NULL) {
+		return;
+	}
+	thread = atomic_exchange(&cpu->run_queue.inbox, NULL);
+	while (thread != NULL) {
+		struct thread *next = thread->inbox_next;
+
+		thread->inbox_next = in_order;
+		in_order = thread;
+		thread = next;
+	}
+	while (in_order != NULL) {
+		thread = in_order;
+		in_order = thread->inbox_next;
+		if (cpu->run_queue.handoff == NULL && sched_may_run_on(thread, cpu)) {
+			cpu->run_queue.handoff = thread;
+		} else {
+			sched_place(cpu, thread);
+		}
+	}
+}
+
+/* ---- leaving ---------------------------------------------------------------------------------------------- */
+
+void sched_put_current(struct cpu *cpu)
+{
+	struct thread *thread = cpu->current;
+
+	run_queue_exit(&cpu->run_queue, thread);
+	arch_context_leave(thread);
+	cpu->current = NULL;
+	atomic_store(&thread->on_cpu, NULL);
+}
+
+static void sched_switch_to(struct cpu *cpu, struct thread *thread)
+{
+	ASSERT(atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNABLE);
+	thread->last_cpu = cpu->index;
+	atomic_store_explicit(&thread->statistics.n_switches,
+		atomic_load_explicit(&thread->statistics.n_switches, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	cpu->statistics.n_switches++;
+	cpu->current = thread;
+	atomic_store_explicit(&thread->on_cpu, cpu, memory_order_relaxed);
+	atomic_store(&thread->state, THREAD_RUNNING);
+	if (thread->wait.finish != NULL) {
+		void (*finish)(struct thread *thread) = thread->wait.finish;
+
+		thread->wait.finish = NULL;
+		finish(thread);
+	}
+}
+
+static void sched_migrate_current(struct cpu *cpu)
+{
+	struct thread *thread = cpu->current;
+
+	if (sched_may_run_on(thread, cpu)) {
+		return;
+	}
+	sched_put_current(cpu);
+	atomic_store(&thread->state, THREAD_RUNNABLE);
+	sched_place(cpu, thread);
+}
+
+/* What others want of the current thread. It may not be current any more afterwards. */
+static void sched_attend(struct cpu *cpu)
+{
+	struct thread *thread = cpu->current;
+	uint32_t attention = atomic_load(&thread->attention);
+
+	if ((attention & THREAD_ATTENTION_KILL) != 0) {
+		thread_terminate_current(cpu);
+		return;
+	}
+	atomic_fetch_and(&thread->attention, ~(attention & THREAD_ATTENTION_EXIT));
+	if ((attention & THREAD_ATTENTION_KICK) != 0) {
+		bounce_deliver_kick(thread);
+	}
+	if ((attention & THREAD_ATTENTION_INTERRUPT) != 0) {
+		thread_stop_interrupted(cpu);
+	} else if ((attention & THREAD_ATTENTION_MIGRATE) != 0) {
+		sched_migrate_current(cpu);
+	}
+}
+
+static void sched_do_due(struct cpu *cpu, uint64_t now_ns)
+{
+	if (object_reap(cpu, SCHED_REAP_BATCH)) {
+		sched_look(cpu);
+	}
+	timer_heap_expire(&cpu->timers, now_ns, SCHED_EXPIRE_BATCH);
+	if (atomic_load_explicit(&cpu->timers.first_ns, memory_order_relaxed) <= now_ns) {
+		sched_look(cpu);
+	}
+	sched_drain_inbox(cpu);
+}
+
+static struct thread *sched_steal(struct cpu *cpu)
+{
+	for (uint32_t i = 1; i < cpu_count; i++) {
+		struct cpu *victim = cpu_table[(cpu->index + i) % cpu_count];
+
+		if (victim == NULL || atomic_load(&victim->run_queue.n_ready) == 0) {
+			continue;
+		}
+		struct thread *thread = run_queue_steal(&victim->run_queue, cpu->index);
+
+		if (thread != NULL) {
+			run_queue_enter(&cpu->run_queue, thread);
+			return thread;
+		}
+	}
+	return NULL;
+}
+
+/* No thread is current: the hand-off within the slice, else the best, else somebody else's. */
+static struct thread *sched_choose_next(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	struct thread *handoff = queue->handoff;
+
+	queue->is_yielding = false;
+	if (handoff != NULL) {
+		queue->handoff = NULL;
+		run_queue_enter(queue, handoff);
+		if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0 ||
+			now_ns < queue->slice_end_ns) {
+			struct thread *urgent =
+				run_queue_take_instead(queue, handoff, RUN_QUEUE_MUCH_BETTER);
+
+			if (urgent == NULL) {
+				return handoff;
+			}
+			run_queue_insert(queue, handoff);
+			queue->slice_end_ns = HEL_DEADLINE_NEVER;
+			return urgent;
+		}
+		run_queue_insert(queue, handoff);
+	}
+	queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	struct thread *best = run_queue_take_best(queue);
+
+	return best != NULL ? best : sched_steal(cpu);
+}
+
+/* The current thread can go on: does it? */
+static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	struct thread *current = cpu->current;
+	enum run_queue_demand demand = RUN_QUEUE_MUCH_BETTER;
+
+	if (queue->handoff != NULL) {
+		struct thread *handoff = queue->handoff;
+
+		queue->handoff = NULL;
+		sched_place(cpu, handoff);
+	}
+	if (queue->is_yielding) {
+		demand = RUN_QUEUE_ANY;
+	} else if (now_ns >= queue->slice_end_ns) {
+		demand = RUN_QUEUE_BETTER;
+		queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	}
+	queue->is_yielding = false;
+	struct thread *next = run_queue_take_instead(queue, current, demand);
+
+	if (next == NULL) {
+		return;
+	}
+	sched_put_current(cpu);
+	atomic_store(&current->state, THREAD_RUNNABLE);
+	sched_place(cpu, current);
+	queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	sched_switch_to(cpu, next);
+}
+
+static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	uint32_t n_ready = atomic_load_explicit(&queue->n_ready, memory_order_relaxed);
+	uint64_t wanted_ns = atomic_load_explicit(&cpu->timers.first_ns, memory_order_relaxed);
+
+	queue->n_schedulable = n_ready + (cpu->current != NULL);
+	if (n_ready == 0 || cpu->current == NULL) {
+		queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	} else {
+		uint64_t slice_ns = run_queue_slice_ns(queue, cpu->current);
+
+		if (slice_ns != HEL_DEADLINE_NEVER) {
+			queue->slice_end_ns = min_u64(queue->slice_end_ns, now_ns + slice_ns);
+		}
+		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
+	}
+	/* Work is left that had to make room for interrupts. */
+	if (atomic_load_explicit(&queue->needs_look, memory_order_relaxed)) {
+		wanted_ns = now_ns;
+	}
+	if (wanted_ns < queue->timer_set_ns) {
+		queue->timer_set_ns = wanted_ns;
+		arch_timer_set(wanted_ns);
+	}
+}
+
+/* One round of what is due; true: the current thread (or none) may be left to. */
+static bool sched_round(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+
+	run_queue_account(cpu, now_ns);
+	if (cpu->current != NULL && atomic_load(&cpu->current->state) != THREAD_RUNNING) {
+		sched_put_current(cpu);
+	}
+	if (atomic_exchange(&queue->needs_look, false)) {
+		sched_do_due(cpu, now_ns);
+	}
+	if (cpu->current != NULL) {
+		sched_reconsider(cpu, now_ns);
+	} else {
+		struct thread *next = sched_choose_next(cpu, now_ns);
+
+		if (next != NULL) {
+			sched_switch_to(cpu, next);
+		}
+	}
+	if (cpu->current != NULL &&
+		(atomic_load(&cpu->current->attention) & THREAD_ATTENTION_EXIT) != 0) {
+		sched_attend(cpu);
+		return false;
+	}
+	return !atomic_load_explicit(&queue->needs_look, memory_order_relaxed);
+}
+
+/* Nothing to run: returns if something turned up on the way. */
+static void sched_idle(struct cpu *cpu, uint64_t now_ns)
+{
+	atomic_fetch_or(&sched_idle_mask, sched_bit(cpu));
+	struct thread *thread = sched_steal(cpu);
+
+	if (thread != NULL) {
+		atomic_fetch_and(&sched_idle_mask, ~sched_bit(cpu));
+		sched_switch_to(cpu, thread);
+		return;
+	}
+	/* Do not keep a dead process's memory until something else runs here. */
+	if (cpu->active_space != NULL &&
+		atomic_load_explicit(&cpu->active_space->object.references, memory_order_relaxed) ==
+			1) {
+		space_activate(NULL);
+	}
+	sched_set_timer(cpu, now_ns);
+	arch_idle();
+}
+
+static NORETURN void sched_leave_slowly(struct cpu *cpu)
+{
+	for (;;) {
+		uint64_t now_ns = arch_clock_ns();
+
+		for (unsigned n_rounds = 0; n_rounds < SCHED_ROUNDS_MAX; n_rounds++) {
+			if (sched_round(cpu, now_ns)) {
+				break;
+			}
+			now_ns = arch_clock_ns();
+		}
+		struct thread *thread = cpu->current;
+
+		if (thread == NULL) {
+			sched_idle(cpu, now_ns);
+		} else if (atomic_load(&thread->state) == THREAD_RUNNING &&
+			(atomic_load_explicit(&thread->attention, memory_order_relaxed) &
+				THREAD_ATTENTION_EXIT) == 0) {
+			sched_set_timer(cpu, now_ns);
+			space_activate(thread->space);
+			arch_enter_user(thread);
+		}
+	}
+}
+
+NORETURN void sched_leave(void)
+{
+	struct cpu *cpu = arch_this_cpu();
+	struct thread *thread = cpu->current;
+
+	if (likely(thread != NULL &&
+		    atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING &&
+		    (atomic_load_explicit(&thread->attention, memory_order_relaxed) &
+			    THREAD_ATTENTION_EXIT) == 0 &&
+		    !atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed))) {
+		arch_enter_user(thread);
+	}
+	sched_leave_slowly(cpu);
+}
+
+NORETURN void thor_enter_interrupt(uint32_t kinds, uint32_t device_vector)
+{
+	struct cpu *cpu = arch_this_cpu();
+
+	cpu->statistics.n_interrupts++;
+	if (cpu->current == NULL) {
+		atomic_fetch_and(&sched_idle_mask, ~sched_bit(cpu));
+	}
+	if ((kinds & ARCH_INTERRUPT_TIMER) != 0) {
+		cpu->run_queue.timer_set_ns = HEL_DEADLINE_NEVER;
+	}
+	if ((kinds & ARCH_INTERRUPT_DEVICE) != 0) {
+		random_stir(arch_clock_ns());
+		irq_dispatch(cpu, device_vector);
+	}
+	sched_look(cpu);
+	sched_leave();
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: life cycle, waiting and waking. See thread.h for the states and their rules. */
+#include <thor/sched/thread.h>
+
+#include <base/assert.h>
+#include <thor/memory/memory.h>
+#include <thor/object/token.h>
+#include <thor/object/universe.h>
+#include <thor/sched/observe.h>
+#include <thor/sched/sched.h>
+
+static _Atomic uint32_t thread_n_alive;
+
+uint32_t thread_count(void)
+{
+	return atomic_load_explicit(&thread_n_alive, memory_order_relaxed);
+}
+
+/* ---- creation and end ------------------------------------------------------------------------------------- */
+
+/* What a thread holds while it lives; also for a half-built one. */
+static void thread_release(struct thread *thread)
+{
+	if (thread->universe != NULL) {
+		object_handle_unref(&thread->universe->object);
+		thread->universe = NULL;
+	}
+	if (thread->space != NULL) {
+		object_unref((struct object *)thread->space);
+		thread->space = NULL;
+	}
+	if (thread->bounce.page != NULL) {
+		thread->bounce.page = NULL;
+		frame_unref(thread->bounce.page_phys);
+	}
+	arch_context_deinit(&thread->arch);
+	atomic_fetch_sub_explicit(&thread_n_alive, 1, memory_order_relaxed);
+}
+
+static void thread_destroy(struct object *object)
+{
+	struct thread *thread = thread_of(object);
+
+	/* A started thread refers to itself until it has terminated. */
+	if (atomic_load(&thread->state) != THREAD_TERMINATED) {
+		ASSERT(!atomic_load(&thread->is_started));
+		thread_release(thread);
+	}
+	ASSERT(thread->observer == NULL);
+	heap_free(thread);
+}
+
+/* Nobody can resume it any more. */
+static void thread_abandon(struct object *object)
+{
+	struct thread *thread = thread_of(object);
+
+	if (atomic_load(&thread->state) == THREAD_STOPPED && atomic_load(&thread->is_started)) {
+		thread_kill(thread);
+	}
+}
+
+static const struct object_class thread_class = {
+	.type = HEL_TYPE_THREAD,
+	.name = "thread",
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_WAIT | HEL_RIGHT_SIGNAL |
+		HEL_RIGHT_MANAGE | HEL_RIGHT_DERIVE,
+	.destroy = thread_destroy,
+	.abandon = thread_abandon,
+};
+
+static int thread_init_bounce(struct thread *thread, const struct thread_options *options)
+{
+	uint64_t phys;
+
+	if (options->bounce_page == NULL) {
+		return 0;
+	}
+	int error = memory_get_frame(options->bounce_page, 0, true, &phys);
+
+	if (error != 0) {
+		return error;
+	}
+	thread->bounce.page_phys = phys;
+	thread->bounce.page = arch_phys_to_virt(phys);
+	thread->bounce.address = options->bounce_address;
+	thread->bounce.entries = options->bounce;
+	arch_context_set_bounce(&thread->arch, thread->bounce.page, &thread->bounce.entries);
+	arch_context_set_gs_base(&thread->arch, options->bounce_address);
+	return 0;
+}
+
+static void thread_init_fields(struct thread *thread)
+{
+	object_init(&thread->object, &thread_class);
+	atomic_init(&thread->state, THREAD_STOPPED);
+	atomic_init(&thread->affinity, UINT64_MAX);
+	thread->last_cpu = arch_this_cpu()->index;
+	spinlock_init(&thread->observe_lock, LOCK_RANK_OBSERVE);
+	tree_node_init(&thread->ready_node);
+	list_node_init(&thread->wait.node);
+	timer_init(&thread->wait.timer, NULL, NULL);
+	credentials_make(&thread->credentials);
+}
+
+int thread_create(const struct thread_options *options, struct thread **out_thread)
+{
+	struct thread *thread = heap_allocate(sizeof(*thread));
+
+	if (thread == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	thread_init_fields(thread);
+	int error = arch_context_init(
+		&thread->arch, options->ip, options->sp, options->argument, options->tls_base);
+
+	if (error != 0) {
+		heap_free(thread);
+		return error;
+	}
+	atomic_fetch_add_explicit(&thread_n_alive, 1, memory_order_relaxed);
+	error = thread_init_bounce(thread, options);
+	if (error != 0) {
+		object_unref(&thread->object);
+		return error;
+	}
+	thread->universe = options->universe;
+	object_handle_ref(&thread->universe->object);
+	thread->space = options->space;
+	object_ref((struct object *)thread->space);
+	*out_thread = thread;
+	return 0;
+}
+
+void thread_terminate_current(struct cpu *cpu)
+{
+	struct thread *thread = cpu->current;
+
+	sched_put_current(cpu);
+	observe_record(thread, THREAD_TERMINATED, HEL_OBSERVE_TERMINATED, NULL);
+	thread_release(thread);
+	object_unref(&thread->object);
+}
+
+/* ---- transitions by others ---------------------------------------------------------------------------------- */
+
+/* STOPPED -> RUNNABLE, unless it is in another state; waits for the end of an examination. */
+static bool thread_leave_stopped(struct thread *thread)
+{
+	enum thread_state state = THREAD_STOPPED;
+
+	while (!atomic_compare_exchange_strong(&thread->state, &state, THREAD_RUNNABLE)) {
+		if (state != THREAD_EXAMINED) {
+			return false;
+		}
+		state = THREAD_STOPPED;
+		arch_pause();
+	}
+	return true;
+}
+
+int thread_start(struct thread *thread)
+{
+	if (atomic_exchange(&thread->is_started, true)) {
+		return -ERR_ILLEGAL_STATE;
+	}
+	object_ref(&thread->object);
+	if (thread_leave_stopped(thread)) {
+		sched_wake(thread);
+	}
+	return 0;
+}
+
+int thread_resume(struct thread *thread)
+{
+	if (!atomic_load(&thread->is_started) || !thread_leave_stopped(thread)) {
+		return -ERR_ILLEGAL_STATE;
+	}
+	sched_wake(thread);
+	return 0;
+}
+
+void thread_kill(struct thread *thread)
+{
+	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KILL);
+	/* A thread that never ran terminates like all others, on a CPU. */
+	if (!atomic_exchange(&thread->is_started, true)) {
+		object_ref(&thread->object);
+	}
+	if (thread_wake(thread, -ERR_KICKED)) {
+		return;
+	}
+	if (thread_leave_stopped(thread)) {
+		sched_wake(thread);
+		return;
+	}
+	sched_poke(thread);
+}
+
+int thread_interrupt(struct thread *thread)
+{
+	if (atomic_load(&thread->state) == THREAD_TERMINATED) {
+		return -ERR_THREAD_TERMINATED;
+	}
+	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_INTERRUPT);
+	if (!thread_wake(thread, THREAD_WAIT_RESTART)) {
+		sched_poke(thread);
+	}
+	return 0;
+}
+
+int thread_kick(struct thread *thread)
+{
+	if (atomic_load(&thread->state) == THREAD_TERMINATED) {
+		return -ERR_THREAD_TERMINATED;
+	}
+	if (thread->bounce.page != NULL) {
+		atomic_store((_Atomic uint32_t *)&thread->bounce.page->pending, 1);
+		atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KICK);
+	} else {
+		atomic_fetch_or(&thread->attention, THREAD_ATTENTION_LATCH);
+	}
+	if (thread_wake(thread, -ERR_KICKED)) {
+		atomic_fetch_and(&thread->attention, ~(uint32_t)THREAD_ATTENTION_LATCH);
+	} else if (thread->bounce.page != NULL) {
+		sched_poke(thread);
+	}
+	return 0;
+}
+
+int thread_examine(struct thread *thread)
+{
+	enum thread_state state = THREAD_STOPPED;
+
+	while (!atomic_compare_exchange_strong(&thread->state, &state, THREAD_EXAMINED)) {
+		if (state != THREAD_EXAMINED) {
+			return -ERR_ILLEGAL_STATE;
+		}
+		state = THREAD_STOPPED;
+		arch_pause();
+	}
+	return 0;
+}
+
+void thread_examine_end(struct thread *thread)
+{
+	atomic_store(&thread->state, THREAD_STOPPED);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------- */
+
+bool thread_is_kicked(struct thread *thread)
+{
+	if (thread->bounce.page != NULL) {
+		return atomic_load((_Atomic uint32_t *)&thread->bounce.page->pending) != 0 ||
+			(atomic_load(&thread->attention) & THREAD_ATTENTION_KICK) != 0;
+	}
+	if ((atomic_load_explicit(&thread->attention, memory_order_relaxed) &
+		    THREAD_ATTENTION_LATCH) == 0) {
+		return false;
+	}
+	return (atomic_fetch_and(&thread->attention, ~(uint32_t)THREAD_ATTENTION_LATCH) &
+		       THREAD_ATTENTION_LATCH) != 0;
+}
+
+bool thread_begin_wait(struct thread *thread, int *out_result)
+{
+	enum thread_state state = THREAD_WAITING;
+	int result = 0;
+
+	atomic_store(&thread->state, THREAD_WAITING);
+	if (thread_is_kicked(thread)) {
+		result = -ERR_KICKED;
+	} else if ((atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) != 0) {
+		result = THREAD_WAIT_RESTART;
+	} else {
+		return true;
+	}
+	/* Unless somebody has woken it meanwhile, which counts as a wait. */
+	if (atomic_compare_exchange_strong(&thread->state, &state, THREAD_RUNNING)) {
+		*out_result = result;
+		return false;
+	}
+	return true;
+}
+
+bool thread_wake(struct thread *thread, int result)
+{
+	enum thread_state state = THREAD_WAITING;
+
+	if (!atomic_compare_exchange_strong(&thread->state, &state, THREAD_RUNNABLE)) {
+		return false;
+	}
+	thread->wait.result = result;
+	sched_wake(thread);
+	return true;
+}
+
+/* ---- stopping -------------------------------------------------------------------------------------------------- */
+
+static void thread_stop(struct cpu *cpu, enum hel_observation kind, const struct hel_fault *fault)
+{
+	struct thread *thread = cpu->current;
+
+	object_ref(&thread->object);
+	sched_put_current(cpu);
+	observe_record(thread, THREAD_STOPPED, kind, fault);
+	/* A kill that came before we were stopped found no wait and no stop. */
+	if ((atomic_load(&thread->attention) & THREAD_ATTENTION_KILL) != 0 &&
+		thread_leave_stopped(thread)) {
+		sched_wake(thread);
+	} else if (atomic_load(&thread->object.handles) == 0) {
+		thread_kill(thread);
+	}
+	object_unref(&thread->object);
+}
+
+void thread_stop_current(enum hel_observation kind, const struct hel_fault *fault)
+{
+	thread_stop(arch_this_cpu(), kind, fault);
+}
+
+void thread_stop_interrupted(struct cpu *cpu)
+{
+	thread_stop(cpu, HEL_OBSERVE_INTERRUPTED, NULL);
+}
+
+void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
+{
+	enum thread_state state = atomic_load_explicit(&thread->state, memory_order_relaxed);
+
+	*out_stats = (struct hel_thread_stats){
+		.user_ns = atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed),
+		.kernel_ns =
+			atomic_load_explicit(&thread->statistics.kernel_ns, memory_order_relaxed),
+		.n_switches =
+			atomic_load_explicit(&thread->statistics.n_switches, memory_order_relaxed),
+		.n_faults =
+			atomic_load_explicit(&thread->statistics.n_faults, memory_order_relaxed),
+		.state = state == THREAD_EXAMINED ? THREAD_STOPPED : state,
+		.cpu = thread->last_cpu,
+	};
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Dispatch of hel calls, and the decoding they share. See call.h. */
+#include <thor/syscall/call.h>
+
+#include <thor/cpu.h>
+#include <thor/sched/sched.h>
+
+typedef int (*call_fn)(struct call *call);
+
+/* A call of the list without a function does not link. */
+static const call_fn call_table[] = {
+#define HEL_CALL(number, name, n_arguments) [number] = call_##name,
+#include <abi/hel/calls.def>
+#undef HEL_CALL
+};
+
+NORETURN void thor_enter_call(struct thread *thread)
+{
+	uint32_t number = arch_call_number(&thread->arch) - HEL_CALL_BASE;
+	struct call call = {.thread = thread};
+	int result = -ERR_ILLEGAL_SYSCALL;
+
+	arch_this_cpu()->statistics.n_calls++;
+	if (likely(number < ARRAY_SIZE(call_table) && call_table[number] != NULL)) {
+		result = call_table[number](&call);
+	}
+	if (likely(result <= 0)) {
+		arch_call_return(&thread->arch, result, call.value);
+	} else if (result == CALL_RESTART) {
+		arch_call_restart(&thread->arch);
+	}
+	sched_leave();
+}
+
+int call_find_universe(
+	struct call *call, hel_handle handle, uint32_t rights, struct universe **out_universe)
+{
+	struct object *object;
+
+	if (handle == HEL_THIS) {
+		*out_universe = call->thread->universe;
+		object_ref(&call->thread->universe->object);
+		return 0;
+	}
+	int error =
+		universe_lookup(call->thread->universe, handle, HEL_TYPE_UNIVERSE, rights, &object);
+
+	if (error == 0) {
+		*out_universe = universe_of(object);
+	}
+	return error;
+}
+
+int call_find_space(struct call *call, hel_handle handle, uint32_t rights, struct space **out_space)
+{
+	struct object *object;
+
+	if (handle == HEL_THIS) {
+		*out_space = call->thread->space;
+		object_ref((struct object *)call->thread->space);
+		return 0;
+	}
+	int error =
+		universe_lookup(call->thread->universe, handle, HEL_TYPE_SPACE, rights, &object);
+
+	if (error == 0) {
+		*out_space = (struct space *)object;
+	}
+	return error;
+}
+
+int call_find_thread(
+	struct call *call, hel_handle handle, uint32_t rights, struct thread **out_thread)
+{
+	struct object *object;
+
+	if (handle == HEL_THIS) {
+		*out_thread = call->thread;
+		object_ref(&call->thread->object);
+		return 0;
+	}
+	int error =
+		universe_lookup(call->thread->universe, handle, HEL_TYPE_THREAD, rights, &object);
+
+	if (error == 0) {
+		*out_thread = thread_of(object);
+	}
+	return error;
+}
+
+int call_check_authority(struct call *call, unsigned index, uint32_t rights)
+{
+	struct object *object;
+	int error = call_lookup(call, index, HEL_TYPE_AUTHORITY, rights, &object);
+
+	if (error == 0) {
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_return_object(struct call *call, struct object *object)
+{
+	int error = universe_attach(call->thread->universe, object, HEL_RIGHTS_ALL, &call->value);
+
+	object_unref(object);
+	return error;
+}

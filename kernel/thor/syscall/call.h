@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hel calls: what every one of them has in common.
+ *
+ * A call first decodes its arguments (handles into objects, structures into local copies, ranges), changing nothing that
+ * anybody sees, then acts. Its function returns 0 or -ERR_X, which goes to the caller together with `value`, or one of
+ * the positive results below. All user memory is read once.
+ */
+#ifndef THOR_SYSCALL_CALL_H
+#define THOR_SYSCALL_CALL_H
+
+#include <abi/hel/hel.h>
+#include <thor/arch.h>
+#include <thor/object/universe.h>
+#include <thor/sched/thread.h>
+
+/* The thread waits (or has ended); its result is set when it runs on. */
+constexpr int CALL_BLOCKED = 2;
+/* The call is to be made again, after interrupts and others had their turn. */
+constexpr int CALL_RESTART = THREAD_WAIT_RESTART;
+
+struct call {
+	struct thread *thread;
+	uint64_t value; /* second result; written to the caller also with an error */
+};
+
+/** call_argument() - argument @index, 0 to 5 */
+static inline uint64_t call_argument(const struct call *call, unsigned index)
+{
+	return arch_call_argument(&call->thread->arch, index);
+}
+
+/** call_lookup() - the object behind the handle in argument @index; see universe_lookup() */
+static inline int call_lookup(struct call *call, unsigned index, enum hel_type type,
+	uint32_t rights, struct object **out_object)
+{
+	return universe_lookup(
+		call->thread->universe, call_argument(call, index), type, rights, out_object);
+}
+
+/** call_find_universe() - the universe that @handle or HEL_THIS names, referenced */
+MUST_USE int call_find_universe(
+	struct call *call, hel_handle handle, uint32_t rights, struct universe **out_universe);
+
+/** call_find_space() - the space that @handle or HEL_THIS names, referenced */
+MUST_USE int call_find_space(
+	struct call *call, hel_handle handle, uint32_t rights, struct space **out_space);
+
+/** call_find_thread() - the thread that @handle or HEL_THIS names, referenced */
+MUST_USE int call_find_thread(
+	struct call *call, hel_handle handle, uint32_t rights, struct thread **out_thread);
+
+/** call_check_authority() - whether argument @index is an authority with @rights */
+MUST_USE int call_check_authority(struct call *call, unsigned index, uint32_t rights);
+
+/** call_return_object() - a descriptor with all rights for a new object, whose reference is taken; the value is the handle */
+MUST_USE int call_return_object(struct call *call, struct object *object);
+
+#define HEL_CALL(number, name, n_arguments) int call_##name(struct call *call);
+#include <abi/hel/calls.def>
+#undef HEL_CALL
+
+#endif

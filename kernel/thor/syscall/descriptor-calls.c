@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on descriptors: close, transfer, info, universes, tokens. */
+#include <thor/object/token.h>
+#include <thor/syscall/call.h>
+
+int call_nop(UNUSED struct call *call)
+{
+	return 0;
+}
+
+int call_close(struct call *call)
+{
+	struct universe *universe;
+	int error = call_find_universe(call, call_argument(call, 0), HEL_RIGHT_TAKE, &universe);
+
+	if (error == 0) {
+		error = universe_close(universe, call_argument(call, 1));
+		object_unref(&universe->object);
+	}
+	return error;
+}
+
+/* The descriptor that arguments 0 and 1 name. HEL_THIS stands for the caller's own universe there, not for an object. */
+static int descriptor_find(struct call *call, struct descriptor *out_descriptor)
+{
+	struct universe *universe;
+	int error = call_find_universe(call, call_argument(call, 0), HEL_RIGHT_TAKE, &universe);
+
+	if (error == 0) {
+		error = universe_find(universe, call_argument(call, 1), out_descriptor);
+		object_unref(&universe->object);
+	}
+	return error;
+}
+
+static int transfer_descriptor(
+	struct call *call, const struct descriptor *descriptor, struct universe *universe)
+{
+	uint32_t mask = (uint32_t)call_argument(call, 3);
+
+	if ((descriptor->rights & HEL_RIGHT_DERIVE) == 0) {
+		return -ERR_NO_RIGHTS;
+	}
+	/* A universe that holds itself would never end. */
+	if (descriptor->object == &universe->object) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	return universe_attach(universe, descriptor->object,
+		mask == 0 ? descriptor->rights : descriptor->rights & mask, &call->value);
+}
+
+int call_transfer(struct call *call)
+{
+	struct descriptor descriptor;
+	struct universe *universe;
+	int error = descriptor_find(call, &descriptor);
+
+	if (error != 0) {
+		return error;
+	}
+	error = call_find_universe(call, call_argument(call, 2), HEL_RIGHT_GRANT, &universe);
+	if (error == 0) {
+		error = transfer_descriptor(call, &descriptor, universe);
+		object_unref(&universe->object);
+	}
+	object_unref(descriptor.object);
+	return error;
+}
+
+int call_descriptor_info(struct call *call)
+{
+	struct descriptor descriptor;
+	int error = descriptor_find(call, &descriptor);
+
+	if (error != 0) {
+		return error;
+	}
+	struct hel_descriptor_info info = {
+		.type = descriptor.object->class->type,
+		.rights = descriptor.rights,
+		.identity = descriptor.object->identity,
+	};
+
+	object_unref(descriptor.object);
+	return arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
+}
+
+int call_universe_create(struct call *call)
+{
+	struct universe *universe;
+	int error = universe_create(&universe);
+
+	return error != 0 ? error : call_return_object(call, &universe->object);
+}
+
+int call_token_create(struct call *call)
+{
+	struct token *token;
+	int error = token_create(&token);
+
+	return error != 0 ? error : call_return_object(call, &token->object);
+}

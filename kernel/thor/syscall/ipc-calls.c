@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on queues, streams, events, interrupts and futexes. */
+#include <thor/ipc/event.h>
+#include <thor/ipc/futex.h>
+#include <thor/ipc/queue.h>
+#include <thor/ipc/stream.h>
+#include <thor/irq/irq.h>
+#include <thor/syscall/call.h>
+
+int call_queue_create(struct call *call)
+{
+	struct hel_queue_params params;
+	struct queue *queue = NULL;
+	int error = arch_copy_from_user(&params, call_argument(call, 0), sizeof(params));
+
+	if (error == 0) {
+		error = queue_create(&params, &queue);
+	}
+	return error != 0 ? error : call_return_object(call, &queue->object);
+}
+
+static int drive(struct call *call, struct queue *queue)
+{
+	uint64_t flags = call_argument(call, 1);
+	uint32_t seen = (uint32_t)call_argument(call, 2);
+	bool is_blocked = false;
+
+	if ((flags & ~(uint64_t)HEL_DRIVE_WAIT) != 0) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	int result = queue_submit(queue, call->thread);
+
+	if (result == 0 && (flags & HEL_DRIVE_WAIT) != 0) {
+		result = queue_wait(queue, call->thread, seen, call_argument(call, 3), &is_blocked);
+	}
+	if (is_blocked) {
+		return CALL_BLOCKED;
+	}
+	call->value = atomic_load_explicit(&queue->n_completions, memory_order_acquire);
+	return result;
+}
+
+int call_drive(struct call *call)
+{
+	struct object *object;
+	int result = call_lookup(call, 0, HEL_TYPE_QUEUE, HEL_RIGHT_INVOKE, &object);
+
+	if (result == 0) {
+		result = drive(call, queue_of(object));
+		object_unref(object);
+	}
+	return result;
+}
+
+/* Descriptors for both lanes of a stream whose references the caller has; on error none. */
+static int stream_attach(
+	struct call *call, struct stream *stream, struct hel_stream_lanes *out_lanes)
+{
+	struct universe *universe = call->thread->universe;
+	int error = universe_attach(
+		universe, &stream->lanes[0].object, HEL_RIGHTS_ALL, &out_lanes->lane[0]);
+
+	if (error != 0) {
+		return error;
+	}
+	error = universe_attach(
+		universe, &stream->lanes[1].object, HEL_RIGHTS_ALL, &out_lanes->lane[1]);
+	if (error != 0) {
+		(void)universe_close(universe, out_lanes->lane[0]);
+	}
+	return error;
+}
+
+int call_stream_create(struct call *call)
+{
+	struct hel_stream_lanes lanes;
+	struct stream *stream;
+	int error = stream_create(&stream);
+
+	if (error != 0) {
+		return error;
+	}
+	error = stream_attach(call, stream, &lanes);
+	if (error == 0) {
+		error = arch_copy_to_user(call_argument(call, 0), &lanes, sizeof(lanes));
+		if (error != 0) {
+			(void)universe_close(call->thread->universe, lanes.lane[0]);
+			(void)universe_close(call->thread->universe, lanes.lane[1]);
+		}
+	}
+	struct lane *first = &stream->lanes[0];
+	struct lane *second = &stream->lanes[1];
+
+	object_unref(&first->object);
+	object_unref(&second->object);
+	return error;
+}
+
+int call_lane_shutdown(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object);
+
+	if (error == 0) {
+		lane_close(lane_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_event_create(struct call *call)
+{
+	struct event *event = NULL;
+	int error = event_create((uint32_t)call_argument(call, 0), &event);
+
+	return error != 0 ? error : call_return_object(call, &event->object);
+}
+
+int call_event_raise(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_EVENT, HEL_RIGHT_SIGNAL, &object);
+
+	if (error == 0) {
+		event_source_raise(&event_of(object)->source, (uint32_t)call_argument(call, 1));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_irq_create_msi(struct call *call)
+{
+	struct hel_msi_info info = {};
+	struct irq *irq = NULL;
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0) {
+		error = irq_create_msi(&irq, &info);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
+	if (error != 0) {
+		object_unref(&irq->object);
+		return error;
+	}
+	return call_return_object(call, &irq->object);
+}
+
+int call_irq_acknowledge(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		error = irq_acknowledge(
+			irq_of(object), (uint32_t)call_argument(call, 1), call_argument(call, 2));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_futex_wait(struct call *call)
+{
+	bool is_blocked;
+	int result =
+		futex_wait(call->thread, call_argument(call, 0), (uint32_t)call_argument(call, 1),
+			call_argument(call, 2), (uint32_t)call_argument(call, 3), &is_blocked);
+
+	return is_blocked ? CALL_BLOCKED : result;
+}
+
+int call_futex_wake(struct call *call)
+{
+	uint32_t n_woken = 0;
+	int error = futex_wake(call->thread->space, call_argument(call, 0),
+		(uint32_t)call_argument(call, 1), (uint32_t)call_argument(call, 2), &n_woken);
+
+	call->value = n_woken;
+	return error;
+}
+
+int call_futex_requeue(struct call *call)
+{
+	struct futex_requeue request = {
+		.from = call_argument(call, 0),
+		.expected = call_argument(call, 1),
+		.to = call_argument(call, 2),
+		.n_wake = (uint32_t)call_argument(call, 3),
+		.n_requeue = (uint32_t)call_argument(call, 4),
+	};
+	uint32_t n_threads = 0;
+	int error = futex_requeue(call->thread->space, &request, &n_threads);
+
+	call->value = n_threads;
+	return error;
+}

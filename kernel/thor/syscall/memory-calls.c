@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on memory. */
+#include <thor/memory/memory-object.h>
+#include <thor/memory/memory.h>
+#include <thor/syscall/call.h>
+
+constexpr size_t MEMORY_COPY_PIECE = 512;
+constexpr uint64_t MEMORY_PIN_MAX = MIB(4);
+constexpr uint64_t MEMORY_COPY_MAX = MIB(16); /* bytes of one read or write */
+
+static struct memory *memory_of(struct object *object)
+{
+	return (struct memory *)object;
+}
+
+static int memory_return(struct call *call, int error, struct memory *memory)
+{
+	return error != 0 ? error : call_return_object(call, (struct object *)memory);
+}
+
+int call_memory_allocate(struct call *call)
+{
+	struct memory *memory = NULL;
+	int error =
+		memory_create_allocated(call_argument(call, 0), call_argument(call, 1), &memory);
+
+	return memory_return(call, error, memory);
+}
+
+int call_memory_physical(struct call *call)
+{
+	struct memory *memory = NULL;
+	uint64_t caching = call_argument(call, 3);
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error != 0) {
+		return error;
+	}
+	if (caching > HEL_CACHE_WRITE_COMBINE) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	error = memory_create_physical(
+		call_argument(call, 1), call_argument(call, 2), (enum hel_caching)caching, &memory);
+	return memory_return(call, error, memory);
+}
+
+int call_memory_copy_on_write(struct call *call)
+{
+	struct object *source = NULL;
+	struct memory *memory = NULL;
+	int error = 0;
+
+	if (call_argument(call, 0) != HEL_NULL) {
+		error = call_lookup(
+			call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_READ | HEL_RIGHT_DERIVE, &source);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = memory_create_copy_on_write(
+		memory_of(source), call_argument(call, 1), call_argument(call, 2), &memory);
+	object_unref(source);
+	return memory_return(call, error, memory);
+}
+
+int call_memory_resize(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_WRITE, &object);
+
+	if (error == 0) {
+		error = memory_resize(memory_of(object), call_argument(call, 1));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_memory_info(struct call *call)
+{
+	struct hel_memory_info info = {};
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, 0, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	memory_get_info(memory_of(object), &info);
+	object_unref(object);
+	return arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
+}
+
+/* What a read and a write share: the memory, and whether the range makes sense. */
+static int memory_find_range(struct call *call, uint32_t rights, struct object **out_object)
+{
+	uint64_t offset = call_argument(call, 1);
+	uint64_t size = call_argument(call, 3);
+
+	if (size > MEMORY_COPY_MAX) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (offset + size < offset) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	return call_lookup(call, 0, HEL_TYPE_MEMORY, rights, out_object);
+}
+
+int call_memory_read(struct call *call)
+{
+	uint8_t piece[MEMORY_COPY_PIECE];
+	struct object *object;
+	uint64_t size = call_argument(call, 3);
+	int error = memory_find_range(call, HEL_RIGHT_READ, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	for (uint64_t done = 0; error == 0 && done < size;) {
+		size_t n_bytes = min_size(size - done, sizeof(piece));
+
+		error = memory_read(
+			memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
+		if (error == 0) {
+			error = arch_copy_to_user(call_argument(call, 2) + done, piece, n_bytes);
+		}
+		done += n_bytes;
+	}
+	object_unref(object);
+	return error;
+}
+
+int call_memory_write(struct call *call)
+{
+	uint8_t piece[MEMORY_COPY_PIECE];
+	struct object *object;
+	uint64_t size = call_argument(call, 3);
+	int error = memory_find_range(call, HEL_RIGHT_WRITE, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	for (uint64_t done = 0; error == 0 && done < size;) {
+		size_t n_bytes = min_size(size - done, sizeof(piece));
+
+		error = arch_copy_from_user(piece, call_argument(call, 2) + done, n_bytes);
+		if (error == 0) {
+			error = memory_write(
+				memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
+		}
+		done += n_bytes;
+	}
+	object_unref(object);
+	return error;
+}
+
+/*
+ * Pages of allocated memory stay where they are as long as the object exists, so pinning them is to make them present. Those of a
+ * copy-on-write view move when they are written after a fork.
+ */
+static int memory_pin(
+	struct memory *memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_phys)
+{
+	struct hel_memory_info info = {};
+	uint64_t first_phys = 0;
+
+	if (size_bytes == 0 || !is_aligned(offset | size_bytes, HEL_PAGE_SIZE) ||
+		size_bytes > MEMORY_PIN_MAX) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	memory_get_info(memory, &info);
+	if (info.kind != HEL_MEMORY_ALLOCATED) {
+		return -ERR_UNSUPPORTED;
+	}
+	if (offset > info.size_bytes || size_bytes > info.size_bytes - offset) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	for (uint64_t done = 0; done < size_bytes; done += HEL_PAGE_SIZE) {
+		uint64_t phys;
+		int error = memory_get_frame(memory, offset + done, true, &phys);
+
+		if (error != 0) {
+			return error;
+		}
+		frame_unref(phys);
+		if (done == 0) {
+			first_phys = phys;
+		} else if (phys != first_phys + done) {
+			return -ERR_UNSUPPORTED;
+		}
+	}
+	*out_phys = first_phys;
+	return 0;
+}
+
+int call_memory_pin(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_PIN, &object);
+
+	if (error == 0) {
+		error = memory_pin(memory_of(object), call_argument(call, 1),
+			call_argument(call, 2), &call->value);
+		object_unref(object);
+	}
+	return error;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on spaces. */
+#include <thor/ipc/queue.h>
+#include <thor/memory/memory.h>
+#include <thor/sched/sched.h>
+#include <thor/syscall/call.h>
+
+constexpr uint64_t SPACE_COPY_MAX = MIB(16); /* bytes of one read or write */
+constexpr uint64_t SPACE_COPY_PIECE = 4096;
+
+static int space_return(struct call *call, int error, struct space *space)
+{
+	return error != 0 ? error : call_return_object(call, (struct object *)space);
+}
+
+int call_space_create(struct call *call)
+{
+	struct space *space = NULL;
+	int error = space_create(&space);
+
+	return space_return(call, error, space);
+}
+
+/* What a descriptor's rights allow in a mapping. */
+static uint32_t space_allowed_by(uint32_t rights)
+{
+	uint32_t allowed = 0;
+
+	if ((rights & HEL_RIGHT_READ) != 0) {
+		allowed |= HEL_MAP_READ;
+	}
+	if ((rights & HEL_RIGHT_WRITE) != 0) {
+		allowed |= HEL_MAP_WRITE;
+	}
+	if ((rights & HEL_RIGHT_EXECUTE) != 0) {
+		allowed |= HEL_MAP_EXECUTE;
+	}
+	return allowed;
+}
+
+/* The memory to be mapped, referenced (NULL: anonymous), and how it may be mapped. A queue stands for its memory. */
+static int space_find_memory(
+	struct call *call, hel_handle handle, struct memory **out_memory, uint32_t *out_allowed)
+{
+	struct descriptor descriptor;
+	int error;
+
+	if (handle == HEL_NULL) {
+		*out_memory = NULL;
+		*out_allowed = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE;
+		return 0;
+	}
+	error = universe_find(call->thread->universe, handle, &descriptor);
+	if (error != 0) {
+		return error;
+	}
+	*out_allowed = space_allowed_by(descriptor.rights);
+	if ((descriptor.rights & HEL_RIGHT_MAP) == 0) {
+		error = -ERR_NO_RIGHTS;
+	} else if (descriptor.object->class->type == HEL_TYPE_MEMORY) {
+		*out_memory = (struct memory *)descriptor.object;
+		return 0;
+	} else if (descriptor.object->class->type == HEL_TYPE_QUEUE) {
+		error = queue_create_memory(queue_of(descriptor.object), out_memory);
+	} else {
+		error = -ERR_BAD_TYPE;
+	}
+	object_unref(descriptor.object);
+	return error;
+}
+
+int call_space_map(struct call *call)
+{
+	struct hel_map_args args;
+	struct space *space;
+	struct memory *memory;
+	uint32_t allowed;
+	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
+
+	if (error != 0) {
+		return error;
+	}
+	if (args.reserved != 0) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	error = call_find_space(call, args.space, HEL_RIGHT_MAP, &space);
+	if (error != 0) {
+		return error;
+	}
+	error = space_find_memory(call, args.memory, &memory, &allowed);
+	if (error == 0) {
+		error = space_map_allowing(space, memory, &args, allowed, &call->value);
+		object_unref((struct object *)memory);
+	}
+	object_unref((struct object *)space);
+	return error;
+}
+
+int call_space_unmap(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error == 0) {
+		error = space_unmap(space, call_argument(call, 1), call_argument(call, 2));
+		object_unref((struct object *)space);
+	}
+	return error;
+}
+
+int call_space_protect(struct call *call)
+{
+	struct space *space;
+	uint64_t flags = call_argument(call, 3);
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error != 0) {
+		return error;
+	}
+	if ((flags & ~(uint64_t)(HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE)) != 0) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		error = space_protect(
+			space, call_argument(call, 1), call_argument(call, 2), (uint32_t)flags);
+	}
+	object_unref((struct object *)space);
+	return error;
+}
+
+int call_space_fork(struct call *call)
+{
+	struct space *space;
+	struct space *copy = NULL;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &space);
+
+	if (error == 0) {
+		error = space_fork(space, &copy);
+		object_unref((struct object *)space);
+		error = space_return(call, error, copy);
+	}
+	return error;
+}
+
+/* Copies between the caller's space and another one, page by page; the value is what was copied. */
+static int space_transfer(struct call *call, struct space *space, bool is_read)
+{
+	struct space *own = call->thread->space;
+	uint64_t address = call_argument(call, 1);
+	uint64_t buffer = call_argument(call, 2);
+	uint64_t size = call_argument(call, 3);
+	int error = 0;
+
+	if (size > SPACE_COPY_MAX) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	while (error == 0 && call->value < size) {
+		uint64_t offset = call->value;
+		uint64_t n_bytes = min_u64(
+			size - offset, SPACE_COPY_PIECE - (address + offset) % SPACE_COPY_PIECE);
+
+		if (is_read) {
+			error = space_copy_between(
+				own, buffer + offset, space, address + offset, n_bytes);
+		} else {
+			error = space_copy_between(
+				space, address + offset, own, buffer + offset, n_bytes);
+		}
+		if (error == 0) {
+			call->value += n_bytes;
+		}
+	}
+	return error;
+}
+
+int call_space_read(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_READ, &space);
+
+	if (error == 0) {
+		error = space_transfer(call, space, true);
+		object_unref((struct object *)space);
+	}
+	return error;
+}
+
+int call_space_write(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_WRITE, &space);
+
+	if (error == 0) {
+		error = space_transfer(call, space, false);
+		object_unref((struct object *)space);
+	}
+	return error;
+}
+
+int call_space_query(struct call *call)
+{
+	struct hel_mapping_info info = {};
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_READ, &space);
+
+	if (error != 0) {
+		return error;
+	}
+	error = space_query(space, call_argument(call, 1), &info);
+	object_unref((struct object *)space);
+	if (error == 0) {
+		error = arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
+	}
+	return error;
+}
+
+int call_space_discard(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error == 0) {
+		error = space_discard(space, call_argument(call, 1), call_argument(call, 2));
+		object_unref((struct object *)space);
+	}
+	return error;
+}
+
+int call_space_move(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error == 0) {
+		error = space_move(space, call_argument(call, 1), call_argument(call, 2),
+			call_argument(call, 3), call_argument(call, 4));
+		object_unref((struct object *)space);
+	}
+	return error;
+}

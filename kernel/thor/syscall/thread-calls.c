@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on threads. */
+#include <base/string.h>
+#include <thor/cpu.h>
+#include <thor/memory/memory.h>
+#include <thor/sched/sched.h>
+#include <thor/syscall/call.h>
+
+constexpr size_t THREAD_FPU_MAX = 16384; /* more than any processor's state */
+
+static bool thread_is_user_address(uint64_t address)
+{
+	return address < ARCH_USER_HIGH;
+}
+
+static bool thread_bounce_is_valid(const struct hel_bounce *bounce)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(bounce->critical); i++) {
+		if (!thread_is_user_address(bounce->critical[i].restart)) {
+			return false;
+		}
+	}
+	return thread_is_user_address(bounce->entry_syscall) &&
+		thread_is_user_address(bounce->entry_kick) &&
+		thread_is_user_address(bounce->entry_fault) &&
+		thread_is_user_address(bounce->entry_shim_fault);
+}
+
+/* The bounce of a new thread; @options->bounce_page is referenced on success, NULL without bounce. */
+static int thread_decode_bounce(
+	struct call *call, const struct hel_thread_args *args, struct thread_options *options)
+{
+	struct object *object;
+
+	if (args->bounce_page == HEL_NULL) {
+		return args->bounce == 0 ? 0 : -ERR_ILLEGAL_ARGS;
+	}
+	int error = arch_copy_from_user(&options->bounce, args->bounce, sizeof(options->bounce));
+
+	if (error != 0) {
+		return error;
+	}
+	if (!thread_bounce_is_valid(&options->bounce) ||
+		!thread_is_user_address(args->bounce_address) ||
+		!is_aligned(args->bounce_address, HEL_PAGE_SIZE)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	error = universe_lookup(call->thread->universe, args->bounce_page, HEL_TYPE_MEMORY,
+		HEL_RIGHT_READ | HEL_RIGHT_WRITE, &object);
+	if (error == 0) {
+		options->bounce_page = (struct memory *)object;
+		options->bounce_address = args->bounce_address;
+	}
+	return error;
+}
+
+static int thread_decode(
+	struct call *call, const struct hel_thread_args *args, struct thread_options *options)
+{
+	int error;
+
+	if ((args->flags & ~HEL_THREAD_STOPPED) != 0 || args->reserved != 0 ||
+		!thread_is_user_address(args->ip) || !thread_is_user_address(args->tls_base)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	options->ip = args->ip;
+	options->sp = args->sp;
+	options->argument = args->argument;
+	options->tls_base = args->tls_base;
+	error = call_find_universe(call, args->universe, HEL_RIGHT_GRANT, &options->universe);
+	if (error == 0) {
+		error = call_find_space(call, args->space, HEL_RIGHT_MAP, &options->space);
+	}
+	if (error == 0) {
+		error = thread_decode_bounce(call, args, options);
+	}
+	return error;
+}
+
+int call_thread_create(struct call *call)
+{
+	struct hel_thread_args args;
+	struct thread_options options = {};
+	struct thread *thread = NULL;
+	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
+
+	if (error != 0) {
+		return error;
+	}
+	error = thread_decode(call, &args, &options);
+	if (error == 0) {
+		error = thread_create(&options, &thread);
+	}
+	if (options.universe != NULL) {
+		object_unref(&options.universe->object);
+	}
+	object_unref((struct object *)options.space);
+	object_unref((struct object *)options.bounce_page);
+	return error != 0 ? error : call_return_object(call, &thread->object);
+}
+
+int call_thread_start(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		error = thread_start(thread_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_thread_kill(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		thread_kill(thread_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_thread_kick(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_SIGNAL, &object);
+
+	if (error == 0) {
+		error = thread_kick(thread_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_thread_exit(struct call *call)
+{
+	thread_kill(call->thread);
+	return CALL_BLOCKED;
+}
+
+static int thread_read_set(
+	struct thread *thread, uint64_t set, void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_registers registers;
+
+	switch (set) {
+	case HEL_REGISTERS_GENERAL:
+		if (size < sizeof(registers)) {
+			return -ERR_BUFFER_TOO_SMALL;
+		}
+		arch_context_get_registers(thread, &registers);
+		memcpy(buffer, &registers, sizeof(registers));
+		*out_size = sizeof(registers);
+		return 0;
+	case HEL_REGISTERS_FPU: return arch_context_get_fpu(thread, buffer, size, out_size);
+	default: return -ERR_ILLEGAL_ARGS;
+	}
+}
+
+static int thread_write_set(struct thread *thread, uint64_t set, const void *buffer, size_t size)
+{
+	switch (set) {
+	case HEL_REGISTERS_GENERAL:
+		if (size != sizeof(struct hel_registers)) {
+			return -ERR_ILLEGAL_ARGS;
+		}
+		return arch_context_set_registers(thread, buffer);
+	case HEL_REGISTERS_FPU: return arch_context_set_fpu(thread, buffer, size);
+	default: return -ERR_ILLEGAL_ARGS;
+	}
+}
+
+/* Keep the thread from running for @read_or_write. */
+static int thread_begin_access(struct thread *thread)
+{
+	int error = thread_examine(thread);
+
+	if (error != 0 && atomic_load(&thread->state) == THREAD_TERMINATED) {
+		return -ERR_THREAD_TERMINATED;
+	}
+	return error;
+}
+
+int call_thread_read_registers(struct call *call)
+{
+	struct object *object;
+	size_t size = min_size(call_argument(call, 3), THREAD_FPU_MAX);
+	size_t size_read = 0;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_READ, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	void *buffer = heap_allocate(size > 0 ? size : 1);
+
+	if (buffer == NULL) {
+		error = -ERR_NO_MEMORY;
+	} else {
+		error = thread_begin_access(thread_of(object));
+	}
+	if (error == 0) {
+		error = thread_read_set(
+			thread_of(object), call_argument(call, 1), buffer, size, &size_read);
+		thread_examine_end(thread_of(object));
+	}
+	if (error == 0) {
+		call->value = size_read;
+		error = arch_copy_to_user(call_argument(call, 2), buffer, size_read);
+	}
+	heap_free(buffer);
+	object_unref(object);
+	return error;
+}
+
+int call_thread_write_registers(struct call *call)
+{
+	struct object *object;
+	size_t size = call_argument(call, 3);
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_WRITE, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	void *buffer = NULL;
+
+	if (size == 0 || size > THREAD_FPU_MAX) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		buffer = heap_allocate(size);
+		error = buffer == NULL ? -ERR_NO_MEMORY : 0;
+	}
+	if (error == 0) {
+		error = arch_copy_from_user(buffer, call_argument(call, 2), size);
+	}
+	if (error == 0) {
+		error = thread_begin_access(thread_of(object));
+	}
+	if (error == 0) {
+		error = thread_write_set(thread_of(object), call_argument(call, 1), buffer, size);
+		thread_examine_end(thread_of(object));
+	}
+	heap_free(buffer);
+	object_unref(object);
+	return error;
+}
+
+int call_thread_stats(struct call *call)
+{
+	struct hel_thread_stats stats;
+	struct thread *thread;
+	int error = call_find_thread(call, call_argument(call, 0), HEL_RIGHT_READ, &thread);
+
+	if (error != 0) {
+		return error;
+	}
+	thread_get_stats(thread, &stats);
+	object_unref(&thread->object);
+	return arch_copy_to_user(call_argument(call, 1), &stats, sizeof(stats));
+}
+
+int call_thread_set_priority(struct call *call)
+{
+	struct thread *thread;
+	int64_t priority = (int64_t)call_argument(call, 1);
+	int error = call_find_thread(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &thread);
+
+	if (error != 0) {
+		return error;
+	}
+	if (priority < SCHED_PRIORITY_MIN || priority > SCHED_PRIORITY_MAX) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		atomic_store(&thread->priority, (int32_t)priority);
+	}
+	object_unref(&thread->object);
+	return error;
+}
+
+int call_thread_yield(UNUSED struct call *call)
+{
+	sched_yield_current(arch_this_cpu());
+	return 0;
+}
+
+int call_thread_resume(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		error = thread_resume(thread_of(object));
+		if (error != 0 && atomic_load(&thread_of(object)->state) == THREAD_TERMINATED) {
+			error = -ERR_THREAD_TERMINATED;
+		}
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_thread_interrupt(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		error = thread_interrupt(thread_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_thread_set_affinity(struct call *call)
+{
+	struct thread *thread;
+	uint64_t mask = call_argument(call, 1);
+	uint64_t online = cpu_count >= 64 ? UINT64_MAX : ((uint64_t)1 << cpu_count) - 1;
+	int error = call_find_thread(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &thread);
+
+	if (error != 0) {
+		return error;
+	}
+	if ((mask & online) == 0) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		atomic_store(&thread->affinity, mask);
+		atomic_fetch_or(&thread->attention, THREAD_ATTENTION_MIGRATE);
+		sched_poke(thread);
+	}
+	object_unref(&thread->object);
+	return error;
+}
