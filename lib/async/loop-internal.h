@@ -17,7 +17,9 @@ void loop__deliver(struct op *op);
 /* Prepare the fiber slots; none exists yet. */
 void fiber__init(struct loop *loop, const struct loop_config *config);
 
-/* An idle fiber, off the idle list; there is always one (see loop.h). It continues with loop turns. */
+/*
+ * An idle fiber, off the idle list; there is always one (see loop.h). It continues with loop turns.
+ */
 struct fiber *fiber__take_idle(struct loop *loop);
 
 /* Continue @to; returns when somebody continues the calling fiber. */

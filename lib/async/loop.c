@@ -137,8 +137,8 @@ void loop_dump_tasks(const struct loop *loop, format_sink_fn sink, void *context
 	uint64_t now_ns = loop_now_ns(loop);
 
 	LIST_FOR_EACH(task, &loop->tasks, struct task, all_node) {
-		format_sink_text(sink, context, "%s: %s (%zu) for %llu ms, trace %llx%s\n", task->name,
-			loop_task_activity(loop, task), task->wait.n_ops,
+		format_sink_text(sink, context, "%s: %s (%zu) for %llu ms, trace %llx%s\n",
+			task->name, loop_task_activity(loop, task), task->wait.n_ops,
 			(unsigned long long)(now_ns - task->wait.since_ns) / 1000000,
 			(unsigned long long)task->trace_id,
 			task->scope->error != 0 ? ", cancelled" : "");

@@ -2,19 +2,19 @@
 /*
  * The loop: one per thread, it owns everything that waits there.
  *
- * A turn does one thing: run one task that can run, else deliver one finished operation, else collect
- * events from the platform, sleeping until the next timer. The loop is *lent*: it has no stack of
- * its own but runs on a pooled fiber and calls a new task's function directly. A task that never
- * blocks costs a plain call. When it blocks, its fiber stays with it and another idle fiber goes on
- * with the turns; when the task is resumed, the fiber that ran the loop goes idle, and when the
- * task's function returns, its fiber is the one that runs the loop.
+ * A turn does one thing: run one task that can run, else deliver one finished operation, else
+ * collect events from the platform, sleeping until the next timer. The loop is *lent*: it has no
+ * stack of its own but runs on a pooled fiber and calls a new task's function directly. A task that
+ * never blocks costs a plain call. When it blocks, its fiber stays with it and another idle fiber
+ * goes on with the turns; when the task is resumed, the fiber that ran the loop goes idle, and when
+ * the task's function returns, its fiber is the one that runs the loop.
  *
  *      fiber 1   turn, turn, [task A ... blocks]                    [A goes on, ends] turn, turn
  *      fiber 2                  turn, turn, [task B, ends] turn, wake A | idle
  *
- * So all state of the loop is in `struct loop`, none on a stack, and resuming a task is the last thing
- * that a turn does. With `n_tasks_max` tasks there are n_tasks_max + 1 fibers: one can always deliver
- * completions, whatever the tasks wait for.
+ * So all state of the loop is in `struct loop`, none on a stack, and resuming a task is the last
+ * thing that a turn does. With `n_tasks_max` tasks there are n_tasks_max + 1 fibers: one can always
+ * deliver completions, whatever the tasks wait for.
  */
 #ifndef ASYNC_LOOP_H
 #define ASYNC_LOOP_H

@@ -9,15 +9,16 @@
  *        |                                                                  ^
  *        +------------------- finished inline: OP_DONE ---------------------+
  *
- * 1. OP_DONE: finished inline; done() is not called, so loops of cheap operations build up no stack.
- *    OP_PENDING: done() is called exactly once, by the starter's loop, never from inside op_start(),
- *    op_cancel() or op_complete(). So neither side has to fear re-entrance.
- * 2. From start to completion the memory belongs to the operation, typically part of a larger structure
- *    with arguments and results (struct timer_op); the starter does not touch it while it is pending.
+ * 1. OP_DONE: finished inline; done() is not called, so loops of cheap operations build up no
+ *    stack. OP_PENDING: done() is called exactly once, by the starter's loop, never from inside
+ *    op_start(), op_cancel() or op_complete(). So neither side has to fear re-entrance.
+ * 2. From start to completion the memory belongs to the operation, typically part of a larger
+ *    structure with arguments and results (struct timer_op); the starter does not touch it while it
+ *    is pending.
  * 3. Cancelling is a request. It never frees and may lose the race; op->error tells who won
  *    (-ERR_CANCELLED if the cancel did), and there is always one result.
- * 4. Starting, completing and cancelling allocate nothing: `node` is the link in the provider's queue
- *    while PENDING, and in the loop's ready list while POSTED.
+ * 4. Starting, completing and cancelling allocate nothing: `node` is the link in the provider's
+ *    queue while PENDING, and in the loop's ready list while POSTED.
  * 5. An operation lives on one loop: all calls for it are made on that loop's thread.
  *
  * A provider writes an op_class with two hooks and calls op_complete(). A consumer in a task calls
@@ -50,14 +51,14 @@ typedef void (*op_done_fn)(struct op *op);
 struct op_class {
 	const char *name;
 	/*
-	 * Begin. Either `return op_finish_inline(op, error)`, or link the operation somewhere and return
-	 * OP_PENDING. May call op_complete() and return OP_PENDING, too.
+	 * Begin. Either `return op_finish_inline(op, error)`, or link the operation somewhere and
+	 * return OP_PENDING. May call op_complete() and return OP_PENDING, too.
 	 */
 	enum op_result (*start)(struct op *op);
 	/*
 	 * Hurry up: the starter has lost interest. Called at most once, only while PENDING. Usually
-	 * takes the operation off its queue and completes it with -ERR_CANCELLED; it may also ignore
-	 * the request or pass it on. NULL: cannot be cancelled, must then be short.
+	 * takes the operation off its queue and completes it with -ERR_CANCELLED; it may also
+	 * ignore the request or pass it on. NULL: cannot be cancelled, must then be short.
 	 */
 	void (*cancel)(struct op *op);
 };

@@ -16,8 +16,8 @@ struct async_platform;
 #define ASYNC_NO_DEADLINE UINT64_MAX
 
 /*
- * Stacks lie in one region of equal slots. The lowest `guard_size` bytes of each slot must fault when
- * touched; the rest appears, zeroed, page by page as it is used.
+ * Stacks lie in one region of equal slots. The lowest `guard_size` bytes of each slot must fault
+ * when touched; the rest appears, zeroed, page by page as it is used.
  *
  *	base            base + slot_size
  *	| guard | stack | guard | stack | ...
@@ -33,10 +33,10 @@ struct async_platform_ops {
 	/* Monotonic time in nanoseconds. */
 	uint64_t (*now_ns)(struct async_platform *platform);
 	/*
-	 * Collect events: op_complete() what has finished. Returns when there was at least one event, when
-	 * @deadline_ns has come, or for no reason; 0 does not wait. Called on a pooled stack, never
-	 * recursively. Returns false if there can be no event any more (only tests end this way): the
-	 * loop then returns from loop_run().
+	 * Collect events: op_complete() what has finished. Returns when there was at least one
+	 * event, at @deadline_ns, or for no reason; 0 does not wait. Called on a pooled stack,
+	 * never recursively. Returns false if there can be no event any more (only tests end this
+	 * way): the loop then returns from loop_run().
 	 */
 	bool (*wait)(struct async_platform *platform, uint64_t deadline_ns);
 	/* Provide the region that @stacks describes and set `base`. 0 or -ERR_X. */

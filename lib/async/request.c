@@ -72,7 +72,7 @@ static void request_timer_fire(struct timer *timer)
 static void request_park(struct request *request, bool is_last)
 {
 	ASSERT(request->class->kind == REQUEST_ATTEMPT);
-	if (is_last || request->error != 0) { /* `error` was set by a cancel from inside the attempt */
+	if (is_last || request->error != 0) { /* cancelled before, or from inside the attempt */
 		request_take_back_waits(request, REQUEST_STATE_FINISHING);
 		return;
 	}

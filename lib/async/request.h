@@ -5,10 +5,10 @@
  * Every request has a class, a row of its server's table, which says what kind of handler it has:
  *
  * - immediate: `attempt` never waits.
- * - attempt: `attempt` does the work if it can; else it names what it waits for with request_wait_on()
- *   and returns REQUEST_PARK. The request then holds no stack, for hours if need be, and the
- *   dispatcher repeats the attempt when a queue is woken. Non-blocking calls, timeouts and interruption
- *   are the dispatcher's business: the attempt knows nothing of them.
+ * - attempt: `attempt` does the work if it can; else it names what it waits for with
+ *   request_wait_on() and returns REQUEST_PARK. The request then holds no stack, for hours if need
+ *   be, and the dispatcher repeats the attempt when a queue is woken. Non-blocking calls, timeouts
+ *   and interruption are the dispatcher's business: the attempt knows nothing of them.
  * - task: `run` may await; for bounded waits only.
  *
  * Arguments are decoded and checked before the request is submitted. A handler returns its result;
@@ -23,9 +23,9 @@
  *                     v
  *                  FINISHED, reply()
  *
- * WOKEN, LEAVING and FINISHING wait until all wait operations have finished; they are on their way. The
- * last attempt makes sure that a wake-up given to a leaving request is not lost: what it could take, it
- * takes.
+ * WOKEN, LEAVING and FINISHING wait until all wait operations have finished; they are on their way.
+ * The last attempt makes sure that a wake-up given to a leaving request is not lost: what it could
+ * take, it takes.
  */
 #ifndef ASYNC_REQUEST_H
 #define ASYNC_REQUEST_H
@@ -114,7 +114,9 @@ void request_submit(struct request *request);
  */
 int request_wait_on(struct request *request, struct wait_queue *queue);
 
-/** request_cancel() - finish a parked or running request soon, with @reason unless it has a result */
+/**
+ * request_cancel() - finish a parked or running request soon, with @reason unless it has a result
+ */
 void request_cancel(struct request *request, int reason);
 
 /** request_finish() - for handlers: `return request_finish(request, value)` on success */

@@ -19,7 +19,9 @@ static inline void sanitizer_leave(struct fiber *from, const struct fiber *to)
 	__sanitizer_start_switch_fiber(&from->sanitizer_stack, to->stack_base, to->stack_size);
 }
 
-/* Arrived on @current's stack; learns the bounds of @previous's, which for the main stack is news. */
+/*
+ * Arrived on @current's stack; learns the bounds of @previous's, which for the main stack is news.
+ */
 static inline void sanitizer_arrive(struct fiber *current, struct fiber *previous)
 {
 	const void *base;

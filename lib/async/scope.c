@@ -2,9 +2,9 @@
 /*
  * Scopes: the tree of what belongs together, for joining and cancelling: see task.h.
  *
- * A scope belongs to the one task that began it. The task's current wait is under its innermost scope,
- * so cancelling a subtree means: mark each scope, and where a scope is the innermost one of its task,
- * cancel what that task waits for.
+ * A scope belongs to the one task that began it. The task's current wait is under its innermost
+ * scope, so cancelling a subtree means: mark each scope, and where a scope is the innermost one of
+ * its task, cancel what that task waits for.
  */
 #include <async/loop-internal.h>
 #include <base/assert.h>
@@ -66,7 +66,9 @@ void scope_spawn(struct scope *scope, const char *name, task_fn run, void *argum
 	task__wake(task);
 }
 
-/* The next scope below @top in a walk, parents first; @is_descending says whether to enter @scope. */
+/*
+ * The next scope below @top in a walk, parents first; @is_descending says whether to enter @scope.
+ */
 static struct scope *scope_next(struct scope *scope, const struct scope *top, bool is_descending)
 {
 	if (is_descending && !list_is_empty(&scope->children)) {

@@ -2,8 +2,8 @@
 /*
  * Waiting for other tasks of the same loop: wait queues, mutexes, semaphores, events.
  *
- * All are FIFO: who came first is served first, by hand-over, so nobody is overtaken or starves. All
- * waits can be cancelled; whoever was served in the same moment has it, and await() returns 0.
+ * All are FIFO: who came first is served first, by hand-over, so nobody is overtaken or starves.
+ * All waits can be cancelled; whoever was served in the same moment has it, and await() returns 0.
  */
 #ifndef ASYNC_SYNC_H
 #define ASYNC_SYNC_H

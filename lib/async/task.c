@@ -2,14 +2,14 @@
 /*
  * Tasks: their life, suspending and resuming, and the awaits: see task.h.
  *
- * A task is on `runnable` exactly between being created or woken and being continued. It is woken by
- * the last of the operations it waits for, or by the last child it joins.
+ * A task is on `runnable` exactly between being created or woken and being continued. It is woken
+ * by the last of the operations it waits for, or by the last child it joins.
  */
 #include <async/loop-internal.h>
 #include <base/assert.h>
 #include <base/errors.h>
 
-/* ---- the pool and the inbox ----------------------------------------------------------------------- */
+/* ---- the pool and the inbox ------------------------------------------------------------------ */
 
 void task__init(struct loop *loop, const struct loop_config *config)
 {
@@ -89,9 +89,12 @@ void job_cancel(struct job *job, int reason)
 	}
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
-/* Run a new task on the current fiber, to its end; meanwhile the loop may have moved elsewhere and back. */
+/*
+ * Run a new task on the current fiber, to its end; meanwhile the loop may have moved elsewhere and
+ * back.
+ */
 static void task_run(struct task *task)
 {
 	struct loop *loop = task->loop;
@@ -137,8 +140,8 @@ void task__wake(struct task *task)
 }
 
 /*
- * The task to switch to directly instead of going through a loop turn, off the runnable list; or NULL.
- * Only wake-ups at the head of the ready list are looked at, so that the order stays FIFO.
+ * The task to switch to directly instead of going through a loop turn, off the runnable list; or
+ * NULL. Only wake-ups at the head of the ready list are looked at, so that the order stays FIFO.
  */
 static struct task *task_take_handoff(struct loop *loop)
 {
@@ -184,7 +187,7 @@ void task__suspend(struct task *task, const char *what)
 	task->wait.what = NULL;
 }
 
-/* ---- awaiting -------------------------------------------------------------------------------------- */
+/* ---- awaiting -------------------------------------------------------------------------------- */
 
 void task__cancel_wait(struct task *task)
 {

@@ -2,16 +2,16 @@
 /*
  * Tasks and scopes: asynchronous control flow that reads like plain C.
  *
- * A task is a function that may suspend. Whatever may suspend takes `struct task *task` as its first
- * parameter; without one, nobody can wait. Between two awaits nothing else runs on this loop, so data
- * of one loop needs no locks. Tasks are for waits that our own machinery bounds (disks, other servers,
- * locks) and limited in number; waits of any length are requests (request.h).
+ * A task is a function that may suspend. Whatever may suspend takes `struct task *task` as its
+ * first parameter; without one, nobody can wait. Between two awaits nothing else runs on this loop,
+ * so data of one loop needs no locks. Tasks are for waits that our own machinery bounds (disks,
+ * other servers, locks) and limited in number; waits of any length are requests (request.h).
  *
  * Scopes give tasks structure: every task runs in a tree of scopes, and
  * - a scope ends after all tasks spawned in it (scope_join() waits for them, always);
  * - the first failure of a spawned task cancels the scope;
- * - cancelling a scope cancels what its subtree waits for and lets every further await in it fail at
- *   once with the reason, except inside a shield (for cleanup that has to wait).
+ * - cancelling a scope cancels what its subtree waits for and lets every further await in it fail
+ *   at once with the reason, except inside a shield (for cleanup that has to wait).
  *
  *	struct scope scope;
  *
@@ -20,8 +20,8 @@
  *	scope_spawn(&scope, "submit", port_submit_loop, port);
  *	return scope_join(&scope);
  *
- * Invariant: operations awaited by a task may live on its stack, because every await returns only after
- * all operations given to it have finished, losers and cancelled ones included.
+ * Invariant: operations awaited by a task may live on its stack, because every await returns only
+ * after all operations given to it have finished, losers and cancelled ones included.
  *
  * Stacks are small: no recursion in tasks, no large arrays on the stack.
  */
@@ -77,7 +77,7 @@ struct task {
 	} wait;
 };
 
-/* ---- waiting ------------------------------------------------------------------------------------ */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /**
  * await() - start an operation and wait for it
@@ -92,7 +92,8 @@ int await(struct task *task, struct op *op);
 int await_until(struct task *task, struct op *op, uint64_t deadline_ns);
 
 /**
- * await_any() - start operations and wait for the first to finish; the others are cancelled and joined
+ * await_any() - start operations and wait for the first to finish; the others are cancelled and
+ * joined
  * @ops: not empty; all are finished (or never started, with error -ERR_CANCELLED) on return
  *
  * A loser may have succeeded, too: look at its error where its result must not be lost.
@@ -100,7 +101,9 @@ int await_until(struct task *task, struct op *op, uint64_t deadline_ns);
  */
 int await_any(struct task *task, struct op **ops, size_t n_ops);
 
-/** await_all() - start operations and wait for all; 0 or the first error, which cancels the others */
+/**
+ * await_all() - start operations and wait for all; 0 or the first error, which cancels the others
+ */
 int await_all(struct task *task, struct op **ops, size_t n_ops);
 
 /** task_sleep_until() - wait for a time; 0, or the reason if the scope is cancelled */
@@ -121,7 +124,7 @@ static inline uint64_t task_now_ns(const struct task *task)
 	return loop_now_ns(task->loop);
 }
 
-/* ---- scopes ------------------------------------------------------------------------------------- */
+/* ---- scopes ---------------------------------------------------------------------------------- */
 
 /** scope_begin() - open a scope inside the current one; scope_join() must end it */
 void scope_begin(struct task *task, struct scope *scope);
@@ -136,8 +139,8 @@ void scope_set_deadline(struct scope *scope, uint64_t deadline_ns);
  * scope_spawn() - run a function as a child task in the scope
  * @name: static string, for dumps
  *
- * It starts in a later turn of the loop. Without a free task the scope fails with -ERR_NO_MEMORY, as if
- * the child had: scope_join() reports it.
+ * It starts in a later turn of the loop. Without a free task the scope fails with -ERR_NO_MEMORY,
+ * as if the child had: scope_join() reports it.
  */
 void scope_spawn(struct scope *scope, const char *name, task_fn run, void *argument);
 
@@ -157,12 +160,12 @@ void scope_cancel(struct scope *scope, int reason);
  */
 int scope_join(struct scope *scope);
 
-/* ---- jobs: tasks that nobody waits for ------------------------------------------------------------ */
+/* ---- jobs: tasks that nobody waits for ------------------------------------------------------- */
 
 /*
- * A job enters a loop from outside, typically embedded in a request. It starts when a task is free; some
- * tasks are kept for scope_spawn(), so that running jobs can finish. The job's memory is its own
- * again when `run` is called; job->task lets others cancel it until the function returns.
+ * A job enters a loop from outside, typically embedded in a request. It starts when a task is free;
+ * some tasks are kept for scope_spawn(), so that running jobs can finish. The job's memory is its
+ * own again when `run` is called; job->task lets others cancel it until the function returns.
  */
 struct job {
 	const char *name;

@@ -2,10 +2,10 @@
 /*
  * A loop for tests on the host: virtual time, reproducible disorder.
  *
- * Time stands still while anything can run and then jumps to the next timer; a test of an hour takes
- * no time. With a seed, ready operations are delivered in random order, and with `cancel_one_in` a
- * suspending task's outermost scope is cancelled now and then. test_loop_run() returns when nothing can
- * happen any more; what still waits then waits for ever.
+ * Time stands still while anything can run and then jumps to the next timer; a test of an hour
+ * takes no time. With a seed, ready operations are delivered in random order, and with
+ * `cancel_one_in` a suspending task's outermost scope is cancelled now and then. test_loop_run()
+ * returns when nothing can happen any more; what still waits then waits for ever.
  */
 #ifndef ASYNC_TEST_LOOP_H
 #define ASYNC_TEST_LOOP_H

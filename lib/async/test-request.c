@@ -2,7 +2,8 @@
 /*
  * Tests of requests: parking, waking, timeouts, cancels, many queues; and a fuzz of a small server.
  *
- * The example object is a pipe that carries single tokens: a counter with a limit and two wait queues.
+ * The example object is a pipe that carries single tokens: a counter with a limit and two wait
+ * queues.
  */
 #include <async/request.h>
 #include <async/test-loop.h>
@@ -319,7 +320,7 @@ TEST(task_request)
 	test_loop_deinit(&test_loop);
 }
 
-/* ---- a random server: whatever happens, one reply each and no token lost ------------------------------ */
+/* ---- a random server: whatever happens, one reply each and no token lost --------------------- */
 
 #define N_CALLS 400
 
@@ -336,7 +337,8 @@ static void fuzz_submit_one(struct fuzz *fuzz)
 	static const struct request_class *const classes[] = {
 		&read_class, &read_class, &write_class, &slow_write_class, &poll_class,
 	};
-	const struct request_class *class = classes[random_below(fuzz->random, ARRAY_SIZE(classes))];
+	const struct request_class *class =
+		classes[random_below(fuzz->random, ARRAY_SIZE(classes))];
 	struct call *call = &fuzz->calls[fuzz->n_submitted++];
 	struct pipe *pipe = &fuzz->pipes[random_below(fuzz->random, N_PIPES)];
 
@@ -352,7 +354,8 @@ static void fuzz_tick(struct timer *timer)
 {
 	struct fuzz *fuzz = container_of(timer, struct fuzz, ticks);
 
-	for (uint64_t n = random_below(fuzz->random, 4); n > 0 && fuzz->n_submitted < N_CALLS; n--) {
+	for (uint64_t n = random_below(fuzz->random, 4); n > 0 && fuzz->n_submitted < N_CALLS;
+		n--) {
 		fuzz_submit_one(fuzz);
 	}
 	if (random_chance(fuzz->random, 3) && fuzz->n_submitted > 0) {
@@ -361,7 +364,8 @@ static void fuzz_tick(struct timer *timer)
 		request_cancel(&fuzz->calls[index].request, -ERR_KICKED);
 	}
 	if (fuzz->n_submitted < N_CALLS) {
-		timer_arm(&test_loop.loop, timer, test_loop.now_ns + random_below(fuzz->random, 3) * MS);
+		timer_arm(&test_loop.loop, timer,
+			test_loop.now_ns + random_below(fuzz->random, 3) * MS);
 	}
 }
 

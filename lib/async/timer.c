@@ -116,7 +116,7 @@ static enum op_result timer_op_start(struct op *op)
 
 static void timer_op_cancel(struct op *op)
 {
-	/* Disarmed by firing means completed; then there is nothing to cancel and this is not called. */
+	/* A timer that has fired has completed the operation: this is not called any more. */
 	timer_disarm(op->loop, timer_of_op(op));
 	op_complete(op, -ERR_CANCELLED);
 }

@@ -5,8 +5,9 @@
  * `struct timer` is the bare mechanism for libraries: a callback that can be taken back at any time
  * before it runs. `struct timer_op` is the same as an operation, for await().
  *
- * The heap is a pairing heap: a tree in which no child is earlier than its parent, children in a list.
- * Inserting is O(1), taking the earliest or any other one out is O(log n) amortised, no allocation.
+ * The heap is a pairing heap: a tree in which no child is earlier than its parent, children in a
+ * list. Inserting is O(1), taking the earliest or any other one out is O(log n) amortised, no
+ * allocation.
  */
 #ifndef ASYNC_TIMER_H
 #define ASYNC_TIMER_H

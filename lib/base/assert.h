@@ -2,9 +2,9 @@
 /*
  * Assertions, for our own bugs only.
  *
- * Whatever comes from user mode, a device, a file or the network is data: it is checked and answered
- * with an error. An assertion states what this program itself guarantees. Assertions stay on in
- * every build; each program supplies assert_fail().
+ * Whatever comes from user mode, a device, a file or the network is data: it is checked and
+ * answered with an error. An assertion states what this program itself guarantees. Assertions stay
+ * on in every build; each program supplies assert_fail().
  */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H

@@ -100,7 +100,7 @@ static bool cpio_take(struct cpio_iterator *iterator, struct cpio_entry *out_ent
 		return false;
 	}
 	if (data_size > 0 &&
-			(data_offset > iterator->size || data_size > iterator->size - data_offset)) {
+		(data_offset > iterator->size || data_size > iterator->size - data_offset)) {
 		return false;
 	}
 	cpio_fill_entry(fields, out_entry);

@@ -103,7 +103,8 @@ static void format_number(struct format_output *output, const struct format_spec
 	});
 }
 
-static void format_signed(struct format_output *output, const struct format_spec *spec, int64_t value)
+static void format_signed(
+	struct format_output *output, const struct format_spec *spec, int64_t value)
 {
 	const char *prefix = spec->plus == '+' ? "+" : spec->plus == ' ' ? " " : "";
 
@@ -114,7 +115,8 @@ static void format_signed(struct format_output *output, const struct format_spec
 	}
 }
 
-static void format_unsigned(struct format_output *output, const struct format_spec *spec, uint64_t value)
+static void format_unsigned(
+	struct format_output *output, const struct format_spec *spec, uint64_t value)
 {
 	bool has_prefix = spec->is_alternate && value != 0;
 
@@ -134,7 +136,8 @@ static void format_unsigned(struct format_output *output, const struct format_sp
 	}
 }
 
-static void format_string(struct format_output *output, const struct format_spec *spec, const char *string)
+static void format_string(
+	struct format_output *output, const struct format_spec *spec, const char *string)
 {
 	const char *text = string != NULL ? string : "(null)";
 	size_t size_max = spec->has_precision ? spec->precision : SIZE_MAX;
@@ -250,7 +253,8 @@ static void format_parse_precision(
 	spec->precision = precision >= 0 ? (size_t)precision : 0;
 }
 
-static int64_t format_take_signed(const struct format_spec *spec, struct format_arguments *arguments)
+static int64_t format_take_signed(
+	const struct format_spec *spec, struct format_arguments *arguments)
 {
 	switch (spec->value_size) {
 	case sizeof(int64_t):
@@ -264,7 +268,8 @@ static int64_t format_take_signed(const struct format_spec *spec, struct format_
 	}
 }
 
-static uint64_t format_take_unsigned(const struct format_spec *spec, struct format_arguments *arguments)
+static uint64_t format_take_unsigned(
+	const struct format_spec *spec, struct format_arguments *arguments)
 {
 	uint64_t value = (uint64_t)format_take_signed(spec, arguments);
 

@@ -3,8 +3,8 @@
  * Formatted text without a C library.
  *
  * A subset of printf: %d %i %u %x %X %o %c %s %p %%, the lengths hh h l ll z t j, the flags - + 0 #
- * and space, width and precision as numbers or `*`. No floating point, no %n. An unknown conversion is
- * printed as it stands and consumes no argument.
+ * and space, width and precision as numbers or `*`. No floating point, no %n. An unknown conversion
+ * is printed as it stands and consumes no argument.
  */
 #ifndef BASE_FORMAT_H
 #define BASE_FORMAT_H

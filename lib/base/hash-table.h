@@ -24,7 +24,10 @@ struct hash_table;
 struct hash_table_hooks {
 	/* An array of @n_buckets pointers with any contents, or NULL. */
 	struct hash_node **(*allocate)(struct hash_table *table, size_t n_buckets);
-	/* The table no longer uses @buckets; the first array given to hash_table_init() comes here, too. */
+	/*
+	 * The table no longer uses @buckets; the first array given to hash_table_init() comes here,
+	 * too.
+	 */
 	void (*release)(struct hash_table *table, struct hash_node **buckets, size_t n_buckets);
 };
 

@@ -2,9 +2,9 @@
 /*
  * Intrusive circular doubly linked list.
  *
- * The links live in the objects, so linking allocates nothing and an object can leave a list without
- * knowing which one. An unlinked node points to itself (or is all zero, which counts as unlinked,
- * too), so "is it linked?" always has an answer for an initialised node.
+ * The links live in the objects, so linking allocates nothing and an object can leave a list
+ * without knowing which one. An unlinked node points to itself (or is all zero, which counts as
+ * unlinked, too), so "is it linked?" always has an answer for an initialised node.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
@@ -115,7 +115,9 @@ static inline struct list_node *list_pop_front(struct list *list)
 	return node;
 }
 
-/** list_append_all() - move all nodes of @from, in order, to the end of @list; @from becomes empty */
+/**
+ * list_append_all() - move all nodes of @from, in order, to the end of @list; @from becomes empty
+ */
 static inline void list_append_all(struct list *list, struct list *from)
 {
 	if (list_is_empty(from)) {
@@ -133,7 +135,9 @@ static inline size_t list_size(const struct list *list)
 {
 	size_t n_nodes = 0;
 
-	for (const struct list_node *node = list->head.next; node != &list->head; node = node->next) {
+	const struct list_node *end = &list->head;
+
+	for (const struct list_node *node = end->next; node != end; node = node->next) {
 		n_nodes++;
 	}
 	return n_nodes;

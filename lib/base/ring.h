@@ -2,8 +2,8 @@
 /*
  * Byte ring in caller's storage, for one owner (no concurrency).
  *
- * `write_total` and `read_total` count all bytes ever written and read; their difference is what the
- * ring holds, and the low bits index the storage. They never wrap in practice (64 bits).
+ * `write_total` and `read_total` count all bytes ever written and read; their difference is what
+ * the ring holds, and the low bits index the storage. They never wrap in practice (64 bits).
  */
 #ifndef BASE_RING_H
 #define BASE_RING_H

@@ -4,8 +4,8 @@
  *
  * Freestanding programs compile memory.c and c-string.c, which define the C library's functions of
  * these names (the compiler calls some of them by itself). Host programs leave both files out and
- * use their libc. The unit test of these files compiles them with BASE_STRING_PREFIXED, which renames
- * the functions to base_memcpy() and so on, so that both versions exist side by side.
+ * use their libc. The unit test of these files compiles them with BASE_STRING_PREFIXED, which
+ * renames the functions to base_memcpy() and so on, so that both versions exist side by side.
  */
 #ifndef BASE_STRING_H
 #define BASE_STRING_H

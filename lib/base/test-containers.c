@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of the smaller containers and helpers: hash table, bitmap, ring, refcount, errors, types. */
+/*
+ * Tests of the smaller containers and helpers: hash table, bitmap, ring, refcount, errors, types.
+ */
 #include <base/bitmap.h>
 #include <base/errors.h>
 #include <base/hash-table.h>

@@ -22,8 +22,8 @@ static void archive_add(struct archive *archive, const char *name, uint32_t mode
 {
 	char header[256];
 	size_t size = (size_t)snprintf(header, sizeof(header),
-		"070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s", 7, mode, 1, 2, 1, 99,
-		(uint32_t)strlen(data), 3, 4, 5, 6, (uint32_t)strlen(name) + 1, 0, name);
+		"070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s", 7, mode, 1, 2, 1,
+		99, (uint32_t)strlen(data), 3, 4, 5, 6, (uint32_t)strlen(name) + 1, 0, name);
 
 	archive_append(archive, header, size + 1);
 	archive_append(archive, data, strlen(data));

@@ -23,7 +23,8 @@ TEST(integers)
 	CHECK_LIKE_LIBC("%d %i %u", -1, 42, 3000000000u);
 	CHECK_LIKE_LIBC("%d %d", INT32_MIN, INT32_MAX);
 	CHECK_LIKE_LIBC("%ld %lld %zu", INT64_MIN, (long long)INT64_MAX, SIZE_MAX);
-	CHECK_LIKE_LIBC("%hhd %hhu %hd %hu", (char)-3, (unsigned char)253, (short)-4, (unsigned short)65000);
+	CHECK_LIKE_LIBC("%hhd %hhu %hd %hu", (char)-3, (unsigned char)253, (short)-4,
+		(unsigned short)65000);
 	CHECK_LIKE_LIBC("%x %X %lx %o", 0xbeef, 0xBEEFu, 0x123456789abcdefl, 0755);
 	CHECK_LIKE_LIBC("%#x %#X %#o %#x %#o", 0x1f, 0x1f, 8, 0, 0);
 	CHECK_LIKE_LIBC("[%+d] [% d] [%+d] [% d]", 5, 5, -5, -5);

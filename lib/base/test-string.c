@@ -11,7 +11,10 @@ static char *(*const libc_strstr)(const char *, const char *) = strstr;
 #include <base/random.h>
 #include <base/testing.h>
 
-/* ... because from here on memcpy() is base_memcpy(): this program is built with BASE_STRING_PREFIXED. */
+/*
+ * ... because from here on memcpy() is base_memcpy(): this program is built with
+ * BASE_STRING_PREFIXED.
+ */
 #include <base/string.h>
 
 static int sign(int value)

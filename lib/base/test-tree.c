@@ -45,7 +45,8 @@ static void item_summarise(struct tree_node *node)
 }
 
 /* Check the subtree's links, heights and summaries; returns its height. */
-static uint32_t check_subtree(const struct tree_node *node, const struct tree_node *parent, bool has_sums)
+static uint32_t check_subtree(
+	const struct tree_node *node, const struct tree_node *parent, bool has_sums)
 {
 	if (node == NULL) {
 		return 0;

@@ -8,10 +8,10 @@
  *	}
  *	TEST_MAIN()
  *
- * Prints one line `ok <name>` or `not ok <name>: why` per case and exits with 1 if any failed. A failed
- * check ends its case; a failed assertion or a sanitizer report ends the program. With arguments only
- * the cases whose names contain one of them run. Random tests take their seed from test_seed(): the
- * environment variable TEST_SEED replays a failure.
+ * Prints one line `ok <name>` or `not ok <name>: why` per case and exits with 1 if any failed. A
+ * failed check ends its case; a failed assertion or a sanitizer report ends the program. With
+ * arguments only the cases whose names contain one of them run. Random tests take their seed from
+ * test_seed(): the environment variable TEST_SEED replays a failure.
  */
 #ifndef BASE_TESTING_H
 #define BASE_TESTING_H
@@ -160,7 +160,8 @@ __attribute__((unused)) static int test_run_all(int n_arguments, char **argument
 		if (test_expected_assertion != NULL) { \
 			longjmp(*test_expected_assertion, 1); \
 		} \
-		printf("not ok %s: %s:%d: assertion failed: %s\n", test_name, file, line, expression); \
+		printf("not ok %s: %s:%d: assertion failed: %s\n", test_name, file, line, \
+			expression); \
 		abort(); \
 	} \
 	int main(int n_arguments, char **arguments) \

@@ -61,7 +61,9 @@ static struct tree_node *tree_rotate(struct tree *tree, struct tree_node *node, 
 	return pivot;
 }
 
-/* Restore the invariant at @node, whose subtrees are balanced and differ in height by at most two. */
+/*
+ * Restore the invariant at @node, whose subtrees are balanced and differ in height by at most two.
+ */
 static struct tree_node *tree_balance(struct tree *tree, struct tree_node *node)
 {
 	uint32_t height[2] = { tree_height(node->child[0]), tree_height(node->child[1]) };

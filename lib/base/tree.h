@@ -2,15 +2,16 @@
 /*
  * Intrusive balanced search tree (AVL).
  *
- * The links live in the objects; order is defined by the comparison the caller passes, which has to be
- * the same order on every call for one tree. Equal keys may be inserted: they follow their equals.
+ * The links live in the objects; order is defined by the comparison the caller passes, which has to
+ * be the same order on every call for one tree. Equal keys may be inserted: they follow their
+ * equals.
  *
  * A tree may be *augmented*: each node then caches a summary of its subtree (the largest gap, the
- * smallest deadline). The tree calls `summarise` for a node, children first, whenever the set of nodes
- * below it changed; call tree_summarise_up() after changing a node's own contribution.
+ * smallest deadline). The tree calls `summarise` for a node, children first, whenever the set of
+ * nodes below it changed; call tree_summarise_up() after changing a node's own contribution.
  *
- * Invariant: the heights of the two subtrees of a node differ by at most one, so the depth of a tree
- * of n nodes is below 1.45 log2(n).
+ * Invariant: the heights of the two subtrees of a node differ by at most one, so the depth of a
+ * tree of n nodes is below 1.45 log2(n).
  */
 #ifndef BASE_TREE_H
 #define BASE_TREE_H

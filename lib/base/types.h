@@ -59,7 +59,9 @@ static inline uint64_t align_down(uint64_t value, uint64_t alignment)
 	return value & ~(alignment - 1);
 }
 
-/** align_up() - the smallest multiple of @alignment (a power of two) not below @value; may wrap to 0 */
+/**
+ * align_up() - the smallest multiple of @alignment (a power of two) not below @value; may wrap to 0
+ */
 static inline uint64_t align_up(uint64_t value, uint64_t alignment)
 {
 	return align_down(value + alignment - 1, alignment);

@@ -4,16 +4,18 @@
  *
  * Everything is little-endian and unaligned. A message is
  *
- *	uint32 id, uint32 tail_size, head members, zeros up to the head's fixed size, tail (tail_size bytes)
+ *	uint32 id, uint32 tail_size, head members, zeros up to the head's fixed size;
+ *	tail members (tail_size bytes)
  *
- * integer: 1, 2, 4 or 8 bytes; string: uint32 length, the bytes, a zero byte; array T[N]: N items; T[]:
- * uint32 count, the items; optional: one byte 0 or 1, the value if 1; struct: its members. The tail
- * ends with tagged members, each uint32 tag, uint32 size, value; readers skip tags that they do not know.
+ * integer: 1, 2, 4 or 8 bytes; string: uint32 length, the bytes, a zero byte; array T[N]: N items;
+ * T[]: uint32 count, the items; optional: one byte 0 or 1, the value if 1; struct: its members. The
+ * tail ends with tagged members, each uint32 tag, uint32 size, value; readers skip tags that they
+ * do not know.
  *
- * Writers and readers have sticky errors: after the first failure all further calls do nothing (reads
- * return zeros), and the end of the encoder or decoder reports it. So generated code is a straight list
- * of members. Nothing is allocated but in the caller's arena, for arrays of anything but bytes; strings
- * and bytes point into the message.
+ * Writers and readers have sticky errors: after the first failure all further calls do nothing
+ * (reads return zeros), and the end of the encoder or decoder reports it. So generated code is a
+ * straight list of members. Nothing is allocated but in the caller's arena, for arrays of anything
+ * but bytes; strings and bytes point into the message.
  */
 #ifndef BRAGI_RT_BRAGI_RT_H
 #define BRAGI_RT_BRAGI_RT_H
@@ -24,7 +26,7 @@
 /** BRAGI_PREAMBLE_SIZE - message id and tail size, at the start of each head */
 #define BRAGI_PREAMBLE_SIZE 8
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* A string, borrowed. Decoded ones have a terminator and no zero byte inside. */
 struct bragi_string {
@@ -64,7 +66,7 @@ struct bragi_string bragi_string_of(const char *text);
 /** bragi_string_equals() - whether a string has the same bytes as a terminated one */
 bool bragi_string_equals(struct bragi_string string, const char *text);
 
-/* ---- the arena ------------------------------------------------------------------------------------- */
+/* ---- the arena ------------------------------------------------------------------------------- */
 
 /* Memory for decoded arrays: a buffer of the caller, given out from the start. */
 struct bragi_arena {
@@ -79,7 +81,7 @@ void bragi_arena_init(struct bragi_arena *arena, void *buffer, size_t size);
 /** bragi_arena_allocate() - @size bytes, aligned to 8; NULL when the arena is full */
 void *bragi_arena_allocate(struct bragi_arena *arena, size_t size);
 
-/* ---- messages -------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /** bragi_message_id() - the id of a message, 0 (never used) if it is too short to have one */
 uint32_t bragi_message_id(const void *message, size_t size);
@@ -87,7 +89,7 @@ uint32_t bragi_message_id(const void *message, size_t size);
 /** bragi_message_tail_size() - how long a tail the head announces; 0 if it is too short */
 uint32_t bragi_message_tail_size(const void *message, size_t size);
 
-/* ---- writing (used by generated code) ---------------------------------------------------------------- */
+/* ---- writing (used by generated code) -------------------------------------------------------- */
 
 struct bragi_writer {
 	uint8_t *data; /* NULL: only count */
@@ -128,7 +130,9 @@ void bragi_write_string_span(struct bragi_writer *writer, struct bragi_string_sp
 /** bragi_write_preamble() - begin a head */
 void bragi_write_preamble(struct bragi_writer *writer, uint32_t id, size_t tail_size);
 
-/** bragi_write_padding() - fill the head with zeros up to its size; an error if it is over already */
+/**
+ * bragi_write_padding() - fill the head with zeros up to its size; an error if it is over already
+ */
 void bragi_write_padding(struct bragi_writer *writer, size_t head_size);
 
 /** bragi_begin_tag() - begin a tagged value; the result is for bragi_end_tag() */
@@ -137,7 +141,7 @@ size_t bragi_begin_tag(struct bragi_writer *writer, uint32_t tag);
 /** bragi_end_tag() - fill in the size of the tagged value */
 void bragi_end_tag(struct bragi_writer *writer, size_t begin);
 
-/* ---- reading (used by generated code) ---------------------------------------------------------------- */
+/* ---- reading (used by generated code) -------------------------------------------------------- */
 
 struct bragi_reader {
 	const uint8_t *data;
@@ -153,8 +157,8 @@ struct bragi_reader {
  *
  * Return: 0, or -ERR_PROTOCOL if the id or a size is another one.
  */
-MUST_USE int bragi_open(const void *head, size_t head_size_given, const void *tail, size_t tail_size,
-	uint32_t id, size_t head_size, struct bragi_arena *arena,
+MUST_USE int bragi_open(const void *head, size_t head_size_given, const void *tail,
+	size_t tail_size, uint32_t id, size_t head_size, struct bragi_arena *arena,
 	struct bragi_reader *out_head, struct bragi_reader *out_tail);
 
 /** bragi_check() - the decoded value is acceptable, or the message is malformed */

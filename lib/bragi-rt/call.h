@@ -2,9 +2,9 @@
 /*
  * Calls: a request message, its reply, and the descriptors that travel beside them.
  *
- * Generated code is the typed layer: `x_dispatch()` at the server decodes a request, calls one function
- * of the ops table and encodes the one reply; a function per call at the client does the reverse. How
- * messages travel is the transport's business (lib/helix over lanes; memory in tests).
+ * Generated code is the typed layer: `x_dispatch()` at the server decodes a request, calls one
+ * function of the ops table and encodes the one reply; a function per call at the client does the
+ * reverse. How messages travel is the transport's business (lib/helix over lanes; memory in tests).
  */
 #ifndef BRAGI_RT_CALL_H
 #define BRAGI_RT_CALL_H
@@ -28,9 +28,11 @@ MUST_USE bool bragi_handles_add(struct bragi_handles *handles, hel_handle handle
 /** bragi_handles_take() - take out the received descriptor @index; HEL_NULL if it did not come */
 hel_handle bragi_handles_take(struct bragi_handles *handles, uint32_t index);
 
-/* ---- at the server ----------------------------------------------------------------------------------- */
+/* ---- at the server --------------------------------------------------------------------------- */
 
-/* One request being served. Filled by the transport, passed through the dispatcher to the handler. */
+/*
+ * One request being served. Filled by the transport, passed through the dispatcher to the handler.
+ */
 struct bragi_call {
 	void *server;      /* the object that serves: the handler's context */
 	struct task *task; /* for handlers that wait; NULL where they must not */
@@ -44,7 +46,7 @@ struct bragi_call {
 	struct bragi_handles to_send;  /* with the reply; given by the handler, if it succeeds */
 };
 
-/* ---- at the client ----------------------------------------------------------------------------------- */
+/* ---- at the client --------------------------------------------------------------------------- */
 
 /* One call being made: its buffers, which the decoded reply borrows from. */
 struct bragi_exchange {
@@ -60,10 +62,11 @@ struct bragi_exchange {
 /* Where calls go. A transport embeds this and finds itself with container_of(). */
 struct bragi_client {
 	/*
-	 * Send the request in the exchange, wait for the reply, put it to bragi_exchange_reply(). Suspends.
-	 * Returns 0 or -ERR_X; then there is no reply.
+	 * Send the request in the exchange, wait for the reply, put it to bragi_exchange_reply().
+	 * Suspends. Returns 0 or -ERR_X; then there is no reply.
 	 */
-	int (*transact)(struct task *task, struct bragi_client *client, struct bragi_exchange *exchange);
+	int (*transact)(
+		struct task *task, struct bragi_client *client, struct bragi_exchange *exchange);
 };
 
 /** bragi_exchange_init() - prepare a call that uses @size bytes at @buffer, borrowed */

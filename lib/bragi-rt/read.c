@@ -2,8 +2,8 @@
 /*
  * Reading messages: see bragi-rt.h.
  *
- * Invariant of a reader: position <= size. All bytes pass through bragi_take(), the one place where a
- * length from the message meets the bounds.
+ * Invariant of a reader: position <= size. All bytes pass through bragi_take(), the one place where
+ * a length from the message meets the bounds.
  */
 #include <base/string.h>
 #include <bragi-rt/bragi-rt.h>

@@ -120,7 +120,9 @@ static void fill_arrays(struct everything_arrays *message, const struct everythi
 	static const struct bragi_string strings[] = {
 		{ .text = "alpha", .length = 5 }, { .text = "", .length = 0 },
 	};
-	static const enum everything_kind kinds[] = { EVERYTHING_KIND_NOTHING, EVERYTHING_KIND_MUCH };
+	static const enum everything_kind kinds[] = {
+		EVERYTHING_KIND_NOTHING, EVERYTHING_KIND_MUCH,
+	};
 	static const enum everything_flavour flavours[] = { EVERYTHING_FLAVOUR_SOUR };
 	static const uint64_t limits[] = { 12345 };
 
@@ -156,7 +158,8 @@ static uint8_t *encode_arrays(size_t *out_size)
 	size_t size = everything_arrays_encoded_size(&message);
 	uint8_t *buffer = malloc(size);
 
-	CHECK_EQ(everything_arrays_encode(&message, buffer, size - 1, out_size), -ERR_BUFFER_TOO_SMALL);
+	CHECK_EQ(everything_arrays_encode(&message, buffer, size - 1, out_size),
+		-ERR_BUFFER_TOO_SMALL);
 	CHECK_EQ(everything_arrays_encode(&message, buffer, size, out_size), 0);
 	CHECK_EQ(*out_size, size);
 	return buffer;
@@ -388,7 +391,7 @@ TEST(random_mutations)
 		for (uint64_t n = random_between(&random, 1, 6); n > 0; n--) {
 			bad[random_below(&random, cut)] = (uint8_t)random_u64(&random);
 		}
-		if (cut >= 8 && random_chance(&random, 2)) { /* a consistent tail size gets deeper */
+		if (cut >= 8 && random_chance(&random, 2)) { /* good sizes get deeper */
 			uint32_t tail_size = (uint32_t)(cut - EVERYTHING_ARRAYS_HEAD_SIZE);
 
 			memcpy(bad, good, 4);
@@ -401,7 +404,7 @@ TEST(random_mutations)
 	free(good);
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static int n_pings;
 
@@ -467,6 +470,13 @@ static int memory_transact(
 
 static struct bragi_client memory_client = { .transact = memory_transact };
 
+static int concatenate(struct bragi_exchange *exchange,
+	const struct everything_join_request *request, struct everything_join_reply *out_reply)
+{
+	return everything_calculator_concatenate(
+		NULL, &memory_client, exchange, request, out_reply);
+}
+
 TEST(calls_reach_the_handlers)
 {
 	uint8_t buffer[512];
@@ -484,7 +494,7 @@ TEST(calls_reach_the_handlers)
 	add.a = INT32_MAX;
 	CHECK_EQ(everything_calculator_add(NULL, &memory_client, &exchange, &add, &sum),
 		-ERR_OUT_OF_BOUNDS);
-	CHECK_EQ(everything_calculator_concatenate(NULL, &memory_client, &exchange, &join, &sentence), 0);
+	CHECK_EQ(concatenate(&exchange, &join, &sentence), 0);
 	check_string(sentence.sentence, "together");
 	check_string(sentence.words.items[1], "gether");
 	CHECK_EQ(bragi_handles_take(&exchange.received, 0), 42);
@@ -503,8 +513,7 @@ TEST(too_long_a_reply_becomes_an_error)
 	struct everything_join_reply sentence;
 
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	CHECK_EQ(everything_calculator_concatenate(NULL, &memory_client, &exchange, &join, &sentence),
-		-ERR_BUFFER_TOO_SMALL);
+	CHECK_EQ(concatenate(&exchange, &join, &sentence), -ERR_BUFFER_TOO_SMALL);
 }
 
 static int dispatch_raw(const void *request, size_t size, struct everything_add_reply *out_reply)

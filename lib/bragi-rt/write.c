@@ -100,7 +100,8 @@ void bragi_write_bytes(struct bragi_writer *writer, struct bragi_bytes value)
 }
 
 #define BRAGI_DEFINE_WRITE_SPAN(kind) \
-	void bragi_write_##kind##_span(struct bragi_writer *writer, struct bragi_##kind##_span span) \
+	void bragi_write_##kind##_span( \
+		struct bragi_writer *writer, struct bragi_##kind##_span span) \
 	{ \
 		bragi_write_uint32(writer, span.count); \
 		for (uint32_t i = 0; i < span.count; i++) { \

@@ -116,9 +116,11 @@ static int elf_finish(const struct elf_header *header, struct elf_info *info)
 	for (size_t i = 0; i < info->n_segments; i++) {
 		const struct elf_segment *segment = &info->segments[i];
 
-		if (header->program_offset >= segment->offset && elf_is_within(
-				header->program_offset - segment->offset, table_size, segment->file_size)) {
-			info->phdr_vaddr = segment->vaddr + header->program_offset - segment->offset;
+		if (header->program_offset >= segment->offset &&
+			elf_is_within(header->program_offset - segment->offset, table_size,
+				segment->file_size)) {
+			info->phdr_vaddr =
+				segment->vaddr + header->program_offset - segment->offset;
 			break;
 		}
 	}
@@ -151,7 +153,8 @@ int elf_parse_with(const void *image, size_t size, const struct elf_options *opt
 	for (size_t i = 0; i < header.n_programs; i++) {
 		struct elf_program program;
 
-		memcpy(&program, (const uint8_t *)image + header.program_offset + i * sizeof(program),
+		memcpy(&program,
+			(const uint8_t *)image + header.program_offset + i * sizeof(program),
 			sizeof(program));
 		error = elf_take_program(&program, options, &info);
 		if (error != 0) {

@@ -2,10 +2,10 @@
 /*
  * Validating reader of ELF executables.
  *
- * The file is untrusted. After elf_parse() said 0, all that struct elf_info says is consistent: every
- * segment's bytes lie within the file, its addresses within the allowed range, segments ascend and
- * do not overlap, and no sum of its numbers overflows. Two segments may still share a page; what
- * permissions such a page gets is the loader's business.
+ * The file is untrusted. After elf_parse() said 0, all that struct elf_info says is consistent:
+ * every segment's bytes lie within the file, its addresses within the allowed range, segments
+ * ascend and do not overlap, and no sum of its numbers overflows. Two segments may still share a
+ * page; what permissions such a page gets is the loader's business.
  *
  * A loader does: for each segment reserve [align_down(vaddr), align_up(vaddr + memory_size)), put
  * file_size bytes from offset at vaddr, zeros behind them. A shared object or position-independent
@@ -66,8 +66,8 @@ struct elf_options {
  * @image: the whole file; any alignment
  * @size: of the file
  *
- * Return: 0, -ERR_UNSUPPORTED (an ELF file for another machine or purpose), -ERR_PROTOCOL (not an ELF
- * file, or a broken one).
+ * Return: 0, -ERR_UNSUPPORTED (an ELF file for another machine or purpose), -ERR_PROTOCOL (not an
+ * ELF file, or a broken one).
  */
 MUST_USE int elf_parse(const void *image, size_t size, struct elf_info *out_info);
 

@@ -2,8 +2,8 @@
 /*
  * The checker: see check.h.
  *
- * Declarations are checked in the order of the file and may use only what stands above them, so there
- * are no cycles and C can take the same order.
+ * Declarations are checked in the order of the file and may use only what stands above them, so
+ * there are no cycles and C can take the same order.
  */
 #include "check.h"
 
@@ -27,10 +27,10 @@ static const struct {
 /* Members become members of C structures. */
 static const char *const c_keywords[] = {
 	"alignas", "alignof", "asm", "auto", "bool", "break", "case", "char", "const", "constexpr",
-	"continue", "default", "do", "double", "else", "enum", "extern", "false", "float", "for", "goto",
-	"if", "inline", "int", "long", "nullptr", "register", "restrict", "return", "short", "signed",
-	"sizeof", "static", "static_assert", "struct", "switch", "thread_local", "true", "typedef",
-	"typeof", "typeof_unqual", "union", "unsigned", "void", "volatile", "while",
+	"continue", "default", "do", "double", "else", "enum", "extern", "false", "float", "for",
+	"goto", "if", "inline", "int", "long", "nullptr", "register", "restrict", "return", "short",
+	"signed", "sizeof", "static", "static_assert", "struct", "switch", "thread_local", "true",
+	"typedef", "typeof", "typeof_unqual", "union", "unsigned", "void", "volatile", "while",
 };
 
 #define FAIL(position, ...) source_fail(checker->file->source, position, __VA_ARGS__)
@@ -44,9 +44,11 @@ static void check_name(const struct checker *checker, struct position position, 
 	}
 }
 
-/* ---- types --------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
-/* The declaration of a name, which must stand above the current one; NULL if there is none at all. */
+/*
+ * The declaration of a name, which must stand above the current one; NULL if there is none at all.
+ */
 static struct declaration *checker_find(
 	const struct checker *checker, struct position position, const char *name)
 {
@@ -58,8 +60,8 @@ static struct declaration *checker_find(
 			continue;
 		}
 		if (!is_above) {
-			FAIL(position, "'%s' is declared in line %u, but must stand above its use", name,
-				declaration->position.line);
+			FAIL(position, "'%s' is declared in line %u, but must stand above its use",
+				name, declaration->position.line);
 		}
 		return declaration;
 	}
@@ -146,14 +148,15 @@ static uint64_t members_wire_size_min(const struct list *members)
 	return size;
 }
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool is_in_range(const struct type *type, uint64_t magnitude, bool is_negative)
 {
 	unsigned n_bits = 8 * type->size;
 
 	if (!type->is_signed) {
-		return (!is_negative || magnitude == 0) && (n_bits == 64 || magnitude >> n_bits == 0);
+		return (!is_negative || magnitude == 0) &&
+			(n_bits == 64 || magnitude >> n_bits == 0);
 	}
 	uint64_t limit = (uint64_t)1 << (n_bits - 1);
 
@@ -179,7 +182,8 @@ static void check_scalar_default(
 			FAIL(literal->position, "the default of a %s is a number", type->name);
 		}
 		if (!is_in_range(type, literal->value, literal->is_negative)) {
-			FAIL(literal->position, "%s does not fit into %s", literal->text, type->name);
+			FAIL(literal->position, "%s does not fit into %s", literal->text,
+				type->name);
 		}
 		break;
 	case TYPE_ENUM:
@@ -222,7 +226,9 @@ static void check_default(const struct checker *checker, const struct member *me
 	if (list_is_empty(&literal->items)) {
 		FAIL(literal->position, "an array is empty by default");
 	}
-	if (member->type.array == ARRAY_FIXED && list_size(&literal->items) > member->type.array_length) {
+	bool is_fixed = member->type.array == ARRAY_FIXED;
+
+	if (is_fixed && list_size(&literal->items) > member->type.array_length) {
 		FAIL(literal->position, "more items than the array has");
 	}
 	LIST_FOR_EACH(item, &literal->items, struct literal, node) {
@@ -230,17 +236,18 @@ static void check_default(const struct checker *checker, const struct member *me
 	}
 }
 
-/* ---- declarations --------------------------------------------------------------------------------- */
+/* ---- declarations ---------------------------------------------------------------------------- */
 
-static void check_constant_is_new(
-	const struct checker *checker, const struct declaration *declaration, const struct constant *constant)
+static void check_constant_is_new(const struct checker *checker,
+	const struct declaration *declaration, const struct constant *constant)
 {
 	LIST_FOR_EACH(other, &declaration->constants, struct constant, node) {
 		if (other == constant) {
 			return;
 		}
 		if (strcmp(other->name, constant->name) == 0) {
-			FAIL(constant->position, "there is a constant '%s' already", constant->name);
+			FAIL(constant->position, "there is a constant '%s' already",
+				constant->name);
 		}
 		if (declaration->kind == DECLARATION_ENUM && other->value == constant->value) {
 			FAIL(constant->position, "'%s' has the same value", other->name);
@@ -298,7 +305,8 @@ static void check_member_is_new(const struct checker *checker, const struct list
 		}
 		if ((other->is_optional && strcmp(other_flag, member->name) == 0) ||
 				(member->is_optional && strcmp(flag, other->name) == 0)) {
-			FAIL(member->position, "'%s' clashes with the flag of the optional member", member->name);
+			FAIL(member->position, "'%s' clashes with the flag of the optional member",
+				member->name);
 		}
 		if (other->has_tag && member->has_tag && other->tag == member->tag) {
 			FAIL(member->position, "'%s' has the same tag", other->name);
@@ -306,7 +314,8 @@ static void check_member_is_new(const struct checker *checker, const struct list
 	}
 }
 
-static void check_members(const struct checker *checker, const struct list *members, bool may_have_tags)
+static void check_members(
+	const struct checker *checker, const struct list *members, bool may_have_tags)
 {
 	LIST_FOR_EACH(member, members, struct member, node) {
 		check_name(checker, member->position, member->name);

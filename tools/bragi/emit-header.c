@@ -31,7 +31,8 @@ static void emit_declaration_comment(
 	}
 }
 
-static const char *c_constant_value(const struct declaration *declaration, const struct constant *constant)
+static const char *c_constant_value(
+	const struct declaration *declaration, const struct constant *constant)
 {
 	if (!declaration->base.is_signed) {
 		return pool_format("%llu%s", (unsigned long long)constant->value,
@@ -51,7 +52,8 @@ static void emit_span(FILE *out, const char *item_type, const char *name)
 	fprintf(out, "struct %s_span %s_span_read(struct bragi_reader *reader);\n", name, name);
 }
 
-static void emit_constants(FILE *out, const struct file *file, const struct declaration *declaration)
+static void emit_constants(
+	FILE *out, const struct file *file, const struct declaration *declaration)
 {
 	const char *name = c_name(file, declaration->name);
 	const char *type = pool_format("%s_t", c_codec(&declaration->base));
@@ -104,7 +106,8 @@ static void emit_struct(FILE *out, const struct file *file, const struct declara
 	fprintf(out, "struct %s {\n", name);
 	emit_members(out, file, &declaration->members);
 	fputs("};\n", out);
-	fprintf(out, "void %s_write(struct bragi_writer *writer, const struct %s *value);\n", name, name);
+	fprintf(out, "void %s_write(struct bragi_writer *writer, const struct %s *value);\n", name,
+		name);
 	fprintf(out, "void %s_read(struct bragi_reader *reader, struct %s *value);\n", name, name);
 	if (declaration->is_in_span) {
 		emit_span(out, pool_format("struct %s", name), name);
@@ -133,12 +136,15 @@ static void emit_message(FILE *out, const struct file *file, const struct declar
 		name, name);
 	fprintf(out, "MUST_USE int %s_decode(struct %s *out_message,\n"
 		"\tconst void *data, size_t size, struct bragi_arena *arena);\n", name, name);
-	fprintf(out, "MUST_USE int %s_decode_parts(struct %s *out_message, const void *head,\n"
-		"\tsize_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);\n",
+	fprintf(out,
+		"MUST_USE int %s_decode_parts(struct %s *out_message, const void *head,\n"
+		"\tsize_t head_size, const void *tail, size_t tail_size,\n"
+		"\tstruct bragi_arena *arena);\n",
 		name, name);
 }
 
-static void emit_declaration(FILE *out, const struct file *file, const struct declaration *declaration)
+static void emit_declaration(
+	FILE *out, const struct file *file, const struct declaration *declaration)
 {
 	fputc('\n', out);
 	emit_declaration_comment(out, file, declaration);
@@ -165,9 +171,10 @@ static const char header_manual[] =
 	" * For each message x:\n"
 	" * x_init()          all members zero or at their defaults\n"
 	" * x_encoded_size()  bytes that x_encode() will write\n"
-	" * x_encode()        0, -ERR_BUFFER_TOO_SMALL, or -ERR_OUT_OF_BOUNDS if the head is too full\n"
-	" * x_decode()        0, -ERR_PROTOCOL if it is malformed, -ERR_NO_MEMORY if the arena is full;\n"
-	" *                   the result borrows from data and arena, and is unspecified after an error\n"
+	" * x_encode()        0, -ERR_BUFFER_TOO_SMALL, -ERR_OUT_OF_BOUNDS: the head is too full\n"
+	" * x_decode()        0, -ERR_PROTOCOL: malformed, -ERR_NO_MEMORY: the arena is full;\n"
+	" *                   the result borrows from data and arena, and is unspecified after\n"
+	" *                   an error\n"
 	" * x_decode_parts()  the same for head and tail in two places\n"
 	" */\n";
 

@@ -32,13 +32,14 @@ static const char *c_number(const struct type *type, const struct literal *liter
 }
 
 /* The default of a scalar or of one array item; @is_constant: in a static initialiser. */
-static const char *c_default(
-	const struct file *file, const struct type *type, const struct literal *literal, bool is_constant)
+static const char *c_default(const struct file *file, const struct type *type,
+	const struct literal *literal, bool is_constant)
 {
 	switch (type->kind) {
 	case TYPE_STRING:
 		if (is_constant) {
-			return pool_format("{ .text = %s, .length = %zu }", c_string(literal), literal->length);
+			return pool_format("{ .text = %s, .length = %zu }", c_string(literal),
+				literal->length);
 		}
 		return pool_format("BRAGI_LITERAL(%s)", c_string(literal));
 	case TYPE_ENUM:
@@ -58,7 +59,8 @@ static void emit_default_array(FILE *out, const struct file *file, const struct 
 	fputs("};\n", out);
 }
 
-static void emit_default_arrays(FILE *out, const struct file *file, const struct list *members, bool *is_first)
+static void emit_default_arrays(
+	FILE *out, const struct file *file, const struct list *members, bool *is_first)
 {
 	LIST_FOR_EACH(member, members, struct member, node) {
 		if (member->default_value.kind == LITERAL_ARRAY) {
@@ -79,9 +81,11 @@ static void emit_default(FILE *out, const struct file *file, const struct member
 		fprintf(out, "\tmessage->%s = %s;\n", name,
 			c_default(file, &member->type, &member->default_value, false));
 	} else if (member->type.array == ARRAY_FIXED) {
-		fprintf(out, "\tmemcpy(message->%s, default_%s, sizeof(default_%s));\n", name, name, name);
+		fprintf(out, "\tmemcpy(message->%s, default_%s, sizeof(default_%s));\n", name, name,
+			name);
 	} else if (type_is_bytes(&member->type)) {
-		fprintf(out, "\tmessage->%s = (struct bragi_bytes){ default_%s, sizeof(default_%s) };\n",
+		fprintf(out,
+			"\tmessage->%s = (struct bragi_bytes){ default_%s, sizeof(default_%s) };\n",
 			name, name, name);
 	} else {
 		fprintf(out, "\tmessage->%s = (%s){ default_%s, ARRAY_SIZE(default_%s) };\n", name,

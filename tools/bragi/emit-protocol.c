@@ -53,17 +53,19 @@ void emit_protocol_header(FILE *out, const struct file *file, const struct decla
 		emit_comment(out, "\t", method->documentation);
 		emit_hook(out, &names);
 	}
-	fprintf(out, "};\n\n"
+	fprintf(out,
+		"};\n\n"
 		"/*\n"
-		" * Serve one request: decode it, call its hook, encode the one reply. A hook's error, or that of a\n"
-		" * malformed request, becomes the reply's `error`. Returns 0, or -ERR_X if there is no reply to\n"
-		" * send although the client may wait for one.\n"
+		" * Serve one request: decode it, call its hook, encode the one reply. The error\n"
+		" * of a hook or a malformed request becomes the reply's `error`. Returns 0, or\n"
+		" * -ERR_X if there is no reply to send although the client may wait for one.\n"
 		" */\n"
 		"MUST_USE int %s_dispatch(const struct %s_ops *ops, struct bragi_call *call);\n\n"
 		"/*\n"
-		" * Call the server and wait. 0, an error of the transport, or the reply's `error`; the reply\n"
-		" * borrows from the exchange.\n"
-		" */\n", name, name);
+		" * Call the server and wait. 0, an error of the transport, or the reply's\n"
+		" * `error`; the reply borrows from the exchange.\n"
+		" */\n",
+		name, name);
 	LIST_FOR_EACH(method, &protocol->methods, struct method, node) {
 		struct method_names names = method_names(file, protocol, method);
 
@@ -75,11 +77,13 @@ void emit_protocol_header(FILE *out, const struct file *file, const struct decla
 
 static void emit_serve_call(FILE *out, const struct method_names *names)
 {
-	fprintf(out, "\nstatic int %s_serve_%s(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
+	fprintf(out,
+		"\nstatic int %s_serve_%s(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
 		"\tstruct %s request;\n\tstruct %s reply;\n"
 		"\tint error = %s_decode(\n"
 		"\t\t&request, call->request, call->request_size, &call->arena);\n\n",
-		names->protocol, names->method, names->protocol, names->request, names->reply, names->request);
+		names->protocol, names->method, names->protocol, names->request, names->reply,
+		names->request);
 	fprintf(out, "\tASSERT(ops->%s != NULL);\n\t%s_init(&reply);\n"
 		"\tif (error == 0) {\n\t\terror = ops->%s(call, &request, &reply);\n"
 		"\t\treply.error = error;\n\t}\n",
@@ -95,7 +99,8 @@ static void emit_serve_call(FILE *out, const struct method_names *names)
 
 static void emit_serve_send(FILE *out, const struct method_names *names)
 {
-	fprintf(out, "\nstatic int %s_serve_%s(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
+	fprintf(out,
+		"\nstatic int %s_serve_%s(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
 		"\tstruct %s request;\n"
 		"\tint error = %s_decode(\n"
 		"\t\t&request, call->request, call->request_size, &call->arena);\n\n"
@@ -109,9 +114,11 @@ static void emit_client(FILE *out, const struct method_names *names)
 {
 	fputc('\n', out);
 	emit_client_signature(out, names);
-	fprintf(out, "\n{\n"
+	fprintf(out,
+		"\n{\n"
 		"\tint error = %s_encode(\n"
-		"\t\trequest, exchange->buffer, exchange->buffer_size, &exchange->request_size);\n\n"
+		"\t\trequest, exchange->buffer, exchange->buffer_size,\n"
+		"\t\t&exchange->request_size);\n\n"
 		"\tif (error == 0) {\n"
 		"\t\terror = bragi_exchange_transact(task, client, exchange);\n\t}\n",
 		names->request);

@@ -2,9 +2,9 @@
 /*
  * The generated source: see emit.h.
  *
- * A value of any type is written by one line and read by one or two; arrays of fixed length and optional
- * members wrap these lines into a loop or a condition. All generated functions call what they write
- * from `value` or `message` and their runtime object `writer` or `reader`.
+ * A value of any type is written by one line and read by one or two; arrays of fixed length and
+ * optional members wrap these lines into a loop or a condition. All generated functions call what
+ * they write from `value` or `message` and their runtime object `writer` or `reader`.
  */
 #include "emit.h"
 
@@ -24,7 +24,7 @@ static struct place place_deeper(const struct place *place)
 	return deeper;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void emit_write_value(const struct place *place, const struct type *type, const char *value)
 {
@@ -32,7 +32,8 @@ static void emit_write_value(const struct place *place, const struct type *type,
 		fprintf(place->out, "%s%s_write(writer, &%s);\n", place->indent,
 			c_name(place->file, type->name), value);
 	} else {
-		fprintf(place->out, "%sbragi_write_%s(writer, %s);\n", place->indent, c_codec(type), value);
+		fprintf(place->out, "%sbragi_write_%s(writer, %s);\n", place->indent, c_codec(type),
+			value);
 	}
 }
 
@@ -42,7 +43,8 @@ static void emit_write_fixed(const struct place *place, const struct type *type,
 	struct place deeper = place_deeper(place);
 
 	if (type_is_bytes(type)) {
-		fprintf(place->out, "%sbragi_write_raw(writer, %s, %llu);\n", place->indent, value, length);
+		fprintf(place->out, "%sbragi_write_raw(writer, %s, %llu);\n", place->indent, value,
+			length);
 		return;
 	}
 	fprintf(place->out, "%sfor (size_t i = 0; i < %llu; i++) {\n", place->indent, length);
@@ -50,7 +52,8 @@ static void emit_write_fixed(const struct place *place, const struct type *type,
 	fprintf(place->out, "%s}\n", place->indent);
 }
 
-static void emit_write_dynamic(const struct place *place, const struct type *type, const char *value)
+static void emit_write_dynamic(
+	const struct place *place, const struct type *type, const char *value)
 {
 	if (type_is_bytes(type)) {
 		fprintf(place->out, "%sbragi_write_bytes(writer, %s);\n", place->indent, value);
@@ -58,7 +61,8 @@ static void emit_write_dynamic(const struct place *place, const struct type *typ
 		fprintf(place->out, "%s%s_span_write(writer, %s);\n", place->indent,
 			c_name(place->file, type->name), value);
 	} else {
-		fprintf(place->out, "%sbragi_write_%s_span(writer, %s);\n", place->indent, c_codec(type), value);
+		fprintf(place->out, "%sbragi_write_%s_span(writer, %s);\n", place->indent,
+			c_codec(type), value);
 	}
 }
 
@@ -93,8 +97,8 @@ static void emit_write_member(const struct place *place, const struct member *me
 	}
 	fprintf(place->out, "%sif (%s->has_%s) {\n", place->indent, place->object, member->name);
 	if (member->has_tag) {
-		fprintf(place->out, "%ssize_t begin = bragi_begin_tag(writer, %uu);\n\n", deeper.indent,
-			member->tag);
+		fprintf(place->out, "%ssize_t begin = bragi_begin_tag(writer, %uu);\n\n",
+			deeper.indent, member->tag);
 	}
 	emit_write_plain(&deeper, member);
 	if (member->has_tag) {
@@ -115,14 +119,15 @@ static void emit_write_members(const struct place *place, const struct list *mem
 	}
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void emit_read_value(const struct place *place, const struct type *type, const char *value)
 {
 	FILE *out = place->out;
 
 	if (type->kind == TYPE_STRUCT) {
-		fprintf(out, "%s%s_read(reader, &%s);\n", place->indent, c_name(place->file, type->name), value);
+		fprintf(out, "%s%s_read(reader, &%s);\n", place->indent,
+			c_name(place->file, type->name), value);
 		return;
 	}
 	fprintf(out, "%s%s = bragi_read_%s(reader);\n", place->indent, value, c_codec(type));
@@ -138,7 +143,8 @@ static void emit_read_fixed(const struct place *place, const struct type *type, 
 	struct place deeper = place_deeper(place);
 
 	if (type_is_bytes(type)) {
-		fprintf(place->out, "%sbragi_read_raw(reader, %s, %llu);\n", place->indent, value, length);
+		fprintf(place->out, "%sbragi_read_raw(reader, %s, %llu);\n", place->indent, value,
+			length);
 		return;
 	}
 	fprintf(place->out, "%sfor (size_t i = 0; i < %llu; i++) {\n", place->indent, length);
@@ -189,13 +195,14 @@ static void emit_read_members(const struct place *place, const struct list *memb
 		}
 		fprintf(place->out, "%s%s->has_%s = bragi_read_bool(reader);\n", place->indent,
 			place->object, member->name);
-		fprintf(place->out, "%sif (%s->has_%s) {\n", place->indent, place->object, member->name);
+		fprintf(place->out, "%sif (%s->has_%s) {\n", place->indent, place->object,
+			member->name);
 		emit_read_plain(&deeper, member);
 		fprintf(place->out, "%s}\n", place->indent);
 	}
 }
 
-/* ---- enumerations and structures -------------------------------------------------------------------- */
+/* ---- enumerations and structures ------------------------------------------------------------- */
 
 static void emit_is_valid(FILE *out, const struct file *file, const struct declaration *declaration)
 {
@@ -208,7 +215,8 @@ static void emit_is_valid(FILE *out, const struct file *file, const struct decla
 	fputs("\t\treturn true;\n\tdefault:\n\t\treturn false;\n\t}\n}\n", out);
 }
 
-static void emit_span_codec(FILE *out, const struct file *file, const struct declaration *declaration)
+static void emit_span_codec(
+	FILE *out, const struct file *file, const struct declaration *declaration)
 {
 	const char *name = c_name(file, declaration->name);
 	bool is_struct = declaration->kind == DECLARATION_STRUCT;
@@ -235,12 +243,14 @@ static void emit_span_codec(FILE *out, const struct file *file, const struct dec
 	fputs("\t}\n\tspan.items = items;\n\treturn span;\n}\n", out);
 }
 
-static void emit_struct_codec(FILE *out, const struct file *file, const struct declaration *declaration)
+static void emit_struct_codec(
+	FILE *out, const struct file *file, const struct declaration *declaration)
 {
 	const char *name = c_name(file, declaration->name);
 	struct place place = { .out = out, .file = file, .object = "value", .indent = "\t" };
 
-	fprintf(out, "\nvoid %s_write(struct bragi_writer *writer, const struct %s *value)\n{\n", name, name);
+	fprintf(out, "\nvoid %s_write(struct bragi_writer *writer, const struct %s *value)\n{\n",
+		name, name);
 	emit_write_members(&place, &declaration->members);
 	fprintf(out, "}\n\nvoid %s_read(struct bragi_reader *reader, struct %s *value)\n{\n"
 		"\t*value = (struct %s){ 0 };\n", name, name, name);
@@ -248,10 +258,11 @@ static void emit_struct_codec(FILE *out, const struct file *file, const struct d
 	fputs("}\n", out);
 }
 
-/* ---- messages -------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* A function that writes or reads the members of one part of a message. */
-static void emit_part(FILE *out, const struct file *file, const struct declaration *message, bool is_tail)
+static void emit_part(
+	FILE *out, const struct file *file, const struct declaration *message, bool is_tail)
 {
 	const struct list *members = is_tail ? &message->tail : &message->members;
 	const char *part = is_tail ? "tail" : "head";
@@ -265,7 +276,8 @@ static void emit_part(FILE *out, const struct file *file, const struct declarati
 		"\tstruct bragi_writer *writer, const struct %s *message)\n{\n", name, part, name);
 	emit_write_members(&place, members);
 	fputs("}\n", out);
-	fprintf(out, "\nstatic void %s_read_%s(struct bragi_reader *reader, struct %s *message)\n{\n",
+	fprintf(out,
+		"\nstatic void %s_read_%s(struct bragi_reader *reader, struct %s *message)\n{\n",
 		name, part, name);
 	if (is_tail && has_tags(message)) {
 		fputs("\tstruct bragi_reader value;\n\tuint32_t tag;\n\n", out);
@@ -315,9 +327,11 @@ static void emit_encode(FILE *out, const struct file *file, const struct declara
 	fprintf(out, "\nsize_t %s_encoded_size(%sconst struct %s *message)\n{\n", name,
 		has_tail ? "" : "UNUSED ", name);
 	if (has_tail) {
-		fprintf(out, "\tstruct bragi_writer writer;\n\n\tbragi_writer_init_counting(&writer);\n"
+		fprintf(out,
+			"\tstruct bragi_writer writer;\n\n\tbragi_writer_init_counting(&writer);\n"
 			"\t%s_write_tail(&writer, message);\n"
-			"\treturn %s_HEAD_SIZE + writer.used;\n}\n", name, upper);
+			"\treturn %s_HEAD_SIZE + writer.used;\n}\n",
+			name, upper);
 	} else {
 		fprintf(out, "\treturn %s_HEAD_SIZE;\n}\n", upper);
 	}
@@ -344,13 +358,16 @@ static void emit_decode(FILE *out, const struct file *file, const struct declara
 	const char *name = c_name(file, message->name);
 	const char *upper = c_upper(file, message->name);
 
-	fprintf(out, "\nint %s_decode_parts(struct %s *out_message, const void *head, size_t head_size,\n"
-		"\tconst void *tail, size_t tail_size, struct bragi_arena *arena)\n{\n"
+	fprintf(out,
+		"\nint %s_decode_parts(struct %s *out_message, const void *head,\n"
+		"\tsize_t head_size, const void *tail, size_t tail_size,\n"
+		"\tstruct bragi_arena *arena)\n{\n"
 		"\tstruct bragi_reader head_reader;\n\tstruct bragi_reader tail_reader;\n"
 		"\tint error = bragi_open(head, head_size, tail, tail_size,\n"
 		"\t\t%s_ID, %s_HEAD_SIZE, arena, &head_reader, &tail_reader);\n\n"
 		"\tif (error != 0) {\n\t\treturn error;\n\t}\n"
-		"\t%s_init(out_message);\n", name, name, upper, upper, name);
+		"\t%s_init(out_message);\n",
+		name, name, upper, upper, name);
 	if (!list_is_empty(&message->members)) {
 		fprintf(out, "\t%s_read_head(&head_reader, out_message);\n", name);
 	}
@@ -360,8 +377,10 @@ static void emit_decode(FILE *out, const struct file *file, const struct declara
 		fputs("\tbragi_skip_tags(&tail_reader);\n", out);
 	}
 	fputs("\treturn head_reader.error != 0 ? head_reader.error : tail_reader.error;\n}\n", out);
-	fprintf(out, "\nint %s_decode(\n"
-		"\tstruct %s *out_message, const void *data, size_t size, struct bragi_arena *arena)\n{\n"
+	fprintf(out,
+		"\nint %s_decode(\n"
+		"\tstruct %s *out_message, const void *data, size_t size,\n"
+		"\tstruct bragi_arena *arena)\n{\n"
 		"\tif (size < %s_HEAD_SIZE) {\n\t\treturn -ERR_PROTOCOL;\n\t}\n"
 		"\treturn %s_decode_parts(out_message, data, %s_HEAD_SIZE,\n"
 		"\t\t(const uint8_t *)data + %s_HEAD_SIZE, size - %s_HEAD_SIZE, arena);\n}\n",

@@ -2,9 +2,9 @@
 /*
  * From the checked syntax tree to C.
  *
- * emit_header() writes X.gen.h: enumerations, structures, prototypes. emit_source() writes X.gen.c: for
- * each structure and message a writer and a reader, which are plain lists of calls into lib/bragi-rt.
- * The rest of this header is what these share.
+ * emit_header() writes X.gen.h: enumerations, structures, prototypes. emit_source() writes X.gen.c:
+ * for each structure and message a writer and a reader, which are plain lists of calls into
+ * lib/bragi-rt. The rest of this header is what these share.
  */
 #ifndef BRAGI_EMIT_H
 #define BRAGI_EMIT_H
@@ -28,7 +28,7 @@ void emit_protocol_source(FILE *out, const struct file *file, const struct decla
 /** emit_message_init() - the function that gives a message its defaults */
 void emit_message_init(FILE *out, const struct file *file, const struct declaration *message);
 
-/* ---- names ---------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /** c_name() - a declared name with the namespace in front */
 const char *c_name(const struct file *file, const char *name);
@@ -48,7 +48,7 @@ const char *c_codec(const struct type *type);
 /** type_is_bytes() - whether items are single bytes, which are copied or borrowed as a whole */
 bool type_is_bytes(const struct type *type);
 
-/* ---- pieces of text --------------------------------------------------------------------------------- */
+/* ---- pieces of text -------------------------------------------------------------------------- */
 
 /**
  * emit_comment() - a comment of the source as a C comment

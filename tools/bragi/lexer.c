@@ -2,8 +2,8 @@
 /*
  * From text to tokens: see lexer.h.
  *
- * Comments that document (a `//` line, a block that begins with two stars) are kept with the token that
- * follows them; the parser decides what they belong to. Plain blocks are dropped.
+ * Comments that document (a `//` line, a block that begins with two stars) are kept with the token
+ * that follows them; the parser decides what they belong to. Plain blocks are dropped.
  */
 #include "lexer.h"
 
@@ -161,7 +161,8 @@ static void lexer_number(struct lexer *lexer)
 
 		if (__builtin_mul_overflow(token->value, base, &token->value) ||
 				__builtin_add_overflow(token->value, digit, &token->value)) {
-			source_fail(lexer->source, token->position, "number does not fit into 64 bits");
+			source_fail(
+				lexer->source, token->position, "number does not fit into 64 bits");
 		}
 	}
 	if (isalnum((unsigned char)*lexer->next) || *lexer->next == '_') {

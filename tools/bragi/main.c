@@ -4,9 +4,9 @@
  *
  *	bragi INPUT.bragi OUTPUT.gen.h OUTPUT.gen.c
  *
- * The language is described in docs/protocols/bragi.md. The compiler reads the whole file (source.c,
- * lexer.c, parser.c), checks it (check.c) and writes C (emit-*.c). Any error ends it with status 1 and
- * no output files.
+ * The language is described in docs/protocols/bragi.md. The compiler reads the whole file
+ * (source.c, lexer.c, parser.c), checks it (check.c) and writes C (emit-*.c). Any error ends it
+ * with status 1 and no output files.
  */
 #include "check.h"
 #include "emit.h"

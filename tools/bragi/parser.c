@@ -15,8 +15,8 @@
  *	method    = "call" [ NAME ":" ] NAME "->" NAME ";"  |  "send" [ NAME ":" ] NAME ";"
  *	literal   = NUMBER | STRING | NAME | "[" [ literal { "," literal } ] "]"
  *
- * A comment documents what it stands before; one on the same line behind a member, constant or method
- * documents that.
+ * A comment documents what it stands before; one on the same line behind a member, constant or
+ * method documents that.
  */
 #include "parser.h"
 
@@ -102,13 +102,13 @@ static uint64_t parser_number(struct parser *parser, const char *what, uint64_t 
 		parser_expected(parser, what);
 	}
 	if (token->is_negative || token->value > max) {
-		source_fail(parser->lexer.source, token->position, "%s must be from 0 to %llu", what,
-			(unsigned long long)max);
+		source_fail(parser->lexer.source, token->position, "%s must be from 0 to %llu",
+			what, (unsigned long long)max);
 	}
 	return parser_take(parser).value;
 }
 
-/* ---- documentation ------------------------------------------------------------------------------ */
+/* ---- documentation --------------------------------------------------------------------------- */
 
 static const char *join_comments(const struct comment *comments)
 {
@@ -148,7 +148,7 @@ static const char *parser_documentation_behind(struct parser *parser, const char
 	return before == NULL ? comment->text : pool_format("%s\n%s", before, comment->text);
 }
 
-/* ---- members ------------------------------------------------------------------------------------ */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static void parse_type(struct parser *parser, struct type *out_type)
 {
@@ -165,7 +165,8 @@ static void parse_type(struct parser *parser, struct type *out_type)
 		out_type->array = ARRAY_FIXED;
 		out_type->array_length = parser_number(parser, "an array length", 65536);
 		if (out_type->array_length == 0) {
-			source_fail(parser->lexer.source, position, "an array needs at least one item");
+			source_fail(
+				parser->lexer.source, position, "an array needs at least one item");
 		}
 	}
 	parser_sign(parser, ']');
@@ -258,7 +259,7 @@ static void parse_members(struct parser *parser, struct list *members)
 	}
 }
 
-/* ---- declarations --------------------------------------------------------------------------------- */
+/* ---- declarations ---------------------------------------------------------------------------- */
 
 static void parse_constants(struct parser *parser, struct declaration *declaration)
 {

@@ -4,7 +4,8 @@
 
     test-golden.py BRAGI [--update]
 
-A source with X.error is expected to fail with exactly that message; any other has X.gen.h and X.gen.c.
+A source with X.error is expected to fail with exactly that message; any other has X.gen.h and
+X.gen.c.
 --update records the present output: read the diff before committing it.
 """
 

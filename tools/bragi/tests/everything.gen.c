@@ -250,8 +250,9 @@ int everything_scalars_encode(
 	return writer.error;
 }
 
-int everything_scalars_decode_parts(struct everything_scalars *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_scalars_decode_parts(struct everything_scalars *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -268,7 +269,8 @@ int everything_scalars_decode_parts(struct everything_scalars *out_message, cons
 }
 
 int everything_scalars_decode(
-	struct everything_scalars *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_scalars *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_SCALARS_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -358,8 +360,9 @@ int everything_arrays_encode(
 	return writer.error;
 }
 
-int everything_arrays_decode_parts(struct everything_arrays *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_arrays_decode_parts(struct everything_arrays *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -375,7 +378,8 @@ int everything_arrays_decode_parts(struct everything_arrays *out_message, const 
 }
 
 int everything_arrays_decode(
-	struct everything_arrays *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_arrays *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_ARRAYS_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -538,8 +542,9 @@ int everything_tags_encode(
 	return writer.error;
 }
 
-int everything_tags_decode_parts(struct everything_tags *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_tags_decode_parts(struct everything_tags *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -556,7 +561,8 @@ int everything_tags_decode_parts(struct everything_tags *out_message, const void
 }
 
 int everything_tags_decode(
-	struct everything_tags *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_tags *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_TAGS_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -590,8 +596,9 @@ int everything_ping_encode(
 	return writer.error;
 }
 
-int everything_ping_decode_parts(struct everything_ping *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_ping_decode_parts(struct everything_ping *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -607,7 +614,8 @@ int everything_ping_decode_parts(struct everything_ping *out_message, const void
 }
 
 int everything_ping_decode(
-	struct everything_ping *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_ping *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_PING_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -655,8 +663,9 @@ int everything_add_request_encode(
 	return writer.error;
 }
 
-int everything_add_request_decode_parts(struct everything_add_request *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_add_request_decode_parts(struct everything_add_request *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -673,7 +682,8 @@ int everything_add_request_decode_parts(struct everything_add_request *out_messa
 }
 
 int everything_add_request_decode(
-	struct everything_add_request *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_add_request *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_ADD_REQUEST_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -721,8 +731,9 @@ int everything_add_reply_encode(
 	return writer.error;
 }
 
-int everything_add_reply_decode_parts(struct everything_add_reply *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_add_reply_decode_parts(struct everything_add_reply *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -739,7 +750,8 @@ int everything_add_reply_decode_parts(struct everything_add_reply *out_message, 
 }
 
 int everything_add_reply_decode(
-	struct everything_add_reply *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_add_reply *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_ADD_REPLY_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -790,8 +802,9 @@ int everything_join_request_encode(
 	return writer.error;
 }
 
-int everything_join_request_decode_parts(struct everything_join_request *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_join_request_decode_parts(struct everything_join_request *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -807,7 +820,8 @@ int everything_join_request_decode_parts(struct everything_join_request *out_mes
 }
 
 int everything_join_request_decode(
-	struct everything_join_request *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_join_request *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_JOIN_REQUEST_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -872,8 +886,9 @@ int everything_join_reply_encode(
 	return writer.error;
 }
 
-int everything_join_reply_decode_parts(struct everything_join_reply *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int everything_join_reply_decode_parts(struct everything_join_reply *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -890,7 +905,8 @@ int everything_join_reply_decode_parts(struct everything_join_reply *out_message
 }
 
 int everything_join_reply_decode(
-	struct everything_join_reply *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct everything_join_reply *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < EVERYTHING_JOIN_REPLY_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -981,7 +997,8 @@ int everything_calculator_add(struct task *task, struct bragi_client *client,
 	struct everything_add_reply *out_reply)
 {
 	int error = everything_add_request_encode(
-		request, exchange->buffer, exchange->buffer_size, &exchange->request_size);
+		request, exchange->buffer, exchange->buffer_size,
+		&exchange->request_size);
 
 	if (error == 0) {
 		error = bragi_exchange_transact(task, client, exchange);
@@ -998,7 +1015,8 @@ int everything_calculator_concatenate(struct task *task, struct bragi_client *cl
 	struct everything_join_reply *out_reply)
 {
 	int error = everything_join_request_encode(
-		request, exchange->buffer, exchange->buffer_size, &exchange->request_size);
+		request, exchange->buffer, exchange->buffer_size,
+		&exchange->request_size);
 
 	if (error == 0) {
 		error = bragi_exchange_transact(task, client, exchange);
@@ -1014,7 +1032,8 @@ int everything_calculator_ping(struct task *task, struct bragi_client *client,
 	struct bragi_exchange *exchange, const struct everything_ping *request)
 {
 	int error = everything_ping_encode(
-		request, exchange->buffer, exchange->buffer_size, &exchange->request_size);
+		request, exchange->buffer, exchange->buffer_size,
+		&exchange->request_size);
 
 	if (error == 0) {
 		error = bragi_exchange_transact(task, client, exchange);

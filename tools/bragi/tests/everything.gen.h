@@ -14,9 +14,10 @@
  * For each message x:
  * x_init()          all members zero or at their defaults
  * x_encoded_size()  bytes that x_encode() will write
- * x_encode()        0, -ERR_BUFFER_TOO_SMALL, or -ERR_OUT_OF_BOUNDS if the head is too full
- * x_decode()        0, -ERR_PROTOCOL if it is malformed, -ERR_NO_MEMORY if the arena is full;
- *                   the result borrows from data and arena, and is unspecified after an error
+ * x_encode()        0, -ERR_BUFFER_TOO_SMALL, -ERR_OUT_OF_BOUNDS: the head is too full
+ * x_decode()        0, -ERR_PROTOCOL: malformed, -ERR_NO_MEMORY: the arena is full;
+ *                   the result borrows from data and arena, and is unspecified after
+ *                   an error
  * x_decode_parts()  the same for head and tail in two places
  */
 
@@ -135,7 +136,8 @@ MUST_USE int everything_scalars_encode(
 MUST_USE int everything_scalars_decode(struct everything_scalars *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_scalars_decode_parts(struct everything_scalars *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:58 */
 struct everything_arrays {
@@ -167,7 +169,8 @@ MUST_USE int everything_arrays_encode(
 MUST_USE int everything_arrays_decode(struct everything_arrays *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_arrays_decode_parts(struct everything_arrays *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:73 */
 struct everything_tags {
@@ -199,7 +202,8 @@ MUST_USE int everything_tags_encode(
 MUST_USE int everything_tags_decode(struct everything_tags *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_tags_decode_parts(struct everything_tags *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /*
  * No members at all.
@@ -220,7 +224,8 @@ MUST_USE int everything_ping_encode(
 MUST_USE int everything_ping_decode(struct everything_ping *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_ping_decode_parts(struct everything_ping *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:89 */
 struct everything_add_request {
@@ -238,7 +243,8 @@ MUST_USE int everything_add_request_encode(
 MUST_USE int everything_add_request_decode(struct everything_add_request *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_add_request_decode_parts(struct everything_add_request *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:95 */
 struct everything_add_reply {
@@ -256,7 +262,8 @@ MUST_USE int everything_add_reply_encode(
 MUST_USE int everything_add_reply_decode(struct everything_add_reply *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_add_reply_decode_parts(struct everything_add_reply *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:101 */
 struct everything_join_request {
@@ -273,7 +280,8 @@ MUST_USE int everything_join_request_encode(
 MUST_USE int everything_join_request_decode(struct everything_join_request *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_join_request_decode_parts(struct everything_join_request *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* everything.bragi:106 */
 struct everything_join_reply {
@@ -292,7 +300,8 @@ MUST_USE int everything_join_reply_encode(
 MUST_USE int everything_join_reply_decode(struct everything_join_reply *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int everything_join_reply_decode_parts(struct everything_join_reply *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /*
  * A protocol with each kind of call.
@@ -310,15 +319,15 @@ struct everything_calculator_ops {
 };
 
 /*
- * Serve one request: decode it, call its hook, encode the one reply. A hook's error, or that of a
- * malformed request, becomes the reply's `error`. Returns 0, or -ERR_X if there is no reply to
- * send although the client may wait for one.
+ * Serve one request: decode it, call its hook, encode the one reply. The error
+ * of a hook or a malformed request becomes the reply's `error`. Returns 0, or
+ * -ERR_X if there is no reply to send although the client may wait for one.
  */
 MUST_USE int everything_calculator_dispatch(const struct everything_calculator_ops *ops, struct bragi_call *call);
 
 /*
- * Call the server and wait. 0, an error of the transport, or the reply's `error`; the reply
- * borrows from the exchange.
+ * Call the server and wait. 0, an error of the transport, or the reply's
+ * `error`; the reply borrows from the exchange.
  */
 MUST_USE int everything_calculator_add(struct task *task, struct bragi_client *client,
 	struct bragi_exchange *exchange, const struct everything_add_request *request,

@@ -113,8 +113,9 @@ int sample_msg1_encode(
 	return writer.error;
 }
 
-int sample_msg1_decode_parts(struct sample_msg1 *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int sample_msg1_decode_parts(struct sample_msg1 *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -131,7 +132,8 @@ int sample_msg1_decode_parts(struct sample_msg1 *out_message, const void *head, 
 }
 
 int sample_msg1_decode(
-	struct sample_msg1 *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct sample_msg1 *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < SAMPLE_MSG1_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -215,8 +217,9 @@ int sample_msg2_encode(
 	return writer.error;
 }
 
-int sample_msg2_decode_parts(struct sample_msg2 *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int sample_msg2_decode_parts(struct sample_msg2 *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -233,7 +236,8 @@ int sample_msg2_decode_parts(struct sample_msg2 *out_message, const void *head, 
 }
 
 int sample_msg2_decode(
-	struct sample_msg2 *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct sample_msg2 *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < SAMPLE_MSG2_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -280,8 +284,9 @@ int sample_msg3_encode(
 	return writer.error;
 }
 
-int sample_msg3_decode_parts(struct sample_msg3 *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int sample_msg3_decode_parts(struct sample_msg3 *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -298,7 +303,8 @@ int sample_msg3_decode_parts(struct sample_msg3 *out_message, const void *head, 
 }
 
 int sample_msg3_decode(
-	struct sample_msg3 *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct sample_msg3 *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < SAMPLE_MSG3_HEAD_SIZE) {
 		return -ERR_PROTOCOL;
@@ -365,8 +371,9 @@ int sample_msg4_encode(
 	return writer.error;
 }
 
-int sample_msg4_decode_parts(struct sample_msg4 *out_message, const void *head, size_t head_size,
-	const void *tail, size_t tail_size, struct bragi_arena *arena)
+int sample_msg4_decode_parts(struct sample_msg4 *out_message, const void *head,
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena)
 {
 	struct bragi_reader head_reader;
 	struct bragi_reader tail_reader;
@@ -383,7 +390,8 @@ int sample_msg4_decode_parts(struct sample_msg4 *out_message, const void *head, 
 }
 
 int sample_msg4_decode(
-	struct sample_msg4 *out_message, const void *data, size_t size, struct bragi_arena *arena)
+	struct sample_msg4 *out_message, const void *data, size_t size,
+	struct bragi_arena *arena)
 {
 	if (size < SAMPLE_MSG4_HEAD_SIZE) {
 		return -ERR_PROTOCOL;

@@ -9,9 +9,10 @@
  * For each message x:
  * x_init()          all members zero or at their defaults
  * x_encoded_size()  bytes that x_encode() will write
- * x_encode()        0, -ERR_BUFFER_TOO_SMALL, or -ERR_OUT_OF_BOUNDS if the head is too full
- * x_decode()        0, -ERR_PROTOCOL if it is malformed, -ERR_NO_MEMORY if the arena is full;
- *                   the result borrows from data and arena, and is unspecified after an error
+ * x_encode()        0, -ERR_BUFFER_TOO_SMALL, -ERR_OUT_OF_BOUNDS: the head is too full
+ * x_decode()        0, -ERR_PROTOCOL: malformed, -ERR_NO_MEMORY: the arena is full;
+ *                   the result borrows from data and arena, and is unspecified after
+ *                   an error
  * x_decode_parts()  the same for head and tail in two places
  */
 
@@ -45,7 +46,8 @@ MUST_USE int sample_msg1_encode(
 MUST_USE int sample_msg1_decode(struct sample_msg1 *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int sample_msg1_decode_parts(struct sample_msg1 *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* sample.bragi:21 */
 struct sample_msg2 {
@@ -68,7 +70,8 @@ MUST_USE int sample_msg2_encode(
 MUST_USE int sample_msg2_decode(struct sample_msg2 *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int sample_msg2_decode_parts(struct sample_msg2 *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* sample.bragi:32 */
 struct sample_msg3 {
@@ -85,7 +88,8 @@ MUST_USE int sample_msg3_encode(
 MUST_USE int sample_msg3_decode(struct sample_msg3 *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int sample_msg3_decode_parts(struct sample_msg3 *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 /* sample.bragi:34 */
 struct sample_msg4 {
@@ -105,6 +109,7 @@ MUST_USE int sample_msg4_encode(
 MUST_USE int sample_msg4_decode(struct sample_msg4 *out_message,
 	const void *data, size_t size, struct bragi_arena *arena);
 MUST_USE int sample_msg4_decode_parts(struct sample_msg4 *out_message, const void *head,
-	size_t head_size, const void *tail, size_t tail_size, struct bragi_arena *arena);
+	size_t head_size, const void *tail, size_t tail_size,
+	struct bragi_arena *arena);
 
 #endif

@@ -25,7 +25,7 @@ fiber_switch_stack:			/* rdi: void **out_saved, rsi: void *to */
 	pop %r12
 	pop %rbx
 	pop %rbp
-	ret				/* a return, not a jump: keeps the return predictor in step */
+	ret				/* not a jump: keeps the return predictor in step */
 	.cfi_endproc
 	.size fiber_switch_stack, . - fiber_switch_stack
 
