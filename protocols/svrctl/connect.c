@@ -7,7 +7,7 @@
 
 #define CONNECT_MESSAGE_MAX (SVRCTL_CONNECT_HEAD_SIZE + 8 + CONNECT_NAME_MAX)
 
-/* ---- introducing --------------------------------------------------------------------------------- */
+/* ---- introducing ----------------------------------------------------------------------------- */
 
 /* One introduction under way. */
 struct connect {
@@ -40,8 +40,8 @@ int connect_send(struct loop *loop, hel_handle control, const char *client, hel_
 	if (message.client.length >= CONNECT_NAME_MAX) {
 		message.client.length = CONNECT_NAME_MAX - 1;
 	}
-	int error = svrctl_connect_encode(
-		&message, connect->message, sizeof(connect->message), &size);
+	int error =
+		svrctl_connect_encode(&message, connect->message, sizeof(connect->message), &size);
 
 	if (error != 0) {
 		helix_free(connect);
@@ -54,13 +54,12 @@ int connect_send(struct loop *loop, hel_handle control, const char *client, hel_
 	return 0;
 }
 
-/* ---- listening ------------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static void listener_receive(struct connect_listener *listener);
 
 /* Read what has come; 0 with a lane that is the caller's. */
-static int listener_parse(
-	struct connect_listener *listener, char *out_client, hel_handle *out_lane)
+static int listener_parse(struct connect_listener *listener, char *out_client, hel_handle *out_lane)
 {
 	struct svrctl_connect message;
 	const void *data;

@@ -13,7 +13,8 @@
  * @client: name of the client, copied
  * @lane: taken on success: the server's end of the client's stream
  *
- * The server may take its time; if it is gone, the lane is closed, and the client finds out by that.
+ * The server may take its time; if it is gone, the lane is closed, and the client finds out by
+ * that.
  *
  * Return: 0, -ERR_NO_MEMORY.
  */

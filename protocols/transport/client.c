@@ -75,7 +75,7 @@ static int client_transact(
 	struct task *task, struct bragi_client *base, struct bragi_exchange *call)
 {
 	const struct transport_client *client = container_of(base, struct transport_client, client);
-	const struct transport_frame frame = { .n_handles = call->to_send.count };
+	const struct transport_frame frame = {.n_handles = call->to_send.count};
 	struct helix_exchange exchange;
 	struct hel_sg segments[2];
 	size_t reply_size_max;
@@ -99,12 +99,11 @@ static int client_transact(
 	return error;
 }
 
-void transport_client_init(
-	struct transport_client *client, hel_handle lane, uint32_t n_handles_max)
+void transport_client_init(struct transport_client *client, hel_handle lane, uint32_t n_handles_max)
 {
 	ASSERT(n_handles_max <= BRAGI_HANDLES_MAX);
 	*client = (struct transport_client){
-		.client = { .transact = client_transact },
+		.client = {.transact = client_transact},
 		.lane = lane,
 		.n_handles_max = n_handles_max,
 	};

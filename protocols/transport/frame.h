@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a bragi message travels: its bytes, then a frame that says how many descriptors follow as actions of
- * their own. The frame is at the end so that the message is where its reader wants it.
+ * How a bragi message travels: its bytes, then a frame that says how many descriptors follow as
+ * actions of their own. The frame is at the end so that the message is where its reader wants it.
  *
  *	client   offer [ send request+frame, push...            receive reply+frame, pull... ]
  *	server   accept [ receive request+frame ], [ pull... ], [ send reply+frame, push... ]
@@ -19,12 +19,15 @@ struct transport_frame {
 	uint32_t reserved;
 };
 
-/** transport_frame_send() - describe a message and its frame; all arguments are borrowed by the exchange */
-static inline void transport_frame_segments(
-	struct hel_sg *segments, const void *message, size_t size, const struct transport_frame *frame)
+/**
+ * transport_frame_send() - describe a message and its frame; all arguments are borrowed by the
+ * exchange
+ */
+static inline void transport_frame_segments(struct hel_sg *segments, const void *message,
+	size_t size, const struct transport_frame *frame)
 {
-	segments[0] = (struct hel_sg){ .address = (uint64_t)message, .length = size };
-	segments[1] = (struct hel_sg){ .address = (uint64_t)frame, .length = sizeof(*frame) };
+	segments[0] = (struct hel_sg){.address = (uint64_t)message, .length = size};
+	segments[1] = (struct hel_sg){.address = (uint64_t)frame, .length = sizeof(*frame)};
 }
 
 /**

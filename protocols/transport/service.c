@@ -19,7 +19,7 @@ struct transport_slot {
 
 static void slot_accept(struct transport_slot *slot);
 
-/* ---- serving one call --------------------------------------------------------------------------- */
+/* ---- serving one call ------------------------------------------------------------------------ */
 
 static int slot_pull(struct task *task, struct transport_slot *slot, uint32_t n_handles,
 	struct bragi_handles *out_handles)
@@ -47,7 +47,7 @@ static int slot_pull(struct task *task, struct transport_slot *slot, uint32_t n_
 static void slot_reply(
 	struct task *task, const struct transport_slot *slot, const struct bragi_call *call)
 {
-	const struct transport_frame frame = { .n_handles = call->to_send.count };
+	const struct transport_frame frame = {.n_handles = call->to_send.count};
 	struct helix_exchange exchange;
 	struct hel_sg segments[2];
 
@@ -104,7 +104,7 @@ static int slot_job(struct task *task, void *argument)
 	return 0;
 }
 
-/* ---- accepting ------------------------------------------------------------------------------------ */
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 static void service_free_slots(struct transport_service *service, uint32_t n_slots)
 {
@@ -187,7 +187,7 @@ static void slot_accept(struct transport_slot *slot)
 	helix_exchange_start(&slot->accept, service->config.loop, slot_accepted, slot);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 size_t transport_request_stride(const struct transport_service_config *config)
 {
@@ -213,7 +213,7 @@ int transport_service_start(
 	struct transport_service *service, const struct transport_service_config *config)
 {
 	ASSERT(config->n_calls_max > 0);
-	*service = (struct transport_service){ .config = *config };
+	*service = (struct transport_service){.config = *config};
 	service->slots = helix_calloc(config->n_calls_max, sizeof(*service->slots));
 	if (service->slots == NULL) {
 		return -ERR_NO_MEMORY;

@@ -9,15 +9,17 @@
  *	};
  *	error = transport_service_start(&client->service, &config);
  *
- * There is one *slot* per call that may be under way: its buffers, and while it has no call, an accept that waits on the
- * lane. So calls start in the order in which they came, and a client that has n_calls_max of them waits.
+ * There is one *slot* per call that may be under way: its buffers, and while it has no call, an
+ * accept that waits on the lane. So calls start in the order in which they came, and a client that
+ * has n_calls_max of them waits.
  *
  *	ACCEPTING --offer--> SERVING --replied--> ACCEPTING ...      each slot
  *	    | lane ended
  *	    v
  *	   IDLE      all slots idle: closed()
  *
- * A message that is not what it should be ends that one conversation; the client gets no reply but -ERR_END_OF_LANE.
+ * A message that is not what it should be ends that one conversation; the client gets no reply but
+ * -ERR_END_OF_LANE.
  */
 #ifndef PROTOCOLS_TRANSPORT_SERVICE_H
 #define PROTOCOLS_TRANSPORT_SERVICE_H
@@ -54,7 +56,10 @@ struct transport_service {
 	bool is_closing;
 };
 
-/** transport_request_stride() - bytes from one slot's request buffer to the next one's: whole pages */
+/**
+ * transport_request_stride() - bytes from one slot's request buffer to the next one's: whole
+ * pages
+ */
 size_t transport_request_stride(const struct transport_service_config *config);
 
 /**
@@ -66,7 +71,9 @@ size_t transport_request_stride(const struct transport_service_config *config);
 MUST_USE int transport_service_start(
 	struct transport_service *service, const struct transport_service_config *config);
 
-/** transport_service_close() - end the stream; calls under way are finished, closed() comes later */
+/**
+ * transport_service_close() - end the stream; calls under way are finished, closed() comes later
+ */
 void transport_service_close(struct transport_service *service);
 
 /** transport_service_of_call() - in handlers: the service that a call came to */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mbus: servers publish objects with properties here, others watch for them and get lanes to their servers.
+ * mbus: servers publish objects with properties here, others watch for them and get lanes to their
+ * servers.
  *
- * Each client of mbus has a lane of its own (it comes on the control lane, see protocols/svrctl) and speaks
- * protocols/mbus. An object lasts until its publisher closes the object's control lane; a client that dies takes its
- * objects with it in this way.
+ * Each client of mbus has a lane of its own (it comes on the control lane, see protocols/svrctl)
+ * and speaks protocols/mbus. An object lasts until its publisher closes the object's control lane;
+ * a client that dies takes its objects with it in this way.
  */
 #include "registry.h"
 
@@ -18,8 +19,8 @@
 #include <protocols/transport/service.h>
 
 #define CALLS_PER_CLIENT_MAX 4
-#define ARENA_SIZE 8192
-#define TASKS_MAX 256
+#define ARENA_SIZE           8192
+#define TASKS_MAX            256
 
 struct client {
 	struct transport_service service;
@@ -28,7 +29,7 @@ struct client {
 
 struct object {
 	struct registry_object registered;
-	hel_handle control; /* where clients are introduced to the publisher */
+	hel_handle control;           /* where clients are introduced to the publisher */
 	struct helix_exchange ending; /* fails when the publisher closes its end */
 };
 
@@ -36,7 +37,7 @@ static struct helix_loop loop;
 static struct registry registry;
 static struct wait_queue changes; /* watchers that wait for the registry to change */
 
-/* ---- objects ---------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static void object_destroy(struct object *object)
 {
@@ -136,7 +137,7 @@ static int serve_create(struct bragi_call *call, const struct mbus_create_reques
 	return 0;
 }
 
-/* ---- watching --------------------------------------------------------------------------------------- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static int copy_filter(struct mbus_property_span from, struct registry_property *filter)
 {
@@ -166,7 +167,7 @@ static bool describe_object(struct bragi_arena *arena, const struct registry_obj
 	}
 	out_object->id = object->id;
 	out_object->properties =
-		(struct mbus_property_span){ .items = properties, .count = object->n_properties };
+		(struct mbus_property_span){.items = properties, .count = object->n_properties};
 	return true;
 }
 
@@ -179,20 +180,21 @@ static int collect_changes(struct bragi_call *call, uint64_t sequence,
 	uint64_t *ids = bragi_arena_allocate(&call->arena, REGISTRY_VANISHED_MAX * sizeof(*ids));
 	struct mbus_object *objects =
 		bragi_arena_allocate(&call->arena, n_objects_max * sizeof(*objects));
-	const struct registry_object *object = registry_next(&registry, sequence, filter, n_filters);
+	const struct registry_object *object =
+		registry_next(&registry, sequence, filter, n_filters);
 	uint32_t n_objects = 0;
 
 	if (ids == NULL || objects == NULL) {
 		return -ERR_NO_MEMORY;
 	}
 	reply->sequence = registry.sequence;
-	for (uint64_t at = sequence; object != NULL; at = object->created,
-		object = registry_next(&registry, at, filter, n_filters)) {
+	for (uint64_t at = sequence; object != NULL;
+		at = object->created, object = registry_next(&registry, at, filter, n_filters)) {
 		bool is_described = n_objects < n_objects_max &&
 			describe_object(&call->arena, object, &objects[n_objects]);
 
-		reply->appeared =
-			(struct mbus_object_span){ .items = objects, .count = n_objects + is_described };
+		reply->appeared = (struct mbus_object_span){
+			.items = objects, .count = n_objects + is_described};
 		if (!is_described || mbus_watch_reply_encoded_size(reply) > room) {
 			reply->appeared.count = n_objects;
 			reply->sequence = at;
@@ -227,7 +229,7 @@ static int serve_watch(struct bragi_call *call, const struct mbus_watch_request 
 	return error;
 }
 
-/* ---- binding ---------------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 static int serve_bind(struct bragi_call *call, const struct mbus_bind_request *request,
 	struct mbus_bind_reply *out_reply UNUSED)
@@ -264,7 +266,7 @@ static const struct mbus_bus_ops bus_ops = {
 	.bind = serve_bind,
 };
 
-/* ---- clients ---------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static void client_dispatch(struct bragi_call *call)
 {
@@ -317,7 +319,7 @@ static const struct connect_listener_ops listener_ops = {
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
 	static struct connect_listener listener;
-	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
+	const struct helix_loop_config config = {.n_tasks_max = TASKS_MAX};
 	int error = helix_loop_init(&loop, &config);
 
 	if (error != 0) {

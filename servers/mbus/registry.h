@@ -2,10 +2,10 @@
 /*
  * The registry: all objects with their properties, and the history of their coming and going.
  *
- * Every change has a sequence number. A watcher that knows the state at sequence N asks for what happened after
- * N: the objects created since that still exist, and the ids of those that vanished since. Of vanished
- * objects only the last REGISTRY_VANISHED_MAX ids are kept; a watcher that sleeps through more does
- * not hear of the oldest and finds out when it binds to one.
+ * Every change has a sequence number. A watcher that knows the state at sequence N asks for what
+ * happened after N: the objects created since that still exist, and the ids of those that vanished
+ * since. Of vanished objects only the last REGISTRY_VANISHED_MAX ids are kept; a watcher that
+ * sleeps through more does not hear of the oldest and finds out when it binds to one.
  *
  * The registry is plain data: it knows no lanes and no loop.
  */
@@ -45,7 +45,10 @@ struct registry {
 /** registry_init() - an empty registry */
 void registry_init(struct registry *registry);
 
-/** registry_add() - publish @object, whose properties are filled in; borrowed until registry_remove() */
+/**
+ * registry_add() - publish @object, whose properties are filled in; borrowed until
+ * registry_remove()
+ */
 void registry_add(struct registry *registry, struct registry_object *object);
 
 /** registry_remove() - @object has vanished; its memory is the caller's again */
@@ -55,11 +58,12 @@ void registry_remove(struct registry *registry, struct registry_object *object);
 struct registry_object *registry_find(const struct registry *registry, uint64_t id);
 
 /** registry_matches() - whether @object has all properties of a filter, with the same values */
-bool registry_matches(const struct registry_object *object,
-	const struct registry_property *filter, uint32_t n_filters);
+bool registry_matches(const struct registry_object *object, const struct registry_property *filter,
+	uint32_t n_filters);
 
 /**
- * registry_next() - the first matching object that was created after @sequence, NULL if there is none
+ * registry_next() - the first matching object that was created after @sequence, NULL if there is
+ * none
  *
  * Its `created` is the sequence to go on with.
  */

@@ -35,8 +35,9 @@ static struct word word_trim(struct word word)
 		word.text++;
 		word.size--;
 	}
-	while (word.size > 0 && (word.text[word.size - 1] == ' ' ||
-		word.text[word.size - 1] == '\t' || word.text[word.size - 1] == '\r')) {
+	while (word.size > 0 &&
+		(word.text[word.size - 1] == ' ' || word.text[word.size - 1] == '\t' ||
+			word.text[word.size - 1] == '\r')) {
 		word.size--;
 	}
 	return word;
@@ -50,7 +51,7 @@ static struct word word_split(struct word *word, char separator)
 	while (length < word->size && word->text[length] != separator) {
 		length++;
 	}
-	struct word head = { .text = word->text, .size = length };
+	struct word head = {.text = word->text, .size = length};
 	size_t skipped = length < word->size ? length + 1 : length;
 
 	word->text += skipped;
@@ -107,21 +108,21 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 	if (word_equals(key, "need")) {
 		return manifest->n_needs == MANIFEST_NEEDS_MAX
 			? -ERR_NO_SPACE
-			: word_copy(value, manifest->needs[manifest->n_needs++], HEL_START_NAME_MAX);
+			: word_copy(
+				  value, manifest->needs[manifest->n_needs++], HEL_START_NAME_MAX);
 	}
 	if (word_equals(key, "argument")) {
 		return manifest->n_arguments == MANIFEST_ARGUMENTS_MAX
 			? -ERR_NO_SPACE
 			: word_copy(value, manifest->arguments[manifest->n_arguments++],
-				MANIFEST_PATH_MAX);
+				  MANIFEST_PATH_MAX);
 	}
 	return -ERR_PROTOCOL;
 }
 
-int manifest_parse(
-	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)
+int manifest_parse(const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)
 {
-	struct word rest = { .text = text, .size = size };
+	struct word rest = {.text = text, .size = size};
 	unsigned line_number = 0;
 
 	*out_manifest = (struct manifest){};

@@ -2,8 +2,8 @@
 /*
  * Manifests: what svrctl knows about a server before it starts it.
  *
- * A manifest is a text file `boot/hati/manifests/<anything>.server` of the initrd, one `key value` per line;
- * empty lines and lines that begin with `#` do not count.
+ * A manifest is a text file `boot/hati/manifests/<anything>.server` of the initrd, one `key value`
+ * per line; empty lines and lines that begin with `#` do not count.
  *
  *	name NAME         unique, at most 23 bytes; names the server in logs (required)
  *	binary PATH       the program, a path in the initrd (required)
@@ -27,9 +27,9 @@
 #include <abi/hel/start.h>
 #include <base/types.h>
 
-#define MANIFEST_NEEDS_MAX 8
+#define MANIFEST_NEEDS_MAX     8
 #define MANIFEST_ARGUMENTS_MAX 8
-#define MANIFEST_PATH_MAX 128
+#define MANIFEST_PATH_MAX      128
 
 struct manifest {
 	char name[HEL_START_NAME_MAX];
@@ -38,7 +38,7 @@ struct manifest {
 	size_t n_arguments;
 	char needs[MANIFEST_NEEDS_MAX][HEL_START_NAME_MAX];
 	size_t n_needs;
-	char provides[HEL_START_NAME_MAX]; /* "": nothing */
+	char provides[HEL_START_NAME_MAX];  /* "": nothing */
 	char when_name[HEL_START_NAME_MAX]; /* "": always */
 	char when_value[HEL_START_NAME_MAX];
 	bool is_critical;
@@ -50,8 +50,8 @@ struct manifest {
  * @text: @size bytes, not terminated
  * @out_line: number of the offending line, with an error
  *
- * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value), -ERR_NO_SPACE (a text is too long, or
- * there are too many).
+ * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value), -ERR_NO_SPACE (a text is too
+ * long, or there are too many).
  */
 MUST_USE int manifest_parse(
 	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line);

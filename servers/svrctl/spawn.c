@@ -17,11 +17,11 @@
 #include <helix/memory.h>
 
 #define START_ADDRESS UINT64_C(0x700000000000)
-#define START_SIZE (4 * HEL_PAGE_SIZE)
-#define STACK_LOW UINT64_C(0x6fff00000000)
-#define STACK_SIZE KIB(64)
+#define START_SIZE    (4 * HEL_PAGE_SIZE)
+#define STACK_LOW     UINT64_C(0x6fff00000000)
+#define STACK_SIZE    KIB(64)
 
-/* ---- segments ------------------------------------------------------------------------------------ */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static uint32_t segment_map_flags(uint32_t flags)
 {
@@ -48,8 +48,7 @@ static int spawn_map(
 	return error;
 }
 
-static int spawn_segment(
-	hel_handle space, const uint8_t *image, const struct elf_segment *segment)
+static int spawn_segment(hel_handle space, const uint8_t *image, const struct elf_segment *segment)
 {
 	uint64_t start = align_down(segment->vaddr, HEL_PAGE_SIZE);
 	uint64_t end = align_up(segment->vaddr + segment->memory_size, HEL_PAGE_SIZE);
@@ -72,8 +71,7 @@ static int spawn_segment(
 	return spawn_map(space, memory, start, end - start, segment_map_flags(segment->flags));
 }
 
-static int spawn_image(
-	const struct svrctl_program *program, hel_handle space, uint64_t *out_entry)
+static int spawn_image(const struct svrctl_program *program, hel_handle space, uint64_t *out_entry)
 {
 	struct elf_info *info = helix_malloc(sizeof(*info));
 	int error;
@@ -106,7 +104,7 @@ static int spawn_stack(hel_handle space, uint64_t *out_sp)
 	return spawn_map(space, memory, STACK_LOW, STACK_SIZE, HEL_MAP_READ | HEL_MAP_WRITE);
 }
 
-/* ---- the start page ------------------------------------------------------------------------------- */
+/* ---- the start page -------------------------------------------------------------------------- */
 
 /* The start page while it is being written. */
 struct page_writer {
@@ -150,14 +148,15 @@ static uint64_t page_add_arguments(
 		uint64_t address = page_add_string(writer, arguments[i]);
 
 		if (!writer->is_full) {
-			memcpy(writer->data + offset + i * sizeof(address), &address, sizeof(address));
+			memcpy(writer->data + offset + i * sizeof(address), &address,
+				sizeof(address));
 		}
 	}
 	return START_ADDRESS + offset;
 }
 
-static int page_add_grants(struct page_writer *writer, const struct svrctl_program *program,
-	hel_handle universe)
+static int page_add_grants(
+	struct page_writer *writer, const struct svrctl_program *program, hel_handle universe)
 {
 	struct hel_start *start = (struct hel_start *)writer->data;
 
@@ -204,7 +203,7 @@ static int spawn_write_start(
 static int spawn_start_page(
 	const struct svrctl_program *program, hel_handle universe, hel_handle space)
 {
-	struct page_writer writer = { .data = helix_calloc(1, START_SIZE) };
+	struct page_writer writer = {.data = helix_calloc(1, START_SIZE)};
 	hel_handle memory;
 	int error;
 
@@ -229,10 +228,10 @@ static int spawn_start_page(
 	return error;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
-static int spawn_thread(const struct svrctl_program *program, hel_handle universe,
-	hel_handle space, hel_handle *out_thread)
+static int spawn_thread(const struct svrctl_program *program, hel_handle universe, hel_handle space,
+	hel_handle *out_thread)
 {
 	struct hel_thread_args args = {
 		.universe = universe,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a native program: a universe with exactly the handles it is given, a space with its ELF file, a
- * stack and a start page (abi/hel/start.h), a thread that is not started yet.
+ * Making a native program: a universe with exactly the handles it is given, a space with its ELF
+ * file, a stack and a start page (abi/hel/start.h), a thread that is not started yet.
  */
 #ifndef SVRCTL_SPAWN_H
 #define SVRCTL_SPAWN_H
@@ -31,11 +31,12 @@ struct svrctl_program {
 
 /**
  * svrctl_spawn() - make a program
- * @out_thread: its thread, stopped: hel_thread_start() lets it run; all rights. The universe and the space live as
+ * @out_thread: its thread, stopped: hel_thread_start() lets it run; all rights. The universe and
+ * the space live as
  *	long as the thread does.
  *
- * Return: 0; -ERR_PROTOCOL, -ERR_UNSUPPORTED (not such an ELF file); -ERR_NO_SPACE (too many arguments or grants); what
- * the hel calls say. Nothing is left behind after an error.
+ * Return: 0; -ERR_PROTOCOL, -ERR_UNSUPPORTED (not such an ELF file); -ERR_NO_SPACE (too many
+ * arguments or grants); what the hel calls say. Nothing is left behind after an error.
  */
 MUST_USE int svrctl_spawn(const struct svrctl_program *program, hel_handle *out_thread);
 

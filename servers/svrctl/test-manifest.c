@@ -17,22 +17,26 @@ TEST(manifest_reads_all_keys)
 	unsigned line;
 
 	CHECK_EQ(parse("# a comment\n"
-		"name posix\n"
-		"\n"
-		"  binary\tx\n", &manifest, &line), -ERR_PROTOCOL);
+		       "name posix\n"
+		       "\n"
+		       "  binary\tx\n",
+			 &manifest, &line),
+		-ERR_PROTOCOL);
 	CHECK_EQ(line, 4);
 	CHECK_EQ(parse("# a comment\n"
-		"name posix\n"
-		"\n"
-		"  binary boot/hati/servers/posix  \r\n"
-		"argument --one two\n"
-		"argument three\n"
-		"need log\n"
-		"need mbus\n"
-		"provide files\n"
-		"when hati.test=kernel\n"
-		"critical\n"
-		"final", &manifest, &line), 0);
+		       "name posix\n"
+		       "\n"
+		       "  binary boot/hati/servers/posix  \r\n"
+		       "argument --one two\n"
+		       "argument three\n"
+		       "need log\n"
+		       "need mbus\n"
+		       "provide files\n"
+		       "when hati.test=kernel\n"
+		       "critical\n"
+		       "final",
+			 &manifest, &line),
+		0);
 	CHECK_STR_EQ(manifest.name, "posix");
 	CHECK_STR_EQ(manifest.binary, "boot/hati/servers/posix");
 	CHECK_EQ(manifest.n_arguments, 2);
@@ -54,16 +58,16 @@ TEST(manifest_refuses_nonsense)
 		int error;
 		unsigned line;
 	} cases[] = {
-		{ "", -ERR_PROTOCOL, 0 },
-		{ "name a\n", -ERR_PROTOCOL, 1 },
-		{ "name a\nbinary b\ncolour blue\n", -ERR_PROTOCOL, 3 },
-		{ "name a\nname b\n", -ERR_PROTOCOL, 2 },
-		{ "name\nbinary b\n", -ERR_PROTOCOL, 1 },
-		{ "name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1 },
-		{ "name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3 },
-		{ "name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3 },
-		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
-			-ERR_NO_SPACE, 9 },
+		{"", -ERR_PROTOCOL, 0},
+		{"name a\n", -ERR_PROTOCOL, 1},
+		{"name a\nbinary b\ncolour blue\n", -ERR_PROTOCOL, 3},
+		{"name a\nname b\n", -ERR_PROTOCOL, 2},
+		{"name\nbinary b\n", -ERR_PROTOCOL, 1},
+		{"name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1},
+		{"name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3},
+		{"name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3},
+		{"need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
+			-ERR_NO_SPACE, 9},
 	};
 	struct manifest manifest;
 

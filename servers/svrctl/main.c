@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * svrctl: the first program. It starts the servers of the boot archive, each with exactly the
+ * handles that its manifest names, introduces them to each other, and watches them.
+ *
+ * A service is a control stream (protocols/svrctl): svrctl keeps one end, the server that provides
+ * it has the other as "control". For every server that needs the service, svrctl makes a stream,
+ * gives one end to the client under the service's name and introduces the other one to the
+ * provider.
+ *
+ * When a server dies it is logged with its registers, and its clients see their lanes end. There
+ * is no restart yet.
+ */
+#include "boot.h"
+#include "power.h"
+#include "spawn.h"
+
+#include <base/cpio.h>
+#include <base/errors.h>
+#include <base/string.h>
+#include <helix/helix.h>
+#include <protocols/svrctl/connect.h>
+
+struct server {
+	const struct manifest *manifest;
+	hel_handle control; /* our end of its control stream; HEL_NULL: it provides nothing */
+	hel_handle thread;
+	struct job watch;
+};
+
+static struct helix_loop loop;
+static const void *archive;
+static size_t archive_size;
+static struct server servers[BOOT_SERVERS_MAX];
+static size_t n_servers;
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+/* What one server is going to get. */
+struct grants {
+	struct svrctl_grant items[MANIFEST_NEEDS_MAX + 1];
+	size_t count;
+	hel_handle to_close[MANIFEST_NEEDS_MAX + 1]; /* our copies, once the server has its own */
+	size_t n_to_close;
+};
+
+static void grants_add(struct grants *grants, const char *name, hel_handle handle, uint32_t rights)
+{
+	grants->items[grants->count++] = (struct svrctl_grant){
+		.name = name,
+		.handle = handle,
+		.rights = rights,
+		.value = helix_start_value(name),
+	};
+}
+
+static void grants_close(struct grants *grants)
+{
+	for (size_t i = 0; i < grants->n_to_close; i++) {
+		hel_close(HEL_THIS, grants->to_close[i]);
+	}
+}
+
+static void grant_builtin(struct grants *grants, const char *name)
+{
+	hel_handle authority = helix_start_handle("authority");
+
+	if (str_equal(name, "log")) {
+		grants_add(grants, name, authority, HEL_RIGHT_WRITE);
+	} else if (str_equal(name, "statistics")) {
+		grants_add(grants, name, authority, HEL_RIGHT_READ);
+	} else if (str_equal(name, "authority")) {
+		grants_add(grants, name, authority, HEL_RIGHTS_ALL);
+	} else {
+		grants_add(grants, name, helix_start_handle(name),
+			HEL_RIGHT_READ | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE);
+	}
+}
+
+int svrctl_connect_service(const char *service, const char *client, hel_handle *out_lane)
+{
+	struct hel_stream_lanes lanes;
+
+	for (size_t i = 0; i < n_servers; i++) {
+		if (!str_equal(servers[i].manifest->provides, service)) {
+			continue;
+		}
+		int error = hel_stream_create(&lanes);
+
+		if (error != 0) {
+			return error;
+		}
+		error = connect_send(&loop.loop, servers[i].control, client, lanes.lane[0]);
+		if (error != 0) {
+			hel_close(HEL_THIS, lanes.lane[0]);
+			hel_close(HEL_THIS, lanes.lane[1]);
+			return error;
+		}
+		*out_lane = lanes.lane[1];
+		return 0;
+	}
+	return -ERR_NOT_FOUND;
+}
+
+static int grant_service(struct grants *grants, const char *service, const char *client)
+{
+	hel_handle lane;
+	int error = svrctl_connect_service(service, client, &lane);
+
+	if (error == 0) {
+		grants->to_close[grants->n_to_close++] = lane;
+		grants_add(grants, service, lane, HEL_RIGHTS_ALL);
+	}
+	return error;
+}
+
+static int grant_control(struct grants *grants, struct server *server)
+{
+	struct hel_stream_lanes lanes;
+	int error = hel_stream_create(&lanes);
+
+	if (error == 0) {
+		server->control = lanes.lane[0];
+		grants->to_close[grants->n_to_close++] = lanes.lane[1];
+		grants_add(grants, "control", lanes.lane[1], HEL_RIGHTS_ALL);
+	}
+	return error;
+}
+
+static int server_collect_grants(struct server *server, struct grants *grants)
+{
+	const struct manifest *manifest = server->manifest;
+	int error = 0;
+
+	*grants = (struct grants){};
+	for (size_t i = 0; error == 0 && i < manifest->n_needs; i++) {
+		if (boot_is_builtin(manifest->needs[i])) {
+			grant_builtin(grants, manifest->needs[i]);
+		} else {
+			error = grant_service(grants, manifest->needs[i], manifest->name);
+		}
+	}
+	if (error == 0 && manifest->provides[0] != '\0') {
+		error = grant_control(grants, server);
+	}
+	return error;
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+static const char *observation_name(const struct hel_observe_result *result)
+{
+	switch (result->observation) {
+	case HEL_OBSERVE_TERMINATED: return "has ended";
+	case HEL_OBSERVE_FAULT: return "faulted";
+	case HEL_OBSERVE_BAD_CALL: return "made an unknown call";
+	default: return "was stopped";
+	}
+}
+
+static void server_log_registers(const struct server *server)
+{
+	struct hel_registers registers;
+	size_t size;
+
+	if (hel_thread_read_registers(server->thread, HEL_REGISTERS_GENERAL, &registers,
+		    sizeof(registers), &size) != 0) {
+		return;
+	}
+	helix_log(HEL_LOG_ERROR, "%s: rip %016llx rsp %016llx rbp %016llx", server->manifest->name,
+		(unsigned long long)registers.rip, (unsigned long long)registers.rsp,
+		(unsigned long long)registers.rbp);
+	helix_log(HEL_LOG_ERROR, "%s: rax %016llx rbx %016llx rcx %016llx rdx %016llx",
+		server->manifest->name, (unsigned long long)registers.rax,
+		(unsigned long long)registers.rbx, (unsigned long long)registers.rcx,
+		(unsigned long long)registers.rdx);
+	helix_log(HEL_LOG_ERROR, "%s: rsi %016llx rdi %016llx r8 %016llx r9 %016llx",
+		server->manifest->name, (unsigned long long)registers.rsi,
+		(unsigned long long)registers.rdi, (unsigned long long)registers.r8,
+		(unsigned long long)registers.r9);
+}
+
+static void server_log_death(const struct server *server, const struct hel_observe_result *result)
+{
+	helix_log(HEL_LOG_ERROR, "%s %s: vector %u, error code %llx, address %llx, ip %llx",
+		server->manifest->name, observation_name(result), result->vector,
+		(unsigned long long)result->error_code, (unsigned long long)result->address,
+		(unsigned long long)result->ip);
+	server_log_registers(server);
+}
+
+/* Wait for the server's end, whatever it is. */
+static int server_watch(struct task *task, void *argument)
+{
+	struct server *server = argument;
+	struct hel_observe_result result = {};
+	uint64_t sequence = 0;
+	int error;
+
+	do {
+		error = helix_observe(task, server->thread, &sequence, &result);
+		if (error == 0 && result.observation != HEL_OBSERVE_TERMINATED) {
+			server_log_death(server, &result);
+			hel_thread_kill(server->thread);
+		}
+	} while (error == 0 && result.observation != HEL_OBSERVE_TERMINATED);
+	helix_log(HEL_LOG_WARNING, "%s has ended", server->manifest->name);
+	hel_close(HEL_THIS, server->thread);
+	server->thread = HEL_NULL;
+	if (server->manifest->is_final || server->manifest->is_critical) {
+		svrctl_power_off(task);
+	}
+	return 0;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static int server_spawn(struct server *server, const struct grants *grants)
+{
+	const struct manifest *manifest = server->manifest;
+	const char *arguments[MANIFEST_ARGUMENTS_MAX + 1] = {manifest->binary};
+	struct cpio_entry file;
+
+	if (!cpio_find(archive, archive_size, manifest->binary, &file)) {
+		return -ERR_NOT_FOUND;
+	}
+	for (size_t i = 0; i < manifest->n_arguments; i++) {
+		arguments[i + 1] = manifest->arguments[i];
+	}
+	const struct svrctl_program program = {
+		.image = file.data,
+		.image_size = file.size,
+		.arguments = arguments,
+		.n_arguments = manifest->n_arguments + 1,
+		.grants = grants->items,
+		.n_grants = grants->count,
+		.command_line = (const char *)helix_start()->command_line,
+		.n_cpus = helix_start()->n_cpus,
+		.rsdp_phys = manifest_needs(manifest, "authority") ? helix_start()->rsdp_phys : 0,
+	};
+
+	return svrctl_spawn(&program, &server->thread);
+}
+
+static int server_start(struct server *server)
+{
+	struct grants grants;
+	int error = server_collect_grants(server, &grants);
+
+	if (error == 0) {
+		error = server_spawn(server, &grants);
+	}
+	grants_close(&grants);
+	if (error != 0) {
+		return error;
+	}
+	job_init(&server->watch, server->manifest->name, server_watch, server);
+	job_submit(&loop.loop, &server->watch);
+	return hel_thread_start(server->thread);
+}
+
+static bool has_option(const char *name, const char *value)
+{
+	char given[HEL_START_NAME_MAX];
+
+	return helix_command_line_option(name, given, sizeof(given)) &&
+		(value[0] == '\0' || str_equal(value, given));
+}
+
+static void complain(const char *name, const char *reason, unsigned line)
+{
+	helix_log(HEL_LOG_WARNING, "%s is left out: %s (line %u)", name, reason, line);
+}
+
+static int map_archive(void)
+{
+	void *pointer;
+	int error;
+
+	archive_size = helix_start_value("initrd");
+	error = helix_map(helix_start_handle("initrd"), 0, archive_size, HEL_MAP_READ, &pointer);
+	archive = pointer;
+	return error;
+}
+
+int main(int n_arguments UNUSED, char **arguments UNUSED)
+{
+	struct boot_plan plan;
+	int error = helix_loop_init(&loop, NULL);
+
+	if (error == 0) {
+		error = map_archive();
+	}
+	if (error == 0) {
+		error = boot_read(archive, archive_size, has_option, complain, &plan);
+	}
+	if (error != 0) {
+		helix_log(HEL_LOG_ERROR, "cannot read the boot archive: %s", error_text(error));
+		return error;
+	}
+	for (size_t i = 0; i < plan.n_servers; i++) {
+		struct server *server = &servers[n_servers];
+
+		server->manifest = &plan.servers[i];
+		n_servers++;
+		error = server_start(server);
+		if (error != 0) {
+			helix_log(HEL_LOG_ERROR, "%s cannot be started: %s", server->manifest->name,
+				error_text(error));
+		}
+	}
+	helix_loop_run(&loop);
+	return 0;
+}
