@@ -79,7 +79,7 @@ void arch_context_get_registers(struct thread *thread, struct hel_registers *out
 int arch_context_set_registers(struct thread *thread, const struct hel_registers *registers);	/* ERR_ILLEGAL_ARGS: bad rip, flags masked */
 int arch_context_get_fpu(struct thread *thread, void *buffer, size_t size, size_t *out_size);
 int arch_context_set_fpu(struct thread *thread, const void *buffer, size_t size);
-uint32_t arch_call_number(const struct arch_context *context);
+uint32_t arch_call_number(const struct arch_context *context);	/* without HEL_CALL_BASE */
 uint64_t arch_call_argument(const struct arch_context *context, unsigned index);	/* 0 … 5 */
 void arch_call_return(struct arch_context *context, int64_t result, uint64_t value);
 /* Put the user ip back onto the system call instruction, so that the call is made again. */

@@ -34,7 +34,7 @@ void futex_init(void)
 	while (order < 9 && (HEL_PAGE_SIZE << order) / sizeof(struct futex_bucket) < n_wanted) {
 		order++;
 	}
-	uint64_t phys = frame_allocate_run(order, 0);
+	uint64_t phys = frame_allocate_run(order, UINT64_MAX);
 
 	ASSERT(phys != 0);
 	futex_buckets = arch_phys_to_virt(phys);

@@ -109,7 +109,7 @@ static bool queue_params_are_valid(const struct hel_queue_params *params)
 
 static uint64_t queue_allocate_zeroed_run(unsigned order)
 {
-	uint64_t phys = frame_allocate_run(order, 0);
+	uint64_t phys = frame_allocate_run(order, UINT64_MAX);
 
 	if (phys != 0) {
 		memset(arch_phys_to_virt(phys), 0, HEL_PAGE_SIZE << order);
