@@ -11,7 +11,7 @@
 #   make lint       tidy, formatting, clang-tidy
 #   make clean      remove build/
 #
-# BUILD=release builds without assertions. V=1 shows commands.
+# BUILD=release builds without debug checks (NDEBUG). V=1 shows commands.
 
 ARCH := x86_64
 BUILD := debug
