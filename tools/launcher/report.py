@@ -8,7 +8,7 @@ import subprocess
 
 _TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _SYMBOLIZER = 'llvm-symbolizer-19'
-_PANIC = re.compile(r'\bpanic\b', re.IGNORECASE)
+_PANIC = re.compile(r'\bpanic: ')
 _SLIDE = re.compile(r'thor: slide 0x([0-9a-f]+)')
 # an address of the kernel image: the last 2 GiB
 _ADDRESS = re.compile(r'\b(?:0x)?(ffffffff[89a-f][0-9a-f]{7})\b')
