@@ -60,6 +60,7 @@ static volatile uint64_t *hpet_registers;
 static uint16_t pm_timer_port;
 
 /* Immutable after clock_init(). */
+static uint64_t clock_start_tsc; /* when calibration began */
 static uint64_t clock_base_tsc;
 static uint64_t clock_multiplier; /* nanoseconds per tick, 32.32; 0: not yet calibrated */
 static uint64_t timer_multiplier; /* timer ticks per nanosecond, 32.32 */
@@ -228,8 +229,17 @@ static struct frequencies clock_calibrate(void)
 	return frequencies;
 }
 
-void clock_init(void)
+/* From reset, where the TSC starts at 0, to eir, and from there to this. */
+static void clock_log_start(uint64_t tsc_at_entry, uint64_t tsc_frequency)
 {
+	klog("thor: firmware took %llu us, eir %llu us",
+		(unsigned long long)scale(tsc_at_entry, 1000000, tsc_frequency),
+		(unsigned long long)scale(clock_start_tsc - tsc_at_entry, 1000000, tsc_frequency));
+}
+
+void clock_init(uint64_t tsc_at_entry)
+{
+	clock_start_tsc = tsc_read();
 	struct frequencies frequencies = clock_calibrate();
 
 	if (frequencies.tsc == 0 || frequencies.lapic == 0) {
@@ -242,6 +252,7 @@ void clock_init(void)
 		(unsigned long long)(frequencies.tsc / 1000),
 		(unsigned long long)(frequencies.lapic / 1000),
 		clock_reference.name != NULL ? clock_reference.name : "assumption");
+	clock_log_start(tsc_at_entry, frequencies.tsc);
 }
 
 /* ---- use */

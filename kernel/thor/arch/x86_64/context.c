@@ -139,6 +139,7 @@ void arch_context_set_gs_base(struct arch_context *context, uint64_t gs_base)
 	if (is_canonical(gs_base)) {
 		context->gs_base = gs_base;
 		context->bases_cpu = ARCH_NO_CPU;
+		context->is_changed = true;
 	}
 }
 
@@ -153,11 +154,11 @@ static void context_load(struct cpu *cpu, struct arch_context *context)
 	cpu->arch.bounce_entry = context->bounce_entry;
 }
 
-void arch_enter_user(struct thread *thread)
+/*
+ * The context may have been somewhere else, or have been changed, since it was last entered here.
+ */
+static void context_prepare(struct cpu *cpu, struct arch_context *context)
 {
-	struct cpu *cpu = arch_this_cpu();
-	struct arch_context *context = &thread->arch;
-
 	if (cpu->arch.context != context) {
 		context_load(cpu, context);
 	}
@@ -165,7 +166,18 @@ void arch_enter_user(struct thread *thread)
 		bases_load(cpu, context);
 	}
 	fpu_enter(cpu, context);
-	if (context->vector == ARCH_VECTOR_SYSCALL) {
+	context->is_changed = false;
+}
+
+void arch_enter_user(struct thread *thread)
+{
+	struct cpu *cpu = arch_this_cpu();
+	struct arch_context *context = &thread->arch;
+
+	if (unlikely(cpu->arch.context != context || context->is_changed)) {
+		context_prepare(cpu, context);
+	}
+	if (likely(context->vector == ARCH_VECTOR_SYSCALL)) {
 		entry_leave_sysret(context);
 	}
 	entry_leave_iret(context);
@@ -247,6 +259,7 @@ int arch_context_set_registers(struct thread *thread, const struct hel_registers
 	context->fs_base = registers->fs_base;
 	context->gs_base = registers->gs_base;
 	context->bases_cpu = ARCH_NO_CPU;
+	context->is_changed = true;
 	context->vector = 0;
 	return 0;
 }

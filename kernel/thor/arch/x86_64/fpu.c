@@ -207,5 +207,6 @@ int arch_context_set_fpu(struct thread *thread, const void *buffer, size_t size)
 	/* Whatever registers hold is out of date. */
 	context->fpu_cpu = ARCH_NO_CPU;
 	context->is_fpu_saved = true;
+	context->is_changed = true;
 	return 0;
 }

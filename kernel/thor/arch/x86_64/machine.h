@@ -120,7 +120,7 @@ void lapic_timer_arm(uint32_t ticks);
 /* ---- clock.c */
 
 /** clock_init() - calibrate TSC and LAPIC timer against a clock of known frequency */
-void clock_init(void);
+void clock_init(uint64_t tsc_at_entry);
 
 /** clock_wait_us() - let some time pass */
 void clock_wait_us(uint64_t time_us);

@@ -37,6 +37,7 @@ struct arch_context {
 	uint32_t bases_cpu; /* the CPU whose registers hold fs_base, gs_base; ARCH_NO_CPU: none */
 	uint32_t fpu_cpu;   /* the CPU whose registers hold the FPU state, likewise */
 	bool is_fpu_saved;  /* the area has the state that is in the registers */
+	bool is_changed;    /* bases or FPU state are to be loaded again */
 } ALIGNED(16);
 
 /* ---- page tables */
@@ -166,7 +167,8 @@ void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_pag
 	const struct hel_bounce *bounce);
 
 /**
- * arch_self_test() - test page tables, user copies, fixups, clock, timer and interrupts between CPUs
+ * arch_self_test() - test page tables, user copies, fixups, clock, timer and interrupts between
+ * CPUs
  *
  * For `thor.selftest` on the command line, on the boot CPU before anything else runs; panics if
  * something fails.
