@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, '../test')]
+import cases  # noqa: E402
 import cpio  # noqa: E402
 import machine  # noqa: E402
 import options  # noqa: E402
@@ -295,21 +296,5 @@ def case_flow_counts_and_survives_a_broken_sink():
     os.close(other_write)
 
 
-def main():
-    n_failed = 0
-    for name, function in list(globals().items()):
-        if not name.startswith('case_'):
-            continue
-        title = name.removeprefix('case_')
-        try:
-            function()
-            print(f'ok {title}')
-        except Exception as error:   # a case may fail in any way; the others still run
-            n_failed += 1
-            where = traceback.extract_tb(error.__traceback__)[-1].lineno
-            print(f'not ok {title}: line {where}: {type(error).__name__}: {error}')
-    return 1 if n_failed else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    cases.run(globals())
