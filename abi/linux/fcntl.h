@@ -73,6 +73,36 @@ enum linux_fcntl_command : uint32_t {
 
 constexpr uint32_t LINUX_FD_CLOEXEC = 1;
 
+enum linux_seals : uint32_t {
+	LINUX_F_SEAL_SEAL = 1,
+	LINUX_F_SEAL_SHRINK = 2,
+	LINUX_F_SEAL_GROW = 4,
+	LINUX_F_SEAL_WRITE = 8,
+	LINUX_F_SEAL_FUTURE_WRITE = 16,
+};
+
+enum linux_memfd_flags : uint32_t {
+	LINUX_MFD_CLOEXEC = 1,
+	LINUX_MFD_ALLOW_SEALING = 2,
+	LINUX_MFD_HUGETLB = 4,
+};
+
+enum linux_eventfd_flags : uint32_t { LINUX_EFD_SEMAPHORE = 1 };
+
+constexpr uint32_t LINUX_CLOSE_RANGE_UNSHARE = 2;
+constexpr uint32_t LINUX_CLOSE_RANGE_CLOEXEC = 4;
+
+enum linux_owner_type : int32_t {
+	LINUX_F_OWNER_TID = 0,
+	LINUX_F_OWNER_PID = 1,
+	LINUX_F_OWNER_PGRP = 2,
+};
+
+struct linux_owner_ex {
+	int32_t type;	/* enum linux_owner_type */
+	int32_t pid;
+};
+
 enum linux_lock_type : int16_t {
 	LINUX_F_RDLCK = 0,
 	LINUX_F_WRLCK = 1,

@@ -62,6 +62,7 @@ struct linux_statx_time {
 enum linux_statx_mask : uint32_t {
 	LINUX_STATX_BASIC_STATS = 0x7ff,
 	LINUX_STATX_BTIME = 0x800,
+	LINUX_STATX_MNT_ID = 0x1000,
 };
 
 struct linux_statx {

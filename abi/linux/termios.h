@@ -10,6 +10,10 @@ enum linux_tty_ioctl : uint32_t {
 	LINUX_TCSETS = 0x5402,
 	LINUX_TCSETSW = 0x5403,
 	LINUX_TCSETSF = 0x5404,
+	LINUX_TCGETA = 0x5405,
+	LINUX_TCSETA = 0x5406,
+	LINUX_TCSETAW = 0x5407,
+	LINUX_TCSETAF = 0x5408,
 	LINUX_TCSBRK = 0x5409,
 	LINUX_TCXONC = 0x540a,
 	LINUX_TCFLSH = 0x540b,
@@ -32,9 +36,17 @@ enum linux_tty_ioctl : uint32_t {
 	LINUX_TIOCSBRK = 0x5427,
 	LINUX_TIOCCBRK = 0x5428,
 	LINUX_TIOCGSID = 0x5429,
+	LINUX_TCGETS2 = 0x802c542a,
+	LINUX_TCSETS2 = 0x402c542b,
+	LINUX_TCSETSW2 = 0x402c542c,
+	LINUX_TCSETSF2 = 0x402c542d,
 	LINUX_TIOCGPTN = 0x80045430,
 	LINUX_TIOCSPTLCK = 0x40045431,
+	LINUX_TIOCGDEV = 0x80045432,
 	LINUX_TIOCVHANGUP = 0x5437,
+	LINUX_TIOCGPKT = 0x80045438,
+	LINUX_TIOCGPTLCK = 0x80045439,
+	LINUX_TIOCGEXCL = 0x80045440,
 	LINUX_TIOCGPTPEER = 0x5441,
 	LINUX_FIONCLEX = 0x5450,
 	LINUX_FIOCLEX = 0x5451,
@@ -49,6 +61,27 @@ struct linux_termios {
 	uint8_t cc[LINUX_NCCS];
 };
 static_assert(sizeof(struct linux_termios) == 36);
+
+struct linux_termios2 {
+	struct linux_termios termios;
+	uint32_t input_speed, output_speed;
+};
+static_assert(sizeof(struct linux_termios2) == 44);
+
+enum linux_flush : uint32_t { LINUX_TCIFLUSH = 0, LINUX_TCOFLUSH = 1, LINUX_TCIOFLUSH = 2 };
+
+enum linux_flow : uint32_t { LINUX_TCOOFF = 0, LINUX_TCOON = 1, LINUX_TCIOFF = 2, LINUX_TCION = 3 };
+
+/* TIOCPKT: the first byte that the master reads */
+enum linux_packet_flags : uint8_t {
+	LINUX_TIOCPKT_DATA = 0,
+	LINUX_TIOCPKT_FLUSHREAD = 1,
+	LINUX_TIOCPKT_FLUSHWRITE = 2,
+	LINUX_TIOCPKT_STOP = 4,
+	LINUX_TIOCPKT_START = 8,
+	LINUX_TIOCPKT_NOSTOP = 16,
+	LINUX_TIOCPKT_DOSTOP = 32,
+};
 
 struct linux_winsize {
 	uint16_t rows, columns, width, height;

@@ -27,6 +27,8 @@ struct file_ops {
 	/* read/write at *offset (advanced on success).  May park (only through request).  `buffer` is in posix's memory. */
 	int64_t (*read)(struct file *file, struct request *request, void *buffer, size_t size, uint64_t *offset);
 	int64_t (*write)(struct file *file, struct request *request, const void *buffer, size_t size, uint64_t *offset);
+	/* A read that is answered through request_bulk*(): without a copy, or with a buffer only when there are data. */
+	int64_t (*read_bulk)(struct file *file, struct request *request, size_t size, uint64_t *offset);
 	int64_t (*seek)(struct file *file, int64_t offset, int whence);
 	/* POLLIN… that are ready now; if queue_of is given, calls it for every wait queue that announces changes. */
 	uint32_t (*poll)(struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context);
@@ -51,9 +53,38 @@ struct file {
 	struct path path;		/* referenced; dentry NULL for anonymous files */
 	void *data;			/* the kind's */
 	uint64_t owner_pid;		/* F_SETOWN */
+	struct list watches;		/* struct epoll_item: those that watch it */
 };
 
 extern const struct file_ops file_ops_default;
+
+int64_t file_default_read(struct file *file, struct request *request, void *buffer, size_t size, uint64_t *offset);
+int64_t file_default_write(struct file *file, struct request *request, const void *buffer, size_t size,
+	uint64_t *offset);
+int64_t file_default_read_bulk(struct file *file, struct request *request, size_t size, uint64_t *offset);
+int64_t file_default_seek(struct file *file, int64_t offset, int whence);
+uint32_t file_default_poll(struct file *file, void (*queue_of)(void *context, struct wait_queue *queue),
+	void *context);
+int64_t file_default_ioctl(struct file *file, struct request *request, uint32_t command, uint64_t value, void *buffer,
+	size_t size);
+int64_t file_default_readdir(struct file *file, void *buffer, size_t size);
+int64_t file_default_truncate(struct file *file, uint64_t size);
+int64_t file_default_fallocate(struct file *file, int mode, uint64_t offset, uint64_t size);
+int64_t file_default_sync(struct file *file, struct request *request);
+int64_t file_default_map(struct file *file, hel_handle *out_memory);
+void file_default_flush(struct file *file, struct process *process);
+void file_default_release(struct file *file);
+
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+
+/* Initialisers for every hook but `name`; those that follow win,
+ * which the compiler would warn of. */
+#define FILE_OPS_DEFAULT \
+	.read = file_default_read, .write = file_default_write, .read_bulk = file_default_read_bulk, \
+	.seek = file_default_seek, .poll = file_default_poll, .ioctl = file_default_ioctl, \
+	.readdir = file_default_readdir, .truncate = file_default_truncate, \
+	.fallocate = file_default_fallocate, .sync = file_default_sync, .map = file_default_map, \
+	.flush = file_default_flush, .release = file_default_release
 
 int file_create(const struct file_ops *ops, struct inode *inode, uint32_t flags, struct file **out_file);	/* -LINUX_ENFILE/ENOMEM */
 void file_ref(struct file *file);
@@ -75,5 +106,6 @@ int fd_table_close(struct fd_table *table, int fd, struct process *process);
 bool fd_table_is_cloexec(struct fd_table *table, int fd);
 void fd_table_set_cloexec(struct fd_table *table, int fd, bool is_cloexec);
 int fd_table_next(struct fd_table *table, int from);	/* first used fd >= from, -1: none */
+bool fd_table_is_shared(const struct fd_table *table);	/* by several processes */
 
 #endif

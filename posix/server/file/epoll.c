@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* epoll; see epoll.h. */
+#include <abi/linux/errno.h>
+#include <abi/linux/poll.h>
+#include <base/assert.h>
+#include <base/hash.h>
+#include <base/string.h>
+#include <base/tree.h>
+#include <helix/memory.h>
+#include <posix/server/file/access.h>
+#include <posix/server/file/epoll.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/process.h>
+
+constexpr uint32_t EPOLL_QUEUES_MAX = 4; /* wait queues of one file */
+constexpr uint32_t EPOLL_DEPTH_MAX = 5;  /* epolls that watch epolls */
+constexpr uint32_t EPOLL_EVENTS_MAX = 256;
+constexpr uint32_t EPOLL_FLAGS =
+	LINUX_EPOLLET | LINUX_EPOLLONESHOT | LINUX_EPOLLEXCLUSIVE | LINUX_EPOLLWAKEUP;
+
+struct epoll {
+	struct tree items;  /* by descriptor and file */
+	struct list ready;  /* items that may be ready */
+	struct wait_queue changed;
+};
+
+struct epoll_item {
+	struct tree_node node;
+	struct list_node ready_node;
+	struct list_node file_node; /* in file->watches */
+	struct epoll *epoll;
+	struct file *file; /* not referenced: the file takes the item with it */
+	int32_t fd;
+	uint32_t events; /* wanted, with EPOLL_FLAGS; 0 after a one-shot */
+	uint64_t data;
+	uint32_t n_waits;
+	struct wait_entry waits[EPOLL_QUEUES_MAX];
+};
+
+struct epoll_key {
+	int32_t fd;
+	const struct file *file;
+};
+
+static const struct file_ops epoll_file_ops;
+
+static struct epoll *epoll_of(const struct file *file)
+{
+	return file->data;
+}
+
+static int epoll_compare_key(const void *argument, const struct tree_node *node)
+{
+	const struct epoll_key *key = argument;
+	const struct epoll_item *item = container_of(node, struct epoll_item, node);
+
+	if (key->fd != item->fd) {
+		return key->fd < item->fd ? -1 : 1;
+	}
+	if (key->file != item->file) {
+		return (uintptr_t)key->file < (uintptr_t)item->file ? -1 : 1;
+	}
+	return 0;
+}
+
+static int epoll_compare(const struct tree_node *a, const struct tree_node *b)
+{
+	const struct epoll_item *item = container_of(a, struct epoll_item, node);
+
+	return epoll_compare_key(&(struct epoll_key){ .fd = item->fd, .file = item->file }, b);
+}
+
+/* ---- items -------------------------------------------------------------------------------------- */
+
+static void epoll_make_ready(struct epoll_item *item)
+{
+	if (!list_node_is_linked(&item->ready_node)) {
+		list_push_back(&item->epoll->ready, &item->ready_node);
+	}
+	wait_queue_wake(&item->epoll->changed);
+}
+
+static void epoll_item_woken(struct wait_entry *entry)
+{
+	struct epoll_item *item = entry->owner;
+
+	if ((item->events & ~EPOLL_FLAGS) != 0) {
+		epoll_make_ready(item);
+	}
+}
+
+static void epoll_item_add_queue(void *context, struct wait_queue *queue)
+{
+	struct epoll_item *item = context;
+
+	ASSERT(item->n_waits < EPOLL_QUEUES_MAX);
+	struct wait_entry *entry = &item->waits[item->n_waits++];
+
+	*entry = (struct wait_entry){ .wake = epoll_item_woken, .owner = item };
+	wait_entry_add(entry, queue);
+}
+
+static uint32_t epoll_item_poll(struct epoll_item *item)
+{
+	uint32_t wanted = item->events & ~EPOLL_FLAGS;
+
+	return wanted == 0 ? 0 : item->file->ops->poll(item->file, NULL, NULL) & wanted;
+}
+
+static void epoll_item_free(struct epoll_item *item)
+{
+	for (uint32_t i = 0; i < item->n_waits; i++) {
+		wait_entry_remove(&item->waits[i]);
+	}
+	list_remove(&item->ready_node);
+	list_remove(&item->file_node);
+	tree_remove(&item->epoll->items, &item->node);
+	helix_free(item);
+}
+
+void epoll_forget_file(struct file *file)
+{
+	LIST_FOR_EACH_SAFE(item, &file->watches, struct epoll_item, file_node) {
+		epoll_item_free(item);
+	}
+}
+
+/* What the program asks for: errors and hang-ups are always reported. */
+static void epoll_item_set(struct epoll_item *item, const struct linux_epoll_event *event)
+{
+	item->events = event->events | LINUX_POLLERR | LINUX_POLLHUP;
+	item->data = event->data;
+	if (epoll_item_poll(item) != 0) {
+		epoll_make_ready(item);
+	}
+}
+
+/* ---- the file ----------------------------------------------------------------------------------- */
+
+/* Moves items that are not ready off the front of the list; true if one that is ready is left. */
+static bool epoll_has_events(struct epoll *epoll)
+{
+	LIST_FOR_EACH_SAFE(item, &epoll->ready, struct epoll_item, ready_node) {
+		if (epoll_item_poll(item) != 0) {
+			return true;
+		}
+		list_remove(&item->ready_node);
+	}
+	return false;
+}
+
+static uint32_t epoll_poll(struct file *file,
+	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+{
+	struct epoll *epoll = epoll_of(file);
+
+	if (queue_of != NULL) {
+		queue_of(context, &epoll->changed);
+	}
+	return epoll_has_events(epoll) ? LINUX_POLLIN | LINUX_POLLRDNORM : 0;
+}
+
+static void epoll_release(struct file *file)
+{
+	struct epoll *epoll = epoll_of(file);
+
+	while (!tree_is_empty(&epoll->items)) {
+		epoll_item_free(container_of(
+			tree_first(&epoll->items), struct epoll_item, node));
+	}
+	helix_free(epoll);
+}
+
+static const struct file_ops epoll_file_ops = {
+	FILE_OPS_DEFAULT,
+	.name = "epoll",
+	.poll = epoll_poll,
+	.release = epoll_release,
+};
+
+static int64_t epoll_create(struct request *request, uint32_t flags)
+{
+	struct file *file;
+	struct epoll *epoll;
+
+	if (flags & ~LINUX_O_CLOEXEC) {
+		return -LINUX_EINVAL;
+	}
+	epoll = helix_malloc(sizeof(*epoll));
+	if (epoll == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	tree_init(&epoll->items);
+	list_init(&epoll->ready);
+	wait_queue_init(&epoll->changed);
+	int64_t error = file_create_anonymous(
+		&epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
+
+	if (error < 0) {
+		helix_free(epoll);
+		return error;
+	}
+	return file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
+}
+
+int64_t posix_epoll_create(struct request *request)
+{
+	return (int32_t)request->args[0] <= 0 ? -LINUX_EINVAL : epoll_create(request, 0);
+}
+
+int64_t posix_epoll_create1(struct request *request)
+{
+	return epoll_create(request, (uint32_t)request->args[0]);
+}
+
+/* ---- changing the set --------------------------------------------------------------------------- */
+
+/* How deep epolls are nested from `file` down; more than the limit if `forbidden` is among them. */
+static uint32_t epoll_depth(const struct file *file, const struct epoll *forbidden, uint32_t depth)
+{
+	uint32_t deepest = depth;
+
+	if (file->ops != &epoll_file_ops) {
+		return depth;
+	}
+	if (epoll_of(file) == forbidden || depth > EPOLL_DEPTH_MAX) {
+		return EPOLL_DEPTH_MAX + 1;
+	}
+	TREE_FOR_EACH(item, &epoll_of(file)->items, struct epoll_item, node) {
+		uint32_t below = epoll_depth(item->file, forbidden, depth + 1);
+
+		deepest = below > deepest ? below : deepest;
+	}
+	return deepest;
+}
+
+static int64_t epoll_add(struct epoll *epoll, struct file *file, int32_t fd,
+	const struct linux_epoll_event *event)
+{
+	if (epoll_depth(file, epoll, 1) > EPOLL_DEPTH_MAX) {
+		return -LINUX_ELOOP;
+	}
+	struct epoll_item *item = helix_malloc(sizeof(*item));
+
+	if (item == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	*item = (struct epoll_item){ .epoll = epoll, .file = file, .fd = fd };
+	tree_insert(&epoll->items, &item->node, epoll_compare);
+	list_push_back(&file->watches, &item->file_node);
+	file->ops->poll(file, epoll_item_add_queue, item);
+	epoll_item_set(item, event);
+	return 0;
+}
+
+static int64_t epoll_change(struct epoll *epoll, struct file *file, int32_t fd,
+	uint32_t operation, const struct linux_epoll_event *event)
+{
+	struct epoll_item *item = TREE_ENTRY(
+		tree_find(&epoll->items, &(struct epoll_key){ .fd = fd, .file = file },
+			epoll_compare_key),
+		struct epoll_item, node);
+
+	if (operation != LINUX_EPOLL_CTL_DEL && event == NULL) {
+		return -LINUX_EFAULT;
+	}
+	switch (operation) {
+	case LINUX_EPOLL_CTL_ADD:
+		return item != NULL ? -LINUX_EEXIST : epoll_add(epoll, file, fd, event);
+	case LINUX_EPOLL_CTL_MOD:
+		if (item == NULL) {
+			return -LINUX_ENOENT;
+		}
+		if (item->events & LINUX_EPOLLEXCLUSIVE) {
+			return -LINUX_EINVAL;
+		}
+		epoll_item_set(item, event);
+		return 0;
+	case LINUX_EPOLL_CTL_DEL:
+		if (item == NULL) {
+			return -LINUX_ENOENT;
+		}
+		epoll_item_free(item);
+		return 0;
+	default: return -LINUX_EINVAL;
+	}
+}
+
+int64_t posix_epoll_ctl(struct request *request)
+{
+	struct file *epoll_file = file_of_fd(request, request->args[0]);
+	struct file *file = file_of_fd(request, request->args[2]);
+	struct linux_epoll_event event;
+	size_t size;
+	const void *in = request_in(request, 3, &size);
+
+	if (epoll_file == NULL || file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (file->ops->poll == file_default_poll) {
+		return -LINUX_EPERM;
+	}
+	if (epoll_file->ops != &epoll_file_ops || file == epoll_file) {
+		return -LINUX_EINVAL;
+	}
+	if (in != NULL && size >= sizeof(event)) {
+		memcpy(&event, in, sizeof(event));
+	} else {
+		in = NULL;
+	}
+	return epoll_change(epoll_of(epoll_file), file, (int32_t)request->args[2],
+		(uint32_t)request->args[1], in == NULL ? NULL : &event);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------ */
+
+static uint32_t epoll_collect(
+	struct epoll *epoll, struct linux_epoll_event *out_events, uint32_t n_max)
+{
+	struct list again; /* level-triggered items that were reported: to the end, so that all get their turn */
+	uint32_t n_events = 0;
+
+	list_init(&again);
+	while (n_events < n_max) {
+		struct epoll_item *item = LIST_POP_FRONT(&epoll->ready, struct epoll_item, ready_node);
+
+		if (item == NULL) {
+			break;
+		}
+		uint32_t events = epoll_item_poll(item);
+
+		if (events == 0) {
+			continue;
+		}
+		out_events[n_events++] =
+			(struct linux_epoll_event){ .events = events, .data = item->data };
+		if (item->events & LINUX_EPOLLONESHOT) {
+			item->events &= EPOLL_FLAGS;
+		} else if (!(item->events & LINUX_EPOLLET)) {
+			list_push_back(&again, &item->ready_node);
+		}
+	}
+	list_append_all(&epoll->ready, &again);
+	return n_events;
+}
+
+static bool epoll_may_wait(struct request *request)
+{
+	uint64_t timeout_ns = request->args[2];
+
+	if (timeout_ns == 0 || request->is_timed_out) {
+		return false;
+	}
+	if (request->is_first_attempt && timeout_ns != HEL_DEADLINE_NEVER) {
+		uint64_t now = clock_monotonic_ns();
+
+		request->deadline_ns =
+			timeout_ns > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + timeout_ns;
+	}
+	return true;
+}
+
+int64_t posix_epoll_wait(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+	int32_t n_max = (int32_t)request->args[1];
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (file->ops != &epoll_file_ops || n_max <= 0) {
+		return -LINUX_EINVAL;
+	}
+	size_t out_size;
+	struct epoll *epoll = epoll_of(file);
+	struct linux_epoll_event *out = request_out(request, 2, &out_size);
+
+	if (out == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	uint32_t room = (uint32_t)min_size(out_size / sizeof(*out), EPOLL_EVENTS_MAX);
+	uint32_t n_events = epoll_collect(
+		epoll, out, (uint32_t)n_max < room ? (uint32_t)n_max : room);
+
+	if (n_events > 0 || !epoll_may_wait(request)) {
+		request_set_out_size(request, n_events * sizeof(*out));
+		return n_events;
+	}
+	request->interrupted_result = -LINUX_EINTR;
+	int64_t error = request_wait_on(request, &epoll->changed);
+
+	return file_end_call(request, file, error < 0 ? error : REQUEST_PARK);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that move bytes and positions: read, write, lseek, truncation, directories. */
+#include <abi/linux/errno.h>
+#include <abi/linux/signal.h>
+#include <base/string.h>
+#include <posix/server/file/access.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/process.h>
+#include <posix/server/vfs/inode.h>
+#include <posix/server/vfs/mount.h>
+
+int64_t posix_read(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+
+	if (file == NULL || !file_is_readable(file)) {
+		return -LINUX_EBADF;
+	}
+	int64_t result = file->ops->read_bulk(
+		file, request, (size_t)request->args[2], &file->offset);
+
+	return file_end_call(request, file, result);
+}
+
+int64_t posix_pread64(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+	uint64_t offset = request->args[3];
+
+	if (file == NULL || !file_is_readable(file)) {
+		return -LINUX_EBADF;
+	}
+	if ((int64_t)offset < 0) {
+		return -LINUX_EINVAL;
+	}
+	if (!file_can_seek(file)) {
+		return -LINUX_ESPIPE;
+	}
+	int64_t result =
+		file->ops->read_bulk(file, request, (size_t)request->args[2], &offset);
+
+	return file_end_call(request, file, result);
+}
+
+static int64_t file_write(struct request *request, struct file *file, uint64_t *offset)
+{
+	size_t size;
+	const void *data = request_in(request, 1, &size);
+
+	if (data == NULL && request->args[2] != 0) {
+		return -LINUX_EFAULT;
+	}
+	int64_t result = file->ops->write(
+		file, request, data, data == NULL ? 0 : (size_t)request->args[2], offset);
+
+	if (result == -LINUX_EPIPE) {
+		signal_send_process(request->process,
+			&(struct signal_info){
+				.signal = LINUX_SIGPIPE,
+				.code = LINUX_SI_USER,
+				.pid = request->process->pid,
+				.uid = request->process->credentials.uid,
+			});
+	}
+	return file_end_call(request, file, result);
+}
+
+int64_t posix_write(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+
+	if (file == NULL || !file_is_writable(file)) {
+		return -LINUX_EBADF;
+	}
+	return file_write(request, file, &file->offset);
+}
+
+int64_t posix_pwrite64(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+	uint64_t offset = request->args[3];
+
+	if (file == NULL || !file_is_writable(file)) {
+		return -LINUX_EBADF;
+	}
+	if ((int64_t)offset < 0) {
+		return -LINUX_EINVAL;
+	}
+	if (!file_can_seek(file)) {
+		return -LINUX_ESPIPE;
+	}
+	return file_write(request, file, &offset);
+}
+
+int64_t posix_lseek(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	return file->ops->seek(file, (int64_t)request->args[1], (int)request->args[2]);
+}
+
+int64_t posix_getdents64(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+	size_t size = (size_t)request->args[2];
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (file->ops->readdir == file_default_readdir) {
+		return -LINUX_ENOTDIR;
+	}
+	void *buffer = request_bulk_buffer(request, size);
+
+	if (buffer == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	return file->ops->readdir(file, buffer, size);
+}
+
+/* ---- sizes -------------------------------------------------------------------------------------- */
+
+int64_t posix_ftruncate(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+	int64_t size = (int64_t)request->args[1];
+
+	if (size < 0) {
+		return -LINUX_EINVAL;
+	}
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (!inode_is_type(file->inode, LINUX_S_IFREG) || !file_is_writable(file)) {
+		return -LINUX_EINVAL;
+	}
+	if ((uint64_t)size > file->inode->size_bytes) {
+		int64_t error = file_check_size_limit(request, (uint64_t)size - 1);
+
+		if (error < 0) {
+			return error;
+		}
+	}
+	int64_t result = file->ops->truncate(file, (uint64_t)size);
+
+	if (result == 0) {
+		inode_remove_privileges(file->inode, &request->process->credentials);
+	}
+	return result;
+}
+
+int64_t posix_fallocate(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+	int64_t offset = (int64_t)request->args[2];
+	int64_t size = (int64_t)request->args[3];
+
+	if (file == NULL || !file_is_writable(file)) {
+		return -LINUX_EBADF;
+	}
+	if (offset < 0 || size <= 0) {
+		return -LINUX_EINVAL;
+	}
+	if (size > INT64_MAX - offset) {
+		return -LINUX_EFBIG;
+	}
+	if (file->ops->fallocate == file_default_fallocate && !file_can_seek(file)) {
+		return -LINUX_ESPIPE;
+	}
+	return file->ops->fallocate(
+		file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
+}
+
+int64_t posix_fadvise64(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (!file_can_seek(file)) {
+		return -LINUX_ESPIPE;
+	}
+	return request->args[3] <= 5 ? 0 : -LINUX_EINVAL; /* all files are in memory */
+}
+
+/* ---- durability --------------------------------------------------------------------------------- */
+
+int64_t posix_fsync(struct request *request)
+{
+	struct file *file = file_of_call(request, request->args[0]);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	return file_end_call(request, file, file->ops->sync(file, request));
+}
+
+int64_t posix_fdatasync(struct request *request)
+{
+	return posix_fsync(request);
+}
+
+/* Nothing that is mounted keeps anything longer than memory does: there is nothing to write. */
+int64_t posix_sync(UNUSED struct request *request)
+{
+	return 0;
+}
+
+int64_t posix_syncfs(struct request *request)
+{
+	return file_of_fd(request, request->args[0]) == NULL ? -LINUX_EBADF : 0;
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/* Pipes and FIFOs; see pipe.h. */
+#include <abi/linux/errno.h>
+#include <abi/linux/poll.h>
+#include <abi/linux/termios.h>
+#include <base/assert.h>
+#include <base/ring.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/file/access.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/file/pipe.h>
+#include <posix/server/process/process.h>
+#include <posix/server/vfs/mount.h>
+
+constexpr size_t PIPE_SIZE_USUAL = KIB(64);
+constexpr size_t PIPE_SIZE_MIN = KIB(4);
+constexpr size_t PIPE_SIZE_MAX = MIB(1);
+
+struct pipe {
+	struct inode *inode; /* not referenced: it goes after its pipe */
+	struct ring ring;    /* storage NULL: nothing was written yet */
+	size_t size_max;     /* a power of two */
+	uint32_t n_readers, n_writers;
+	uint64_t n_readers_ever, n_writers_ever; /* for the open of FIFOs */
+	struct wait_queue changed;               /* data, room, or ends came or went */
+	struct wait_queue opened;
+};
+
+static const struct file_ops pipe_file_ops;
+
+static struct pipe *pipe_of(const struct file *file)
+{
+	return file->inode->pipe;
+}
+
+static size_t pipe_used(const struct pipe *pipe)
+{
+	return ring_used(&pipe->ring);
+}
+
+static size_t pipe_room(const struct pipe *pipe)
+{
+	return pipe->size_max - pipe_used(pipe);
+}
+
+static struct pipe *pipe_create(struct inode *inode)
+{
+	struct pipe *pipe = helix_malloc(sizeof(*pipe));
+
+	if (pipe == NULL) {
+		return NULL;
+	}
+	*pipe = (struct pipe){ .inode = inode, .size_max = PIPE_SIZE_USUAL };
+	wait_queue_init(&pipe->changed);
+	wait_queue_init(&pipe->opened);
+	inode->pipe = pipe;
+	return pipe;
+}
+
+static void pipe_free(struct pipe *pipe)
+{
+	pipe->inode->pipe = NULL;
+	helix_free(pipe->ring.data);
+	helix_free(pipe);
+}
+
+/* Gives the ring a new storage of `size` bytes, which hold what it has. */
+static bool pipe_resize_ring(struct pipe *pipe, size_t size)
+{
+	void *storage = helix_malloc(size);
+	struct ring ring;
+
+	if (storage == NULL) {
+		return false;
+	}
+	ring_init(&ring, storage, size);
+	ring.write_total = ring_read(&pipe->ring, storage, size);
+	helix_free(pipe->ring.data);
+	pipe->ring = ring;
+	return true;
+}
+
+/* Makes room in the ring for `size` bytes, which fit the pipe's size. */
+static bool pipe_reserve(struct pipe *pipe, size_t size)
+{
+	size_t needed = pipe_used(pipe) + size;
+	size_t capacity = max_size(pipe->ring.size, PIPE_SIZE_MIN);
+
+	if (needed <= pipe->ring.size) {
+		return true;
+	}
+	while (capacity < needed) {
+		capacity *= 2;
+	}
+	return pipe_resize_ring(pipe, capacity);
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------ */
+
+/* Whether a read has to wait: PARK, or an answer; 1 if there is something to read. */
+static int64_t pipe_check_read(struct file *file, struct request *request)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	if (pipe_used(pipe) > 0) {
+		return 1;
+	}
+	if (pipe->n_writers == 0) {
+		return 0;
+	}
+	return file_wait(file, request, &pipe->changed);
+}
+
+static int64_t pipe_take(struct file *file, void *buffer, size_t size)
+{
+	struct pipe *pipe = pipe_of(file);
+	size_t n_bytes = ring_read(&pipe->ring, buffer, size);
+
+	if (pipe_used(pipe) == 0 && pipe->ring.size > PIPE_SIZE_USUAL) {
+		helix_free(pipe->ring.data);
+		pipe->ring = (struct ring){ 0 };
+	}
+	wait_queue_wake(&pipe->changed);
+	inode_touch_accessed(file->inode);
+	return (int64_t)n_bytes;
+}
+
+static int64_t pipe_read(struct file *file, struct request *request, void *buffer, size_t size,
+	UNUSED uint64_t *offset)
+{
+	if (size == 0) {
+		return 0;
+	}
+	int64_t result = pipe_check_read(file, request);
+
+	return result == 1 ? pipe_take(file, buffer, size) : result;
+}
+
+static int64_t pipe_read_bulk(
+	struct file *file, struct request *request, size_t size, UNUSED uint64_t *offset)
+{
+	if (size == 0) {
+		return 0;
+	}
+	int64_t result = pipe_check_read(file, request);
+
+	if (result != 1) {
+		return result;
+	}
+	size = min_size(size, pipe_used(pipe_of(file)));
+	void *buffer = request_bulk_buffer(request, size);
+
+	return buffer == NULL ? -LINUX_ENOMEM : pipe_take(file, buffer, size);
+}
+
+/* Appends what there is room for; nothing if that would split an atomic write. */
+static int64_t pipe_put(struct pipe *pipe, const uint8_t *bytes, size_t size)
+{
+	size_t n_bytes = min_size(size, pipe_room(pipe));
+
+	if (n_bytes == 0 || (n_bytes < size && size <= PIPE_BYTES_ATOMIC)) {
+		return 0;
+	}
+	if (!pipe_reserve(pipe, n_bytes)) {
+		return -LINUX_ENOMEM;
+	}
+	ring_write(&pipe->ring, bytes, n_bytes);
+	inode_touch_modified(pipe->inode);
+	wait_queue_wake(&pipe->changed);
+	return (int64_t)n_bytes;
+}
+
+/* state[1]: how many bytes earlier attempts of a blocking write have put into the pipe. */
+static int64_t pipe_write(struct file *file, struct request *request, const void *buffer,
+	size_t size, UNUSED uint64_t *offset)
+{
+	struct pipe *pipe = pipe_of(file);
+	size_t done = request == NULL ? 0 : (size_t)request->state[1];
+
+	if (size == 0) {
+		return 0;
+	}
+	if (pipe->n_readers == 0) {
+		return done > 0 ? (int64_t)done : -LINUX_EPIPE;
+	}
+	int64_t result = pipe_put(pipe, (const uint8_t *)buffer + done, size - done);
+
+	if (result < 0) {
+		return done > 0 ? (int64_t)done : result;
+	}
+	done += (size_t)result;
+	if (done == size) {
+		return (int64_t)done;
+	}
+	if (file_must_not_wait(file, request)) {
+		return done > 0 ? (int64_t)done : -LINUX_EAGAIN;
+	}
+	request->state[1] = done;
+	if (done > 0) {
+		request->interrupted_result = (int64_t)done;
+	}
+	return file_wait(file, request, &pipe->changed);
+}
+
+static uint32_t pipe_poll(struct file *file,
+	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+{
+	struct pipe *pipe = pipe_of(file);
+	uint32_t events = 0;
+
+	if (queue_of != NULL) {
+		queue_of(context, &pipe->changed);
+	}
+	if (file_is_readable(file)) {
+		if (pipe_used(pipe) > 0) {
+			events |= LINUX_POLLIN | LINUX_POLLRDNORM;
+		}
+		/* a FIFO hangs up only after a writer has been there since this open */
+		if (pipe->n_writers == 0 && file->offset != pipe->n_writers_ever) {
+			events |= LINUX_POLLHUP;
+		}
+	}
+	if (file_is_writable(file)) {
+		if (pipe_room(pipe) >= PIPE_BYTES_ATOMIC) {
+			events |= LINUX_POLLOUT | LINUX_POLLWRNORM;
+		}
+		if (pipe->n_readers == 0) {
+			events |= LINUX_POLLERR;
+		}
+	}
+	return events;
+}
+
+static int64_t pipe_ioctl(struct file *file, UNUSED struct request *request, uint32_t command,
+	UNUSED uint64_t value, void *buffer, size_t size)
+{
+	int32_t n_bytes = (int32_t)pipe_used(pipe_of(file));
+
+	if (command != LINUX_FIONREAD || size < sizeof(n_bytes)) {
+		return -LINUX_ENOTTY;
+	}
+	memcpy(buffer, &n_bytes, sizeof(n_bytes));
+	return 0;
+}
+
+static void pipe_release(struct file *file)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	pipe->n_readers -= file_is_readable(file);
+	pipe->n_writers -= file_is_writable(file);
+	if (pipe->n_readers == 0 && pipe->n_writers == 0) {
+		pipe_free(pipe);
+	} else {
+		wait_queue_wake(&pipe->changed);
+	}
+}
+
+static const struct file_ops pipe_file_ops = {
+	FILE_OPS_DEFAULT,
+	.name = "pipe",
+	.read = pipe_read,
+	.read_bulk = pipe_read_bulk,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+	.release = pipe_release,
+};
+
+/* ---- sizes -------------------------------------------------------------------------------------- */
+
+int64_t pipe_get_size(const struct file *file)
+{
+	return file->ops == &pipe_file_ops ? (int64_t)pipe_of(file)->size_max : -LINUX_EBADF;
+}
+
+int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
+{
+	size_t rounded = PIPE_SIZE_MIN;
+
+	if (file->ops != &pipe_file_ops) {
+		return -LINUX_EBADF;
+	}
+	if (size == 0 || size > INT32_MAX) {
+		return -LINUX_EINVAL;
+	}
+	struct pipe *pipe = pipe_of(file);
+
+	while (rounded < size) {
+		rounded *= 2;
+	}
+	if (rounded > PIPE_SIZE_MAX && !credentials_is_privileged(&request->process->credentials)) {
+		return -LINUX_EPERM;
+	}
+	if (rounded > MIB(16)) {
+		return -LINUX_ENOMEM;
+	}
+	if (rounded < pipe_used(pipe)) {
+		return -LINUX_EBUSY;
+	}
+	if (pipe->ring.size > rounded && !pipe_resize_ring(pipe, rounded)) {
+		return -LINUX_ENOMEM;
+	}
+	pipe->size_max = rounded;
+	wait_queue_wake(&pipe->changed);
+	return (int64_t)rounded;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+/* Makes `file` an end of the pipe; file->offset is what a reader's open saw of writers. */
+static void pipe_attach(struct pipe *pipe, struct file *file)
+{
+	file->ops = &pipe_file_ops;
+	if (file_is_readable(file)) {
+		pipe->n_readers++;
+		pipe->n_readers_ever++;
+	}
+	if (file_is_writable(file)) {
+		pipe->n_writers++;
+		pipe->n_writers_ever++;
+	}
+	file->offset = pipe->n_writers > 0 ? UINT64_MAX : pipe->n_writers_ever;
+	wait_queue_wake(&pipe->opened);
+	wait_queue_wake(&pipe->changed);
+}
+
+/*
+ * open(2) of a FIFO: waits for the other end. At the first attempt the file becomes an end, so that the other side
+ * finds it; state[1] is then 1 + the number of peers there had ever been.
+ */
+int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *request)
+{
+	struct pipe *pipe = inode->pipe;
+	bool is_reader = file_is_readable(file);
+	bool is_writer = file_is_writable(file);
+	bool is_first = request == NULL || request->state[1] == 0;
+
+	if (!inode_is_type(inode, LINUX_S_IFIFO)) {
+		return -LINUX_ENXIO;
+	}
+	if (!is_reader && !is_writer) {
+		return -LINUX_EINVAL;
+	}
+	if (is_first) {
+		if (!is_reader && (file->flags & LINUX_O_NONBLOCK) &&
+			(pipe == NULL || pipe->n_readers == 0)) {
+			return -LINUX_ENXIO;
+		}
+		if (pipe == NULL) {
+			pipe = pipe_create(inode);
+		}
+		if (pipe == NULL) {
+			return -LINUX_ENOMEM;
+		}
+		pipe_attach(pipe, file);
+	}
+	if ((is_reader && is_writer) || (is_reader ? pipe->n_writers : pipe->n_readers) > 0) {
+		return 0;
+	}
+	uint64_t n_peers_ever = is_reader ? pipe->n_writers_ever : pipe->n_readers_ever;
+
+	if (file_must_not_wait(file, request)) {
+		return 0;
+	}
+	if (is_first) {
+		request->state[1] = 1 + n_peers_ever;
+	} else if (request->state[1] != 1 + n_peers_ever) {
+		return 0; /* one was here and has gone again */
+	}
+	int64_t error = request_wait_on(request, &pipe->opened);
+
+	return error < 0 ? error : REQUEST_PARK;
+}
+
+static int64_t pipe_create_ends(uint32_t flags, struct file **out_ends)
+{
+	struct inode *inode = anonymous_inode_create(LINUX_S_IFIFO | 0600, NULL);
+	struct pipe *pipe = inode == NULL ? NULL : pipe_create(inode);
+	int64_t error = pipe == NULL ? -LINUX_ENOMEM : 0;
+
+	for (unsigned i = 0; i < 2 && error == 0; i++) {
+		uint32_t mode = i == 0 ? LINUX_O_RDONLY : LINUX_O_WRONLY;
+
+		error = file_create(&file_ops_default, inode, flags | mode, &out_ends[i]);
+		if (error == 0) {
+			pipe_attach(pipe, out_ends[i]);
+			out_ends[i]->offset = UINT64_MAX;
+		} else if (i == 1) {
+			file_unref(out_ends[0]);
+			pipe = NULL;
+		}
+	}
+	if (error != 0 && pipe != NULL) {
+		pipe_free(pipe);
+	}
+	inode_unref(inode);
+	return error;
+}
+
+static int64_t pipe_install(struct request *request, struct file **ends, bool is_cloexec)
+{
+	int32_t fds[2];
+	int64_t read_end = file_install(request, ends[0], is_cloexec);
+
+	if (read_end < 0) {
+		file_unref(ends[1]);
+		return read_end;
+	}
+	int64_t write_end = file_install(request, ends[1], is_cloexec);
+	void *out = write_end < 0 ? NULL : request_out(request, 0, NULL);
+
+	if (out == NULL) {
+		struct process *process = request->process;
+
+		fd_table_close(process->files, (int)read_end, process);
+		if (write_end >= 0) {
+			fd_table_close(process->files, (int)write_end, process);
+		}
+		return write_end < 0 ? write_end : -LINUX_EFAULT;
+	}
+	fds[0] = (int32_t)read_end;
+	fds[1] = (int32_t)write_end;
+	memcpy(out, fds, sizeof(fds));
+	return 0;
+}
+
+int64_t posix_pipe2(struct request *request)
+{
+	uint32_t flags = (uint32_t)request->args[1];
+	struct file *ends[2];
+
+	if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK | LINUX_O_DIRECT)) {
+		return -LINUX_EINVAL;
+	}
+	if (flags & LINUX_O_DIRECT) {
+		return -LINUX_EINVAL; /* packets: not done */
+	}
+	int64_t error = pipe_create_ends(flags & LINUX_O_NONBLOCK, ends);
+
+	if (error < 0) {
+		return error;
+	}
+	ends[0]->inode->uid = request->process->credentials.fsuid;
+	ends[0]->inode->gid = request->process->credentials.fsgid;
+	return pipe_install(request, ends, (flags & LINUX_O_CLOEXEC) != 0);
+}

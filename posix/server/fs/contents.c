@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/* The contents of a file in memory; see contents.h. */
+#include <abi/linux/errno.h>
+#include <base/assert.h>
+#include <base/string.h>
+#include <hel/hel-calls.h>
+#include <helix/memory.h>
+#include <posix/server/fs/contents.h>
+
+constexpr uint64_t CONTENTS_HEAP_MIN = 64;
+constexpr uint64_t CONTENTS_HEAP_MAX = KIB(16);
+constexpr uint64_t CONTENTS_MEMORY_MIN = KIB(64);
+
+static const uint8_t zeros[KIB(64)];
+
+/* ---- which pages hold data ---------------------------------------------------------------------- */
+
+struct contents_chunk {
+	struct tree_node node;
+	uint64_t index;
+	uint64_t pages[BITMAP_WORDS(CONTENTS_CHUNK_PAGES)];
+};
+
+static int chunk_compare_key(const void *key, const struct tree_node *node)
+{
+	uint64_t index = *(const uint64_t *)key;
+	uint64_t other = container_of(node, struct contents_chunk, node)->index;
+
+	return index < other ? -1 : index > other;
+}
+
+static int chunk_compare(const struct tree_node *a, const struct tree_node *b)
+{
+	return chunk_compare_key(&container_of(a, struct contents_chunk, node)->index, b);
+}
+
+static struct contents_chunk *chunk_find(struct contents *contents, uint64_t index)
+{
+	return TREE_ENTRY(tree_find(&contents->chunks, &index, chunk_compare_key),
+		struct contents_chunk, node);
+}
+
+static struct contents_chunk *chunk_get(struct contents *contents, uint64_t index)
+{
+	struct contents_chunk *chunk = chunk_find(contents, index);
+
+	if (chunk == NULL) {
+		chunk = helix_malloc(sizeof(*chunk));
+		if (chunk != NULL) {
+			*chunk = (struct contents_chunk){ .index = index };
+			tree_insert(&contents->chunks, &chunk->node, chunk_compare);
+		}
+	}
+	return chunk;
+}
+
+static void chunk_free(struct contents *contents, struct contents_chunk *chunk)
+{
+	tree_remove(&contents->chunks, &chunk->node);
+	helix_free(chunk);
+}
+
+/* Counts a page; false if the account is full. */
+static bool contents_charge(struct contents *contents, uint64_t page_index)
+{
+	struct contents_chunk *chunk = chunk_get(contents, page_index / CONTENTS_CHUNK_PAGES);
+	size_t bit = page_index % CONTENTS_CHUNK_PAGES;
+
+	if (chunk == NULL) {
+		return false;
+	}
+	if (bitmap_test(chunk->pages, bit)) {
+		return true;
+	}
+	if (contents->account->n_pages >= contents->account->n_pages_max) {
+		return false;
+	}
+	bitmap_set(chunk->pages, bit);
+	contents->n_pages++;
+	contents->account->n_pages++;
+	return true;
+}
+
+/* Counts the pages of a range; returns the end of what could be counted. */
+static uint64_t contents_charge_range(struct contents *contents, uint64_t offset, uint64_t size)
+{
+	uint64_t end = offset + size;
+
+	for (uint64_t at = align_down(offset, HEL_PAGE_SIZE); at < end; at += HEL_PAGE_SIZE) {
+		if (!contents_charge(contents, at / HEL_PAGE_SIZE)) {
+			return max_u64(at, offset);
+		}
+	}
+	return end;
+}
+
+/* Pages [first, last) hold no data any more. */
+static void contents_uncharge(struct contents *contents, uint64_t first, uint64_t last)
+{
+	uint64_t key = first / CONTENTS_CHUNK_PAGES;
+	struct contents_chunk *chunk = TREE_ENTRY(
+		tree_lower_bound(&contents->chunks, &key, chunk_compare_key), struct contents_chunk,
+		node);
+
+	while (chunk != NULL && chunk->index * CONTENTS_CHUNK_PAGES < last) {
+		struct contents_chunk *next =
+			TREE_ENTRY(tree_next(&chunk->node), struct contents_chunk, node);
+		uint64_t base = chunk->index * CONTENTS_CHUNK_PAGES;
+		size_t bit = first > base ? (size_t)(first - base) : 0;
+		size_t end = (size_t)min_u64(last - base, CONTENTS_CHUNK_PAGES);
+
+		for (bit = bitmap_find_set(chunk->pages, end, bit); bit != BITMAP_NONE;
+			bit = bitmap_find_set(chunk->pages, end, bit + 1)) {
+			bitmap_clear(chunk->pages, bit);
+			contents->n_pages--;
+			contents->account->n_pages--;
+		}
+		if (bitmap_find_set(chunk->pages, CONTENTS_CHUNK_PAGES, 0) == BITMAP_NONE) {
+			chunk_free(contents, chunk);
+		}
+		chunk = next;
+	}
+}
+
+uint64_t contents_next(struct contents *contents, uint64_t page_index, bool is_data)
+{
+	for (;;) {
+		uint64_t key = page_index / CONTENTS_CHUNK_PAGES;
+		struct contents_chunk *chunk = TREE_ENTRY(
+			tree_lower_bound(&contents->chunks, &key, chunk_compare_key),
+			struct contents_chunk, node);
+
+		if (chunk == NULL) {
+			return is_data ? UINT64_MAX : page_index;
+		}
+		if (chunk->index > key) {
+			if (!is_data) {
+				return page_index;
+			}
+			page_index = chunk->index * CONTENTS_CHUNK_PAGES;
+		}
+		size_t bit = page_index % CONTENTS_CHUNK_PAGES;
+
+		bit = is_data ? bitmap_find_set(chunk->pages, CONTENTS_CHUNK_PAGES, bit)
+			      : bitmap_find_clear(chunk->pages, CONTENTS_CHUNK_PAGES, bit);
+		if (bit != BITMAP_NONE) {
+			return chunk->index * CONTENTS_CHUNK_PAGES + bit;
+		}
+		page_index = (chunk->index + 1) * CONTENTS_CHUNK_PAGES;
+	}
+}
+
+/* ---- views -------------------------------------------------------------------------------------- */
+
+static struct contents_view *view_create(uint8_t *data, uint64_t size, bool is_heap)
+{
+	struct contents_view *view = helix_malloc(sizeof(*view));
+
+	if (view != NULL) {
+		*view = (struct contents_view){
+			.references = 1, .is_heap = is_heap, .data = data, .size = size
+		};
+	}
+	return view;
+}
+
+void contents_view_unref(void *argument)
+{
+	struct contents_view *view = argument;
+
+	if (view == NULL || --view->references > 0) {
+		return;
+	}
+	if (view->is_heap) {
+		helix_free(view->data);
+	} else {
+		helix_unmap(view->data, view->size);
+	}
+	helix_free(view);
+}
+
+static uint64_t contents_capacity(const struct contents *contents)
+{
+	return contents->view == NULL ? 0 : contents->view->size;
+}
+
+static void contents_set_view(struct contents *contents, struct contents_view *view)
+{
+	contents_view_unref(contents->view);
+	contents->view = view;
+}
+
+static int64_t contents_grow_heap(struct contents *contents, uint64_t size)
+{
+	uint64_t capacity = max_u64(contents_capacity(contents), CONTENTS_HEAP_MIN);
+
+	while (capacity < size) {
+		capacity *= 2;
+	}
+	uint8_t *data = helix_calloc(1, capacity);
+
+	if (data == NULL) {
+		return -LINUX_ENOSPC;
+	}
+	struct contents_view *view = view_create(data, capacity, true);
+
+	if (view == NULL) {
+		helix_free(data);
+		return -LINUX_ENOSPC;
+	}
+	if (contents->view != NULL) {
+		memcpy(data, contents->view->data, contents->view->size);
+	}
+	contents_set_view(contents, view);
+	return 0;
+}
+
+/* A view of the whole memory object, which has just got `size` bytes. */
+static struct contents_view *contents_map(hel_handle memory, uint64_t size)
+{
+	void *data;
+
+	if (helix_map(memory, 0, size, HEL_MAP_READ | HEL_MAP_WRITE, &data) < 0) {
+		return NULL;
+	}
+	struct contents_view *view = view_create(data, size, false);
+
+	if (view == NULL) {
+		helix_unmap(data, size);
+	}
+	return view;
+}
+
+static int64_t contents_leave_heap(struct contents *contents, uint64_t size)
+{
+	hel_handle memory;
+
+	if (hel_memory_allocate(size, 0, &memory) < 0) {
+		return -LINUX_ENOSPC;
+	}
+	struct contents_view *view = contents_map(memory, size);
+
+	if (view == NULL) {
+		hel_close(HEL_THIS, memory);
+		return -LINUX_ENOSPC;
+	}
+	if (contents->view != NULL) {
+		memcpy(view->data, contents->view->data, contents->view->size);
+	}
+	contents->memory = memory;
+	contents_set_view(contents, view);
+	return 0;
+}
+
+static int64_t contents_grow_memory(struct contents *contents, uint64_t size)
+{
+	uint64_t capacity = max_u64(contents_capacity(contents), CONTENTS_MEMORY_MIN);
+
+	while (capacity < size) {
+		capacity *= 2;
+	}
+	if (contents->memory == HEL_NULL) {
+		return contents_leave_heap(contents, capacity);
+	}
+	if (hel_memory_resize(contents->memory, capacity) < 0) {
+		return -LINUX_ENOSPC;
+	}
+	struct contents_view *view = contents_map(contents->memory, capacity);
+
+	if (view == NULL) {
+		return -LINUX_ENOSPC;
+	}
+	contents_set_view(contents, view);
+	return 0;
+}
+
+/* Makes room for `size` bytes. */
+static int64_t contents_reserve(struct contents *contents, uint64_t size)
+{
+	if (size <= contents_capacity(contents)) {
+		return 0;
+	}
+	if (contents->memory == HEL_NULL && size <= CONTENTS_HEAP_MAX) {
+		return contents_grow_heap(contents, size);
+	}
+	return contents_grow_memory(contents, size);
+}
+
+int64_t contents_memory(
+	struct contents *contents, uint64_t size_needed, hel_handle *out_memory)
+{
+	uint64_t size = max_u64(size_needed, max_u64(contents_capacity(contents), 1));
+
+	if (contents->memory == HEL_NULL || size > contents_capacity(contents)) {
+		int64_t error = contents_grow_memory(contents, size);
+
+		if (error < 0) {
+			return -LINUX_ENOMEM;
+		}
+	}
+	*out_memory = contents->memory;
+	return 0;
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------ */
+
+void contents_init(struct contents *contents, struct contents_account *account)
+{
+	*contents = (struct contents){ .account = account };
+	tree_init(&contents->chunks);
+}
+
+void contents_deinit(struct contents *contents)
+{
+	contents_uncharge(contents, 0, UINT64_MAX);
+	contents_set_view(contents, NULL);
+	if (contents->memory != HEL_NULL) {
+		hel_close(HEL_THIS, contents->memory);
+		contents->memory = HEL_NULL;
+	}
+}
+
+void contents_read(struct contents *contents, void *buffer, size_t size, uint64_t offset)
+{
+	uint64_t capacity = contents_capacity(contents);
+	size_t n_bytes = 0;
+
+	if (offset < capacity) {
+		n_bytes = (size_t)min_u64(size, capacity - offset);
+		memcpy(buffer, contents->view->data + offset, n_bytes);
+	}
+	memset((uint8_t *)buffer + n_bytes, 0, size - n_bytes);
+}
+
+const void *contents_peek(struct contents *contents, uint64_t offset, size_t *in_out_size,
+	struct contents_view **out_view)
+{
+	uint64_t capacity = contents_capacity(contents);
+
+	if (offset >= capacity) {
+		*in_out_size = min_size(*in_out_size, sizeof(zeros));
+		*out_view = NULL;
+		return zeros;
+	}
+	*in_out_size = (size_t)min_u64(*in_out_size, capacity - offset);
+	*out_view = contents->view;
+	contents->view->references++;
+	return contents->view->data + offset;
+}
+
+int64_t contents_write(
+	struct contents *contents, const void *buffer, size_t size, uint64_t offset)
+{
+	uint64_t end = contents_charge_range(contents, offset, size);
+
+	if (end == offset && size > 0) {
+		return -LINUX_ENOSPC;
+	}
+	int64_t error = contents_reserve(contents, end);
+
+	if (error < 0) {
+		return error;
+	}
+	memcpy(contents->view->data + offset, buffer, (size_t)(end - offset));
+	return (int64_t)(end - offset);
+}
+
+int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size)
+{
+	uint64_t end = offset + size;
+	struct contents_account *account = contents->account;
+
+	if (div_round_up(size, HEL_PAGE_SIZE) > account->n_pages_max - account->n_pages ||
+		contents_charge_range(contents, offset, size) != end) {
+		return -LINUX_ENOSPC;
+	}
+	return contents_reserve(contents, end);
+}
+
+void contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
+{
+	uint64_t capacity = contents_capacity(contents);
+	uint64_t end = offset + size;
+	uint64_t first_page = div_round_up(offset, HEL_PAGE_SIZE);
+
+	if (offset < capacity) {
+		memset(contents->view->data + offset, 0,
+			(size_t)(min_u64(end, capacity) - offset));
+	}
+	if (end / HEL_PAGE_SIZE > first_page) {
+		contents_uncharge(contents, first_page, end / HEL_PAGE_SIZE);
+	}
+}
+
+void contents_truncate(struct contents *contents, uint64_t size)
+{
+	uint64_t capacity = contents_capacity(contents);
+	uint64_t kept = max_u64(align_up(size, HEL_PAGE_SIZE), HEL_PAGE_SIZE);
+
+	contents_uncharge(contents, div_round_up(size, HEL_PAGE_SIZE), UINT64_MAX);
+	if (size >= capacity) {
+		return;
+	}
+	if (contents->memory == HEL_NULL) {
+		if (size == 0) {
+			contents_set_view(contents, NULL);
+		} else {
+			memset(contents->view->data + size, 0, (size_t)(capacity - size));
+		}
+		return;
+	}
+	memset(contents->view->data + size, 0, (size_t)(min_u64(kept, capacity) - size));
+	if (kept < capacity) {
+		/* gives the pages back; they read as zeros when the object has its size again */
+		if (hel_memory_resize(contents->memory, kept) < 0 ||
+			hel_memory_resize(contents->memory, capacity) < 0) {
+			memset(contents->view->data + kept, 0, (size_t)(capacity - kept));
+		}
+	}
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contents of a file in memory.
+ *
+ * Small contents are on the heap. Larger ones, and those that somebody maps, are in a memory object, of which posix
+ * has a mapping of its own for read and write. Both grow by doubling. What is mapped or allocated now is a *view*;
+ * replies that are on their way to a reader hold a reference to it, so that the bytes stay where they are.
+ *
+ *	none ---> heap block ---> memory object (and never back, but for truncation to nothing)
+ *
+ * Invariant: bytes beyond the file's size are zero, so a file can be extended by changing its size alone. The size
+ * itself is the inode's; contents only have a capacity, and what is beyond that reads as zeros.
+ *
+ * Pages that hold data are counted to an account, whose limit makes -LINUX_ENOSPC. Which ones they are stands in
+ * bitmaps of CONTENTS_CHUNK_PAGES in a tree, so a sparse file costs what is in it.
+ */
+#ifndef POSIX_FS_CONTENTS_H
+#define POSIX_FS_CONTENTS_H
+
+#include <abi/hel/types.h>
+#include <base/bitmap.h>
+#include <base/tree.h>
+
+/** CONTENTS_SIZE_MAX - the largest file */
+#define CONTENTS_SIZE_MAX ((uint64_t)1 << 40)
+#define CONTENTS_CHUNK_PAGES 512
+
+struct contents_account {
+	uint64_t n_pages, n_pages_max;
+};
+
+struct contents_view {
+	uint32_t references;
+	bool is_heap;
+	uint8_t *data;
+	uint64_t size;
+};
+
+struct contents {
+	struct contents_account *account;
+	struct contents_view *view; /* NULL: none yet */
+	hel_handle memory;          /* HEL_NULL while on the heap */
+	struct tree chunks;
+	uint64_t n_pages; /* that hold data */
+};
+
+void contents_init(struct contents *contents, struct contents_account *account);
+void contents_deinit(struct contents *contents);
+
+/** contents_read() - copy bytes out; all of them are below the file's size */
+void contents_read(struct contents *contents, void *buffer, size_t size, uint64_t offset);
+
+/**
+ * contents_peek() - find bytes in place
+ * @in_out_size: how many are wanted; how many lie in a row
+ * @out_view: referenced, to be given to contents_view_unref(); NULL if the bytes are constant zeros
+ */
+const void *contents_peek(struct contents *contents, uint64_t offset, size_t *in_out_size,
+	struct contents_view **out_view);
+void contents_view_unref(void *view);
+
+/** contents_write() - copy bytes in; returns how many, or -LINUX_ENOSPC if not even one page fits */
+int64_t contents_write(
+	struct contents *contents, const void *buffer, size_t size, uint64_t offset);
+
+/** contents_allocate() - make sure a range has its pages; 0 or -LINUX_ENOSPC */
+int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size);
+
+/** contents_zero() - clear a range; whole pages are no longer counted */
+void contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
+
+/** contents_truncate() - drop everything from @size on */
+void contents_truncate(struct contents *contents, uint64_t size);
+
+/** contents_memory() - the memory object, of at least @size_needed bytes; 0 or -LINUX_ENOMEM */
+int64_t contents_memory(
+	struct contents *contents, uint64_t size_needed, hel_handle *out_memory);
+
+/** contents_next() - the first page at or after @page_index that holds data (or none does) */
+uint64_t contents_next(struct contents *contents, uint64_t page_index, bool is_data);
+
+#endif

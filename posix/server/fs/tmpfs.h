@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tmpfs: files in memory, and the base of the other file systems that live there (devtmpfs, devpts, sysfs).
+ *
+ * Names are the dentry cache's; a dentry with an inode is pinned. The contents of files are struct contents.
+ */
+#ifndef POSIX_FS_TMPFS_H
+#define POSIX_FS_TMPFS_H
+
+#include <posix/server/vfs/mount.h>
+
+struct tmpfs_options {
+	const char *type; /* static */
+	uint64_t size_max_bytes, n_files_max;
+	uint32_t mode, uid, gid; /* of the root directory */
+};
+
+/** tmpfs_default_options() - half of the memory, a root directory that everybody may write to */
+struct tmpfs_options tmpfs_default_options(void);
+
+/** tmpfs_create() - an empty file system with one reference */
+int64_t tmpfs_create(const struct tmpfs_options *options, struct super **out_super);
+
+/** tmpfs_mount_create() - for the table of file system types: parses mount options */
+int64_t tmpfs_mount_create(const char *source, const char *options, struct super **out_super);
+
+/**
+ * tmpfs_make() - the system makes a node itself, without permission checks
+ * @name: one component
+ * @target: of a symbolic link
+ * @out_dentry: referenced; may be NULL
+ *
+ * Return: 0, -LINUX_EEXIST (@out_dentry is what is there), -LINUX_ENOMEM.
+ */
+int64_t tmpfs_make(struct dentry *parent, const char *name, const struct node_spec *spec,
+	const char *target, struct dentry **out_dentry);
+
+/** tmpfs_make_path() - tmpfs_make() at a path below @root, making directories (0755) on the way */
+int64_t tmpfs_make_path(struct dentry *root, const char *name, const struct node_spec *spec,
+	const char *target, struct dentry **out_dentry);
+
+/** tmpfs_adopt() - give an inode of another kind a name; @inode is taken on success */
+int64_t tmpfs_adopt(struct dentry *parent, const char *name, struct inode *inode);
+
+/** tmpfs_remove() - the system takes a name away; harmless if it is not there */
+void tmpfs_remove(struct dentry *parent, const char *name);
+
+/** tmpfs_write() - append-less write of the system's own (unpacking) */
+int64_t tmpfs_write(struct inode *inode, const void *data, size_t size, uint64_t offset);
+
+/** tmpfs_anonymous_inode() - a file without a name (memfd), with one reference */
+int64_t tmpfs_anonymous_inode(
+	struct super *super, const struct node_spec *spec, struct inode **out_inode);
+
+/** tmpfs_seals() - where the F_SEAL_ bits of a file are; NULL if it is not a file of tmpfs */
+uint32_t *tmpfs_seals(struct inode *inode);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* The dentry cache: one table of all names, and a list of those that nobody uses at the moment. */
+#include <abi/linux/errno.h>
+#include <base/assert.h>
+#include <base/hash.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/vfs/dentry.h>
+
+/* Unused dentries beyond this are freed, the longest unused first. */
+constexpr size_t DENTRY_UNUSED_MAX = 4096;
+constexpr size_t DENTRY_BUCKETS = 1024;
+
+static struct hash_table dentry_table;
+static struct list dentry_unused;
+static size_t n_dentries_unused;
+static size_t n_dentries;
+
+static struct hash_node **dentry_allocate_buckets(
+	UNUSED struct hash_table *table, size_t n_buckets)
+{
+	return helix_malloc(n_buckets * sizeof(struct hash_node *));
+}
+
+static void dentry_release_buckets(
+	UNUSED struct hash_table *table, struct hash_node **buckets, UNUSED size_t n_buckets)
+{
+	helix_free(buckets);
+}
+
+static const struct hash_table_hooks dentry_table_hooks = {
+	.allocate = dentry_allocate_buckets,
+	.release = dentry_release_buckets,
+};
+
+int64_t dentry_cache_init(void)
+{
+	struct hash_node **buckets = helix_malloc(DENTRY_BUCKETS * sizeof(*buckets));
+
+	if (buckets == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	hash_table_init(&dentry_table, buckets, DENTRY_BUCKETS, &dentry_table_hooks);
+	list_init(&dentry_unused);
+	return 0;
+}
+
+size_t dentry_cache_size(void)
+{
+	return n_dentries;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+struct dentry_key {
+	const struct dentry *parent;
+	const char *name;
+	size_t name_size;
+};
+
+static uint64_t dentry_hash(const struct dentry *parent, const char *name, size_t name_size)
+{
+	return hash_bytes(name, name_size, (uintptr_t)parent);
+}
+
+static bool dentry_equal(const struct hash_node *node, const void *argument)
+{
+	const struct dentry *dentry = container_of(node, struct dentry, hash_node);
+	const struct dentry_key *key = argument;
+
+	return dentry->parent == key->parent && dentry->name_size == key->name_size &&
+		memcmp(dentry->name, key->name, key->name_size) == 0;
+}
+
+static struct dentry *dentry_find_cached(
+	const struct dentry *parent, const char *name, size_t name_size)
+{
+	struct dentry_key key = { .parent = parent, .name = name, .name_size = name_size };
+	struct hash_node *node = hash_table_find(
+		&dentry_table, dentry_hash(parent, name, name_size), dentry_equal, &key);
+
+	return node == NULL ? NULL : container_of(node, struct dentry, hash_node);
+}
+
+static void dentry_insert(struct dentry *dentry)
+{
+	hash_table_insert(&dentry_table, &dentry->hash_node,
+		dentry_hash(dentry->parent, dentry->name, dentry->name_size));
+	dentry->is_hashed = true;
+}
+
+static void dentry_unhash(struct dentry *dentry)
+{
+	if (dentry->is_hashed) {
+		hash_table_remove(&dentry_table, &dentry->hash_node);
+		dentry->is_hashed = false;
+	}
+}
+
+/* ---- making and freeing ------------------------------------------------------------------------- */
+
+static bool dentry_set_name(struct dentry *dentry, const char *name, size_t name_size)
+{
+	char *memory = dentry->inline_name;
+
+	if (name_size >= DENTRY_INLINE_NAME) {
+		memory = helix_malloc(name_size + 1);
+		if (memory == NULL) {
+			return false;
+		}
+	}
+	memcpy(memory, name, name_size);
+	memory[name_size] = '\0';
+	dentry->name = memory;
+	dentry->name_size = (uint16_t)name_size;
+	return true;
+}
+
+static void dentry_free_name(struct dentry *dentry)
+{
+	if (dentry->name != dentry->inline_name) {
+		helix_free(dentry->name);
+	}
+}
+
+static struct dentry *dentry_allocate(struct super *super, const char *name, size_t name_size)
+{
+	struct dentry *dentry = helix_malloc(sizeof(*dentry));
+
+	if (dentry == NULL) {
+		return NULL;
+	}
+	*dentry = (struct dentry){ .super = super, .references = 1 };
+	if (!dentry_set_name(dentry, name, name_size)) {
+		helix_free(dentry);
+		return NULL;
+	}
+	list_init(&dentry->children);
+	n_dentries++;
+	return dentry;
+}
+
+struct dentry *dentry_create_root(struct super *super, struct inode *inode, const char *name)
+{
+	struct dentry *dentry = dentry_allocate(super, name, strlen(name));
+
+	if (dentry != NULL) {
+		dentry_set_inode(dentry, inode);
+	}
+	return dentry;
+}
+
+static struct dentry *dentry_create(struct dentry *parent, const char *name, size_t name_size)
+{
+	struct dentry *dentry = dentry_allocate(parent->super, name, name_size);
+
+	if (dentry == NULL) {
+		return NULL;
+	}
+	dentry->parent = parent;
+	dentry_ref(parent);
+	list_push_back(&parent->children, &dentry->sibling);
+	dentry_insert(dentry);
+	return dentry;
+}
+
+/* Frees a dentry without references; its reference to the parent becomes the caller's. */
+static void dentry_free(struct dentry *dentry)
+{
+	struct inode *inode = dentry->inode;
+
+	ASSERT(list_is_empty(&dentry->children));
+	dentry_unhash(dentry);
+	list_remove(&dentry->sibling);
+	dentry_free_name(dentry);
+	helix_free(dentry);
+	n_dentries--;
+	inode_unref(inode);
+}
+
+static void dentry_free_unused(struct dentry *dentry)
+{
+	struct dentry *parent = dentry->parent;
+
+	list_remove(&dentry->unused_node);
+	n_dentries_unused--;
+	dentry_free(dentry);
+	dentry_unref(parent);
+}
+
+static void dentry_trim_unused(void)
+{
+	while (n_dentries_unused > DENTRY_UNUSED_MAX) {
+		dentry_free_unused(LIST_FIRST(&dentry_unused, struct dentry, unused_node));
+	}
+}
+
+void dentry_ref(struct dentry *dentry)
+{
+	if (dentry->references++ == 0) {
+		list_remove(&dentry->unused_node);
+		n_dentries_unused--;
+	}
+}
+
+static bool dentry_is_worth_keeping(const struct dentry *dentry)
+{
+	uint32_t flags = dentry->super->flags;
+
+	/* a name of a pinned file system that nobody pins is negative or gone */
+	return dentry->is_hashed && (flags & (SUPER_VOLATILE | SUPER_PINNED)) == 0;
+}
+
+void dentry_unref(struct dentry *dentry)
+{
+	while (dentry != NULL) {
+		ASSERT(dentry->references > 0);
+		if (--dentry->references > 0) {
+			return;
+		}
+		if (dentry_is_worth_keeping(dentry)) {
+			list_push_back(&dentry_unused, &dentry->unused_node);
+			n_dentries_unused++;
+			dentry_trim_unused();
+			return;
+		}
+		/* not by recursion: a removed tree may be deep */
+		struct dentry *parent = dentry->parent;
+
+		dentry_free(dentry);
+		dentry = parent;
+	}
+}
+
+/* ---- what the walk and the file systems do ------------------------------------------------------ */
+
+int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
+	struct dentry **out_dentry)
+{
+	struct dentry *dentry = dentry_find_cached(parent, name, name_size);
+
+	if (dentry != NULL) {
+		dentry_ref(dentry);
+		*out_dentry = dentry;
+		return 0;
+	}
+	bool is_pinned = (parent->super->flags & SUPER_PINNED) != 0;
+
+	if (is_pinned && !is_wanted) {
+		return -LINUX_ENOENT;
+	}
+	dentry = dentry_create(parent, name, name_size);
+	if (dentry == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	if (!is_pinned) {
+		int64_t error = parent->inode->ops->lookup(parent->inode, dentry);
+
+		if (error < 0 && (error != -LINUX_ENOENT || !is_wanted)) {
+			if (error != -LINUX_ENOENT) {
+				dentry_drop(dentry);
+			}
+			dentry_unref(dentry);
+			return error;
+		}
+	}
+	*out_dentry = dentry;
+	return 0;
+}
+
+void dentry_set_inode(struct dentry *dentry, struct inode *inode)
+{
+	ASSERT(dentry->inode == NULL);
+	inode_ref(inode);
+	dentry->inode = inode;
+}
+
+void dentry_pin(struct dentry *dentry)
+{
+	ASSERT(!dentry->is_pinned);
+	dentry->is_pinned = true;
+	dentry_ref(dentry);
+}
+
+void dentry_unpin(struct dentry *dentry)
+{
+	if (dentry->is_pinned) {
+		dentry->is_pinned = false;
+		dentry_unref(dentry);
+	}
+}
+
+void dentry_drop(struct dentry *dentry)
+{
+	dentry_unhash(dentry);
+	if (dentry->references == 0) {
+		dentry_free_unused(dentry);
+	}
+}
+
+void dentry_forget_children(struct dentry *dentry)
+{
+	LIST_FOR_EACH_SAFE(child, &dentry->children, struct dentry, sibling) {
+		dentry_ref(child);
+		dentry_forget_children(child);
+		dentry_unhash(child);
+		dentry_unref(child);
+	}
+}
+
+int64_t dentry_move(struct dentry *dentry, struct dentry *to)
+{
+	struct dentry *old_parent = dentry->parent;
+	struct dentry *new_parent = to->parent;
+	char *memory = dentry->inline_name;
+
+	if (to->name_size >= DENTRY_INLINE_NAME) {
+		memory = helix_malloc((size_t)to->name_size + 1);
+		if (memory == NULL) {
+			return -LINUX_ENOMEM;
+		}
+	}
+	dentry_unhash(dentry);
+	dentry_unhash(to);
+	dentry_free_name(dentry);
+	memcpy(memory, to->name, (size_t)to->name_size + 1);
+	dentry->name = memory;
+	dentry->name_size = to->name_size;
+	dentry_ref(new_parent);
+	dentry->parent = new_parent;
+	list_remove(&dentry->sibling);
+	list_push_back(&new_parent->children, &dentry->sibling);
+	dentry_insert(dentry);
+	dentry_unref(old_parent);
+	return 0;
+}
+
+static void dentry_exchange_names(struct dentry *a, struct dentry *b)
+{
+	char inline_name[DENTRY_INLINE_NAME];
+	char *name_a = a->name;
+	char *name_b = b->name;
+	uint16_t size_a = a->name_size;
+	bool is_inline_a = name_a == a->inline_name;
+	bool is_inline_b = name_b == b->inline_name;
+
+	memcpy(inline_name, a->inline_name, sizeof(inline_name));
+	memcpy(a->inline_name, b->inline_name, sizeof(inline_name));
+	memcpy(b->inline_name, inline_name, sizeof(inline_name));
+	a->name = is_inline_b ? a->inline_name : name_b;
+	b->name = is_inline_a ? b->inline_name : name_a;
+	a->name_size = b->name_size;
+	b->name_size = size_a;
+}
+
+void dentry_exchange(struct dentry *a, struct dentry *b)
+{
+	struct dentry *parent = a->parent;
+
+	dentry_unhash(a);
+	dentry_unhash(b);
+	dentry_exchange_names(a, b);
+	a->parent = b->parent;
+	b->parent = parent;
+	list_remove(&a->sibling);
+	list_remove(&b->sibling);
+	list_push_back(&a->parent->children, &a->sibling);
+	list_push_back(&b->parent->children, &b->sibling);
+	dentry_insert(a);
+	dentry_insert(b);
+}
+
+bool dentry_is_below(const struct dentry *dentry, const struct dentry *ancestor)
+{
+	for (; dentry != NULL; dentry = dentry->parent) {
+		if (dentry == ancestor) {
+			return true;
+		}
+	}
+	return false;
+}

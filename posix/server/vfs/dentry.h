@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directory entries: the names of the tree, cached.
+ *
+ * A dentry is a name in a directory and what it stands for: an inode, or nothing (negative). All hashed dentries are
+ * in one table by parent and name. A dentry references its parent, so the way up to the root always exists.
+ *
+ *	create ---> hashed, used <---> hashed, unused (in the LRU list) ---> freed
+ *	                 | drop (unlinked, renamed over)
+ *	                 v
+ *	            not hashed, used ---> freed with the last reference
+ *
+ * File systems that live in memory (SUPER_PINNED) hold a reference to each dentry that has an inode: the cache is
+ * their directory. They link their dentries into struct ram_directory by `cookie`.
+ */
+#ifndef POSIX_VFS_DENTRY_H
+#define POSIX_VFS_DENTRY_H
+
+#include <base/hash-table.h>
+#include <base/list.h>
+#include <base/tree.h>
+#include <posix/server/vfs/inode.h>
+
+/** NAME_SIZE_MAX - the longest name of one component, without terminator */
+#define NAME_SIZE_MAX 255
+/** DENTRY_INLINE_NAME - names shorter than this need no memory of their own */
+#define DENTRY_INLINE_NAME 24
+
+struct dentry {
+	struct hash_node hash_node;
+	struct dentry *parent; /* referenced; NULL: a root */
+	struct inode *inode;   /* referenced; NULL: negative */
+	struct super *super;
+	uint32_t references;
+	uint32_t n_mounts; /* that have it as mount point */
+	uint16_t name_size;
+	bool is_hashed;
+	bool is_pinned; /* its file system holds a reference */
+	struct list children;
+	struct list_node sibling;
+	struct list_node unused_node;
+	struct tree_node order; /* by cookie, in the directory of a SUPER_PINNED file system */
+	uint64_t cookie;
+	char *name; /* terminated */
+	char inline_name[DENTRY_INLINE_NAME];
+};
+
+/** dentry_cache_init() - prepare the table; 0 or -LINUX_ENOMEM */
+int64_t dentry_cache_init(void);
+
+/** dentry_create_root() - a dentry without parent for @inode (referenced anew) */
+struct dentry *dentry_create_root(struct super *super, struct inode *inode, const char *name);
+
+/**
+ * dentry_find() - the dentry of a name in a directory
+ * @is_wanted: make a negative dentry where there is none
+ * @out_dentry: referenced; may be negative
+ *
+ * Return: 0, -LINUX_ENOENT (only without @is_wanted; nothing is returned), -LINUX_ENOMEM, what `lookup` says.
+ */
+int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
+	struct dentry **out_dentry);
+
+void dentry_ref(struct dentry *dentry);
+void dentry_unref(struct dentry *dentry);
+
+/** dentry_set_inode() - make a negative dentry positive; takes a reference of its own */
+void dentry_set_inode(struct dentry *dentry, struct inode *inode);
+/** dentry_pin() - the file system keeps this one */
+void dentry_pin(struct dentry *dentry);
+void dentry_unpin(struct dentry *dentry);
+/** dentry_drop() - nobody shall find it any more */
+void dentry_drop(struct dentry *dentry);
+/** dentry_move() - give @dentry the parent and name of @to, which is dropped; 0 or -LINUX_ENOMEM */
+int64_t dentry_move(struct dentry *dentry, struct dentry *to);
+/** dentry_exchange() - two dentries trade parent and name */
+void dentry_exchange(struct dentry *a, struct dentry *b);
+/** dentry_forget_children() - free the cached dentries below that nobody uses */
+void dentry_forget_children(struct dentry *dentry);
+/** dentry_is_below() - whether @dentry is @ancestor or below it */
+bool dentry_is_below(const struct dentry *dentry, const struct dentry *ancestor);
+/** dentry_cache_size() - how many there are; for statistics and leak checks */
+size_t dentry_cache_size(void);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* What all inodes have in common: references, times, permissions. */
+#include <abi/linux/errno.h>
+#include <base/assert.h>
+#include <base/format.h>
+#include <helix/memory.h>
+#include <posix/server/file/lock.h>
+#include <posix/server/process/process.h>
+#include <posix/server/vfs/dentry.h>
+
+/* relatime: a read refreshes an atime that is older than this. */
+constexpr int64_t ATIME_AGE_MAX_NS = 24 * 3600 * INT64_C(1000000000);
+
+void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
+	const struct node_spec *spec)
+{
+	int64_t now = (int64_t)clock_realtime_ns();
+
+	*inode = (struct inode){
+		.ops = ops,
+		.super = super,
+		.references = 1,
+		.mode = spec->mode,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.nlink = 1,
+		.ino = ++super->next_ino,
+		.rdev = spec->rdev,
+		.atime_ns = now,
+		.mtime_ns = now,
+		.ctime_ns = now,
+		.birth_ns = now,
+	};
+}
+
+void inode_ref(struct inode *inode)
+{
+	ASSERT(inode->references > 0);
+	inode->references++;
+}
+
+void inode_unref(struct inode *inode)
+{
+	if (inode == NULL) {
+		return;
+	}
+	ASSERT(inode->references > 0);
+	if (--inode->references == 0) {
+		lock_list_free(inode);
+		inode->ops->release(inode);
+	}
+}
+
+void inode_get_stat(struct inode *inode, struct inode_stat *out_stat)
+{
+	inode->ops->refresh(inode);
+	*out_stat = (struct inode_stat){
+		.ino = inode->ino,
+		.size_bytes = inode->size_bytes,
+		.blocks = inode->blocks,
+		.rdev = inode->rdev,
+		.dev = inode->super->dev,
+		.mode = inode->mode,
+		.nlink = inode->nlink,
+		.uid = inode->uid,
+		.gid = inode->gid,
+		.block_size = inode->super->block_size,
+		.atime_ns = inode->atime_ns,
+		.mtime_ns = inode->mtime_ns,
+		.ctime_ns = inode->ctime_ns,
+	};
+}
+
+int64_t inode_contents(struct inode *inode, hel_handle *out_memory, uint64_t *out_size)
+{
+	if (!inode_is_type(inode, LINUX_S_IFREG)) {
+		return -LINUX_EACCES;
+	}
+	*out_size = inode->size_bytes;
+	return inode->ops->contents(inode, inode->size_bytes, out_memory);
+}
+
+int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offset)
+{
+	return inode->ops->read(inode, buffer, size, offset);
+}
+
+/* ---- times -------------------------------------------------------------------------------------- */
+
+void inode_touch_changed(struct inode *inode)
+{
+	inode->ctime_ns = (int64_t)clock_realtime_ns();
+}
+
+void inode_touch_modified(struct inode *inode)
+{
+	inode_touch_changed(inode);
+	inode->mtime_ns = inode->ctime_ns;
+}
+
+void inode_touch_accessed(struct inode *inode)
+{
+	int64_t now = (int64_t)clock_realtime_ns();
+
+	if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
+		now - inode->atime_ns >= ATIME_AGE_MAX_NS) {
+		inode->atime_ns = now;
+	}
+}
+
+void inode_remove_privileges(struct inode *inode, const struct credentials *credentials)
+{
+	uint32_t bits = 0;
+
+	if (!inode_is_type(inode, LINUX_S_IFREG) || credentials_is_privileged(credentials)) {
+		return;
+	}
+	bits |= inode->mode & LINUX_S_ISUID;
+	if (inode->mode & LINUX_S_IXGRP) {
+		bits |= inode->mode & LINUX_S_ISGID;
+	}
+	if (bits != 0) {
+		inode->mode &= ~bits;
+		inode_touch_changed(inode);
+	}
+}
+
+/* ---- permissions -------------------------------------------------------------------------------- */
+
+bool credentials_is_privileged(const struct credentials *credentials)
+{
+	return credentials->fsuid == 0;
+}
+
+bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid)
+{
+	if (credentials->fsgid == gid) {
+		return true;
+	}
+	for (uint32_t i = 0; i < credentials->n_groups; i++) {
+		if (credentials->groups[i] == gid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool credentials_owns(const struct credentials *credentials, const struct inode *inode)
+{
+	return credentials->fsuid == inode->uid || credentials_is_privileged(credentials);
+}
+
+int64_t inode_permission(
+	const struct credentials *credentials, struct inode *inode, uint32_t access)
+{
+	uint32_t mode = inode->mode;
+
+	if (credentials->fsuid == inode->uid) {
+		mode >>= 6;
+	} else if ((mode >> 3 & 7) != (mode & 7) &&
+		credentials_is_in_group(credentials, inode->gid)) {
+		mode >>= 3;
+	}
+	if ((access & ~mode & 7) == 0) {
+		return 0;
+	}
+	if (!credentials_is_privileged(credentials)) {
+		return -LINUX_EACCES;
+	}
+	if ((access & ACCESS_EXECUTE) && !inode_is_directory(inode) && (inode->mode & 0111) == 0) {
+		return -LINUX_EACCES;
+	}
+	return 0;
+}
+
+/* ---- defaults ----------------------------------------------------------------------------------- */
+
+int64_t inode_default_lookup(UNUSED struct inode *directory, UNUSED struct dentry *dentry)
+{
+	return -LINUX_ENOENT;
+}
+
+int64_t inode_default_create(UNUSED struct inode *directory, UNUSED struct dentry *dentry,
+	UNUSED const struct node_spec *spec, UNUSED const char *target)
+{
+	return -LINUX_EPERM;
+}
+
+int64_t inode_default_link(UNUSED struct inode *directory, UNUSED struct dentry *dentry,
+	UNUSED struct inode *inode)
+{
+	return -LINUX_EPERM;
+}
+
+int64_t inode_default_unlink(UNUSED struct inode *directory, UNUSED struct dentry *dentry)
+{
+	return -LINUX_EPERM;
+}
+
+int64_t inode_default_rename(UNUSED struct inode *from_directory, UNUSED struct dentry *from,
+	UNUSED struct inode *to_directory, UNUSED struct dentry *to, UNUSED uint32_t flags)
+{
+	return -LINUX_EPERM;
+}
+
+int64_t inode_default_follow(UNUSED struct inode *inode, UNUSED struct process *process,
+	UNUSED struct link_target *out_target)
+{
+	return -LINUX_EINVAL;
+}
+
+int64_t inode_default_open(
+	UNUSED struct inode *inode, UNUSED struct file *file, UNUSED struct request *request)
+{
+	return -LINUX_ENXIO;
+}
+
+int64_t inode_default_truncate(UNUSED struct inode *inode, UNUSED uint64_t size)
+{
+	return -LINUX_EINVAL;
+}
+
+int64_t inode_default_change(struct inode *inode, const struct inode_change *change)
+{
+	if (change->mask & INODE_CHANGE_MODE) {
+		inode->mode = (inode->mode & LINUX_S_IFMT) | (change->mode & 07777);
+	}
+	if (change->mask & INODE_CHANGE_UID) {
+		inode->uid = change->uid;
+	}
+	if (change->mask & INODE_CHANGE_GID) {
+		inode->gid = change->gid;
+	}
+	if (change->mask & INODE_CHANGE_ATIME) {
+		inode->atime_ns = change->atime_ns;
+	}
+	if (change->mask & INODE_CHANGE_MTIME) {
+		inode->mtime_ns = change->mtime_ns;
+	}
+	inode_touch_changed(inode);
+	return 0;
+}
+
+void inode_default_refresh(UNUSED struct inode *inode)
+{
+}
+
+int64_t inode_default_contents(
+	UNUSED struct inode *inode, UNUSED uint64_t size_needed, UNUSED hel_handle *out_memory)
+{
+	return -LINUX_ENODEV;
+}
+
+int64_t inode_default_read(
+	UNUSED struct inode *inode, UNUSED void *buffer, UNUSED size_t size, UNUSED uint64_t offset)
+{
+	return -LINUX_EINVAL;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inodes and file systems, as the parts of the virtual file system see them.
+ *
+ * A file system embeds struct inode in its own inodes and fills a const struct inode_ops. The hooks act; everything
+ * that can be refused has been checked before (permissions, types, names, mounts), except where a comment says
+ * otherwise. All hooks are set: inode_default_<hook>() answers for what a kind of inode cannot do.
+ *
+ * References: a positive dentry, an open file and a path walk in progress each hold one. An inode whose last
+ * reference goes is released: whether it is to be kept is the file system's business, which then pins a dentry.
+ */
+#ifndef POSIX_VFS_INODE_H
+#define POSIX_VFS_INODE_H
+
+#include <abi/linux/stat.h>
+#include <posix/server/vfs/vfs.h>
+
+struct dentry;
+struct lock_list;
+struct pipe;
+struct super;
+
+/* What a new inode is to be: the type is in mode. */
+struct node_spec {
+	uint32_t mode, uid, gid;
+	uint64_t rdev;
+};
+
+enum inode_change_mask : uint32_t {
+	INODE_CHANGE_MODE = 1,
+	INODE_CHANGE_UID = 2,
+	INODE_CHANGE_GID = 4,
+	INODE_CHANGE_ATIME = 8,
+	INODE_CHANGE_MTIME = 16,
+};
+
+struct inode_change {
+	uint32_t mask; /* enum inode_change_mask; ctime always changes */
+	uint32_t mode, uid, gid;
+	int64_t atime_ns, mtime_ns;
+};
+
+/* Where a symbolic link leads: a text, or for those of /proc directly to a place. */
+struct link_target {
+	const char *text; /* terminated; valid until the next change of the tree */
+	char *owned;      /* if text must be freed: it, else NULL */
+	struct path jump; /* if dentry is not NULL: referenced, text is not used for walking */
+};
+
+struct inode_ops {
+	const char *name;
+	/* Fill in the negative @dentry if the name exists; 0, -LINUX_ENOENT (it stays negative), … */
+	int64_t (*lookup)(struct inode *directory, struct dentry *dentry);
+	/* Make an inode and fill in the negative @dentry; target: of a symbolic link. */
+	int64_t (*create)(struct inode *directory, struct dentry *dentry,
+		const struct node_spec *spec, const char *target);
+	/* Make @dentry a further name of @inode. */
+	int64_t (*link)(struct inode *directory, struct dentry *dentry, struct inode *inode);
+	/* Take the name away, also of a directory (-LINUX_ENOTEMPTY); the caller drops the dentry. */
+	int64_t (*unlink)(struct inode *directory, struct dentry *dentry);
+	/* flags: LINUX_RENAME_EXCHANGE or 0; @to may be positive and is then replaced (-LINUX_ENOTEMPTY).
+	 * The caller moves the dentries. */
+	int64_t (*rename)(struct inode *from_directory, struct dentry *from,
+		struct inode *to_directory, struct dentry *to, uint32_t flags);
+	int64_t (*follow)(struct inode *inode, struct process *process, struct link_target *out_target);
+	/* Give @file its ops and data. May park through @request (FIFOs), which is NULL for the system's own opens. */
+	int64_t (*open)(struct inode *inode, struct file *file, struct request *request);
+	int64_t (*truncate)(struct inode *inode, uint64_t size);
+	int64_t (*change)(struct inode *inode, const struct inode_change *change);
+	/* Bring mode, owner and size up to date, for those that are computed. */
+	void (*refresh)(struct inode *inode);
+	/* The memory that holds the contents; -LINUX_ENODEV where there is none. */
+	int64_t (*contents)(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
+	int64_t (*read)(struct inode *inode, void *buffer, size_t size, uint64_t offset);
+	/* The last reference is gone: free it. */
+	void (*release)(struct inode *inode);
+};
+
+struct inode {
+	const struct inode_ops *ops;
+	struct super *super;
+	uint32_t references;
+	uint32_t mode, uid, gid, nlink;
+	uint64_t ino, rdev, size_bytes;
+	uint64_t blocks; /* of 512 bytes */
+	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
+	struct lock_list *locks; /* NULL: none; see file/lock.h */
+	struct pipe *pipe;       /* of a FIFO while it is open */
+	void *data;              /* the kind's */
+};
+
+int64_t inode_default_lookup(struct inode *directory, struct dentry *dentry);
+int64_t inode_default_create(struct inode *directory, struct dentry *dentry,
+	const struct node_spec *spec, const char *target);
+int64_t inode_default_link(struct inode *directory, struct dentry *dentry, struct inode *inode);
+int64_t inode_default_unlink(struct inode *directory, struct dentry *dentry);
+int64_t inode_default_rename(struct inode *from_directory, struct dentry *from,
+	struct inode *to_directory, struct dentry *to, uint32_t flags);
+int64_t inode_default_follow(
+	struct inode *inode, struct process *process, struct link_target *out_target);
+int64_t inode_default_open(struct inode *inode, struct file *file, struct request *request);
+int64_t inode_default_truncate(struct inode *inode, uint64_t size);
+int64_t inode_default_change(struct inode *inode, const struct inode_change *change);
+void inode_default_refresh(struct inode *inode);
+int64_t inode_default_contents(
+	struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
+int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
+
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+
+/** INODE_OPS_DEFAULT - initialisers for every hook but `release`; those that follow win,
+ * which the compiler would warn of */
+#define INODE_OPS_DEFAULT \
+	.lookup = inode_default_lookup, .create = inode_default_create, \
+	.link = inode_default_link, .unlink = inode_default_unlink, \
+	.rename = inode_default_rename, .follow = inode_default_follow, \
+	.open = inode_default_open, .truncate = inode_default_truncate, \
+	.change = inode_default_change, .refresh = inode_default_refresh, \
+	.contents = inode_default_contents, .read = inode_default_read
+
+/** inode_init() - the common part of a new inode, with one reference and the time of now */
+void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
+	const struct node_spec *spec);
+
+/** inode_touch() - the contents (and so the inode) changed now */
+void inode_touch_modified(struct inode *inode);
+/** inode_touch_changed() - the inode changed now */
+void inode_touch_changed(struct inode *inode);
+/** inode_touch_accessed() - it was read: atime as `relatime` defines it */
+void inode_touch_accessed(struct inode *inode);
+/** inode_remove_privileges() - written to by @credentials: set-id bits go unless they may stay */
+void inode_remove_privileges(struct inode *inode, const struct credentials *credentials);
+
+static inline bool inode_is_type(const struct inode *inode, uint32_t type)
+{
+	return linux_is_type(inode->mode, type);
+}
+
+static inline bool inode_is_directory(const struct inode *inode)
+{
+	return linux_is_type(inode->mode, LINUX_S_IFDIR);
+}
+
+/** inode_directory_type() - the DT_ value of its type */
+static inline uint8_t inode_directory_type(const struct inode *inode)
+{
+	return (uint8_t)(inode->mode >> 12);
+}
+
+/* ---- file systems ------------------------------------------------------------------------------- */
+
+enum super_flags : uint32_t {
+	SUPER_PINNED = 1,   /* the names are all in the dentry cache: what is not there does not exist */
+	SUPER_VOLATILE = 2, /* names come and go by themselves: unused dentries are not kept */
+};
+
+struct super_info { /* for statfs; in blocks of inode_block_size bytes */
+	uint64_t magic, n_blocks, n_blocks_free, n_files, n_files_free;
+};
+
+struct super_ops {
+	const char *type; /* as in /proc/filesystems */
+	void (*info)(struct super *super, struct super_info *out_info);
+	/* The last mount is gone: let go of everything in it, also of `root`. */
+	void (*unmount)(struct super *super);
+	/* The last reference is gone: free the structure. */
+	void (*destroy)(struct super *super);
+};
+
+struct super {
+	const struct super_ops *ops;
+	uint32_t references; /* one for all mounts together, and what the file system counts (inodes) */
+	uint32_t n_mounts;
+	uint32_t flags; /* enum super_flags */
+	uint64_t dev;   /* st_dev */
+	uint64_t next_ino;
+	uint32_t block_size;
+	struct dentry *root; /* referenced */
+	void *data;
+};
+
+/** super_init() - the common part of a new file system, with one reference and a device number */
+void super_init(struct super *super, const struct super_ops *ops, uint32_t flags);
+void super_ref(struct super *super);
+void super_unref(struct super *super);
+/** super_get_mount() - one mount more */
+void super_get_mount(struct super *super);
+/** super_put_mount() - one mount less; after the last one the file system goes away */
+void super_put_mount(struct super *super);
+
+/** anonymous_inode_create() - an inode for a file without a name: pipes, eventfd, epoll, … */
+struct inode *anonymous_inode_create(uint32_t mode, const char *name);
+/** anonymous_path() - a place for @inode, so that it can be walked to; `name` of the inode, as "pipe:[7]" */
+int64_t anonymous_path(struct inode *inode, struct path *out_path);
+
+/* ---- who may do what ---------------------------------------------------------------------------- */
+
+enum access : uint32_t { ACCESS_EXECUTE = 1, ACCESS_WRITE = 2, ACCESS_READ = 4 };
+
+/** credentials_is_privileged() - whether file access checks are waived (the CAP_DAC, CAP_FOWNER, … of Linux) */
+bool credentials_is_privileged(const struct credentials *credentials);
+bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid);
+/** credentials_owns() - whether they may do what only the owner may */
+bool credentials_owns(const struct credentials *credentials, const struct inode *inode);
+
+#endif

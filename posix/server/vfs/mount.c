@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* The mount tree. There are few mounts, so one list does. */
+#include <abi/linux/errno.h>
+#include <base/assert.h>
+#include <base/format.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/vfs/dentry.h>
+#include <posix/server/vfs/mount.h>
+
+static struct list mounts = LIST_INIT(mounts);
+
+struct list *mount_all(void)
+{
+	return &mounts;
+}
+
+void path_ref(const struct path *path)
+{
+	if (path->dentry != NULL) {
+		mount_ref(path->mount);
+		dentry_ref(path->dentry);
+	}
+}
+
+void path_unref(struct path *path)
+{
+	struct path old = *path;
+
+	*path = (struct path){ 0 };
+	if (old.dentry != NULL) {
+		dentry_unref(old.dentry);
+		mount_unref(old.mount);
+	}
+}
+
+void mount_ref(struct mount *mount)
+{
+	ASSERT(mount->references > 0);
+	mount->references++;
+}
+
+void mount_unref(struct mount *mount)
+{
+	ASSERT(mount->references > 0);
+	if (--mount->references > 0) {
+		return;
+	}
+	dentry_unref(mount->root);
+	super_put_mount(mount->super);
+	helix_free(mount);
+}
+
+int64_t mount_create(struct super *super, struct dentry *root, const char *source,
+	const struct path *at, uint32_t flags, struct mount **out_mount)
+{
+	static uint32_t n_mounts_ever = 20;
+	struct mount *mount = helix_malloc(sizeof(*mount));
+
+	if (mount == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	*mount = (struct mount){
+		.references = 1,
+		.id = ++n_mounts_ever,
+		.flags = flags,
+		.super = super,
+		.root = root,
+	};
+	str_copy(mount->source, sizeof(mount->source), source);
+	super_get_mount(super);
+	dentry_ref(root);
+	if (at != NULL) {
+		mount->parent = at->mount;
+		mount->mountpoint = at->dentry;
+		path_ref(at);
+		at->dentry->n_mounts++;
+	}
+	list_push_back(&mounts, &mount->node);
+	*out_mount = mount;
+	return 0;
+}
+
+static struct mount *mount_find(const struct path *at)
+{
+	/* the last one covers those before it */
+	for (struct list_node *node = list_last(&mounts); node != NULL;
+		node = list_prev(&mounts, node)) {
+		struct mount *mount = container_of(node, struct mount, node);
+
+		if (mount->mountpoint == at->dentry && mount->parent == at->mount) {
+			return mount;
+		}
+	}
+	return NULL;
+}
+
+void mount_step_down(struct path *path)
+{
+	while (path->dentry->n_mounts > 0) {
+		struct mount *mount = mount_find(path);
+
+		if (mount == NULL) {
+			return;
+		}
+		struct path top = { .mount = mount, .dentry = mount->root };
+
+		path_ref(&top);
+		path_unref(path);
+		*path = top;
+	}
+}
+
+bool mount_step_up(struct path *path)
+{
+	struct mount *mount = path->mount;
+
+	if (mount->parent == NULL) {
+		return false;
+	}
+	struct path below = { .mount = mount->parent, .dentry = mount->mountpoint };
+
+	path_ref(&below);
+	path_unref(path);
+	*path = below;
+	return true;
+}
+
+static bool mount_has_children(const struct mount *mount)
+{
+	LIST_FOR_EACH(other, &mounts, struct mount, node) {
+		if (other->parent == mount) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void mount_take_off(struct mount *mount)
+{
+	struct path at = { .mount = mount->parent, .dentry = mount->mountpoint };
+
+	list_remove(&mount->node);
+	at.dentry->n_mounts--;
+	mount->parent = NULL;
+	mount->mountpoint = NULL;
+	path_unref(&at);
+	mount_unref(mount);
+}
+
+int64_t mount_detach(struct mount *mount, bool is_lazy)
+{
+	if (mount->parent == NULL) {
+		return list_node_is_linked(&mount->node) ? -LINUX_EBUSY : -LINUX_EINVAL;
+	}
+	if (!is_lazy) {
+		/* one reference is the tree's, one the caller's */
+		if (mount->references > 2) {
+			return -LINUX_EBUSY;
+		}
+		mount_take_off(mount);
+		return 0;
+	}
+	while (mount_has_children(mount)) {
+		LIST_FOR_EACH_SAFE(child, &mounts, struct mount, node) {
+			if (child->parent == mount) {
+				mount_detach(child, true);
+				break;
+			}
+		}
+	}
+	mount_take_off(mount);
+	return 0;
+}
+
+int64_t mount_may_write(const struct path *path)
+{
+	return (path->mount->flags & MOUNT_READ_ONLY) ? -LINUX_EROFS : 0;
+}
+
+/* ---- texts -------------------------------------------------------------------------------------- */
+
+static size_t mount_print_options(const struct mount *mount, char *buffer, size_t size)
+{
+	return format_to(buffer, size, "%s%s%s%s,relatime",
+		(mount->flags & MOUNT_READ_ONLY) ? "ro" : "rw",
+		(mount->flags & MOUNT_NO_SET_ID) ? ",nosuid" : "",
+		(mount->flags & MOUNT_NO_DEVICES) ? ",nodev" : "",
+		(mount->flags & MOUNT_NO_EXECUTE) ? ",noexec" : "");
+}
+
+static size_t mount_print_one(
+	struct process *process, const struct mount *mount, bool is_info, char *buffer, size_t size)
+{
+	struct path at = { .mount = (struct mount *)(uintptr_t)mount, .dentry = mount->root };
+	const char *type = mount->super->ops->type;
+	char where[512];
+	char options[64];
+
+	if (path_print(process, &at, where, sizeof(where)) < 0) {
+		return 0;
+	}
+	mount_print_options(mount, options, sizeof(options));
+	if (!is_info) {
+		return format_to(
+			buffer, size, "%s %s %s %s 0 0\n", mount->source, where, type, options);
+	}
+	return format_to(buffer, size, "%u %u %u:%u / %s %s - %s %s %s\n", mount->id,
+		mount->parent == NULL ? 1 : mount->parent->id, linux_major(mount->super->dev),
+		linux_minor(mount->super->dev), where, options, type, mount->source,
+		(mount->flags & MOUNT_READ_ONLY) ? "ro" : "rw");
+}
+
+size_t mount_print(struct process *process, bool is_info, char *buffer, size_t size)
+{
+	size_t used = 0;
+
+	LIST_FOR_EACH(mount, &mounts, struct mount, node) {
+		used += mount_print_one(process, mount, is_info, buffer + min_size(used, size),
+			size - min_size(used, size));
+	}
+	return used;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rename: the call with the most ways to fail.
+ *
+ * Both walks end before the last component. The order of the checks is that of Linux, because programs see which
+ * error wins. A directory never becomes its own descendant; replacing needs an empty directory for a directory and a
+ * file for a file.
+ */
+#include <posix/server/vfs/call.h>
+
+struct renaming {
+	struct process *process;
+	uint32_t flags;
+	struct walk from, to;
+	struct dentry *source, *target; /* referenced; the target may be negative */
+};
+
+static bool renaming_is_exchange(const struct renaming *renaming)
+{
+	return (renaming->flags & LINUX_RENAME_EXCHANGE) != 0;
+}
+
+static int64_t renaming_check_slashes(const struct renaming *renaming)
+{
+	if (inode_is_directory(renaming->source->inode)) {
+		return 0;
+	}
+	if (renaming->from.has_trailing_slash ||
+		(!renaming_is_exchange(renaming) && renaming->to.has_trailing_slash)) {
+		return -LINUX_ENOTDIR;
+	}
+	return 0;
+}
+
+static int64_t renaming_find(struct renaming *renaming)
+{
+	int64_t error = walk_find_last(&renaming->from, false, &renaming->source);
+
+	if (error < 0) {
+		return error;
+	}
+	if (renaming->source->inode == NULL) {
+		return -LINUX_ENOENT;
+	}
+	error = walk_find_last(&renaming->to, true, &renaming->target);
+	if (error < 0) {
+		return error;
+	}
+	if ((renaming->flags & LINUX_RENAME_NOREPLACE) && renaming->target->inode != NULL) {
+		return -LINUX_EEXIST;
+	}
+	if (renaming_is_exchange(renaming)) {
+		if (renaming->target->inode == NULL) {
+			return -LINUX_ENOENT;
+		}
+		if (renaming->to.has_trailing_slash &&
+			!inode_is_directory(renaming->target->inode)) {
+			return -LINUX_ENOTDIR;
+		}
+	}
+	error = renaming_check_slashes(renaming);
+	if (error < 0) {
+		return error;
+	}
+	if (dentry_is_below(renaming->to.at.dentry, renaming->source)) {
+		return -LINUX_EINVAL; /* into itself */
+	}
+	if (dentry_is_below(renaming->from.at.dentry, renaming->target)) {
+		return renaming_is_exchange(renaming) ? -LINUX_EINVAL : -LINUX_ENOTEMPTY;
+	}
+	return 0;
+}
+
+/* Whether what is at the new name may go (or move) for what comes. */
+static int64_t renaming_check_target(const struct renaming *renaming)
+{
+	const struct credentials *credentials = renaming->to.credentials;
+	const struct inode *target = renaming->target->inode;
+	bool is_directory = inode_is_directory(renaming->source->inode);
+
+	if (target == NULL) {
+		return name_may_create(credentials, &renaming->to.at);
+	}
+	int64_t error = name_may_delete(credentials, &renaming->to.at, renaming->target);
+
+	if (error < 0) {
+		return error;
+	}
+	if (!renaming_is_exchange(renaming) && inode_is_directory(target) != is_directory) {
+		return is_directory ? -LINUX_ENOTDIR : -LINUX_EISDIR;
+	}
+	return 0;
+}
+
+static int64_t renaming_check(const struct renaming *renaming)
+{
+	const struct credentials *credentials = renaming->from.credentials;
+	bool changes_parent = renaming->from.at.dentry != renaming->to.at.dentry;
+	int64_t error = name_may_delete(credentials, &renaming->from.at, renaming->source);
+
+	if (error == 0) {
+		error = renaming_check_target(renaming);
+	}
+	if (error == 0 && changes_parent && inode_is_directory(renaming->source->inode)) {
+		/* its ".." changes */
+		error = inode_permission(credentials, renaming->source->inode, ACCESS_WRITE);
+	}
+	if (error == 0 && changes_parent && renaming_is_exchange(renaming) &&
+		inode_is_directory(renaming->target->inode)) {
+		error = inode_permission(credentials, renaming->target->inode, ACCESS_WRITE);
+	}
+	if (error == 0 && (renaming->source->n_mounts > 0 || renaming->target->n_mounts > 0)) {
+		error = -LINUX_EBUSY;
+	}
+	return error;
+}
+
+static int64_t renaming_act(struct renaming *renaming)
+{
+	struct inode *from = renaming->from.at.dentry->inode;
+	struct inode *to = renaming->to.at.dentry->inode;
+	int64_t error = from->ops->rename(from, renaming->source, to, renaming->target,
+		renaming->flags & LINUX_RENAME_EXCHANGE);
+
+	if (error < 0) {
+		return error;
+	}
+	if (renaming_is_exchange(renaming)) {
+		dentry_exchange(renaming->source, renaming->target);
+		return 0;
+	}
+	return dentry_move(renaming->source, renaming->target);
+}
+
+static int64_t renaming_run(struct renaming *renaming)
+{
+	int64_t error = walk_to_parent(&renaming->from);
+
+	if (error == 0) {
+		error = walk_to_parent(&renaming->to);
+	}
+	if (error < 0) {
+		return error;
+	}
+	if (renaming->from.at.mount != renaming->to.at.mount) {
+		return -LINUX_EXDEV;
+	}
+	if (renaming->from.last_kind != WALK_LAST_NAME) {
+		return -LINUX_EBUSY;
+	}
+	if (renaming->to.last_kind != WALK_LAST_NAME) {
+		return (renaming->flags & LINUX_RENAME_NOREPLACE) ? -LINUX_EEXIST : -LINUX_EBUSY;
+	}
+	error = renaming_find(renaming);
+	if (error < 0) {
+		return error;
+	}
+	if (renaming->source->inode == renaming->target->inode) {
+		return 0; /* two names of one file: nothing to do */
+	}
+	error = renaming_check(renaming);
+	return error < 0 ? error : renaming_act(renaming);
+}
+
+int64_t posix_renameat2(struct request *request)
+{
+	struct process *process = request->process;
+	struct renaming renaming = { .process = process, .flags = (uint32_t)request->args[4] };
+
+	if ((renaming.flags & ~(LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE)) ||
+		renaming.flags == (LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE)) {
+		return -LINUX_EINVAL;
+	}
+	int64_t error = walk_begin(&renaming.from, process, &process->credentials,
+		(int)(uint32_t)request->args[0], request_path(request, 1));
+
+	if (error < 0) {
+		return error;
+	}
+	error = walk_begin(&renaming.to, process, &process->credentials,
+		(int)(uint32_t)request->args[2], request_path(request, 3));
+	if (error == 0) {
+		error = renaming_run(&renaming);
+		dentry_unref(renaming.source);
+		dentry_unref(renaming.target);
+		walk_end(&renaming.to);
+	}
+	walk_end(&renaming.from);
+	return error;
+}

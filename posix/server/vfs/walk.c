@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* Path walks; see walk.h. */
+#include <abi/linux/errno.h>
+#include <abi/linux/fcntl.h>
+#include <base/assert.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/process/process.h>
+#include <posix/server/vfs/walk.h>
+
+static void walk_set(struct walk *walk, const struct path *to)
+{
+	path_ref(to);
+	path_unref(&walk->at);
+	walk->at = *to;
+}
+
+static int64_t walk_start_at_fd(struct walk *walk, int dirfd)
+{
+	struct file *file = fd_table_get(walk->process->files, dirfd);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (!inode_is_directory(file->inode)) {
+		return -LINUX_ENOTDIR;
+	}
+	walk_set(walk, &file->path);
+	return 0;
+}
+
+int64_t walk_begin(struct walk *walk, struct process *process,
+	const struct credentials *credentials, int dirfd, const char *name)
+{
+	walk->process = process;
+	walk->credentials = credentials;
+	walk->at = (struct path){ 0 };
+	walk->last = NULL;
+	walk->last_size = 0;
+	walk->last_kind = WALK_LAST_ROOT;
+	walk->has_trailing_slash = false;
+	walk->n_links = 0;
+	walk->n_frames = 1;
+	walk->frames[0] = (struct walk_frame){ .rest = name };
+	if (name[0] == '\0') {
+		return -LINUX_ENOENT;
+	}
+	if (name[0] == '/') {
+		walk_set(walk, &process->fs->root);
+	} else if (dirfd == LINUX_AT_FDCWD) {
+		walk_set(walk, &process->fs->cwd);
+	} else {
+		return walk_start_at_fd(walk, dirfd);
+	}
+	return 0;
+}
+
+static void walk_pop_frame(struct walk *walk)
+{
+	helix_free(walk->frames[--walk->n_frames].owned);
+}
+
+void walk_end(struct walk *walk)
+{
+	while (walk->n_frames > 0) {
+		walk_pop_frame(walk);
+	}
+	path_unref(&walk->at);
+}
+
+static const char *walk_skip_slashes(const char *text)
+{
+	while (*text == '/') {
+		text++;
+	}
+	return text;
+}
+
+/* Whether nothing but slashes is left to walk; notes whether there are any. */
+static bool walk_is_at_last(struct walk *walk)
+{
+	bool has_slash = false;
+
+	for (uint32_t i = 0; i < walk->n_frames; i++) {
+		const char *rest = walk->frames[i].rest;
+
+		if (*walk_skip_slashes(rest) != '\0') {
+			return false;
+		}
+		has_slash |= *rest == '/';
+	}
+	walk->has_trailing_slash = has_slash;
+	return true;
+}
+
+static int64_t walk_check_directory(const struct walk *walk)
+{
+	struct inode *inode = walk->at.dentry->inode;
+
+	if (!inode_is_directory(inode)) {
+		return -LINUX_ENOTDIR;
+	}
+	inode->ops->refresh(inode);
+	return inode_permission(walk->credentials, inode, ACCESS_EXECUTE);
+}
+
+static bool path_equal(const struct path *a, const struct path *b)
+{
+	return a->dentry == b->dentry && a->mount == b->mount;
+}
+
+/* "..": to the parent, over mount points, but not above the root of the process. */
+static void walk_up(struct walk *walk)
+{
+	const struct path *root = &walk->process->fs->root;
+
+	for (;;) {
+		if (path_equal(&walk->at, root)) {
+			break;
+		}
+		if (walk->at.dentry != walk->at.mount->root && walk->at.dentry->parent != NULL) {
+			struct path parent = {
+				.mount = walk->at.mount, .dentry = walk->at.dentry->parent
+			};
+
+			walk_set(walk, &parent);
+			break;
+		}
+		if (!mount_step_up(&walk->at)) {
+			break;
+		}
+	}
+	mount_step_down(&walk->at);
+}
+
+/* The sysctl protected_symlinks of Linux: no links of strangers in shared directories like /tmp. */
+static int64_t walk_check_link(const struct walk *walk, const struct inode *link)
+{
+	const struct inode *directory = walk->at.dentry->inode;
+	uint32_t shared = LINUX_S_ISVTX | 0002;
+
+	if (link->uid == walk->credentials->fsuid || (directory->mode & shared) != shared ||
+		directory->uid == link->uid) {
+		return 0;
+	}
+	return -LINUX_EACCES;
+}
+
+int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
+{
+	struct link_target target = { 0 };
+
+	*out_is_there = false;
+	if (++walk->n_links > WALK_LINKS_MAX) {
+		return -LINUX_ELOOP;
+	}
+	int64_t error = walk_check_link(walk, inode);
+
+	if (error == 0) {
+		error = inode->ops->follow(inode, walk->process, &target);
+	}
+	if (error < 0) {
+		return error;
+	}
+	if (target.jump.dentry != NULL) {
+		path_unref(&walk->at);
+		walk->at = target.jump;
+		*out_is_there = true;
+		return 0;
+	}
+	inode_touch_accessed(inode);
+	if (target.text[0] == '\0') {
+		helix_free(target.owned);
+		return -LINUX_ENOENT;
+	}
+	if (target.text[0] == '/') {
+		walk_set(walk, &walk->process->fs->root);
+	}
+	ASSERT(walk->n_frames <= WALK_LINKS_MAX);
+	walk->frames[walk->n_frames++] =
+		(struct walk_frame){ .rest = target.text, .owned = target.owned };
+	return 0;
+}
+
+/* One step down to a name that is not the last one. */
+static int64_t walk_step(struct walk *walk, const char *name, size_t name_size)
+{
+	struct dentry *dentry;
+	bool is_there;
+	int64_t error = dentry_find(walk->at.dentry, name, name_size, false, &dentry);
+
+	if (error < 0) {
+		return error;
+	}
+	if (dentry->inode == NULL) {
+		dentry_unref(dentry);
+		return -LINUX_ENOENT;
+	}
+	if (inode_is_type(dentry->inode, LINUX_S_IFLNK)) {
+		error = walk_follow(walk, dentry->inode, &is_there);
+		dentry_unref(dentry);
+		return error;
+	}
+	struct dentry *parent = walk->at.dentry;
+
+	walk->at.dentry = dentry;
+	dentry_unref(parent);
+	mount_step_down(&walk->at);
+	return 0;
+}
+
+static enum walk_last walk_kind_of(const char *name, size_t name_size)
+{
+	if (name[0] != '.' || name_size > 2) {
+		return WALK_LAST_NAME;
+	}
+	if (name_size == 1) {
+		return WALK_LAST_DOT;
+	}
+	return name[1] == '.' ? WALK_LAST_DOT_DOT : WALK_LAST_NAME;
+}
+
+int64_t walk_to_parent(struct walk *walk)
+{
+	for (;;) {
+		struct walk_frame *frame = &walk->frames[walk->n_frames - 1];
+		const char *name = walk_skip_slashes(frame->rest);
+
+		if (*name == '\0') {
+			if (walk->n_frames == 1) {
+				walk->last_kind = WALK_LAST_ROOT;
+				return 0;
+			}
+			walk_pop_frame(walk);
+			continue;
+		}
+		int64_t error = walk_check_directory(walk);
+
+		if (error < 0) {
+			return error;
+		}
+		size_t name_size = 0;
+
+		while (name[name_size] != '/' && name[name_size] != '\0') {
+			name_size++;
+		}
+		if (name_size > NAME_SIZE_MAX) {
+			return -LINUX_ENAMETOOLONG;
+		}
+		enum walk_last kind = walk_kind_of(name, name_size);
+
+		frame->rest = name + name_size;
+		if (walk_is_at_last(walk)) {
+			walk->last = name;
+			walk->last_size = name_size;
+			walk->last_kind = kind;
+			return 0;
+		}
+		if (kind == WALK_LAST_DOT_DOT) {
+			walk_up(walk);
+		} else if (kind == WALK_LAST_NAME) {
+			error = walk_step(walk, name, name_size);
+			if (error < 0) {
+				return error;
+			}
+		}
+	}
+}
+
+int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_dentry)
+{
+	ASSERT(walk->last_kind == WALK_LAST_NAME);
+	return dentry_find(
+		walk->at.dentry, walk->last, walk->last_size, is_wanted, out_dentry);
+}
+
+static int64_t walk_deliver(struct walk *walk, struct path *out_path)
+{
+	if (walk->has_trailing_slash && !inode_is_directory(walk->at.dentry->inode)) {
+		return -LINUX_ENOTDIR;
+	}
+	*out_path = walk->at;
+	walk->at = (struct path){ 0 };
+	return 0;
+}
+
+int64_t walk_finish(struct walk *walk, bool is_following, struct path *out_path)
+{
+	for (;;) {
+		if (walk->last_kind != WALK_LAST_NAME) {
+			if (walk->last_kind == WALK_LAST_DOT_DOT) {
+				walk_up(walk);
+			}
+			return walk_deliver(walk, out_path);
+		}
+		struct dentry *dentry;
+		int64_t error = walk_find_last(walk, false, &dentry);
+
+		if (error < 0) {
+			return error;
+		}
+		if (dentry->inode == NULL) {
+			dentry_unref(dentry);
+			return -LINUX_ENOENT;
+		}
+		if (!inode_is_type(dentry->inode, LINUX_S_IFLNK) ||
+			(!is_following && !walk->has_trailing_slash)) {
+			struct dentry *parent = walk->at.dentry;
+
+			walk->at.dentry = dentry;
+			dentry_unref(parent);
+			mount_step_down(&walk->at);
+			return walk_deliver(walk, out_path);
+		}
+		bool is_there;
+
+		error = walk_follow(walk, dentry->inode, &is_there);
+		dentry_unref(dentry);
+		if (error < 0) {
+			return error;
+		}
+		if (is_there) {
+			return walk_deliver(walk, out_path);
+		}
+		error = walk_to_parent(walk);
+		if (error < 0) {
+			return error;
+		}
+	}
+}
+
+static int64_t walk_empty_path(struct process *process, int dirfd, struct path *out_path)
+{
+	if (dirfd == LINUX_AT_FDCWD) {
+		*out_path = process->fs->cwd;
+		path_ref(out_path);
+		return 0;
+	}
+	struct file *file = fd_table_get(process->files, dirfd);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (file->path.dentry == NULL) {
+		return anonymous_path(file->inode, out_path);
+	}
+	*out_path = file->path;
+	path_ref(out_path);
+	return 0;
+}
+
+int64_t walk_path(struct process *process, const struct credentials *credentials, int dirfd,
+	const char *name, uint32_t flags, struct path *out_path)
+{
+	struct walk walk;
+	int64_t error;
+
+	if (name[0] == '\0' && (flags & VFS_EMPTY_PATH)) {
+		error = walk_empty_path(process, dirfd, out_path);
+	} else {
+		error = walk_begin(&walk, process, credentials, dirfd, name);
+		if (error == 0) {
+			error = walk_to_parent(&walk);
+			if (error == 0) {
+				error = walk_finish(&walk, (flags & VFS_FOLLOW) != 0, out_path);
+			}
+			walk_end(&walk);
+		}
+	}
+	if (error == 0 && (flags & VFS_DIRECTORY) &&
+		!inode_is_directory(out_path->dentry->inode)) {
+		path_unref(out_path);
+		return -LINUX_ENOTDIR;
+	}
+	return error;
+}
+
+int64_t vfs_lookup(struct process *process, int dirfd, const char *name, uint32_t flags,
+	struct path *out_path)
+{
+	return walk_path(process, &process->credentials, dirfd, name, flags, out_path);
+}
