@@ -55,7 +55,9 @@ TEST(string_need_not_be_terminated_within_precision)
 {
 	char *letters = malloc(3);
 
-	memcpy(letters, "abc", 3);
+	for (int i = 0; i < 3; i++) {
+		letters[i] = (char)('a' + i);
+	}
 	CHECK_LIKE_LIBC("%.3s", letters);
 	free(letters);
 }

@@ -24,6 +24,21 @@ static void lexer_newline(struct lexer *lexer, const char *line_start)
 	lexer->line_start = line_start;
 }
 
+/* Comment marks inside a comment would end or nest the one that it becomes in C: pull them apart. */
+static const char *lexer_disarm(const char *text)
+{
+	char *clean = pool_allocate(2 * strlen(text) + 1);
+	char *to = clean;
+
+	for (; *text != '\0'; text++) {
+		*to++ = *text;
+		if ((text[0] == '/' && text[1] == '*') || (text[0] == '*' && text[1] == '/')) {
+			*to++ = ' ';
+		}
+	}
+	return clean;
+}
+
 static void lexer_add_comment(struct lexer *lexer, const char *text, uint32_t line)
 {
 	struct comment **end = &lexer->token.comments;
@@ -32,7 +47,11 @@ static void lexer_add_comment(struct lexer *lexer, const char *text, uint32_t li
 		end = &(*end)->next;
 	}
 	*end = pool_allocate(sizeof(**end));
-	**end = (struct comment){ .text = text, .line = line, .last_line = lexer->line };
+	**end = (struct comment){
+		.text = lexer_disarm(text),
+		.line = line,
+		.last_line = lexer->line,
+	};
 }
 
 static void lexer_line_comment(struct lexer *lexer)

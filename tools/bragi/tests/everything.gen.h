@@ -103,7 +103,7 @@ void everything_shape_span_write(struct bragi_writer *writer, struct everything_
 struct everything_shape_span everything_shape_span_read(struct bragi_reader *reader);
 
 /*
- * Scalars, all in the head.
+ * Scalars, all in the head. Marks like / * and * / in comments do no harm.
  *
  * everything.bragi:45
  */
