@@ -52,7 +52,8 @@ def main():
         for path in sorted(directories):
             writer.directory(path)
         for path in sorted(files):
-            writer.file(path, stripped(files[path], options.strip), 0o755)
+            data = stripped(files[path], options.strip)
+            writer.file(path, data, 0o755 if data.startswith(b'\x7fELF') else 0o644)
         writer.finish()
 
 

@@ -3,7 +3,7 @@
 
 host    unit tests and arch/sim: what meson.build registers in the native build
 tools   tests of the tools, tools/*/test-*.py, and tidy
-kernel  the kernel-test server: one boot, its lines are in the log
+kernel  thor's self-test and the kernel-test server: one boot, their lines are in the log
 linux   static Linux programs of tests/linux: first on this machine, the oracle, then in the guest
 system  tests/system/*.py and *.sh: each boots the system as it likes
 """
@@ -107,7 +107,8 @@ def _kernel_lines(text):
     """The case lines of a log, without the prefix that the kernel gives each line."""
     lines = []
     for line in text.splitlines():
-        if 'kernel-test' in line or line.startswith(('ok ', 'not ok ')):
+        if any(word in line for word in ('kernel-test', 'self-test')) or \
+                line.startswith(('ok ', 'not ok ')):
             match = _KERNEL_LINE.search(line)
             if match:
                 lines.append(match[1])
@@ -123,16 +124,15 @@ def _read(path):
 
 
 def kernel(settings):
-    """The kernel-test server, which svrctl starts when the command line says so."""
+    """thor's self-test, and the kernel-test server, which svrctl starts if it is asked to."""
     name = 'kernel/guest'
-    program = os.path.join(settings.guest_build, 'servers/kernel-test/kernel-test')
-    if not settings.wants(name) or not os.path.exists(program):
+    if not settings.wants(name):
         return
     started = time.monotonic()
     log_path = log_path_of(name)
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     process = subprocess.Popen(
-        [HATI, 'run', '--build', settings.build, '--append', 'hati.test=kernel',
+        [HATI, 'run', '--build', settings.build, '--append', 'thor.selftest hati.test=kernel',
          '--log', log_path, '--timeout', str(_KERNEL_TIMEOUT), '--', 'busybox', 'sleep', '1000'],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True)
