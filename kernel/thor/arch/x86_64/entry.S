@@ -128,7 +128,8 @@ entry_foreign:
 
 	.balign 16
 entry_common:
-	testb $3, 24(%rsp)		/* the saved cs says who was interrupted, nothing else does */
+	/* the saved cs says who was interrupted, nothing else does */
+	testb $3, 24(%rsp)
 	jz entry_from_kernel
 	swapgs
 	PUSH_REGISTERS
@@ -177,11 +178,9 @@ entry_stubs:
 vector = 0
 	.rept 256
 	.balign 16
-	/*
-	 * double fault, TSS, segment, stack, protection, page fault, alignment, control
-	 * protection ...
-	 */
-	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	.if vector >= 32
+	push $0
+	.elseif ((VECTORS_WITH_ERROR >> vector) & 1) == 0
 	push $0
 	.endif
 	push $vector

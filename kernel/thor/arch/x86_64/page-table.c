@@ -78,11 +78,36 @@ int arch_page_table_init(struct arch_page_table *table)
 {
 	table->root_phys = frame_allocate_zeroed();
 	table->n_tables = 0;
+	table->retired_phys = 0;
 	if (table->root_phys == 0) {
 		return -ERR_NO_MEMORY;
 	}
 	kernel_map_fill_root(arch_phys_to_virt(table->root_phys));
 	return 0;
+}
+
+/*
+ * A table that was cut off: processors may still have the way to it cached, until the caller has
+ * flushed, so it is kept until the next cut.  The link is in the first entry, where it reads as
+ * "not present".
+ */
+static void page_table_retire(struct arch_page_table *table, uint64_t entry)
+{
+	uint64_t phys = entry & PAGE_ADDRESS;
+
+	entry_store(table_at(phys), table->retired_phys);
+	table->retired_phys = phys;
+	table->n_tables--;
+}
+
+static void page_table_free_retired(struct arch_page_table *table)
+{
+	while (table->retired_phys != 0) {
+		uint64_t phys = table->retired_phys;
+
+		table->retired_phys = entry_load(table_at(phys));
+		frame_unref(phys);
+	}
 }
 
 /* Free the table that @entry points to and all below. */
@@ -113,6 +138,7 @@ void arch_page_table_deinit(struct arch_page_table *table)
 	if (table->root_phys == 0) {
 		return;
 	}
+	page_table_free_retired(table);
 	root = table_at(table->root_phys);
 	for (unsigned i = 0; i < PAGE_ENTRIES / 2 && table->n_tables > 0; i++) {
 		uint64_t entry = entry_load(&root[i]);
@@ -265,8 +291,7 @@ static bool page_table_trim(struct arch_page_table *table, page_entry *entry, un
 
 		if (entry_load(child) != 0 &&
 			page_table_trim(table, child, level - 1, address, min_u64(end, next))) {
-			frame_unref(entry_load(child) & PAGE_ADDRESS);
-			table->n_tables--;
+			page_table_retire(table, entry_load(child));
 			entry_store(child, 0);
 			entry_count(entry, -PAGE_COUNT_ONE);
 		}
@@ -279,6 +304,7 @@ void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint6
 {
 	page_entry *root = table_at(table->root_phys);
 
+	page_table_free_retired(table);
 	while (address < end) {
 		page_entry *entry = &root[page_index(address, PAGE_LEVEL_ROOT)];
 		uint64_t next = align_down(address, page_span(PAGE_LEVEL_ROOT)) +
@@ -287,8 +313,7 @@ void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint6
 		if (entry_load(entry) != 0 &&
 			page_table_trim(
 				table, entry, PAGE_LEVEL_ROOT - 1, address, min_u64(end, next))) {
-			frame_unref(entry_load(entry) & PAGE_ADDRESS);
-			table->n_tables--;
+			page_table_retire(table, entry_load(entry));
 			entry_store(entry, 0);
 		}
 		address = next;
@@ -302,7 +327,6 @@ static void page_table_load(uint64_t root_phys)
 	if (cpu->arch.root_phys != root_phys) {
 		cpu->arch.root_phys = root_phys;
 		cr3_write(root_phys);
-		cpu->statistics.n_space_loads++;
 	}
 }
 

@@ -44,7 +44,8 @@ struct arch_context {
 
 struct arch_page_table {
 	uint64_t root_phys;
-	uint64_t n_tables; /* tables below the root: what this space costs beyond its frames */
+	uint64_t n_tables;     /* tables below the root: what this space costs beyond its frames */
+	uint64_t retired_phys; /* list of tables that were cut off by the last trim */
 };
 
 struct arch_irq_state {
