@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The clients of hw's objects: see device.h. */
+#include "device.h"
+
+#include <protocols/transport/service.h>
+
+#define MESSAGE_MAX 1024
+#define CALLS_MAX 2
+
+struct hw_client {
+	struct transport_service service;
+	struct hw_object *object;
+};
+
+struct hw_object *hw_object_of_call(const struct bragi_call *call)
+{
+	return container_of(transport_service_of_call(call), struct hw_client, service)->object;
+}
+
+static void client_closed(struct transport_service *service)
+{
+	helix_free(container_of(service, struct hw_client, service));
+}
+
+void hw_client_start(
+	struct hw_object *object, hel_handle lane, void (*dispatch)(struct bragi_call *call))
+{
+	const struct transport_service_config config = {
+		.loop = &object->loop->loop,
+		.lane = lane,
+		.name = "hw call",
+		.dispatch = dispatch,
+		.closed = client_closed,
+		.n_calls_max = CALLS_MAX,
+		.request_size_max = MESSAGE_MAX,
+		.reply_size_max = MESSAGE_MAX,
+		.arena_size = MESSAGE_MAX,
+	};
+	struct hw_client *client = helix_calloc(1, sizeof(*client));
+
+	if (client != NULL) {
+		client->object = object;
+		if (transport_service_start(&client->service, &config) == 0) {
+			return;
+		}
+		helix_free(client);
+	}
+	hel_close(HEL_THIS, lane);
+}
+
+void hw_control_ended(struct connect_listener *listener UNUSED)
+{
+	helix_log(HEL_LOG_WARNING, "mbus is gone, no more clients will come");
+}

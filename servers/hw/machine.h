@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What hw knows of this machine: its tables, its configuration space, its power switch. */
+#ifndef HW_MACHINE_H
+#define HW_MACHINE_H
+
+#include "pci.h"
+
+#include <acpi-tables/acpi-tables.h>
+#include <hel/hel-calls.h>
+
+/* Configuration space in memory, for one range of buses. */
+struct machine_ecam {
+	struct pci_access access;
+	struct acpi_ecam range;
+	volatile uint8_t *mapped; /* of the first bus */
+};
+
+struct machine {
+	hel_handle authority;
+	struct machine_ecam ecam;
+	bool has_ecam;
+	struct acpi_fadt fadt;
+	bool has_fadt;
+	struct acpi_sleep_type off;
+	bool has_off;
+};
+
+/**
+ * machine_init() - read the ACPI tables
+ * @authority: borrowed
+ * @rsdp_phys: of the root pointer
+ *
+ * What cannot be found is logged and missing. Return: 0, or why there are no tables at all.
+ */
+MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
+
+/** machine_power_off() - turn the machine off; returns only if that does not work: -ERR_UNSUPPORTED, -ERR_IO */
+int machine_power_off(const struct machine *machine);
+
+/** machine_reset() - start the machine again; returns only if that does not work */
+int machine_reset(const struct machine *machine);
+
+#endif

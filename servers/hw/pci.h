@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PCI: finding functions, their base address registers and capabilities.
+ *
+ * Works on any configuration space that can be read and written (struct pci_access), so it is tested on the host.
+ * Bus numbers and BARs are those that the firmware has assigned; nothing is moved. Whatever a device says is
+ * data: walks over capabilities end after PCI_CAPABILITIES_MAX steps, offsets stay in the space.
+ */
+#ifndef HW_PCI_H
+#define HW_PCI_H
+
+#include <base/types.h>
+
+#define PCI_BARS_MAX 6
+#define PCI_CAPABILITIES_MAX 32
+#define PCI_CONFIG_SIZE 256 /* the part with the capabilities we look at; the extended one has 4096 */
+
+/* offsets in the configuration space */
+enum pci_register {
+	PCI_VENDOR = 0x00,
+	PCI_DEVICE = 0x02,
+	PCI_COMMAND = 0x04,
+	PCI_STATUS = 0x06,
+	PCI_INTERFACE = 0x09,
+	PCI_SUBCLASS = 0x0a,
+	PCI_CLASS = 0x0b,
+	PCI_HEADER_TYPE = 0x0e,
+	PCI_BARS = 0x10,
+	PCI_SECONDARY_BUS = 0x19,
+	PCI_SUBSYSTEM_VENDOR = 0x2c,
+	PCI_SUBSYSTEM_DEVICE = 0x2e,
+	PCI_CAPABILITIES = 0x34,
+	PCI_FIRST_FREE = 0x40, /* behind the registers that all devices have */
+};
+
+enum pci_command {
+	PCI_COMMAND_IO = 1u << 0,
+	PCI_COMMAND_MEMORY = 1u << 1,
+	PCI_COMMAND_BUS_MASTER = 1u << 2,
+	PCI_COMMAND_NO_INTX = 1u << 10,
+};
+
+enum pci_capability_id {
+	PCI_CAPABILITY_MSI = 0x05,
+	PCI_CAPABILITY_VENDOR = 0x09,
+	PCI_CAPABILITY_MSIX = 0x11,
+};
+
+/* A function's address. */
+struct pci_address {
+	uint16_t segment;
+	uint8_t bus, device, function;
+};
+
+/* How to get at configuration spaces; @width is 1, 2 or 4, @offset a multiple of it, below 4096. */
+struct pci_access {
+	uint32_t (*read)(const struct pci_access *access, struct pci_address address,
+		uint32_t offset, uint32_t width);
+	void (*write)(const struct pci_access *access, struct pci_address address, uint32_t offset,
+		uint32_t width, uint32_t value);
+};
+
+enum pci_bar_kind {
+	PCI_BAR_NONE, /* or the upper half of the one before */
+	PCI_BAR_MEMORY,
+	PCI_BAR_IO,
+};
+
+struct pci_bar {
+	enum pci_bar_kind kind;
+	bool is_prefetchable;
+	uint64_t address;
+	uint64_t size_bytes; /* a power of two */
+};
+
+struct pci_capability {
+	uint8_t id;
+	uint8_t offset;
+	uint8_t size_bytes; /* of vendor-specific ones, else 0 */
+};
+
+struct pci_msix {
+	uint8_t offset; /* of the capability, 0: none */
+	uint16_t n_vectors;
+	uint8_t table_bar;
+	uint32_t table_offset;
+};
+
+struct pci_function {
+	struct pci_address address;
+	uint16_t vendor, device, subsystem_vendor, subsystem_device;
+	uint8_t class, subclass, interface;
+	bool is_bridge;
+	uint8_t secondary_bus; /* of a bridge */
+	struct pci_bar bars[PCI_BARS_MAX];
+	struct pci_capability capabilities[PCI_CAPABILITIES_MAX];
+	uint32_t n_capabilities;
+	struct pci_msix msix;
+};
+
+/**
+ * pci_scan() - find all functions of a segment, starting at one bus and going through bridges
+ * @found: called for each, in the order of discovery; @function is valid during the call
+ */
+void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_bus,
+	void (*found)(void *context, const struct pci_function *function), void *context);
+
+/**
+ * pci_config_is_writable() - whether a driver may write a register of its own function
+ *
+ * Not the command register, the BARs and other registers of the header, and not MSI and MSI-X.
+ */
+bool pci_config_is_writable(const struct pci_function *function, uint32_t offset, uint32_t width);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's power as an object: see device.h and protocols/hw. */
+#include "device.h"
+
+#include <protocols/hw/hw.gen.h>
+#include <protocols/mbus/mbus-client.h>
+
+static int serve_power_off(struct bragi_call *call,
+	const struct hw_power_off_request *request UNUSED,
+	struct hw_power_off_reply *out_reply UNUSED)
+{
+	return machine_power_off(hw_object_of_call(call)->machine);
+}
+
+static int serve_reset(struct bragi_call *call, const struct hw_reset_request *request UNUSED,
+	struct hw_reset_reply *out_reply UNUSED)
+{
+	return machine_reset(hw_object_of_call(call)->machine);
+}
+
+static const struct hw_power_ops power_ops = {
+	.power_off = serve_power_off,
+	.reset = serve_reset,
+};
+
+static void power_dispatch(struct bragi_call *call)
+{
+	(void)!hw_power_dispatch(&power_ops, call);
+}
+
+static void power_connected(
+	struct connect_listener *listener, const char *client UNUSED, hel_handle lane)
+{
+	hw_client_start(
+		container_of(listener, struct hw_object, listener), lane, power_dispatch);
+}
+
+static const struct connect_listener_ops power_listener_ops = {
+	.connected = power_connected,
+	.ended = hw_control_ended,
+};
+
+int power_publish(struct task *task, hel_handle mbus, struct hw_object *object)
+{
+	static const struct mbus_pair properties[] = { { "class", "power" } };
+	int error = mbus_publish(
+		task, mbus, properties, ARRAY_SIZE(properties), &object->control);
+
+	if (error == 0) {
+		connect_listen(&object->listener, &power_listener_ops, &object->loop->loop,
+			object->control);
+	}
+	return error;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of finding PCI functions on a machine made of arrays. */
+#include "pci.h"
+
+#include <base/random.h>
+#include <base/testing.h>
+
+#define N_FAKES 8
+
+/* One function: its configuration space, and which bits of each word can be written. */
+struct fake {
+	struct pci_address address;
+	uint8_t config[4096];
+	uint8_t writable[4096];
+};
+
+static struct fake fakes[N_FAKES];
+static size_t n_fakes;
+static struct pci_function found[N_FAKES];
+static size_t n_found;
+
+static struct fake *fake_find(struct pci_address address)
+{
+	for (size_t i = 0; i < n_fakes; i++) {
+		struct pci_address other = fakes[i].address;
+
+		if (other.segment == address.segment && other.bus == address.bus &&
+			other.device == address.device && other.function == address.function) {
+			return &fakes[i];
+		}
+	}
+	return NULL;
+}
+
+static uint32_t fake_read(const struct pci_access *access, struct pci_address address,
+	uint32_t offset, uint32_t width)
+{
+	const struct fake *fake = fake_find(address);
+	uint32_t value = 0xffffffff;
+
+	(void)access;
+	CHECK(offset % width == 0 && offset + width <= 4096);
+	if (fake != NULL) {
+		value = 0;
+		memcpy(&value, fake->config + offset, width);
+	} else if (width < 4) {
+		value = (1u << (8 * width)) - 1;
+	}
+	return value;
+}
+
+static void fake_write(const struct pci_access *access, struct pci_address address,
+	uint32_t offset, uint32_t width, uint32_t value)
+{
+	struct fake *fake = fake_find(address);
+
+	(void)access;
+	CHECK(fake != NULL);
+	CHECK(offset % width == 0 && offset + width <= 4096);
+	for (uint32_t i = 0; i < width; i++) {
+		uint8_t mask = fake->writable[offset + i];
+		uint8_t byte = (uint8_t)(value >> (8 * i));
+
+		fake->config[offset + i] =
+			(uint8_t)((fake->config[offset + i] & ~mask) | (byte & mask));
+	}
+}
+
+static const struct pci_access access = { .read = fake_read, .write = fake_write };
+
+static void put(uint8_t *bytes, size_t offset, uint64_t value, size_t size)
+{
+	memcpy(bytes + offset, &value, size);
+}
+
+static struct fake *add_fake(uint8_t bus, uint8_t device, uint8_t function, uint8_t header_type)
+{
+	struct fake *fake = &fakes[n_fakes++];
+
+	*fake = (struct fake){
+		.address = { .bus = bus, .device = device, .function = function },
+	};
+	put(fake->config, PCI_VENDOR, 0x1af4, 2);
+	put(fake->config, PCI_DEVICE, 0x1000 + n_fakes, 2);
+	fake->config[PCI_HEADER_TYPE] = header_type;
+	put(fake->writable, PCI_COMMAND, 0xffff, 2);
+	return fake;
+}
+
+static void add_bar(struct fake *fake, unsigned index, uint64_t value, uint64_t size, bool is_wide)
+{
+	put(fake->config, PCI_BARS + 4 * index, value, is_wide ? 8 : 4);
+	put(fake->writable, PCI_BARS + 4 * index, -size, is_wide ? 8 : 4);
+}
+
+static void note_found(void *context, const struct pci_function *function)
+{
+	(void)context;
+	CHECK(n_found < N_FAKES);
+	found[n_found++] = *function;
+}
+
+static void scan(void)
+{
+	n_found = 0;
+	pci_scan(&access, 0, 0, note_found, NULL);
+}
+
+TEST(pci_scan_goes_through_bridges)
+{
+	n_fakes = 0;
+	add_fake(0, 0, 0, 0);
+	struct fake *bridge = add_fake(0, 3, 0, 0x81);
+
+	bridge->config[PCI_SECONDARY_BUS] = 7;
+	add_fake(0, 3, 5, 0);
+	add_fake(0, 4, 0, 0);
+	add_fake(0, 4, 1, 0); /* not seen: function 0 says that it is alone */
+	struct fake *loop = add_fake(7, 31, 0, 1);
+
+	loop->config[PCI_SECONDARY_BUS] = 7; /* a bridge to its own bus */
+	scan();
+	CHECK_EQ(n_found, 5);
+	CHECK(found[1].is_bridge);
+	CHECK_EQ(found[1].secondary_bus, 7);
+	CHECK_EQ(found[2].address.function, 5);
+	CHECK_EQ(found[4].address.bus, 7);
+	CHECK_EQ(found[4].address.device, 31);
+}
+
+TEST(pci_bars_of_all_kinds)
+{
+	n_fakes = 0;
+	struct fake *fake = add_fake(0, 1, 0, 0);
+
+	put(fake->config, PCI_COMMAND, 7, 2);
+	add_bar(fake, 0, 0xc041, 0x40, false);
+	add_bar(fake, 1, 0xfebd1000, 0x1000, false);
+	add_bar(fake, 2, 0xfe0000000cull, 0x200000000ull, true);
+	add_bar(fake, 4, 0, 0, false); /* not there */
+	add_bar(fake, 5, 8, 0x100000, false); /* not assigned */
+	struct fake before = *fake;
+
+	scan();
+	CHECK_EQ(n_found, 1);
+	const struct pci_bar *bars = found[0].bars;
+
+	CHECK_EQ(bars[0].kind, PCI_BAR_IO);
+	CHECK_EQ(bars[0].address, 0xc040);
+	CHECK_EQ(bars[0].size_bytes, 0x40);
+	CHECK_EQ(bars[1].kind, PCI_BAR_MEMORY);
+	CHECK_EQ(bars[1].address, 0xfebd1000);
+	CHECK_EQ(bars[1].size_bytes, 0x1000);
+	CHECK(!bars[1].is_prefetchable);
+	CHECK_EQ(bars[2].kind, PCI_BAR_MEMORY);
+	CHECK_EQ(bars[2].address, 0xfe00000000);
+	CHECK_EQ(bars[2].size_bytes, 0x200000000);
+	CHECK(bars[2].is_prefetchable);
+	CHECK_EQ(bars[3].kind, PCI_BAR_NONE);
+	CHECK_EQ(bars[4].kind, PCI_BAR_NONE);
+	CHECK_EQ(bars[5].kind, PCI_BAR_NONE);
+	CHECK_MEM_EQ(&before, fake, sizeof(before));
+}
+
+TEST(pci_capabilities_and_msix)
+{
+	n_fakes = 0;
+	struct fake *fake = add_fake(0, 1, 0, 0);
+
+	add_bar(fake, 1, 0xfebd1000, 0x1000, false);
+	fake->config[PCI_STATUS] = 0x10;
+	fake->config[PCI_CAPABILITIES] = 0x98;
+	put(fake->config, 0x98, 0x0003'8411, 4); /* MSI-X, next 0x84, 4 vectors */
+	put(fake->config, 0x9c, 0x801, 4);       /* table: BAR 1, offset 0x800 */
+	put(fake->config, 0x84, 0x0014'4009, 4); /* vendor-specific, 20 bytes, next 0x40 */
+	put(fake->config, 0x40, 0x0000'4005, 4); /* MSI, next: itself */
+	scan();
+	CHECK_EQ(found[0].n_capabilities, PCI_CAPABILITIES_MAX); /* the loop was left */
+	CHECK_EQ(found[0].capabilities[1].id, PCI_CAPABILITY_VENDOR);
+	CHECK_EQ(found[0].capabilities[1].size_bytes, 20);
+	CHECK_EQ(found[0].msix.offset, 0x98);
+	CHECK_EQ(found[0].msix.n_vectors, 4);
+	CHECK_EQ(found[0].msix.table_bar, 1);
+	CHECK_EQ(found[0].msix.table_offset, 0x800);
+
+	CHECK(!pci_config_is_writable(&found[0], PCI_COMMAND, 2));
+	CHECK(!pci_config_is_writable(&found[0], 0x9a, 2));
+	CHECK(!pci_config_is_writable(&found[0], 0x40, 4));
+	CHECK(!pci_config_is_writable(&found[0], 0x84, 4));
+	CHECK(pci_config_is_writable(&found[0], 0x88, 4));
+	CHECK(pci_config_is_writable(&found[0], 0xf0, 4));
+
+	put(fake->config, 0x9c, 0xfff'801, 4); /* a table beyond the BAR */
+	scan();
+	CHECK_EQ(found[0].msix.offset, 0);
+	put(fake->config, 0x9c, 7, 4); /* BAR 7 */
+	scan();
+	CHECK_EQ(found[0].msix.offset, 0);
+}
+
+TEST(pci_survives_random_configuration)
+{
+	struct random random;
+
+	random_init(&random, test_seed(4));
+	for (int i = 0; i < 300; i++) {
+		n_fakes = 0;
+		struct fake *fake = add_fake(0, 2, 0, (uint8_t)random_below(&random, 3));
+
+		for (size_t k = 4; k < PCI_CONFIG_SIZE; k++) {
+			if (k != PCI_HEADER_TYPE) {
+				fake->config[k] = (uint8_t)random_u64(&random);
+				fake->writable[k] = (uint8_t)random_u64(&random);
+			}
+		}
+		scan();
+	}
+}
+
+TEST_MAIN()
