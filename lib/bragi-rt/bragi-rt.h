@@ -23,6 +23,8 @@
 #include <base/errors.h>
 #include <base/types.h>
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are copied as they are");
+
 /** BRAGI_PREAMBLE_SIZE - message id and tail size, at the start of each head */
 #define BRAGI_PREAMBLE_SIZE 8
 

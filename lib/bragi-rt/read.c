@@ -57,16 +57,26 @@ static const uint8_t *bragi_take(struct bragi_reader *reader, size_t size)
 	return bytes;
 }
 
-static uint64_t bragi_read_integer(struct bragi_reader *reader, size_t size)
-{
-	const uint8_t *bytes = bragi_take(reader, size);
-	uint64_t value = 0;
-
-	for (size_t i = 0; bytes != NULL && i < size; i++) {
-		value |= (uint64_t)bytes[i] << (8 * i);
+/* One load, unaligned: memory and wire have the same byte order. */
+#define BRAGI_DEFINE_READ(kind) \
+	kind##_t bragi_read_##kind(struct bragi_reader *reader) \
+	{ \
+		const uint8_t *bytes = bragi_take(reader, sizeof(kind##_t)); \
+		kind##_t value = 0; \
+		if (likely(bytes != NULL)) { \
+			__builtin_memcpy(&value, bytes, sizeof(value)); \
+		} \
+		return value; \
 	}
-	return value;
-}
+
+BRAGI_DEFINE_READ(uint8)
+BRAGI_DEFINE_READ(uint16)
+BRAGI_DEFINE_READ(uint32)
+BRAGI_DEFINE_READ(uint64)
+BRAGI_DEFINE_READ(int8)
+BRAGI_DEFINE_READ(int16)
+BRAGI_DEFINE_READ(int32)
+BRAGI_DEFINE_READ(int64)
 
 uint32_t bragi_message_id(const void *message, size_t size)
 {
@@ -117,46 +127,6 @@ void bragi_read_raw(struct bragi_reader *reader, void *out_data, size_t size)
 	} else {
 		memset(out_data, 0, size);
 	}
-}
-
-uint8_t bragi_read_uint8(struct bragi_reader *reader)
-{
-	return (uint8_t)bragi_read_integer(reader, sizeof(uint8_t));
-}
-
-uint16_t bragi_read_uint16(struct bragi_reader *reader)
-{
-	return (uint16_t)bragi_read_integer(reader, sizeof(uint16_t));
-}
-
-uint32_t bragi_read_uint32(struct bragi_reader *reader)
-{
-	return (uint32_t)bragi_read_integer(reader, sizeof(uint32_t));
-}
-
-uint64_t bragi_read_uint64(struct bragi_reader *reader)
-{
-	return bragi_read_integer(reader, sizeof(uint64_t));
-}
-
-int8_t bragi_read_int8(struct bragi_reader *reader)
-{
-	return (int8_t)bragi_read_uint8(reader);
-}
-
-int16_t bragi_read_int16(struct bragi_reader *reader)
-{
-	return (int16_t)bragi_read_uint16(reader);
-}
-
-int32_t bragi_read_int32(struct bragi_reader *reader)
-{
-	return (int32_t)bragi_read_uint32(reader);
-}
-
-int64_t bragi_read_int64(struct bragi_reader *reader)
-{
-	return (int64_t)bragi_read_uint64(reader);
 }
 
 bool bragi_read_bool(struct bragi_reader *reader)

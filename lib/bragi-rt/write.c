@@ -15,75 +15,56 @@ void bragi_writer_init_counting(struct bragi_writer *writer)
 	*writer = (struct bragi_writer){ 0 };
 }
 
-void bragi_write_raw(struct bragi_writer *writer, const void *data, size_t size)
+/* Room for the next @size bytes; NULL after an error, or when only counting. */
+static uint8_t *bragi_reserve(struct bragi_writer *writer, size_t size)
 {
-	if (writer->error != 0 || size == 0) {
-		return;
+	if (unlikely(writer->error != 0)) {
+		return NULL;
 	}
-	if (writer->data != NULL) {
-		if (size > writer->size - writer->used) {
+	uint8_t *room = NULL;
+
+	if (likely(writer->data != NULL)) {
+		if (unlikely(size > writer->size - writer->used)) {
 			writer->error = -ERR_BUFFER_TOO_SMALL;
-			return;
+			return NULL;
 		}
-		memcpy(writer->data + writer->used, data, size);
+		room = writer->data + writer->used;
 	}
 	writer->used += size;
+	return room;
 }
 
-/* The lower @size bytes of a value, lowest first. */
-static void bragi_write_integer(struct bragi_writer *writer, uint64_t value, size_t size)
+void bragi_write_raw(struct bragi_writer *writer, const void *data, size_t size)
 {
-	uint8_t bytes[sizeof(value)];
+	uint8_t *room = bragi_reserve(writer, size);
 
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		bytes[i] = (uint8_t)(value >> (8 * i));
+	if (room != NULL && size > 0) {
+		memcpy(room, data, size);
 	}
-	bragi_write_raw(writer, bytes, size);
 }
 
-void bragi_write_uint8(struct bragi_writer *writer, uint8_t value)
-{
-	bragi_write_integer(writer, value, sizeof(value));
-}
+/* One store, unaligned: memory and wire have the same byte order. */
+#define BRAGI_DEFINE_WRITE(kind) \
+	void bragi_write_##kind(struct bragi_writer *writer, kind##_t value) \
+	{ \
+		uint8_t *room = bragi_reserve(writer, sizeof(value)); \
+		if (likely(room != NULL)) { \
+			__builtin_memcpy(room, &value, sizeof(value)); \
+		} \
+	}
 
-void bragi_write_uint16(struct bragi_writer *writer, uint16_t value)
-{
-	bragi_write_integer(writer, value, sizeof(value));
-}
-
-void bragi_write_uint32(struct bragi_writer *writer, uint32_t value)
-{
-	bragi_write_integer(writer, value, sizeof(value));
-}
-
-void bragi_write_uint64(struct bragi_writer *writer, uint64_t value)
-{
-	bragi_write_integer(writer, value, sizeof(value));
-}
-
-void bragi_write_int8(struct bragi_writer *writer, int8_t value)
-{
-	bragi_write_integer(writer, (uint64_t)value, sizeof(value));
-}
-
-void bragi_write_int16(struct bragi_writer *writer, int16_t value)
-{
-	bragi_write_integer(writer, (uint64_t)value, sizeof(value));
-}
-
-void bragi_write_int32(struct bragi_writer *writer, int32_t value)
-{
-	bragi_write_integer(writer, (uint64_t)value, sizeof(value));
-}
-
-void bragi_write_int64(struct bragi_writer *writer, int64_t value)
-{
-	bragi_write_integer(writer, (uint64_t)value, sizeof(value));
-}
+BRAGI_DEFINE_WRITE(uint8)
+BRAGI_DEFINE_WRITE(uint16)
+BRAGI_DEFINE_WRITE(uint32)
+BRAGI_DEFINE_WRITE(uint64)
+BRAGI_DEFINE_WRITE(int8)
+BRAGI_DEFINE_WRITE(int16)
+BRAGI_DEFINE_WRITE(int32)
+BRAGI_DEFINE_WRITE(int64)
 
 void bragi_write_bool(struct bragi_writer *writer, bool value)
 {
-	bragi_write_integer(writer, value, 1);
+	bragi_write_uint8(writer, value);
 }
 
 void bragi_write_string(struct bragi_writer *writer, struct bragi_string value)

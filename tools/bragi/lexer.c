@@ -24,7 +24,7 @@ static void lexer_newline(struct lexer *lexer, const char *line_start)
 	lexer->line_start = line_start;
 }
 
-/* Comment marks inside a comment would end or nest the one that it becomes in C: pull them apart. */
+/* Comment marks inside a comment would end or nest the one that it becomes in C: part them. */
 static const char *lexer_disarm(const char *text)
 {
 	char *clean = pool_allocate(2 * strlen(text) + 1);
