@@ -192,11 +192,13 @@ static void memory_ref_page(void *context UNUSED, uint64_t index UNUSED, uint64_
 	frame_ref_owned(phys);
 }
 
-/* Take write access away from the pages of a view wherever it is mapped, but not in one space. */
+/* Take write access away from the pages of a view wherever it is mapped, but where a fork of @except does it itself. */
 static void memory_write_protect(struct memory *memory, const struct space *except)
 {
 	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
-		if (mapping->space != except && (mapping->flags & HEL_MAP_WRITE) != 0) {
+		bool is_forked = mapping->space == except && (mapping->flags & HEL_MAP_FORK_COPY) != 0;
+
+		if (!is_forked && (mapping->flags & HEL_MAP_WRITE) != 0) {
 			space__write_protect(mapping->space, mapping->address, mapping_end(mapping));
 		}
 	}

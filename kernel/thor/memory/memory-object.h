@@ -99,7 +99,7 @@ void memory__hide_in_views(struct memory *memory, uint64_t index);
  * @memory: locked by memory__lock()
  *
  * For a view the whole of it is copied and offsets stay; write access to its pages is taken away in all
- * mappings but those in @except, whose page tables the caller protects itself.
+ * mappings but those of @except that are to be copied, which the caller protects itself.
  * Return: 0 or -ERR_NO_MEMORY; then *@out_copy is NULL or has to be dropped once nothing is locked.
  */
 MUST_USE int memory__fork(struct memory *memory, const struct space *except,
