@@ -11,6 +11,7 @@
 #include <thor/bootstrap.h>
 #include <thor/cpu.h>
 #include <thor/ipc/futex.h>
+#include <thor/memory/measure.h>
 #include <thor/memory/memory.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
@@ -60,8 +61,16 @@ static void start_cpus(UNUSED const struct boot_info *boot)
 
 static void start_self_test(const struct boot_info *boot)
 {
+	const char *crash = strstr(boot->command_line, "thor.crash=");
+
 	if (strstr(boot->command_line, "thor.selftest") != NULL) {
 		arch_self_test();
+	}
+	if (strstr(boot->command_line, "thor.measure") != NULL) {
+		memory_measure();
+	}
+	if (crash != NULL) {
+		arch_self_test_crash(crash + strlen("thor.crash="));
 	}
 }
 

@@ -181,6 +181,10 @@ NORETURN static void exception_panic(const struct arch_context *frame)
 		panic_at(frame, "page fault at 0x%llx (error 0x%llx)",
 			(unsigned long long)cr2_read(), (unsigned long long)frame->error_code);
 	}
+	/* The processor could not push the frame of a page fault just below the stack pointer. */
+	if (frame->vector == VECTOR_DOUBLE_FAULT && frame->rsp - cr2_read() < PAGE_SIZE_BYTES) {
+		panic_at(frame, "stack overflow at 0x%llx", (unsigned long long)cr2_read());
+	}
 	panic_at(frame, "%s (error 0x%llx)", exception_names[frame->vector],
 		(unsigned long long)frame->error_code);
 }

@@ -230,3 +230,24 @@ void arch_self_test(void)
 		klog("thor: ok self-test %s", tests[i].name);
 	}
 }
+
+/* Never ends by itself; the compiler must not see that. */
+static uint64_t crash_recurse(volatile uint64_t *above)
+{
+	volatile uint64_t frame[64];
+
+	frame[0] = above != NULL ? above[0] + 1 : 0;
+	return frame[0] == UINT64_MAX ? 0 : crash_recurse(frame) + frame[1];
+}
+
+void arch_self_test_crash(const char *how)
+{
+	if (str_starts_with(how, "fault")) {
+		*(volatile uint32_t *)0x1234 = 1;
+	} else if (str_starts_with(how, "stack")) {
+		/* the boot stack has no guard page, the CPU's own one has */
+		__asm__ volatile("mov %0, %%rsp" : : "r"(arch_this_cpu()->arch.stack_top));
+		klog("%llu", (unsigned long long)crash_recurse(NULL));
+	}
+	panic("asked for by thor.crash");
+}

@@ -177,6 +177,12 @@ void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_pag
 void arch_self_test(void);
 
 /**
+ * arch_self_test_crash() - end in a panic, to test what that prints
+ * @how: begins with `fault` (a wild pointer), `stack` (an overflow) or anything else (an assertion)
+ */
+NORETURN void arch_self_test_crash(const char *how);
+
+/**
  * arch_context_set_gs_base() - for a thread that does not run; an address that is not canonical
  * is ignored
  */
