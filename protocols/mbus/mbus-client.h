@@ -14,7 +14,7 @@ struct mbus_pair {
 /**
  * mbus_publish() - publish an object
  * @mbus: our lane to mbus, borrowed
- * @out_control: clients are introduced here (connect_listen()); the object lasts until it is closed
+ * @out_control: clients are introduced here (connect_listen()); the object lasts as long as @mbus
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (too many or too long properties), -ERR_NO_MEMORY, what the
  * transport says.

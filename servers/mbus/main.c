@@ -4,8 +4,8 @@
  * servers.
  *
  * Each client of mbus has a lane of its own (it comes on the control lane, see protocols/svrctl)
- * and speaks protocols/mbus. An object lasts until its publisher closes the object's control lane;
- * a client that dies takes its objects with it in this way.
+ * and speaks protocols/mbus. An object lasts as long as the connection of the client that published
+ * it.
  */
 #include "registry.h"
 
@@ -25,17 +25,23 @@
 struct client {
 	struct transport_service service;
 	char name[CONNECT_NAME_MAX];
+	struct list objects; /* that it has published */
 };
 
 struct object {
 	struct registry_object registered;
-	hel_handle control;           /* where clients are introduced to the publisher */
-	struct helix_exchange ending; /* fails when the publisher closes its end */
+	struct list_node node; /* on its client's list */
+	hel_handle control;    /* where clients are introduced to the publisher */
 };
 
 static struct helix_loop loop;
 static struct registry registry;
 static struct wait_queue changes; /* watchers that wait for the registry to change */
+
+static struct client *client_of_call(const struct bragi_call *call)
+{
+	return container_of(transport_service_of_call(call), struct client, service);
+}
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
@@ -47,17 +53,6 @@ static void object_destroy(struct object *object)
 	helix_free(object->registered.properties);
 	hel_close(HEL_THIS, object->control);
 	helix_free(object);
-}
-
-/* The publisher never sends anything, so the end of this exchange is the end of the object. */
-static void object_ended(struct op *op)
-{
-	struct object *object = op->owner;
-
-	helix_exchange_release(&object->ending);
-	registry_remove(&registry, &object->registered);
-	wait_queue_wake(&changes);
-	object_destroy(object);
 }
 
 /* One block for name and value, freed by the name. */
@@ -129,9 +124,7 @@ static int serve_create(struct bragi_call *call, const struct mbus_create_reques
 		return error;
 	}
 	registry_add(&registry, &object->registered);
-	helix_exchange_init(&object->ending, control);
-	helix_exchange_add_receive_inline(&object->ending, 0);
-	helix_exchange_start(&object->ending, &loop.loop, object_ended, object);
+	list_push_back(&client_of_call(call)->objects, &object->node);
 	wait_queue_wake(&changes);
 	out_reply->id = object->registered.id;
 	return 0;
@@ -234,8 +227,6 @@ static int serve_watch(struct bragi_call *call, const struct mbus_watch_request 
 static int serve_bind(struct bragi_call *call, const struct mbus_bind_request *request,
 	struct mbus_bind_reply *out_reply UNUSED)
 {
-	const struct client *client =
-		container_of(transport_service_of_call(call), struct client, service);
 	struct registry_object *registered = registry_find(&registry, request->id);
 	struct hel_stream_lanes lanes;
 
@@ -248,7 +239,7 @@ static int serve_bind(struct bragi_call *call, const struct mbus_bind_request *r
 	if (error != 0) {
 		return error;
 	}
-	error = connect_send(&loop.loop, object->control, client->name, lanes.lane[0]);
+	error = connect_send(&loop.loop, object->control, client_of_call(call)->name, lanes.lane[0]);
 	if (error != 0) {
 		hel_close(HEL_THIS, lanes.lane[0]);
 		hel_close(HEL_THIS, lanes.lane[1]);
@@ -276,7 +267,16 @@ static void client_dispatch(struct bragi_call *call)
 
 static void client_closed(struct transport_service *service)
 {
-	helix_free(container_of(service, struct client, service));
+	struct client *client = container_of(service, struct client, service);
+
+	while (!list_is_empty(&client->objects)) {
+		struct object *object = LIST_POP_FRONT(&client->objects, struct object, node);
+
+		registry_remove(&registry, &object->registered);
+		object_destroy(object);
+	}
+	wait_queue_wake(&changes);
+	helix_free(client);
 }
 
 static void client_connected(
@@ -299,6 +299,7 @@ static void client_connected(
 		hel_close(HEL_THIS, lane);
 		return;
 	}
+	list_init(&client->objects);
 	str_copy(client->name, sizeof(client->name), name);
 	if (transport_service_start(&client->service, &config) != 0) {
 		helix_free(client);
