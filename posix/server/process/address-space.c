@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces of Linux processes: the shim's image, the clock page, and slots for threads.
+ *
+ *      0x7ffff0000000  shim image: read-only data and text, one copy for all
+ *      0x7fffeffff000  clock page, read-only
+ *      0x7fff00000000  slot 0, slot 1, ...: guard, shim stack, thread page, process page, queue
+ *      below           the program's
+ *
+ * An mm may belong to several processes (vfork, CLONE_VM). What a slot holds is unmapped when its thread is gone,
+ * unless the whole space goes with it.
+ */
+#include <abi/linux/mman.h>
+#include <base/cpio.h>
+#include <base/errors.h>
+#include <base/string.h>
+#include <elf/elf-read.h>
+#include <helix/log.h>
+#include <helix/memory.h>
+#include <posix/server/process/process-internal.h>
+#include <posix/shim/shim-header.h>
+
+constexpr uint32_t SHIM_SEGMENTS_MAX = 4;
+constexpr uint32_t SHIM_RIGHTS = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+
+static struct {
+	hel_handle memory;	/* of the whole image, not writable */
+	struct hel_bounce bounce;
+	uint64_t entry_child, vdso;
+	struct {
+		uint64_t offset, size;
+		uint32_t flags;
+	} segments[SHIM_SEGMENTS_MAX];
+	uint32_t n_segments;
+	hel_handle clock_page;
+} shim;
+
+int linux_errno_of(int error)
+{
+	switch (-error) {
+	case ERR_NONE:
+		return 0;
+	case ERR_NO_MEMORY:
+	case ERR_NO_SPACE:
+		return -LINUX_ENOMEM;
+	case ERR_NO_RIGHTS:
+		return -LINUX_EACCES;
+	case ERR_FAULT:
+		return -LINUX_EFAULT;
+	case ERR_EXISTS:
+		return -LINUX_EEXIST;
+	case ERR_OUT_OF_BOUNDS:
+	case ERR_ILLEGAL_ARGS:
+		return -LINUX_EINVAL;
+	default:
+		return -LINUX_EIO;
+	}
+}
+
+/* ---- the shim's image --------------------------------------------------------------------------------------- */
+
+static int shim_read_header(const void *image, uint64_t size)
+{
+	struct shim_header header;
+	uint64_t base = POSIX_SHIM_IMAGE;
+
+	if (size < sizeof(header)) {
+		return -ERR_PROTOCOL;
+	}
+	memcpy(&header, image, sizeof(header));
+	if (header.magic != SHIM_HEADER_MAGIC || header.version != SHIM_HEADER_VERSION) {
+		return -ERR_PROTOCOL;
+	}
+	shim.bounce = (struct hel_bounce){
+		.shim_low = base,
+		.shim_high = base + header.image_size,
+		.entry_syscall = base + header.entry_syscall,
+		.entry_kick = base + header.entry_kick,
+		.entry_fault = base + header.entry_fault,
+		.entry_shim_fault = base + header.entry_shim_fault,
+		.fault_low = base + header.fault_low,
+		.fault_high = base + header.fault_high,
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(shim.bounce.critical); i++) {
+		if (header.critical[i].low != header.critical[i].high) {
+			shim.bounce.critical[i] = (struct hel_bounce_range){
+				.low = base + header.critical[i].low,
+				.high = base + header.critical[i].high,
+				.restart = base + header.critical[i].restart,
+			};
+		}
+	}
+	shim.entry_child = base + header.entry_child;
+	shim.vdso = header.vdso != 0 ? base + header.vdso : 0;
+	return 0;
+}
+
+static uint32_t map_flags_of_segment(uint32_t elf_flags)
+{
+	uint32_t flags = 0;
+
+	flags |= (elf_flags & ELF_FLAG_READ) != 0 ? HEL_MAP_READ : 0;
+	flags |= (elf_flags & ELF_FLAG_EXECUTE) != 0 ? HEL_MAP_READ | HEL_MAP_EXECUTE : 0;
+	return flags;
+}
+
+static int shim_load_segments(const uint8_t *file, const struct elf_info *info, hel_handle memory)
+{
+	for (size_t i = 0; i < info->n_segments; i++) {
+		const struct elf_segment *segment = &info->segments[i];
+		uint64_t start = align_down(segment->vaddr, HEL_PAGE_SIZE);
+		uint64_t end = align_up(segment->vaddr + segment->memory_size, HEL_PAGE_SIZE);
+		int error;
+
+		if (shim.n_segments == SHIM_SEGMENTS_MAX || (segment->flags & ELF_FLAG_WRITE) != 0) {
+			return -ERR_UNSUPPORTED;
+		}
+		error = hel_memory_write(memory, segment->vaddr, file + segment->offset, segment->file_size);
+		if (error != 0) {
+			return error;
+		}
+		shim.segments[shim.n_segments].offset = start;
+		shim.segments[shim.n_segments].size = end - start;
+		shim.segments[shim.n_segments].flags = map_flags_of_segment(segment->flags);
+		shim.n_segments++;
+	}
+	return 0;
+}
+
+int shim_load(const void *initrd, size_t initrd_size)
+{
+	static struct elf_info info;
+	struct cpio_entry entry;
+	hel_handle memory;
+	int error;
+
+	if (!cpio_find(initrd, initrd_size, "boot/hati/shim", &entry)) {
+		return -ERR_NOT_FOUND;
+	}
+	error = elf_parse(entry.data, entry.size, &info);
+	if (error == 0 && (info.vaddr_start != 0 || info.segments[0].offset > entry.size)) {
+		error = -ERR_PROTOCOL;
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = shim_read_header((const uint8_t *)entry.data + info.segments[0].offset, info.segments[0].file_size);
+	if (error == 0) {
+		error = hel_memory_allocate(info.vaddr_end, 0, &memory);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = shim_load_segments(entry.data, &info, memory);
+	if (error == 0) {
+		error = hel_transfer(HEL_THIS, memory, HEL_THIS, SHIM_RIGHTS, &shim.memory);
+	}
+	hel_close(HEL_THIS, memory);
+	return error != 0 ? error : hel_clock_page(&shim.clock_page);
+}
+
+const struct hel_bounce *shim_bounce(void)
+{
+	return &shim.bounce;
+}
+
+uint64_t shim_entry_child(void)
+{
+	return shim.entry_child;
+}
+
+uint64_t shim_vdso(void)
+{
+	return shim.vdso;
+}
+
+/* ---- spaces --------------------------------------------------------------------------------------------------- */
+
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size, uint32_t flags)
+{
+	struct hel_map_args args = {
+		.space = mm->space,
+		.memory = memory,
+		.address = address,
+		.size_bytes = size,
+		.offset = offset,
+		.flags = flags | HEL_MAP_FIXED,
+	};
+
+	return linux_errno_of(hel_space_map(&args, &address));
+}
+
+static int mm_map_shim(struct mm *mm)
+{
+	int error = mm_map(mm, shim.clock_page, 0, POSIX_CLOCK_PAGE, HEL_PAGE_SIZE, HEL_MAP_READ);
+
+	for (uint32_t i = 0; i < shim.n_segments && error == 0; i++) {
+		error = mm_map(mm, shim.memory, shim.segments[i].offset,
+			POSIX_SHIM_IMAGE + shim.segments[i].offset, shim.segments[i].size,
+			shim.segments[i].flags);
+	}
+	return error;
+}
+
+struct mm *mm_create(void)
+{
+	struct mm *mm = helix_calloc(1, sizeof(*mm));
+
+	if (mm == NULL) {
+		return NULL;
+	}
+	mm->references = 1;
+	if (hel_space_create(&mm->space) != 0) {
+		helix_free(mm);
+		return NULL;
+	}
+	if (mm_map_shim(mm) != 0) {
+		mm_unref(mm);
+		return NULL;
+	}
+	return mm;
+}
+
+struct mm *mm_fork(struct mm *mm, uint32_t slot)
+{
+	struct mm *copy = helix_malloc(sizeof(*copy));
+
+	if (copy == NULL) {
+		return NULL;
+	}
+	*copy = *mm;
+	copy->references = 1;
+	if (hel_space_fork(mm->space, &copy->space) != 0) {
+		helix_free(copy);
+		return NULL;
+	}
+	if (copy->exe.dentry != NULL) {
+		path_ref(&copy->exe);
+	}
+	/* Pages and queues are left out by their mappings; the stacks of other threads are copied, so drop them. */
+	for (size_t i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, 0); i != BITMAP_NONE;
+			i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, i + 1)) {
+		if (i != slot) {
+			hel_space_unmap(copy->space, slot_address((uint32_t)i), POSIX_SLOT_SIZE);
+			bitmap_clear(copy->slots, i);
+		}
+	}
+	return copy;
+}
+
+void mm_ref(struct mm *mm)
+{
+	mm->references++;
+}
+
+void mm_unref(struct mm *mm)
+{
+	if (--mm->references != 0) {
+		return;
+	}
+	hel_close(HEL_THIS, mm->space);
+	if (mm->exe.dentry != NULL) {
+		path_unref(&mm->exe);
+	}
+	helix_free(mm);
+}
+
+int mm_slot_allocate(struct mm *mm)
+{
+	size_t slot = bitmap_find_clear(mm->slots, MM_SLOTS_MAX, 0);
+
+	if (slot == BITMAP_NONE) {
+		return -LINUX_EAGAIN;
+	}
+	bitmap_set(mm->slots, slot);
+	return (int)slot;
+}
+
+void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page)
+{
+	uint64_t address = slot_address(slot);
+
+	if (!keeps_process_page) {
+		hel_space_unmap(mm->space, address, POSIX_SLOT_SIZE);
+		bitmap_clear(mm->slots, slot);
+		return;
+	}
+	hel_space_unmap(mm->space, address, POSIX_SLOT_PROCESS_PAGE);
+	hel_space_unmap(mm->space, address + POSIX_SLOT_QUEUE, POSIX_SLOT_SIZE - POSIX_SLOT_QUEUE);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clone, fork, vfork: new threads and new processes.
+ *
+ * Everything that can fail is made first; then the child becomes visible and runs. What was made is undone by the
+ * discard functions, which accept half-built objects.
+ *
+ *      fork            a copy of the address space, the caller's slot in it made afresh
+ *      vfork           the caller's address space, a slot of its own, the caller waits
+ *      thread          the caller's address space and process page, a slot of its own
+ */
+#include <abi/linux/sched.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/signal/signal.h>
+
+constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP |
+	LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID |
+	LINUX_CLONE_NEWNET;
+
+struct clone {
+	struct request *request;
+	uint64_t flags;
+	uint64_t parent_tid, child_tid, tls, fpu;
+	const struct hel_registers *registers;
+};
+
+static int64_t check_flags(uint64_t flags)
+{
+	if ((flags & LINUX_CLONE_SIGHAND) != 0 && (flags & LINUX_CLONE_VM) == 0) {
+		return -LINUX_EINVAL;
+	}
+	if ((flags & LINUX_CLONE_THREAD) != 0 && (flags & LINUX_CLONE_SIGHAND) == 0) {
+		return -LINUX_EINVAL;
+	}
+	if ((flags & FLAGS_UNSUPPORTED) != 0) {
+		unimplemented_count(56);
+		return -LINUX_EINVAL;
+	}
+	return (flags & LINUX_CSIGNAL) > LINUX_NSIG ? -LINUX_EINVAL : 0;
+}
+
+/* A fork bomb meets these: the system keeps room for others, and a user for root. */
+static int64_t check_limits(const struct process *process)
+{
+	uint32_t limit = thread_limit();
+
+	if (!process_is_privileged(process)) {
+		uint32_t uid = process->credentials.uid;
+
+		limit -= limit / 16;
+		if (process_count_of_user(uid) >= process->limits[LIMIT_NPROC][0]) {
+			return -LINUX_EAGAIN;
+		}
+	}
+	return thread_count() >= limit || process_count() >= limit ? -LINUX_EAGAIN : 0;
+}
+
+/* ---- what a new thread starts with ----------------------------------------------------------------------------- */
+
+static void fill_thread_page(const struct clone *clone, struct thread *thread)
+{
+	const struct posix_thread_page *from = clone->request->thread->internal->page;
+	struct posix_thread_page *page = thread->internal->page;
+
+	page->start_registers = *clone->registers;
+	page->start_fpu = clone->fpu;
+	if ((clone->flags & LINUX_CLONE_SETTLS) != 0) {
+		page->start_registers.fs_base = clone->tls;
+	}
+	if ((clone->flags & LINUX_CLONE_CHILD_CLEARTID) != 0) {
+		page->clear_child_tid = clone->child_tid;
+	}
+	atomic_store_explicit(&page->signal_mask, atomic_load(&from->signal_mask), memory_order_relaxed);
+	if ((clone->flags & (LINUX_CLONE_VM | LINUX_CLONE_VFORK)) != LINUX_CLONE_VM) {
+		page->altstack_sp = from->altstack_sp;
+		page->altstack_size = from->altstack_size;
+		page->altstack_flags = from->altstack_flags;
+	}
+}
+
+static void write_tids(const struct clone *clone, const struct thread *thread)
+{
+	const struct mm *mm = clone->request->thread->internal->mm;
+
+	/* As in Linux a bad address is no error. */
+	if ((clone->flags & LINUX_CLONE_PARENT_SETTID) != 0) {
+		(void)!hel_space_write(mm->space, clone->parent_tid, &thread->tid, sizeof(thread->tid), NULL);
+	}
+	if ((clone->flags & LINUX_CLONE_CHILD_SETTID) != 0) {
+		(void)!hel_space_write(thread->internal->mm->space, clone->child_tid, &thread->tid,
+			sizeof(thread->tid), NULL);
+	}
+}
+
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
+
+static int64_t clone_thread(const struct clone *clone)
+{
+	struct process *process = clone->request->process;
+	struct mm *mm = process->internal->mm;
+	struct thread *thread;
+	uint32_t tid = pid_allocate();
+	int slot = mm_slot_allocate(mm);
+	int error;
+
+	if (tid == 0 || slot < 0) {
+		if (slot >= 0) {
+			bitmap_clear(mm->slots, (size_t)slot);
+		}
+		return -LINUX_EAGAIN;
+	}
+	error = thread_create(&(struct thread_options){
+		.process = process,
+		.mm = mm,
+		.slot = (uint32_t)slot,
+		.tid = tid,
+		.universe = process->internal->universe,
+		.process_page = process->internal->page_address,
+	}, &thread);
+	if (error != 0) {
+		mm_slot_release(mm, (uint32_t)slot, false);
+		return error;
+	}
+	fill_thread_page(clone, thread);
+	write_tids(clone, thread);
+	thread_start(thread);
+	return tid;
+}
+
+/* ---- processes ---------------------------------------------------------------------------------------------------- */
+
+static int share_or_copy_files(const struct clone *clone, struct process *child)
+{
+	struct process *parent = clone->request->process;
+
+	if ((clone->flags & LINUX_CLONE_FILES) != 0) {
+		fd_table_ref(parent->files);
+		child->files = parent->files;
+		parent->internal->shares_files = true;
+		child->internal->shares_files = true;
+	} else {
+		child->files = fd_table_copy(parent->files);
+	}
+	if ((clone->flags & LINUX_CLONE_FS) != 0) {
+		parent->fs->references++;
+		child->fs = parent->fs;
+	} else {
+		child->fs = fs_context_copy(parent->fs);
+	}
+	return child->files != NULL && child->fs != NULL ? 0 : -LINUX_ENOMEM;
+}
+
+/* The child's memory and its place in it. */
+static int make_memory(const struct clone *clone, struct process *child, uint32_t *out_slot)
+{
+	const struct thread *caller = clone->request->thread;
+	struct mm *mm = caller->internal->mm;
+	int slot;
+
+	if ((clone->flags & LINUX_CLONE_VM) == 0) {
+		*out_slot = caller->internal->slot;
+		child->internal->mm = mm_fork(mm, *out_slot);
+		return child->internal->mm != NULL ? 0 : -LINUX_ENOMEM;
+	}
+	slot = mm_slot_allocate(mm);
+	if (slot < 0) {
+		return slot;
+	}
+	*out_slot = (uint32_t)slot;
+	child->internal->mm = mm;
+	mm_ref(mm);
+	return 0;
+}
+
+static int make_process_page(const struct clone *clone, struct process *child, uint32_t slot)
+{
+	const struct posix_process_page *from = clone->request->process->internal->page;
+	struct process_page_holder holder;
+	int error = process_page_create(child->internal->mm, slot, &holder);
+
+	if (error == 0) {
+		*holder.page = *from;
+		atomic_store_explicit(&holder.page->lock, 0, memory_order_relaxed);
+		process_page_adopt(child, &holder);
+	}
+	return error;
+}
+
+/* A forked child goes on below the processor state that its parent saved on the stack both have. */
+static uint64_t start_stack_of(const struct clone *clone, uint32_t slot)
+{
+	uint64_t low = slot_address(slot) + POSIX_SLOT_STACK_LOW, top = slot_address(slot) + POSIX_SLOT_STACK_TOP;
+	uint64_t sp = align_down(clone->fpu, 64);
+
+	if ((clone->flags & LINUX_CLONE_VM) != 0 || sp < low + HEL_PAGE_SIZE || sp >= top) {
+		return 0;
+	}
+	return sp;
+}
+
+static int make_child(const struct clone *clone, struct process *child, struct thread **out_thread)
+{
+	uint32_t slot = 0;
+	int error = share_or_copy_files(clone, child);
+
+	if (error == 0) {
+		error = make_memory(clone, child, &slot);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = make_process_page(clone, child, slot);
+	if (error == 0) {
+		error = thread_create(&(struct thread_options){
+			.process = child,
+			.mm = child->internal->mm,
+			.slot = slot,
+			.tid = child->pid,
+			.universe = child->internal->universe,
+			.has_stack = (clone->flags & LINUX_CLONE_VM) == 0,
+			.process_page = child->internal->page_address,
+			.start_stack = start_stack_of(clone, slot),
+		}, out_thread);
+	}
+	if (error != 0 && (clone->flags & LINUX_CLONE_VM) != 0) {
+		mm_slot_release(child->internal->mm, slot, false);
+	}
+	return error;
+}
+
+static int64_t clone_process(const struct clone *clone)
+{
+	struct process *caller = clone->request->process;
+	struct process *parent = (clone->flags & LINUX_CLONE_PARENT) != 0 && caller->parent != NULL ? caller->parent
+		: caller;
+	struct process *child;
+	struct thread *thread;
+	int error = process_create(caller, NULL, &child);
+
+	if (error != 0) {
+		return error;
+	}
+	error = make_child(clone, child, &thread);
+	if (error != 0) {
+		process_discard(child);
+		return error;
+	}
+	child->internal->exit_signal = (int)(clone->flags & LINUX_CSIGNAL);
+	child->internal->is_vforked = (clone->flags & LINUX_CLONE_VFORK) != 0;
+	process_attach(child, parent, caller->group);
+	process_publish(child);
+	fill_thread_page(clone, thread);
+	write_tids(clone, thread);
+	thread_start(thread);
+	return child->pid;
+}
+
+/* The parent of a vforked child sleeps until the child has its own memory; only death ends that. */
+static int64_t wait_for_vfork(struct request *request, uint32_t pid)
+{
+	struct process *child = process_find(pid);
+
+	request->state[0] = pid;
+	request_park_as_killable(request);
+	if (request_wait_on(request, &child->internal->vfork_wait) != 0) {
+		return pid;
+	}
+	process_check_stopped(request->process);
+	return REQUEST_PARK;
+}
+
+int64_t posix_clone(struct request *request)
+{
+	size_t size;
+	struct clone clone = {
+		.request = request,
+		.flags = request->args[0],
+		.parent_tid = request->args[2],
+		.child_tid = request->args[3],
+		.tls = request->args[4],
+		.fpu = request->args[5],
+		.registers = request_in(request, 0, &size),
+	};
+	int64_t result;
+
+	if (!request->is_first_attempt) {
+		return (int64_t)request->state[0];
+	}
+	if (size != sizeof(*clone.registers)) {
+		return -LINUX_EINVAL;
+	}
+	result = check_flags(clone.flags);
+	if (result == 0) {
+		result = check_limits(request->process);
+	}
+	if (result != 0) {
+		return result;
+	}
+	if ((clone.flags & LINUX_CLONE_THREAD) != 0) {
+		return clone_thread(&clone);
+	}
+	result = clone_process(&clone);
+	return result > 0 && (clone.flags & LINUX_CLONE_VFORK) != 0 ? wait_for_vfork(request, (uint32_t)result)
+		: result;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading ELF files into an address space.
+ *
+ * Pages that nobody may write are the file's own pages, shared by all processes; they are mapped through a descriptor
+ * without the right to write, so no mprotect makes them writable. Writable ones are a private copy-on-write view of the file,
+ * zeroed from the end of the file's bytes to the end of the page; what is beyond is fresh memory.
+ */
+#include <abi/linux/fcntl.h>
+#include <base/errors.h>
+#include <base/string.h>
+#include <posix/server/process/exec.h>
+#include <posix/server/vfs/dentry.h>
+
+constexpr uint32_t CONTENTS_RIGHTS = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+
+static int64_t check_executable(const struct process *process, struct inode *inode)
+{
+	struct inode_stat stat;
+
+	inode_get_stat(inode, &stat);
+	if (!linux_is_type(stat.mode, LINUX_S_IFREG)) {
+		return -LINUX_EACCES;
+	}
+	return inode_permission(&process->credentials, inode, LINUX_X_OK);
+}
+
+static int64_t read_head(struct exec_image *image)
+{
+	hel_handle memory;
+	int64_t result = inode_contents(image->inode, &memory, &image->file_size);
+
+	if (result < 0) {
+		return result;
+	}
+	image->head_size = min_size(image->file_size, EXEC_HEAD_SIZE);
+	result = inode_read(image->inode, image->head, image->head_size, 0);
+	if (result < 0) {
+		return result;
+	}
+	image->head_size = (size_t)result;
+	if (image->file_size == 0) {
+		return 0;	/* ENOEXEC follows */
+	}
+	return linux_errno_of(hel_transfer(HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
+}
+
+int64_t exec_image_open(struct process *process, int dirfd, const char *path, struct exec_image *out_image)
+{
+	int64_t result;
+
+	out_image->memory = HEL_NULL;
+	out_image->path.dentry = NULL;
+	out_image->path.mount = NULL;
+	out_image->base = 0;
+	result = vfs_lookup(process, dirfd, path, VFS_FOLLOW, &out_image->path);
+	if (result < 0) {
+		return result;
+	}
+	out_image->inode = out_image->path.dentry->inode;
+	result = check_executable(process, out_image->inode);
+	if (result == 0) {
+		result = read_head(out_image);
+	}
+	if (result < 0) {
+		exec_image_close(out_image);
+	}
+	return result;
+}
+
+void exec_image_close(struct exec_image *image)
+{
+	if (image->memory != HEL_NULL) {
+		hel_close(HEL_THIS, image->memory);
+		image->memory = HEL_NULL;
+	}
+	if (image->path.dentry != NULL) {
+		path_unref(&image->path);
+		image->path.dentry = NULL;
+	}
+}
+
+int exec_image_parse(struct exec_image *image)
+{
+	const struct elf_options options = {
+		.machine = ELF_MACHINE_NATIVE,
+		.file_size = image->file_size,
+		.vaddr_start = 0,
+		.vaddr_end = POSIX_SHIM_REGION,
+	};
+
+	return elf_parse_with(image->head, image->head_size, &options, &image->elf) == 0 ? 0 : -LINUX_ENOEXEC;
+}
+
+static uint32_t map_flags_of(uint32_t elf_flags)
+{
+	uint32_t flags = 0;
+
+	/* On x86 what can be written or executed can be read. */
+	if ((elf_flags & (ELF_FLAG_READ | ELF_FLAG_WRITE | ELF_FLAG_EXECUTE)) != 0) {
+		flags |= HEL_MAP_READ;
+	}
+	if ((elf_flags & ELF_FLAG_WRITE) != 0) {
+		flags |= HEL_MAP_WRITE;
+	}
+	if ((elf_flags & ELF_FLAG_EXECUTE) != 0) {
+		flags |= HEL_MAP_EXECUTE;
+	}
+	return flags;
+}
+
+/* A private view of [offset, offset + size) of the file, zero from @zero_from on. */
+static int map_private(struct exec_image *image, struct mm *mm, const struct elf_segment *segment, uint64_t address,
+	uint64_t size)
+{
+	static const uint8_t zeros[HEL_PAGE_SIZE];
+	uint64_t offset = align_down(segment->offset, HEL_PAGE_SIZE);
+	uint64_t file_end = segment->offset - offset + segment->file_size;
+	hel_handle view;
+	int error = hel_memory_copy_on_write(image->memory, offset, size, &view);
+
+	if (error != 0) {
+		return error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_ENOEXEC;
+	}
+	if (size > file_end) {
+		error = linux_errno_of(hel_memory_write(view, file_end, zeros, size - file_end));
+	}
+	if (error == 0) {
+		error = mm_map(mm, view, 0, address, size, map_flags_of(segment->flags) | HEL_MAP_FORK_COPY);
+	}
+	hel_close(HEL_THIS, view);
+	return error;
+}
+
+static int load_segment(struct exec_image *image, struct mm *mm, const struct elf_segment *segment)
+{
+	uint64_t vaddr = image->base + segment->vaddr;
+	uint64_t start = align_down(vaddr, HEL_PAGE_SIZE);
+	uint64_t file_end = segment->file_size != 0 ? align_up(vaddr + segment->file_size, HEL_PAGE_SIZE) : start;
+	uint64_t end = align_up(vaddr + segment->memory_size, HEL_PAGE_SIZE);
+	uint32_t flags = map_flags_of(segment->flags);
+	bool is_private = (segment->flags & ELF_FLAG_WRITE) != 0 || segment->memory_size > segment->file_size;
+	int error = 0;
+
+	if (file_end > start && is_private) {
+		error = map_private(image, mm, segment, start, file_end - start);
+	} else if (file_end > start) {
+		error = mm_map(mm, image->memory, align_down(segment->offset, HEL_PAGE_SIZE), start,
+			file_end - start, flags);
+	}
+	if (error == 0 && end > file_end) {
+		error = mm_map(mm, HEL_NULL, 0, file_end, end - file_end, flags | HEL_MAP_FORK_COPY);
+	}
+	return error;
+}
+
+static void note_areas(const struct exec_image *image, struct mm *mm)
+{
+	for (size_t i = 0; i < image->elf.n_segments; i++) {
+		const struct elf_segment *segment = &image->elf.segments[i];
+		uint64_t start = image->base + segment->vaddr;
+
+		if ((segment->flags & ELF_FLAG_EXECUTE) != 0 && mm->code_start == 0) {
+			mm->code_start = start;
+			mm->code_end = start + segment->file_size;
+		}
+		if ((segment->flags & ELF_FLAG_WRITE) != 0 && mm->data_start == 0) {
+			mm->data_start = start;
+			mm->data_end = start + segment->file_size;
+		}
+	}
+}
+
+int exec_image_load(struct exec_image *image, struct mm *mm)
+{
+	for (size_t i = 0; i < image->elf.n_segments; i++) {
+		int error = load_segment(image, mm, &image->elf.segments[i]);
+
+		if (error != 0) {
+			return error == -LINUX_ENOMEM ? error : -LINUX_ENOEXEC;
+		}
+	}
+	note_areas(image, mm);
+	return 0;
+}

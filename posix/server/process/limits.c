@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* prlimit64, priorities and processor affinity. */
+#include <abi/linux/resource.h>
+#include <abi/linux/sched.h>
+#include <base/string.h>
+#include <helix/start.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/process-internal.h>
+
+constexpr uint64_t NOFILE_MAX = 1048576;
+constexpr int NICE_MIN = -20, NICE_MAX = 19;
+
+/* The target of a call that takes a pid, 0 being the caller; NULL: none. */
+static struct process *find_target(struct request *request, uint32_t pid)
+{
+	struct process *process = pid == 0 ? request->process : process_find(pid);
+
+	if (process == NULL) {
+		struct thread *thread = thread_find(pid);
+
+		process = thread != NULL ? thread->process : NULL;
+	}
+	return process;
+}
+
+static bool may_change(const struct process *caller, const struct process *target)
+{
+	return caller == target || process_is_privileged(caller) ||
+		(caller->credentials.uid == target->credentials.uid &&
+			caller->credentials.uid == target->credentials.euid);
+}
+
+static int64_t set_limit(struct process *caller, struct process *target, uint32_t which,
+	const struct linux_rlimit64 *limit)
+{
+	uint64_t *now = target->limits[which];
+
+	if (limit->current > limit->maximum) {
+		return -LINUX_EINVAL;
+	}
+	if (limit->maximum > now[1] && !process_is_privileged(caller)) {
+		return -LINUX_EPERM;
+	}
+	if (which == LIMIT_NOFILE && limit->maximum > NOFILE_MAX) {
+		return -LINUX_EPERM;
+	}
+	now[0] = limit->current;
+	now[1] = limit->maximum;
+	process_publish(target);
+	return 0;
+}
+
+int64_t posix_prlimit64(struct request *request)
+{
+	struct process *target = find_target(request, (uint32_t)request->args[0]);
+	uint32_t which = (uint32_t)request->args[1];
+	const struct linux_rlimit64 *new = request_in(request, 2, NULL);
+	struct linux_rlimit64 *old = request_out(request, 3, NULL);
+
+	if (which >= LIMIT_COUNT) {
+		return -LINUX_EINVAL;
+	}
+	if (target == NULL) {
+		return -LINUX_ESRCH;
+	}
+	if (!may_change(request->process, target)) {
+		return -LINUX_EPERM;
+	}
+	if (old != NULL) {
+		*old = (struct linux_rlimit64){ target->limits[which][0], target->limits[which][1] };
+	}
+	return new != NULL ? set_limit(request->process, target, which, new) : 0;
+}
+
+/* ---- priorities --------------------------------------------------------------------------------------------- */
+
+static bool is_meant(const struct request *request, const struct process *process)
+{
+	uint32_t which = (uint32_t)request->args[0], who = (uint32_t)request->args[1];
+	const struct process *caller = request->process;
+
+	switch (which) {
+	case LINUX_PRIO_PROCESS:
+		return process->pid == (who != 0 ? who : caller->pid);
+	case LINUX_PRIO_PGRP:
+		return process->group != NULL && process->group->pgid == (who != 0 ? who : caller->group->pgid);
+	default:
+		return process->credentials.uid == (who != 0 ? who : caller->credentials.uid);
+	}
+}
+
+int64_t posix_getpriority(struct request *request)
+{
+	int64_t result = -LINUX_ESRCH;
+
+	if ((uint32_t)request->args[0] > LINUX_PRIO_USER) {
+		return -LINUX_EINVAL;
+	}
+	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+		/* The raw call answers 20 - nice, so that it is never negative. */
+		if (is_meant(request, process) && 20 - process->internal->nice > result) {
+			result = 20 - process->internal->nice;
+		}
+	}
+	return result;
+}
+
+static int64_t set_nice(struct process *caller, struct process *target, int nice)
+{
+	if (!process_is_privileged(caller)) {
+		if (caller->credentials.euid != target->credentials.uid &&
+				caller->credentials.euid != target->credentials.euid) {
+			return -LINUX_EPERM;
+		}
+		if (nice < target->internal->nice) {
+			return -LINUX_EACCES;
+		}
+	}
+	target->internal->nice = nice;
+	LIST_FOR_EACH(thread, &target->threads, struct thread, process_node) {
+		hel_thread_set_priority(thread->internal->thread, -nice);
+	}
+	return 0;
+}
+
+int64_t posix_setpriority(struct request *request)
+{
+	int nice = (int)request->args[2];
+	int64_t result = -LINUX_ESRCH;
+
+	if ((uint32_t)request->args[0] > LINUX_PRIO_USER) {
+		return -LINUX_EINVAL;
+	}
+	nice = nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
+	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+		if (is_meant(request, process)) {
+			int64_t one = set_nice(request->process, process, nice);
+
+			result = one != 0 || result == -LINUX_ESRCH ? one : result;
+		}
+	}
+	return result;
+}
+
+/* ---- affinity ------------------------------------------------------------------------------------------------ */
+
+static uint64_t online_mask(void)
+{
+	uint32_t n_cpus = helix_start()->n_cpus;
+
+	return n_cpus >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n_cpus) - 1;
+}
+
+int64_t posix_sched_getaffinity(struct request *request)
+{
+	struct process *target = find_target(request, (uint32_t)request->args[0]);
+	uint64_t mask, size = request->args[1];
+	void *out;
+
+	if (size < sizeof(mask) || size % sizeof(mask) != 0) {
+		return -LINUX_EINVAL;
+	}
+	if (target == NULL) {
+		return -LINUX_ESRCH;
+	}
+	out = request_out(request, 2, NULL);
+	if (out == NULL) {
+		return -LINUX_EFAULT;
+	}
+	mask = target->internal->affinity & online_mask();
+	memcpy(out, &mask, sizeof(mask));
+	request_set_out_size(request, sizeof(mask));
+	return sizeof(mask);
+}
+
+int64_t posix_sched_setaffinity(struct request *request)
+{
+	struct process *target = find_target(request, (uint32_t)request->args[0]);
+	uint64_t mask = 0;
+	size_t size;
+	const void *in = request_in(request, 2, &size);
+
+	if (target == NULL) {
+		return -LINUX_ESRCH;
+	}
+	if (!may_change(request->process, target)) {
+		return -LINUX_EPERM;
+	}
+	if (in == NULL) {
+		return -LINUX_EFAULT;
+	}
+	memcpy(&mask, in, min_size(size, sizeof(mask)));
+	mask &= online_mask();
+	if (mask == 0) {
+		return -LINUX_EINVAL;
+	}
+	target->internal->affinity = mask;
+	LIST_FOR_EACH(thread, &target->threads, struct thread, process_node) {
+		hel_thread_set_affinity(thread->internal->thread, mask);
+	}
+	return 0;
+}

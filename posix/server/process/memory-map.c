@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapping files: the only part of mmap that needs posix, because only posix has the file's memory.
+ *
+ * Shared mappings are the file's own pages, through a descriptor that allows writing only if the file is open for it.
+ * Private ones are a copy-on-write view, which may be written whatever the file allows.
+ */
+#include <abi/linux/fcntl.h>
+#include <abi/linux/mman.h>
+#include <base/errors.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/process-internal.h>
+
+struct file_mapping {
+	uint64_t offset, size, address;
+	uint32_t prot, flags;
+	bool is_shared;
+};
+
+static int64_t check_access(const struct file *file, const struct file_mapping *mapping)
+{
+	uint32_t mode = file->flags & LINUX_O_ACCMODE;
+
+	if ((file->flags & LINUX_O_PATH) != 0) {
+		return -LINUX_EBADF;
+	}
+	if (mode == LINUX_O_WRONLY) {
+		return -LINUX_EACCES;
+	}
+	if (mapping->is_shared && (mapping->prot & LINUX_PROT_WRITE) != 0 &&
+			(mode != LINUX_O_RDWR || (file->flags & LINUX_O_APPEND) != 0)) {
+		return -LINUX_EACCES;
+	}
+	return 0;
+}
+
+/* A descriptor of ours for what is to be mapped, and the offset in it. */
+static int make_view(const struct file *file, const struct file_mapping *mapping, uint64_t size, hel_handle memory,
+	hel_handle *out_view, uint64_t *out_offset)
+{
+	uint32_t rights = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+
+	if (!mapping->is_shared) {
+		*out_offset = 0;
+		return hel_memory_copy_on_write(memory, mapping->offset, size, out_view);
+	}
+	if ((file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR) {
+		rights |= HEL_RIGHT_WRITE;
+	}
+	*out_offset = mapping->offset;
+	return hel_transfer(HEL_THIS, memory, HEL_THIS, rights, out_view);
+}
+
+static uint32_t map_flags_of(const struct file_mapping *mapping)
+{
+	uint32_t flags = mapping->is_shared ? HEL_MAP_FORK_SHARE : HEL_MAP_FORK_COPY;
+
+	if ((mapping->prot & (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)) != 0) {
+		flags |= HEL_MAP_READ;
+	}
+	if ((mapping->prot & LINUX_PROT_WRITE) != 0) {
+		flags |= HEL_MAP_WRITE;
+	}
+	if ((mapping->prot & LINUX_PROT_EXEC) != 0) {
+		flags |= HEL_MAP_EXECUTE;
+	}
+	if ((mapping->flags & LINUX_MAP_FIXED_NOREPLACE) != 0) {
+		flags |= HEL_MAP_FIXED_NOREPLACE;
+	} else if ((mapping->flags & LINUX_MAP_FIXED) != 0) {
+		flags |= HEL_MAP_FIXED;
+	}
+	return flags;
+}
+
+static bool is_user_range(uint64_t address, uint64_t size)
+{
+	return size <= POSIX_SHIM_REGION && address <= POSIX_SHIM_REGION - size;
+}
+
+static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, hel_handle view, uint64_t offset,
+	uint64_t size, uint32_t flags)
+{
+	struct hel_map_args args = {
+		.space = mm->space,
+		.memory = view,
+		.address = mapping->address,
+		.size_bytes = size,
+		.offset = offset,
+		.flags = flags,
+		.limit_low = mm->mmap_low,
+		.limit_high = mm->mmap_high,
+	};
+	uint64_t address;
+	int error = hel_space_map(&args, &address);
+
+	return error != 0 ? linux_errno_of(error) : (int64_t)address;
+}
+
+/*
+ * What lies beyond the memory's last page cannot be mapped. Linux raises SIGBUS there; here the range is reserved,
+ * so that access is a SIGSEGV, and counted.
+ */
+static int64_t map_partly(const struct mm *mm, struct file_mapping *mapping, hel_handle view, uint64_t offset,
+	uint64_t size)
+{
+	uint32_t flags = map_flags_of(mapping);
+	int64_t address = map_at(mm, mapping, HEL_NULL, 0, mapping->size,
+		(flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) | HEL_MAP_GUARD | HEL_MAP_FORK_COPY);
+
+	unimplemented_count(0xffff0000u | 9);
+	if (address < 0) {
+		return address;
+	}
+	mapping->address = (uint64_t)address;
+	return map_at(mm, mapping, view, offset, size, (flags & ~(uint32_t)HEL_MAP_FIXED_NOREPLACE) | HEL_MAP_FIXED);
+}
+
+static int64_t decode(const struct request *request, struct file_mapping *out_mapping)
+{
+	struct file_mapping mapping = {
+		.offset = request->args[1],
+		.size = align_up(request->args[2], HEL_PAGE_SIZE),
+		.prot = (uint32_t)request->args[3],
+		.flags = (uint32_t)request->args[4],
+		.address = request->args[5],
+	};
+	uint32_t type = mapping.flags & LINUX_MAP_TYPE;
+
+	if (mapping.size == 0 || !is_aligned(mapping.offset, HEL_PAGE_SIZE) ||
+			(type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE && type != LINUX_MAP_SHARED_VALIDATE)) {
+		return -LINUX_EINVAL;
+	}
+	if (mapping.offset + mapping.size < mapping.offset) {
+		return -LINUX_EOVERFLOW;
+	}
+	if ((mapping.flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) != 0) {
+		if (!is_aligned(mapping.address, HEL_PAGE_SIZE) || !is_user_range(mapping.address, mapping.size)) {
+			return -LINUX_ENOMEM;
+		}
+	} else if (!is_user_range(mapping.address, mapping.size)) {
+		mapping.address = 0;
+	}
+	mapping.address = align_down(mapping.address, HEL_PAGE_SIZE);
+	mapping.is_shared = type != LINUX_MAP_PRIVATE;
+	*out_mapping = mapping;
+	return 0;
+}
+
+int64_t posix_mmap_file(struct request *request)
+{
+	struct file *file = fd_table_get(request->process->files, (int)request->args[0]);
+	struct file_mapping mapping;
+	struct hel_memory_info info;
+	hel_handle memory, view;
+	const struct mm *mm = request->thread->internal->mm;
+	uint64_t offset, mapped_size;
+	int64_t result = decode(request, &mapping);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (result == 0) {
+		result = check_access(file, &mapping);
+	}
+	if (result == 0) {
+		result = file->ops->map(file, &memory);
+	}
+	if (result < 0) {
+		return result;
+	}
+	if (hel_memory_info(memory, &info) != 0 || mapping.offset >= info.size_bytes) {
+		unimplemented_count(0xffff0000u | 9);
+		return -LINUX_ENXIO;
+	}
+	mapped_size = min_u64(mapping.size, info.size_bytes - mapping.offset);
+	if (make_view(file, &mapping, mapped_size, memory, &view, &offset) != 0) {
+		return -LINUX_ENOMEM;
+	}
+	if (mapped_size == mapping.size) {
+		result = map_at(mm, &mapping, view, offset, mapped_size, map_flags_of(&mapping));
+	} else {
+		result = map_partly(mm, &mapping, view, offset, mapped_size);
+	}
+	hel_close(HEL_THIS, view);
+	return result;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* prctl: small settings of a process, one row per option. */
+#include <abi/linux/prctl.h>
+#include <base/string.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/signal/signal.h>
+
+static int64_t set_name(struct request *request)
+{
+	size_t size;
+	const char *name = request_in(request, 0, &size);
+	char *comm = request->process->comm;
+
+	if (name == NULL || size != sizeof(request->process->comm)) {
+		return -LINUX_EFAULT;
+	}
+	memcpy(comm, name, size);
+	comm[size - 1] = '\0';
+	return 0;
+}
+
+static int64_t get_name(struct request *request)
+{
+	memcpy(request_out(request, 0, NULL), request->process->comm, sizeof(request->process->comm));
+	return 0;
+}
+
+static int64_t set_parent_death_signal(struct request *request)
+{
+	if (request->args[1] > LINUX_NSIG) {
+		return -LINUX_EINVAL;
+	}
+	request->process->internal->parent_death_signal = (int)request->args[1];
+	return 0;
+}
+
+static int64_t get_dumpable(struct request *request)
+{
+	return request->process->internal->is_dumpable;
+}
+
+static int64_t set_dumpable(struct request *request)
+{
+	if (request->args[1] > 1) {
+		return -LINUX_EINVAL;
+	}
+	request->process->internal->is_dumpable = request->args[1] != 0;
+	return 0;
+}
+
+static int64_t get_keepcaps(struct request *request)
+{
+	return request->process->internal->keeps_capabilities;
+}
+
+static int64_t set_keepcaps(struct request *request)
+{
+	if (request->args[1] > 1) {
+		return -LINUX_EINVAL;
+	}
+	request->process->internal->keeps_capabilities = request->args[1] != 0;
+	return 0;
+}
+
+static int64_t set_subreaper(struct request *request)
+{
+	request->process->internal->is_subreaper = request->args[1] != 0;
+	return 0;
+}
+
+static int64_t set_no_new_privileges(struct request *request)
+{
+	if (request->args[1] != 1) {
+		return -LINUX_EINVAL;
+	}
+	request->process->internal->has_no_new_privileges = true;
+	return 0;
+}
+
+static int64_t get_no_new_privileges(struct request *request)
+{
+	return request->process->internal->has_no_new_privileges;
+}
+
+/* Nothing has been dropped, as nothing can be. */
+static int64_t read_bounding_set(struct request *request)
+{
+	return request->args[1] <= LINUX_CAP_LAST ? 1 : -LINUX_EINVAL;
+}
+
+static int64_t get_timer_slack(struct request *request)
+{
+	(void)request;
+	return 50000;
+}
+
+static int64_t succeed(struct request *request)
+{
+	(void)request;
+	return 0;
+}
+
+static const struct {
+	uint32_t option;
+	int64_t (*act)(struct request *request);
+} options[] = {
+	{ LINUX_PR_SET_NAME, set_name },
+	{ LINUX_PR_GET_NAME, get_name },
+	{ LINUX_PR_SET_PDEATHSIG, set_parent_death_signal },
+	{ LINUX_PR_GET_DUMPABLE, get_dumpable },
+	{ LINUX_PR_SET_DUMPABLE, set_dumpable },
+	{ LINUX_PR_GET_KEEPCAPS, get_keepcaps },
+	{ LINUX_PR_SET_KEEPCAPS, set_keepcaps },
+	{ LINUX_PR_SET_CHILD_SUBREAPER, set_subreaper },
+	{ LINUX_PR_SET_NO_NEW_PRIVS, set_no_new_privileges },
+	{ LINUX_PR_GET_NO_NEW_PRIVS, get_no_new_privileges },
+	{ LINUX_PR_CAPBSET_READ, read_bounding_set },
+	{ LINUX_PR_GET_TIMERSLACK, get_timer_slack },
+	{ LINUX_PR_SET_TIMERSLACK, succeed },
+	{ LINUX_PR_GET_SECCOMP, succeed },
+	{ LINUX_PR_GET_SECUREBITS, succeed },
+};
+
+int64_t posix_prctl(struct request *request)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].option == (uint32_t)request->args[0]) {
+			return options[i].act(request);
+		}
+	}
+	unimplemented_count(0xffff0000u | ((uint32_t)request->args[0] & 0xff) | 0x9d00);
+	return -LINUX_EINVAL;
+}

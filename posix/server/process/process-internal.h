@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes and threads as their own parts (process/, signal/, time/, request dispatch) see them.
+ *
+ * Life of a process:
+ *
+ *      RUNNING -- process_exit() --> EXITING -- last thread gone --> ZOMBIE -- reaped --> freed
+ *
+ * and of a thread:
+ *
+ *      created -- thread_start() --> alive -- thread_kill() or its own end --> dying
+ *              -- terminated as observed, no operation pending --> gone, freed
+ *
+ * EXITING: every thread is dying, no request of it is served; memory and descriptors go when the last thread is gone,
+ * because until then it may run. A ZOMBIE holds its number, status and times.  exec replaces the calling thread: the new one has
+ * the same tid, the old one dies on its own (is_replaced) with the old address space.
+ *
+ * References: a process and each of its threads hold one on their mm. Everything belongs to the one loop.
+ */
+#ifndef POSIX_PROCESS_INTERNAL_H
+#define POSIX_PROCESS_INTERNAL_H
+
+#include <async/timer.h>
+#include <base/bitmap.h>
+#include <helix/await.h>
+#include <helix/exchange.h>
+#include <posix/server/process/process.h>
+#include <posix/server/request-internal.h>
+#include <posix/server/vfs/vfs.h>
+
+constexpr uint32_t PID_MAX = 32768;		/* numbers are below */
+constexpr uint32_t MM_SLOTS_MAX = 4096;		/* threads in one address space */
+constexpr uint32_t SIGNAL_QUEUE_MAX = 1024;	/* queued signals of one process or thread */
+constexpr uint32_t LANE_REPLY_ACTIONS_MAX = 2;
+
+/* ---- address spaces --------------------------------------------------------------------------------- */
+
+struct mm {
+	uint32_t references;
+	hel_handle space;
+	uint64_t slots[BITMAP_WORDS(MM_SLOTS_MAX)];
+	/* the program, for /proc; addresses are those exec chose */
+	struct path exe;			/* referenced; dentry NULL: none */
+	uint64_t code_start, code_end, data_start, data_end;
+	uint64_t brk_start, brk_limit, stack_low, stack_top, stack_pointer;
+	uint64_t arguments_start, arguments_end, environment_start, environment_end;
+	uint64_t mmap_low, mmap_high;
+	uint64_t auxv_address, auxv_size;
+};
+
+/* ---- signals ------------------------------------------------------------------------------------------ */
+
+struct pending_signal {
+	struct list_node node;
+	struct signal_info info;
+};
+
+struct signal_pending {
+	uint64_t set;		/* signal n is bit n - 1 */
+	struct list queue;	/* struct pending_signal; a bit without an entry has no information */
+	uint32_t n_queued;
+};
+
+/* ---- a thread's conversation (lane.c) -------------------------------------------------------------------- */
+
+struct lane {
+	hel_handle handle;
+	struct helix_exchange receive;	/* [reply,] then the next request's header */
+	struct helix_exchange reply;	/* a reply whose memory must be given back soon, or a long payload */
+	uint8_t n_reply_actions;	/* of `receive`, before the request */
+	bool is_receiving, is_replying;
+	bool has_received;		/* `receive` is finished, but `reply` is not yet */
+	bool is_closed;
+	struct posix_request header;	/* whose long payload is under way */
+	struct posix_reply reply_header;
+	struct hel_sg segments[2];
+};
+
+/* ---- threads ---------------------------------------------------------------------------------------------- */
+
+struct thread_internal {
+	struct mm *mm;			/* referenced */
+	uint32_t slot;
+	hel_handle thread;
+	hel_handle page_memory;
+	struct posix_thread_page *page;	/* the process writes it, too */
+	hel_handle universe;		/* of the process, borrowed */
+	hel_handle remote_queue, remote_lane;	/* in that universe */
+	struct helix_observe_op observe;
+	struct lane lane;
+	struct request request;
+	struct request_internal request_internal;
+	struct signal_pending pending;
+	uint64_t start_ns;
+	bool is_started, is_dying, is_terminated;
+	bool is_replaced;		/* by exec: no longer counted among the process' threads */
+	bool is_held;			/* stopped: its POSIX_SIGNAL_TAKE is parked */
+};
+
+/* ---- processes ------------------------------------------------------------------------------------------------ */
+
+enum process_state : uint8_t { PROCESS_RUNNING, PROCESS_EXITING, PROCESS_ZOMBIE };
+
+struct usage {
+	uint64_t user_ns, kernel_ns, n_faults, n_switches;
+};
+
+struct interval_timer {		/* ITIMER_REAL, alarm */
+	struct timer timer;
+	struct process *process;
+	uint64_t interval_ns;
+};
+
+struct process_internal {
+	struct list_node all_node;	/* on the list of all processes, by pid */
+	struct list children;
+	struct list_node sibling_node;
+	enum process_state state;
+	uint32_t status;		/* as of wait: valid when EXITING or ZOMBIE */
+	int exit_signal;
+	struct mm *mm;			/* referenced; NULL: zombie */
+	hel_handle universe;
+	hel_handle page_memory;
+	struct posix_process_page *page;	/* the process writes it, too */
+	uint64_t page_address;		/* in the process */
+	uint32_t page_slot;
+	uint32_t n_threads;		/* that are not gone; dying ones of an exec are not counted */
+	struct wait_queue child_wait;	/* something happened to a child */
+	struct wait_queue signal_wait;	/* a signal was queued */
+	struct wait_queue continue_wait;/* stopped threads wait for SIGCONT */
+	struct signal_pending pending;
+	struct usage dead_threads, dead_children;
+	uint64_t start_ns;
+	struct wait_queue vfork_wait;	/* the parent's thread, until exec or exit */
+	bool is_vforked;		/* uses the parent's memory while the parent waits */
+
+	/* job control; see signal/stop.c */
+	bool is_stopping;		/* every thread is to be held */
+	bool is_stopped;		/* every thread is held, the parent was told */
+	int stop_signal;
+	bool has_stop_news, has_continue_news;	/* for wait */
+
+	struct interval_timer alarm;
+	struct list timers;		/* struct posix_timer, time/posix-timer.c */
+	uint32_t next_timer_id;
+
+	int nice;
+	uint64_t affinity;
+	int parent_death_signal;
+	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;
+	bool has_executed;
+	bool shares_files;		/* CLONE_FILES, by whichever side */
+};
+
+/* ---- pid.c ---------------------------------------------------------------------------------------------------- */
+
+/** pid_allocate() - a number that no thread, process, group or session has; 0 if all are taken */
+uint32_t pid_allocate(void);
+void pid_set_thread(uint32_t pid, struct thread *thread);
+void pid_set_process(uint32_t pid, struct process *process);
+void pid_set_group(uint32_t pid, struct process_group *group);
+void pid_set_session(uint32_t pid, struct session *session);
+struct thread *thread_find(uint32_t tid);
+struct session *session_find(uint32_t sid);
+uint32_t pid_last(void);
+
+/* ---- process.c -------------------------------------------------------------------------------------------------- */
+
+/**
+ * process_create() - a process without threads, a copy of @parent where Linux copies
+ * @parent: NULL for the first process, which then gets @fs_root
+ * @out_process: in no group and no one's child until process_attach()
+ *
+ * Return: 0, -LINUX_ENOMEM, -LINUX_EAGAIN.
+ */
+int process_create(struct process *parent, const struct path *fs_root, struct process **out_process);
+
+/** process_attach() - make @process visible: a child of @parent, a member of @group */
+void process_attach(struct process *process, struct process *parent, struct process_group *group);
+
+/** process_discard() - undo process_create() for a process that never ran */
+void process_discard(struct process *process);
+
+/** process_free() - the zombie was reaped */
+void process_free(struct process *process);
+
+struct process *process_of(const struct process_internal *internal);
+struct process *process_init(void);	/* pid 1, NULL before it exists */
+uint32_t process_count(void);
+uint32_t thread_count(void);
+void thread_count_add(int n);
+uint32_t thread_limit(void);
+/** process_count_of_user() - live threads whose real uid is @uid */
+uint32_t process_count_of_user(uint32_t uid);
+/** process_publish() - write identity and limits to the process page */
+void process_publish(struct process *process);
+
+static inline bool process_is_alive(const struct process *process)
+{
+	return process->internal->state == PROCESS_RUNNING;
+}
+
+static inline bool process_is_privileged(const struct process *process)
+{
+	return process->credentials.euid == 0;
+}
+
+/* ---- group.c ------------------------------------------------------------------------------------------------------ */
+
+struct process_group *process_group_create(uint32_t pgid, struct session *session);
+struct session *session_create(uint32_t sid);
+void process_group_unref(struct process_group *group);
+void process_group_join(struct process_group *group, struct process *process);
+void process_group_leave(struct process *process);
+/** process_group_check_orphans() - a parent's death or group change may orphan groups: SIGHUP, SIGCONT */
+void process_group_check_orphans(struct process *leaver);
+
+/* ---- thread.c ------------------------------------------------------------------------------------------------------ */
+
+struct thread_options {
+	struct process *process;
+	struct mm *mm;
+	uint32_t slot;
+	uint32_t tid;
+	hel_handle universe;	/* of the process */
+	bool has_stack;		/* the shim stack is there already (fork) */
+	uint64_t process_page;	/* its address in the process */
+	uint64_t start_stack;	/* 0: the top of the shim stack */
+};
+
+/** thread_create() - a thread that does not run yet, not on the process' list; -LINUX_ENOMEM */
+int thread_create(const struct thread_options *options, struct thread **out_thread);
+/** thread_start() - cannot fail; the thread joins its process */
+void thread_start(struct thread *thread);
+/** thread_discard() - undo thread_create() */
+void thread_discard(struct thread *thread);
+/** thread_kill() - end it, whatever it does; harmless when repeated */
+void thread_kill(struct thread *thread);
+/** thread_check_gone() - free a dying thread when nothing of it is pending any more */
+void thread_check_gone(struct thread *thread);
+/** thread_usage() - what it has used so far */
+void thread_usage(const struct thread *thread, struct usage *out_usage);
+void usage_add(struct usage *to, const struct usage *from);
+
+/* A process page that is not yet, or no longer, the one of its process. */
+struct process_page_holder {
+	hel_handle memory;
+	struct posix_process_page *page;
+	uint64_t address;
+	uint32_t slot;
+};
+/** process_page_create() - make a page and map it into @mm at its slot; -LINUX_ENOMEM */
+int process_page_create(struct mm *mm, uint32_t slot, struct process_page_holder *out_holder);
+/** process_page_adopt() - it is the process' page now, what that had is released */
+void process_page_adopt(struct process *process, struct process_page_holder *holder);
+/** process_page_discard() - undo process_page_create() but for the mapping in the mm */
+void process_page_discard(struct process_page_holder *holder);
+void process_page_release(struct process *process);
+/** process_usage() - all threads, living and dead */
+void process_usage(const struct process *process, struct usage *out_usage);
+
+static inline struct thread *process_first_thread(const struct process *process)
+{
+	return LIST_FIRST(&process->threads, struct thread, process_node);
+}
+
+/* ---- lane.c -------------------------------------------------------------------------------------------------------- */
+
+/** lane_open() - begin to serve the requests that arrive on thread's lane @handle, which is taken */
+void lane_open(struct thread *thread, hel_handle handle);
+/** lane_close() - no more; what is pending ends soon */
+void lane_close(struct thread *thread);
+static inline bool lane_is_idle(const struct lane *lane)
+{
+	return !lane->is_receiving && !lane->is_replying;
+}
+
+/* ---- address-space.c ------------------------------------------------------------------------------------------------ */
+
+int shim_load(const void *initrd, size_t initrd_size);
+const struct hel_bounce *shim_bounce(void);
+uint64_t shim_entry_child(void);
+uint64_t shim_vdso(void);	/* user address of the vDSO, 0: none */
+struct mm *mm_create(void);	/* with shim and clock page, NULL: no memory */
+/** mm_fork() - copy for fork: of the slots only @slot is left, without its pages and queue */
+struct mm *mm_fork(struct mm *mm, uint32_t slot);
+void mm_ref(struct mm *mm);
+void mm_unref(struct mm *mm);
+/** mm_slot_allocate() - a free slot, -LINUX_EAGAIN */
+int mm_slot_allocate(struct mm *mm);
+/** mm_slot_release() - unmap what the slot holds */
+void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page);
+/** mm_map() - map memory at a fixed place of the space; -LINUX_E... */
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size, uint32_t flags);
+
+static inline uint64_t slot_address(uint32_t slot)
+{
+	return POSIX_SLOTS + slot * POSIX_SLOT_SIZE;
+}
+
+/* ---- exit.c ---------------------------------------------------------------------------------------------------------- */
+
+/** process_exit() - begin the end of a process; @status as of wait; the first one counts */
+void process_exit(struct process *process, uint32_t status);
+/** process_thread_gone() - @thread, still linked, is about to be freed */
+void process_thread_gone(struct thread *thread);
+/** process_vfork_done() - the child no longer uses its parent's memory */
+void process_vfork_done(struct process *process);
+/** process_reap() - free a zombie, adding its times to the parent's */
+void process_reap(struct process *process);
+/** process_notify_parent() - SIGCHLD with @code, and wake those who wait */
+void process_notify_parent(struct process *process, int code, int status);
+
+/** system_init_died() - the first process is gone: nothing can go on (system.c) */
+void system_init_died(uint32_t status);
+
+/* ---- exec.c ------------------------------------------------------------------------------------------------------------ */
+
+struct exec_arguments {		/* strings one after the other, each with its NUL */
+	const char *strings;
+	size_t size;
+	uint32_t argc, envc;
+};
+
+/** process_exec_first() - make @process run @path as its first thread; for pid 1 */
+int64_t process_exec_first(struct process *process, const char *path, const struct exec_arguments *arguments);
+
+/* ---- arch ---------------------------------------------------------------------------------------------------------------- */
+
+struct processor_info {
+	uint64_t xsave_size, xsave_mask;
+	uint64_t hwcap, hwcap2;
+	uint64_t signal_stack_min;
+	char vendor[13];
+	char brand[49];
+	uint32_t family, model, stepping;
+};
+const struct processor_info *processor_info(void);
+/** processor_print() - /proc/cpuinfo; returns bytes */
+size_t processor_print(char *buffer, size_t size, uint32_t n_cpus);
+
+/* ---- errors --------------------------------------------------------------------------------------------------------------- */
+
+/** linux_errno_of() - a negative ERR_* as a negative LINUX_E* */
+int linux_errno_of(int error);
+
+#endif

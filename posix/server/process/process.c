@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes: creation, the tree, and what their pages tell the shim. */
+#include <base/assert.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <helix/start.h>
+#include <posix/server/signal/signal.h>
+#include <posix/server/time/time.h>
+
+/* One block per process. */
+struct process_block {
+	struct process process;
+	struct process_internal internal;
+};
+
+constexpr uint64_t MEMORY_PER_THREAD = KIB(160);	/* what a small process may cost in all */
+constexpr uint32_t THREADS_MIN = 64;
+
+static struct list processes = LIST_INIT(processes);
+static uint32_t n_processes, n_threads;
+
+struct process *process_of(const struct process_internal *internal)
+{
+	return &container_of(internal, struct process_block, internal)->process;
+}
+
+/* ---- counting ----------------------------------------------------------------------------------------------- */
+
+uint32_t process_count(void)
+{
+	return n_processes;
+}
+
+uint32_t thread_count(void)
+{
+	return n_threads;
+}
+
+void thread_count_add(int n)
+{
+	n_threads += (uint32_t)n;
+}
+
+uint32_t thread_limit(void)
+{
+	static uint32_t limit;
+	struct hel_kernel_stats stats;
+
+	if (limit == 0) {
+		uint64_t n = PID_MAX / 2;
+
+		if (kernel_stats_get(&stats) == 0) {
+			n = min_u64(n, stats.memory_total_bytes / MEMORY_PER_THREAD);
+		}
+		limit = (uint32_t)max_u64(n, THREADS_MIN);
+	}
+	return limit;
+}
+
+uint32_t process_count_of_user(uint32_t uid)
+{
+	uint32_t n = 0;
+
+	LIST_FOR_EACH(internal, &processes, struct process_internal, all_node) {
+		if (process_of(internal)->credentials.uid == uid) {
+			n += internal->n_threads;
+		}
+	}
+	return n;
+}
+
+/* ---- walking -------------------------------------------------------------------------------------------------- */
+
+struct process *process_first(void)
+{
+	struct process_internal *internal = LIST_FIRST(&processes, struct process_internal, all_node);
+
+	return internal != NULL ? process_of(internal) : NULL;
+}
+
+struct process *process_next(struct process *process)
+{
+	struct process_internal *internal = LIST_ENTRY(list_next(&processes, &process->internal->all_node),
+		struct process_internal, all_node);
+
+	return internal != NULL ? process_of(internal) : NULL;
+}
+
+struct process *process_init(void)
+{
+	return process_find(1);
+}
+
+/* The list is in order of numbers, which mostly rise. */
+static void insert_by_pid(struct process *process)
+{
+	struct list_node *position = &processes.head;
+
+	while (position->prev != &processes.head) {
+		struct process_internal *before =
+			container_of(position->prev, struct process_internal, all_node);
+
+		if (process_of(before)->pid < process->pid) {
+			break;
+		}
+		position = position->prev;
+	}
+	list_insert_before(position, &process->internal->all_node);
+}
+
+/* ---- creation ------------------------------------------------------------------------------------------------- */
+
+static void init_limits(struct process *process)
+{
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		process->limits[i][0] = ~(uint64_t)0;
+		process->limits[i][1] = ~(uint64_t)0;
+	}
+	process->limits[LIMIT_STACK][0] = MIB(8);
+	process->limits[LIMIT_CORE][0] = 0;
+	process->limits[LIMIT_NPROC][0] = process->limits[LIMIT_NPROC][1] = thread_limit() / 2;
+	process->limits[LIMIT_NOFILE][0] = 1024;
+	process->limits[LIMIT_NOFILE][1] = 1048576;
+	process->limits[LIMIT_MEMLOCK][0] = process->limits[LIMIT_MEMLOCK][1] = MIB(8);
+	process->limits[LIMIT_SIGPENDING][0] = process->limits[LIMIT_SIGPENDING][1] = SIGNAL_QUEUE_MAX;
+	process->limits[LIMIT_MSGQUEUE][0] = process->limits[LIMIT_MSGQUEUE][1] = 819200;
+	process->limits[LIMIT_NICE][0] = process->limits[LIMIT_NICE][1] = 0;
+	process->limits[LIMIT_RTPRIO][0] = process->limits[LIMIT_RTPRIO][1] = 0;
+}
+
+static void init_internal(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	list_init(&process->threads);
+	list_init(&internal->children);
+	wait_queue_init(&internal->child_wait);
+	wait_queue_init(&internal->signal_wait);
+	wait_queue_init(&internal->continue_wait);
+	wait_queue_init(&internal->vfork_wait);
+	signal_pending_init(&internal->pending);
+	list_init(&internal->timers);
+	list_node_init(&process->group_node);
+	list_node_init(&internal->sibling_node);
+	process_timers_init(process);
+	internal->start_ns = clock_monotonic_ns();
+	internal->exit_signal = LINUX_SIGCHLD;
+	internal->affinity = ~(uint64_t)0;
+	internal->is_dumpable = true;
+}
+
+static void inherit(struct process *process, const struct process *parent)
+{
+	struct process_internal *internal = process->internal;
+	const struct process_internal *from = parent->internal;
+
+	process->credentials = parent->credentials;
+	memcpy(process->limits, parent->limits, sizeof(process->limits));
+	memcpy(process->comm, parent->comm, sizeof(process->comm));
+	internal->nice = from->nice;
+	internal->affinity = from->affinity;
+	internal->is_dumpable = from->is_dumpable;
+	internal->has_no_new_privileges = from->has_no_new_privileges;
+	internal->keeps_capabilities = from->keeps_capabilities;
+}
+
+int process_create(struct process *parent, const struct path *fs_root, struct process **out_process)
+{
+	struct process_block *block = helix_calloc(1, sizeof(*block));
+	struct process *process;
+
+	if (block == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	process = &block->process;
+	process->internal = &block->internal;
+	init_internal(process);
+	process->pid = pid_allocate();
+	if (process->pid == 0) {
+		helix_free(block);
+		return -LINUX_EAGAIN;
+	}
+	pid_set_process(process->pid, process);
+	insert_by_pid(process);
+	n_processes++;
+	if (parent != NULL) {
+		inherit(process, parent);
+	} else {
+		init_limits(process);
+		process->files = fd_table_create();
+		process->fs = fs_context_create(fs_root);
+	}
+	if (hel_universe_create(&process->internal->universe) != 0 ||
+			(parent == NULL && (process->files == NULL || process->fs == NULL))) {
+		process_discard(process);
+		return -LINUX_ENOMEM;
+	}
+	*out_process = process;
+	return 0;
+}
+
+void process_attach(struct process *process, struct process *parent, struct process_group *group)
+{
+	process->parent = parent;
+	if (parent != NULL) {
+		list_push_back(&parent->internal->children, &process->internal->sibling_node);
+	}
+	process_group_join(group, process);
+}
+
+void process_discard(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	if (process->files != NULL) {
+		fd_table_unref(process->files, process);
+		process->files = NULL;
+	}
+	if (process->fs != NULL) {
+		fs_context_unref(process->fs);
+		process->fs = NULL;
+	}
+	process_page_release(process);
+	if (internal->universe != HEL_NULL) {
+		hel_close(HEL_THIS, internal->universe);
+		internal->universe = HEL_NULL;
+	}
+	if (internal->mm != NULL) {
+		mm_unref(internal->mm);
+		internal->mm = NULL;
+	}
+	process_free(process);
+}
+
+void process_free(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	ASSERT(list_is_empty(&process->threads));
+	ASSERT(list_is_empty(&internal->children));
+	signal_pending_clear(&internal->pending);
+	process_timers_release(process);
+	if (process->group != NULL) {
+		process_group_leave(process);
+	}
+	list_remove(&internal->sibling_node);
+	list_remove(&internal->all_node);
+	pid_set_process(process->pid, NULL);
+	n_processes--;
+	helix_free(container_of(process, struct process_block, process));
+}
+
+/* ---- the process page --------------------------------------------------------------------------------------------- */
+
+void process_publish(struct process *process)
+{
+	struct posix_process_page *page = process->internal->page;
+	const struct credentials *credentials = &process->credentials;
+
+	if (page == NULL) {
+		return;
+	}
+	page->pid = process->pid;
+	page->ppid = process->parent != NULL ? process->parent->pid : 0;
+	page->uid = credentials->uid;
+	page->euid = credentials->euid;
+	page->gid = credentials->gid;
+	page->egid = credentials->egid;
+	page->limit_address_space = process->limits[LIMIT_AS][0];
+}

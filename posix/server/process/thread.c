@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: the kernel's thread, its slot in the address space, its lane, and their end.
+ *
+ * A dying thread leaves its process' list at once, but keeps its memory until the kernel says that it has terminated
+ * and its operations have ended: until then it may still run, and somebody may still write to it.
+ */
+#include <base/assert.h>
+#include <helix/log.h>
+#include <helix/memory.h>
+#include <posix/server/signal/signal.h>
+
+/* One block per thread. */
+struct thread_block {
+	struct thread thread;
+	struct thread_internal internal;
+};
+
+constexpr struct hel_queue_params QUEUE_PARAMS = {
+	.n_chunks = POSIX_QUEUE_CHUNKS,
+	.chunk_size = POSIX_QUEUE_CHUNK_SIZE,
+	.submit_size = POSIX_QUEUE_SUBMIT_SIZE,
+};
+constexpr uint64_t QUEUE_SIZE = HEL_PAGE_SIZE + POSIX_QUEUE_CHUNKS * POSIX_QUEUE_CHUNK_SIZE;
+constexpr uint32_t PAGE_FLAGS = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_DROP;
+
+static void thread_observed(struct op *op);
+
+/* ---- shared pages ------------------------------------------------------------------------------------------ */
+
+/* A page that posix and the process both see. */
+static int shared_page_create(struct mm *mm, uint64_t address, hel_handle *out_memory, void **out_page)
+{
+	int error = hel_memory_allocate(HEL_PAGE_SIZE, 0, out_memory);
+
+	if (error != 0) {
+		*out_memory = HEL_NULL;
+		return linux_errno_of(error);
+	}
+	error = helix_map(*out_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, out_page);
+	if (error == 0) {
+		error = mm_map(mm, *out_memory, 0, address, HEL_PAGE_SIZE, PAGE_FLAGS);
+	}
+	return error != 0 ? -LINUX_ENOMEM : 0;
+}
+
+static void shared_page_release(hel_handle *memory, void *page)
+{
+	if (page != NULL) {
+		helix_unmap(page, HEL_PAGE_SIZE);
+	}
+	if (*memory != HEL_NULL) {
+		hel_close(HEL_THIS, *memory);
+		*memory = HEL_NULL;
+	}
+}
+
+int process_page_create(struct mm *mm, uint32_t slot, struct process_page_holder *out_holder)
+{
+	void *page = NULL;
+	int error;
+
+	*out_holder = (struct process_page_holder){
+		.address = slot_address(slot) + POSIX_SLOT_PROCESS_PAGE,
+		.slot = slot,
+	};
+	error = shared_page_create(mm, out_holder->address, &out_holder->memory, &page);
+	out_holder->page = page;
+	if (error != 0) {
+		process_page_discard(out_holder);
+	}
+	return error;
+}
+
+void process_page_discard(struct process_page_holder *holder)
+{
+	shared_page_release(&holder->memory, holder->page);
+	holder->page = NULL;
+}
+
+void process_page_release(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	shared_page_release(&internal->page_memory, internal->page);
+	internal->page = NULL;
+}
+
+void process_page_adopt(struct process *process, struct process_page_holder *holder)
+{
+	struct process_internal *internal = process->internal;
+
+	process_page_release(process);
+	internal->page_memory = holder->memory;
+	internal->page = holder->page;
+	internal->page_address = holder->address;
+	internal->page_slot = holder->slot;
+}
+
+/* ---- building ------------------------------------------------------------------------------------------------- */
+
+static int build_queue(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+	hel_handle queue;
+	int error = hel_queue_create(&QUEUE_PARAMS, &queue);
+
+	if (error != 0) {
+		return linux_errno_of(error);
+	}
+	error = mm_map(internal->mm, queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE, QUEUE_SIZE,
+		PAGE_FLAGS);
+	if (error == 0) {
+		error = linux_errno_of(hel_transfer(HEL_THIS, queue, internal->universe, 0, &internal->remote_queue));
+	}
+	hel_close(HEL_THIS, queue);
+	return error;
+}
+
+static int build_lane(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+	struct hel_stream_lanes lanes;
+	int error = hel_stream_create(&lanes);
+
+	if (error != 0) {
+		return linux_errno_of(error);
+	}
+	internal->lane.handle = lanes.lane[0];
+	error = hel_transfer(HEL_THIS, lanes.lane[1], internal->universe, HEL_RIGHT_INVOKE, &internal->remote_lane);
+	hel_close(HEL_THIS, lanes.lane[1]);
+	return linux_errno_of(error);
+}
+
+static int build_kernel_thread(struct thread *thread, const struct thread_options *options)
+{
+	struct thread_internal *internal = thread->internal;
+	uint64_t slot = slot_address(internal->slot);
+	struct hel_thread_args args = {
+		.universe = internal->universe,
+		.space = internal->mm->space,
+		.ip = shim_entry_child(),
+		.sp = options->start_stack != 0 ? options->start_stack : slot + POSIX_SLOT_STACK_TOP,
+		.argument = slot + POSIX_SLOT_THREAD_PAGE,
+		.bounce_page = internal->page_memory,
+		.bounce_address = slot + POSIX_SLOT_THREAD_PAGE,
+		.bounce = (uint64_t)shim_bounce(),
+	};
+
+	return linux_errno_of(hel_thread_create(&args, &internal->thread));
+}
+
+static void fill_page(struct thread *thread, const struct thread_options *options)
+{
+	struct thread_internal *internal = thread->internal;
+	struct posix_thread_page *page = internal->page;
+	uint64_t slot = slot_address(internal->slot);
+
+	page->bounce.self = slot + POSIX_SLOT_THREAD_PAGE;
+	page->bounce.stack = slot + POSIX_SLOT_STACK_TOP;
+	page->process_page = options->process_page;
+	page->queue_address = slot + POSIX_SLOT_QUEUE;
+	page->queue = internal->remote_queue;
+	page->lane = internal->remote_lane;
+	page->tid = thread->tid;
+	page->slot = internal->slot;
+}
+
+static int build(struct thread *thread, const struct thread_options *options)
+{
+	struct thread_internal *internal = thread->internal;
+	uint64_t slot = slot_address(internal->slot);
+	void *page = NULL;
+	int error = shared_page_create(internal->mm, slot + POSIX_SLOT_THREAD_PAGE, &internal->page_memory, &page);
+
+	internal->page = page;
+	if (error == 0) {
+		error = build_queue(thread);
+	}
+	if (error == 0 && !options->has_stack) {
+		error = mm_map(internal->mm, HEL_NULL, 0, slot + POSIX_SLOT_STACK_LOW,
+			POSIX_SLOT_STACK_TOP - POSIX_SLOT_STACK_LOW,
+			HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY);
+	}
+	if (error == 0) {
+		error = build_lane(thread);
+	}
+	if (error == 0) {
+		fill_page(thread, options);
+		error = build_kernel_thread(thread, options);
+	}
+	return error;
+}
+
+int thread_create(const struct thread_options *options, struct thread **out_thread)
+{
+	struct thread_block *block = helix_calloc(1, sizeof(*block));
+	struct thread *thread;
+	int error;
+
+	if (block == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	thread = &block->thread;
+	thread->internal = &block->internal;
+	thread->process = options->process;
+	thread->tid = options->tid;
+	list_node_init(&thread->process_node);
+	block->internal.mm = options->mm;
+	mm_ref(options->mm);
+	block->internal.slot = options->slot;
+	block->internal.universe = options->universe;
+	signal_pending_init(&block->internal.pending);
+	request_init(&block->internal.request, &block->internal.request_internal, thread);
+	block->internal.request.process = options->process;
+	error = build(thread, options);
+	if (error != 0) {
+		thread_discard(thread);
+		return error;
+	}
+	*out_thread = thread;
+	return 0;
+}
+
+/* Everything that is the thread's alone. */
+static void release(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+
+	if (internal->thread != HEL_NULL) {
+		hel_close(HEL_THIS, internal->thread);
+	}
+	shared_page_release(&internal->page_memory, internal->page);
+	signal_pending_clear(&internal->pending);
+	mm_unref(internal->mm);
+	helix_free(container_of(thread, struct thread_block, thread));
+}
+
+/* What it had in the process' universe; that itself may be gone. */
+static void close_remote(const struct thread_internal *internal)
+{
+	if (internal->remote_queue != HEL_NULL) {
+		hel_close(internal->universe, internal->remote_queue);
+	}
+	if (internal->remote_lane != HEL_NULL) {
+		hel_close(internal->universe, internal->remote_lane);
+	}
+}
+
+void thread_discard(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+
+	close_remote(internal);
+	if (internal->lane.handle != HEL_NULL) {
+		hel_close(HEL_THIS, internal->lane.handle);
+	}
+	if (internal->thread != HEL_NULL) {
+		hel_thread_kill(internal->thread);
+	}
+	release(thread);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void observe(struct thread *thread, uint64_t sequence)
+{
+	struct thread_internal *internal = thread->internal;
+	struct op *op = &internal->observe.operation.op;
+
+	helix_observe_op_init(&internal->observe, internal->thread, sequence);
+	if (op_start(op, posix_loop(), thread_observed, thread) == OP_DONE) {
+		internal->is_terminated = true;
+	}
+}
+
+void thread_start(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+	struct process *process = thread->process;
+	uint64_t affinity = process->internal->affinity;
+
+	list_push_back(&process->threads, &thread->process_node);
+	process->internal->n_threads++;
+	thread_count_add(1);
+	pid_set_thread(thread->tid, thread);
+	internal->start_ns = clock_monotonic_ns();
+	internal->is_started = true;
+	signal_publish(process);
+	observe(thread, 0);
+	lane_open(thread, internal->lane.handle);
+	if (affinity != ~(uint64_t)0) {
+		hel_thread_set_affinity(internal->thread, affinity);
+	}
+	if (process->internal->nice != 0) {
+		hel_thread_set_priority(internal->thread, -process->internal->nice);
+	}
+	(void)!hel_thread_start(internal->thread);
+}
+
+void thread_kill(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+
+	if (internal->is_dying) {
+		return;
+	}
+	internal->is_dying = true;
+	list_remove(&thread->process_node);
+	if (thread_find(thread->tid) == thread) {
+		pid_set_thread(thread->tid, NULL);
+	}
+	request_abandon(&internal->request);
+	hel_thread_kill(internal->thread);
+	lane_close(thread);
+}
+
+/* The last moments: what the process keeps is decided before the process may go, too. */
+static void thread_leave_process(struct thread *thread, bool *out_keeps_page)
+{
+	struct process *process = thread->process;
+
+	*out_keeps_page = false;
+	if (thread->internal->is_replaced) {
+		return;	/* the process may be long gone */
+	}
+	if (process_is_alive(process)) {
+		close_remote(thread->internal);
+		*out_keeps_page = process->internal->mm == thread->internal->mm &&
+			process->internal->page_slot == thread->internal->slot;
+	}
+	process_thread_gone(thread);
+}
+
+void thread_check_gone(struct thread *thread)
+{
+	struct thread_internal *internal = thread->internal;
+	struct mm *mm = internal->mm;
+	uint32_t slot = internal->slot;
+	bool keeps_process_page;
+
+	if (!internal->is_dying || !internal->is_terminated || !lane_is_idle(&internal->lane)) {
+		return;
+	}
+	thread_count_add(-1);
+	mm_ref(mm);
+	thread_leave_process(thread, &keeps_process_page);
+	release(thread);
+	/* If others live here what the thread had must go; else the space goes as a whole. */
+	if (mm->references > 1) {
+		mm_slot_release(mm, slot, keeps_process_page);
+	}
+	mm_unref(mm);
+}
+
+/* The thread faulted where the shim cannot help, or is gone. */
+static void thread_observed(struct op *op)
+{
+	struct thread *thread = op->owner;
+	struct thread_internal *internal = thread->internal;
+	const struct hel_observe_result *result = &internal->observe.result;
+
+	if (op->error != 0 || result->observation == HEL_OBSERVE_TERMINATED) {
+		if (!internal->is_dying) {
+			process_exit(thread->process, LINUX_SIGKILL);
+		}
+		internal->is_terminated = true;
+		thread_check_gone(thread);
+		return;
+	}
+	switch (result->observation) {
+	case HEL_OBSERVE_FAULT:
+		helix_log(HEL_LOG_WARNING, "process %u (%s): fault %u in the shim at %llx, address %llx",
+			thread->process->pid, thread->process->comm, result->vector,
+			(unsigned long long)result->ip, (unsigned long long)result->address);
+		process_exit(thread->process, signal_death_status(thread->process, LINUX_SIGSEGV));
+		break;
+	case HEL_OBSERVE_BAD_CALL:
+		process_exit(thread->process, signal_death_status(thread->process, LINUX_SIGSYS));
+		break;
+	default:
+		(void)!hel_thread_resume(internal->thread);
+		break;
+	}
+	observe(thread, internal->observe.sequence);
+}
+
+/* ---- what it used --------------------------------------------------------------------------------------------------- */
+
+void usage_add(struct usage *to, const struct usage *from)
+{
+	to->user_ns += from->user_ns;
+	to->kernel_ns += from->kernel_ns;
+	to->n_faults += from->n_faults;
+	to->n_switches += from->n_switches;
+}
+
+void thread_usage(const struct thread *thread, struct usage *out_usage)
+{
+	struct hel_thread_stats stats;
+
+	*out_usage = (struct usage){ 0 };
+	if (hel_thread_stats(thread->internal->thread, &stats) == 0) {
+		out_usage->user_ns = stats.user_ns;
+		out_usage->kernel_ns = stats.kernel_ns;
+		out_usage->n_faults = stats.n_faults;
+		out_usage->n_switches = stats.n_switches;
+	}
+}
+
+void process_usage(const struct process *process, struct usage *out_usage)
+{
+	*out_usage = process->internal->dead_threads;
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		struct usage usage;
+
+		thread_usage(thread, &usage);
+		usage_add(out_usage, &usage);
+	}
+}

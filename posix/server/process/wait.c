@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* wait4 and waitid: news of children, each told once. */
+#include <abi/linux/resource.h>
+#include <abi/linux/wait.h>
+#include <base/string.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/usage.h>
+#include <posix/server/signal/signal.h>
+
+struct wait_query {
+	uint32_t type;		/* enum linux_wait_type */
+	uint32_t id;
+	uint32_t options;
+};
+
+struct wait_news {
+	struct process *child;
+	uint32_t status;	/* as wait4 tells it */
+	int code, code_status;	/* as waitid tells it */
+};
+
+static bool matches(const struct process *child, const struct wait_query *query)
+{
+	bool is_clone = child->internal->exit_signal != LINUX_SIGCHLD;
+
+	if (query->type == LINUX_P_PID && child->pid != query->id) {
+		return false;
+	}
+	if (query->type == LINUX_P_PGID && child->group->pgid != query->id) {
+		return false;
+	}
+	return (query->options & LINUX_WALL) != 0 || is_clone == ((query->options & LINUX_WCLONE) != 0);
+}
+
+static void describe_end(const struct process *child, struct wait_news *out_news)
+{
+	uint32_t status = child->internal->status, died = status & 0x7f;
+
+	out_news->status = status;
+	if (died == 0) {
+		out_news->code = LINUX_CLD_EXITED;
+		out_news->code_status = (int)(status >> 8 & 0xff);
+	} else {
+		out_news->code = (status & LINUX_STATUS_CORE) != 0 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+		out_news->code_status = (int)died;
+	}
+}
+
+/* What there is to tell of this child, if anything; takes it unless it is to stay. */
+static bool take_news(struct process *child, uint32_t options, struct wait_news *out_news)
+{
+	struct process_internal *internal = child->internal;
+	bool stays = (options & LINUX_WNOWAIT) != 0;
+
+	out_news->child = child;
+	if (internal->state == PROCESS_ZOMBIE && (options & LINUX_WEXITED) != 0) {
+		describe_end(child, out_news);
+		return true;
+	}
+	if (internal->has_stop_news && (options & LINUX_WSTOPPED) != 0) {
+		internal->has_stop_news = stays;
+		out_news->status = linux_status_stopped((uint32_t)internal->stop_signal);
+		out_news->code = LINUX_CLD_STOPPED;
+		out_news->code_status = internal->stop_signal;
+		return true;
+	}
+	if (internal->has_continue_news && (options & LINUX_WCONTINUED) != 0) {
+		internal->has_continue_news = stays;
+		out_news->status = LINUX_STATUS_CONTINUED;
+		out_news->code = LINUX_CLD_CONTINUED;
+		out_news->code_status = LINUX_SIGCONT;
+		return true;
+	}
+	return false;
+}
+
+/* 1: news; 0: none now (WNOHANG); REQUEST_PARK; -LINUX_ECHILD. */
+static int64_t find_news(struct request *request, const struct wait_query *query, struct wait_news *out_news)
+{
+	bool has_match = false;
+
+	LIST_FOR_EACH(internal, &request->process->internal->children, struct process_internal, sibling_node) {
+		struct process *child = process_of(internal);
+
+		if (!matches(child, query)) {
+			continue;
+		}
+		has_match = true;
+		if (take_news(child, query->options, out_news)) {
+			return 1;
+		}
+	}
+	if (!has_match) {
+		return -LINUX_ECHILD;
+	}
+	if ((query->options & LINUX_WNOHANG) != 0) {
+		return 0;
+	}
+	if (request_wait_on(request, &request->process->internal->child_wait) != 0) {
+		return -LINUX_ENOMEM;
+	}
+	return REQUEST_PARK;
+}
+
+static void put_usage(struct request *request, unsigned i, const struct process *child)
+{
+	struct linux_rusage *out = request_out(request, i, NULL);
+	struct usage usage;
+
+	if (out != NULL) {
+		process_usage(child, &usage);
+		usage_add(&usage, &child->internal->dead_children);
+		usage_encode(&usage, out);
+	}
+}
+
+int64_t posix_wait4(struct request *request)
+{
+	int32_t pid = (int32_t)request->args[0];
+	uint32_t options = (uint32_t)request->args[2];
+	struct wait_query query = { .options = options | LINUX_WEXITED };
+	struct wait_news news;
+	uint32_t *out_status;
+	int64_t result;
+
+	if ((options & ~(LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX_WNOTHREAD | LINUX_WALL |
+			LINUX_WCLONE)) != 0) {
+		return -LINUX_EINVAL;
+	}
+	if (pid == INT32_MIN) {
+		return -LINUX_ESRCH;
+	}
+	if (pid > 0) {
+		query.type = LINUX_P_PID;
+		query.id = (uint32_t)pid;
+	} else if (pid != -1) {
+		query.type = LINUX_P_PGID;
+		query.id = pid == 0 ? request->process->group->pgid : (uint32_t)-pid;
+	}
+	result = find_news(request, &query, &news);
+	if (result != 1) {
+		return result;
+	}
+	out_status = request_out(request, 1, NULL);
+	if (out_status != NULL) {
+		*out_status = news.status;
+	}
+	put_usage(request, 3, news.child);
+	result = news.child->pid;
+	if (news.child->internal->state == PROCESS_ZOMBIE) {
+		process_reap(news.child);
+	}
+	return result;
+}
+
+int64_t posix_waitid(struct request *request)
+{
+	struct wait_query query = {
+		.type = (uint32_t)request->args[0],
+		.id = (uint32_t)request->args[1],
+		.options = (uint32_t)request->args[3],
+	};
+	struct wait_news news;
+	struct posix_signal_info *out_info;
+	int64_t result;
+
+	if ((query.options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)) == 0 || query.type > LINUX_P_PGID) {
+		return -LINUX_EINVAL;
+	}
+	if (query.type == LINUX_P_PGID && query.id == 0) {
+		query.id = request->process->group->pgid;
+	}
+	result = find_news(request, &query, &news);
+	if (result < 0) {
+		return result;
+	}
+	out_info = request_out(request, 2, NULL);
+	if (result == 0) {
+		return 0;
+	}
+	if (out_info != NULL) {
+		signal_info_encode(&(struct signal_info){
+			.signal = LINUX_SIGCHLD,
+			.code = news.code,
+			.pid = news.child->pid,
+			.uid = news.child->credentials.uid,
+			.status = news.code_status,
+		}, out_info);
+	}
+	put_usage(request, 4, news.child);
+	if (news.child->internal->state == PROCESS_ZOMBIE && (query.options & LINUX_WNOWAIT) == 0) {
+		process_reap(news.child);
+	}
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets of pending signals and their information. */
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/signal/signal.h>
+
+/* Faults come before everything else, as in Linux. */
+constexpr uint64_t MASK_SYNCHRONOUS = 1ull << (LINUX_SIGSEGV - 1) | 1ull << (LINUX_SIGBUS - 1) |
+	1ull << (LINUX_SIGILL - 1) | 1ull << (LINUX_SIGTRAP - 1) | 1ull << (LINUX_SIGFPE - 1) |
+	1ull << (LINUX_SIGSYS - 1);
+
+void signal_pending_init(struct signal_pending *pending)
+{
+	pending->set = 0;
+	pending->n_queued = 0;
+	list_init(&pending->queue);
+}
+
+void signal_pending_clear(struct signal_pending *pending)
+{
+	signal_pending_remove(pending, ~(uint64_t)0);
+}
+
+int signal_pending_add(struct signal_pending *pending, const struct signal_info *info)
+{
+	uint64_t bit = linux_sigmask(info->signal);
+	struct pending_signal *entry = NULL;
+
+	if (info->signal < LINUX_SIGRTMIN && (pending->set & bit) != 0) {
+		return 0;
+	}
+	if (pending->n_queued < SIGNAL_QUEUE_MAX) {
+		entry = helix_malloc(sizeof(*entry));
+	}
+	if (entry == NULL) {
+		if (info->signal >= LINUX_SIGRTMIN && info->code < 0) {
+			return -LINUX_EAGAIN;
+		}
+		pending->set |= bit;
+		return 0;
+	}
+	entry->info = *info;
+	list_push_back(&pending->queue, &entry->node);
+	pending->n_queued++;
+	pending->set |= bit;
+	return 0;
+}
+
+static struct pending_signal *find_entry(struct signal_pending *pending, int signal, bool *out_has_more)
+{
+	struct pending_signal *found = NULL;
+
+	*out_has_more = false;
+	LIST_FOR_EACH(entry, &pending->queue, struct pending_signal, node) {
+		if (entry->info.signal != signal) {
+			continue;
+		}
+		if (found != NULL) {
+			*out_has_more = true;
+			break;
+		}
+		found = entry;
+	}
+	return found;
+}
+
+bool signal_pending_take(struct signal_pending *pending, uint64_t set, struct signal_info *out_info)
+{
+	uint64_t candidates = pending->set & set;
+	struct pending_signal *entry;
+	bool has_more;
+	int signal;
+
+	if (candidates == 0) {
+		return false;
+	}
+	if ((candidates & MASK_SYNCHRONOUS) != 0) {
+		candidates &= MASK_SYNCHRONOUS;
+	}
+	signal = __builtin_ctzll(candidates) + 1;
+	entry = find_entry(pending, signal, &has_more);
+	if (!has_more) {
+		pending->set &= ~linux_sigmask(signal);
+	}
+	if (entry == NULL) {
+		*out_info = (struct signal_info){ .signal = signal, .code = LINUX_SI_USER };
+		return true;
+	}
+	*out_info = entry->info;
+	list_remove(&entry->node);
+	pending->n_queued--;
+	helix_free(entry);
+	return true;
+}
+
+void signal_pending_remove(struct signal_pending *pending, uint64_t set)
+{
+	LIST_FOR_EACH_SAFE(entry, &pending->queue, struct pending_signal, node) {
+		if ((linux_sigmask(entry->info.signal) & set) != 0) {
+			list_remove(&entry->node);
+			pending->n_queued--;
+			helix_free(entry);
+		}
+	}
+	pending->set &= ~set;
+}
+
+static bool is_fault_code(int signal, int code)
+{
+	return (linux_sigmask(signal) & MASK_SYNCHRONOUS) != 0 && code > 0 && code < LINUX_SI_KERNEL;
+}
+
+void signal_info_encode(const struct signal_info *info, struct posix_signal_info *out_info)
+{
+	struct linux_siginfo siginfo = { .signal = info->signal, .code = info->code };
+
+	if (is_fault_code(info->signal, info->code)) {
+		siginfo.fault.address = info->address;
+	} else if (info->signal == LINUX_SIGCHLD && info->code > 0) {
+		siginfo.child.pid = info->pid;
+		siginfo.child.uid = info->uid;
+		siginfo.child.status = info->status;
+	} else {
+		siginfo.sender.pid = info->pid;
+		siginfo.sender.uid = info->uid;
+		siginfo.sender.value = info->value;
+	}
+	static_assert(sizeof(siginfo) == sizeof(*out_info));
+	memcpy(out_info, &siginfo, sizeof(siginfo));
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending signals: what happens at once (death, stop, continue), and what waits for a thread to take it.
+ *
+ * A signal without handler whose default is to end or stop the process does so here and now: no thread has to run for
+ * that. Only what a handler is to see, or what is blocked, becomes pending.
+ */
+#include <posix/server/signal/signal.h>
+
+void signal_publish(struct process *process)
+{
+	const struct process_internal *internal = process->internal;
+	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
+
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
+
+		atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+	}
+}
+
+void signal_kick(struct thread *thread)
+{
+	enum request_phase phase = thread->internal->request_internal.phase;
+
+	if (thread->internal->is_dying || request_interrupt(&thread->internal->request)) {
+		return;
+	}
+	/* Whoever waits for a reply looks at signals_pending when it comes. */
+	if (phase == REQUEST_IDLE && thread->internal->is_started) {
+		hel_thread_kick(thread->internal->thread);
+	}
+}
+
+bool request_signal_is_due(struct thread *thread)
+{
+	return thread->process->internal->is_stopping || signal_deliverable(thread) != 0;
+}
+
+/* A thread that lets the signal through, one that waits if there is one. */
+static struct thread *choose_thread(struct process *process, int signal)
+{
+	struct thread *chosen = NULL;
+
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		if ((signal_mask_of(thread) & linux_sigmask(signal)) != 0) {
+			continue;
+		}
+		if (thread->internal->request_internal.phase == REQUEST_PARKED) {
+			return thread;
+		}
+		if (chosen == NULL) {
+			chosen = thread;
+		}
+	}
+	return chosen;
+}
+
+bool signal_act_default(struct process *process, int signal)
+{
+	bool is_job_control = signal != LINUX_SIGSTOP;
+
+	switch (signal_default_of(signal)) {
+	case SIGNAL_IGNORE:
+	case SIGNAL_CONTINUE:
+		return false;
+	case SIGNAL_STOP:
+		if (is_job_control && process_group_is_orphaned(process->group)) {
+			return false;
+		}
+		process_stop(process, signal);
+		return true;
+	case SIGNAL_TERMINATE:
+	case SIGNAL_CORE:
+		break;
+	}
+	process_exit(process, signal_death_status(process, signal));
+	return true;
+}
+
+/* Stop signals and SIGCONT cancel each other, whatever the dispositions are. */
+static void remove_opposite(struct process *process, int signal)
+{
+	uint64_t remove = 0;
+
+	if (signal == LINUX_SIGCONT) {
+		remove = SIGNAL_MASK_STOP;
+	} else if ((linux_sigmask(signal) & SIGNAL_MASK_STOP) != 0) {
+		remove = linux_sigmask(LINUX_SIGCONT);
+	}
+	if (remove == 0) {
+		return;
+	}
+	signal_pending_remove(&process->internal->pending, remove);
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		signal_pending_remove(&thread->internal->pending, remove);
+	}
+	if (signal == LINUX_SIGCONT) {
+		process_continue(process);
+	}
+	signal_publish(process);
+}
+
+/* @target: lets the signal through, NULL: blocked. @thread: it is for this one, NULL: for the process. */
+static int send(struct process *process, struct thread *thread, struct thread *target,
+	const struct signal_info *info)
+{
+	int error;
+
+	if (target != NULL) {
+		if (signal_is_discarded(process, info->signal)) {
+			return 0;
+		}
+		if (signal_handler_of(process, info->signal) == LINUX_SIG_DFL) {
+			signal_act_default(process, info->signal);
+			return 0;
+		}
+	}
+	error = signal_pending_add(thread != NULL ? &thread->internal->pending : &process->internal->pending, info);
+	if (error != 0) {
+		return error;
+	}
+	signal_publish(process);
+	if (target != NULL) {
+		signal_kick(target);
+	}
+	wait_queue_wake(&process->internal->signal_wait);
+	return 0;
+}
+
+int signal_send_process_checked(struct process *process, const struct signal_info *info)
+{
+	if (!process_is_alive(process) || info->signal < 1 || info->signal > (int)LINUX_NSIG) {
+		return 0;
+	}
+	remove_opposite(process, info->signal);
+	return send(process, NULL, choose_thread(process, info->signal), info);
+}
+
+void signal_send_process(struct process *process, const struct signal_info *info)
+{
+	(void)signal_send_process_checked(process, info);
+}
+
+int signal_send_thread(struct thread *thread, const struct signal_info *info)
+{
+	struct process *process = thread->process;
+	bool is_blocked = (signal_mask_of(thread) & linux_sigmask(info->signal)) != 0;
+
+	if (!process_is_alive(process) || thread->internal->is_dying) {
+		return 0;
+	}
+	remove_opposite(process, info->signal);
+	return send(process, thread, is_blocked ? NULL : thread, info);
+}
+
+void signal_send_group(struct process_group *group, const struct signal_info *info)
+{
+	group->references++;
+	LIST_FOR_EACH(process, &group->members, struct process, group_node) {
+		signal_send_process(process, info);
+	}
+	process_group_unref(group);
+}

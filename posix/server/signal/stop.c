@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stopping and continuing.
+ *
+ *      running -- process_stop() --> stopping -- every thread held --> stopped, parent told
+ *         ^                              |                                |
+ *         +------- process_continue() ---+--------------------------------+
+ *
+ * While a process is stopping each of its threads is made to ask for signals; that request is parked until SIGCONT. A
+ * thread that waits for its vforked child cannot be held and counts as if it were.
+ */
+#include <posix/server/signal/signal.h>
+
+static bool is_held(const struct thread *thread)
+{
+	const struct request_internal *request = &thread->internal->request_internal;
+
+	return thread->internal->is_held ||
+		(request->phase == REQUEST_PARKED && request->is_uninterruptible);
+}
+
+void process_check_stopped(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	if (!internal->is_stopping || internal->is_stopped || !process_is_alive(process)) {
+		return;
+	}
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		if (!is_held(thread)) {
+			return;
+		}
+	}
+	internal->is_stopped = true;
+	internal->has_stop_news = true;
+	internal->has_continue_news = false;
+	process_notify_parent(process, LINUX_CLD_STOPPED, internal->stop_signal);
+}
+
+void process_stop(struct process *process, int signal)
+{
+	struct process_internal *internal = process->internal;
+
+	if (internal->is_stopping || !process_is_alive(process)) {
+		return;
+	}
+	internal->is_stopping = true;
+	internal->is_stopped = false;
+	internal->stop_signal = signal;
+	signal_publish(process);
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		signal_kick(thread);
+	}
+	process_check_stopped(process);
+}
+
+void process_continue(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+	bool was_stopped = internal->is_stopped;
+
+	if (!internal->is_stopping) {
+		return;
+	}
+	internal->is_stopping = false;
+	internal->is_stopped = false;
+	internal->has_stop_news = false;
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		thread->internal->is_held = false;
+	}
+	signal_publish(process);
+	wait_queue_wake(&internal->continue_wait);
+	if (was_stopped) {
+		internal->has_continue_news = true;
+		process_notify_parent(process, LINUX_CLD_CONTINUED, LINUX_SIGCONT);
+	}
+}

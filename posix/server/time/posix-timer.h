@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* timer_create and its family, and what timerfd shares with it. */
+#ifndef POSIX_POSIX_TIMER_H
+#define POSIX_POSIX_TIMER_H
+
+#include <abi/linux/time.h>
+#include <posix/server/process/process-internal.h>
+
+/** posix_timers_release() - delete all timers of the process */
+void posix_timers_release(struct process *process);
+
+/* An expiry that may repeat: what the program set, on the monotonic clock. */
+struct expiry {
+	struct timer timer;
+	uint64_t interval_ns;
+};
+
+/** timespec_decode() - in nanoseconds, saturating; false: not a time */
+bool timespec_decode(const struct linux_timespec *time, uint64_t *out_ns);
+struct linux_timespec timespec_encode(uint64_t ns);
+
+/**
+ * expiry_set() - start or stop
+ * @clock: of absolute times
+ *
+ * Return: 0 or -LINUX_EINVAL.
+ */
+int64_t expiry_set(struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec);
+void expiry_get(const struct expiry *expiry, struct linux_itimerspec *out_spec);
+void expiry_stop(struct expiry *expiry);
+/** expiry_renew() - in the timer's function: arm it again if it repeats; how many times it has expired */
+uint64_t expiry_renew(struct expiry *expiry);
+
+#endif
