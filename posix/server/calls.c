@@ -21,33 +21,36 @@ constexpr uint32_t OTHER_COUNTERS = 64;
 #include <posix/server/internal-calls.def>
 #undef INTERNAL_CALL
 
-#define NONE { ARGUMENT_NONE, ARGUMENT_FIXED, 0 }
-#define VALUE { ARGUMENT_VALUE, ARGUMENT_FIXED, 0 }
-#define PATH { ARGUMENT_PATH, ARGUMENT_FIXED, 0 }
-#define IN(n) { ARGUMENT_IN, ARGUMENT_FIXED, n }
-#define OUT(n) { ARGUMENT_OUT, ARGUMENT_FIXED, n }
-#define INOUT(n) { ARGUMENT_INOUT, ARGUMENT_FIXED, n }
-#define IN_N(k, unit) { ARGUMENT_IN, k, unit }
-#define OUT_N(k, unit) { ARGUMENT_OUT, k, unit }
+#define NONE             { ARGUMENT_NONE, ARGUMENT_FIXED, 0 }
+#define VALUE            { ARGUMENT_VALUE, ARGUMENT_FIXED, 0 }
+#define PATH             { ARGUMENT_PATH, ARGUMENT_FIXED, 0 }
+#define IN(n)            { ARGUMENT_IN, ARGUMENT_FIXED, n }
+#define OUT(n)           { ARGUMENT_OUT, ARGUMENT_FIXED, n }
+#define INOUT(n)         { ARGUMENT_INOUT, ARGUMENT_FIXED, n }
+#define IN_N(k, unit)    { ARGUMENT_IN, k, unit }
+#define OUT_N(k, unit)   { ARGUMENT_OUT, k, unit }
 #define INOUT_N(k, unit) { ARGUMENT_INOUT, k, unit }
-#define BULK_IN(k) { ARGUMENT_BULK_IN, k, 1 }
-#define BULK_OUT(k) { ARGUMENT_BULK_OUT, k, 1 }
+#define BULK_IN(k)       { ARGUMENT_BULK_IN, k, 1 }
+#define BULK_OUT(k)      { ARGUMENT_BULK_OUT, k, 1 }
 
 static const struct call_row linux_calls[LINUX_CALLS_END] = {
-#define LINUX_CALL(number, name_, where, a0, a1, a2, a3, a4, a5) \
-	[number] = { .name = #name_, .handler = posix_##name_, .arguments = { a0, a1, a2, a3, a4, a5 } },
+#define LINUX_CALL(number, name_, where, a0, a1, a2, a3, a4, a5)                                  \
+	[number] = {                                                                              \
+		.name = #name_, .handler = posix_##name_, .arguments = { a0, a1, a2, a3, a4, a5 } \
+	},
 #include <protocols/posix/calls.def>
 #undef LINUX_CALL
 };
 
-#define NO_OUTPUT NONE
-#define OUTPUT(n) { ARGUMENT_OUT, ARGUMENT_FIXED, n }
+#define NO_OUTPUT         NONE
+#define OUTPUT(n)         { ARGUMENT_OUT, ARGUMENT_FIXED, n }
 #define OUTPUT_N(k, unit) { ARGUMENT_OUT, k, unit }
 
 static const struct call_row internal_calls[INTERNAL_CALLS] = {
-#define INTERNAL_CALL(number, name_, output) \
-	[number - POSIX_CLONE] = \
-		{ .name = #name_, .handler = posix_##name_, .is_raw = true, .arguments = { output } },
+#define INTERNAL_CALL(number, name_, output)                                                      \
+	[number - POSIX_CLONE] = {                                                                \
+		.name = #name_, .handler = posix_##name_, .is_raw = true, .arguments = { output } \
+	},
 #include <posix/server/internal-calls.def>
 #undef INTERNAL_CALL
 };
@@ -70,7 +73,7 @@ static uint32_t linux_counts[LINUX_CALLS_END];
 static uint32_t internal_counts[INTERNAL_CALLS];
 static struct {
 	uint32_t number, count;
-} other_counts[OTHER_COUNTERS];	/* the last one collects what no longer fits */
+} other_counts[OTHER_COUNTERS]; /* the last one collects what no longer fits */
 
 static uint32_t *counter_of(uint32_t number)
 {
@@ -107,8 +110,9 @@ static size_t print_count(char *buffer, size_t size, size_t used, uint32_t numbe
 	if (count == 0) {
 		return used;
 	}
-	return used + format_to(buffer + min_size(used, size), room, "%u %s %u\n", number,
-		row != NULL ? row->name : "-", count);
+	return used +
+		format_to(buffer + min_size(used, size), room, "%u %s %u\n", number,
+			row != NULL ? row->name : "-", count);
 }
 
 size_t unimplemented_print(char *buffer, size_t size)
@@ -122,7 +126,8 @@ size_t unimplemented_print(char *buffer, size_t size)
 		used = print_count(buffer, size, used, POSIX_CLONE + i, internal_counts[i]);
 	}
 	for (uint32_t i = 0; i < OTHER_COUNTERS; i++) {
-		used = print_count(buffer, size, used, other_counts[i].number, other_counts[i].count);
+		used = print_count(
+			buffer, size, used, other_counts[i].number, other_counts[i].count);
 	}
 	return min_size(used, size);
 }

@@ -15,8 +15,8 @@ static bool is_null(const struct request *request, unsigned i)
 }
 
 /* Bytes that argument i describes; false if the count is absurd. */
-static bool argument_size(const struct request *request, const struct argument *argument, uint64_t max,
-	uint32_t *out_size)
+static bool argument_size(const struct request *request, const struct argument *argument,
+	uint64_t max, uint32_t *out_size)
 {
 	uint64_t size = argument->unit;
 
@@ -33,7 +33,8 @@ static bool argument_size(const struct request *request, const struct argument *
 }
 
 /* Takes `size` bytes and their padding off the payload at *offset. */
-static bool take_input(struct request_internal *internal, unsigned i, uint32_t size, uint32_t *offset)
+static bool take_input(
+	struct request_internal *internal, unsigned i, uint32_t size, uint32_t *offset)
 {
 	if (*offset > internal->payload_size || size > internal->payload_size - *offset) {
 		return false;
@@ -101,22 +102,19 @@ static int decode_argument(struct request *request, unsigned i, uint32_t *offset
 
 	switch (argument->kind) {
 	case ARGUMENT_NONE:
-	case ARGUMENT_VALUE:
-		return 0;
+	case ARGUMENT_VALUE: return 0;
 	case ARGUMENT_PATH:
 		size = string_size_at(internal, *offset);
 		return size != 0 && take_input(internal, i, size, offset) ? 0 : -LINUX_EINVAL;
 	case ARGUMENT_IN:
 	case ARGUMENT_OUT:
-	case ARGUMENT_INOUT:
-		return decode_buffer(request, i, offset);
+	case ARGUMENT_INOUT: return decode_buffer(request, i, offset);
 	case ARGUMENT_BULK_IN:
 		if (!argument_size(request, argument, POSIX_BULK_MAX, &size)) {
 			return -LINUX_EINVAL;
 		}
 		return take_input(internal, i, size, offset) ? 0 : -LINUX_EINVAL;
-	case ARGUMENT_BULK_OUT:
-		return decode_bulk_out(request, argument);
+	case ARGUMENT_BULK_OUT: return decode_bulk_out(request, argument);
 	}
 	return -LINUX_EINVAL;
 }
@@ -128,7 +126,7 @@ static int decode_raw(struct request *request)
 	uint32_t size = 0;
 
 	if (argument->kind == ARGUMENT_OUT &&
-			!argument_size(request, argument, REQUEST_OUT_MAX, &size)) {
+		!argument_size(request, argument, REQUEST_OUT_MAX, &size)) {
 		return -LINUX_EINVAL;
 	}
 	internal->out_size[0] = size;
@@ -170,7 +168,8 @@ static void reset(struct request *request, const struct posix_request *header)
 	internal->has_bulk_size = false;
 }
 
-int request_decode(struct request *request, const struct posix_request *header, const void *payload, size_t size)
+int request_decode(struct request *request, const struct posix_request *header, const void *payload,
+	size_t size)
 {
 	struct request_internal *internal = request->internal;
 	uint32_t offset = 0;
@@ -205,7 +204,8 @@ int request_keep_payload(struct request *request)
 {
 	struct request_internal *internal = request->internal;
 
-	if (internal->payload_size <= sizeof(internal->payload_inline) || internal->payload_block != NULL) {
+	if (internal->payload_size <= sizeof(internal->payload_inline) ||
+		internal->payload_block != NULL) {
 		return 0;
 	}
 	internal->payload_block = helix_malloc(internal->payload_size);
@@ -321,7 +321,8 @@ void *request_out(struct request *request, unsigned i, size_t *out_size)
 	return internal->out + internal->out_offset[i];
 }
 
-void request_bulk(struct request *request, const void *data, size_t size, void (*done)(void *context), void *context)
+void request_bulk(struct request *request, const void *data, size_t size,
+	void (*done)(void *context), void *context)
 {
 	struct request_internal *internal = request->internal;
 

@@ -68,7 +68,8 @@ void lane_close(struct thread *thread)
 
 /* ---- requests -------------------------------------------------------------------------------------------- */
 
-static void lane_serve(struct thread *thread, const struct posix_request *header, const void *payload, size_t size)
+static void lane_serve(
+	struct thread *thread, const struct posix_request *header, const void *payload, size_t size)
 {
 	struct request *request = &thread->internal->request;
 	int error = request_decode(request, header, payload, size);
@@ -198,7 +199,7 @@ static void lane_received(struct op *op)
 struct reply_data {
 	const void *data;
 	size_t size;
-	bool is_transient;	/* in memory that goes with the request */
+	bool is_transient; /* in memory that goes with the request */
 };
 
 /* What follows the reply's header. */
@@ -226,7 +227,8 @@ static struct reply_data reply_data_of(const struct request_internal *internal, 
 				break;
 			}
 		}
-		return (struct reply_data){ internal->out, size, internal->out != internal->out_inline };
+		return (struct reply_data){ internal->out, size,
+			internal->out != internal->out_inline };
 	}
 	return (struct reply_data){ 0 };
 }
@@ -245,9 +247,11 @@ static size_t bulk_size_of(const struct request_internal *internal, int64_t resu
 	return min_size(size, internal->bulk_max);
 }
 
-static void add_reply(struct lane *lane, struct helix_exchange *exchange, const struct reply_data *data)
+static void add_reply(
+	struct lane *lane, struct helix_exchange *exchange, const struct reply_data *data)
 {
-	lane->segments[0] = (struct hel_sg){ (uint64_t)&lane->reply_header, sizeof(lane->reply_header) };
+	lane->segments[0] =
+		(struct hel_sg){ (uint64_t)&lane->reply_header, sizeof(lane->reply_header) };
 	lane->segments[1] = (struct hel_sg){ (uint64_t)data->data, data->size };
 	helix_exchange_add_send_sg(exchange, lane->segments, data->size != 0 ? 2 : 1);
 }

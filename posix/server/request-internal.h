@@ -18,8 +18,8 @@
 #include <posix/server/request.h>
 
 constexpr uint32_t REQUEST_ARGUMENTS = 6;
-constexpr uint32_t REQUEST_PAYLOAD_INLINE = 192;	/* longer payload is in a buffer of its own */
-constexpr uint32_t REQUEST_OUT_INLINE = 160;		/* output that is kept in the request */
+constexpr uint32_t REQUEST_PAYLOAD_INLINE = 192; /* longer payload is in a buffer of its own */
+constexpr uint32_t REQUEST_OUT_INLINE = 160;  /* output that is kept in the request */
 constexpr uint32_t REQUEST_WAITS_INLINE = 2;
 constexpr uint32_t REQUEST_OUT_MAX = POSIX_REPLY_MAX - sizeof(struct posix_reply);
 
@@ -40,8 +40,8 @@ constexpr uint8_t ARGUMENT_FIXED = 0xff;
 
 struct argument {
 	enum argument_kind kind;
-	uint8_t count;	/* the argument that holds the count, or ARGUMENT_FIXED */
-	uint16_t unit;	/* bytes, or bytes per count */
+	uint8_t count; /* the argument that holds the count, or ARGUMENT_FIXED */
+	uint16_t unit; /* bytes, or bytes per count */
 };
 
 /*
@@ -50,8 +50,8 @@ struct argument {
  * if the handler asked for it.
  */
 struct call_row {
-	const char *name;	/* NULL: no such call */
-	request_fn handler;	/* NULL: not implemented */
+	const char *name; /* NULL: no such call */
+	request_fn handler; /* NULL: not implemented */
 	bool is_raw;
 	struct argument arguments[REQUEST_ARGUMENTS];
 };
@@ -74,10 +74,10 @@ struct request_internal {
 	struct request *request;
 	const struct call_row *row;
 	enum request_phase phase;
-	bool is_uninterruptible;	/* only the thread's death ends it */
-	bool has_out;			/* raw rows: the handler asked for the output */
+	bool is_uninterruptible; /* only the thread's death ends it */
+	bool has_out; /* raw rows: the handler asked for the output */
 	bool has_out_size;
-	bool wants_bulk_reply;		/* POSIX_REQUEST_BULK_OUT */
+	bool wants_bulk_reply; /* POSIX_REQUEST_BULK_OUT */
 	uint32_t sequence;
 
 	/* payload: where the data of argument i begin, and their size */
@@ -89,7 +89,7 @@ struct request_internal {
 	uint8_t *out;
 	uint32_t out_total;
 	uint32_t out_offset[REQUEST_ARGUMENTS], out_size[REQUEST_ARGUMENTS];
-	uint32_t out_valid;		/* with has_out_size: of the last piece */
+	uint32_t out_valid; /* with has_out_size: of the last piece */
 	const void *bulk;
 	size_t bulk_size, bulk_max;
 	void (*bulk_done)(void *context);
@@ -123,7 +123,8 @@ struct request_internal {
  * Return: 0; -LINUX_E... that is the call's answer (the message is well-formed, its contents are not);
  * 1: garbage that no shim sends.
  */
-int request_decode(struct request *request, const struct posix_request *header, const void *payload, size_t size);
+int request_decode(struct request *request, const struct posix_request *header, const void *payload,
+	size_t size);
 
 /** request_keep_payload() - make a borrowed payload the request's own; 0 or -LINUX_ENOMEM */
 int request_keep_payload(struct request *request);
@@ -134,7 +135,8 @@ void request_drop(struct request *request);
 /* ---- park.c ------------------------------------------------------------------------------------------ */
 
 /** request_init() - prepare a thread's request */
-void request_init(struct request *request, struct request_internal *internal, struct thread *thread);
+void request_init(
+	struct request *request, struct request_internal *internal, struct thread *thread);
 
 /** request_leave_waits() - off all queues, timer disarmed */
 void request_leave_waits(struct request *request);

@@ -21,10 +21,11 @@
 #include <posix/shim/shim-header.h>
 
 constexpr uint32_t SHIM_SEGMENTS_MAX = 4;
-constexpr uint32_t SHIM_RIGHTS = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+constexpr uint32_t SHIM_RIGHTS =
+	HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 
 static struct {
-	hel_handle memory;	/* of the whole image, not writable */
+	hel_handle memory; /* of the whole image, not writable */
 	struct hel_bounce bounce;
 	uint64_t entry_child, vdso;
 	struct {
@@ -38,22 +39,15 @@ static struct {
 int linux_errno_of(int error)
 {
 	switch (-error) {
-	case ERR_NONE:
-		return 0;
+	case ERR_NONE: return 0;
 	case ERR_NO_MEMORY:
-	case ERR_NO_SPACE:
-		return -LINUX_ENOMEM;
-	case ERR_NO_RIGHTS:
-		return -LINUX_EACCES;
-	case ERR_FAULT:
-		return -LINUX_EFAULT;
-	case ERR_EXISTS:
-		return -LINUX_EEXIST;
+	case ERR_NO_SPACE: return -LINUX_ENOMEM;
+	case ERR_NO_RIGHTS: return -LINUX_EACCES;
+	case ERR_FAULT: return -LINUX_EFAULT;
+	case ERR_EXISTS: return -LINUX_EEXIST;
 	case ERR_OUT_OF_BOUNDS:
-	case ERR_ILLEGAL_ARGS:
-		return -LINUX_EINVAL;
-	default:
-		return -LINUX_EIO;
+	case ERR_ILLEGAL_ARGS: return -LINUX_EINVAL;
+	default: return -LINUX_EIO;
 	}
 }
 
@@ -112,10 +106,12 @@ static int shim_load_segments(const uint8_t *file, const struct elf_info *info, 
 		uint64_t end = align_up(segment->vaddr + segment->memory_size, HEL_PAGE_SIZE);
 		int error;
 
-		if (shim.n_segments == SHIM_SEGMENTS_MAX || (segment->flags & ELF_FLAG_WRITE) != 0) {
+		if (shim.n_segments == SHIM_SEGMENTS_MAX ||
+			(segment->flags & ELF_FLAG_WRITE) != 0) {
 			return -ERR_UNSUPPORTED;
 		}
-		error = hel_memory_write(memory, segment->vaddr, file + segment->offset, segment->file_size);
+		error = hel_memory_write(
+			memory, segment->vaddr, file + segment->offset, segment->file_size);
 		if (error != 0) {
 			return error;
 		}
@@ -144,7 +140,8 @@ int shim_load(const void *initrd, size_t initrd_size)
 	if (error != 0) {
 		return error;
 	}
-	error = shim_read_header((const uint8_t *)entry.data + info.segments[0].offset, info.segments[0].file_size);
+	error = shim_read_header(
+		(const uint8_t *)entry.data + info.segments[0].offset, info.segments[0].file_size);
 	if (error == 0) {
 		error = hel_memory_allocate(info.vaddr_end, 0, &memory);
 	}
@@ -176,7 +173,8 @@ uint64_t shim_vdso(void)
 
 /* ---- spaces --------------------------------------------------------------------------------------------------- */
 
-int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size, uint32_t flags)
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
+	uint32_t flags)
 {
 	struct hel_map_args args = {
 		.space = mm->space,
@@ -239,7 +237,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot)
 	}
 	/* Pages and queues are left out by their mappings; the stacks of other threads are copied, so drop them. */
 	for (size_t i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, 0); i != BITMAP_NONE;
-			i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, i + 1)) {
+		i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, i + 1)) {
 		if (i != slot) {
 			hel_space_unmap(copy->space, slot_address((uint32_t)i), POSIX_SLOT_SIZE);
 			bitmap_clear(copy->slots, i);

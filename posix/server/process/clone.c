@@ -15,9 +15,9 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
 
-constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP |
-	LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID |
-	LINUX_CLONE_NEWNET;
+constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWNS |
+	LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER |
+	LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET;
 
 struct clone {
 	struct request *request;
@@ -72,7 +72,8 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	if ((clone->flags & LINUX_CLONE_CHILD_CLEARTID) != 0) {
 		page->clear_child_tid = clone->child_tid;
 	}
-	atomic_store_explicit(&page->signal_mask, atomic_load(&from->signal_mask), memory_order_relaxed);
+	atomic_store_explicit(
+		&page->signal_mask, atomic_load(&from->signal_mask), memory_order_relaxed);
 	if ((clone->flags & (LINUX_CLONE_VM | LINUX_CLONE_VFORK)) != LINUX_CLONE_VM) {
 		page->altstack_sp = from->altstack_sp;
 		page->altstack_size = from->altstack_size;
@@ -86,7 +87,8 @@ static void write_tids(const struct clone *clone, const struct thread *thread)
 
 	/* As in Linux a bad address is no error. */
 	if ((clone->flags & LINUX_CLONE_PARENT_SETTID) != 0) {
-		(void)!hel_space_write(mm->space, clone->parent_tid, &thread->tid, sizeof(thread->tid), NULL);
+		(void)!hel_space_write(
+			mm->space, clone->parent_tid, &thread->tid, sizeof(thread->tid), NULL);
 	}
 	if ((clone->flags & LINUX_CLONE_CHILD_SETTID) != 0) {
 		(void)!hel_space_write(thread->internal->mm->space, clone->child_tid, &thread->tid,
@@ -111,14 +113,16 @@ static int64_t clone_thread(const struct clone *clone)
 		}
 		return -LINUX_EAGAIN;
 	}
-	error = thread_create(&(struct thread_options){
-		.process = process,
-		.mm = mm,
-		.slot = (uint32_t)slot,
-		.tid = tid,
-		.universe = process->internal->universe,
-		.process_page = process->internal->page_address,
-	}, &thread);
+	error = thread_create(
+		&(struct thread_options){
+			.process = process,
+			.mm = mm,
+			.slot = (uint32_t)slot,
+			.tid = tid,
+			.universe = process->internal->universe,
+			.process_page = process->internal->page_address,
+		},
+		&thread);
 	if (error != 0) {
 		mm_slot_release(mm, (uint32_t)slot, false);
 		return error;
@@ -191,7 +195,8 @@ static int make_process_page(const struct clone *clone, struct process *child, u
 /* A forked child goes on below the processor state that its parent saved on the stack both have. */
 static uint64_t start_stack_of(const struct clone *clone, uint32_t slot)
 {
-	uint64_t low = slot_address(slot) + POSIX_SLOT_STACK_LOW, top = slot_address(slot) + POSIX_SLOT_STACK_TOP;
+	uint64_t low = slot_address(slot) + POSIX_SLOT_STACK_LOW,
+		 top = slot_address(slot) + POSIX_SLOT_STACK_TOP;
 	uint64_t sp = align_down(clone->fpu, 64);
 
 	if ((clone->flags & LINUX_CLONE_VM) != 0 || sp < low + HEL_PAGE_SIZE || sp >= top) {
@@ -213,16 +218,18 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 	}
 	error = make_process_page(clone, child, slot);
 	if (error == 0) {
-		error = thread_create(&(struct thread_options){
-			.process = child,
-			.mm = child->internal->mm,
-			.slot = slot,
-			.tid = child->pid,
-			.universe = child->internal->universe,
-			.has_stack = (clone->flags & LINUX_CLONE_VM) == 0,
-			.process_page = child->internal->page_address,
-			.start_stack = start_stack_of(clone, slot),
-		}, out_thread);
+		error = thread_create(
+			&(struct thread_options){
+				.process = child,
+				.mm = child->internal->mm,
+				.slot = slot,
+				.tid = child->pid,
+				.universe = child->internal->universe,
+				.has_stack = (clone->flags & LINUX_CLONE_VM) == 0,
+				.process_page = child->internal->page_address,
+				.start_stack = start_stack_of(clone, slot),
+			},
+			out_thread);
 	}
 	if (error != 0 && (clone->flags & LINUX_CLONE_VM) != 0) {
 		mm_slot_release(child->internal->mm, slot, false);
@@ -233,7 +240,8 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 static int64_t clone_process(const struct clone *clone)
 {
 	struct process *caller = clone->request->process;
-	struct process *parent = (clone->flags & LINUX_CLONE_PARENT) != 0 && caller->parent != NULL ? caller->parent
+	struct process *parent = (clone->flags & LINUX_CLONE_PARENT) != 0 && caller->parent != NULL
+		? caller->parent
 		: caller;
 	struct process *child;
 	struct thread *thread;
@@ -302,6 +310,7 @@ int64_t posix_clone(struct request *request)
 		return clone_thread(&clone);
 	}
 	result = clone_process(&clone);
-	return result > 0 && (clone.flags & LINUX_CLONE_VFORK) != 0 ? wait_for_vfork(request, (uint32_t)result)
+	return result > 0 && (clone.flags & LINUX_CLONE_VFORK) != 0
+		? wait_for_vfork(request, (uint32_t)result)
 		: result;
 }

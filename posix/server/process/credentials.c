@@ -93,7 +93,7 @@ static int64_t change_two(struct ids *ids, uint32_t real, uint32_t effective, bo
 	}
 	if (effective != UNCHANGED) {
 		if (!is_privileged && effective != old.real && effective != old.effective &&
-				effective != old.saved) {
+			effective != old.saved) {
 			return -LINUX_EPERM;
 		}
 		ids->effective = effective;
@@ -107,7 +107,8 @@ static int64_t change_two(struct ids *ids, uint32_t real, uint32_t effective, bo
 
 static bool may_become(const struct ids *ids, uint32_t id, bool is_privileged)
 {
-	return id == UNCHANGED || is_privileged || id == ids->real || id == ids->effective || id == ids->saved;
+	return id == UNCHANGED || is_privileged || id == ids->real || id == ids->effective ||
+		id == ids->saved;
 }
 
 static int64_t change_three(struct ids *ids, const uint64_t args[3], bool is_privileged)
@@ -115,7 +116,7 @@ static int64_t change_three(struct ids *ids, const uint64_t args[3], bool is_pri
 	uint32_t real = (uint32_t)args[0], effective = (uint32_t)args[1], saved = (uint32_t)args[2];
 
 	if (!may_become(ids, real, is_privileged) || !may_become(ids, effective, is_privileged) ||
-			!may_become(ids, saved, is_privileged)) {
+		!may_become(ids, saved, is_privileged)) {
 		return -LINUX_EPERM;
 	}
 	ids->real = real != UNCHANGED ? real : ids->real;
@@ -130,7 +131,8 @@ static int64_t change_three(struct ids *ids, const uint64_t args[3], bool is_pri
 int64_t posix_setuid(struct request *request)
 {
 	struct ids ids = uids_of(request->process);
-	int64_t error = change_one(&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
+	int64_t error = change_one(
+		&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
 
 	return error != 0 ? error : set_uids(request->process, &ids);
 }
@@ -138,7 +140,8 @@ int64_t posix_setuid(struct request *request)
 int64_t posix_setgid(struct request *request)
 {
 	struct ids ids = gids_of(request->process);
-	int64_t error = change_one(&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
+	int64_t error = change_one(
+		&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
 
 	return error != 0 ? error : set_gids(request->process, &ids);
 }
@@ -212,7 +215,8 @@ int64_t posix_setfsuid(struct request *request)
 	struct ids ids = uids_of(request->process);
 	uint32_t old = ids.fs, id = (uint32_t)request->args[0];
 
-	if (id != UNCHANGED && (may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
+	if (id != UNCHANGED &&
+		(may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
 		ids.fs = id;
 		(void)set_uids(request->process, &ids);
 	}
@@ -224,7 +228,8 @@ int64_t posix_setfsgid(struct request *request)
 	struct ids ids = gids_of(request->process);
 	uint32_t old = ids.fs, id = (uint32_t)request->args[0];
 
-	if (id != UNCHANGED && (may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
+	if (id != UNCHANGED &&
+		(may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
 		ids.fs = id;
 		(void)set_gids(request->process, &ids);
 	}

@@ -12,7 +12,8 @@
 #include <posix/server/process/exec.h>
 #include <posix/server/vfs/dentry.h>
 
-constexpr uint32_t CONTENTS_RIGHTS = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+constexpr uint32_t CONTENTS_RIGHTS =
+	HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 
 static int64_t check_executable(const struct process *process, struct inode *inode)
 {
@@ -40,12 +41,14 @@ static int64_t read_head(struct exec_image *image)
 	}
 	image->head_size = (size_t)result;
 	if (image->file_size == 0) {
-		return 0;	/* ENOEXEC follows */
+		return 0; /* ENOEXEC follows */
 	}
-	return linux_errno_of(hel_transfer(HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
+	return linux_errno_of(
+		hel_transfer(HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
 }
 
-int64_t exec_image_open(struct process *process, int dirfd, const char *path, struct exec_image *out_image)
+int64_t exec_image_open(
+	struct process *process, int dirfd, const char *path, struct exec_image *out_image)
 {
 	int64_t result;
 
@@ -89,7 +92,9 @@ int exec_image_parse(struct exec_image *image)
 		.vaddr_end = POSIX_SHIM_REGION,
 	};
 
-	return elf_parse_with(image->head, image->head_size, &options, &image->elf) == 0 ? 0 : -LINUX_ENOEXEC;
+	return elf_parse_with(image->head, image->head_size, &options, &image->elf) == 0
+		? 0
+		: -LINUX_ENOEXEC;
 }
 
 static uint32_t map_flags_of(uint32_t elf_flags)
@@ -110,8 +115,8 @@ static uint32_t map_flags_of(uint32_t elf_flags)
 }
 
 /* A private view of [offset, offset + size) of the file, zero from @zero_from on. */
-static int map_private(struct exec_image *image, struct mm *mm, const struct elf_segment *segment, uint64_t address,
-	uint64_t size)
+static int map_private(struct exec_image *image, struct mm *mm, const struct elf_segment *segment,
+	uint64_t address, uint64_t size)
 {
 	static const uint8_t zeros[HEL_PAGE_SIZE];
 	uint64_t offset = align_down(segment->offset, HEL_PAGE_SIZE);
@@ -126,7 +131,8 @@ static int map_private(struct exec_image *image, struct mm *mm, const struct elf
 		error = linux_errno_of(hel_memory_write(view, file_end, zeros, size - file_end));
 	}
 	if (error == 0) {
-		error = mm_map(mm, view, 0, address, size, map_flags_of(segment->flags) | HEL_MAP_FORK_COPY);
+		error = mm_map(mm, view, 0, address, size,
+			map_flags_of(segment->flags) | HEL_MAP_FORK_COPY);
 	}
 	hel_close(HEL_THIS, view);
 	return error;
@@ -136,10 +142,13 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 {
 	uint64_t vaddr = image->base + segment->vaddr;
 	uint64_t start = align_down(vaddr, HEL_PAGE_SIZE);
-	uint64_t file_end = segment->file_size != 0 ? align_up(vaddr + segment->file_size, HEL_PAGE_SIZE) : start;
+	uint64_t file_end = segment->file_size != 0
+		? align_up(vaddr + segment->file_size, HEL_PAGE_SIZE)
+		: start;
 	uint64_t end = align_up(vaddr + segment->memory_size, HEL_PAGE_SIZE);
 	uint32_t flags = map_flags_of(segment->flags);
-	bool is_private = (segment->flags & ELF_FLAG_WRITE) != 0 || segment->memory_size > segment->file_size;
+	bool is_private =
+		(segment->flags & ELF_FLAG_WRITE) != 0 || segment->memory_size > segment->file_size;
 	int error = 0;
 
 	if (file_end > start && is_private) {
@@ -149,7 +158,8 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 			file_end - start, flags);
 	}
 	if (error == 0 && end > file_end) {
-		error = mm_map(mm, HEL_NULL, 0, file_end, end - file_end, flags | HEL_MAP_FORK_COPY);
+		error = mm_map(
+			mm, HEL_NULL, 0, file_end, end - file_end, flags | HEL_MAP_FORK_COPY);
 	}
 	return error;
 }

@@ -17,11 +17,11 @@
 #include <base/string.h>
 #include <posix/server/process/exec.h>
 
-constexpr uint32_t AUXV_ADDED = 4;	/* RANDOM, EXECFN, PLATFORM, NULL */
+constexpr uint32_t AUXV_ADDED = 4; /* RANDOM, EXECFN, PLATFORM, NULL */
 
 struct stack_layout {
-	size_t path, environment, arguments, platform, random;	/* distances from the top */
-	size_t vectors;						/* size of all pointers, argc and auxv */
+	size_t path, environment, arguments, platform, random; /* distances from the top */
+	size_t vectors;      /* size of all pointers, argc and auxv */
 	size_t total;
 };
 
@@ -92,7 +92,8 @@ void exec_stack_build(struct exec_stack *stack, uint8_t *image)
 
 	memcpy(at, &argc, sizeof(argc));
 	at = put_pointers(at + sizeof(argc), strings->block, stack->arguments_start, strings->argc);
-	at = put_pointers(at, strings->block + strings->arguments_size, stack->environment_start, strings->envc);
+	at = put_pointers(at, strings->block + strings->arguments_size, stack->environment_start,
+		strings->envc);
 	auxv = at;
 	stack->auxv_address = stack->pointer + (uint64_t)(at - image);
 	for (uint32_t i = 0; i < stack->n_auxv; i++) {

@@ -20,13 +20,14 @@ int exec_strings_measure(const char *bytes, size_t size, uint32_t n_strings, siz
 	return 0;
 }
 
-int exec_strings_copy(const char *bytes, size_t size, uint32_t argc, uint32_t envc, struct exec_strings *out_strings)
+int exec_strings_copy(const char *bytes, size_t size, uint32_t argc, uint32_t envc,
+	struct exec_strings *out_strings)
 {
 	size_t arguments_size, environment_size, extra = argc == 0 ? 1 : 0;
 
 	if (exec_strings_measure(bytes, size, argc, &arguments_size) != 0 ||
-			exec_strings_measure(bytes + arguments_size, size - arguments_size, envc,
-				&environment_size) != 0) {
+		exec_strings_measure(bytes + arguments_size, size - arguments_size, envc,
+			&environment_size) != 0) {
 		return -LINUX_EFAULT;
 	}
 	*out_strings = (struct exec_strings){

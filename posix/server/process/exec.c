@@ -22,19 +22,19 @@
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
 
-constexpr uint64_t STACK_GAP = 0x10000;		/* between the stack's top and the shim's region */
+constexpr uint64_t STACK_GAP = 0x10000;  /* between the stack's top and the shim's region */
 constexpr uint64_t STACK_SIZE_MIN = KIB(132);
-constexpr uint64_t STACK_SIZE_MAX = MIB(64);	/* also when unlimited */
-constexpr uint64_t STACK_GUARD = MIB(1);	/* nothing is mapped so close below the stack by itself */
+constexpr uint64_t STACK_SIZE_MAX = MIB(64); /* also when unlimited */
+constexpr uint64_t STACK_GUARD = MIB(1); /* nothing is mapped so close below the stack by itself */
 constexpr uint64_t PIE_BASE = 0x555555554000;
 constexpr uint64_t MMAP_LOW = 0x10000;
 constexpr uint64_t BREAK_SIZE_MAX = GIB(64);
-constexpr uint64_t RANDOM_PIE_PAGES = 1 << 24, RANDOM_STACK_PAGES = 1 << 20, RANDOM_MMAP_PAGES = 1 << 22,
-	RANDOM_BREAK_PAGES = 1 << 12;
+constexpr uint64_t RANDOM_PIE_PAGES = 1 << 24, RANDOM_STACK_PAGES = 1 << 20,
+		   RANDOM_MMAP_PAGES = 1 << 22, RANDOM_BREAK_PAGES = 1 << 12;
 
 struct exec {
 	struct process *process;
-	const char *path;		/* as the caller named it */
+	const char *path; /* as the caller named it */
 	struct exec_strings strings;
 	struct exec_image program, interpreter;
 	bool has_interpreter;
@@ -44,7 +44,7 @@ struct exec {
 	hel_handle universe;
 	struct process_page_holder page;
 	struct thread *thread;
-	struct fd_table *files;		/* of its own, if it shared one */
+	struct fd_table *files; /* of its own, if it shared one */
 	uint64_t stack_size;
 	struct exec_stack stack;
 };
@@ -85,7 +85,8 @@ static int64_t follow_script(struct exec *exec, const char *script_path)
 	uint32_t n = 0;
 	int64_t error;
 
-	if (!exec_script_parse((const char *)exec->program.head, exec->program.head_size, &script)) {
+	if (!exec_script_parse(
+		    (const char *)exec->program.head, exec->program.head_size, &script)) {
 		return -LINUX_ENOEXEC;
 	}
 	first[n++] = script.interpreter;
@@ -161,13 +162,15 @@ static void choose_credentials(struct exec *exec)
 		if ((stat.mode & LINUX_S_ISUID) != 0) {
 			credentials->euid = stat.uid;
 		}
-		if ((stat.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)) {
+		if ((stat.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) ==
+			(LINUX_S_ISGID | LINUX_S_IXGRP)) {
 			credentials->egid = stat.gid;
 		}
 	}
 	credentials->suid = credentials->fsuid = credentials->euid;
 	credentials->sgid = credentials->fsgid = credentials->egid;
-	exec->is_secure = credentials->euid != credentials->uid || credentials->egid != credentials->gid;
+	exec->is_secure =
+		credentials->euid != credentials->uid || credentials->egid != credentials->gid;
 }
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */
@@ -177,7 +180,8 @@ static int64_t place_stack(struct exec *exec)
 {
 	struct mm *mm = exec->mm;
 	uint32_t flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY;
-	uint64_t size = align_up(min_u64(exec->process->limits[LIMIT_STACK][0], STACK_SIZE_MAX), HEL_PAGE_SIZE);
+	uint64_t size = align_up(
+		min_u64(exec->process->limits[LIMIT_STACK][0], STACK_SIZE_MAX), HEL_PAGE_SIZE);
 
 	exec->stack_size = max_u64(size, STACK_SIZE_MIN);
 	mm->stack_top = POSIX_SHIM_REGION - STACK_GAP - random_bytes(RANDOM_STACK_PAGES);
@@ -207,18 +211,22 @@ static int64_t place_images(struct exec *exec)
 	struct mm *mm = exec->mm;
 
 	if (program->elf.is_position_independent) {
-		program->base = align_up(PIE_BASE + random_bytes(RANDOM_PIE_PAGES), alignment_of(program));
+		program->base =
+			align_up(PIE_BASE + random_bytes(RANDOM_PIE_PAGES), alignment_of(program));
 	} else if (program->elf.vaddr_start < MMAP_LOW) {
 		return -LINUX_EPERM;
 	}
-	if (program->elf.vaddr_end > mm->mmap_high || program->base > mm->mmap_high - program->elf.vaddr_end) {
+	if (program->elf.vaddr_end > mm->mmap_high ||
+		program->base > mm->mmap_high - program->elf.vaddr_end) {
 		return -LINUX_ENOMEM;
 	}
 	if (exec->has_interpreter) {
 		uint64_t size = interpreter->elf.vaddr_end;
 
 		if (!interpreter->elf.is_position_independent) {
-			return interpreter->elf.vaddr_start < MMAP_LOW || size > mm->mmap_high ? -LINUX_ELIBBAD : 0;
+			return interpreter->elf.vaddr_start < MMAP_LOW || size > mm->mmap_high
+				? -LINUX_ELIBBAD
+				: 0;
 		}
 		if (size > mm->mmap_high / 4) {
 			return -LINUX_ENOMEM;
@@ -286,7 +294,8 @@ static void fill_auxv(struct exec *exec)
 	add_auxv(stack, LINUX_AT_HWCAP, processor->hwcap);
 	add_auxv(stack, LINUX_AT_PAGESZ, HEL_PAGE_SIZE);
 	add_auxv(stack, LINUX_AT_CLKTCK, LINUX_CLOCK_TICKS);
-	add_auxv(stack, LINUX_AT_PHDR, program->elf.phdr_vaddr != 0 ? program->base + program->elf.phdr_vaddr : 0);
+	add_auxv(stack, LINUX_AT_PHDR,
+		program->elf.phdr_vaddr != 0 ? program->base + program->elf.phdr_vaddr : 0);
 	add_auxv(stack, LINUX_AT_PHENT, sizeof(struct elf_program));
 	add_auxv(stack, LINUX_AT_PHNUM, program->elf.n_programs);
 	add_auxv(stack, LINUX_AT_BASE, exec->has_interpreter ? exec->interpreter.base : 0);
@@ -371,7 +380,8 @@ static void fill_process_page(struct exec *exec)
 
 static int64_t build_thread(struct exec *exec, struct thread *caller)
 {
-	const struct exec_image *first = exec->has_interpreter ? &exec->interpreter : &exec->program;
+	const struct exec_image *first =
+		exec->has_interpreter ? &exec->interpreter : &exec->program;
 	struct posix_thread_page *page;
 	int slot = mm_slot_allocate(exec->mm);
 	int error = hel_universe_create(&exec->universe);
@@ -382,14 +392,16 @@ static int64_t build_thread(struct exec *exec, struct thread *caller)
 	}
 	error = process_page_create(exec->mm, (uint32_t)slot, &exec->page);
 	if (error == 0) {
-		error = thread_create(&(struct thread_options){
-			.process = exec->process,
-			.mm = exec->mm,
-			.slot = (uint32_t)slot,
-			.tid = exec->process->pid,
-			.universe = exec->universe,
-			.process_page = exec->page.address,
-		}, &exec->thread);
+		error = thread_create(
+			&(struct thread_options){
+				.process = exec->process,
+				.mm = exec->mm,
+				.slot = (uint32_t)slot,
+				.tid = exec->process->pid,
+				.universe = exec->universe,
+				.process_page = exec->page.address,
+			},
+			&exec->thread);
 	}
 	if (error != 0) {
 		return error;
@@ -445,8 +457,10 @@ static void commit(struct exec *exec)
 	internal->universe = exec->universe;
 	process_page_adopt(process, &exec->page);
 	if (old_mm != NULL) {
-		if (old_mm->references > 3) {	/* shared: the page must go; its thread's slot follows */
-			hel_space_unmap(old_mm->space, slot_address(old_slot) + POSIX_SLOT_PROCESS_PAGE, HEL_PAGE_SIZE);
+		if (old_mm->references >
+			3) { /* shared: the page must go; its thread's slot follows */
+			hel_space_unmap(old_mm->space,
+				slot_address(old_slot) + POSIX_SLOT_PROCESS_PAGE, HEL_PAGE_SIZE);
 		}
 		mm_unref(old_mm);
 	}
@@ -540,10 +554,11 @@ static int64_t execute(struct process *process, int dirfd, const char *path, str
 	return error;
 }
 
-int64_t process_exec_first(struct process *process, const char *path, const struct exec_arguments *arguments)
+int64_t process_exec_first(
+	struct process *process, const char *path, const struct exec_arguments *arguments)
 {
-	int error = exec_strings_copy(arguments->strings, arguments->size, arguments->argc, arguments->envc,
-		&state.strings);
+	int error = exec_strings_copy(arguments->strings, arguments->size, arguments->argc,
+		arguments->envc, &state.strings);
 
 	return error != 0 ? error : execute(process, LINUX_AT_FDCWD, path, NULL);
 }
@@ -552,7 +567,7 @@ int64_t process_exec_first(struct process *process, const char *path, const stru
 static void unmap_gathered(struct mm *mm, uint64_t address, uint64_t size)
 {
 	if (address != 0 && size == POSIX_PAYLOAD_MAX && is_aligned(address, HEL_PAGE_SIZE) &&
-			address < POSIX_SHIM_REGION - size) {
+		address < POSIX_SHIM_REGION - size) {
 		hel_space_unmap(mm->space, address, size);
 	}
 }

@@ -8,18 +8,18 @@
 #include <elf/elf-read.h>
 #include <posix/server/process/process-internal.h>
 
-constexpr size_t EXEC_HEAD_SIZE = 4096;		/* what is read of a file to know what it is */
-constexpr size_t EXEC_SCRIPT_LINE_MAX = 256;	/* of that, what counts of a script's first line */
-constexpr uint32_t EXEC_SCRIPTS_MAX = 5;	/* interpreters that are scripts themselves */
+constexpr size_t EXEC_HEAD_SIZE = 4096;  /* what is read of a file to know what it is */
+constexpr size_t EXEC_SCRIPT_LINE_MAX = 256; /* of that, what counts of a script's first line */
+constexpr uint32_t EXEC_SCRIPTS_MAX = 5; /* interpreters that are scripts themselves */
 constexpr uint32_t EXEC_AUXV_MAX = 24;
 
 /* ---- strings -------------------------------------------------------------------------------------------- */
 
 /* argc + envc strings, one after the other, each with its NUL. */
 struct exec_strings {
-	char *block;		/* helix_malloc */
+	char *block; /* helix_malloc */
 	size_t size;
-	size_t arguments_size;	/* of the first argc */
+	size_t arguments_size; /* of the first argc */
 	uint32_t argc, envc;
 };
 
@@ -33,7 +33,8 @@ struct exec_strings {
 int exec_strings_measure(const char *bytes, size_t size, uint32_t n_strings, size_t *out_size);
 
 /** exec_strings_copy() - take over what the shim sent; a missing argv[0] becomes ""; -LINUX_EFAULT, -LINUX_ENOMEM */
-int exec_strings_copy(const char *bytes, size_t size, uint32_t argc, uint32_t envc, struct exec_strings *out_strings);
+int exec_strings_copy(const char *bytes, size_t size, uint32_t argc, uint32_t envc,
+	struct exec_strings *out_strings);
 
 /** exec_strings_prepend() - replace argv[0] by @n strings; -LINUX_ENOMEM, -LINUX_E2BIG */
 int exec_strings_prepend(struct exec_strings *strings, const char *const *first, uint32_t n);
@@ -44,7 +45,7 @@ void exec_strings_release(struct exec_strings *strings);
 
 struct exec_script {
 	char interpreter[EXEC_SCRIPT_LINE_MAX];
-	char argument[EXEC_SCRIPT_LINE_MAX];	/* "": none */
+	char argument[EXEC_SCRIPT_LINE_MAX]; /* "": none */
 };
 
 /** exec_script_parse() - the first line of a script; false: not a script, or none that can be run */
@@ -58,14 +59,15 @@ struct exec_auxv {
 
 struct exec_stack {
 	const struct exec_strings *strings;
-	const char *path;		/* AT_EXECFN */
+	const char *path; /* AT_EXECFN */
 	const char *platform;
 	uint8_t random[16];
-	struct exec_auxv auxv[EXEC_AUXV_MAX];	/* without RANDOM, EXECFN, PLATFORM and NULL, which are added */
+	struct exec_auxv auxv
+		[EXEC_AUXV_MAX]; /* without RANDOM, EXECFN, PLATFORM and NULL, which are added */
 	uint32_t n_auxv;
-	uint64_t top;			/* address */
+	uint64_t top; /* address */
 	/* results */
-	uint64_t pointer;		/* what rsp starts with */
+	uint64_t pointer; /* what rsp starts with */
 	uint64_t arguments_start, arguments_end, environment_start, environment_end;
 	uint64_t auxv_address, auxv_size;
 };
@@ -80,18 +82,19 @@ void exec_stack_build(struct exec_stack *stack, uint8_t *image);
 
 /* An ELF file to be mapped. */
 struct exec_image {
-	struct path path;	/* referenced */
-	struct inode *inode;	/* of path, borrowed */
-	hel_handle memory;	/* of its contents, read-only, ours */
+	struct path path; /* referenced */
+	struct inode *inode; /* of path, borrowed */
+	hel_handle memory; /* of its contents, read-only, ours */
 	uint64_t file_size;
-	uint64_t base;		/* added to all its addresses */
+	uint64_t base; /* added to all its addresses */
 	struct elf_info elf;
 	uint8_t head[EXEC_HEAD_SIZE];
 	size_t head_size;
 };
 
 /** exec_image_open() - find a file that @process may execute and read its beginning */
-int64_t exec_image_open(struct process *process, int dirfd, const char *path, struct exec_image *out_image);
+int64_t exec_image_open(
+	struct process *process, int dirfd, const char *path, struct exec_image *out_image);
 /** exec_image_parse() - check that it is a program for this machine; -LINUX_ENOEXEC */
 int exec_image_parse(struct exec_image *image);
 /** exec_image_load() - map it into @mm at image->base; -LINUX_ENOMEM, -LINUX_ENOEXEC */

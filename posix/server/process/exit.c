@@ -38,7 +38,7 @@ void process_vfork_done(struct process *process)
 	internal->is_vforked = false;
 	/* The break belongs to the memory that both used, but each has its own note of it. */
 	if (parent != NULL && internal->page != NULL && parent->internal->page != NULL &&
-			parent->internal->mm == internal->mm) {
+		parent->internal->mm == internal->mm) {
 		parent->internal->page->brk_now = internal->page->brk_now;
 	}
 	wait_queue_wake(&internal->vfork_wait);
@@ -67,18 +67,20 @@ void process_notify_parent(struct process *process, int code, int status)
 	} else {
 		uint32_t died = process->internal->status & 0x7f;
 
-		code = died == 0 ? LINUX_CLD_EXITED
-			: (process->internal->status & 0x80) != 0 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+		code = died == 0                                  ? LINUX_CLD_EXITED
+			: (process->internal->status & 0x80) != 0 ? LINUX_CLD_DUMPED
+								  : LINUX_CLD_KILLED;
 		status = died == 0 ? (int)(process->internal->status >> 8 & 0xff) : (int)died;
 	}
 	if (signal != 0 && (is_end || (child_action_flags(parent) & LINUX_SA_NOCLDSTOP) == 0)) {
-		signal_send_process(parent, &(struct signal_info){
-			.signal = signal,
-			.code = code,
-			.pid = process->pid,
-			.uid = process->credentials.uid,
-			.status = status,
-		});
+		signal_send_process(parent,
+			&(struct signal_info){
+				.signal = signal,
+				.code = code,
+				.pid = process->pid,
+				.uid = process->credentials.uid,
+				.status = status,
+			});
 	}
 	wait_queue_wake(&parent->internal->child_wait);
 }
@@ -141,8 +143,9 @@ static void adopt(struct process *child, struct process *parent)
 	list_push_back(&parent->internal->children, &internal->sibling_node);
 	process_publish(child);
 	if (internal->parent_death_signal != 0 && process_is_alive(child)) {
-		signal_send_process(child, &(struct signal_info){
-			.signal = internal->parent_death_signal, .code = LINUX_SI_USER });
+		signal_send_process(child,
+			&(struct signal_info){
+				.signal = internal->parent_death_signal, .code = LINUX_SI_USER });
 	}
 }
 
@@ -154,8 +157,8 @@ static void give_children_away(struct process *dead)
 		return;
 	}
 	for (;;) {
-		struct process_internal *child =
-			LIST_FIRST(&dead->internal->children, struct process_internal, sibling_node);
+		struct process_internal *child = LIST_FIRST(
+			&dead->internal->children, struct process_internal, sibling_node);
 
 		if (child == NULL) {
 			return;

@@ -90,8 +90,9 @@ static bool anchors_group(const struct process *member, const struct process_gro
 {
 	const struct process *parent = member->parent;
 
-	return member->internal->state != PROCESS_ZOMBIE && parent != NULL && parent->group != group &&
-		parent->group->session == group->session && parent != process_init();
+	return member->internal->state != PROCESS_ZOMBIE && parent != NULL &&
+		parent->group != group && parent->group->session == group->session &&
+		parent != process_init();
 }
 
 /* As if @leaver were not a member and had no children. */
@@ -120,8 +121,10 @@ static void rouse_if_orphaned(struct process_group *group, const struct process 
 	if (!has_stopped || !is_orphaned_without(group, leaver)) {
 		return;
 	}
-	signal_send_group(group, &(struct signal_info){ .signal = LINUX_SIGHUP, .code = LINUX_SI_KERNEL });
-	signal_send_group(group, &(struct signal_info){ .signal = LINUX_SIGCONT, .code = LINUX_SI_KERNEL });
+	signal_send_group(
+		group, &(struct signal_info){ .signal = LINUX_SIGHUP, .code = LINUX_SI_KERNEL });
+	signal_send_group(
+		group, &(struct signal_info){ .signal = LINUX_SIGCONT, .code = LINUX_SI_KERNEL });
 }
 
 void process_group_check_orphans(struct process *leaver)

@@ -67,7 +67,8 @@ int64_t posix_prlimit64(struct request *request)
 		return -LINUX_EPERM;
 	}
 	if (old != NULL) {
-		*old = (struct linux_rlimit64){ target->limits[which][0], target->limits[which][1] };
+		*old = (struct linux_rlimit64){ target->limits[which][0],
+			target->limits[which][1] };
 	}
 	return new != NULL ? set_limit(request->process, target, which, new) : 0;
 }
@@ -80,12 +81,11 @@ static bool is_meant(const struct request *request, const struct process *proces
 	const struct process *caller = request->process;
 
 	switch (which) {
-	case LINUX_PRIO_PROCESS:
-		return process->pid == (who != 0 ? who : caller->pid);
+	case LINUX_PRIO_PROCESS: return process->pid == (who != 0 ? who : caller->pid);
 	case LINUX_PRIO_PGRP:
-		return process->group != NULL && process->group->pgid == (who != 0 ? who : caller->group->pgid);
-	default:
-		return process->credentials.uid == (who != 0 ? who : caller->credentials.uid);
+		return process->group != NULL &&
+			process->group->pgid == (who != 0 ? who : caller->group->pgid);
+	default: return process->credentials.uid == (who != 0 ? who : caller->credentials.uid);
 	}
 }
 
@@ -96,7 +96,8 @@ int64_t posix_getpriority(struct request *request)
 	if ((uint32_t)request->args[0] > LINUX_PRIO_USER) {
 		return -LINUX_EINVAL;
 	}
-	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
 		/* The raw call answers 20 - nice, so that it is never negative. */
 		if (is_meant(request, process) && 20 - process->internal->nice > result) {
 			result = 20 - process->internal->nice;
@@ -109,7 +110,7 @@ static int64_t set_nice(struct process *caller, struct process *target, int nice
 {
 	if (!process_is_privileged(caller)) {
 		if (caller->credentials.euid != target->credentials.uid &&
-				caller->credentials.euid != target->credentials.euid) {
+			caller->credentials.euid != target->credentials.euid) {
 			return -LINUX_EPERM;
 		}
 		if (nice < target->internal->nice) {
@@ -132,7 +133,8 @@ int64_t posix_setpriority(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	nice = nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
-	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
 		if (is_meant(request, process)) {
 			int64_t one = set_nice(request->process, process, nice);
 

@@ -28,15 +28,15 @@ static int64_t check_access(const struct file *file, const struct file_mapping *
 		return -LINUX_EACCES;
 	}
 	if (mapping->is_shared && (mapping->prot & LINUX_PROT_WRITE) != 0 &&
-			(mode != LINUX_O_RDWR || (file->flags & LINUX_O_APPEND) != 0)) {
+		(mode != LINUX_O_RDWR || (file->flags & LINUX_O_APPEND) != 0)) {
 		return -LINUX_EACCES;
 	}
 	return 0;
 }
 
 /* A descriptor of ours for what is to be mapped, and the offset in it. */
-static int make_view(const struct file *file, const struct file_mapping *mapping, uint64_t size, hel_handle memory,
-	hel_handle *out_view, uint64_t *out_offset)
+static int make_view(const struct file *file, const struct file_mapping *mapping, uint64_t size,
+	hel_handle memory, hel_handle *out_view, uint64_t *out_offset)
 {
 	uint32_t rights = HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 
@@ -77,8 +77,8 @@ static bool is_user_range(uint64_t address, uint64_t size)
 	return size <= POSIX_SHIM_REGION && address <= POSIX_SHIM_REGION - size;
 }
 
-static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, hel_handle view, uint64_t offset,
-	uint64_t size, uint32_t flags)
+static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, hel_handle view,
+	uint64_t offset, uint64_t size, uint32_t flags)
 {
 	struct hel_map_args args = {
 		.space = mm->space,
@@ -100,19 +100,21 @@ static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, h
  * What lies beyond the memory's last page cannot be mapped. Linux raises SIGBUS there; here the range is reserved,
  * so that access is a SIGSEGV, and counted.
  */
-static int64_t map_partly(const struct mm *mm, struct file_mapping *mapping, hel_handle view, uint64_t offset,
-	uint64_t size)
+static int64_t map_partly(const struct mm *mm, struct file_mapping *mapping, hel_handle view,
+	uint64_t offset, uint64_t size)
 {
 	uint32_t flags = map_flags_of(mapping);
 	int64_t address = map_at(mm, mapping, HEL_NULL, 0, mapping->size,
-		(flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) | HEL_MAP_GUARD | HEL_MAP_FORK_COPY);
+		(flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) | HEL_MAP_GUARD |
+			HEL_MAP_FORK_COPY);
 
 	unimplemented_count(0xffff0000u | 9);
 	if (address < 0) {
 		return address;
 	}
 	mapping->address = (uint64_t)address;
-	return map_at(mm, mapping, view, offset, size, (flags & ~(uint32_t)HEL_MAP_FIXED_NOREPLACE) | HEL_MAP_FIXED);
+	return map_at(mm, mapping, view, offset, size,
+		(flags & ~(uint32_t)HEL_MAP_FIXED_NOREPLACE) | HEL_MAP_FIXED);
 }
 
 static int64_t decode(const struct request *request, struct file_mapping *out_mapping)
@@ -127,14 +129,16 @@ static int64_t decode(const struct request *request, struct file_mapping *out_ma
 	uint32_t type = mapping.flags & LINUX_MAP_TYPE;
 
 	if (mapping.size == 0 || !is_aligned(mapping.offset, HEL_PAGE_SIZE) ||
-			(type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE && type != LINUX_MAP_SHARED_VALIDATE)) {
+		(type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE &&
+			type != LINUX_MAP_SHARED_VALIDATE)) {
 		return -LINUX_EINVAL;
 	}
 	if (mapping.offset + mapping.size < mapping.offset) {
 		return -LINUX_EOVERFLOW;
 	}
 	if ((mapping.flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE)) != 0) {
-		if (!is_aligned(mapping.address, HEL_PAGE_SIZE) || !is_user_range(mapping.address, mapping.size)) {
+		if (!is_aligned(mapping.address, HEL_PAGE_SIZE) ||
+			!is_user_range(mapping.address, mapping.size)) {
 			return -LINUX_ENOMEM;
 		}
 	} else if (!is_user_range(mapping.address, mapping.size)) {

@@ -7,7 +7,7 @@
  */
 #include <posix/server/process/process-internal.h>
 
-constexpr uint32_t PID_FIRST_AGAIN = 300;	/* where numbers go on after the highest */
+constexpr uint32_t PID_FIRST_AGAIN = 300; /* where numbers go on after the highest */
 
 struct pid_entry {
 	struct thread *thread;
@@ -23,7 +23,8 @@ static bool is_free(uint32_t pid)
 {
 	const struct pid_entry *entry = &pids[pid];
 
-	return entry->thread == NULL && entry->process == NULL && entry->group == NULL && entry->session == NULL;
+	return entry->thread == NULL && entry->process == NULL && entry->group == NULL &&
+		entry->session == NULL;
 }
 
 uint32_t pid_allocate(void)

@@ -60,8 +60,8 @@ static int power_run(struct task *task, void *argument)
 		hel_close(HEL_THIS, lane);
 	}
 	is_under_way = false;
-	helix_log(HEL_LOG_ERROR, "the machine cannot be %s: %s", wants_restart ? "restarted" : "turned off",
-		error_text(error));
+	helix_log(HEL_LOG_ERROR, "the machine cannot be %s: %s",
+		wants_restart ? "restarted" : "turned off", error_text(error));
 	return error;
 }
 

@@ -21,7 +21,8 @@ static int64_t set_name(struct request *request)
 
 static int64_t get_name(struct request *request)
 {
-	memcpy(request_out(request, 0, NULL), request->process->comm, sizeof(request->process->comm));
+	memcpy(request_out(request, 0, NULL), request->process->comm,
+		sizeof(request->process->comm));
 	return 0;
 }
 

@@ -28,9 +28,9 @@
 #include <posix/server/request-internal.h>
 #include <posix/server/vfs/vfs.h>
 
-constexpr uint32_t PID_MAX = 32768;		/* numbers are below */
-constexpr uint32_t MM_SLOTS_MAX = 4096;		/* threads in one address space */
-constexpr uint32_t SIGNAL_QUEUE_MAX = 1024;	/* queued signals of one process or thread */
+constexpr uint32_t PID_MAX = 32768;  /* numbers are below */
+constexpr uint32_t MM_SLOTS_MAX = 4096;  /* threads in one address space */
+constexpr uint32_t SIGNAL_QUEUE_MAX = 1024; /* queued signals of one process or thread */
 constexpr uint32_t LANE_REPLY_ACTIONS_MAX = 2;
 
 /* ---- address spaces --------------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ struct mm {
 	hel_handle space;
 	uint64_t slots[BITMAP_WORDS(MM_SLOTS_MAX)];
 	/* the program, for /proc; addresses are those exec chose */
-	struct path exe;			/* referenced; dentry NULL: none */
+	struct path exe; /* referenced; dentry NULL: none */
 	uint64_t code_start, code_end, data_start, data_end;
 	uint64_t brk_start, brk_limit, stack_low, stack_top, stack_pointer;
 	uint64_t arguments_start, arguments_end, environment_start, environment_end;
@@ -56,8 +56,8 @@ struct pending_signal {
 };
 
 struct signal_pending {
-	uint64_t set;		/* signal n is bit n - 1 */
-	struct list queue;	/* struct pending_signal; a bit without an entry has no information */
+	uint64_t set; /* signal n is bit n - 1 */
+	struct list queue; /* struct pending_signal; a bit without an entry has no information */
 	uint32_t n_queued;
 };
 
@@ -65,13 +65,14 @@ struct signal_pending {
 
 struct lane {
 	hel_handle handle;
-	struct helix_exchange receive;	/* [reply,] then the next request's header */
-	struct helix_exchange reply;	/* a reply whose memory must be given back soon, or a long payload */
-	uint8_t n_reply_actions;	/* of `receive`, before the request */
+	struct helix_exchange receive; /* [reply,] then the next request's header */
+	struct helix_exchange
+		reply; /* a reply whose memory must be given back soon, or a long payload */
+	uint8_t n_reply_actions; /* of `receive`, before the request */
 	bool is_receiving, is_replying;
-	bool has_received;		/* `receive` is finished, but `reply` is not yet */
+	bool has_received; /* `receive` is finished, but `reply` is not yet */
 	bool is_closed;
-	struct posix_request header;	/* whose long payload is under way */
+	struct posix_request header; /* whose long payload is under way */
 	struct posix_reply reply_header;
 	struct hel_sg segments[2];
 };
@@ -79,13 +80,13 @@ struct lane {
 /* ---- threads ---------------------------------------------------------------------------------------------- */
 
 struct thread_internal {
-	struct mm *mm;			/* referenced */
+	struct mm *mm; /* referenced */
 	uint32_t slot;
 	hel_handle thread;
 	hel_handle page_memory;
-	struct posix_thread_page *page;	/* the process writes it, too */
-	hel_handle universe;		/* of the process, borrowed */
-	hel_handle remote_queue, remote_lane;	/* in that universe */
+	struct posix_thread_page *page; /* the process writes it, too */
+	hel_handle universe; /* of the process, borrowed */
+	hel_handle remote_queue, remote_lane; /* in that universe */
 	struct helix_observe_op observe;
 	struct lane lane;
 	struct request request;
@@ -93,8 +94,8 @@ struct thread_internal {
 	struct signal_pending pending;
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
-	bool is_replaced;		/* by exec: no longer counted among the process' threads */
-	bool is_held;			/* stopped: its POSIX_SIGNAL_TAKE is parked */
+	bool is_replaced; /* by exec: no longer counted among the process' threads */
+	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE is parked */
 };
 
 /* ---- processes ------------------------------------------------------------------------------------------------ */
@@ -105,43 +106,43 @@ struct usage {
 	uint64_t user_ns, kernel_ns, n_faults, n_switches;
 };
 
-struct interval_timer {		/* ITIMER_REAL, alarm */
+struct interval_timer { /* ITIMER_REAL, alarm */
 	struct timer timer;
 	struct process *process;
 	uint64_t interval_ns;
 };
 
 struct process_internal {
-	struct list_node all_node;	/* on the list of all processes, by pid */
+	struct list_node all_node; /* on the list of all processes, by pid */
 	struct list children;
 	struct list_node sibling_node;
 	enum process_state state;
-	uint32_t status;		/* as of wait: valid when EXITING or ZOMBIE */
+	uint32_t status; /* as of wait: valid when EXITING or ZOMBIE */
 	int exit_signal;
-	struct mm *mm;			/* referenced; NULL: zombie */
+	struct mm *mm; /* referenced; NULL: zombie */
 	hel_handle universe;
 	hel_handle page_memory;
-	struct posix_process_page *page;	/* the process writes it, too */
-	uint64_t page_address;		/* in the process */
+	struct posix_process_page *page; /* the process writes it, too */
+	uint64_t page_address; /* in the process */
 	uint32_t page_slot;
-	uint32_t n_threads;		/* that are not gone; dying ones of an exec are not counted */
-	struct wait_queue child_wait;	/* something happened to a child */
-	struct wait_queue signal_wait;	/* a signal was queued */
-	struct wait_queue continue_wait;/* stopped threads wait for SIGCONT */
+	uint32_t n_threads; /* that are not gone; dying ones of an exec are not counted */
+	struct wait_queue child_wait; /* something happened to a child */
+	struct wait_queue signal_wait; /* a signal was queued */
+	struct wait_queue continue_wait; /* stopped threads wait for SIGCONT */
 	struct signal_pending pending;
 	struct usage dead_threads, dead_children;
 	uint64_t start_ns;
-	struct wait_queue vfork_wait;	/* the parent's thread, until exec or exit */
-	bool is_vforked;		/* uses the parent's memory while the parent waits */
+	struct wait_queue vfork_wait; /* the parent's thread, until exec or exit */
+	bool is_vforked; /* uses the parent's memory while the parent waits */
 
 	/* job control; see signal/stop.c */
-	bool is_stopping;		/* every thread is to be held */
-	bool is_stopped;		/* every thread is held, the parent was told */
+	bool is_stopping; /* every thread is to be held */
+	bool is_stopped; /* every thread is held, the parent was told */
 	int stop_signal;
-	bool has_stop_news, has_continue_news;	/* for wait */
+	bool has_stop_news, has_continue_news; /* for wait */
 
 	struct interval_timer alarm;
-	struct list timers;		/* struct posix_timer, time/posix-timer.c */
+	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
 
 	int nice;
@@ -149,7 +150,7 @@ struct process_internal {
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;
 	bool has_executed;
-	bool shares_files;		/* CLONE_FILES, by whichever side */
+	bool shares_files; /* CLONE_FILES, by whichever side */
 };
 
 /* ---- pid.c ---------------------------------------------------------------------------------------------------- */
@@ -173,7 +174,8 @@ uint32_t pid_last(void);
  *
  * Return: 0, -LINUX_ENOMEM, -LINUX_EAGAIN.
  */
-int process_create(struct process *parent, const struct path *fs_root, struct process **out_process);
+int process_create(
+	struct process *parent, const struct path *fs_root, struct process **out_process);
 
 /** process_attach() - make @process visible: a child of @parent, a member of @group */
 void process_attach(struct process *process, struct process *parent, struct process_group *group);
@@ -185,7 +187,7 @@ void process_discard(struct process *process);
 void process_free(struct process *process);
 
 struct process *process_of(const struct process_internal *internal);
-struct process *process_init(void);	/* pid 1, NULL before it exists */
+struct process *process_init(void); /* pid 1, NULL before it exists */
 uint32_t process_count(void);
 uint32_t thread_count(void);
 void thread_count_add(int n);
@@ -222,10 +224,10 @@ struct thread_options {
 	struct mm *mm;
 	uint32_t slot;
 	uint32_t tid;
-	hel_handle universe;	/* of the process */
-	bool has_stack;		/* the shim stack is there already (fork) */
-	uint64_t process_page;	/* its address in the process */
-	uint64_t start_stack;	/* 0: the top of the shim stack */
+	hel_handle universe; /* of the process */
+	bool has_stack; /* the shim stack is there already (fork) */
+	uint64_t process_page; /* its address in the process */
+	uint64_t start_stack; /* 0: the top of the shim stack */
 };
 
 /** thread_create() - a thread that does not run yet, not on the process' list; -LINUX_ENOMEM */
@@ -280,8 +282,8 @@ static inline bool lane_is_idle(const struct lane *lane)
 int shim_load(const void *initrd, size_t initrd_size);
 const struct hel_bounce *shim_bounce(void);
 uint64_t shim_entry_child(void);
-uint64_t shim_vdso(void);	/* user address of the vDSO, 0: none */
-struct mm *mm_create(void);	/* with shim and clock page, NULL: no memory */
+uint64_t shim_vdso(void); /* user address of the vDSO, 0: none */
+struct mm *mm_create(void); /* with shim and clock page, NULL: no memory */
 /** mm_fork() - copy for fork: of the slots only @slot is left, without its pages and queue */
 struct mm *mm_fork(struct mm *mm, uint32_t slot);
 void mm_ref(struct mm *mm);
@@ -291,7 +293,8 @@ int mm_slot_allocate(struct mm *mm);
 /** mm_slot_release() - unmap what the slot holds */
 void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page);
 /** mm_map() - map memory at a fixed place of the space; -LINUX_E... */
-int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size, uint32_t flags);
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
+	uint32_t flags);
 
 static inline uint64_t slot_address(uint32_t slot)
 {
@@ -316,14 +319,15 @@ void system_init_died(uint32_t status);
 
 /* ---- exec.c ------------------------------------------------------------------------------------------------------------ */
 
-struct exec_arguments {		/* strings one after the other, each with its NUL */
+struct exec_arguments { /* strings one after the other, each with its NUL */
 	const char *strings;
 	size_t size;
 	uint32_t argc, envc;
 };
 
 /** process_exec_first() - make @process run @path as its first thread; for pid 1 */
-int64_t process_exec_first(struct process *process, const char *path, const struct exec_arguments *arguments);
+int64_t process_exec_first(
+	struct process *process, const char *path, const struct exec_arguments *arguments);
 
 /* ---- arch ---------------------------------------------------------------------------------------------------------------- */
 

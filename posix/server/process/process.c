@@ -13,7 +13,7 @@ struct process_block {
 	struct process_internal internal;
 };
 
-constexpr uint64_t MEMORY_PER_THREAD = KIB(160);	/* what a small process may cost in all */
+constexpr uint64_t MEMORY_PER_THREAD = KIB(160); /* what a small process may cost in all */
 constexpr uint32_t THREADS_MIN = 64;
 
 static struct list processes = LIST_INIT(processes);
@@ -73,15 +73,17 @@ uint32_t process_count_of_user(uint32_t uid)
 
 struct process *process_first(void)
 {
-	struct process_internal *internal = LIST_FIRST(&processes, struct process_internal, all_node);
+	struct process_internal *internal =
+		LIST_FIRST(&processes, struct process_internal, all_node);
 
 	return internal != NULL ? process_of(internal) : NULL;
 }
 
 struct process *process_next(struct process *process)
 {
-	struct process_internal *internal = LIST_ENTRY(list_next(&processes, &process->internal->all_node),
-		struct process_internal, all_node);
+	struct process_internal *internal =
+		LIST_ENTRY(list_next(&processes, &process->internal->all_node),
+			struct process_internal, all_node);
 
 	return internal != NULL ? process_of(internal) : NULL;
 }
@@ -122,7 +124,8 @@ static void init_limits(struct process *process)
 	process->limits[LIMIT_NOFILE][0] = 1024;
 	process->limits[LIMIT_NOFILE][1] = 1048576;
 	process->limits[LIMIT_MEMLOCK][0] = process->limits[LIMIT_MEMLOCK][1] = MIB(8);
-	process->limits[LIMIT_SIGPENDING][0] = process->limits[LIMIT_SIGPENDING][1] = SIGNAL_QUEUE_MAX;
+	process->limits[LIMIT_SIGPENDING][0] = process->limits[LIMIT_SIGPENDING][1] =
+		SIGNAL_QUEUE_MAX;
 	process->limits[LIMIT_MSGQUEUE][0] = process->limits[LIMIT_MSGQUEUE][1] = 819200;
 	process->limits[LIMIT_NICE][0] = process->limits[LIMIT_NICE][1] = 0;
 	process->limits[LIMIT_RTPRIO][0] = process->limits[LIMIT_RTPRIO][1] = 0;
@@ -191,7 +194,7 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 		process->fs = fs_context_create(fs_root);
 	}
 	if (hel_universe_create(&process->internal->universe) != 0 ||
-			(parent == NULL && (process->files == NULL || process->fs == NULL))) {
+		(parent == NULL && (process->files == NULL || process->fs == NULL))) {
 		process_discard(process);
 		return -LINUX_ENOMEM;
 	}

@@ -10,7 +10,7 @@
 #include <posix/server/time/time.h>
 
 constexpr size_t NAME_MAX_SIZE = 64;
-constexpr size_t LOG_BUFFER_SIZE = 131072;	/* what the log is said to hold */
+constexpr size_t LOG_BUFFER_SIZE = 131072; /* what the log is said to hold */
 
 static char host_name[NAME_MAX_SIZE + 1] = "hati";
 static char domain_name[NAME_MAX_SIZE + 1] = "(none)";
@@ -89,8 +89,8 @@ int64_t posix_sysinfo(struct request *request)
 
 static bool is_reboot_magic(uint32_t magic)
 {
-	return magic == LINUX_REBOOT_MAGIC2 || magic == LINUX_REBOOT_MAGIC2A || magic == LINUX_REBOOT_MAGIC2B ||
-		magic == LINUX_REBOOT_MAGIC2C;
+	return magic == LINUX_REBOOT_MAGIC2 || magic == LINUX_REBOOT_MAGIC2A ||
+		magic == LINUX_REBOOT_MAGIC2B || magic == LINUX_REBOOT_MAGIC2C;
 }
 
 int64_t posix_reboot(struct request *request)
@@ -98,22 +98,17 @@ int64_t posix_reboot(struct request *request)
 	if (!process_is_privileged(request->process)) {
 		return -LINUX_EPERM;
 	}
-	if ((uint32_t)request->args[0] != LINUX_REBOOT_MAGIC1 || !is_reboot_magic((uint32_t)request->args[1])) {
+	if ((uint32_t)request->args[0] != LINUX_REBOOT_MAGIC1 ||
+		!is_reboot_magic((uint32_t)request->args[1])) {
 		return -LINUX_EINVAL;
 	}
 	switch ((uint32_t)request->args[2]) {
 	case LINUX_REBOOT_POWER_OFF:
-	case LINUX_REBOOT_HALT:
-		power_off(false);
-		return 0;
-	case LINUX_REBOOT_RESTART:
-		power_off(true);
-		return 0;
+	case LINUX_REBOOT_HALT: power_off(false); return 0;
+	case LINUX_REBOOT_RESTART: power_off(true); return 0;
 	case LINUX_REBOOT_CAD_ON:
-	case LINUX_REBOOT_CAD_OFF:
-		return 0;	/* there is no such key */
-	default:
-		return -LINUX_EINVAL;
+	case LINUX_REBOOT_CAD_OFF: return 0; /* there is no such key */
+	default: return -LINUX_EINVAL;
 	}
 }
 
@@ -157,7 +152,8 @@ static int64_t read_log(struct request *request)
 			memmove(out, out + size / 2, size - size / 2);
 			used = size - size / 2;
 		}
-		if (hel_log_read(authority, &offset, out + used, size - used, &n_read) != 0 || n_read == 0) {
+		if (hel_log_read(authority, &offset, out + used, size - used, &n_read) != 0 ||
+			n_read == 0) {
 			break;
 		}
 		used += n_read;
@@ -172,19 +168,14 @@ int64_t posix_syslog(struct request *request)
 		return -LINUX_EPERM;
 	}
 	switch ((uint32_t)request->args[0]) {
-	case SYSLOG_READ_ALL:
-		return read_log(request);
-	case SYSLOG_SIZE_BUFFER:
-		return LOG_BUFFER_SIZE;
+	case SYSLOG_READ_ALL: return read_log(request);
+	case SYSLOG_SIZE_BUFFER: return LOG_BUFFER_SIZE;
 	case SYSLOG_CLOSE:
 	case SYSLOG_OPEN:
 	case SYSLOG_CONSOLE_OFF:
 	case SYSLOG_CONSOLE_ON:
-	case SYSLOG_CONSOLE_LEVEL:
-		return 0;
-	default:
-		unimplemented_count(request->number);
-		return -LINUX_EINVAL;
+	case SYSLOG_CONSOLE_LEVEL: return 0;
+	default: unimplemented_count(request->number); return -LINUX_EINVAL;
 	}
 }
 

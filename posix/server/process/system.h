@@ -5,7 +5,7 @@
 
 #include <posix/server/process/process-internal.h>
 
-#define SYSTEM_NAME "Linux"
+#define SYSTEM_NAME    "Linux"
 #define SYSTEM_RELEASE "6.1.0-hati"
 #define SYSTEM_VERSION "#1 SMP Hati 0.1"
 #define SYSTEM_MACHINE "x86_64"

@@ -29,7 +29,8 @@ static void thread_observed(struct op *op);
 /* ---- shared pages ------------------------------------------------------------------------------------------ */
 
 /* A page that posix and the process both see. */
-static int shared_page_create(struct mm *mm, uint64_t address, hel_handle *out_memory, void **out_page)
+static int shared_page_create(
+	struct mm *mm, uint64_t address, hel_handle *out_memory, void **out_page)
 {
 	int error = hel_memory_allocate(HEL_PAGE_SIZE, 0, out_memory);
 
@@ -108,10 +109,11 @@ static int build_queue(struct thread *thread)
 	if (error != 0) {
 		return linux_errno_of(error);
 	}
-	error = mm_map(internal->mm, queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE, QUEUE_SIZE,
-		PAGE_FLAGS);
+	error = mm_map(internal->mm, queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE,
+		QUEUE_SIZE, PAGE_FLAGS);
 	if (error == 0) {
-		error = linux_errno_of(hel_transfer(HEL_THIS, queue, internal->universe, 0, &internal->remote_queue));
+		error = linux_errno_of(hel_transfer(
+			HEL_THIS, queue, internal->universe, 0, &internal->remote_queue));
 	}
 	hel_close(HEL_THIS, queue);
 	return error;
@@ -127,7 +129,8 @@ static int build_lane(struct thread *thread)
 		return linux_errno_of(error);
 	}
 	internal->lane.handle = lanes.lane[0];
-	error = hel_transfer(HEL_THIS, lanes.lane[1], internal->universe, HEL_RIGHT_INVOKE, &internal->remote_lane);
+	error = hel_transfer(HEL_THIS, lanes.lane[1], internal->universe, HEL_RIGHT_INVOKE,
+		&internal->remote_lane);
 	hel_close(HEL_THIS, lanes.lane[1]);
 	return linux_errno_of(error);
 }
@@ -140,7 +143,8 @@ static int build_kernel_thread(struct thread *thread, const struct thread_option
 		.universe = internal->universe,
 		.space = internal->mm->space,
 		.ip = shim_entry_child(),
-		.sp = options->start_stack != 0 ? options->start_stack : slot + POSIX_SLOT_STACK_TOP,
+		.sp = options->start_stack != 0 ? options->start_stack
+						: slot + POSIX_SLOT_STACK_TOP,
 		.argument = slot + POSIX_SLOT_THREAD_PAGE,
 		.bounce_page = internal->page_memory,
 		.bounce_address = slot + POSIX_SLOT_THREAD_PAGE,
@@ -171,7 +175,8 @@ static int build(struct thread *thread, const struct thread_options *options)
 	struct thread_internal *internal = thread->internal;
 	uint64_t slot = slot_address(internal->slot);
 	void *page = NULL;
-	int error = shared_page_create(internal->mm, slot + POSIX_SLOT_THREAD_PAGE, &internal->page_memory, &page);
+	int error = shared_page_create(
+		internal->mm, slot + POSIX_SLOT_THREAD_PAGE, &internal->page_memory, &page);
 
 	internal->page = page;
 	if (error == 0) {
@@ -322,7 +327,7 @@ static void thread_leave_process(struct thread *thread, bool *out_keeps_page)
 
 	*out_keeps_page = false;
 	if (thread->internal->is_replaced) {
-		return;	/* the process may be long gone */
+		return; /* the process may be long gone */
 	}
 	if (process_is_alive(process)) {
 		close_remote(thread->internal);
@@ -370,7 +375,8 @@ static void thread_observed(struct op *op)
 	}
 	switch (result->observation) {
 	case HEL_OBSERVE_FAULT:
-		helix_log(HEL_LOG_WARNING, "process %u (%s): fault %u in the shim at %llx, address %llx",
+		helix_log(HEL_LOG_WARNING,
+			"process %u (%s): fault %u in the shim at %llx, address %llx",
 			thread->process->pid, thread->process->comm, result->vector,
 			(unsigned long long)result->ip, (unsigned long long)result->address);
 		process_exit(thread->process, signal_death_status(thread->process, LINUX_SIGSEGV));
@@ -378,9 +384,7 @@ static void thread_observed(struct op *op)
 	case HEL_OBSERVE_BAD_CALL:
 		process_exit(thread->process, signal_death_status(thread->process, LINUX_SIGSYS));
 		break;
-	default:
-		(void)!hel_thread_resume(internal->thread);
-		break;
+	default: (void)!hel_thread_resume(internal->thread); break;
 	}
 	observe(thread, internal->observe.sequence);
 }

@@ -33,17 +33,10 @@ int64_t posix_getrusage(struct request *request)
 	struct usage usage;
 
 	switch ((int)request->args[0]) {
-	case LINUX_RUSAGE_SELF:
-		process_usage(request->process, &usage);
-		break;
-	case LINUX_RUSAGE_CHILDREN:
-		usage = request->process->internal->dead_children;
-		break;
-	case LINUX_RUSAGE_THREAD:
-		thread_usage(request->thread, &usage);
-		break;
-	default:
-		return -LINUX_EINVAL;
+	case LINUX_RUSAGE_SELF: process_usage(request->process, &usage); break;
+	case LINUX_RUSAGE_CHILDREN: usage = request->process->internal->dead_children; break;
+	case LINUX_RUSAGE_THREAD: thread_usage(request->thread, &usage); break;
+	default: return -LINUX_EINVAL;
 	}
 	if (out == NULL) {
 		return -LINUX_EFAULT;
@@ -84,7 +77,8 @@ int64_t posix_cpu_clock(struct request *request)
 		struct thread *thread = pid == 0 ? request->thread : thread_find(pid);
 		struct process *process = pid == 0 ? request->process : process_find(pid);
 
-		if (is_thread ? thread == NULL || thread->process != request->process : process == NULL) {
+		if (is_thread ? thread == NULL || thread->process != request->process
+			      : process == NULL) {
 			return -LINUX_EINVAL;
 		}
 		if (is_thread) {

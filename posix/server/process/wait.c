@@ -8,15 +8,15 @@
 #include <posix/server/signal/signal.h>
 
 struct wait_query {
-	uint32_t type;		/* enum linux_wait_type */
+	uint32_t type;  /* enum linux_wait_type */
 	uint32_t id;
 	uint32_t options;
 };
 
 struct wait_news {
 	struct process *child;
-	uint32_t status;	/* as wait4 tells it */
-	int code, code_status;	/* as waitid tells it */
+	uint32_t status; /* as wait4 tells it */
+	int code, code_status; /* as waitid tells it */
 };
 
 static bool matches(const struct process *child, const struct wait_query *query)
@@ -29,7 +29,8 @@ static bool matches(const struct process *child, const struct wait_query *query)
 	if (query->type == LINUX_P_PGID && child->group->pgid != query->id) {
 		return false;
 	}
-	return (query->options & LINUX_WALL) != 0 || is_clone == ((query->options & LINUX_WCLONE) != 0);
+	return (query->options & LINUX_WALL) != 0 ||
+		is_clone == ((query->options & LINUX_WCLONE) != 0);
 }
 
 static void describe_end(const struct process *child, struct wait_news *out_news)
@@ -41,7 +42,8 @@ static void describe_end(const struct process *child, struct wait_news *out_news
 		out_news->code = LINUX_CLD_EXITED;
 		out_news->code_status = (int)(status >> 8 & 0xff);
 	} else {
-		out_news->code = (status & LINUX_STATUS_CORE) != 0 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+		out_news->code =
+			(status & LINUX_STATUS_CORE) != 0 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
 		out_news->code_status = (int)died;
 	}
 }
@@ -75,11 +77,13 @@ static bool take_news(struct process *child, uint32_t options, struct wait_news 
 }
 
 /* 1: news; 0: none now (WNOHANG); REQUEST_PARK; -LINUX_ECHILD. */
-static int64_t find_news(struct request *request, const struct wait_query *query, struct wait_news *out_news)
+static int64_t find_news(
+	struct request *request, const struct wait_query *query, struct wait_news *out_news)
 {
 	bool has_match = false;
 
-	LIST_FOR_EACH(internal, &request->process->internal->children, struct process_internal, sibling_node) {
+	LIST_FOR_EACH(internal, &request->process->internal->children, struct process_internal,
+		sibling_node) {
 		struct process *child = process_of(internal);
 
 		if (!matches(child, query)) {
@@ -123,8 +127,9 @@ int64_t posix_wait4(struct request *request)
 	uint32_t *out_status;
 	int64_t result;
 
-	if ((options & ~(LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX_WNOTHREAD | LINUX_WALL |
-			LINUX_WCLONE)) != 0) {
+	if ((options &
+		    ~(LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX_WNOTHREAD |
+			    LINUX_WALL | LINUX_WCLONE)) != 0) {
 		return -LINUX_EINVAL;
 	}
 	if (pid == INT32_MIN) {
@@ -164,7 +169,8 @@ int64_t posix_waitid(struct request *request)
 	struct posix_signal_info *out_info;
 	int64_t result;
 
-	if ((query.options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)) == 0 || query.type > LINUX_P_PGID) {
+	if ((query.options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)) == 0 ||
+		query.type > LINUX_P_PGID) {
 		return -LINUX_EINVAL;
 	}
 	if (query.type == LINUX_P_PGID && query.id == 0) {
@@ -179,13 +185,15 @@ int64_t posix_waitid(struct request *request)
 		return 0;
 	}
 	if (out_info != NULL) {
-		signal_info_encode(&(struct signal_info){
-			.signal = LINUX_SIGCHLD,
-			.code = news.code,
-			.pid = news.child->pid,
-			.uid = news.child->credentials.uid,
-			.status = news.code_status,
-		}, out_info);
+		signal_info_encode(
+			&(struct signal_info){
+				.signal = LINUX_SIGCHLD,
+				.code = news.code,
+				.pid = news.child->pid,
+				.uid = news.child->credentials.uid,
+				.status = news.code_status,
+			},
+			out_info);
 	}
 	put_usage(request, 4, news.child);
 	if (news.child->internal->state == PROCESS_ZOMBIE && (query.options & LINUX_WNOWAIT) == 0) {

@@ -61,7 +61,8 @@ uint64_t signal_mask_of(const struct thread *thread)
 {
 	const struct posix_thread_page *page = thread->internal->page;
 
-	return atomic_load_explicit(&page->signal_mask, memory_order_relaxed) & ~SIGNAL_MASK_UNBLOCKABLE;
+	return atomic_load_explicit(&page->signal_mask, memory_order_relaxed) &
+		~SIGNAL_MASK_UNBLOCKABLE;
 }
 
 uint64_t signal_deliverable(const struct thread *thread)
@@ -79,7 +80,8 @@ bool signal_is_ignored_or_blocked(struct thread *thread, int signal)
 
 uint32_t signal_death_status(const struct process *process, int signal)
 {
-	bool has_core = signal_default_of(signal) == SIGNAL_CORE && process->limits[LIMIT_CORE][0] > 0;
+	bool has_core =
+		signal_default_of(signal) == SIGNAL_CORE && process->limits[LIMIT_CORE][0] > 0;
 
 	return (uint32_t)signal | (has_core ? 0x80u : 0u);
 }

@@ -11,7 +11,7 @@ static bool may_signal(const struct process *from, const struct process *to, int
 		return true;
 	}
 	if (mine->euid == theirs->suid || mine->euid == theirs->uid || mine->uid == theirs->suid ||
-			mine->uid == theirs->uid) {
+		mine->uid == theirs->uid) {
 		return true;
 	}
 	return signal == LINUX_SIGCONT && from->group->session == to->group->session;
@@ -61,7 +61,8 @@ static int64_t kill_all(struct request *request, int signal)
 {
 	int64_t result = -LINUX_ESRCH;
 
-	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
 		if (process == process_init() || process == request->process) {
 			continue;
 		}
@@ -108,7 +109,8 @@ int64_t posix_kill(struct request *request)
 
 		process = thread != NULL ? thread->process : NULL;
 	}
-	return process == NULL ? -LINUX_ESRCH : finish(request, kill_process(request, process, signal));
+	return process == NULL ? -LINUX_ESRCH
+			       : finish(request, kill_process(request, process, signal));
 }
 
 static int64_t kill_thread(struct request *request, int32_t pid, int32_t tid, int signal)
@@ -139,5 +141,6 @@ int64_t posix_tgkill(struct request *request)
 	if ((int32_t)request->args[0] <= 0) {
 		return -LINUX_EINVAL;
 	}
-	return kill_thread(request, (int32_t)request->args[0], (int32_t)request->args[1], (int)request->args[2]);
+	return kill_thread(request, (int32_t)request->args[0], (int32_t)request->args[1],
+		(int)request->args[2]);
 }

@@ -46,7 +46,8 @@ int signal_pending_add(struct signal_pending *pending, const struct signal_info 
 	return 0;
 }
 
-static struct pending_signal *find_entry(struct signal_pending *pending, int signal, bool *out_has_more)
+static struct pending_signal *find_entry(
+	struct signal_pending *pending, int signal, bool *out_has_more)
 {
 	struct pending_signal *found = NULL;
 
@@ -107,7 +108,8 @@ void signal_pending_remove(struct signal_pending *pending, uint64_t set)
 
 static bool is_fault_code(int signal, int code)
 {
-	return (linux_sigmask(signal) & MASK_SYNCHRONOUS) != 0 && code > 0 && code < LINUX_SI_KERNEL;
+	return (linux_sigmask(signal) & MASK_SYNCHRONOUS) != 0 && code > 0 &&
+		code < LINUX_SI_KERNEL;
 }
 
 void signal_info_encode(const struct signal_info *info, struct posix_signal_info *out_info)

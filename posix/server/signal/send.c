@@ -15,7 +15,8 @@ void signal_publish(struct process *process)
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 		uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
 
-		atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+		atomic_store_explicit(
+			&thread->internal->page->signals_pending, set, memory_order_seq_cst);
 	}
 }
 
@@ -62,8 +63,7 @@ bool signal_act_default(struct process *process, int signal)
 
 	switch (signal_default_of(signal)) {
 	case SIGNAL_IGNORE:
-	case SIGNAL_CONTINUE:
-		return false;
+	case SIGNAL_CONTINUE: return false;
 	case SIGNAL_STOP:
 		if (is_job_control && process_group_is_orphaned(process->group)) {
 			return false;
@@ -71,8 +71,7 @@ bool signal_act_default(struct process *process, int signal)
 		process_stop(process, signal);
 		return true;
 	case SIGNAL_TERMINATE:
-	case SIGNAL_CORE:
-		break;
+	case SIGNAL_CORE: break;
 	}
 	process_exit(process, signal_death_status(process, signal));
 	return true;
@@ -116,7 +115,8 @@ static int send(struct process *process, struct thread *thread, struct thread *t
 			return 0;
 		}
 	}
-	error = signal_pending_add(thread != NULL ? &thread->internal->pending : &process->internal->pending, info);
+	error = signal_pending_add(
+		thread != NULL ? &thread->internal->pending : &process->internal->pending, info);
 	if (error != 0) {
 		return error;
 	}

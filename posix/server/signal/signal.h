@@ -18,7 +18,7 @@
 
 enum signal_default : uint8_t {
 	SIGNAL_TERMINATE,
-	SIGNAL_CORE,		/* terminate; a core dump if the limit allows one */
+	SIGNAL_CORE,  /* terminate; a core dump if the limit allows one */
 	SIGNAL_IGNORE,
 	SIGNAL_STOP,
 	SIGNAL_CONTINUE,
@@ -26,7 +26,8 @@ enum signal_default : uint8_t {
 
 constexpr uint64_t SIGNAL_MASK_STOP = 1ull << (LINUX_SIGSTOP - 1) | 1ull << (LINUX_SIGTSTP - 1) |
 	1ull << (LINUX_SIGTTIN - 1) | 1ull << (LINUX_SIGTTOU - 1);
-constexpr uint64_t SIGNAL_MASK_UNBLOCKABLE = 1ull << (LINUX_SIGKILL - 1) | 1ull << (LINUX_SIGSTOP - 1);
+constexpr uint64_t SIGNAL_MASK_UNBLOCKABLE =
+	1ull << (LINUX_SIGKILL - 1) | 1ull << (LINUX_SIGSTOP - 1);
 
 /* ---- pending.c: sets, no side effects ------------------------------------------------------------------ */
 
@@ -40,7 +41,8 @@ void signal_pending_clear(struct signal_pending *pending);
  */
 int signal_pending_add(struct signal_pending *pending, const struct signal_info *info);
 /** signal_pending_take() - the lowest pending signal in @set, synchronous ones first; false: none */
-bool signal_pending_take(struct signal_pending *pending, uint64_t set, struct signal_info *out_info);
+bool signal_pending_take(
+	struct signal_pending *pending, uint64_t set, struct signal_info *out_info);
 /** signal_pending_remove() - forget all of @set */
 void signal_pending_remove(struct signal_pending *pending, uint64_t set);
 /** signal_info_encode() - as struct linux_siginfo */

@@ -101,7 +101,8 @@ int64_t posix_sigtimedwait(struct request *request)
 	if (request->is_first_attempt && timeout_ns != ~(uint64_t)0) {
 		uint64_t now_ns = clock_monotonic_ns();
 
-		request->deadline_ns = timeout_ns < HEL_DEADLINE_NEVER - 1 - now_ns ? now_ns + timeout_ns
+		request->deadline_ns = timeout_ns < HEL_DEADLINE_NEVER - 1 - now_ns
+			? now_ns + timeout_ns
 			: HEL_DEADLINE_NEVER;
 	}
 	request->interrupted_result = -LINUX_EINTR;

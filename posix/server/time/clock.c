@@ -14,7 +14,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/time/time.h>
 
-constexpr int64_t BOOT_REALTIME_NS = 1767225600 * (int64_t)NS_PER_S;	/* 2026-01-01 00:00:00 UTC */
+constexpr int64_t BOOT_REALTIME_NS = 1767225600 * (int64_t)NS_PER_S; /* 2026-01-01 00:00:00 UTC */
 
 static const struct hel_clock_page *clock_page;
 static int64_t own_offset_ns = BOOT_REALTIME_NS;
@@ -41,7 +41,8 @@ void clock_init(void)
 	hel_handle memory;
 	void *page;
 
-	if (hel_clock_page(&memory) == 0 && helix_map(memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &page) == 0) {
+	if (hel_clock_page(&memory) == 0 &&
+		helix_map(memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &page) == 0) {
 		clock_page = page;
 	}
 	if (clock_page == NULL || clock_page->realtime_offset_ns == 0) {
@@ -53,7 +54,7 @@ int64_t clock_set_realtime(uint64_t realtime_ns)
 {
 	if (clock_page != NULL && clock_page->realtime_offset_ns != 0) {
 		unimplemented_count(227);
-		return -LINUX_EPERM;	/* the clock is kept by another server */
+		return -LINUX_EPERM; /* the clock is kept by another server */
 	}
 	own_offset_ns = (int64_t)(realtime_ns - clock_monotonic_ns());
 	return 0;
@@ -100,12 +101,13 @@ static uint64_t count_running(void)
 {
 	uint64_t n_running = 0;
 
-	for (struct process *process = process_first(); process != NULL; process = process_next(process)) {
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
 		LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 			struct hel_thread_stats stats;
 
 			if (hel_thread_stats(thread->internal->thread, &stats) == 0 &&
-					(stats.state == 1 || stats.state == 2)) {
+				(stats.state == 1 || stats.state == 2)) {
 				n_running++;
 			}
 		}

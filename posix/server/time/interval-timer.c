@@ -21,10 +21,11 @@ static void fire(struct timer *timer)
 		uint64_t now_ns = clock_monotonic_ns();
 		uint64_t next_ns = timer->deadline_ns + alarm->interval_ns;
 
-		timer_arm(posix_loop(), timer, next_ns > now_ns ? next_ns : now_ns + alarm->interval_ns);
+		timer_arm(posix_loop(), timer,
+			next_ns > now_ns ? next_ns : now_ns + alarm->interval_ns);
 	}
-	signal_send_process(alarm->process, &(struct signal_info){
-		.signal = LINUX_SIGALRM, .code = LINUX_SI_KERNEL });
+	signal_send_process(alarm->process,
+		&(struct signal_info){ .signal = LINUX_SIGALRM, .code = LINUX_SI_KERNEL });
 }
 
 static void disarm(struct interval_timer *alarm)
@@ -88,7 +89,8 @@ static bool decode(const struct linux_timeval *time, uint64_t *out_ns)
 	if (time->seconds < 0 || time->microseconds < 0 || time->microseconds >= 1000000) {
 		return false;
 	}
-	*out_ns = min_u64((uint64_t)time->seconds, SECONDS_MAX) * NS_PER_S + (uint64_t)time->microseconds * 1000;
+	*out_ns = min_u64((uint64_t)time->seconds, SECONDS_MAX) * NS_PER_S +
+		(uint64_t)time->microseconds * 1000;
 	return true;
 }
 
@@ -135,7 +137,8 @@ int64_t posix_setitimer(struct request *request)
 	if (error != 0) {
 		return error;
 	}
-	if (new != NULL && (!decode(&new->value, &value_ns) || !decode(&new->interval, &interval_ns))) {
+	if (new != NULL &&
+		(!decode(&new->value, &value_ns) || !decode(&new->interval, &interval_ns))) {
 		return -LINUX_EINVAL;
 	}
 	put(alarm, request_out(request, 2, NULL));

@@ -13,7 +13,7 @@
 #include <posix/server/time/posix-timer.h>
 #include <posix/server/time/time.h>
 
-constexpr uint32_t TIMERS_MAX = 256;	/* of one process */
+constexpr uint32_t TIMERS_MAX = 256; /* of one process */
 constexpr uint64_t SECONDS_MAX = INT64_MAX / NS_PER_S - 1;
 
 struct posix_timer {
@@ -35,7 +35,8 @@ bool timespec_decode(const struct linux_timespec *time, uint64_t *out_ns)
 	if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= (int64_t)NS_PER_S) {
 		return false;
 	}
-	*out_ns = min_u64((uint64_t)time->seconds, SECONDS_MAX) * NS_PER_S + (uint64_t)time->nanoseconds;
+	*out_ns = min_u64((uint64_t)time->seconds, SECONDS_MAX) * NS_PER_S +
+		(uint64_t)time->nanoseconds;
 	return true;
 }
 
@@ -53,14 +54,17 @@ void expiry_stop(struct expiry *expiry)
 
 static bool is_wall_clock(int clock)
 {
-	return clock == LINUX_CLOCK_REALTIME || clock == LINUX_CLOCK_REALTIME_ALARM || clock == LINUX_CLOCK_TAI;
+	return clock == LINUX_CLOCK_REALTIME || clock == LINUX_CLOCK_REALTIME_ALARM ||
+		clock == LINUX_CLOCK_TAI;
 }
 
-int64_t expiry_set(struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec)
+int64_t expiry_set(
+	struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec)
 {
 	uint64_t value_ns, interval_ns, now_ns = clock_monotonic_ns();
 
-	if (!timespec_decode(&spec->value, &value_ns) || !timespec_decode(&spec->interval, &interval_ns)) {
+	if (!timespec_decode(&spec->value, &value_ns) ||
+		!timespec_decode(&spec->interval, &interval_ns)) {
 		return -LINUX_EINVAL;
 	}
 	expiry_stop(expiry);
@@ -84,7 +88,8 @@ void expiry_get(const struct expiry *expiry, struct linux_itimerspec *out_spec)
 	uint64_t now_ns = clock_monotonic_ns(), left_ns = 0;
 
 	if (timer_is_armed(&expiry->timer)) {
-		left_ns = expiry->timer.deadline_ns > now_ns ? expiry->timer.deadline_ns - now_ns : 1;
+		left_ns =
+			expiry->timer.deadline_ns > now_ns ? expiry->timer.deadline_ns - now_ns : 1;
 	}
 	out_spec->value = timespec_encode(left_ns);
 	out_spec->interval = timespec_encode(expiry->interval_ns);
@@ -92,7 +97,8 @@ void expiry_get(const struct expiry *expiry, struct linux_itimerspec *out_spec)
 
 uint64_t expiry_renew(struct expiry *expiry)
 {
-	uint64_t now_ns = clock_monotonic_ns(), deadline_ns = expiry->timer.deadline_ns, n_expired = 1;
+	uint64_t now_ns = clock_monotonic_ns(), deadline_ns = expiry->timer.deadline_ns,
+		 n_expired = 1;
 
 	if (expiry->interval_ns == 0) {
 		return 1;
@@ -164,7 +170,7 @@ static void delete(struct posix_timer *timer)
 void posix_timers_release(struct process *process)
 {
 	LIST_FOR_EACH_SAFE(timer, &process->internal->timers, struct posix_timer, node) {
-		delete(timer);
+		delete (timer);
 	}
 }
 
@@ -183,8 +189,7 @@ static int64_t check_event(struct request *request, const struct linux_sigevent 
 	struct thread *thread;
 
 	switch (event->notify) {
-	case LINUX_SIGEV_NONE:
-		return 0;
+	case LINUX_SIGEV_NONE: return 0;
 	case LINUX_SIGEV_THREAD_ID:
 		thread = thread_find((uint32_t)event->thread_id);
 		if (thread == NULL || thread->process != request->process) {
@@ -193,16 +198,15 @@ static int64_t check_event(struct request *request, const struct linux_sigevent 
 		[[fallthrough]];
 	case LINUX_SIGEV_SIGNAL:
 		return event->signal < 1 || event->signal > (int)LINUX_NSIG ? -LINUX_EINVAL : 0;
-	default:
-		return -LINUX_EINVAL;
+	default: return -LINUX_EINVAL;
 	}
 }
 
 static bool is_supported_clock(int clock)
 {
-	return clock == LINUX_CLOCK_REALTIME || clock == LINUX_CLOCK_MONOTONIC || clock == LINUX_CLOCK_BOOTTIME ||
-		clock == LINUX_CLOCK_REALTIME_ALARM || clock == LINUX_CLOCK_BOOTTIME_ALARM ||
-		clock == LINUX_CLOCK_TAI;
+	return clock == LINUX_CLOCK_REALTIME || clock == LINUX_CLOCK_MONOTONIC ||
+		clock == LINUX_CLOCK_BOOTTIME || clock == LINUX_CLOCK_REALTIME_ALARM ||
+		clock == LINUX_CLOCK_BOOTTIME_ALARM || clock == LINUX_CLOCK_TAI;
 }
 
 int64_t posix_timer_create(struct request *request)
@@ -260,7 +264,8 @@ int64_t posix_timer_settime(struct request *request)
 		expiry_get(&timer->expiry, old);
 	}
 	timer->overrun = 0;
-	return expiry_set(&timer->expiry, timer->clock, (request->args[1] & LINUX_TIMER_ABSTIME) != 0, spec);
+	return expiry_set(
+		&timer->expiry, timer->clock, (request->args[1] & LINUX_TIMER_ABSTIME) != 0, spec);
 }
 
 int64_t posix_timer_gettime(struct request *request)
@@ -292,6 +297,6 @@ int64_t posix_timer_delete(struct request *request)
 	if (timer == NULL) {
 		return -LINUX_EINVAL;
 	}
-	delete(timer);
+	delete (timer);
 	return 0;
 }

@@ -25,7 +25,8 @@ struct linux_timespec timespec_encode(uint64_t ns);
  *
  * Return: 0 or -LINUX_EINVAL.
  */
-int64_t expiry_set(struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec);
+int64_t expiry_set(
+	struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec);
 void expiry_get(const struct expiry *expiry, struct linux_itimerspec *out_spec);
 void expiry_stop(struct expiry *expiry);
 /** expiry_renew() - in the timer's function: arm it again if it repeats; how many times it has expired */

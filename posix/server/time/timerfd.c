@@ -10,7 +10,7 @@
 struct timerfd {
 	struct expiry expiry;
 	int clock;
-	uint64_t n_expired;	/* since the last read */
+	uint64_t n_expired; /* since the last read */
 	struct wait_queue changed;
 };
 
@@ -38,15 +38,16 @@ static int64_t timerfd_read(struct file *file, struct request *request, void *bu
 	return sizeof(timerfd->n_expired);
 }
 
-static int64_t timerfd_read_bulk(struct file *file, struct request *request, size_t size, uint64_t *offset)
+static int64_t timerfd_read_bulk(
+	struct file *file, struct request *request, size_t size, uint64_t *offset)
 {
 	void *buffer = request_bulk_buffer(request, sizeof(uint64_t));
 
 	return buffer == NULL ? -LINUX_ENOMEM : timerfd_read(file, request, buffer, size, offset);
 }
 
-static uint32_t timerfd_poll(struct file *file, void (*queue_of)(void *context, struct wait_queue *queue),
-	void *context)
+static uint32_t timerfd_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct timerfd *timerfd = file->data;
 
@@ -81,9 +82,10 @@ int64_t posix_timerfd_create(struct request *request)
 	struct file *file;
 	int64_t error;
 
-	if ((clock != LINUX_CLOCK_REALTIME && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_BOOTTIME &&
-			clock != LINUX_CLOCK_REALTIME_ALARM && clock != LINUX_CLOCK_BOOTTIME_ALARM) ||
-			(flags & ~(uint32_t)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK)) != 0) {
+	if ((clock != LINUX_CLOCK_REALTIME && clock != LINUX_CLOCK_MONOTONIC &&
+		    clock != LINUX_CLOCK_BOOTTIME && clock != LINUX_CLOCK_REALTIME_ALARM &&
+		    clock != LINUX_CLOCK_BOOTTIME_ALARM) ||
+		(flags & ~(uint32_t)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK)) != 0) {
 		return -LINUX_EINVAL;
 	}
 	timerfd = helix_calloc(1, sizeof(*timerfd));
@@ -137,7 +139,8 @@ int64_t posix_timerfd_settime(struct request *request)
 		expiry_get(&timerfd->expiry, old);
 	}
 	timerfd->n_expired = 0;
-	return expiry_set(&timerfd->expiry, timerfd->clock, (flags & LINUX_TIMER_ABSTIME) != 0, spec);
+	return expiry_set(
+		&timerfd->expiry, timerfd->clock, (flags & LINUX_TIMER_ABSTIME) != 0, spec);
 }
 
 int64_t posix_timerfd_gettime(struct request *request)

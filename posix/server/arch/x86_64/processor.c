@@ -9,7 +9,8 @@ struct cpuid {
 };
 
 constexpr uint64_t HWCAP2_FSGSBASE = 2;
-constexpr uint64_t SIGNAL_FRAME_MIN = 1024;	/* ucontext, siginfo, alignment, beside the extended state */
+constexpr uint64_t SIGNAL_FRAME_MIN =
+	1024; /* ucontext, siginfo, alignment, beside the extended state */
 constexpr uint32_t LEAF_XSAVE = 0xd, LEAF_BRAND = 0x80000002;
 constexpr uint64_t LEGACY_STATE_SIZE = 512 + 64, LEGACY_STATE_MASK = 3;
 
@@ -49,7 +50,7 @@ static void read_names(struct processor_info *info)
 
 static void read_state_size(struct processor_info *info, uint32_t features_c)
 {
-	bool has_xsave = (features_c >> 27 & 1) != 0;	/* OSXSAVE */
+	bool has_xsave = (features_c >> 27 & 1) != 0; /* OSXSAVE */
 
 	info->xsave_size = has_xsave ? cpuid(LEAF_XSAVE, 0).b : LEGACY_STATE_SIZE;
 	info->xsave_mask = has_xsave ? read_xcr0() : LEGACY_STATE_MASK;
@@ -80,17 +81,40 @@ const struct processor_info *processor_info(void)
 
 /* Bits of leaf 1 and 7 that programs look for in "flags". */
 static const struct {
-	uint8_t leaf, word, bit;	/* word: 1 ebx, 2 ecx, 3 edx */
+	uint8_t leaf, word, bit; /* word: 1 ebx, 2 ecx, 3 edx */
 	const char *name;
 } flag_names[] = {
-	{ 1, 3, 0, "fpu" }, { 1, 3, 4, "tsc" }, { 1, 3, 8, "cx8" }, { 1, 3, 15, "cmov" },
-	{ 1, 3, 23, "mmx" }, { 1, 3, 24, "fxsr" }, { 1, 3, 25, "sse" }, { 1, 3, 26, "sse2" },
-	{ 1, 2, 0, "pni" }, { 1, 2, 1, "pclmulqdq" }, { 1, 2, 9, "ssse3" }, { 1, 2, 12, "fma" },
-	{ 1, 2, 13, "cx16" }, { 1, 2, 19, "sse4_1" }, { 1, 2, 20, "sse4_2" }, { 1, 2, 22, "movbe" },
-	{ 1, 2, 23, "popcnt" }, { 1, 2, 25, "aes" }, { 1, 2, 26, "xsave" }, { 1, 2, 28, "avx" },
-	{ 1, 2, 29, "f16c" }, { 1, 2, 30, "rdrand" }, { 7, 1, 0, "fsgsbase" }, { 7, 1, 3, "bmi1" },
-	{ 7, 1, 5, "avx2" }, { 7, 1, 8, "bmi2" }, { 7, 1, 9, "erms" }, { 7, 1, 16, "avx512f" },
-	{ 7, 1, 18, "rdseed" }, { 7, 1, 19, "adx" }, { 7, 1, 29, "sha_ni" },
+	{ 1, 3, 0, "fpu" },
+	{ 1, 3, 4, "tsc" },
+	{ 1, 3, 8, "cx8" },
+	{ 1, 3, 15, "cmov" },
+	{ 1, 3, 23, "mmx" },
+	{ 1, 3, 24, "fxsr" },
+	{ 1, 3, 25, "sse" },
+	{ 1, 3, 26, "sse2" },
+	{ 1, 2, 0, "pni" },
+	{ 1, 2, 1, "pclmulqdq" },
+	{ 1, 2, 9, "ssse3" },
+	{ 1, 2, 12, "fma" },
+	{ 1, 2, 13, "cx16" },
+	{ 1, 2, 19, "sse4_1" },
+	{ 1, 2, 20, "sse4_2" },
+	{ 1, 2, 22, "movbe" },
+	{ 1, 2, 23, "popcnt" },
+	{ 1, 2, 25, "aes" },
+	{ 1, 2, 26, "xsave" },
+	{ 1, 2, 28, "avx" },
+	{ 1, 2, 29, "f16c" },
+	{ 1, 2, 30, "rdrand" },
+	{ 7, 1, 0, "fsgsbase" },
+	{ 7, 1, 3, "bmi1" },
+	{ 7, 1, 5, "avx2" },
+	{ 7, 1, 8, "bmi2" },
+	{ 7, 1, 9, "erms" },
+	{ 7, 1, 16, "avx512f" },
+	{ 7, 1, 18, "rdseed" },
+	{ 7, 1, 19, "adx" },
+	{ 7, 1, 29, "sha_ni" },
 };
 
 static size_t print_flags(char *buffer, size_t size)
@@ -100,11 +124,13 @@ static size_t print_flags(char *buffer, size_t size)
 
 	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++) {
 		const struct cpuid *leaf = flag_names[i].leaf == 1 ? &leaf1 : &leaf7;
-		uint32_t word = flag_names[i].word == 1 ? leaf->b : flag_names[i].word == 2 ? leaf->c : leaf->d;
+		uint32_t word = flag_names[i].word == 1 ? leaf->b
+			: flag_names[i].word == 2       ? leaf->c
+							: leaf->d;
 
 		if ((word >> flag_names[i].bit & 1) != 0) {
-			used += format_to(buffer + min_size(used, size), size - min_size(used, size), " %s",
-				flag_names[i].name);
+			used += format_to(buffer + min_size(used, size),
+				size - min_size(used, size), " %s", flag_names[i].name);
 		}
 	}
 	return min_size(used, size);
@@ -119,7 +145,8 @@ size_t processor_print(char *buffer, size_t size, uint32_t n_cpus)
 		used += format_to(buffer + used, size - used,
 			"processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n"
 			"model name\t: %s\nstepping\t: %u\ncpu cores\t: %u\n",
-			i, info->vendor, info->family, info->model, info->brand, info->stepping, n_cpus);
+			i, info->vendor, info->family, info->model, info->brand, info->stepping,
+			n_cpus);
 		used = min_size(used, size);
 		used += print_flags(buffer + used, size - used);
 		used += format_to(buffer + used, size - used,

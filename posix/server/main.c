@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * posix: the server of Linux programs.
+ *
+ * One loop on one thread. It starts the file system from the boot archive and then one process, /sbin/init; everything
+ * else comes by requests (lane.c) and completions.
+ *
+ * Handles: "log", "statistics" (counters of the kernel), "initrd", "mbus" (terminals, power).
+ */
+#include <base/errors.h>
+#include <base/string.h>
+#include <helix/helix.h>
+#include <posix/server/process/process-internal.h>
+#include <posix/server/time/time.h>
+
+constexpr char INIT_PATH[] = "/sbin/init";
+constexpr char INIT_STRINGS[] =
+	"/sbin/init\0HOME=/root\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0"
+	"TERM=linux";
+
+static struct helix_loop loop;
+
+struct loop *posix_loop(void)
+{
+	return &loop.loop;
+}
+
+static int64_t start_init(void)
+{
+	const struct exec_arguments arguments = {
+		.strings = INIT_STRINGS,
+		.size = sizeof(INIT_STRINGS),
+		.argc = 1,
+		.envc = 3,
+	};
+	struct process *process;
+	struct session *session;
+	struct process_group *group;
+	int64_t error = process_create(NULL, vfs_root(), &process);
+
+	if (error != 0) {
+		return error;
+	}
+	session = session_create(process->pid);
+	group = session != NULL ? process_group_create(process->pid, session) : NULL;
+	if (group == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	process_attach(process, NULL, group);
+	return process_exec_first(process, INIT_PATH, &arguments);
+}
+
+static const void *map_initrd(size_t *out_size)
+{
+	hel_handle memory = helix_start_handle("initrd");
+	void *initrd;
+	int error;
+
+	*out_size = helix_start_value("initrd");
+	error = memory == HEL_NULL || *out_size == 0
+		? -ERR_NOT_FOUND
+		: helix_map(memory, 0, *out_size, HEL_MAP_READ, &initrd);
+	if (error != 0) {
+		helix_fatal("the boot archive cannot be mapped: %s", error_text(error));
+	}
+	return initrd;
+}
+
+int main(int n_arguments, char **arguments)
+{
+	size_t initrd_size;
+	const void *initrd;
+	int64_t result;
+	int error = helix_loop_init(&loop, NULL);
+
+	(void)n_arguments;
+	(void)arguments;
+	if (error != 0) {
+		helix_fatal("no loop: %s", error_text(error));
+	}
+	initrd = map_initrd(&initrd_size);
+	clock_init();
+	error = shim_load(initrd, initrd_size);
+	if (error != 0) {
+		helix_fatal("boot/hati/shim cannot be loaded: %s", error_text(error));
+	}
+	error = vfs_init(initrd, initrd_size);
+	if (error != 0) {
+		helix_fatal("the file system cannot be started: %d", error);
+	}
+	load_init();
+	result = start_init();
+	if (result != 0) {
+		helix_fatal("%s cannot be started: errno %d", INIT_PATH, (int)-result);
+	}
+	helix_loop_run(&loop);
+	return 0;
+}

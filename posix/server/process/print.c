@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/PID/<name>: a row per file. */
+#include <abi/linux/time.h>
+#include <base/string.h>
+#include <helix/start.h>
+#include <posix/server/process/print.h>
+#include <posix/server/process/usage.h>
+#include <posix/server/signal/signal.h>
+
+void print(struct printer *printer, const char *format, ...)
+{
+	va_list arguments;
+	size_t room = printer->size - printer->used;
+
+	va_start(arguments, format);
+	printer->used +=
+		min_size(vformat_to(printer->buffer + printer->used, room, format, arguments),
+			room != 0 ? room - 1 : 0);
+	va_end(arguments);
+}
+
+/* tty/ has them when it has terminals. */
+uint32_t tty_device_number(const struct tty *tty) __attribute__((weak));
+uint32_t tty_foreground_group(const struct tty *tty) __attribute__((weak));
+
+/* ---- what several files tell ---------------------------------------------------------------------------------- */
+
+static char state_of(const struct process *process)
+{
+	const struct process_internal *internal = process->internal;
+	const struct thread *thread = process_first_thread(process);
+	struct hel_thread_stats stats;
+
+	if (internal->state == PROCESS_ZOMBIE) {
+		return 'Z';
+	}
+	if (internal->is_stopping) {
+		return 'T';
+	}
+	if (thread == NULL || hel_thread_stats(thread->internal->thread, &stats) != 0) {
+		return 'X';
+	}
+	return stats.state == 1 || stats.state == 2 ? 'R' : 'S';
+}
+
+static const char *state_name(char state)
+{
+	switch (state) {
+	case 'Z': return "zombie";
+	case 'T': return "stopped";
+	case 'X': return "dead";
+	case 'R': return "running";
+	default: return "sleeping";
+	}
+}
+
+struct memory_size {
+	uint64_t total, resident, data, stack, code;
+};
+
+static void measure_memory(const struct process *process, struct memory_size *out_size)
+{
+	const struct mm *mm = process->internal->mm;
+	struct hel_mapping_info info;
+	uint64_t address = 0;
+
+	*out_size = (struct memory_size){ 0 };
+	while (mm != NULL && hel_space_query(mm->space, address, &info) == 0 &&
+		info.address < POSIX_SHIM_REGION) {
+		out_size->total += info.size_bytes;
+		out_size->resident += info.resident_bytes;
+		if ((info.flags & HEL_MAP_EXECUTE) != 0) {
+			out_size->code += info.size_bytes;
+		} else if ((info.flags & HEL_MAP_WRITE) != 0) {
+			out_size->data += info.size_bytes;
+		}
+		if (info.address >= mm->stack_low) {
+			out_size->stack += info.size_bytes;
+		}
+		address = info.address + info.size_bytes;
+	}
+}
+
+struct signal_sets {
+	uint64_t thread, process, blocked, ignored, caught;
+};
+
+static void collect_signals(const struct process *process, struct signal_sets *out_sets)
+{
+	const struct thread *thread = process_first_thread(process);
+
+	*out_sets = (struct signal_sets){ .process = process->internal->pending.set };
+	if (thread != NULL) {
+		out_sets->thread = thread->internal->pending.set;
+		out_sets->blocked = signal_mask_of(thread);
+	}
+	for (int signal = 1; signal <= (int)LINUX_NSIG; signal++) {
+		uint64_t handler = signal_handler_of(process, signal);
+
+		if (handler == LINUX_SIG_IGN) {
+			out_sets->ignored |= linux_sigmask(signal);
+		} else if (handler != LINUX_SIG_DFL) {
+			out_sets->caught |= linux_sigmask(signal);
+		}
+	}
+}
+
+static uint32_t parent_pid(const struct process *process)
+{
+	return process->parent != NULL ? process->parent->pid : 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static void print_stat(struct process *process, struct printer *printer)
+{
+	const struct process_internal *internal = process->internal;
+	const struct usage *children = &internal->dead_children;
+	const struct mm *mm = internal->mm;
+	struct memory_size memory;
+	struct signal_sets signals;
+	struct usage usage;
+	uint32_t tty_number = 0, foreground = UINT32_MAX;
+
+	measure_memory(process, &memory);
+	collect_signals(process, &signals);
+	process_usage(process, &usage);
+	if (process->group->session->tty != NULL && tty_device_number != NULL &&
+		tty_foreground_group != NULL) {
+		tty_number = tty_device_number(process->group->session->tty);
+		foreground = tty_foreground_group(process->group->session->tty);
+	}
+	print(printer, "%u (%s) %c %u %u %u %u %d 0 %llu %llu 0 0 ", process->pid, process->comm,
+		state_of(process), parent_pid(process), process->group->pgid,
+		process->group->session->sid, tty_number, (int)foreground,
+		(unsigned long long)usage.n_faults, (unsigned long long)children->n_faults);
+	print(printer, "%llu %llu %llu %llu %d %d %u 0 %llu %llu %llu %llu ",
+		(unsigned long long)ns_to_ticks(usage.user_ns),
+		(unsigned long long)ns_to_ticks(usage.kernel_ns),
+		(unsigned long long)ns_to_ticks(children->user_ns),
+		(unsigned long long)ns_to_ticks(children->kernel_ns), 20 + internal->nice,
+		internal->nice, internal->n_threads != 0 ? internal->n_threads : 1,
+		(unsigned long long)ns_to_ticks(internal->start_ns),
+		(unsigned long long)memory.total,
+		(unsigned long long)(memory.resident / HEL_PAGE_SIZE),
+		(unsigned long long)process->limits[LIMIT_RSS][0]);
+	print(printer, "%llu %llu %llu 0 0 %llu %llu %llu %llu 0 0 0 %d 0 0 0 0 0 0 ",
+		mm != NULL ? (unsigned long long)mm->code_start : 0,
+		mm != NULL ? (unsigned long long)mm->code_end : 0,
+		mm != NULL ? (unsigned long long)mm->stack_pointer : 0,
+		(unsigned long long)(signals.thread | signals.process) & INT32_MAX,
+		(unsigned long long)signals.blocked & INT32_MAX,
+		(unsigned long long)signals.ignored & INT32_MAX,
+		(unsigned long long)signals.caught & INT32_MAX, internal->exit_signal);
+	print(printer, "%llu %llu %llu %llu %llu %llu %llu %u\n",
+		mm != NULL ? (unsigned long long)mm->data_start : 0,
+		mm != NULL ? (unsigned long long)mm->data_end : 0,
+		mm != NULL ? (unsigned long long)mm->brk_start : 0,
+		mm != NULL ? (unsigned long long)mm->arguments_start : 0,
+		mm != NULL ? (unsigned long long)mm->arguments_end : 0,
+		mm != NULL ? (unsigned long long)mm->environment_start : 0,
+		mm != NULL ? (unsigned long long)mm->environment_end : 0, internal->status);
+}
+
+static void print_ids(
+	struct printer *printer, const char *name, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	print(printer, "%s:\t%u\t%u\t%u\t%u\n", name, a, b, c, d);
+}
+
+static void print_status_memory(struct process *process, struct printer *printer)
+{
+	struct memory_size memory;
+
+	if (process->internal->mm == NULL) {
+		return;
+	}
+	measure_memory(process, &memory);
+	print(printer, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n",
+		(unsigned long long)memory.total / 1024, (unsigned long long)memory.total / 1024,
+		(unsigned long long)memory.resident / 1024,
+		(unsigned long long)memory.resident / 1024);
+	print(printer,
+		"VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\nVmLib:\t%8u kB\nVmSwap:\t%8u kB\n",
+		(unsigned long long)memory.data / 1024, (unsigned long long)memory.stack / 1024,
+		(unsigned long long)memory.code / 1024, 0, 0);
+}
+
+static void print_status(struct process *process, struct printer *printer)
+{
+	const struct credentials *c = &process->credentials;
+	struct signal_sets signals;
+	char state = state_of(process);
+	uint64_t capabilities = c->euid == 0 ? 0x1ffffffffff : 0;
+
+	print(printer,
+		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
+		process->comm, state, state_name(state), process->pid, process->pid,
+		parent_pid(process));
+	print_ids(printer, "Uid", c->uid, c->euid, c->suid, c->fsuid);
+	print_ids(printer, "Gid", c->gid, c->egid, c->sgid, c->fsgid);
+	print(printer, "FDSize:\t64\nGroups:\t");
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		print(printer, "%u ", c->groups[i]);
+	}
+	print(printer, "\n");
+	print_status_memory(process, printer);
+	collect_signals(process, &signals);
+	print(printer, "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\n",
+		process->internal->n_threads, process->internal->pending.n_queued,
+		(unsigned long long)process->limits[LIMIT_SIGPENDING][0],
+		(unsigned long long)signals.thread, (unsigned long long)signals.process);
+	print(printer, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n",
+		(unsigned long long)signals.blocked, (unsigned long long)signals.ignored,
+		(unsigned long long)signals.caught);
+	print(printer,
+		"CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+		0ull, (unsigned long long)capabilities, (unsigned long long)capabilities,
+		0x1ffffffffffull, 0ull);
+	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
+		process->internal->has_no_new_privileges,
+		(unsigned long long)process->internal->affinity &
+			((1ull << min_u64(helix_start()->n_cpus, 63)) - 1));
+	print(printer, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+}
+
+static void print_statm(struct process *process, struct printer *printer)
+{
+	struct memory_size memory;
+
+	measure_memory(process, &memory);
+	print(printer, "%llu %llu 0 %llu 0 %llu 0\n",
+		(unsigned long long)memory.total / HEL_PAGE_SIZE,
+		(unsigned long long)memory.resident / HEL_PAGE_SIZE,
+		(unsigned long long)memory.code / HEL_PAGE_SIZE,
+		(unsigned long long)memory.data / HEL_PAGE_SIZE);
+}
+
+static const char *mapping_name(
+	const struct mm *mm, const struct hel_mapping_info *info, const char *exe)
+{
+	bool is_exe = (info->address >= mm->code_start && info->address < mm->code_end) ||
+		(info->address + info->size_bytes > mm->data_start && info->address < mm->data_end);
+
+	if (info->address < mm->stack_top && info->address + info->size_bytes >= mm->stack_top) {
+		return "[stack]";
+	}
+	if (info->address >= mm->brk_start && info->address < mm->brk_limit && info->tag == 1) {
+		return "[heap]";
+	}
+	if (info->address >= POSIX_SHIM_IMAGE) {
+		return "[vdso]";
+	}
+	if (info->address == POSIX_CLOCK_PAGE) {
+		return "[vvar]";
+	}
+	return is_exe ? exe : "";
+}
+
+static void print_maps(struct process *process, struct printer *printer)
+{
+	static char exe[POSIX_PATH_MAX];
+	const struct mm *mm = process->internal->mm;
+	struct hel_mapping_info info;
+	uint64_t address = 0;
+
+	if (mm == NULL) {
+		return;
+	}
+	if (mm->exe.dentry == NULL || path_print(process, &mm->exe, exe, sizeof(exe)) < 0) {
+		exe[0] = '\0';
+	}
+	while (hel_space_query(mm->space, address, &info) == 0) {
+		bool is_program =
+			info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE;
+
+		address = info.address + info.size_bytes;
+		if (is_program) {
+			print(printer, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 %26s%s\n",
+				(unsigned long long)info.address, (unsigned long long)address,
+				(info.flags & HEL_MAP_READ) != 0 ? 'r' : '-',
+				(info.flags & HEL_MAP_WRITE) != 0 ? 'w' : '-',
+				(info.flags & HEL_MAP_EXECUTE) != 0 ? 'x' : '-',
+				(info.flags & HEL_MAP_FORK_COPY) != 0 ? 'p' : 's',
+				(unsigned long long)info.offset, "", mapping_name(mm, &info, exe));
+		}
+	}
+}
+
+/* Part of the process' memory, as it is. */
+static void print_memory(
+	struct process *process, struct printer *printer, uint64_t start, uint64_t end)
+{
+	size_t size = min_size(end > start ? end - start : 0, printer->size - printer->used),
+	       n_read = 0;
+
+	if (size != 0) {
+		(void)!hel_space_read(process->internal->mm->space, start,
+			printer->buffer + printer->used, size, &n_read);
+		printer->used += min_size(n_read, size);
+	}
+}
+
+static void print_command_line(struct process *process, struct printer *printer)
+{
+	const struct mm *mm = process->internal->mm;
+
+	if (mm != NULL) {
+		print_memory(process, printer, mm->arguments_start, mm->arguments_end);
+	}
+}
+
+static void print_environment(struct process *process, struct printer *printer)
+{
+	const struct mm *mm = process->internal->mm;
+
+	if (mm != NULL) {
+		print_memory(process, printer, mm->environment_start, mm->environment_end);
+	}
+}
+
+static void print_auxv(struct process *process, struct printer *printer)
+{
+	const struct mm *mm = process->internal->mm;
+
+	if (mm != NULL) {
+		print_memory(process, printer, mm->auxv_address, mm->auxv_address + mm->auxv_size);
+	}
+}
+
+static void print_comm(struct process *process, struct printer *printer)
+{
+	print(printer, "%s\n", process->comm);
+}
+
+static const struct {
+	const char *name, *unit;
+} limit_names[LIMIT_COUNT] = {
+	[LIMIT_CPU] = { "Max cpu time", "seconds" },
+	[LIMIT_FSIZE] = { "Max file size", "bytes" },
+	[LIMIT_DATA] = { "Max data size", "bytes" },
+	[LIMIT_STACK] = { "Max stack size", "bytes" },
+	[LIMIT_CORE] = { "Max core file size", "bytes" },
+	[LIMIT_RSS] = { "Max resident set", "bytes" },
+	[LIMIT_NPROC] = { "Max processes", "processes" },
+	[LIMIT_NOFILE] = { "Max open files", "files" },
+	[LIMIT_MEMLOCK] = { "Max locked memory", "bytes" },
+	[LIMIT_AS] = { "Max address space", "bytes" },
+	[LIMIT_LOCKS] = { "Max file locks", "locks" },
+	[LIMIT_SIGPENDING] = { "Max pending signals", "signals" },
+	[LIMIT_MSGQUEUE] = { "Max msgqueue size", "bytes" },
+	[LIMIT_NICE] = { "Max nice priority", "" },
+	[LIMIT_RTPRIO] = { "Max realtime priority", "" },
+	[LIMIT_RTTIME] = { "Max realtime timeout", "us" },
+};
+
+static void print_limit(struct printer *printer, uint64_t value)
+{
+	if (value == ~(uint64_t)0) {
+		print(printer, "%-20s ", "unlimited");
+	} else {
+		print(printer, "%-20llu ", (unsigned long long)value);
+	}
+}
+
+static void print_limits(struct process *process, struct printer *printer)
+{
+	print(printer, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		print(printer, "%-25s ", limit_names[i].name);
+		print_limit(printer, process->limits[i][0]);
+		print_limit(printer, process->limits[i][1]);
+		print(printer, "%-10s\n", limit_names[i].unit);
+	}
+}
+
+static void print_io(struct process *process, struct printer *printer)
+{
+	(void)process;
+	print(printer,
+		"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+		"cancelled_write_bytes: 0\n");
+}
+
+static void print_wchan(struct process *process, struct printer *printer)
+{
+	(void)process;
+	print(printer, "0");
+}
+
+static void print_zero(struct process *process, struct printer *printer)
+{
+	(void)process;
+	print(printer, "0\n");
+}
+
+static const struct {
+	const char *name;
+	void (*print)(struct process *process, struct printer *printer);
+} process_files[] = {
+	{ "stat", print_stat },
+	{ "status", print_status },
+	{ "statm", print_statm },
+	{ "maps", print_maps },
+	{ "cmdline", print_command_line },
+	{ "environ", print_environment },
+	{ "auxv", print_auxv },
+	{ "comm", print_comm },
+	{ "limits", print_limits },
+	{ "io", print_io },
+	{ "wchan", print_wchan },
+	{ "oom_score", print_zero },
+	{ "oom_score_adj", print_zero },
+};
+
+int64_t process_print(struct process *process, const char *name, char *buffer, size_t size)
+{
+	struct printer printer = { .buffer = buffer, .size = size };
+
+	for (size_t i = 0; i < ARRAY_SIZE(process_files); i++) {
+		if (str_equal(process_files[i].name, name)) {
+			process_files[i].print(process, &printer);
+			return (int64_t)printer.used;
+		}
+	}
+	return -LINUX_ENOENT;
+}

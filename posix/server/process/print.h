@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Text into a buffer that may be too small, for /proc. */
+#ifndef POSIX_PRINT_H
+#define POSIX_PRINT_H
+
+#include <base/format.h>
+#include <base/types.h>
+
+struct printer {
+	char *buffer;
+	size_t size;
+	size_t used; /* at most size */
+};
+
+/** print() - append; what does not fit is lost */
+void print(struct printer *printer, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif
