@@ -122,6 +122,17 @@ struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uin
 bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags);
 /* The first present entry at or above address, below end; false if none (skips empty tables quickly). */
 bool arch_page_next(const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address);
+/* Clears the entries of [address, end), calling `unmapped` for each that was present. */
+typedef void (*arch_page_fn)(void *context, uint64_t address);
+void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end, arch_page_fn unmapped, void *context);
+/* Gives target the entries that source has in [address, end), as far as there is memory for tables; both tables are locked.
+ * Returns how many entries of source lost write access. */
+enum arch_copy_flags : uint32_t {
+	ARCH_COPY_READ_ONLY = 1,	/* target may not write */
+	ARCH_COPY_PROTECT_SOURCE = 2,	/* nor may source, in all of the range */
+};
+uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source, uint64_t address, uint64_t end,
+	uint32_t flags);
 /* Frees tables of [address, end) that hold no entry any more. */
 void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end);
 void arch_page_table_activate(const struct arch_page_table *table);	/* loads the root if it is another one */

@@ -51,13 +51,21 @@ static void measure_report(const char *what, uint64_t started_ns, uint64_t n_ope
 		(unsigned long long)((arch_clock_ns() - started_ns) / n_operations));
 }
 
-static void measure_faults(struct space *space)
+/* Functions of their own, so that a profile can tell them apart. */
+#define MEASURE __attribute__((noinline)) static void
+
+MEASURE measure_write_faults(struct space *space)
 {
 	uint64_t started_ns = arch_clock_ns();
 
 	measure_touch(space, MEASURE_ADDRESS, 1000, SPACE_ACCESS_WRITE);
 	measure_report("anonymous fault, write", started_ns, 1000);
-	started_ns = arch_clock_ns();
+}
+
+MEASURE measure_read_faults(struct space *space)
+{
+	uint64_t started_ns = arch_clock_ns();
+
 	measure_touch(space, MEASURE_ADDRESS + 1000 * FRAME_SIZE, 1000, SPACE_ACCESS_READ);
 	measure_report("anonymous fault, read", started_ns, 1000);
 	started_ns = arch_clock_ns();
@@ -65,7 +73,7 @@ static void measure_faults(struct space *space)
 	measure_report("discard, each page of 1000", started_ns, 1000);
 }
 
-static void measure_maps(struct space *space)
+MEASURE measure_map_unmap(struct space *space)
 {
 	uint64_t started_ns = arch_clock_ns();
 
@@ -74,8 +82,12 @@ static void measure_maps(struct space *space)
 		measure_reap();
 	}
 	measure_report("map and unmap 16 pages", started_ns, MEASURE_ROUNDS);
-	(void)measure_map(space, MEASURE_FAR - 0x10000, 1);
-	started_ns = arch_clock_ns();
+}
+
+MEASURE measure_map_touch_unmap(struct space *space)
+{
+	uint64_t started_ns = arch_clock_ns();
+
 	for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
 		uint64_t address = measure_map(space, 0, 16);
 
@@ -84,8 +96,13 @@ static void measure_maps(struct space *space)
 		measure_reap();
 	}
 	measure_report("map, touch and unmap 16 pages", started_ns, MEASURE_ROUNDS);
+}
+
+MEASURE measure_protect(struct space *space)
+{
 	measure_touch(space, MEASURE_ADDRESS, 1, SPACE_ACCESS_WRITE);
-	started_ns = arch_clock_ns();
+	uint64_t started_ns = arch_clock_ns();
+
 	for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
 		(void)space_protect(space, MEASURE_ADDRESS, FRAME_SIZE,
 			i % 2 == 0 ? HEL_MAP_READ : HEL_MAP_READ | HEL_MAP_WRITE);
@@ -93,27 +110,40 @@ static void measure_maps(struct space *space)
 	measure_report("protect one page", started_ns, MEASURE_ROUNDS);
 }
 
-/* A small process: text, data, heap, stack, a few libraries; 60 private pages present. */
-static void measure_fork(struct space *space)
+MEASURE measure_fork(struct space *space, struct space **out_child)
 {
+	uint64_t started_ns = arch_clock_ns();
+	int error = space_fork(space, out_child);
+
+	ASSERT(error == 0);
+	measure_report("fork, 12 mappings, 60 pages", started_ns, 1);
+}
+
+MEASURE measure_exit(struct space *child)
+{
+	uint64_t started_ns = arch_clock_ns();
+
+	object_unref(&child->object);
+	measure_reap();
+	measure_report("exit of the child", started_ns, 1);
+}
+
+/* A small process: text, data, heap, stack, a few libraries; 60 private pages present. */
+static void measure_process(struct space *space)
+{
+	struct space *child = NULL;
+
 	for (uint64_t i = 0; i < 12; i++) {
 		uint64_t address = measure_map(space, MEASURE_FAR + i * 0x100000, 32);
 
 		measure_touch(space, address, 5, SPACE_ACCESS_WRITE);
 	}
-	struct space *child = NULL;
+	measure_fork(space, &child);
 	uint64_t started_ns = arch_clock_ns();
-	int error = space_fork(space, &child);
 
-	ASSERT(error == 0);
-	measure_report("fork, 12 mappings, 60 pages", started_ns, 1);
-	started_ns = arch_clock_ns();
 	measure_touch(child, MEASURE_FAR, 4, SPACE_ACCESS_WRITE);
 	measure_report("fault, copy after fork", started_ns, 4);
-	started_ns = arch_clock_ns();
-	object_unref(&child->object);
-	measure_reap();
-	measure_report("exit of the child", started_ns, 1);
+	measure_exit(child);
 	started_ns = arch_clock_ns();
 	measure_touch(space, MEASURE_FAR, 4, SPACE_ACCESS_WRITE);
 	measure_report("fault, last owner", started_ns, 4);
@@ -152,10 +182,14 @@ void memory_measure(void)
 
 	ASSERT(error == 0);
 	(void)measure_map(space, MEASURE_ADDRESS, 2000);
-	measure_faults(space);
-	measure_maps(space);
+	measure_write_faults(space);
+	measure_read_faults(space);
+	measure_map_unmap(space);
+	(void)measure_map(space, MEASURE_FAR - 0x10000, 1);
+	measure_map_touch_unmap(space);
+	measure_protect(space);
 	(void)space_unmap(space, MEASURE_ADDRESS, 2000 * FRAME_SIZE);
-	measure_fork(space);
+	measure_process(space);
 	measure_copies(space);
 	object_unref(&space->object);
 	measure_reap();

@@ -26,44 +26,17 @@ struct space_fork {
 
 /* ---- entries ------------------------------------------------------------------------------------------------------- */
 
-/* How entries change on their way to the child. */
-struct space_fork_entries {
-	bool is_copy;		/* the child may not write */
-	bool is_protected;	/* nor may the source */
-	bool is_full;		/* no memory for the child's tables */
-};
-
-static void space_fork_entry(struct space_fork *fork, struct space_fork_entries *how, uint64_t address)
-{
-	struct arch_page_table *source = &fork->source->page_table;
-	struct arch_page_entry entry = arch_page_lookup(source, address);
-	uint32_t read_only = entry.flags & ~(uint32_t)ARCH_PAGE_WRITE;
-
-	if (how->is_protected && entry.flags != read_only) {
-		arch_page_protect(source, address, read_only);
-		shootdown_batch_add(&fork->batch, address);
-	}
-	if (!how->is_full && arch_page_map(&fork->child->page_table, address, entry.phys,
-		how->is_copy ? read_only : entry.flags) != 0) {
-		how->is_full = true;
-	}
-}
-
 /* The memory is locked, so what the entries point to stays. */
 static void space_fork_table(struct space_fork *fork, const struct mapping *mapping, bool is_copy)
 {
-	struct arch_page_table *source = &fork->source->page_table;
-	uint64_t address = mapping->address;
-	uint64_t end = mapping_end(mapping);
-	struct space_fork_entries how = {
-		.is_copy = is_copy,
-		.is_protected = is_copy && mapping->memory->kind == HEL_MEMORY_COPY_ON_WRITE,
-	};
+	bool is_view = mapping->memory->kind == HEL_MEMORY_COPY_ON_WRITE;
+	uint32_t flags = !is_copy ? 0
+		: is_view ? ARCH_COPY_READ_ONLY | ARCH_COPY_PROTECT_SOURCE : ARCH_COPY_READ_ONLY;
 
 	spinlock_acquire_pair(&fork->source->table_lock, &fork->child->table_lock);
-	while (arch_page_next(source, address, end, &address)) {
-		space_fork_entry(fork, &how, address);
-		address += FRAME_SIZE;
+	if (arch_page_copy_range(&fork->child->page_table, &fork->source->page_table, mapping->address,
+		mapping_end(mapping), flags) != 0) {
+		fork->batch.request.n_pages = SHOOTDOWN_PAGES_MAX + 1;
 	}
 	spinlock_release(&fork->source->table_lock);
 	spinlock_release(&fork->child->table_lock);

@@ -152,15 +152,14 @@ uint32_t space__entry_flags(const struct mapping *mapping)
 	return access | (access != 0 ? ARCH_PAGE_READ : 0) | ARCH_PAGE_USER | mapping->memory->page_flags;
 }
 
+static void space_note_unmapped(void *context, uint64_t address)
+{
+	shootdown_batch_add(context, address);
+}
+
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end)
 {
-	struct arch_page_table *table = &batch->request.space->page_table;
-
-	while (arch_page_next(table, address, end, &address)) {
-		arch_page_unmap(table, address);
-		shootdown_batch_add(batch, address);
-		address += FRAME_SIZE;
-	}
+	arch_page_unmap_range(&batch->request.space->page_table, address, end, space_note_unmapped, batch);
 }
 
 void space__hide(struct space *space, uint64_t address, uint64_t end)

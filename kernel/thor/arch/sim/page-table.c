@@ -172,6 +172,39 @@ bool arch_page_next(const struct arch_page_table *table, uint64_t address, uint6
 	return false;
 }
 
+void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
+	arch_page_fn unmapped, void *context)
+{
+	while (arch_page_next(table, address, end, &address)) {
+		arch_page_unmap(table, address);
+		unmapped(context, address);
+		address += SIM_PAGE;
+	}
+}
+
+uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
+	uint64_t address, uint64_t end, uint32_t flags)
+{
+	uint64_t n_protected = 0;
+	bool is_full = false;
+
+	while (arch_page_next(source, address, end, &address)) {
+		uint64_t *slot = sim_page_slot(source, address);
+		struct arch_page_entry entry = sim_describe(*slot);
+
+		if ((flags & ARCH_COPY_PROTECT_SOURCE) != 0 && (*slot & ARCH_PAGE_WRITE) != 0) {
+			*slot &= ~(uint64_t)ARCH_PAGE_WRITE;
+			n_protected++;
+		}
+		if ((flags & ARCH_COPY_READ_ONLY) != 0) {
+			entry.flags &= ~(uint32_t)ARCH_PAGE_WRITE;
+		}
+		is_full = is_full || arch_page_map(target, address, entry.phys, entry.flags) != 0;
+		address += SIM_PAGE;
+	}
+	return n_protected;
+}
+
 /* Whether the table at @phys is empty after trimming what lies in [address, end); base: what it maps first. */
 static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t address, uint64_t end)
 {

@@ -12,32 +12,8 @@
 #include <thor/memory/memory.h>
 
 #include "machine.h"
-#include "page-entry.h"
+#include "page-walk.h"
 #include "registers.h"
-
-typedef _Atomic uint64_t page_entry;
-
-static page_entry *table_at(uint64_t phys)
-{
-	return arch_phys_to_virt(phys & PAGE_ADDRESS);
-}
-
-static uint64_t entry_load(const page_entry *entry)
-{
-	return atomic_load_explicit(entry, memory_order_relaxed);
-}
-
-static void entry_store(page_entry *entry, uint64_t value)
-{
-	atomic_store_explicit(entry, value, memory_order_relaxed);
-}
-
-static void entry_count(page_entry *parent, uint64_t change)
-{
-	if (parent != NULL) {
-		entry_store(parent, entry_load(parent) + change);
-	}
-}
 
 static uint64_t entry_encode(uint64_t phys, uint32_t flags)
 {
@@ -172,7 +148,7 @@ static page_entry *page_find(
 	return entry;
 }
 
-int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address)
 {
 	page_entry *entries = table_at(table->root_phys);
 	page_entry *parent = NULL;
@@ -184,7 +160,7 @@ int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys
 			uint64_t table_phys = frame_allocate_zeroed();
 
 			if (table_phys == 0) {
-				return -ERR_NO_MEMORY;
+				return NULL;
 			}
 			entry_store(entry, table_phys | PAGE_PRESENT | PAGE_WRITE | PAGE_USER);
 			entry_count(parent, PAGE_COUNT_ONE);
@@ -193,7 +169,17 @@ int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys
 		parent = entry;
 		entries = table_at(entry_load(entry));
 	}
-	page_entry *entry = &entries[page_index(address, 0)];
+	return parent;
+}
+
+int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+{
+	page_entry *parent = page_table_make_leaf(table, address);
+
+	if (parent == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	page_entry *entry = &table_at(entry_load(parent))[page_index(address, 0)];
 
 	if (entry_load(entry) == 0) {
 		entry_count(parent, PAGE_COUNT_ONE);
@@ -256,12 +242,14 @@ bool arch_page_next(
 		}
 		/* along that table, which the next entry of may lead further down */
 		unsigned index = page_index(address, level);
+		uint64_t table_end = align_down(address, page_span(level + 1)) + page_span(level + 1);
+		unsigned index_end = page_index(min_u64(end, table_end) - 1, level) + 1;
 
-		while (entry == 0 && ++index < PAGE_ENTRIES) {
+		while (entry == 0 && ++index < index_end) {
 			entry = entry_load(&entries[index]);
 		}
-		if (index == PAGE_ENTRIES) {
-			address = align_down(address, page_span(level + 1)) + page_span(level + 1);
+		if (index == index_end) {
+			address = table_end;
 			continue;
 		}
 		if (index != page_index(address, level)) {

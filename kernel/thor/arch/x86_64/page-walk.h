@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What page-table.c and page-range.c share: access to tables that the processor walks meanwhile. */
+#ifndef X86_64_PAGE_WALK_H
+#define X86_64_PAGE_WALK_H
+
+#include <thor/arch/types.h>
+
+#include "page-entry.h"
+
+typedef _Atomic uint64_t page_entry;
+
+/** table_at() - the entries of the table at a physical address, or that an entry points to */
+static inline page_entry *table_at(uint64_t phys)
+{
+	return arch_phys_to_virt(phys & PAGE_ADDRESS);
+}
+
+static inline uint64_t entry_load(const page_entry *entry)
+{
+	return atomic_load_explicit(entry, memory_order_relaxed);
+}
+
+static inline void entry_store(page_entry *entry, uint64_t value)
+{
+	atomic_store_explicit(entry, value, memory_order_relaxed);
+}
+
+/** entry_count() - add to the count in the entry that points to a table; NULL: the root, uncounted */
+static inline void entry_count(page_entry *parent, uint64_t change)
+{
+	if (parent != NULL) {
+		entry_store(parent, entry_load(parent) + change);
+	}
+}
+
+/**
+ * page_table_make_leaf() - the entry that points to the lowest table on the way to @address, which is
+ * made if need be; NULL: no memory
+ */
+page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address);
+
+#endif
