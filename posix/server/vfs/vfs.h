@@ -25,7 +25,8 @@ struct inode_stat {	/* what stat, statx and permission checks need */
 	int64_t atime_ns, mtime_ns, ctime_ns;
 };
 
-/* Mounts tmpfs on /, unpacks the initrd's cpio archives (all but boot/hati/), mounts proc, sys, dev. */
+/* Mounts tmpfs on /, unpacks the initrd's cpio archives (of boot/hati/ only init), mounts proc,
+ * sys, dev. */
 int vfs_init(const void *initrd, size_t initrd_size);
 const struct path *vfs_root(void);
 
