@@ -26,6 +26,9 @@ constexpr uint64_t BOOTSTRAP_STACK = 0x0000'7fff'0000'0000;
 constexpr uint64_t BOOTSTRAP_STACK_BYTES = 256 * 1024;
 constexpr size_t BOOTSTRAP_START_BYTES = 8192;
 
+/* Never freed, see enum boot_memory_type. */
+static const struct boot_info *bootstrap_boot_info;
+
 struct bootstrap {
 	const struct boot_info *boot;
 	struct universe *universe;
@@ -296,6 +299,7 @@ void server_bootstrap(const struct boot_info *boot)
 	struct bootstrap bootstrap = {.boot = boot};
 	struct cpio_entry file;
 
+	bootstrap_boot_info = boot;
 	bootstrap_find(boot, &file);
 	int error = bootstrap_create(&bootstrap);
 
@@ -308,4 +312,21 @@ void server_bootstrap(const struct boot_info *boot)
 	heap_free(bootstrap.start);
 	object_unref(&bootstrap.universe->object);
 	object_unref((struct object *)bootstrap.space);
+}
+
+bool boot_owns_range(uint64_t phys, uint64_t size_bytes)
+{
+	const struct boot_info *boot = bootstrap_boot_info;
+
+	for (uint32_t i = 0; i < boot->n_memory; i++) {
+		const struct boot_memory *memory = &boot->memory[i];
+		bool is_ours = memory->type == BOOT_MEMORY_FREE ||
+			memory->type == BOOT_MEMORY_KERNEL || memory->type == BOOT_MEMORY_RECLAIM;
+
+		if (is_ours && phys < memory->address + memory->size_bytes &&
+			memory->address < phys + size_bytes) {
+			return true;
+		}
+	}
+	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hel calls on memory. */
+#include <thor/bootstrap.h>
 #include <thor/memory/memory-object.h>
 #include <thor/memory/memory.h>
 #include <thor/syscall/call.h>
@@ -39,8 +40,13 @@ int call_memory_physical(struct call *call)
 	if (caching > HEL_CACHE_WRITE_COMBINE) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	error = memory_create_physical(
-		call_argument(call, 1), call_argument(call, 2), (enum hel_caching)caching, &memory);
+	uint64_t phys = call_argument(call, 1);
+	uint64_t size_bytes = call_argument(call, 2);
+
+	if (phys + size_bytes < phys || boot_owns_range(phys, size_bytes)) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	error = memory_create_physical(phys, size_bytes, (enum hel_caching)caching, &memory);
 	return memory_return(call, error, memory);
 }
 

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: life cycle, observation, registers, scheduling. */
+#include "test.h"
+
+static void count_once(struct worker *worker)
+{
+	worker->counter = 1;
+}
+
+static void spin_for_ever(struct worker *worker)
+{
+	for (;;) {
+		worker->counter++;
+	}
+}
+
+TEST(thread_runs_and_ends)
+{
+	struct worker worker;
+
+	CHECK(worker_start(&worker, count_once, NULL));
+	CHECK(worker_join(&worker));
+	CHECK_EQ(worker.counter, 1);
+}
+
+TEST(thread_create_checks_arguments)
+{
+	struct hel_thread_args args = {.universe = HEL_THIS, .space = HEL_THIS, .ip = 0x1000};
+	hel_handle thread;
+
+	CHECK_EQ(hel_thread_create((void *)8, &thread), -ERR_FAULT);
+	args.ip = 0xffff'8000'0000'0000;
+	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_ILLEGAL_ARGS);
+	args.ip = 0x1000;
+	args.flags = 0x100;
+	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_ILLEGAL_ARGS);
+	args.flags = 0;
+	args.universe = 9999;
+	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_BAD_HANDLE);
+	args.universe = HEL_THIS;
+	args.space = test_queue.handle;
+	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_BAD_TYPE);
+	args.space = HEL_THIS;
+	args.bounce = 8;
+	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_ILLEGAL_ARGS);
+	args.bounce = 0;
+	CHECK_EQ(hel_thread_create(&args, &thread), 0);
+	CHECK_EQ(hel_close(HEL_THIS, thread), 0);
+}
+
+TEST(thread_start_once)
+{
+	struct worker worker;
+
+	CHECK(worker_create(&worker, count_once, NULL));
+	CHECK_EQ(hel_thread_resume(worker.thread), -ERR_ILLEGAL_STATE);
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK_EQ(hel_thread_start(worker.thread), -ERR_ILLEGAL_STATE);
+	CHECK(worker_join(&worker));
+}
+
+TEST(thread_needs_rights)
+{
+	struct worker worker;
+	struct hel_registers registers;
+	size_t size;
+	hel_handle weak;
+
+	CHECK(worker_create(&worker, count_once, NULL));
+	CHECK_EQ(hel_transfer(HEL_THIS, worker.thread, HEL_THIS, HEL_RIGHT_DERIVE, &weak), 0);
+	CHECK_EQ(hel_thread_start(weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_kill(weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_kick(weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_resume(weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_interrupt(weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_set_priority(weak, 0), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_set_affinity(weak, 1), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_read_registers(
+			 weak, HEL_REGISTERS_GENERAL, &registers, sizeof(registers), &size),
+		-ERR_NO_RIGHTS);
+	CHECK_EQ(hel_thread_write_registers(
+			 weak, HEL_REGISTERS_GENERAL, &registers, sizeof(registers)),
+		-ERR_NO_RIGHTS);
+	hel_close(HEL_THIS, weak);
+	worker_forget(&worker);
+}
+
+TEST(thread_termination_is_observed)
+{
+	struct hel_observe_result result;
+	static struct completion completion;
+	struct worker worker;
+
+	CHECK(worker_create(&worker, count_once, NULL));
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK(!is_complete(context));
+	CHECK(await(observe(worker.thread, 0), &completion));
+	CHECK_EQ(completion.error, -ERR_BUSY);
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	CHECK_EQ(result.sequence, 1);
+	/* The old sequence gives it again, the new one nothing any more. */
+	CHECK(await_observation(observe(worker.thread, 0), &result));
+	CHECK(await(observe(worker.thread, 1), &completion));
+	CHECK_EQ(completion.error, -ERR_THREAD_TERMINATED);
+	CHECK_EQ(hel_thread_kick(worker.thread), -ERR_THREAD_TERMINATED);
+	CHECK_EQ(hel_thread_resume(worker.thread), -ERR_THREAD_TERMINATED);
+	CHECK_EQ(hel_thread_interrupt(worker.thread), -ERR_THREAD_TERMINATED);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	worker_forget(&worker);
+}
+
+TEST(thread_observe_is_cancelled)
+{
+	static struct completion completion;
+	struct worker worker;
+
+	CHECK(worker_create(&worker, count_once, NULL));
+	uint64_t context = observe(worker.thread, 0);
+	struct hel_cancel_record *cancel = submit(HEL_SUBMIT_CANCEL, sizeof(*cancel));
+
+	cancel->header.context = context;
+	commit();
+	CHECK(await(context, &completion));
+	CHECK_EQ(completion.error, -ERR_CANCELLED);
+	/* Another observer may come now. */
+	context = observe(worker.thread, 0);
+	CHECK(!is_complete(context));
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await(context, &completion));
+	CHECK_EQ(completion.error, 0);
+	worker_forget(&worker);
+}
+
+static void touch_nothing(struct worker *worker)
+{
+	*(volatile uint32_t *)0x18 = 1;
+	worker->counter = 1;
+}
+
+TEST(thread_fault_is_observed_and_repaired)
+{
+	struct hel_observe_result result;
+	struct hel_registers registers;
+	struct worker worker;
+	size_t size;
+
+	CHECK(worker_create(&worker, touch_nothing, NULL));
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_FAULT);
+	CHECK_EQ(result.vector, 14);
+	CHECK_EQ(result.address, 0x18);
+	CHECK_EQ(hel_thread_read_registers(worker.thread, HEL_REGISTERS_GENERAL, &registers,
+			 sizeof(registers), &size),
+		0);
+	CHECK_EQ(size, sizeof(registers));
+	CHECK_EQ(registers.rip, result.ip);
+	CHECK_EQ(hel_thread_read_registers(
+			 worker.thread, HEL_REGISTERS_GENERAL, &registers, 8, &size),
+		-ERR_BUFFER_TOO_SMALL);
+	CHECK_EQ(hel_thread_read_registers(worker.thread, (enum hel_register_set)9, &registers,
+			 sizeof(registers), &size),
+		-ERR_ILLEGAL_ARGS);
+	/* Make it end instead. */
+	registers.rip = (uint64_t)hel_thread_exit;
+	CHECK_EQ(hel_thread_write_registers(
+			 worker.thread, HEL_REGISTERS_GENERAL, &registers, sizeof(registers)),
+		0);
+	context = observe(worker.thread, result.sequence);
+	CHECK_EQ(hel_thread_resume(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	CHECK_EQ(result.sequence, 2);
+	worker_forget(&worker);
+}
+
+TEST(thread_registers_are_checked)
+{
+	struct hel_registers registers = {};
+	struct worker worker;
+	size_t size;
+
+	CHECK(worker_create(&worker, count_once, NULL));
+	CHECK_EQ(hel_thread_read_registers(worker.thread, HEL_REGISTERS_GENERAL, &registers,
+			 sizeof(registers), &size),
+		0);
+	CHECK_EQ(registers.rdi, (uint64_t)&worker);
+	uint64_t rip = registers.rip;
+
+	registers.rip = 0xffff'8000'0000'0000;
+	CHECK_EQ(hel_thread_write_registers(
+			 worker.thread, HEL_REGISTERS_GENERAL, &registers, sizeof(registers)),
+		-ERR_ILLEGAL_ARGS);
+	registers.rip = rip;
+	registers.rflags = ~(uint64_t)0 & ~(uint64_t)0x100;
+	CHECK_EQ(hel_thread_write_registers(
+			 worker.thread, HEL_REGISTERS_GENERAL, &registers, sizeof(registers)),
+		0);
+	CHECK_EQ(hel_thread_read_registers(worker.thread, HEL_REGISTERS_GENERAL, &registers,
+			 sizeof(registers), &size),
+		0);
+	CHECK_EQ(registers.rflags & 0x3000, 0);
+	CHECK_EQ(hel_thread_write_registers(worker.thread, HEL_REGISTERS_GENERAL, &registers, 17),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_write_registers(
+			 worker.thread, HEL_REGISTERS_GENERAL, (void *)8, sizeof(registers)),
+		-ERR_FAULT);
+	CHECK_EQ(hel_thread_write_registers(worker.thread, HEL_REGISTERS_FPU, &registers, 3),
+		-ERR_ILLEGAL_ARGS);
+	worker_forget(&worker);
+}
+
+static void make_foreign_call(struct worker *worker)
+{
+	uint64_t number = 39;
+
+	__asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
+	worker->counter = 1;
+}
+
+TEST(thread_foreign_call_is_observed)
+{
+	struct hel_observe_result result;
+	struct worker worker;
+
+	CHECK(worker_create(&worker, make_foreign_call, NULL));
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_BAD_CALL);
+	CHECK_EQ(hel_thread_resume(worker.thread), 0);
+	CHECK(worker_join(&worker));
+	CHECK_EQ(worker.counter, 1);
+}
+
+TEST(thread_interrupt_stops_a_running_one)
+{
+	struct hel_observe_result result;
+	struct hel_registers registers;
+	struct worker worker;
+	size_t size;
+
+	CHECK(worker_start(&worker, spin_for_ever, NULL));
+	CHECK(wait_until(&worker.counter, 1000));
+	CHECK_EQ(hel_thread_read_registers(worker.thread, HEL_REGISTERS_GENERAL, &registers,
+			 sizeof(registers), &size),
+		-ERR_ILLEGAL_STATE);
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK_EQ(hel_thread_interrupt(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_INTERRUPTED);
+	uint32_t counter = worker.counter;
+
+	(void)hel_futex_wait((const uint32_t *)&worker.is_done, 0, test_deadline_ms(5), ~0u);
+	CHECK_EQ(worker.counter, counter);
+	CHECK_EQ(hel_thread_resume(worker.thread), 0);
+	CHECK_EQ(hel_thread_resume(worker.thread), -ERR_ILLEGAL_STATE);
+	CHECK(wait_until(&worker.counter, counter + 1000));
+	context = observe(worker.thread, result.sequence);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	worker_forget(&worker);
+}
+
+static void sleep_for_ever(struct worker *worker)
+{
+	worker->counter = 1;
+	(void)hel_futex_wait((const uint32_t *)&worker->is_done, 0, HEL_DEADLINE_NEVER, ~0u);
+	worker->counter = 2;
+}
+
+/* A wait that was interrupted goes on when the thread is resumed: the program sees nothing. */
+TEST(thread_interrupt_restarts_a_wait)
+{
+	struct hel_observe_result result;
+	struct worker worker;
+
+	CHECK(worker_start(&worker, sleep_for_ever, NULL));
+	CHECK(wait_until(&worker.counter, 1));
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t context = observe(worker.thread, i);
+
+		CHECK_EQ(hel_thread_interrupt(worker.thread), 0);
+		CHECK(await_observation(context, &result));
+		CHECK_EQ(result.observation, HEL_OBSERVE_INTERRUPTED);
+		CHECK_EQ(hel_thread_resume(worker.thread), 0);
+	}
+	CHECK_EQ(worker.counter, 1);
+	atomic_store(&worker.is_done, 5);
+	hel_futex_wake((const uint32_t *)&worker.is_done, 1, ~0u, NULL);
+	CHECK(wait_until(&worker.counter, 2));
+	CHECK(worker_join(&worker));
+}
+
+TEST(thread_kill_from_every_state)
+{
+	struct hel_observe_result result;
+	struct worker worker;
+	uint64_t context;
+
+	/* Never started. */
+	CHECK(worker_create(&worker, count_once, NULL));
+	context = observe(worker.thread, 0);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	CHECK_EQ(hel_thread_start(worker.thread), -ERR_ILLEGAL_STATE);
+	worker_forget(&worker);
+	/* Waiting for a futex. */
+	CHECK(worker_start(&worker, sleep_for_ever, NULL));
+	CHECK(wait_until(&worker.counter, 1));
+	context = observe(worker.thread, 0);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	worker_forget(&worker);
+	/* Stopped by a fault. */
+	CHECK(worker_create(&worker, touch_nothing, NULL));
+	context = observe(worker.thread, 0);
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	context = observe(worker.thread, result.sequence);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	worker_forget(&worker);
+}
+
+TEST(thread_priorities_and_affinity)
+{
+	struct hel_thread_stats stats;
+	struct worker worker;
+
+	CHECK_EQ(hel_thread_set_priority(HEL_THIS, 1000), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_set_priority(HEL_THIS, -1000), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_set_affinity(HEL_THIS, 0), -ERR_ILLEGAL_ARGS);
+	for (uint32_t cpu = 0; cpu < test_start->n_cpus && cpu < 64; cpu++) {
+		CHECK_EQ(hel_thread_set_affinity(HEL_THIS, (uint64_t)1 << cpu), 0);
+		CHECK_EQ(hel_thread_stats(HEL_THIS, &stats), 0);
+		CHECK_EQ(stats.cpu, cpu);
+		CHECK_EQ(stats.state, 2);
+	}
+	/* A thread that may not run where it is goes elsewhere. */
+	CHECK(worker_start(&worker, spin_for_ever, NULL));
+	for (uint32_t cpu = 0; cpu < test_start->n_cpus && cpu < 64; cpu++) {
+		uint64_t deadline_ns = test_deadline_ms(2000);
+
+		CHECK_EQ(hel_thread_set_affinity(worker.thread, (uint64_t)1 << cpu), 0);
+		do {
+			CHECK(test_now() < deadline_ns);
+			hel_thread_yield();
+			CHECK_EQ(hel_thread_stats(worker.thread, &stats), 0);
+		} while (stats.cpu != cpu);
+	}
+	CHECK_EQ(hel_thread_set_affinity(HEL_THIS, ~(uint64_t)0), 0);
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await(observe(worker.thread, 0), NULL));
+	worker_forget(&worker);
+}
+
+/* Two that never wait, on one CPU, get about the same. */
+TEST(thread_time_is_fair)
+{
+	struct hel_thread_stats stats[3];
+	struct worker workers[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		CHECK(worker_create(&workers[i], spin_for_ever, NULL));
+		CHECK_EQ(hel_thread_set_affinity(workers[i].thread, 1), 0);
+		CHECK_EQ(hel_thread_start(workers[i].thread), 0);
+	}
+	_Atomic uint32_t never = 0;
+
+	(void)hel_futex_wait((const uint32_t *)&never, 0, test_deadline_ms(200), ~0u);
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		CHECK_EQ(hel_thread_stats(workers[i].thread, &stats[i]), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		CHECK_EQ(hel_thread_kill(workers[i].thread), 0);
+		CHECK(await(observe(workers[i].thread, 0), NULL));
+		worker_forget(&workers[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+		CHECK(stats[i].user_ns > 30'000'000);
+		CHECK(stats[i].user_ns < 130'000'000);
+	}
+}
+
+static void churn(struct worker *worker)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		hel_thread_yield();
+		worker->counter++;
+	}
+}
+
+TEST(thread_many_at_once)
+{
+	static struct worker workers[64];
+
+	for (unsigned round = 0; round < 4; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+			CHECK(worker_start(&workers[i], churn, NULL));
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+			CHECK(worker_join(&workers[i]));
+			CHECK_EQ(workers[i].counter, 200);
+		}
+	}
+}
+
+TEST(thread_kill_races_with_wake)
+{
+	struct hel_observe_result result;
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct worker worker;
+
+		CHECK(worker_start(&worker, sleep_for_ever, NULL));
+		uint64_t context = observe(worker.thread, 0);
+
+		if (i % 3 == 0) {
+			CHECK(wait_until(&worker.counter, 1));
+		}
+		hel_futex_wake((const uint32_t *)&worker.is_done, 1, ~0u, NULL);
+		CHECK_EQ(hel_thread_kill(worker.thread), 0);
+		CHECK(await_observation(context, &result));
+		CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+		worker_forget(&worker);
+	}
+}
