@@ -224,6 +224,22 @@ static void *heap_allocate_run(size_t size)
 	return arch_phys_to_virt(phys);
 }
 
+/* All of an object: objects are 16-aligned and their classes multiples of 16, redzones apart. */
+static void heap_clear(void *object, size_t size)
+{
+	volatile uint64_t *words = object;
+	size_t n_words = align_up_size(size, HEAP_UNIT) / sizeof(*words);
+
+	if (HEAP_REDZONE != 0) {
+		memset(object, 0, size);
+		return;
+	}
+	for (size_t i = 0; i < n_words; i += 2) {
+		words[i] = 0;
+		words[i + 1] = 0;
+	}
+}
+
 /* ---- interface ------------------------------------------------------------------------------------------------------ */
 
 /**
@@ -255,7 +271,7 @@ void *heap_allocate(size_t size)
 
 	cache->used_bytes += class->size_bytes;
 	heap_debug_allocated(object, class->size_bytes, size);
-	memset(object, 0, size);
+	heap_clear(object, size);
 	return object;
 }
 

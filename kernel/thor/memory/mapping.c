@@ -87,6 +87,7 @@ void mapping_set_insert(struct mapping_set *set, struct mapping *mapping)
 	mapping->gap_bytes = 0;
 	tree_insert(&set->tree, &mapping->node, mapping_compare);
 	set->n_mappings++;
+	set->recent = mapping;
 	mapping_set_resized(set, mapping);
 }
 

@@ -233,6 +233,9 @@ static void page_tree_remove_in(struct page_tree_removal *removal, struct page_t
 		if (*child.slot != 0) {
 			page_tree_remove_in(removal, child);
 		}
+		if (shift == 0 && removal->tree->n_pages == 0) {
+			break;	/* the other slots are empty */
+		}
 	}
 	bool is_whole = removal->first <= part.base &&
 		removal->end - part.base >= (uint64_t)1 << part.shift;
@@ -263,6 +266,7 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 
 struct page_tree_copying {
 	struct page_tree *tree;
+	uint64_t n_pages;	/* of the original */
 	page_tree_entry_fn copied;
 	void *context;
 };
@@ -295,6 +299,9 @@ static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree
 		if (error != 0) {
 			return error;
 		}
+		if (copying->tree->n_pages == copying->n_pages) {
+			break;	/* that was the last */
+		}
 	}
 	return 0;
 }
@@ -302,7 +309,9 @@ static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree
 int page_tree_copy(struct page_tree *to, const struct page_tree *from,
 	page_tree_entry_fn copied, void *context)
 {
-	struct page_tree_copying copying = { .tree = to, .copied = copied, .context = context };
+	struct page_tree_copying copying = {
+		.tree = to, .n_pages = from->n_pages, .copied = copied, .context = context,
+	};
 	struct page_tree_part root = { (uint64_t *)&from->root, page_tree_bits(from), 0 };
 
 	ASSERT(to->root == 0);
