@@ -3,7 +3,7 @@
 
 host    unit tests and arch/sim: what meson.build registers in the native build
 tools   tests of the tools, tools/*/test-*.py, and tidy
-kernel  thor's self-test and the kernel-test server: one boot, their lines are in the log
+kernel  thor's self-test and the kernel-test program: one boot, their lines are in the log
 linux   static Linux programs of tests/linux: first on this machine, the oracle, then in the guest
 system  tests/system/*.py and *.sh: each boots the system as it likes
 """
@@ -124,7 +124,7 @@ def _read(path):
 
 
 def kernel(settings):
-    """thor's self-test, and the kernel-test server, which svrctl starts if it is asked to."""
+    """thor's self-test, and the kernel-test program, which svrctl starts if it is asked to."""
     name = 'kernel/guest'
     if not settings.wants(name):
         return
