@@ -16,7 +16,7 @@ _FREESTANDING = {
     'stdint.h', 'stdnoreturn.h', 'cpuid.h', 'immintrin.h', 'x86intrin.h', 'stdckdint.h',
 }
 
-_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'bragi-rt', 'virtio',
+_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'mmio', 'bragi-rt', 'virtio',
            'protocols', 'drivers'}
 
 # (folder, words that it may include, may it use libc); the first that fits counts
@@ -29,7 +29,9 @@ _LAYERS = (
     ('lib/hel', {'abi', 'base', 'hel'}, False),
     ('lib/bragi-rt', {'abi', 'base', 'bragi-rt'}, False),
     ('lib/helix', {'abi', 'base', 'async', 'hel', 'helix'}, False),
-    ('lib/virtio', {'abi', 'base', 'async', 'hel', 'helix', 'virtio', 'protocols'}, False),
+    ('lib/mmio', {'base', 'mmio'}, False),
+    ('lib/virtio', {'abi', 'base', 'async', 'bragi-rt', 'hel', 'helix', 'mmio', 'virtio',
+                    'protocols'}, False),
     ('boot/eir', {'abi', 'base', 'async', 'elf', 'eir'}, False),
     ('kernel/thor/arch/sim', {'abi', 'base', 'async', 'elf', 'thor'}, True),
     ('kernel/thor', {'abi', 'base', 'async', 'elf', 'thor'}, False),

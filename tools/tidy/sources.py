@@ -27,7 +27,7 @@ class Source:
         return self.path.endswith(_CODE_ENDINGS) or self.name in _CODE_NAMES
 
     def is_test(self):
-        return self.name.startswith('test-') or '/tests/' in '/' + self.path \
+        return self.name.startswith(('test-', 'fuzz-')) or '/tests/' in '/' + self.path \
             or self.path == 'lib/base/testing.h'
 
     def is_generated(self):
