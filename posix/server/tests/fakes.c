@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Fakes for unit tests: see fakes.h. */
+#include <posix/server/tests/fakes.h>
+
+#include <async/loop.h>
+#include <helix/memory.h>
+#include <stdlib.h>
+
+uint64_t fake_now_ns = 1000000000;
+size_t fake_n_blocks;
+size_t fake_fail_allocation;
+
+static struct loop loop;
+
+struct loop *posix_loop(void)
+{
+	if (loop.ready.head.next == NULL) {
+		list_init(&loop.ready);
+		list_init(&loop.runnable);
+	}
+	return &loop;
+}
+
+void fake_run_loop(void)
+{
+	for (;;) {
+		struct op *op = LIST_POP_FRONT(&posix_loop()->ready, struct op, node);
+		struct timer *timer = loop.timers.first;
+
+		if (op != NULL) {
+			op->state = OP_STATE_FINISHED;
+			op->done(op);
+		} else if (timer != NULL && timer->deadline_ns <= fake_now_ns) {
+			timer_heap_remove(&loop.timers, timer);
+			timer->fire(timer);
+		} else {
+			return;
+		}
+	}
+}
+
+static bool allocation_fails(void)
+{
+	return fake_fail_allocation != 0 && --fake_fail_allocation == 0;
+}
+
+void *helix_malloc(size_t size)
+{
+	if (allocation_fails()) {
+		return NULL;
+	}
+	fake_n_blocks++;
+	return malloc(size != 0 ? size : 1);
+}
+
+void *helix_calloc(size_t n, size_t size)
+{
+	if (allocation_fails()) {
+		return NULL;
+	}
+	fake_n_blocks++;
+	return calloc(n, size);
+}
+
+void helix_free(void *block)
+{
+	fake_n_blocks -= block != NULL;
+	free(block);
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+	return fake_now_ns;
+}
+
+uint64_t clock_realtime_ns(void)
+{
+	return fake_now_ns;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What unit tests of posix put in the place of the kernel, the runtime and the file side. */
+#ifndef POSIX_TESTS_FAKES_H
+#define POSIX_TESTS_FAKES_H
+
+#include <posix/server/process/process-internal.h>
+
+/** fake_now_ns - what the clock says */
+extern uint64_t fake_now_ns;
+
+/** fake_run_loop() - deliver what is ready, and timers that have expired, until nothing is left */
+void fake_run_loop(void);
+
+/** fake_n_blocks - blocks of helix_malloc() that were not freed */
+extern size_t fake_n_blocks;
+/** fake_fail_allocation - the so-manieth helix_malloc() from now fails; 0: none */
+extern size_t fake_fail_allocation;
+
+#endif
