@@ -15,6 +15,7 @@ struct transport_slot {
 	uint8_t *reply;
 	uint8_t *arena;
 	size_t request_size; /* with its frame */
+	bool is_serving;
 };
 
 static void slot_accept(struct transport_slot *slot);
@@ -99,7 +100,7 @@ static int slot_job(struct task *task, void *argument)
 	hel_close(HEL_THIS, slot->lane);
 	/* the job ends with this function: leave it before its memory is used again, or freed */
 	task->job = NULL;
-	slot->job.task = NULL;
+	slot->is_serving = false;
 	slot_accept(slot);
 	return 0;
 }
@@ -128,10 +129,22 @@ static void service_finish(struct transport_service *service)
 	config->closed(service);
 }
 
+/* The lane has ended: nobody waits for the answers of calls that wait. */
+static void service_cancel_calls(struct transport_service *service)
+{
+	for (uint32_t i = 0; i < service->config.n_calls_max; i++) {
+		if (service->slots[i].is_serving) {
+			job_cancel(&service->slots[i].job, -ERR_END_OF_LANE);
+		}
+	}
+}
+
 static void slot_idle(struct transport_slot *slot)
 {
 	struct transport_service *service = slot->service;
 
+	service->is_closing = true;
+	service_cancel_calls(service);
 	service->n_active--;
 	if (service->n_active == 0) {
 		service_finish(service);
@@ -158,6 +171,7 @@ static void slot_accepted(struct op *op)
 	}
 	helix_exchange_release(accept);
 	if (error == 0) {
+		slot->is_serving = true;
 		job_init(&slot->job, slot->service->config.name, slot_job, slot);
 		job_submit(slot->service->config.loop, &slot->job);
 		return;

@@ -18,6 +18,9 @@
  *	    v
  *	   IDLE      all slots idle: closed()
  *
+ * When the client's end is gone, the calls that still wait are cancelled with -ERR_END_OF_LANE;
+ * that is noticed while at least one slot is accepting.
+ *
  * A message that is not what it should be ends that one conversation; the client gets no reply but
  * -ERR_END_OF_LANE.
  */
@@ -39,13 +42,13 @@ struct transport_service_config {
 	 * transport_service. May suspend call->task.
 	 */
 	void (*dispatch)(struct bragi_call *call);
-	/* The client is gone and nothing of the service is in use: its memory is the owner's again. */
+	/* The client is gone, and all calls have ended: the memory is the owner's again. */
 	void (*closed)(struct transport_service *service);
 	uint32_t n_calls_max;
 	size_t request_size_max;
 	size_t reply_size_max;
 	size_t arena_size; /* for decoding arrays and for the handler; 0: none */
-	/* Memory for the requests, n_calls_max times transport_request_stride(); NULL: allocated. */
+	/* For requests: n_calls_max times transport_request_stride() bytes; NULL: allocated. */
 	uint8_t *request_memory;
 };
 

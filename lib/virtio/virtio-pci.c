@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* Virtio over PCI: see virtio-pci.h. */
+#include <virtio/virtio-pci.h>
+
+#include <base/errors.h>
+#include <helix/await.h>
+#include <protocols/hw/hw.gen.h>
+
+#define BUFFER_SIZE         2048 /* of a call to hw */
+#define CAPABILITY_VENDOR   9
+#define CAPABILITY_SIZE_MIN 16
+#define RESET_NS            UINT64_C(1000000000)
+#define RESET_STEP_NS       UINT64_C(1000000)
+
+/* Structures that vendor capabilities point to. */
+enum virtio_pci_structure {
+	STRUCTURE_COMMON = 1,
+	STRUCTURE_NOTIFY = 2,
+	STRUCTURE_DEVICE = 4,
+};
+
+/* The common structure. */
+enum virtio_common {
+	COMMON_DEVICE_FEATURE_SELECT = 0,
+	COMMON_DEVICE_FEATURE = 4,
+	COMMON_DRIVER_FEATURE_SELECT = 8,
+	COMMON_DRIVER_FEATURE = 12,
+	COMMON_CONFIG_VECTOR = 16,
+	COMMON_STATUS = 20,
+	COMMON_QUEUE_SELECT = 22,
+	COMMON_QUEUE_SIZE = 24,
+	COMMON_QUEUE_VECTOR = 26,
+	COMMON_QUEUE_ENABLE = 28,
+	COMMON_QUEUE_NOTIFY_OFFSET = 30,
+	COMMON_QUEUE_DESCRIPTORS = 32,
+	COMMON_QUEUE_AVAILABLE = 40,
+	COMMON_QUEUE_USED = 48,
+	COMMON_SIZE = 56,
+};
+
+enum virtio_status {
+	STATUS_ACKNOWLEDGE = 1,
+	STATUS_DRIVER = 2,
+	STATUS_DRIVER_OK = 4,
+	STATUS_FEATURES_OK = 8,
+};
+
+#define NO_VECTOR 0xffff
+
+/* ---- calls to hw ----------------------------------------------------------------------------- */
+
+static int hw_config_read(struct task *task, struct virtio_device *device, uint32_t offset,
+	uint32_t width, uint32_t *out_value)
+{
+	struct bragi_exchange exchange;
+	struct hw_config_read_request request;
+	struct hw_config_read_reply reply;
+	uint8_t buffer[128];
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_config_read_request_init(&request);
+	request.offset = offset;
+	request.width_bytes = width;
+	int error = hw_device_config_read(task, &device->hw.client, &exchange, &request, &reply);
+
+	if (error == 0) {
+		*out_value = reply.value;
+	}
+	return error;
+}
+
+/* The reply borrows from @exchange. */
+static int hw_info(struct task *task, struct virtio_device *device, struct bragi_exchange *exchange,
+	struct hw_info_reply *out_reply)
+{
+	struct hw_info_request request;
+
+	hw_info_request_init(&request);
+	int error = hw_device_info(task, &device->hw.client, exchange, &request, out_reply);
+
+	return error == 0 && out_reply->bars.count < VIRTIO_PCI_BARS ? -ERR_PROTOCOL : error;
+}
+
+static int hw_bus_master(struct task *task, struct virtio_device *device)
+{
+	struct bragi_exchange exchange;
+	struct hw_bus_master_request request;
+	struct hw_bus_master_reply reply;
+	uint8_t buffer[128];
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_bus_master_request_init(&request);
+	request.is_enabled = 1;
+	return hw_device_bus_master(task, &device->hw.client, &exchange, &request, &reply);
+}
+
+static int hw_interrupt(struct task *task, struct virtio_device *device)
+{
+	struct bragi_exchange exchange;
+	struct hw_interrupt_request request;
+	struct hw_interrupt_reply reply;
+	uint8_t buffer[128];
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_interrupt_request_init(&request);
+	request.vector = 0;
+	int error = hw_device_interrupt(task, &device->hw.client, &exchange, &request, &reply);
+
+	device->irq = bragi_handles_take(&exchange.received, 0);
+	return error == 0 && device->irq == HEL_NULL ? -ERR_PROTOCOL : error;
+}
+
+static int hw_map_bar(
+	struct task *task, struct virtio_device *device, uint32_t index, uint64_t size_bytes)
+{
+	struct bragi_exchange exchange;
+	struct hw_bar_request request;
+	struct hw_bar_reply reply;
+	uint8_t buffer[128];
+	void *mapped;
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_bar_request_init(&request);
+	request.index = index;
+	int error = hw_device_bar(task, &device->hw.client, &exchange, &request, &reply);
+	hel_handle memory = bragi_handles_take(&exchange.received, 0);
+
+	if (error == 0 && (memory == HEL_NULL || reply.kind != HW_BAR_KIND_MEMORY)) {
+		error = -ERR_PROTOCOL;
+	}
+	if (error == 0) {
+		error = helix_map(memory, 0, reply.offset + size_bytes,
+			HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
+	}
+	if (memory != HEL_NULL) {
+		hel_close(HEL_THIS, memory);
+	}
+	if (error == 0) {
+		device->bars[index] = (uint8_t *)mapped + reply.offset;
+		device->bar_sizes[index] = size_bytes;
+	}
+	return error;
+}
+
+/* ---- registers ------------------------------------------------------------------------------- */
+
+/* Where a capability says that a structure is. */
+struct structure {
+	uint32_t type;
+	uint32_t bar;
+	uint32_t offset;
+	uint32_t size;
+};
+
+static int structure_read(struct task *task, struct virtio_device *device, uint32_t capability,
+	struct structure *out_structure)
+{
+	int error = hw_config_read(task, device, capability + 3, 1, &out_structure->type);
+
+	if (error == 0) {
+		error = hw_config_read(task, device, capability + 4, 1, &out_structure->bar);
+	}
+	if (error == 0) {
+		error = hw_config_read(task, device, capability + 8, 4, &out_structure->offset);
+	}
+	if (error == 0) {
+		error = hw_config_read(task, device, capability + 12, 4, &out_structure->size);
+	}
+	return error;
+}
+
+static struct mmio *structure_place(struct virtio_device *device, uint32_t type)
+{
+	switch (type) {
+	case STRUCTURE_COMMON: return &device->common;
+	case STRUCTURE_NOTIFY: return &device->notify;
+	case STRUCTURE_DEVICE: return &device->config;
+	default: return NULL;
+	}
+}
+
+/* Map the structure of one capability, if it is one that we use and have not got yet. */
+static int structure_open(struct task *task, struct virtio_device *device,
+	const struct hw_info_reply *info, uint32_t capability)
+{
+	struct structure structure;
+	int error = structure_read(task, device, capability, &structure);
+
+	if (error != 0) {
+		return error;
+	}
+	struct mmio *place = structure_place(device, structure.type);
+
+	if (place == NULL || place->size != 0 || structure.bar >= VIRTIO_PCI_BARS) {
+		return 0;
+	}
+	const struct hw_bar *bar = &info->bars.items[structure.bar];
+
+	if (bar->kind != HW_BAR_KIND_MEMORY || structure.offset > bar->size_bytes ||
+		structure.size > bar->size_bytes - structure.offset ||
+		!is_aligned(structure.offset, 4)) {
+		return 0;
+	}
+	if (device->bars[structure.bar] == NULL) {
+		error = hw_map_bar(task, device, structure.bar, bar->size_bytes);
+		if (error != 0) {
+			return error;
+		}
+	}
+	*place = (struct mmio){
+		.base = (volatile uint8_t *)device->bars[structure.bar] + structure.offset,
+		.size = structure.size,
+	};
+	if (structure.type == STRUCTURE_NOTIFY) {
+		error = hw_config_read(
+			task, device, capability + 16, 4, &device->notify_multiplier);
+	}
+	return error;
+}
+
+static int virtio_find_structures(
+	struct task *task, struct virtio_device *device, void *buffer, size_t size)
+{
+	struct bragi_exchange exchange;
+	struct hw_info_reply info;
+	int error;
+
+	bragi_exchange_init(&exchange, buffer, size);
+	error = hw_info(task, device, &exchange, &info);
+	for (uint32_t i = 0; error == 0 && i < info.capabilities.count; i++) {
+		const struct hw_capability *capability = &info.capabilities.items[i];
+
+		if (capability->id == CAPABILITY_VENDOR &&
+			capability->size_bytes >= CAPABILITY_SIZE_MIN) {
+			error = structure_open(task, device, &info, capability->offset);
+		}
+	}
+	if (error == 0 &&
+		(device->common.size < COMMON_SIZE || device->notify.size < 2 ||
+			info.n_msi_vectors == 0)) {
+		error = -ERR_UNSUPPORTED;
+	}
+	return error;
+}
+
+static void virtio_add_status(struct virtio_device *device, uint8_t bits)
+{
+	uint8_t status = mmio_read8(device->common, COMMON_STATUS);
+
+	mmio_write8(device->common, COMMON_STATUS, status | bits);
+}
+
+static int virtio_reset(struct task *task, struct virtio_device *device)
+{
+	uint64_t deadline_ns = task_now_ns(task) + RESET_NS;
+
+	mmio_write8(device->common, COMMON_STATUS, 0);
+	while (mmio_read8(device->common, COMMON_STATUS) != 0) {
+		if (task_now_ns(task) >= deadline_ns) {
+			return -ERR_IO;
+		}
+		int error = task_sleep_until(task, task_now_ns(task) + RESET_STEP_NS);
+
+		if (error != 0) {
+			return error;
+		}
+	}
+	virtio_add_status(device, STATUS_ACKNOWLEDGE);
+	virtio_add_status(device, STATUS_DRIVER);
+	return 0;
+}
+
+static void virtio_close(struct virtio_device *device)
+{
+	for (size_t i = 0; i < VIRTIO_PCI_BARS; i++) {
+		if (device->bars[i] != NULL) {
+			uint64_t start = align_down((uint64_t)device->bars[i], HEL_PAGE_SIZE);
+
+			helix_unmap((void *)start,
+				(uint64_t)device->bars[i] - start + device->bar_sizes[i]);
+		}
+	}
+	if (device->irq != HEL_NULL) {
+		hel_close(HEL_THIS, device->irq);
+	}
+}
+
+int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane)
+{
+	void *buffer = helix_malloc(BUFFER_SIZE);
+
+	*device = (struct virtio_device){};
+	if (buffer == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	transport_client_init(&device->hw, lane, 1);
+	int error = virtio_find_structures(task, device, buffer, BUFFER_SIZE);
+
+	helix_free(buffer);
+	if (error == 0) {
+		error = virtio_reset(task, device);
+	}
+	if (error == 0) {
+		error = hw_bus_master(task, device);
+	}
+	if (error == 0) {
+		error = hw_interrupt(task, device);
+	}
+	if (error != 0) {
+		virtio_close(device);
+		return error;
+	}
+	mmio_write16(device->common, COMMON_CONFIG_VECTOR, 0);
+	return 0;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+int virtio_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *out_agreed)
+{
+	struct mmio common = device->common;
+	uint64_t offered;
+
+	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 0);
+	offered = mmio_read32(common, COMMON_DEVICE_FEATURE);
+	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 1);
+	offered |= (uint64_t)mmio_read32(common, COMMON_DEVICE_FEATURE) << 32;
+	uint64_t agreed = offered & (wanted | VIRTIO_FEATURE_VERSION_1);
+
+	mmio_write32(common, COMMON_DRIVER_FEATURE_SELECT, 0);
+	mmio_write32(common, COMMON_DRIVER_FEATURE, (uint32_t)agreed);
+	mmio_write32(common, COMMON_DRIVER_FEATURE_SELECT, 1);
+	mmio_write32(common, COMMON_DRIVER_FEATURE, (uint32_t)(agreed >> 32));
+	virtio_add_status(device, STATUS_FEATURES_OK);
+	if ((agreed & VIRTIO_FEATURE_VERSION_1) == 0 ||
+		(mmio_read8(common, COMMON_STATUS) & STATUS_FEATURES_OK) == 0) {
+		return -ERR_UNSUPPORTED;
+	}
+	*out_agreed = agreed;
+	return 0;
+}
+
+int virtio_setup_queue(struct virtio_device *device, struct virtqueue *queue,
+	struct dma_memory *dma, uint16_t index, uint16_t size_max)
+{
+	struct mmio common = device->common;
+
+	mmio_write16(common, COMMON_QUEUE_SELECT, index);
+	uint16_t size = mmio_read16(common, COMMON_QUEUE_SIZE);
+
+	while (size > size_max || size > VIRTQUEUE_SIZE_MAX) {
+		size /= 2;
+	}
+	if (!is_power_of_two(size)) {
+		return -ERR_NOT_FOUND;
+	}
+	int error = dma_allocate(dma, virtqueue_memory_size(size));
+
+	if (error != 0) {
+		return error;
+	}
+	virtqueue_init(queue, dma->data, size);
+	queue->index = index;
+	queue->notify_offset =
+		(size_t)mmio_read16(common, COMMON_QUEUE_NOTIFY_OFFSET) * device->notify_multiplier;
+	if (queue->notify_offset > device->notify.size - 2) {
+		dma_free(dma);
+		return -ERR_PROTOCOL;
+	}
+	mmio_write16(common, COMMON_QUEUE_SIZE, size);
+	mmio_write16(common, COMMON_QUEUE_VECTOR, 0);
+	mmio_write64(common, COMMON_QUEUE_DESCRIPTORS, dma->address_phys);
+	mmio_write64(common, COMMON_QUEUE_AVAILABLE,
+		dma->address_phys + virtqueue_available_offset(size));
+	mmio_write64(common, COMMON_QUEUE_USED, dma->address_phys + virtqueue_used_offset(size));
+	mmio_write16(common, COMMON_QUEUE_ENABLE, 1);
+	return mmio_read16(common, COMMON_QUEUE_VECTOR) == NO_VECTOR ? -ERR_NO_SPACE : 0;
+}
+
+void virtio_start(struct virtio_device *device)
+{
+	virtio_add_status(device, STATUS_DRIVER_OK);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+void virtio_kick(struct virtio_device *device, struct virtqueue *queue)
+{
+	if (virtqueue_publish(queue)) {
+		mmio_write16(device->notify, queue->notify_offset, queue->index);
+	}
+}
+
+int virtio_await(struct task *task, struct virtio_device *device)
+{
+	int error = helix_await_event(task, device->irq, &device->irq_sequence, NULL);
+
+	if (error == 0) {
+		error = hel_irq_acknowledge(device->irq, HEL_IRQ_ACK, device->irq_sequence);
+	}
+	return error;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtio devices on PCI (virtio 1.0, section 4.1; no legacy interface).
+ *
+ *	virtio_open(task, &device, lane);             reset, find the registers
+ *	virtio_negotiate(&device, wanted, &agreed);
+ *	virtio_setup_queue(&device, &queue, i);       each queue that is used
+ *	virtio_start(&device);                        the device works from here on
+ *	while (virtio_await(task, &device) == 0) { ... virtqueue_take() ... }
+ *
+ * All queues share one interrupt: after it, look at each.
+ */
+#ifndef VIRTIO_VIRTIO_PCI_H
+#define VIRTIO_VIRTIO_PCI_H
+
+#include <mmio/mmio.h>
+#include <protocols/transport/client.h>
+#include <virtio/dma.h>
+#include <virtio/virtqueue.h>
+
+#define VIRTIO_PCI_BARS          6
+#define VIRTIO_FEATURE_VERSION_1 (UINT64_C(1) << 32)
+
+struct virtio_device {
+	struct transport_client hw; /* hw's lane of this PCI function */
+	void *bars[VIRTIO_PCI_BARS]; /* mapped; NULL: not yet */
+	size_t bar_sizes[VIRTIO_PCI_BARS];
+	struct mmio common;
+	struct mmio notify;
+	struct mmio config; /* of the device's type; size 0: none */
+	uint32_t notify_multiplier;
+	hel_handle irq;
+	uint64_t irq_sequence;
+};
+
+/**
+ * virtio_open() - take a device: reset it, map its registers, set up its interrupt
+ * @lane: of the PCI function, taken on success
+ *
+ * Return: 0, -ERR_UNSUPPORTED (not a modern virtio device), what hw says.
+ */
+MUST_USE int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane);
+
+/**
+ * virtio_negotiate() - agree on features
+ * @wanted: all that the driver can use; VERSION_1 is added
+ *
+ * Return: 0, -ERR_UNSUPPORTED (the device does not accept that).
+ */
+MUST_USE int virtio_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *out_agreed);
+
+/**
+ * virtio_setup_queue() - make queue @index ready
+ * @queue: caller's storage
+ * @dma: memory of the ring, allocated here
+ * @size_max: descriptors; the device may have fewer
+ *
+ * Return: 0, -ERR_NOT_FOUND (the device has no such queue), -ERR_NO_MEMORY.
+ */
+MUST_USE int virtio_setup_queue(struct virtio_device *device, struct virtqueue *queue,
+	struct dma_memory *dma, uint16_t index, uint16_t size_max);
+
+/** virtio_start() - the driver is ready */
+void virtio_start(struct virtio_device *device);
+
+/** virtio_kick() - publish what was added to @queue, and notify the device if it wants that */
+void virtio_kick(struct virtio_device *device, struct virtqueue *queue);
+
+/** virtio_await() - wait for an interrupt; 0, or what ended the wait */
+MUST_USE int virtio_await(struct task *task, struct virtio_device *device);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Split virtqueues: see virtqueue.h. */
+#include <virtio/virtqueue.h>
+
+#include <base/assert.h>
+
+#define DESCRIPTOR_NEXT  1u
+#define DESCRIPTOR_WRITE 2u
+#define USED_NO_NOTIFY   1u
+#define NONE             UINT16_MAX
+
+size_t virtqueue_available_offset(uint16_t size)
+{
+	return size * sizeof(struct virtqueue_descriptor);
+}
+
+size_t virtqueue_used_offset(uint16_t size)
+{
+	/* flags, index, ring, used event */
+	return align_up_size(virtqueue_available_offset(size) + 6 + 2u * size, 4);
+}
+
+size_t virtqueue_memory_size(uint16_t size)
+{
+	return virtqueue_used_offset(size) + 6 + size * sizeof(struct virtqueue_used);
+}
+
+void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t size)
+{
+	uint8_t *bytes = memory;
+
+	ASSERT(is_power_of_two(size));
+	ASSERT(size <= VIRTQUEUE_SIZE_MAX);
+	*queue = (struct virtqueue){
+		.size = size,
+		.descriptors = memory,
+		.available = (uint16_t *)(bytes + virtqueue_available_offset(size)),
+		.used_header = (volatile uint16_t *)(bytes + virtqueue_used_offset(size)),
+		.used = (volatile struct virtqueue_used *)(bytes + virtqueue_used_offset(size) + 4),
+		.n_free = size,
+	};
+	for (uint16_t i = 0; i < size; i++) {
+		queue->chain[i] = i + 1 < size ? (uint16_t)(i + 1) : NONE;
+	}
+}
+
+bool virtqueue_add(struct virtqueue *queue, const struct virtio_buffer *buffers, uint16_t n_buffers,
+	void *token)
+{
+	uint16_t first = queue->free_first;
+	uint16_t at = first;
+	uint32_t n_writable = 0;
+
+	ASSERT(n_buffers > 0);
+	ASSERT(token != NULL);
+	if (queue->n_free < n_buffers || queue->is_broken) {
+		return false;
+	}
+	for (uint16_t i = 0; i < n_buffers; i++) {
+		bool is_last = i + 1 == n_buffers;
+
+		queue->descriptors[at] = (struct virtqueue_descriptor){
+			.address = buffers[i].address_phys,
+			.size = buffers[i].size,
+			.flags = (uint16_t)((buffers[i].is_writable ? DESCRIPTOR_WRITE : 0) |
+				(is_last ? 0 : DESCRIPTOR_NEXT)),
+			.next = is_last ? 0 : queue->chain[at],
+		};
+		n_writable += buffers[i].is_writable ? buffers[i].size : 0;
+		queue->free_first = queue->chain[at];
+		if (!is_last) {
+			at = queue->chain[at];
+		}
+	}
+	queue->chain[at] = NONE;
+	queue->n_free = (uint16_t)(queue->n_free - n_buffers);
+	queue->lengths[first] = n_buffers;
+	queue->tokens[first] = token;
+	queue->sizes[first] = n_writable;
+	queue->available[2 + queue->available_index % queue->size] = first;
+	queue->available_index++;
+	return true;
+}
+
+bool virtqueue_publish(struct virtqueue *queue)
+{
+	if (queue->published_index == queue->available_index) {
+		return false;
+	}
+	queue->published_index = queue->available_index;
+	__atomic_store_n(&queue->available[1], queue->available_index, __ATOMIC_RELEASE);
+	/* the device asks for notifications, then looks at the index; we the other way round */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return (queue->used_header[0] & USED_NO_NOTIFY) == 0;
+}
+
+/* Put the chain that begins at @first back on the free list. */
+static void virtqueue_release(struct virtqueue *queue, uint16_t first)
+{
+	uint16_t last = first;
+
+	while (queue->chain[last] != NONE) {
+		last = queue->chain[last];
+	}
+	queue->chain[last] = queue->free_first;
+	queue->free_first = first;
+	queue->n_free = (uint16_t)(queue->n_free + queue->lengths[first]);
+	queue->lengths[first] = 0;
+}
+
+bool virtqueue_take(struct virtqueue *queue, void **out_token, uint32_t *out_size)
+{
+	uint16_t used_index = __atomic_load_n(&queue->used_header[1], __ATOMIC_ACQUIRE);
+
+	if (queue->is_broken || used_index == queue->used_index) {
+		return false;
+	}
+	volatile struct virtqueue_used *used = &queue->used[queue->used_index % queue->size];
+	uint32_t id = used->id;
+	uint32_t size = used->size;
+
+	if (id >= queue->size || queue->lengths[id] == 0) {
+		queue->is_broken = true;
+		return false;
+	}
+	queue->used_index++;
+	*out_token = queue->tokens[id];
+	*out_size = size < queue->sizes[id] ? size : queue->sizes[id];
+	virtqueue_release(queue, (uint16_t)id);
+	return true;
+}
