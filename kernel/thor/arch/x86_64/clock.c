@@ -307,5 +307,17 @@ void arch_timer_set(uint64_t deadline_ns)
 		ticks = min_u64(max_u64(ticks, TIMER_TICKS_MIN), UINT32_MAX);
 	}
 	cpu->arch.is_timer_armed = true;
+	cpu->arch.timer_due_ns = max_u64(deadline_ns, now_ns);
 	lapic_timer_arm((uint32_t)ticks);
+}
+
+void clock_timer_fired(struct cpu *cpu)
+{
+	uint64_t now_ns = arch_clock_ns();
+
+	cpu->arch.is_timer_armed = false;
+	if (now_ns > cpu->arch.timer_due_ns) {
+		cpu->statistics.irqs_off_max_ns =
+			max_u64(cpu->statistics.irqs_off_max_ns, now_ns - cpu->arch.timer_due_ns);
+	}
 }

@@ -99,7 +99,7 @@ NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread,
 		lapic_end_of_interrupt();
 	}
 	if (vector == VECTOR_TIMER) {
-		cpu->arch.is_timer_armed = false;
+		clock_timer_fired(cpu);
 		thor_enter_interrupt(ARCH_INTERRUPT_TIMER, 0);
 	} else if (vector == VECTOR_RESCHEDULE) {
 		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);

@@ -122,6 +122,14 @@ void lapic_timer_arm(uint32_t ticks);
 /** clock_init() - calibrate TSC and LAPIC timer against a clock of known frequency */
 void clock_init(uint64_t tsc_at_entry);
 
+/**
+ * clock_timer_fired() - the timer interrupt was taken
+ *
+ * How late it is tells how long interrupts were off: reading the clock on each entry and exit
+ * would cost more than a short call does.
+ */
+void clock_timer_fired(struct cpu *cpu);
+
 /** clock_wait_us() - let some time pass */
 void clock_wait_us(uint64_t time_us);
 

@@ -76,6 +76,7 @@ struct arch_cpu {
 	uint32_t lapic_id;
 	bool is_fpu_trapping; /* CR0.TS is set */
 	bool is_timer_armed;
+	uint64_t timer_due_ns; /* while armed */
 	struct arch_context
 		*bases_owner; /* whose fs and gs base are loaded, if it agrees (bases_cpu) */
 	struct arch_context
