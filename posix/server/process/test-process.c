@@ -1,0 +1,932 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process tree, waiting, groups, credentials and signals, over fake threads.
+ *
+ * A fake thread is pages in memory; "kill" makes it dying, and reap_threads() plays the kernel that says it has
+ * terminated. Requests are run through the real dispatcher; replies are kept in the thread's record.
+ */
+#include <abi/linux/wait.h>
+#include <base/testing.h>
+#include <helix/log.h>
+#include <helix/memory.h>
+#include <helix/start.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/usage.h>
+#include <posix/server/signal/signal.h>
+#include <posix/server/tests/fakes.h>
+#include <posix/server/time/time.h>
+
+/* ---- fakes of the parts that need a kernel -------------------------------------------------- */
+
+struct fake_thread {
+	struct thread thread;
+	struct thread_internal internal;
+	struct posix_thread_page page;
+	struct posix_process_page process_page;
+	bool has_reply;
+	int64_t reply;
+	int n_kicks;
+	struct fake_thread *next;
+};
+
+static struct fake_thread *threads;
+
+static struct fake_thread *fake_of(struct thread *thread)
+{
+	return container_of(thread, struct fake_thread, thread);
+}
+
+struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
+{
+	if (number == HEL_CALL_thread_kick) {
+		for (struct fake_thread *fake = threads; fake != NULL; fake = fake->next) {
+			if (fake->internal.thread == arguments[0]) {
+				fake->n_kicks++;
+			}
+		}
+	}
+	return (struct hel_outcome){ 0, 7 };
+}
+
+void helix_log(enum hel_log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+const struct hel_start *helix_start(void)
+{
+	static const struct hel_start start = { .n_cpus = 2 };
+
+	return &start;
+}
+
+int kernel_stats_get(struct hel_kernel_stats *out_stats)
+{
+	*out_stats = (struct hel_kernel_stats){ .memory_total_bytes = MIB(512) };
+	return 0;
+}
+
+struct fd_table *fd_table_create(void)
+{
+	return (struct fd_table *)helix_malloc(1);
+}
+
+void fd_table_unref(struct fd_table *table, struct process *process)
+{
+	(void)process;
+	helix_free(table);
+}
+
+struct fs_context *fs_context_create(const struct path *root)
+{
+	(void)root;
+	return helix_malloc(sizeof(struct fs_context));
+}
+
+void fs_context_unref(struct fs_context *context)
+{
+	helix_free(context);
+}
+
+static unsigned n_leaders_exited;
+static uint32_t init_status;
+
+void tty_session_leader_exited(struct tty *tty, struct session *session)
+{
+	(void)tty;
+	n_leaders_exited++;
+	session->tty = NULL;
+}
+
+void system_init_died(uint32_t status)
+{
+	init_status = status;
+}
+
+void process_timers_init(struct process *process)
+{
+	(void)process;
+}
+
+void process_timers_release(struct process *process)
+{
+	(void)process;
+}
+
+void mm_unref(struct mm *mm)
+{
+	(void)mm;
+}
+
+void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page)
+{
+	(void)mm;
+	(void)slot;
+	(void)keeps_process_page;
+}
+
+void process_page_release(struct process *process)
+{
+	process->internal->page = NULL;
+}
+
+void thread_usage(const struct thread *thread, struct usage *out_usage)
+{
+	(void)thread;
+	*out_usage = (struct usage){ .user_ns = 1000 };
+}
+
+void usage_add(struct usage *to, const struct usage *from)
+{
+	to->user_ns += from->user_ns;
+}
+
+void process_usage(const struct process *process, struct usage *out_usage)
+{
+	*out_usage = process->internal->dead_threads;
+}
+
+void usage_encode(const struct usage *usage, struct linux_rusage *out_rusage)
+{
+	out_rusage->user.microseconds = (int64_t)usage->user_ns / 1000;
+}
+
+void thread_kill(struct thread *thread)
+{
+	thread->internal->is_dying = true;
+	list_remove(&thread->process_node);
+	pid_set_thread(thread->tid, NULL);
+	request_abandon(&thread->internal->request);
+}
+
+void request_reply(struct request *request, int64_t result)
+{
+	struct fake_thread *fake = fake_of(request->thread);
+
+	fake->has_reply = true;
+	fake->reply = result;
+	request_drop(request);
+}
+
+/* The kernel says that dying threads have terminated. */
+static void reap_threads(void)
+{
+	for (struct fake_thread **link = &threads; *link != NULL;) {
+		struct fake_thread *fake = *link;
+
+		if (!fake->internal.is_dying) {
+			link = &fake->next;
+			continue;
+		}
+		*link = fake->next;
+		signal_pending_clear(&fake->internal.pending);
+		process_thread_gone(&fake->thread);
+		free(fake);
+		link = &threads;
+	}
+	fake_run_loop();
+}
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+static struct thread *add_thread(struct process *process)
+{
+	struct fake_thread *fake = calloc(1, sizeof(*fake));
+	struct thread *thread = &fake->thread;
+
+	thread->internal = &fake->internal;
+	thread->process = process;
+	thread->tid = list_is_empty(&process->threads) ? process->pid : pid_allocate();
+	pid_set_thread(thread->tid, thread);
+	fake->internal.page = &fake->page;
+	fake->internal.thread = (hel_handle)fake;
+	fake->internal.is_started = true;
+	signal_pending_init(&fake->internal.pending);
+	request_init(&fake->internal.request, &fake->internal.request_internal, thread);
+	fake->internal.request.process = process;
+	if (process->internal->page == NULL) {
+		process->internal->page = &fake->process_page;
+	}
+	list_push_back(&process->threads, &thread->process_node);
+	process->internal->n_threads++;
+	fake->next = threads;
+	threads = fake;
+	return thread;
+}
+
+static struct process *spawn(struct process *parent)
+{
+	struct process *process;
+	struct process_group *group = parent != NULL ? parent->group : NULL;
+
+	CHECK_EQ(process_create(parent, NULL, &process), 0);
+	if (parent == NULL) {
+		group = process_group_create(process->pid, session_create(process->pid));
+	}
+	process_attach(process, parent, group);
+	add_thread(process);
+	return process;
+}
+
+static struct process *init;
+
+/* Each case starts with init and its child, a shell in a session of its own. */
+static struct process *start(void)
+{
+	struct process *shell;
+	struct request *request;
+
+	if (init == NULL) {
+		init = spawn(NULL);
+		CHECK_EQ(init->pid, 1);
+	}
+	shell = spawn(init);
+	request = &process_first_thread(shell)->internal->request;
+	CHECK_EQ(posix_setsid(request), shell->pid);
+	return shell;
+}
+
+static struct fake_thread *fake_first(struct process *process)
+{
+	return fake_of(process_first_thread(process));
+}
+
+/* Send a request through the dispatcher; the reply, or REQUEST_PARK while there is none. */
+static int64_t call_from(struct thread *thread, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	struct fake_thread *fake = fake_of(thread);
+	const struct posix_request header = { .number = number, .args = { a0, a1, a2, a3 } };
+
+	fake->has_reply = false;
+	CHECK_EQ(request_decode(&fake->internal.request, &header, "", 0), 0);
+	request_run(&fake->internal.request);
+	return fake->has_reply ? fake->reply : REQUEST_PARK;
+}
+
+static int64_t call(struct process *process, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	return call_from(process_first_thread(process), number, a0, a1, a2, 0);
+}
+
+static int64_t wait_for(struct process *process, int pid, uint32_t options)
+{
+	return call(process, 61, (uint64_t)(int64_t)pid, 0, options);
+}
+
+static void end(struct process *process, uint32_t status)
+{
+	process_exit(process, status);
+	reap_threads();
+}
+
+/* The child is gone afterwards. */
+static void check_reaps(struct process *parent, struct process *child, int pid, uint32_t options)
+{
+	uint32_t expected = child->pid;
+
+	CHECK_EQ(wait_for(parent, pid, options), expected);
+	CHECK(process_find(expected) == NULL);
+}
+
+static void end_session(struct process *shell)
+{
+	end(shell, 0);
+	while (wait_for(init, -1, LINUX_WNOHANG) > 0) {
+	}
+}
+
+static void set_handler(struct process *process, int signal, uint64_t handler, uint64_t flags)
+{
+	process->internal->page->actions[signal - 1].handler = handler;
+	process->internal->page->actions[signal - 1].flags = flags;
+}
+
+static void set_mask(struct process *process, uint64_t mask)
+{
+	fake_first(process)->page.signal_mask = mask;
+}
+
+constexpr uint64_t HANDLER = 0x401234;
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+TEST(wait_without_children)
+{
+	struct process *shell = start();
+
+	CHECK_EQ(wait_for(shell, -1, 0), -LINUX_ECHILD);
+	CHECK_EQ(wait_for(shell, 4711, LINUX_WNOHANG), -LINUX_ECHILD);
+	CHECK_EQ(wait_for(shell, -1, 0x100), -LINUX_EINVAL);
+	end_session(shell);
+}
+
+TEST(wait_parks_until_a_child_ends)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	uint32_t pid = child->pid;
+
+	CHECK_EQ(wait_for(shell, -1, 0), REQUEST_PARK);
+	end(child, linux_status_exited(7));
+	CHECK(fake_first(shell)->has_reply);
+	CHECK_EQ(fake_first(shell)->reply, pid);
+	CHECK(process_find(pid) == NULL);
+	CHECK_EQ(shell->internal->dead_children.user_ns, 1000);
+	end_session(shell);
+}
+
+TEST(wait_nohang_answers_zero_while_it_runs)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), 0);
+	end(child, 0);
+	check_reaps(shell, child, -1, LINUX_WNOHANG);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), -LINUX_ECHILD);
+	end_session(shell);
+}
+
+TEST(wait_chooses_by_pid_and_group)
+{
+	struct process *shell = start(), *a = spawn(shell), *b = spawn(shell);
+	uint32_t pid_a = a->pid, pid_b = b->pid;
+
+	CHECK_EQ(call(shell, 109, b->pid, 0, 0), 0);
+	end(a, 0);
+	end(b, 0);
+	CHECK_EQ(wait_for(shell, -(int)pid_b, LINUX_WNOHANG), pid_b);
+	CHECK_EQ(wait_for(shell, 0, LINUX_WNOHANG), pid_a);
+	end_session(shell);
+}
+
+TEST(wait_status_of_signals)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	signal_send_process(child, &(struct signal_info){ .signal = LINUX_SIGTERM });
+	reap_threads();
+	CHECK_EQ(child->internal->state, PROCESS_ZOMBIE);
+	CHECK_EQ(child->internal->status, LINUX_SIGTERM);
+	check_reaps(shell, child, -1, 0);
+	end_session(shell);
+}
+
+TEST(wait_nowait_leaves_the_zombie)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	struct thread *thread = process_first_thread(shell);
+	uint32_t pid = child->pid;
+
+	end(child, 0);
+	CHECK_EQ(call_from(thread, 247, LINUX_P_PID, pid, 0, LINUX_WEXITED | LINUX_WNOWAIT), 0);
+	CHECK(process_find(pid) == child);
+	CHECK_EQ(call_from(thread, 247, LINUX_P_ALL, 0, 0, LINUX_WEXITED), 0);
+	CHECK(process_find(pid) == NULL);
+	CHECK_EQ(call_from(thread, 247, LINUX_P_ALL, 0, 0, 0), -LINUX_EINVAL);
+	end_session(shell);
+}
+
+TEST(wait_clone_children_only_when_asked)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	child->internal->exit_signal = 0;
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), -LINUX_ECHILD);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WCLONE), 0);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WALL), 0);
+	end(child, 0);
+	end_session(shell);
+}
+
+TEST(wait_is_interrupted_by_a_handler)
+{
+	struct process *shell = start();
+
+	spawn(shell);
+	set_handler(shell, LINUX_SIGUSR1, HANDLER, 0);
+	CHECK_EQ(wait_for(shell, -1, 0), REQUEST_PARK);
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK(fake_first(shell)->has_reply);
+	CHECK_EQ(fake_first(shell)->reply, -LINUX_ERESTARTSYS);
+	CHECK_EQ(wait_for(shell, -1, 0), -LINUX_ERESTARTSYS);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), 0);
+	end(LIST_FIRST(&shell->internal->children, struct process_internal, sibling_node) != NULL
+			? process_of(LIST_FIRST(&shell->internal->children, struct process_internal, sibling_node))
+			: NULL,
+		0);
+	end_session(shell);
+}
+
+/* ---- the tree ---------------------------------------------------------------------------------- */
+
+TEST(orphans_go_to_init)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+
+	end(child, 0);
+	CHECK(grandchild->parent == init);
+	end(grandchild, 0);
+	check_reaps(init, grandchild, -1, LINUX_WNOHANG);
+	check_reaps(shell, child, -1, LINUX_WNOHANG);
+	end_session(shell);
+}
+
+TEST(orphans_go_to_a_subreaper)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+
+	shell->internal->is_subreaper = true;
+	end(child, 0);
+	CHECK(grandchild->parent == shell);
+	end(grandchild, 0);
+	end_session(shell);
+}
+
+TEST(zombies_of_a_dead_parent_are_inherited)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+	uint32_t pid = grandchild->pid;
+
+	end(grandchild, 0);
+	CHECK_EQ(grandchild->internal->state, PROCESS_ZOMBIE);
+	end(child, 0);
+	CHECK_EQ(wait_for(init, (int)pid, LINUX_WNOHANG), pid);
+	end_session(shell);
+}
+
+TEST(ignored_sigchld_leaves_no_zombies)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	uint32_t pid = child->pid;
+
+	set_handler(shell, LINUX_SIGCHLD, LINUX_SIG_IGN, 0);
+	CHECK_EQ(wait_for(shell, -1, 0), REQUEST_PARK);
+	end(child, 0);
+	CHECK(process_find(pid) == NULL);
+	CHECK_EQ(fake_first(shell)->reply, -LINUX_ECHILD);
+	end_session(shell);
+}
+
+TEST(nocldwait_leaves_no_zombies_but_signals)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	uint32_t pid = child->pid;
+
+	set_handler(shell, LINUX_SIGCHLD, HANDLER, LINUX_SA_NOCLDWAIT);
+	end(child, 0);
+	CHECK(process_find(pid) == NULL);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGCHLD);
+	end_session(shell);
+}
+
+TEST(parent_death_signal)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+
+	grandchild->internal->parent_death_signal = LINUX_SIGTERM;
+	end(child, 0);
+	reap_threads();
+	CHECK_EQ(grandchild->internal->state, PROCESS_ZOMBIE);
+	end_session(shell);
+}
+
+TEST(last_thread_ends_the_process)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	struct thread *second = add_thread(child);
+
+	CHECK_EQ(call_from(process_first_thread(child), POSIX_EXIT_THREAD, 3, 0, 0, 0), REQUEST_PARK);
+	reap_threads();
+	CHECK(process_is_alive(child));
+	CHECK_EQ(call_from(second, POSIX_EXIT_THREAD, 4, 0, 0, 0), REQUEST_PARK);
+	reap_threads();
+	CHECK_EQ(child->internal->status, linux_status_exited(4));
+	check_reaps(shell, child, -1, 0);
+	end_session(shell);
+}
+
+TEST(numbers_of_living_groups_are_not_given_again)
+{
+	struct process *shell = start(), *leader = spawn(shell), *member = spawn(shell);
+	uint32_t pgid = leader->pid;
+
+	CHECK_EQ(call(shell, 109, leader->pid, 0, 0), 0);
+	CHECK_EQ(call(shell, 109, member->pid, leader->pid, 0), 0);
+	end(leader, 0);
+	CHECK_EQ(wait_for(shell, -1, 0), pgid);
+	CHECK(process_group_find(pgid) == member->group);
+	for (uint32_t i = 0; i < PID_MAX; i++) {
+		CHECK(pid_allocate() != pgid);
+	}
+	end(member, 0);
+	CHECK(process_group_find(pgid) != NULL);
+	end_session(shell);
+	CHECK(process_group_find(pgid) == NULL);
+}
+
+/* ---- groups and sessions -------------------------------------------------------------------------- */
+
+TEST(setpgid_rules)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+
+	CHECK_EQ(call(shell, 109, 0, 0, 0), -LINUX_EPERM);
+	CHECK_EQ(call(shell, 109, grandchild->pid, 0, 0), -LINUX_ESRCH);
+	CHECK_EQ(call(shell, 109, child->pid, 31000, 0), -LINUX_EPERM);
+	CHECK_EQ(call(shell, 109, child->pid, (uint64_t)-5, 0), -LINUX_EINVAL);
+	CHECK_EQ(call(shell, 109, 31000, 0, 0), -LINUX_ESRCH);
+	CHECK_EQ(call(shell, 109, child->pid, child->pid, 0), 0);
+	CHECK_EQ(call(child, 111, 0, 0, 0), child->pid);
+	CHECK_EQ(call(shell, 121, child->pid, 0, 0), child->pid);
+	child->internal->has_executed = true;
+	CHECK_EQ(call(shell, 109, child->pid, shell->pid, 0), -LINUX_EACCES);
+	end(grandchild, 0);
+	end(child, 0);
+	end_session(shell);
+}
+
+TEST(setsid_rules)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	CHECK_EQ(call(shell, 112, 0, 0, 0), -LINUX_EPERM);
+	CHECK_EQ(call(child, 112, 0, 0, 0), child->pid);
+	CHECK_EQ(call(shell, 124, child->pid, 0, 0), child->pid);
+	CHECK(child->group->session->tty == NULL);
+	end(child, 0);
+	end_session(shell);
+}
+
+TEST(session_leader_gives_up_its_tty)
+{
+	struct process *shell = start();
+
+	session_set_tty(shell->group->session, (struct tty *)&n_leaders_exited);
+	n_leaders_exited = 0;
+	end_session(shell);
+	CHECK_EQ(n_leaders_exited, 1);
+}
+
+TEST(stopped_orphans_are_roused)
+{
+	struct process *shell = start(), *job = spawn(shell), *worker = spawn(job);
+
+	CHECK_EQ(call(shell, 109, job->pid, 0, 0), 0);
+	CHECK_EQ(call(job, 109, worker->pid, worker->pid, 0), 0);
+	signal_send_process(worker, &(struct signal_info){ .signal = LINUX_SIGSTOP });
+	CHECK(worker->internal->is_stopping);
+	CHECK(!process_group_is_orphaned(worker->group));
+	end(job, 0);
+	reap_threads();
+	/* SIGHUP without a handler ends it. */
+	CHECK_EQ(worker->internal->status, LINUX_SIGHUP);
+	end_session(shell);
+}
+
+/* ---- signals ------------------------------------------------------------------------------------------ */
+
+TEST(signal_kill_ends_a_process_without_its_help)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	set_mask(child, ~(uint64_t)0);
+	set_handler(child, LINUX_SIGKILL, LINUX_SIG_IGN, 0);
+	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGKILL, 0), 0);
+	reap_threads();
+	CHECK_EQ(child->internal->status, LINUX_SIGKILL);
+	end_session(shell);
+}
+
+TEST(signal_ignored_is_dropped_unless_blocked)
+{
+	struct process *shell = start();
+
+	set_handler(shell, LINUX_SIGUSR1, LINUX_SIG_IGN, 0);
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK_EQ(shell->internal->pending.set, 0);
+	set_mask(shell, linux_sigmask(LINUX_SIGUSR1));
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK_EQ(shell->internal->pending.set, linux_sigmask(LINUX_SIGUSR1));
+	CHECK_EQ(fake_first(shell)->page.signals_pending, linux_sigmask(LINUX_SIGUSR1));
+	CHECK_EQ(fake_first(shell)->n_kicks, 0);
+	CHECK_EQ(call(shell, POSIX_SIGACTION_CHANGED, LINUX_SIGUSR1, 0, 0), 0);
+	CHECK_EQ(fake_first(shell)->page.signals_pending, 0);
+	set_mask(shell, 0);
+	end_session(shell);
+}
+
+TEST(signal_with_handler_kicks_a_running_thread)
+{
+	struct process *shell = start();
+
+	set_handler(shell, LINUX_SIGUSR1, HANDLER, 0);
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK_EQ(fake_first(shell)->n_kicks, 1);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
+	end_session(shell);
+}
+
+TEST(signal_goes_to_a_thread_that_lets_it_through)
+{
+	struct process *shell = start();
+	struct thread *second = add_thread(shell);
+
+	set_handler(shell, LINUX_SIGUSR1, HANDLER, 0);
+	set_mask(shell, linux_sigmask(LINUX_SIGUSR1));
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK_EQ(fake_first(shell)->n_kicks, 0);
+	CHECK_EQ(fake_of(second)->n_kicks, 1);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), 0);
+	CHECK_EQ(call_from(second, POSIX_SIGNAL_TAKE, 0, 0, 0, 0), LINUX_SIGUSR1);
+	end_session(shell);
+}
+
+TEST(signal_standard_ones_do_not_queue_and_real_time_ones_do)
+{
+	struct process *shell = start();
+
+	set_handler(shell, LINUX_SIGUSR1, HANDLER, 0);
+	set_handler(shell, 40, HANDLER, 0);
+	for (int i = 0; i < 3; i++) {
+		signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+		signal_send_process(shell, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE });
+	}
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), 40);
+	}
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), 0);
+	end_session(shell);
+}
+
+TEST(signal_queue_has_a_limit)
+{
+	struct process *shell = start();
+	int result = 0;
+
+	set_handler(shell, 40, HANDLER, 0);
+	for (uint32_t i = 0; i <= SIGNAL_QUEUE_MAX; i++) {
+		result = signal_send_process_checked(
+			shell, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE });
+	}
+	CHECK_EQ(result, -LINUX_EAGAIN);
+	end_session(shell);
+}
+
+TEST(signal_default_of_a_pending_one_acts_when_taken)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	set_mask(child, linux_sigmask(LINUX_SIGTERM));
+	signal_send_process(child, &(struct signal_info){ .signal = LINUX_SIGTERM });
+	CHECK(process_is_alive(child));
+	set_mask(child, 0);
+	CHECK_EQ(call(child, POSIX_SIGNAL_TAKE, 0, 0, 0), REQUEST_PARK);
+	reap_threads();
+	CHECK_EQ(child->internal->status, LINUX_SIGTERM);
+	end_session(shell);
+}
+
+TEST(signal_init_gets_only_what_it_handles)
+{
+	struct process *shell = start();
+
+	CHECK_EQ(call(shell, 62, 1, LINUX_SIGKILL, 0), 0);
+	CHECK_EQ(call(shell, 62, 1, LINUX_SIGTERM, 0), 0);
+	CHECK(process_is_alive(init));
+	set_handler(init, LINUX_SIGTERM, HANDLER, 0);
+	CHECK_EQ(call(shell, 62, 1, LINUX_SIGTERM, 0), 0);
+	CHECK_EQ(call(init, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGTERM);
+	set_handler(init, LINUX_SIGTERM, LINUX_SIG_DFL, 0);
+	end_session(shell);
+}
+
+TEST(signal_stop_and_continue)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGSTOP, 0), 0);
+	CHECK_EQ(fake_first(child)->n_kicks, 1);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WUNTRACED), 0);
+	CHECK_EQ(call(child, POSIX_SIGNAL_TAKE, 0, 0, 0), REQUEST_PARK);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), 0);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WUNTRACED), child->pid);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WUNTRACED), 0);
+	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGCONT, 0), 0);
+	fake_run_loop();
+	CHECK(fake_first(child)->has_reply);
+	CHECK_EQ(fake_first(child)->reply, 0);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG | LINUX_WCONTINUED), child->pid);
+	end(child, 0);
+	end_session(shell);
+}
+
+TEST(signal_kill_ends_a_stopped_process)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	signal_send_process(child, &(struct signal_info){ .signal = LINUX_SIGSTOP });
+	CHECK_EQ(call(child, POSIX_SIGNAL_TAKE, 0, 0, 0), REQUEST_PARK);
+	signal_send_process(child, &(struct signal_info){ .signal = LINUX_SIGKILL });
+	reap_threads();
+	CHECK_EQ(child->internal->status, LINUX_SIGKILL);
+	end_session(shell);
+}
+
+TEST(signal_terminal_stop_spares_orphaned_groups)
+{
+	struct process *shell = start();
+
+	CHECK(process_group_is_orphaned(shell->group));
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGTSTP });
+	CHECK(!shell->internal->is_stopping);
+	end_session(shell);
+}
+
+TEST(signal_permissions)
+{
+	struct process *shell = start(), *child = spawn(shell);
+
+	shell->credentials.uid = shell->credentials.euid = shell->credentials.suid = 1000;
+	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGTERM, 0), -LINUX_EPERM);
+	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGCONT, 0), 0);
+	CHECK_EQ(call(shell, 62, 1, 0, 0), -LINUX_EPERM);
+	child->credentials.suid = 1000;
+	CHECK_EQ(call(shell, 62, child->pid, 0, 0), 0);
+	CHECK_EQ(call(shell, 62, 31999, 0, 0), -LINUX_ESRCH);
+	CHECK_EQ(call(shell, 62, child->pid, 65, 0), -LINUX_EINVAL);
+	CHECK_EQ(call(shell, 234, child->pid, child->pid, 0), 0);
+	CHECK_EQ(call(shell, 234, shell->pid, child->pid, 0), -LINUX_ESRCH);
+	end(child, 0);
+	end_session(shell);
+}
+
+TEST(signal_to_a_group_reaches_all)
+{
+	struct process *shell = start(), *a = spawn(shell), *b = spawn(shell);
+
+	CHECK_EQ(call(shell, 109, a->pid, 0, 0), 0);
+	CHECK_EQ(call(shell, 109, b->pid, a->pid, 0), 0);
+	CHECK_EQ(call(shell, 62, (uint64_t)-(int64_t)a->pid, LINUX_SIGINT, 0), 0);
+	reap_threads();
+	CHECK_EQ(a->internal->status, LINUX_SIGINT);
+	CHECK_EQ(b->internal->status, LINUX_SIGINT);
+	end_session(shell);
+}
+
+TEST(sigtimedwait_takes_what_is_blocked)
+{
+	struct process *shell = start();
+	uint64_t set = linux_sigmask(LINUX_SIGUSR1);
+
+	set_mask(shell, set);
+	CHECK_EQ(call(shell, POSIX_SIGTIMEDWAIT, set, 0, 0), -LINUX_EAGAIN);
+	CHECK_EQ(call(shell, POSIX_SIGTIMEDWAIT, set, ~(uint64_t)0, 0), REQUEST_PARK);
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	fake_run_loop();
+	CHECK_EQ(fake_first(shell)->reply, LINUX_SIGUSR1);
+	CHECK_EQ(fake_first(shell)->page.signals_pending, 0);
+	end_session(shell);
+}
+
+TEST(sigtimedwait_times_out)
+{
+	struct process *shell = start();
+
+	CHECK_EQ(call(shell, POSIX_SIGTIMEDWAIT, linux_sigmask(LINUX_SIGUSR1), 1000, 0), REQUEST_PARK);
+	fake_run_loop();
+	CHECK(!fake_first(shell)->has_reply);
+	fake_now_ns += 2000;
+	fake_run_loop();
+	CHECK_EQ(fake_first(shell)->reply, -LINUX_EAGAIN);
+	end_session(shell);
+}
+
+TEST(sigsuspend_waits_for_any)
+{
+	struct process *shell = start();
+
+	set_handler(shell, LINUX_SIGALRM, HANDLER, 0);
+	CHECK_EQ(call(shell, POSIX_SIGSUSPEND, 0, 0, 0), REQUEST_PARK);
+	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGALRM });
+	CHECK_EQ(fake_first(shell)->reply, -LINUX_ERESTARTNOHAND);
+	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGALRM);
+	end_session(shell);
+}
+
+TEST(signal_info_layouts)
+{
+	struct posix_signal_info encoded;
+	struct linux_siginfo *info = (struct linux_siginfo *)&encoded;
+
+	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGCHLD, .code = LINUX_CLD_EXITED, .pid = 9,
+				   .uid = 8, .status = 7 },
+		&encoded);
+	CHECK_EQ(info->child.pid, 9);
+	CHECK_EQ(info->child.status, 7);
+	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGSEGV, .code = LINUX_SEGV_MAPERR, .address = 64 },
+		&encoded);
+	CHECK_EQ(info->fault.address, 64);
+	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGUSR1, .code = LINUX_SI_QUEUE, .pid = 3,
+				   .value = 99 },
+		&encoded);
+	CHECK_EQ(info->sender.value, 99);
+}
+
+/* ---- credentials ------------------------------------------------------------------------------------------ */
+
+static void set_ids(struct process *process, uint32_t real, uint32_t effective, uint32_t saved)
+{
+	process->credentials.uid = real;
+	process->credentials.euid = process->credentials.fsuid = effective;
+	process->credentials.suid = saved;
+}
+
+static bool has_ids(const struct process *process, uint32_t real, uint32_t effective, uint32_t saved)
+{
+	return process->credentials.uid == real && process->credentials.euid == effective &&
+		process->credentials.suid == saved && process->credentials.fsuid == effective;
+}
+
+TEST(setuid_of_root_changes_all)
+{
+	struct process *shell = start();
+
+	CHECK_EQ(call(shell, 105, 1000, 0, 0), 0);
+	CHECK(has_ids(shell, 1000, 1000, 1000));
+	CHECK_EQ(call(shell, 105, 0, 0, 0), -LINUX_EPERM);
+	CHECK_EQ(call(shell, 105, UINT32_MAX, 0, 0), -LINUX_EINVAL);
+	end_session(shell);
+}
+
+TEST(setuid_of_others_changes_the_effective_one)
+{
+	struct process *shell = start();
+
+	set_ids(shell, 1000, 2000, 3000);
+	CHECK_EQ(call(shell, 105, 3000, 0, 0), 0);
+	CHECK(has_ids(shell, 1000, 3000, 3000));
+	CHECK_EQ(call(shell, 105, 1000, 0, 0), 0);
+	CHECK(has_ids(shell, 1000, 1000, 3000));
+	CHECK_EQ(call(shell, 105, 4000, 0, 0), -LINUX_EPERM);
+	end_session(shell);
+}
+
+TEST(setreuid_swaps_and_saves)
+{
+	struct process *shell = start();
+
+	set_ids(shell, 1000, 2000, 2000);
+	CHECK_EQ(call(shell, 113, 2000, 1000, 0), 0);
+	CHECK(has_ids(shell, 2000, 1000, 1000));
+	CHECK_EQ(call(shell, 113, UINT32_MAX, 4000, 0), -LINUX_EPERM);
+	CHECK_EQ(call(shell, 113, UINT32_MAX, UINT32_MAX, 0), 0);
+	CHECK(has_ids(shell, 2000, 1000, 1000));
+	end_session(shell);
+}
+
+TEST(setresuid_needs_one_of_the_three)
+{
+	struct process *shell = start();
+
+	set_ids(shell, 1000, 2000, 3000);
+	CHECK_EQ(call(shell, 117, 3000, 1000, 2000), 0);
+	CHECK(has_ids(shell, 3000, 1000, 2000));
+	CHECK_EQ(call(shell, 117, UINT32_MAX, UINT32_MAX, 0), -LINUX_EPERM);
+	end_session(shell);
+}
+
+TEST(setfsuid_answers_the_old_one)
+{
+	struct process *shell = start();
+
+	set_ids(shell, 1000, 2000, 3000);
+	CHECK_EQ(call(shell, 122, 3000, 0, 0), 2000);
+	CHECK_EQ(call(shell, 122, 4000, 0, 0), 3000);
+	CHECK_EQ(call(shell, 122, UINT32_MAX, 0, 0), 3000);
+	end_session(shell);
+}
+
+TEST(everything_is_given_back)
+{
+	size_t n_blocks = fake_n_blocks;
+	uint32_t n_processes = process_count();
+	struct process *shell = start();
+
+	for (int i = 0; i < 50; i++) {
+		struct process *child = spawn(shell);
+
+		set_mask(child, ~(uint64_t)0);
+		for (int signal = 1; signal < 64; signal++) {
+			signal_send_process(child, &(struct signal_info){ .signal = signal });
+		}
+		reap_threads();
+		check_reaps(shell, child, -1, 0);
+	}
+	end_session(shell);
+	CHECK_EQ(fake_n_blocks, n_blocks);
+	CHECK_EQ(process_count(), n_processes);
+}
+
+TEST_MAIN()
