@@ -10,12 +10,12 @@
 #include <base/types.h>
 
 constexpr uint32_t FRAME_CACHE_MAX = 64;
-constexpr uint32_t FRAME_CACHE_BATCH_ORDER = 5;	/* 32 pages go to and fro at once */
+constexpr uint32_t FRAME_CACHE_BATCH_ORDER = 5; /* 32 pages go to and fro at once */
 constexpr uint32_t FRAME_CACHE_BATCH = 1u << FRAME_CACHE_BATCH_ORDER;
 
 struct frame_cache {
 	uint32_t n_frames;
-	uint32_t frames[FRAME_CACHE_MAX];	/* page numbers; the last one is taken first */
+	uint32_t frames[FRAME_CACHE_MAX]; /* page numbers; the last one is taken first */
 };
 
 #endif

@@ -2,14 +2,15 @@
 /*
  * Physical pages: a buddy allocator behind per-CPU caches.
  *
- * Free blocks of 2^order pages, aligned to their size, are listed by order in one of three zones (ISA, below
- * 4 GiB, the rest), so that memory which only some devices need is given away last. The struct of the
- * first page of a free block says FRAME_FREE and its order, that of every other page says something else,
- * which is all that merging buddies needs.
+ * Free blocks of 2^order pages, aligned to their size, are listed by order in one of three zones
+ * (ISA, below 4 GiB, the rest), so that memory which only some devices need is given away last.
+ * The struct of the first page of a free block says FRAME_FREE and its order, that of every
+ * other page says something else, which is all that merging buddies needs.
  *
- * Lazy table: `frame_blocks` has a byte for each largest block (8 MiB). A block that is entirely free at
- * boot is listed by its first struct alone; the other structs are cleared when it is first taken from
- * the list. Buddies are never looked for outside a largest block, so nobody sees the garbage before.
+ * Lazy table: `frame_blocks` has a byte for each largest block (8 MiB). A block that is entirely
+ * free at boot is listed by its first struct alone; the other structs are cleared when it is
+ * first taken from the list. Buddies are never looked for outside a largest block, so nobody
+ * sees the garbage before.
  *
  * Single pages come from and go to the CPU's cache in batches; only that takes the lock.
  */
@@ -20,8 +21,8 @@
 #include <thor/panic.h>
 
 enum frame_block_state : uint8_t {
-	FRAME_BLOCK_ABSENT = 0,	/* no RAM: structs undefined */
-	FRAME_BLOCK_LAZY,	/* listed, only the first struct is defined */
+	FRAME_BLOCK_ABSENT = 0, /* no RAM: structs undefined */
+	FRAME_BLOCK_LAZY, /* listed, only the first struct is defined */
 	FRAME_BLOCK_READY,
 };
 
@@ -36,14 +37,14 @@ uint64_t frame_count;
 uint64_t frame_zero_phys;
 
 static enum frame_block_state *frame_blocks;
-static uint64_t frame_total;	/* pages that were ever given to the allocator */
-static uint64_t frame_direct_end;	/* first address that the direct map need not have */
+static uint64_t frame_total; /* pages that were ever given to the allocator */
+static uint64_t frame_direct_end; /* first address that the direct map need not have */
 
 static struct spinlock frame_lock;
 static struct frame_list frame_free_lists[FRAME_ZONE_COUNT][FRAME_ORDER_MAX + 1];
-static uint64_t frame_n_free;	/* in the lists, without the CPUs' caches */
+static uint64_t frame_n_free; /* in the lists, without the CPUs' caches */
 
-/* ---- lists ------------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------- */
 
 void frame_list_push(struct frame_list *list, uint32_t index)
 {
@@ -75,12 +76,13 @@ void frame_list_remove(struct frame_list *list, uint32_t index)
 static struct frame_list *frame_list_for(uint32_t index, unsigned order)
 {
 	unsigned zone = index < FRAME_ZONE_ISA_END ? FRAME_ZONE_ISA
-		: index < FRAME_ZONE_LOW_END ? FRAME_ZONE_LOW : FRAME_ZONE_HIGH;
+		: index < FRAME_ZONE_LOW_END       ? FRAME_ZONE_LOW
+						   : FRAME_ZONE_HIGH;
 
 	return &frame_free_lists[zone][order];
 }
 
-/* ---- the buddy allocator, frame_lock held ------------------------------------------------------------ */
+/* ---- the buddy allocator, frame_lock held ------------------------------------------ */
 
 static void frame_list_block(uint32_t index, unsigned order)
 {
@@ -152,7 +154,10 @@ static uint32_t frame_allocate_locked(unsigned order)
 	return FRAME_NONE;
 }
 
-/* The same below an address: the block's first pages have to lie below it. Rare, so lists are searched. */
+/*
+ * The same below an address: the block's first pages have to lie below it. Rare, so lists are
+ * searched.
+ */
 static uint32_t frame_allocate_below_locked(unsigned order, uint64_t below_phys)
 {
 	uint64_t end = below_phys >> FRAME_SHIFT;
@@ -172,7 +177,7 @@ static uint32_t frame_allocate_below_locked(unsigned order, uint64_t below_phys)
 	return FRAME_NONE;
 }
 
-/* ---- single pages, through the CPU's cache ------------------------------------------------------------ */
+/* ---- single pages, through the CPU's cache ----------------------------------------- */
 
 static bool frame_cache_fill(struct frame_cache *cache)
 {
@@ -248,7 +253,8 @@ static bool frame_is_counted(uint64_t phys)
 {
 	uint64_t index = phys >> FRAME_SHIFT;
 
-	return index < frame_count && frame_blocks[index / FRAME_BLOCK_PAGES] == FRAME_BLOCK_READY &&
+	return index < frame_count &&
+		frame_blocks[index / FRAME_BLOCK_PAGES] == FRAME_BLOCK_READY &&
 		frame_table[index].state == FRAME_USED;
 }
 
@@ -281,7 +287,7 @@ uint32_t frame_owners(uint64_t phys)
 	return frame_is_counted(phys) ? frame_table[phys >> FRAME_SHIFT].owners : 0;
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------------- */
+/* ---- runs -------------------------------------------------------------------------- */
 
 uint64_t frame_allocate_run(unsigned order, uint64_t below_phys)
 {
@@ -290,7 +296,8 @@ uint64_t frame_allocate_run(unsigned order, uint64_t below_phys)
 	}
 	spinlock_acquire(&frame_lock);
 	uint32_t index = below_phys >= frame_count << FRAME_SHIFT
-		? frame_allocate_locked(order) : frame_allocate_below_locked(order, below_phys);
+		? frame_allocate_locked(order)
+		: frame_allocate_below_locked(order, below_phys);
 
 	spinlock_release(&frame_lock);
 	if (index == FRAME_NONE) {
@@ -325,7 +332,7 @@ void frame_split_run(uint64_t phys, unsigned order)
 	}
 }
 
-/* ---- contents ------------------------------------------------------------------------------------------- */
+/* ---- contents ---------------------------------------------------------------------- */
 
 /* Plain unrolled loops: under an emulator they are as fast as string instructions, and portable. */
 void frame_clear(uint64_t phys)
@@ -347,7 +354,7 @@ void frame_copy(uint64_t to_phys, uint64_t from_phys)
 	memcpy(arch_phys_to_virt(to_phys), arch_phys_to_virt(from_phys), FRAME_SIZE);
 }
 
-/* ---- statistics -------------------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------- */
 
 uint64_t frame_total_bytes(void)
 {
@@ -369,14 +376,17 @@ bool frame_is_direct(uint64_t phys)
 	return phys < frame_direct_end;
 }
 
-/* ---- boot ---------------------------------------------------------------------------------------------------- */
+/* ---- boot -------------------------------------------------------------------------- */
 
 static bool frame_is_ram(const struct boot_memory *range)
 {
 	return range->type != BOOT_MEMORY_RESERVED;
 }
 
-/* The table goes to the end of the highest free range that has room; returns the bytes to take there. */
+/*
+ * The table goes to the end of the highest free range that has room; returns the bytes to take
+ * there.
+ */
 static uint64_t frame_place_table(const struct boot_info *boot, uint64_t size_bytes)
 {
 	for (uint32_t i = boot->n_memory; i-- > 0;) {
@@ -386,7 +396,8 @@ static uint64_t frame_place_table(const struct boot_info *boot, uint64_t size_by
 			return range->address + range->size_bytes - size_bytes;
 		}
 	}
-	panic("frames: no room for the frame table (%llu KiB)", (unsigned long long)(size_bytes >> 10));
+	panic("frames: no room for the frame table (%llu KiB)",
+		(unsigned long long)(size_bytes >> 10));
 }
 
 /* Give [first, end), page numbers, to the allocator. Whole largest blocks stay lazy. */
@@ -409,7 +420,8 @@ static void frame_add_range(uint64_t first, uint64_t end)
 			uint64_t start = block * FRAME_BLOCK_PAGES;
 
 			memset(&frame_table[start], 0,
-				min_u64(FRAME_BLOCK_PAGES, frame_count - start) * sizeof(struct frame));
+				min_u64(FRAME_BLOCK_PAGES, frame_count - start) *
+					sizeof(struct frame));
 			frame_blocks[block] = FRAME_BLOCK_READY;
 		}
 		unsigned order = 0;
@@ -424,7 +436,8 @@ static void frame_add_range(uint64_t first, uint64_t end)
 }
 
 /* Give a range of the memory map to the allocator, without page 0 and the frame table. */
-static void frame_add_memory(const struct boot_memory *range, uint64_t table_phys, uint64_t table_end)
+static void frame_add_memory(
+	const struct boot_memory *range, uint64_t table_phys, uint64_t table_end)
 {
 	uint64_t first = align_up(range->address, FRAME_SIZE) >> FRAME_SHIFT;
 	uint64_t end = (range->address + range->size_bytes) >> FRAME_SHIFT;
@@ -453,7 +466,8 @@ void frame_init(const struct boot_info *boot)
 
 	for (uint32_t i = 0; i < boot->n_memory; i++) {
 		if (frame_is_ram(&boot->memory[i])) {
-			ram_end = max_u64(ram_end, boot->memory[i].address + boot->memory[i].size_bytes);
+			ram_end = max_u64(
+				ram_end, boot->memory[i].address + boot->memory[i].size_bytes);
 		}
 	}
 	spinlock_init(&frame_lock, LOCK_RANK_FRAMES);
@@ -482,10 +496,10 @@ void frame_init(const struct boot_info *boot)
 	}
 	frame_zero_phys = frame_allocate_zeroed();
 	ASSERT(frame_zero_phys != 0);
-	frame_of(frame_zero_phys)->state = FRAME_INNER;	/* so its owners are not counted … */
-	frame_of(frame_zero_phys)->owners = 2;	/* … and it is never exclusive */
-	klog("frames: %llu MiB free of %llu MiB",
-		(unsigned long long)(frame_n_free >> 8), (unsigned long long)(frame_count >> 8));
+	frame_of(frame_zero_phys)->state = FRAME_INNER; /* so its owners are not counted … */
+	frame_of(frame_zero_phys)->owners = 2; /* … and it is never exclusive */
+	klog("frames: %llu MiB free of %llu MiB", (unsigned long long)(frame_n_free >> 8),
+		(unsigned long long)(frame_count >> 8));
 }
 
 /**

@@ -2,9 +2,9 @@
 /*
  * The frame table, for memory/ itself; the rest of thor sees the functions in memory.h.
  *
- * One struct frame of 16 bytes for each page from address 0 to the end of RAM, indexed by page number. Blocks
- * of 8 MiB of it are initialised when the first page in them is taken from the buddy allocator, so
- * booting with much RAM costs no more than booting with little.
+ * One struct frame of 16 bytes for each page from address 0 to the end of RAM, indexed by page
+ * number. Blocks of 8 MiB of it are initialised when the first page in them is taken from the
+ * buddy allocator, so booting with much RAM costs no more than booting with little.
  */
 #ifndef THOR_MEMORY_FRAME_H
 #define THOR_MEMORY_FRAME_H
@@ -12,31 +12,31 @@
 #include <base/assert.h>
 #include <thor/memory/memory.h>
 
-constexpr unsigned FRAME_ORDER_MAX = 11;	/* blocks of 2^0 … 2^11 pages: 8 MiB */
+constexpr unsigned FRAME_ORDER_MAX = 11; /* blocks of 2^0 … 2^11 pages: 8 MiB */
 constexpr uint64_t FRAME_SIZE = 4096;
 constexpr unsigned FRAME_SHIFT = 12;
-constexpr uint32_t FRAME_NONE = ~(uint32_t)0;	/* no page number */
+constexpr uint32_t FRAME_NONE = ~(uint32_t)0; /* no page number */
 
 enum frame_state : uint8_t {
-	FRAME_INNER = 0,	/* inside a free block or a run, or no RAM */
-	FRAME_FREE,		/* first page of a free block of `order` */
-	FRAME_USED,		/* a single page: owned (owners > 0) or in a CPU's cache (0) */
-	FRAME_RUN,		/* first page of a run of `order` that frame_free_run frees */
-	FRAME_SLAB,		/* a slab of the heap; `order` is its size class */
+	FRAME_INNER = 0, /* inside a free block or a run, or no RAM */
+	FRAME_FREE,  /* first page of a free block of `order` */
+	FRAME_USED,  /* a single page: owned (owners > 0) or in a CPU's cache (0) */
+	FRAME_RUN,  /* first page of a run of `order` that frame_free_run frees */
+	FRAME_SLAB,  /* a slab of the heap; `order` is its size class */
 };
 
 struct frame {
 	union {
-		_Atomic uint32_t owners;	/* USED */
-		struct {			/* SLAB, guarded by the class's lock */
-			uint16_t first_free;	/* offset / 16 + 1 of the first free object, 0: none */
+		_Atomic uint32_t owners; /* USED */
+		struct {   /* SLAB, guarded by the class's lock */
+			uint16_t first_free; /* offset / 16 + 1 of the first free object, 0: none */
 			uint16_t n_used;
 		} slab;
 	};
 	uint8_t order;
 	enum frame_state state;
 	uint16_t reserved;
-	uint32_t next, prev;	/* FREE, SLAB: neighbours in a list, page numbers */
+	uint32_t next, prev; /* FREE, SLAB: neighbours in a list, page numbers */
 };
 static_assert(sizeof(struct frame) == 16);
 
@@ -45,9 +45,10 @@ struct frame_list {
 	uint32_t first;
 };
 
-extern struct frame *frame_table;	/* immutable after frame_init */
-extern uint64_t frame_count;		/* entries of the table */
-extern uint64_t frame_zero_phys;	/* the page of zeros that read faults share; never owned or freed */
+extern struct frame *frame_table; /* immutable after frame_init */
+extern uint64_t frame_count; /* entries of the table */
+/* the page of zeros that read faults share; never owned or freed */
+extern uint64_t frame_zero_phys;
 
 /** frame_of() - the table's entry for a page of RAM that has been allocated */
 static inline struct frame *frame_of(uint64_t phys)
@@ -65,7 +66,10 @@ void frame_copy(uint64_t to_phys, uint64_t from_phys);
 /** frame_split_run() - turn a run into 2^order single pages with one owner each */
 void frame_split_run(uint64_t phys, unsigned order);
 
-/** frame_is_direct() - whether the direct map has the page as ordinary memory or could have it: RAM or below 4 GiB */
+/**
+ * frame_is_direct() - whether the direct map has the page as ordinary memory or could have it:
+ * RAM or below 4 GiB
+ */
 bool frame_is_direct(uint64_t phys);
 
 /** frame_list_push() - put a frame at the front of a list */
@@ -77,14 +81,15 @@ void frame_list_remove(struct frame_list *list, uint32_t index);
 /** frame_ref_owned() - frame_ref() for a page known to be owned: no checks */
 static inline void frame_ref_owned(uint64_t phys)
 {
-	atomic_fetch_add_explicit(&frame_table[phys >> FRAME_SHIFT].owners, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+		&frame_table[phys >> FRAME_SHIFT].owners, 1, memory_order_relaxed);
 }
 
 /** frame_is_exclusive() - whether an owned page has no owner but the caller */
 static inline bool frame_is_exclusive(uint64_t phys)
 {
 	return atomic_load_explicit(
-		&frame_table[phys >> FRAME_SHIFT].owners, memory_order_acquire) == 1;
+		       &frame_table[phys >> FRAME_SHIFT].owners, memory_order_acquire) == 1;
 }
 
 #endif

@@ -18,7 +18,8 @@ struct heap_magazine {
 
 struct heap_cache {
 	struct heap_magazine magazines[HEAP_CLASS_COUNT];
-	int64_t used_bytes;	/* allocated here less freed here: only the sum over all CPUs has a meaning */
+	/* allocated here less freed here: only the sum over all CPUs has a meaning */
+	int64_t used_bytes;
 };
 
 #endif

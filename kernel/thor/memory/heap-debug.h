@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What debug builds check of heap objects: patterns in freed ones, a redzone after each one, and AddressSanitizer's
- * shadow on the host. In release builds all of it is empty.
+ * What debug builds check of heap objects: patterns in freed ones, a redzone after each one, and
+ * AddressSanitizer's shadow on the host. In release builds all of it is empty.
  *
  *	allocated:  | size bytes | 0xfa … | size ^ HEAP_REDZONE_MAGIC |	the last 8 bytes of the class's size
  *	freed:      | links: 8 bytes | 0xa5 …                         |
@@ -20,10 +20,10 @@ void heap_reset(void);
 #if __has_feature(address_sanitizer)
 void __asan_poison_memory_region(const volatile void *address, size_t size);
 void __asan_unpoison_memory_region(const volatile void *address, size_t size);
-#define HEAP_POISON(address, size) __asan_poison_memory_region(address, size)
+#define HEAP_POISON(address, size)   __asan_poison_memory_region(address, size)
 #define HEAP_UNPOISON(address, size) __asan_unpoison_memory_region(address, size)
 #else
-#define HEAP_POISON(address, size) ((void)(address), (void)(size))
+#define HEAP_POISON(address, size)   ((void)(address), (void)(size))
 #define HEAP_UNPOISON(address, size) ((void)(address), (void)(size))
 #endif
 
@@ -33,7 +33,7 @@ constexpr size_t HEAP_REDZONE = 0;
 constexpr size_t HEAP_REDZONE = 16;
 #endif
 
-constexpr size_t HEAP_LINK = 8;	/* first bytes of a free object, in use by the heap */
+constexpr size_t HEAP_LINK = 8; /* first bytes of a free object, in use by the heap */
 constexpr uint64_t HEAP_REDZONE_MAGIC = 0x5ca1ab1e0ddba11;
 constexpr uint8_t HEAP_FREED = 0xa5;
 constexpr uint8_t HEAP_BEYOND = 0xfa;
@@ -48,7 +48,10 @@ static inline void heap_debug_freed(void *object, size_t class_size)
 	}
 }
 
-/** heap_debug_allocated() - a free object is given out: check that nobody wrote to it, set the redzone */
+/**
+ * heap_debug_allocated() - a free object is given out: check that nobody wrote to it, set the
+ * redzone
+ */
 static inline void heap_debug_allocated(void *object, size_t class_size, size_t size)
 {
 	if (HEAP_REDZONE != 0) {
@@ -65,7 +68,10 @@ static inline void heap_debug_allocated(void *object, size_t class_size, size_t 
 	}
 }
 
-/** heap_debug_check() - an object is about to be freed: it is in use, and nobody wrote beyond its end */
+/**
+ * heap_debug_check() - an object is about to be freed: it is in use, and nobody wrote beyond its
+ * end
+ */
 static inline void heap_debug_check(void *object, size_t class_size)
 {
 	if (HEAP_REDZONE != 0) {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel heap: slabs of one page for each size class, per-CPU magazines in front, frame runs above 2 KiB.
+ * The kernel heap: slabs of one page for each size class, per-CPU magazines in front, frame runs
+ * above 2 KiB.
  *
- * A slab is a page; all that is known of it (its class, its first free object, the number of objects in use) is in
- * its struct frame, so objects fill the page and freeing finds the class from the address. Classes are the
- * sizes that divide a page well.
+ * A slab is a page; all that is known of it (its class, its first free object, the number of
+ * objects in use) is in its struct frame, so objects fill the page and freeing finds the class
+ * from the address. Classes are the sizes that divide a page well.
  *
- * A magazine is a stack of free objects of one class that belongs to a CPU; when it is empty or full, half of its
- * limit is moved from or to the slabs under the class's lock. Empty slabs but one go back to the
- * frame allocator. An object in a magazine counts as used in its slab.
+ * A magazine is a stack of free objects of one class that belongs to a CPU; when it is empty or
+ * full, half of its limit is moved from or to the slabs under the class's lock. Empty slabs but
+ * one go back to the frame allocator. An object in a magazine counts as used in its slab.
  *
- * Debug builds fill freed objects with a pattern that is checked when they are allocated again, and keep a
- * redzone at the end of each object, checked when it is freed. With AddressSanitizer freed objects are
- * poisoned as well.
+ * Debug builds fill freed objects with a pattern that is checked when they are allocated again,
+ * and keep a redzone at the end of each object, checked when it is freed. With AddressSanitizer
+ * freed objects are poisoned as well.
  */
 #include <thor/memory/frame.h>
 
@@ -21,22 +22,39 @@
 #include <thor/memory/heap-debug.h>
 
 static const uint16_t heap_class_sizes[HEAP_CLASS_COUNT] = {
-	16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 400, 512, 672, 816, 1024, 1360, 2048,
+	16,
+	32,
+	48,
+	64,
+	80,
+	96,
+	128,
+	160,
+	192,
+	256,
+	320,
+	400,
+	512,
+	672,
+	816,
+	1024,
+	1360,
+	2048,
 };
 constexpr size_t HEAP_SLAB_MAX = 2048;
 constexpr size_t HEAP_UNIT = 16;
 
 struct heap_class {
 	struct spinlock lock;
-	struct frame_list partial;	/* slabs with at least one free object */
-	uint32_t n_empty;		/* of them, without used objects */
+	struct frame_list partial; /* slabs with at least one free object */
+	uint32_t n_empty;  /* of them, without used objects */
 	uint16_t size_bytes;
-	uint16_t n_objects;		/* of a slab */
+	uint16_t n_objects;  /* of a slab */
 	uint16_t magazine_max;
 };
 
 static struct heap_class heap_classes[HEAP_CLASS_COUNT];
-static uint8_t heap_class_of_units[HEAP_SLAB_MAX / HEAP_UNIT + 1];	/* by size in units */
+static uint8_t heap_class_of_units[HEAP_SLAB_MAX / HEAP_UNIT + 1]; /* by size in units */
 static bool heap_is_ready;
 
 /* On first use, which is on the boot CPU alone. */
@@ -58,14 +76,19 @@ static void heap_init(void)
 		class->n_empty = 0;
 		class->size_bytes = heap_class_sizes[i];
 		class->n_objects = (uint16_t)(FRAME_SIZE / class->size_bytes);
-		class->magazine_max = class->size_bytes <= 256 ? 32 : class->size_bytes <= 1024 ? 16 : 8;
+		class->magazine_max = class->size_bytes <= 256 ? 32
+			: class->size_bytes <= 1024            ? 16
+							       : 8;
 	}
 	heap_is_ready = true;
 }
 
-/* ---- slabs, class->lock held ------------------------------------------------------------------------------ */
+/* ---- slabs, class->lock held ------------------------------------------------------- */
 
-/* A slab counts offsets in units of 16 bytes from 1, so that 0 can mean none; they stand in the free objects. */
+/*
+ * A slab counts offsets in units of 16 bytes from 1, so that 0 can mean none; they stand in the
+ * free objects.
+ */
 static void *heap_slab_object(uint32_t index, uint16_t position)
 {
 	return (uint8_t *)arch_phys_to_virt((uint64_t)index << FRAME_SHIFT) +
@@ -153,7 +176,7 @@ static void heap_slab_give(struct heap_class *class, void *object)
 	}
 }
 
-/* ---- magazines ------------------------------------------------------------------------------------------------ */
+/* ---- magazines --------------------------------------------------------------------- */
 
 static void heap_magazine_push(struct heap_magazine *magazine, void *object)
 {
@@ -185,7 +208,8 @@ static void heap_magazine_fill(struct heap_magazine *magazine, struct heap_class
 	spinlock_release(&class->lock);
 }
 
-static void heap_magazine_drain(struct heap_magazine *magazine, struct heap_class *class, uint32_t keep)
+static void heap_magazine_drain(
+	struct heap_magazine *magazine, struct heap_class *class, uint32_t keep)
 {
 	spinlock_acquire(&class->lock);
 	while (magazine->n_objects > keep) {
@@ -194,7 +218,7 @@ static void heap_magazine_drain(struct heap_magazine *magazine, struct heap_clas
 	spinlock_release(&class->lock);
 }
 
-/* ---- runs of pages ----------------------------------------------------------------------------------------------- */
+/* ---- runs of pages ----------------------------------------------------------------- */
 
 static unsigned heap_run_order(size_t size)
 {
@@ -240,7 +264,7 @@ static void heap_clear(void *object, size_t size)
 	}
 }
 
-/* ---- interface ------------------------------------------------------------------------------------------------------ */
+/* ---- interface --------------------------------------------------------------------- */
 
 /**
  * heap_allocate() - memory for a kernel object
@@ -257,7 +281,8 @@ void *heap_allocate(size_t size)
 		return heap_allocate_run(size);
 	}
 	struct heap_cache *cache = &arch_this_cpu()->heap;
-	unsigned class_index = heap_class_of_units[(size + HEAP_REDZONE + HEAP_UNIT - 1) / HEAP_UNIT];
+	unsigned class_index =
+		heap_class_of_units[(size + HEAP_REDZONE + HEAP_UNIT - 1) / HEAP_UNIT];
 	struct heap_class *class = &heap_classes[class_index];
 	struct heap_magazine *magazine = &cache->magazines[class_index];
 

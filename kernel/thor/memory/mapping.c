@@ -117,7 +117,8 @@ struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address)
 	if (recent != NULL && address - recent->address < recent->size_bytes) {
 		return recent;
 	}
-	struct mapping *mapping = mapping_of(tree_find(&set->tree, &address, mapping_compare_address));
+	struct mapping *mapping =
+		mapping_of(tree_find(&set->tree, &address, mapping_compare_address));
 
 	if (mapping != NULL) {
 		set->recent = mapping;
@@ -136,8 +137,8 @@ struct mapping *mapping_set_above(struct mapping_set *set, uint64_t address)
 }
 
 /* The highest hole of a subtree, the gaps of which are below those of its right neighbours. */
-static bool mapping_find_hole_in(const struct tree_node *node, const struct mapping_hole *hole,
-	uint64_t *out_address)
+static bool mapping_find_hole_in(
+	const struct tree_node *node, const struct mapping_hole *hole, uint64_t *out_address)
 {
 	const struct mapping *mapping = mapping_of(node);
 
@@ -159,8 +160,8 @@ static bool mapping_find_hole_in(const struct tree_node *node, const struct mapp
 	return gap_low > hole->low && mapping_find_hole_in(node->child[0], hole, out_address);
 }
 
-bool mapping_set_find_hole(const struct mapping_set *set, const struct mapping_hole *hole,
-	uint64_t *out_address)
+bool mapping_set_find_hole(
+	const struct mapping_set *set, const struct mapping_hole *hole, uint64_t *out_address)
 {
 	const struct mapping *last = mapping_of(tree_last(&set->tree));
 	uint64_t low = max_u64(last != NULL ? mapping_end(last) : 0, hole->low);

@@ -2,8 +2,8 @@
 /*
  * Mappings: ranges of a space that show a part of a memory object, and the ordered set of them.
  *
- * Each mapping knows the gap of unmapped addresses below it, and the tree is augmented with the largest
- * gap of each subtree, so that the highest free range of a size is found in O(log n).
+ * Each mapping knows the gap of unmapped addresses below it, and the tree is augmented with the
+ * largest gap of each subtree, so that the highest free range of a size is found in O(log n).
  */
 #ifndef THOR_MEMORY_MAPPING_H
 #define THOR_MEMORY_MAPPING_H
@@ -12,41 +12,41 @@
 
 constexpr uint32_t MAPPING_ACCESS = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE;
 constexpr uint32_t MAPPING_FORK = HEL_MAP_FORK_COPY | HEL_MAP_FORK_DROP;
-constexpr uint32_t MAPPING_MAX = 65536;	/* of one space */
+constexpr uint32_t MAPPING_MAX = 65536; /* of one space */
 
 struct mapping {
 	/* immutable */
-	struct space *space;	/* whose mapping set contains it; not referenced */
-	struct memory *memory;	/* referenced; NULL for a guard; space_move may change it */
+	struct space *space; /* whose mapping set contains it; not referenced */
+	struct memory *memory; /* referenced; NULL for a guard; space_move may change it */
 	uint64_t tag;
 
 	/* changed with space->lock and memory->lock held, read with either */
 	uint64_t address, size_bytes, offset;
-	uint32_t flags;		/* MAPPING_ACCESS, MAPPING_FORK, HEL_MAP_GUARD */
-	uint32_t allowed;	/* what space_protect may set of MAPPING_ACCESS */
+	uint32_t flags;  /* MAPPING_ACCESS, MAPPING_FORK, HEL_MAP_GUARD */
+	uint32_t allowed; /* what space_protect may set of MAPPING_ACCESS */
 
 	/* guarded by space->lock */
 	struct tree_node node;
-	uint64_t gap_bytes;	/* free addresses between the previous mapping (or 0) and this one */
-	uint64_t gap_bytes_max;	/* the largest of the subtree */
+	uint64_t gap_bytes; /* free addresses between the previous mapping (or 0) and this one */
+	uint64_t gap_bytes_max; /* the largest of the subtree */
 
 	/* guarded by memory->lock */
 	struct list_node memory_node;
 
-	struct list_node retired_node;	/* owner: whoever removed it */
-	struct memory *replacement;	/* owner: space_move */
+	struct list_node retired_node; /* owner: whoever removed it */
+	struct memory *replacement; /* owner: space_move */
 };
 
 struct mapping_set {
 	struct tree tree;
 	uint64_t n_mappings;
-	struct mapping *recent;	/* the last one found, or NULL */
+	struct mapping *recent; /* the last one found, or NULL */
 };
 
 /* What space_map looks for. */
 struct mapping_hole {
 	uint64_t size_bytes;
-	uint64_t low, high;	/* [low, high) */
+	uint64_t low, high; /* [low, high) */
 };
 
 /** mapping_end() - the first address above a mapping */
@@ -70,7 +70,10 @@ void mapping_set_insert(struct mapping_set *set, struct mapping *mapping);
 /** mapping_set_remove() - take a mapping out */
 void mapping_set_remove(struct mapping_set *set, struct mapping *mapping);
 
-/** mapping_set_resized() - recompute the gaps after the range of a mapping changed (not past a neighbour) */
+/**
+ * mapping_set_resized() - recompute the gaps after the range of a mapping changed (not past a
+ * neighbour)
+ */
 void mapping_set_resized(struct mapping_set *set, struct mapping *mapping);
 
 /** mapping_set_find() - the mapping that contains @address, or NULL */
@@ -89,7 +92,7 @@ struct mapping *mapping_set_first(const struct mapping_set *set);
  *
  * Return: whether there is one.
  */
-bool mapping_set_find_hole(const struct mapping_set *set, const struct mapping_hole *hole,
-	uint64_t *out_address);
+bool mapping_set_find_hole(
+	const struct mapping_set *set, const struct mapping_hole *hole, uint64_t *out_address);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * What the memory subsystem costs: `thor.measure` on the command line.
  *
- * Run with `./hati run --icount`, where the clock counts instructions, one nanosecond each: the figures are then
- * instructions per operation, without the entry into the kernel. bench/ measures the same from user mode.
+ * Run with `./hati run --icount`, where the clock counts instructions, one nanosecond each: the
+ * figures are then instructions per operation, without the entry into the kernel. bench/
+ * measures the same from user mode.
  */
 #include <thor/memory/measure.h>
 
@@ -160,7 +161,8 @@ static void measure_copies(struct space *space)
 	measure_report("copy in 8 bytes", started_ns, MEASURE_ROUNDS);
 	started_ns = arch_clock_ns();
 	for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
-		(void)space_copy_between(space, MEASURE_FAR, space, MEASURE_FAR + 0x100000, 4 * FRAME_SIZE);
+		(void)space_copy_between(
+			space, MEASURE_FAR, space, MEASURE_FAR + 0x100000, 4 * FRAME_SIZE);
 	}
 	measure_report("copy between, 16 KiB", started_ns, MEASURE_ROUNDS);
 	started_ns = arch_clock_ns();

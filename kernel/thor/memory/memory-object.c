@@ -10,13 +10,13 @@ static void memory_destroy(struct object *object);
 static const struct object_class memory_class = {
 	.type = HEL_TYPE_MEMORY,
 	.name = "memory",
-	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
-		HEL_RIGHT_MANAGE | HEL_RIGHT_PIN,
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP |
+		HEL_RIGHT_DERIVE | HEL_RIGHT_MANAGE | HEL_RIGHT_PIN,
 	.destroy = memory_destroy,
 	.abandon = object_abandon_nothing,
 };
 
-/* ---- locks ---------------------------------------------------------------------------------------------- */
+/* ---- locks ------------------------------------------------------------------------- */
 
 void memory__lock(struct memory *memory)
 {
@@ -34,7 +34,7 @@ void memory__unlock(struct memory *memory)
 	}
 }
 
-/* ---- creating ------------------------------------------------------------------------------------------- */
+/* ---- creating ---------------------------------------------------------------------- */
 
 static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_bytes)
 {
@@ -45,7 +45,8 @@ static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_byt
 		memory->kind = kind;
 		memory->size_bytes = size_bytes;
 		spinlock_init(&memory->lock,
-			kind == HEL_MEMORY_COPY_ON_WRITE ? LOCK_RANK_MEMORY_VIEW : LOCK_RANK_MEMORY);
+			kind == HEL_MEMORY_COPY_ON_WRITE ? LOCK_RANK_MEMORY_VIEW
+							 : LOCK_RANK_MEMORY);
 		page_tree_init(&memory->pages);
 		list_init(&memory->mappings);
 		list_init(&memory->views);
@@ -106,7 +107,8 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
 		!memory_is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	if (flags == HEL_ALLOCATE_BELOW_4G || (is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
+	if (flags == HEL_ALLOCATE_BELOW_4G ||
+		(is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	struct memory *memory = memory_create(HEL_MEMORY_ALLOCATED, size_bytes);
@@ -127,15 +129,17 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
  * @phys: page-aligned
  * @size_bytes: a multiple of the page size, not 0
  *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY. The caller has checked that the range may be given out.
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY. The caller has checked that the range may be
+ * given out.
  */
-int memory_create_physical(uint64_t phys, uint64_t size_bytes, enum hel_caching caching,
-	struct memory **out_memory)
+int memory_create_physical(
+	uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory)
 {
 	constexpr uint64_t phys_max = (uint64_t)1 << 52;
 
-	if (!is_aligned(phys, FRAME_SIZE) || !is_aligned(size_bytes, FRAME_SIZE) || size_bytes == 0 ||
-		size_bytes > phys_max || phys > phys_max - size_bytes || caching > HEL_CACHE_WRITE_COMBINE) {
+	if (!is_aligned(phys, FRAME_SIZE) || !is_aligned(size_bytes, FRAME_SIZE) ||
+		size_bytes == 0 || size_bytes > phys_max || phys > phys_max - size_bytes ||
+		caching > HEL_CACHE_WRITE_COMBINE) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	struct memory *memory = memory_create(HEL_MEMORY_PHYSICAL, size_bytes);
@@ -145,14 +149,15 @@ int memory_create_physical(uint64_t phys, uint64_t size_bytes, enum hel_caching 
 	}
 	memory->phys = phys;
 	memory->page_flags = caching == HEL_CACHE_UNCACHED ? ARCH_PAGE_UNCACHED
-		: caching == HEL_CACHE_WRITE_COMBINE ? ARCH_PAGE_WRITE_COMBINE : 0;
+		: caching == HEL_CACHE_WRITE_COMBINE       ? ARCH_PAGE_WRITE_COMBINE
+							   : 0;
 	*out_memory = memory;
 	return 0;
 }
 
 /* A view of an allocated object, which is locked. */
-static int memory_create_view(struct memory *source, uint64_t offset, uint64_t size_bytes,
-	struct memory **out_memory)
+static int memory_create_view(
+	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
 	struct memory *memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
 
@@ -185,28 +190,33 @@ bool memory_is_forkable(const struct memory *memory)
 	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_COPY_ON_WRITE;
 }
 
-/* ---- forking --------------------------------------------------------------------------------------------- */
+/* ---- forking ----------------------------------------------------------------------- */
 
 static void memory_ref_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys)
 {
 	frame_ref_owned(phys);
 }
 
-/* Take write access away from the pages of a view wherever it is mapped, but where a fork of @except does it itself. */
+/*
+ * Take write access away from the pages of a view wherever it is mapped, but where a fork of
+ * @except does it itself.
+ */
 static void memory_write_protect(struct memory *memory, const struct space *except)
 {
 	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
-		bool is_forked = mapping->space == except && (mapping->flags & HEL_MAP_FORK_COPY) != 0;
+		bool is_forked =
+			mapping->space == except && (mapping->flags & HEL_MAP_FORK_COPY) != 0;
 
 		if (!is_forked && (mapping->flags & HEL_MAP_WRITE) != 0) {
-			space__write_protect(mapping->space, mapping->address, mapping_end(mapping));
+			space__write_protect(
+				mapping->space, mapping->address, mapping_end(mapping));
 		}
 	}
 }
 
 /* A copy of a locked view: shares its pages. */
-static int memory_fork_view(struct memory *memory, const struct space *except,
-	struct memory **out_copy)
+static int memory_fork_view(
+	struct memory *memory, const struct space *except, struct memory **out_copy)
 {
 	struct memory *copy = memory_create(HEL_MEMORY_COPY_ON_WRITE, memory->size_bytes);
 
@@ -223,7 +233,7 @@ static int memory_fork_view(struct memory *memory, const struct space *except,
 	}
 	memory_write_protect(memory, except);
 	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_page, NULL) != 0) {
-		*out_copy = copy;	/* half-built: the caller drops it when nothing is locked */
+		*out_copy = copy; /* half-built: the caller drops it when nothing is locked */
 		return -ERR_NO_MEMORY;
 	}
 	*out_copy = copy;
@@ -252,11 +262,13 @@ static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_by
 	uint64_t end = first + size_bytes / FRAME_SIZE;
 
 	page_tree_remove(&memory->pages, 0, first, memory_unref_page, NULL);
-	page_tree_remove(&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
+	page_tree_remove(
+		&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
 	memory->pages.origin -= first;
 	memory->source_offset += offset;
 	memory->source_size = offset < memory->source_size
-		? min_u64(memory->source_size - offset, size_bytes) : 0;
+		? min_u64(memory->source_size - offset, size_bytes)
+		: 0;
 	memory->size_bytes = size_bytes;
 }
 
@@ -264,12 +276,12 @@ static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_by
  * memory_create_copy_on_write() - a private view of a part of another object
  * @source: allocated or copy-on-write memory; or NULL for zeros
  *
- * Of an allocated source it shows later changes of pages that it has not copied yet; of a copy-on-write
- * source it is a snapshot.
+ * Of an allocated source it shows later changes of pages that it has not copied yet; of a
+ * copy-on-write source it is a snapshot.
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
  */
-int memory_create_copy_on_write(struct memory *source, uint64_t offset, uint64_t size_bytes,
-	struct memory **out_memory)
+int memory_create_copy_on_write(
+	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
 	struct memory *memory = NULL;
 	int error;
@@ -327,7 +339,7 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	return 0;
 }
 
-/* ---- destroying and resizing --------------------------------------------------------------------------------- */
+/* ---- destroying and resizing ------------------------------------------------------- */
 
 static void memory_destroy(struct object *object)
 {
@@ -350,8 +362,8 @@ static void memory_destroy(struct object *object)
  * memory_resize() - change the size of allocated or (not anonymous) copy-on-write memory
  * @size_bytes: a multiple of the page size
  *
- * Pages beyond a smaller size are freed; mappings of them stay and fault with -ERR_OUT_OF_BOUNDS. What a larger
- * size adds is zero, in copy-on-write memory, too.
+ * Pages beyond a smaller size are freed; mappings of them stay and fault with
+ * -ERR_OUT_OF_BOUNDS. What a larger size adds is zero, in copy-on-write memory, too.
  * Return: 0, -ERR_ILLEGAL_ARGS.
  */
 int memory_resize(struct memory *memory, uint64_t size_bytes)

@@ -2,23 +2,24 @@
 /*
  * Memory objects: what can be mapped.
  *
- *	ALLOCATED	own pages, zero-filled on demand; "contiguous" ones have them all from the start
+ *	ALLOCATED	own pages, zero-filled on demand, or all there from the start
  *	PHYSICAL	a range of physical addresses, owned by nobody
  *	COPY_ON_WRITE	own pages where something was written, else those of `source`, else zeros
  *	QUEUE		borrowed: the pages of another kernel object
  *
- * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a fork of it. The
- * pages that it shows of its source are the source's: it owns no count of them.
+ * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
+ * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
  *
- * *Anonymous* views are made by space_map and exist in one space only. The offset of a page in one equals
- * its address in the space, always; so any two neighbouring mappings of it can be merged, and no two
- * mappings show the same page. Their size is the whole of user space.
+ * *Anonymous* views are made by space_map and exist in one space only. The offset of a page in
+ * one equals its address in the space, always; so any two neighbouring mappings of it can be
+ * merged, and no two mappings show the same page. Their size is the whole of user space.
  *
  * Reverse map: an object lists its mappings, a source its views. Whoever takes a page away from an
  * object removes it from the page tables of all mappings first (memory__hide).
  *
- * Locks: space (60) -> source object (70) -> view (72) -> page table (74). A mapping's range, offset
- * and memory change only with its space *and* its memory locked, so either suffices for reading.
+ * Locks: space (60) -> source object (70) -> view (72) -> page table (74). A mapping's range,
+ * offset and memory change only with its space *and* its memory locked, so either suffices for
+ * reading.
  */
 #ifndef THOR_MEMORY_MEMORY_OBJECT_H
 #define THOR_MEMORY_MEMORY_OBJECT_H
@@ -36,32 +37,33 @@ struct memory {
 
 	/* immutable */
 	enum hel_memory_kind kind;
-	uint32_t page_flags;		/* ARCH_PAGE_UNCACHED, ARCH_PAGE_WRITE_COMBINE or 0 */
+	uint32_t page_flags;  /* ARCH_PAGE_UNCACHED, ARCH_PAGE_WRITE_COMBINE or 0 */
 	bool is_anonymous;
-	struct memory *source;		/* COPY_ON_WRITE: referenced, ALLOCATED; or NULL */
+	struct memory *source;  /* COPY_ON_WRITE: referenced, ALLOCATED; or NULL */
 	uint64_t source_offset, source_size;
-	uint64_t phys;			/* PHYSICAL */
-	struct object *owner;		/* QUEUE: referenced */
+	uint64_t phys;   /* PHYSICAL */
+	struct object *owner;  /* QUEUE: referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
 
 	/* guarded by lock */
 	struct spinlock lock;
 	uint64_t size_bytes;
-	struct page_tree pages;		/* ALLOCATED, COPY_ON_WRITE: physical addresses */
-	struct list mappings;		/* struct mapping.memory_node */
-	struct list views;		/* struct memory.view_node; ALLOCATED */
-	struct space *fork_space;	/* a fork of this space is under way … */
-	struct memory *fork_copy;	/* … and this is the child's copy, with a reference */
+	struct page_tree pages;  /* ALLOCATED, COPY_ON_WRITE: physical addresses */
+	struct list mappings;  /* struct mapping.memory_node */
+	struct list views;  /* struct memory.view_node; ALLOCATED */
+	struct space *fork_space; /* a fork of this space is under way … */
+	struct memory *fork_copy; /* … and this is the child's copy, with a reference */
 
-	struct list_node view_node;	/* guarded by source->lock */
+	struct list_node view_node; /* guarded by source->lock */
 };
 
 /* One page as memory__get_page() found or made it. */
 struct memory_page {
 	uint64_t phys;
-	bool can_write;		/* the page may be mapped writable */
-	bool is_changed;	/* a copy of what was visible so far, which may still be mapped somewhere */
-	uint64_t replaced;	/* the page it took the place of, an owner less: unref when no TLB has it; or 0 */
+	bool can_write;  /* the page may be mapped writable */
+	bool is_changed; /* a copy of what was visible so far, which may still be mapped somewhere */
+	/* the page it took the place of: to be unreferenced once no TLB has it; or 0 */
+	uint64_t replaced;
 };
 
 /**
@@ -79,31 +81,36 @@ void memory__unlock(struct memory *memory);
  *
  * If is_changed comes back the caller hides the old page in all (other) mappings: memory__hide().
  */
-MUST_USE int memory__get_page(struct memory *memory, uint64_t index, bool for_write,
-	struct memory_page *out_page);
+MUST_USE int memory__get_page(
+	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page);
 
 /**
- * memory__hide() - remove the pages of [@index, @end) from the page tables of all mappings of the object
+ * memory__hide() - remove the pages of [@index, @end) from the page tables of all mappings of
+ * the object
  * @memory: locked by memory__lock()
  * @except: a mapping to leave alone, or NULL
  *
  * Returns when no TLB has them any more.
  */
-void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except);
+void memory__hide(
+	struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except);
 
-/** memory__hide_in_views() - hide the pages from @index on in all views of a source, which is locked */
+/**
+ * memory__hide_in_views() - hide the pages from @index on in all views of a source, which is
+ * locked
+ */
 void memory__hide_in_views(struct memory *memory, uint64_t index);
 
 /**
  * memory__fork() - a copy-on-write copy of a view, or a view of a part of an allocated object
  * @memory: locked by memory__lock()
  *
- * For a view the whole of it is copied and offsets stay; write access to its pages is taken away in all
- * mappings but those of @except that are to be copied, which the caller protects itself.
+ * For a view the whole of it is copied and offsets stay; write access to its pages is taken away
+ * in all mappings but those of @except that are to be copied, which the caller protects itself.
  * Return: 0 or -ERR_NO_MEMORY; then *@out_copy is NULL or has to be dropped once nothing is locked.
  */
-MUST_USE int memory__fork(struct memory *memory, const struct space *except,
-	struct memory **out_copy);
+MUST_USE int memory__fork(
+	struct memory *memory, const struct space *except, struct memory **out_copy);
 
 /** memory__create_anonymous() - a view without source of all of user space */
 MUST_USE int memory__create_anonymous(struct memory **out_memory);

@@ -2,15 +2,16 @@
 /*
  * The pages of memory objects: finding, making and copying them.
  *
- * Who owns a page: an entry in an object's tree counts as one owner of the frame. A view may write to a page
- * of its own only while it is the one owner; a fork makes two, and the one that writes first gets a copy.
+ * Who owns a page: an entry in an object's tree counts as one owner of the frame. A view may
+ * write to a page of its own only while it is the one owner; a fork makes two, and the one that
+ * writes first gets a copy.
  */
 #include <thor/memory/memory-object.h>
 
 #include <base/string.h>
 #include <thor/memory/space.h>
 
-/* ---- one page ---------------------------------------------------------------------------------------------- */
+/* ---- one page ---------------------------------------------------------------------- */
 
 /* A page of zeros at an index that has none. */
 static int memory_add_zeroed(struct memory *memory, uint64_t index, uint64_t *out_phys)
@@ -31,7 +32,8 @@ static int memory_add_zeroed(struct memory *memory, uint64_t index, uint64_t *ou
 }
 
 /* A copy of a page at an index that has none, or another page. */
-static int memory_add_copy(struct memory *memory, uint64_t index, uint64_t from_phys, uint64_t *out_phys)
+static int memory_add_copy(
+	struct memory *memory, uint64_t index, uint64_t from_phys, uint64_t *out_phys)
 {
 	uint64_t phys = frame_allocate();
 
@@ -61,8 +63,8 @@ static int memory_get_allocated(struct memory *memory, uint64_t index, struct me
 }
 
 /* A page that a view has not got: its source's, or zeros. */
-static int memory_get_absent(struct memory *memory, uint64_t index, bool for_write,
-	struct memory_page *out_page)
+static int memory_get_absent(
+	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page)
 {
 	struct memory_page below = { .phys = frame_zero_phys };
 	struct memory_page page = { .can_write = true, .is_changed = true };
@@ -83,7 +85,8 @@ static int memory_get_absent(struct memory *memory, uint64_t index, bool for_wri
 		*out_page = (struct memory_page){ .phys = below.phys };
 		return 0;
 	}
-	error = below.phys == frame_zero_phys ? memory_add_zeroed(memory, index, &page.phys)
+	error = below.phys == frame_zero_phys
+		? memory_add_zeroed(memory, index, &page.phys)
 		: memory_add_copy(memory, index, below.phys, &page.phys);
 	if (error == 0) {
 		*out_page = page;
@@ -91,8 +94,8 @@ static int memory_get_absent(struct memory *memory, uint64_t index, bool for_wri
 	return error;
 }
 
-static int memory_get_view(struct memory *memory, uint64_t index, bool for_write,
-	struct memory_page *out_page)
+static int memory_get_view(
+	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page)
 {
 	uint64_t phys = page_tree_get(&memory->pages, index);
 
@@ -100,7 +103,8 @@ static int memory_get_view(struct memory *memory, uint64_t index, bool for_write
 		return memory_get_absent(memory, index, for_write, out_page);
 	}
 	if (frame_is_exclusive(phys) || !for_write) {
-		*out_page = (struct memory_page){ .phys = phys, .can_write = frame_is_exclusive(phys) };
+		*out_page =
+			(struct memory_page){ .phys = phys, .can_write = frame_is_exclusive(phys) };
 		return 0;
 	}
 	struct memory_page page = { .can_write = true, .is_changed = true, .replaced = phys };
@@ -112,32 +116,32 @@ static int memory_get_view(struct memory *memory, uint64_t index, bool for_write
 	return error;
 }
 
-int memory__get_page(struct memory *memory, uint64_t index, bool for_write,
-	struct memory_page *out_page)
+int memory__get_page(
+	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page)
 {
 	if (index >= memory->size_bytes / FRAME_SIZE) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
 	switch (memory->kind) {
-	case HEL_MEMORY_ALLOCATED:
-		return memory_get_allocated(memory, index, out_page);
-	case HEL_MEMORY_COPY_ON_WRITE:
-		return memory_get_view(memory, index, for_write, out_page);
+	case HEL_MEMORY_ALLOCATED: return memory_get_allocated(memory, index, out_page);
+	case HEL_MEMORY_COPY_ON_WRITE: return memory_get_view(memory, index, for_write, out_page);
 	case HEL_MEMORY_PHYSICAL:
 		*out_page = (struct memory_page){
-			.phys = memory->phys + index * FRAME_SIZE, .can_write = true,
+			.phys = memory->phys + index * FRAME_SIZE,
+			.can_write = true,
 		};
 		return 0;
 	case HEL_MEMORY_QUEUE:
 		*out_page = (struct memory_page){
-			.phys = memory->phys_of(memory->owner, index), .can_write = true,
+			.phys = memory->phys_of(memory->owner, index),
+			.can_write = true,
 		};
 		return 0;
 	}
 	UNREACHABLE();
 }
 
-/* ---- reverse map --------------------------------------------------------------------------------------------- */
+/* ---- reverse map ------------------------------------------------------------------- */
 
 /* Remove [index, end) of the object from the page table of one mapping. */
 static void memory_hide_in_mapping(const struct mapping *mapping, uint64_t index, uint64_t end)
@@ -155,7 +159,7 @@ static void memory_hide_in_mapping(const struct mapping *mapping, uint64_t index
 void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except)
 {
 	if (memory->is_anonymous && except != NULL) {
-		return;	/* no two mappings of it show the same page */
+		return; /* no two mappings of it show the same page */
 	}
 	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
 		if (mapping != except) {
@@ -164,19 +168,23 @@ void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const str
 	}
 }
 
-/* The views of an allocated object forget its pages from an index on; their own pages fault in again. */
+/*
+ * The views of an allocated object forget its pages from an index on; their own pages fault in
+ * again.
+ */
 void memory__hide_in_views(struct memory *memory, uint64_t index)
 {
 	LIST_FOR_EACH(view, &memory->views, struct memory, view_node) {
 		uint64_t first = view->source_offset / FRAME_SIZE;
 
 		spinlock_acquire(&view->lock);
-		memory__hide(view, index > first ? index - first : 0, MEMORY_SIZE_MAX / FRAME_SIZE, NULL);
+		memory__hide(view, index > first ? index - first : 0, MEMORY_SIZE_MAX / FRAME_SIZE,
+			NULL);
 		spinlock_release(&view->lock);
 	}
 }
 
-/* ---- contents for the kernel ----------------------------------------------------------------------------------- */
+/* ---- contents for the kernel ------------------------------------------------------- */
 
 /**
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
@@ -206,7 +214,8 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
 }
 
 /* Copy within one page, under the object's lock, so that the page stays what it is. */
-static int memory_transfer(struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
+static int memory_transfer(
+	struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
 {
 	uint64_t index = offset / FRAME_SIZE;
 	struct memory_page page;
@@ -232,7 +241,8 @@ static int memory_transfer(struct memory *memory, uint64_t offset, void *buffer,
 	return error;
 }
 
-static int memory_transfer_all(struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
+static int memory_transfer_all(
+	struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
 {
 	uint8_t *bytes = buffer;
 
@@ -256,7 +266,8 @@ static int memory_transfer_all(struct memory *memory, uint64_t offset, void *buf
 /**
  * memory_read() - copy from an object into a kernel buffer
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_ILLEGAL_ARGS (device memory beyond the direct map).
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_ILLEGAL_ARGS (device memory beyond the
+ * direct map).
  */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size)
 {

@@ -20,70 +20,107 @@
 #include <thor/object/object.h>
 #include <thor/spinlock.h>
 
-/* ---- frames: physical pages ------------------------------------------------------------------------------- */
-void frame_init(const struct boot_info *boot);		/* builds the frame table from the memory map */
-void frame_reclaim_boot(const struct boot_info *boot);	/* frees BOOT_MEMORY_RECLAIM */
-uint64_t frame_allocate(void);				/* physical address, contents undefined; 0: none */
+/* ---- frames: physical pages -------------------------------------------------------- */
+void frame_init(const struct boot_info *boot); /* builds the frame table from the memory map */
+void frame_reclaim_boot(const struct boot_info *boot); /* frees BOOT_MEMORY_RECLAIM */
+uint64_t frame_allocate(void); /* physical address, contents undefined; 0: none */
 uint64_t frame_allocate_zeroed(void);
-uint64_t frame_allocate_run(unsigned order, uint64_t below_phys);	/* 2^order pages, naturally aligned; 0: none */
+uint64_t frame_allocate_run(
+	unsigned order, uint64_t below_phys); /* 2^order pages, naturally aligned; 0: none */
 void frame_free_run(uint64_t phys, unsigned order);
-void frame_ref(uint64_t phys);				/* one more owner of a page */
-void frame_unref(uint64_t phys);			/* frees at zero */
-uint32_t frame_owners(uint64_t phys);			/* 0 for pages outside RAM */
+void frame_ref(uint64_t phys); /* one more owner of a page */
+void frame_unref(uint64_t phys); /* frees at zero */
+uint32_t frame_owners(uint64_t phys); /* 0 for pages outside RAM */
 uint64_t frame_total_bytes(void);
 uint64_t frame_free_bytes(void);
 
-/* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs ---------------- */
-void *heap_allocate(size_t size);			/* zeroed; NULL: no memory */
-void heap_free(void *pointer);				/* accepts NULL */
+/* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs  */
+void *heap_allocate(size_t size); /* zeroed; NULL: no memory */
+void heap_free(void *pointer); /* accepts NULL */
 uint64_t heap_used_bytes(void);
 
-/* ---- memory objects ----------------------------------------------------------------------------------------- */
-struct memory;	/* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
+/* ---- memory objects ---------------------------------------------------------------- */
+struct memory; /* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
 int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory);
-int memory_create_physical(uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory);
-/* A private copy-on-write view of source [offset, offset + size); source NULL: anonymous zero-fill. */
-int memory_create_copy_on_write(struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory);
-/* Memory over pages that another kernel object owns (queues): phys_of(owner, page_index) gives the frame. */
+int memory_create_physical(
+	uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory);
+/*
+ * A private copy-on-write view of source [offset, offset + size); source NULL: anonymous
+ * zero-fill.
+ */
+int memory_create_copy_on_write(
+	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory);
+/*
+ * Memory over pages that another kernel object owns (queues): phys_of(owner, page_index) gives
+ * the frame.
+ */
 int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory);
 int memory_resize(struct memory *memory, uint64_t size_bytes);
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info);
-/* Copy between a kernel buffer and the object; grows nothing; -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY. */
+/*
+ * Copy between a kernel buffer and the object; grows nothing; -ERR_OUT_OF_BOUNDS,
+ * -ERR_NO_MEMORY.
+ */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size);
 int memory_write(struct memory *memory, uint64_t offset, const void *buffer, size_t size);
-/* The frame of one page, made present (and private, if for_write), with a reference that the caller drops by frame_unref. */
+/*
+ * The frame of one page, made present (and private, if for_write), with a reference that the
+ * caller drops by frame_unref.
+ */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
 
-/* ---- spaces --------------------------------------------------------------------------------------------------- */
-struct space;	/* starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
+/* ---- spaces ------------------------------------------------------------------------ */
+struct space; /* starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
 int space_create(struct space **out_space);
 int space_fork(struct space *source, struct space **out_space);
-int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args, uint64_t *out_address);
-/* The same; space_protect() may later give no more of HEL_MAP_READ, WRITE, EXECUTE than `allowed` (the descriptor's rights). */
-int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args, uint32_t allowed,
+int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);
-int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes);	/* holes are fine */
-int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags);	/* -ERR_NOT_FOUND on holes */
-int space_discard(struct space *space, uint64_t address, uint64_t size_bytes);	/* madvise DONTNEED: anonymous pages read zero */
+/*
+ * The same; space_protect() may later give no more of HEL_MAP_READ, WRITE, EXECUTE than
+ * `allowed` (the descriptor's rights).
+ */
+int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
+	uint32_t allowed, uint64_t *out_address);
+int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes); /* holes are fine */
+int space_protect(struct space *space, uint64_t address, uint64_t size_bytes,
+	uint32_t flags); /* -ERR_NOT_FOUND on holes */
+int space_discard(struct space *space, uint64_t address,
+	uint64_t size_bytes); /* madvise DONTNEED: anonymous pages read zero */
 /* Moves mappings (mremap): [from, from+size) to `to`; the pages come along. */
-int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t to, uint64_t new_size_bytes);
+int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t to,
+	uint64_t new_size_bytes);
 /* The first mapping that ends above `address`; -ERR_NOT_FOUND. */
 int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info);
-/* A fault at address: 0 resolved (page table edited, TLB of this CPU fine), -ERR_FAULT, -ERR_NO_RIGHTS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY. */
-enum space_access : uint32_t { SPACE_ACCESS_READ = 1, SPACE_ACCESS_WRITE = 2, SPACE_ACCESS_EXECUTE = 4 };
+/*
+ * A fault at address: 0 resolved (page table edited, TLB of this CPU fine), -ERR_FAULT,
+ * -ERR_NO_RIGHTS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
+ */
+enum space_access : uint32_t {
+	SPACE_ACCESS_READ = 1,
+	SPACE_ACCESS_WRITE = 2,
+	SPACE_ACCESS_EXECUTE = 4
+};
 int space_fault(struct space *space, uint64_t address, uint32_t access);
-/* Copies through the direct map; any space; honours protection; *out_done bytes were copied also on error. */
+/*
+ * Copies through the direct map; any space; honours protection; *out_done bytes were copied also
+ * on error.
+ */
 int space_copy_in(struct space *space, void *to, uint64_t from, size_t size);
 int space_copy_out(struct space *space, uint64_t to, const void *from, size_t size);
-int space_copy_between(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size);
+int space_copy_between(
+	struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size);
 /* The physical address behind a user word, with a frame reference that the caller drops by frame_unref(). Not a key for
  * futexes: after a fork the page of a private word moves when it is written. */
 int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys);
 /* What a user word is, wherever its page moves: a memory object (referenced) and an offset.  The key for futexes, the same for all
  * addresses of one word in all spaces. */
-int space_identify(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
-/* Make `space` the one whose user half is loaded on this CPU (keeps active_cpus, references). NULL: none. */
+int space_identify(
+	struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
+/*
+ * Make `space` the one whose user half is loaded on this CPU (keeps active_cpus, references).
+ * NULL: none.
+ */
 void space_activate(struct space *space);
 
 #endif

@@ -7,7 +7,7 @@
 #include <thor/memory/memory.h>
 
 constexpr uint32_t PAGE_TREE_BITS = 6;
-constexpr uint32_t PAGE_TREE_HEIGHT_MAX = 10;	/* 64^10 indices: more than 2^52 at any alignment */
+constexpr uint32_t PAGE_TREE_HEIGHT_MAX = 10; /* 64^10 indices: more than 2^52 at any alignment */
 
 struct page_tree_node {
 	uint64_t slots[PAGE_TREE_WAYS];
@@ -53,9 +53,12 @@ uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index)
 	return slot;
 }
 
-/* ---- growing ----------------------------------------------------------------------------------------- */
+/* ---- growing ----------------------------------------------------------------------- */
 
-/* Put the root into a new one, at the low end if the tree has to reach up and at the high end if down. */
+/*
+ * Put the root into a new one, at the low end if the tree has to reach up and at the high end if
+ * down.
+ */
 static int page_tree_grow(struct page_tree *tree, bool is_upwards)
 {
 	struct page_tree_node *node = heap_allocate(sizeof(*node));
@@ -117,13 +120,13 @@ int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry)
 	return 0;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------- */
+/* ---- walking ----------------------------------------------------------------------- */
 
 /* A part of a tree: what a slot covers. */
 struct page_tree_part {
 	uint64_t *slot;
-	uint32_t shift;		/* it covers 2^shift indices, 0: it is an entry */
-	uint64_t base;		/* from this key on */
+	uint32_t shift; /* it covers 2^shift indices, 0: it is an entry */
+	uint64_t base; /* from this key on */
 };
 
 /* The part of a tree's keys that [index, end) covers; false if none. */
@@ -168,8 +171,8 @@ static bool page_tree_next_in(struct page_tree_part part, uint64_t first, uint64
 	return false;
 }
 
-bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end,
-	uint64_t *out_index, uint64_t *out_entry)
+bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end, uint64_t *out_index,
+	uint64_t *out_entry)
 {
 	struct page_tree_part root = { (uint64_t *)&tree->root, page_tree_bits(tree), 0 };
 	uint64_t first_key, end_key, key;
@@ -194,11 +197,11 @@ uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t 
 	return n_pages;
 }
 
-/* ---- removing --------------------------------------------------------------------------------------------- */
+/* ---- removing ---------------------------------------------------------------------- */
 
 struct page_tree_removal {
 	struct page_tree *tree;
-	uint64_t first, end;	/* keys */
+	uint64_t first, end; /* keys */
 	page_tree_entry_fn removed;
 	void *context;
 };
@@ -234,7 +237,7 @@ static void page_tree_remove_in(struct page_tree_removal *removal, struct page_t
 			page_tree_remove_in(removal, child);
 		}
 		if (shift == 0 && removal->tree->n_pages == 0) {
-			break;	/* the other slots are empty */
+			break; /* the other slots are empty */
 		}
 	}
 	bool is_whole = removal->first <= part.base &&
@@ -262,16 +265,17 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 	}
 }
 
-/* ---- copying ------------------------------------------------------------------------------------------------- */
+/* ---- copying ----------------------------------------------------------------------- */
 
 struct page_tree_copying {
 	struct page_tree *tree;
-	uint64_t n_pages;	/* of the original */
+	uint64_t n_pages; /* of the original */
 	page_tree_entry_fn copied;
 	void *context;
 };
 
-static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree_part part, uint64_t *out_slot)
+static int page_tree_copy_in(
+	struct page_tree_copying *copying, struct page_tree_part part, uint64_t *out_slot)
 {
 	if (part.shift == 0) {
 		*out_slot = *part.slot;
@@ -292,7 +296,9 @@ static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree
 			continue;
 		}
 		struct page_tree_part child = {
-			(uint64_t *)&node->slots[i], shift, part.base + (i << shift),
+			(uint64_t *)&node->slots[i],
+			shift,
+			part.base + (i << shift),
 		};
 		int error = page_tree_copy_in(copying, child, &copy->slots[i]);
 
@@ -300,17 +306,20 @@ static int page_tree_copy_in(struct page_tree_copying *copying, struct page_tree
 			return error;
 		}
 		if (copying->tree->n_pages == copying->n_pages) {
-			break;	/* that was the last */
+			break; /* that was the last */
 		}
 	}
 	return 0;
 }
 
-int page_tree_copy(struct page_tree *to, const struct page_tree *from,
-	page_tree_entry_fn copied, void *context)
+int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree_entry_fn copied,
+	void *context)
 {
 	struct page_tree_copying copying = {
-		.tree = to, .n_pages = from->n_pages, .copied = copied, .context = context,
+		.tree = to,
+		.n_pages = from->n_pages,
+		.copied = copied,
+		.context = context,
 	};
 	struct page_tree_part root = { (uint64_t *)&from->root, page_tree_bits(from), 0 };
 

@@ -2,15 +2,16 @@
 /*
  * A sparse array from page index to one 64-bit entry: the pages of a memory object.
  *
- * A radix tree of 64-way nodes whose height grows with the distance of the indices in it. Indices are kept
- * relative to an origin, and the root can be put at either end of a new root, so an object that is used
- * around index 2^35 (anonymous memory is indexed by its address) is as flat as one used around 0. One
- * page needs no node at all, 64 neighbours need one.
+ * A radix tree of 64-way nodes whose height grows with the distance of the indices in it.
+ * Indices are kept relative to an origin, and the root can be put at either end of a new root,
+ * so an object that is used around index 2^35 (anonymous memory is indexed by its address) is as
+ * flat as one used around 0. One page needs no node at all, 64 neighbours need one.
  *
  *	height 0: root is the entry of index `origin` (0: none)
- *	height h: root points to a node; slot i of it covers 64^(h-1) indices from origin + i * 64^(h-1)
+ *	height h: root points to a node; its slot i covers 64^(h-1) indices from origin + i * 64^(h-1)
  *
- * `origin` counts modulo 2^64: it may lie "below zero". An entry is never 0; 0 means absent. The owner locks.
+ * `origin` counts modulo 2^64: it may lie "below zero". An entry is never 0; 0 means absent. The
+ * owner locks.
  */
 #ifndef THOR_MEMORY_PAGE_TREE_H
 #define THOR_MEMORY_PAGE_TREE_H
@@ -20,7 +21,7 @@
 constexpr uint32_t PAGE_TREE_WAYS = 64;
 
 struct page_tree {
-	uint64_t root;		/* an entry, or the address of a struct page_tree_node */
+	uint64_t root;  /* an entry, or the address of a struct page_tree_node */
 	uint64_t origin;
 	uint64_t n_pages;
 	uint32_t height;
@@ -55,13 +56,16 @@ MUST_USE int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entr
  * page_tree_next() - the first present page in [@index, @end)
  * @out_index, @out_entry: written on success only
  */
-bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end,
-	uint64_t *out_index, uint64_t *out_entry);
+bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end, uint64_t *out_index,
+	uint64_t *out_entry);
 
 /** page_tree_count() - number of pages in [@index, @end) */
 uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t end);
 
-/** page_tree_remove() - remove the pages of [@index, @end), calling @removed (not NULL) for each in order */
+/**
+ * page_tree_remove() - remove the pages of [@index, @end), calling @removed (not NULL) for each
+ * in order
+ */
 void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 	page_tree_entry_fn removed, void *context);
 

@@ -11,7 +11,7 @@ static_assert(CPUS_MAX <= 64, "struct space.active_cpus has 64 bits");
 static void shootdown_flush_here(const struct shootdown_request *request)
 {
 	if (arch_this_cpu()->active_space != request->space) {
-		return;	/* loading another page table has flushed it all */
+		return; /* loading another page table has flushed it all */
 	}
 	if (request->n_pages > SHOOTDOWN_PAGES_MAX) {
 		arch_tlb_flush_user();
@@ -25,7 +25,8 @@ static void shootdown_flush_here(const struct shootdown_request *request)
 void shootdown_serve(void)
 {
 	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
-	struct shootdown_post *post = atomic_exchange_explicit(&own->first, NULL, memory_order_acquire);
+	struct shootdown_post *post =
+		atomic_exchange_explicit(&own->first, NULL, memory_order_acquire);
 
 	while (post != NULL) {
 		struct shootdown_request *request = post->request;
@@ -50,8 +51,8 @@ void shootdown_poll(void)
 static void shootdown_post(struct shootdown_request *request, struct cpu *target)
 {
 	struct shootdown_post *post = &arch_this_cpu()->shootdown.posts[target->index];
-	struct shootdown_post *first = atomic_load_explicit(
-		&target->shootdown.first, memory_order_relaxed);
+	struct shootdown_post *first =
+		atomic_load_explicit(&target->shootdown.first, memory_order_relaxed);
 
 	post->request = request;
 	do {
@@ -72,8 +73,8 @@ void shootdown_run(struct shootdown_request *request)
 	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_relaxed);
 	uint64_t others = mask & ~((uint64_t)1 << self);
 
-	atomic_store_explicit(&request->n_pending, (uint32_t)__builtin_popcountll(others),
-		memory_order_relaxed);
+	atomic_store_explicit(
+		&request->n_pending, (uint32_t)__builtin_popcountll(others), memory_order_relaxed);
 	for (uint64_t left = others; left != 0; left &= left - 1) {
 		shootdown_post(request, cpu_table[__builtin_ctzll(left)]);
 	}
@@ -84,7 +85,7 @@ void shootdown_run(struct shootdown_request *request)
 	}
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------- */
 
 void shootdown_batch_init(struct shootdown_batch *batch, struct space *space)
 {

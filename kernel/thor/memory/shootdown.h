@@ -2,11 +2,12 @@
 /*
  * TLB shoot-down: making other CPUs forget translations of a space before its frames are reused.
  *
- * A request lives on the requester's stack. For each CPU on which the space is active it is posted on
- * that CPU's list with one of the requester's own posts (one per target is enough, for a CPU has one
- * request in flight at a time), the target is interrupted if its list was empty, and the requester
- * polls its own list until all have acknowledged. A CPU that spins for a lock polls as well, so two
- * CPUs that shoot at each other, or a target that waits for a lock the requester holds, make progress.
+ * A request lives on the requester's stack. For each CPU on which the space is active it is
+ * posted on that CPU's list with one of the requester's own posts (one per target is enough, for
+ * a CPU has one request in flight at a time), the target is interrupted if its list was empty,
+ * and the requester polls its own list until all have acknowledged. A CPU that spins for a lock
+ * polls as well, so two CPUs that shoot at each other, or a target that waits for a lock the
+ * requester holds, make progress.
  *
  * No locks: a list is a stack that is pushed by compare-and-swap and emptied by one exchange.
  */
@@ -17,12 +18,12 @@
 
 struct space;
 
-constexpr uint32_t SHOOTDOWN_PAGES_MAX = 16;	/* more pages than that: flush everything */
+constexpr uint32_t SHOOTDOWN_PAGES_MAX = 16; /* more pages than that: flush everything */
 
 struct shootdown_request {
 	struct space *space;
-	uint32_t n_pages;	/* above SHOOTDOWN_PAGES_MAX: everything */
-	_Atomic uint32_t n_pending;	/* CPUs that have not acknowledged */
+	uint32_t n_pages; /* above SHOOTDOWN_PAGES_MAX: everything */
+	_Atomic uint32_t n_pending; /* CPUs that have not acknowledged */
 	uint64_t pages[SHOOTDOWN_PAGES_MAX];
 };
 
@@ -32,8 +33,8 @@ struct shootdown_post {
 };
 
 struct shootdown_cpu {
-	struct shootdown_post *_Atomic first;	/* what this CPU is asked to flush */
-	struct shootdown_post posts[64];	/* owner CPU only: its own posts, by target */
+	struct shootdown_post *_Atomic first; /* what this CPU is asked to flush */
+	struct shootdown_post posts[64]; /* owner CPU only: its own posts, by target */
 };
 
 /**

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies between the kernel and user memory of any space, and between spaces, through the direct map.
+ * Copies between the kernel and user memory of any space, and between spaces, through the direct
+ * map.
  *
- * A page is copied while the table lock of its space is held and its entry allows the access: then the frame cannot
- * go away and is the one that user mode would reach (space.h). Where the entry is missing a fault is
- * resolved with no lock held and the page tried again.
+ * A page is copied while the table lock of its space is held and its entry allows the access:
+ * then the frame cannot go away and is the one that user mode would reach (space.h). Where the
+ * entry is missing a fault is resolved with no lock held and the page tried again.
  */
 #include <thor/memory/space.h>
 
 #include <base/string.h>
 
-constexpr unsigned SPACE_COPY_TRIES = 64;	/* a page may vanish again before it is copied, but not for ever */
+constexpr unsigned SPACE_COPY_TRIES =
+	64; /* a page may vanish again before it is copied, but not for ever */
 
 /* What one page of one side looks like; the table is locked. */
-static bool space_find_byte(struct space *space, uint64_t address, bool is_write, uint8_t **out_bytes)
+static bool space_find_byte(
+	struct space *space, uint64_t address, bool is_write, uint8_t **out_bytes)
 {
-	struct arch_page_entry entry = arch_page_lookup(&space->page_table, align_down(address, FRAME_SIZE));
+	struct arch_page_entry entry =
+		arch_page_lookup(&space->page_table, align_down(address, FRAME_SIZE));
 
 	if (!entry.is_present || (is_write && (entry.flags & ARCH_PAGE_WRITE) == 0) ||
 		(entry.flags & (ARCH_PAGE_UNCACHED | ARCH_PAGE_WRITE_COMBINE)) != 0 ||
@@ -26,7 +30,10 @@ static bool space_find_byte(struct space *space, uint64_t address, bool is_write
 	return true;
 }
 
-/* User mode asked for a copy that it could not make itself: one error for all reasons but memory. */
+/*
+ * User mode asked for a copy that it could not make itself: one error for all reasons but
+ * memory.
+ */
 static int space_copy_error(int error)
 {
 	return error == 0 || error == -ERR_NO_MEMORY ? error : -ERR_FAULT;
@@ -34,12 +41,14 @@ static int space_copy_error(int error)
 
 static bool space_is_user_range(uint64_t address, size_t size)
 {
-	return address >= ARCH_USER_LOW && address < ARCH_USER_HIGH && size <= ARCH_USER_HIGH - address;
+	return address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
+		size <= ARCH_USER_HIGH - address;
 }
 
-/* ---- kernel and user ---------------------------------------------------------------------------------------------- */
+/* ---- kernel and user --------------------------------------------------------------- */
 
-static bool space_try_copy(struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
+static bool space_try_copy(
+	struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
 {
 	uint8_t *bytes;
 
@@ -54,7 +63,8 @@ static bool space_try_copy(struct space *space, uint64_t address, void *buffer, 
 }
 
 /* Copy within one page. */
-static int space_copy_page(struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
+static int space_copy_page(
+	struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
 {
 	uint32_t access = is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ;
 
@@ -71,7 +81,8 @@ static int space_copy_page(struct space *space, uint64_t address, void *buffer, 
 	return -ERR_FAULT;
 }
 
-static int space_copy_all(struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
+static int space_copy_all(
+	struct space *space, uint64_t address, void *buffer, size_t size, bool is_write)
 {
 	uint8_t *bytes = buffer;
 
@@ -104,7 +115,7 @@ int space_copy_out(struct space *space, uint64_t to, const void *from, size_t si
 	return space_copy_all(space, to, (void *)from, size, true);
 }
 
-/* ---- user and user -------------------------------------------------------------------------------------------------- */
+/* ---- user and user ----------------------------------------------------------------- */
 
 struct space_pair {
 	struct space *to_space, *from_space;
@@ -145,7 +156,8 @@ static int space_copy_part(const struct space_pair *pair, size_t size)
 		if (has_from && has_to) {
 			return 0;
 		}
-		int error = has_from ? 0 : space_fault(pair->from_space, pair->from, SPACE_ACCESS_READ);
+		int error =
+			has_from ? 0 : space_fault(pair->from_space, pair->from, SPACE_ACCESS_READ);
 
 		if (error == 0 && !has_to) {
 			error = space_fault(pair->to_space, pair->to, SPACE_ACCESS_WRITE);
@@ -163,18 +175,22 @@ static int space_copy_part(const struct space_pair *pair, size_t size)
  * Overlapping ranges of one space have undefined contents afterwards.
  * Return: 0, -ERR_FAULT, -ERR_NO_MEMORY; part of it may have been copied.
  */
-int space_copy_between(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from,
-	size_t size)
+int space_copy_between(
+	struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size)
 {
 	struct space_pair pair = {
-		.to_space = to_space, .from_space = from_space, .to = to, .from = from,
+		.to_space = to_space,
+		.from_space = from_space,
+		.to = to,
+		.from = from,
 	};
 
 	if (size != 0 && (!space_is_user_range(to, size) || !space_is_user_range(from, size))) {
 		return -ERR_FAULT;
 	}
 	while (size > 0) {
-		size_t part = min_size(size, FRAME_SIZE - max_u64(pair.to % FRAME_SIZE, pair.from % FRAME_SIZE));
+		size_t part = min_size(
+			size, FRAME_SIZE - max_u64(pair.to % FRAME_SIZE, pair.from % FRAME_SIZE));
 		int error = space_copy_part(&pair, part);
 
 		if (error != 0) {
@@ -187,15 +203,15 @@ int space_copy_between(struct space *to_space, uint64_t to, struct space *from_s
 	return 0;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------ */
+/* ---- words ------------------------------------------------------------------------- */
 
 /**
  * space_resolve() - the physical address behind a user address
  * @access: of enum space_access; the page is made present for it
  * @out_phys: with the offset in the page; the caller drops its owner count by frame_unref()
  *
- * A page that is forked and then written gets another frame: for what has to stay the same over that see
- * space_identify().
+ * A page that is forked and then written gets another frame: for what has to stay the same over
+ * that see space_identify().
  * Return: 0, -ERR_FAULT, -ERR_NO_MEMORY.
  */
 int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys)
@@ -229,13 +245,16 @@ int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64
 }
 
 /**
- * space_identify() - what a user address names, however its page moves: a memory object and an offset
+ * space_identify() - what a user address names, however its page moves: a memory object and an
+ * offset
  * @out_memory: referenced; the caller drops it
  *
- * Two addresses, in one space or in two, name the same word if and only if both are equal. The key of futexes.
+ * Two addresses, in one space or in two, name the same word if and only if both are equal. The
+ * key of futexes.
  * Return: 0, -ERR_FAULT.
  */
-int space_identify(struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset)
+int space_identify(
+	struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset)
 {
 	int error = -ERR_FAULT;
 

@@ -4,7 +4,8 @@
 
 #include <base/string.h>
 
-constexpr uint64_t SPACE_TABLE_SPAN = MIB(2);	/* what the lowest page table of any architecture maps, at most */
+constexpr uint64_t SPACE_TABLE_SPAN =
+	MIB(2); /* what the lowest page table of any architecture maps, at most */
 
 void space__edit_begin(struct space_edit *edit, struct space *space)
 {
@@ -94,8 +95,9 @@ static void space_retire(struct space_edit *edit, struct mapping *mapping)
 
 static bool space_can_merge(const struct mapping *lower, const struct mapping *upper)
 {
-	return upper != NULL && mapping_end(lower) == upper->address && lower->memory == upper->memory &&
-		lower->flags == upper->flags && lower->tag == upper->tag && lower->allowed == upper->allowed &&
+	return upper != NULL && mapping_end(lower) == upper->address &&
+		lower->memory == upper->memory && lower->flags == upper->flags &&
+		lower->tag == upper->tag && lower->allowed == upper->allowed &&
 		(lower->memory == NULL || lower->offset + lower->size_bytes == upper->offset);
 }
 
@@ -120,15 +122,15 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 	space_retire(edit, upper);
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------ */
+/* ---- removing ---------------------------------------------------------------------- */
 
 static void space_unref_page(void *context, uint64_t index UNUSED, uint64_t phys)
 {
 	shootdown_batch_unref(context, phys);
 }
 
-void space__discard_pages(struct shootdown_batch *batch, struct mapping *mapping,
-	uint64_t address, uint64_t end)
+void space__discard_pages(
+	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end)
 {
 	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
 
@@ -137,8 +139,9 @@ void space__discard_pages(struct shootdown_batch *batch, struct mapping *mapping
 }
 
 /*
- * Whether the private pages under a mapping that goes can never be seen again: no descriptor names the
- * object, and no other mapping shows them. If no other mapping is left at all the object dies, pages and all.
+ * Whether the private pages under a mapping that goes can never be seen again: no descriptor
+ * names the object, and no other mapping shows them. If no other mapping is left at all the
+ * object dies, pages and all.
  */
 static bool space_should_discard(const struct mapping *mapping)
 {
@@ -154,7 +157,7 @@ static bool space_should_discard(const struct mapping *mapping)
 			continue;
 		}
 		if (memory->is_anonymous) {
-			return true;	/* no two mappings of it overlap */
+			return true; /* no two mappings of it overlap */
 		}
 		if (other->offset < end && mapping->offset < other->offset + other->size_bytes) {
 			return false;
@@ -175,7 +178,8 @@ static void space_remove(struct space_edit *edit, struct mapping *mapping)
 		space__clear_entries(&edit->batch, mapping->address, mapping_end(mapping));
 		spinlock_release(&edit->space->table_lock);
 		if (space_should_discard(mapping)) {
-			space__discard_pages(&edit->batch, mapping, mapping->address, mapping_end(mapping));
+			space__discard_pages(
+				&edit->batch, mapping, mapping->address, mapping_end(mapping));
 		}
 		list_remove(&mapping->memory_node);
 		memory__unlock(memory);
@@ -183,16 +187,18 @@ static void space_remove(struct space_edit *edit, struct mapping *mapping)
 	space_retire(edit, mapping);
 }
 
-/* The neighbours say how far it reaches: tables that are shared with a mapping stay. Translations may be cached at
+/* The neighbours say how far it reaches: tables that are shared with a mapping stay.
+ * Translations may be cached at
  * every level, so all of them go. */
 void space__trim(struct space_edit *edit, uint64_t address, uint64_t end)
 {
 	struct mapping *above = mapping_set_above(&edit->space->mappings, address);
-	struct mapping *below = above != NULL ? mapping_set_prev(above)
+	struct mapping *below = above != NULL
+		? mapping_set_prev(above)
 		: TREE_ENTRY(tree_last(&edit->space->mappings.tree), struct mapping, node);
 	uint64_t low = below != NULL ? align_up(mapping_end(below), SPACE_TABLE_SPAN) : 0;
 	uint64_t high = above != NULL ? align_down(above->address, SPACE_TABLE_SPAN)
-		: align_up(end, SPACE_TABLE_SPAN);
+				      : align_up(end, SPACE_TABLE_SPAN);
 
 	low = max_u64(low, align_down(address, SPACE_TABLE_SPAN));
 	high = min_u64(high, align_up(end, SPACE_TABLE_SPAN));

@@ -16,11 +16,12 @@ static int space_check_access(const struct mapping *mapping, uint32_t access)
 }
 
 /*
- * Enter a page. The old entry, if any, is of a page that may not be written, or was refused for a reason that is gone
- * (another CPU was faster): then only this CPU's memory of the refusal needs to go.
+ * Enter a page. The old entry, if any, is of a page that may not be written, or was refused for
+ * a reason that is gone (another CPU was faster): then only this CPU's memory of the refusal
+ * needs to go.
  */
-static int space_enter(struct shootdown_batch *batch, const struct mapping *mapping, uint64_t address,
-	const struct memory_page *page)
+static int space_enter(struct shootdown_batch *batch, const struct mapping *mapping,
+	uint64_t address, const struct memory_page *page)
 {
 	struct arch_page_table *table = &mapping->space->page_table;
 	struct arch_page_entry old = arch_page_lookup(table, address);
@@ -43,8 +44,8 @@ static int space_enter(struct shootdown_batch *batch, const struct mapping *mapp
 }
 
 /* The memory is locked. */
-static int space_fault_locked(struct shootdown_batch *batch, struct mapping *mapping, uint64_t address,
-	bool for_write)
+static int space_fault_locked(
+	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, bool for_write)
 {
 	struct memory *memory = mapping->memory;
 	uint64_t index = mapping_offset_of(mapping, address) / FRAME_SIZE;
@@ -75,8 +76,9 @@ static int space_fault_locked(struct shootdown_batch *batch, struct mapping *map
  * @access: of enum space_access
  *
  * Context: any, no memory lock held. @space need not be the active one.
- * Return: 0: the access can be retried. -ERR_FAULT: nothing is mapped, -ERR_NO_RIGHTS: protection or a guard,
- * -ERR_OUT_OF_BOUNDS: beyond the end of the memory object, -ERR_NO_MEMORY.
+ * Return: 0: the access can be retried. -ERR_FAULT: nothing is mapped, -ERR_NO_RIGHTS:
+ * protection or a guard, -ERR_OUT_OF_BOUNDS: beyond the end of the memory object,
+ * -ERR_NO_MEMORY.
  */
 int space_fault(struct space *space, uint64_t address, uint32_t access)
 {
@@ -90,14 +92,18 @@ int space_fault(struct space *space, uint64_t address, uint32_t access)
 
 	if (error == 0) {
 		memory__lock(mapping->memory);
-		error = space_fault_locked(&batch, mapping, address, (access & SPACE_ACCESS_WRITE) != 0);
+		error = space_fault_locked(
+			&batch, mapping, address, (access & SPACE_ACCESS_WRITE) != 0);
 		memory__unlock(mapping->memory);
 	}
 	spinlock_release(&space->lock);
 	return error;
 }
 
-/** thor_resolve_user_copy_fault() - upcall: the kernel itself met a missing page of the current space */
+/**
+ * thor_resolve_user_copy_fault() - upcall: the kernel itself met a missing page of the current
+ * space
+ */
 bool thor_resolve_user_copy_fault(uint64_t address, bool is_write)
 {
 	struct space *space = arch_this_cpu()->active_space;

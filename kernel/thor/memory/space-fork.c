@@ -2,14 +2,15 @@
 /*
  * Forking a space.
  *
- * For each mapping the child gets the same memory (share), a copy-on-write copy of it (copy), or nothing (drop). A
- * private object is copied once, however many mappings show it: `fork_copy` of the object remembers the copy
- * while the fork is under way.
+ * For each mapping the child gets the same memory (share), a copy-on-write copy of it (copy), or
+ * nothing (drop). A private object is copied once, however many mappings show it: `fork_copy` of
+ * the object remembers the copy while the fork is under way.
  *
- * The entries that the parent has are copied into the child's page table, without write access if the memory was
- * copied, so the child does not fault for each page that it reads. Write access is taken from the parent
- * in the same pass, and one flush at the end makes its CPUs notice. Until then they may go on writing to what
- * is now shared; as nobody can break the sharing before (the space is locked) parent and child see the same.
+ * The entries that the parent has are copied into the child's page table, without write access
+ * if the memory was copied, so the child does not fault for each page that it reads. Write
+ * access is taken from the parent in the same pass, and one flush at the end makes its CPUs
+ * notice. Until then they may go on writing to what is now shared; as nobody can break the
+ * sharing before (the space is locked) parent and child see the same.
  *
  * Running out of memory for page tables only stops the copying of entries.
  */
@@ -19,30 +20,31 @@
 
 struct space_fork {
 	struct space *source, *child;
-	struct shootdown_batch batch;	/* of the source */
-	struct memory *half_built;	/* dropped when nothing is locked */
-	bool has_copies;		/* some fork_copy is set */
+	struct shootdown_batch batch; /* of the source */
+	struct memory *half_built; /* dropped when nothing is locked */
+	bool has_copies;  /* some fork_copy is set */
 };
 
-/* ---- entries ------------------------------------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------- */
 
 /* The memory is locked, so what the entries point to stays. */
 static void space_fork_table(struct space_fork *fork, const struct mapping *mapping, bool is_copy)
 {
 	bool is_view = mapping->memory->kind == HEL_MEMORY_COPY_ON_WRITE;
 	uint32_t flags = !is_copy ? 0
-		: is_view ? ARCH_COPY_READ_ONLY | ARCH_COPY_PROTECT_SOURCE : ARCH_COPY_READ_ONLY;
+		: is_view         ? ARCH_COPY_READ_ONLY | ARCH_COPY_PROTECT_SOURCE
+				  : ARCH_COPY_READ_ONLY;
 
 	spinlock_acquire_pair(&fork->source->table_lock, &fork->child->table_lock);
-	if (arch_page_copy_range(&fork->child->page_table, &fork->source->page_table, mapping->address,
-		mapping_end(mapping), flags) != 0) {
+	if (arch_page_copy_range(&fork->child->page_table, &fork->source->page_table,
+		    mapping->address, mapping_end(mapping), flags) != 0) {
 		fork->batch.request.n_pages = SHOOTDOWN_PAGES_MAX + 1;
 	}
 	spinlock_release(&fork->source->table_lock);
 	spinlock_release(&fork->child->table_lock);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------ */
 
 static bool space_has_other_mappings(const struct memory *memory)
 {
@@ -50,7 +52,8 @@ static bool space_has_other_mappings(const struct memory *memory)
 }
 
 /* The child's copy of an object, which is locked. */
-static int space_fork_memory(struct space_fork *fork, struct memory *memory, struct memory **out_copy)
+static int space_fork_memory(
+	struct space_fork *fork, struct memory *memory, struct memory **out_copy)
 {
 	if (memory->fork_space == fork->source) {
 		object_ref(&memory->fork_copy->object);

@@ -4,19 +4,20 @@
 
 #include <base/string.h>
 
-constexpr uint64_t SPACE_SEARCH_LOW = KIB(64);	/* unless asked for, nothing is put below: NULL pointers fault */
+constexpr uint64_t SPACE_SEARCH_LOW =
+	KIB(64); /* unless asked for, nothing is put below: NULL pointers fault */
 
-constexpr uint32_t SPACE_MAP_FLAGS = MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED |
-	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD;
+constexpr uint32_t SPACE_MAP_FLAGS =
+	MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD;
 
 /* What space_map() was asked for, checked. */
 struct space_request {
 	const struct hel_map_args *args;
 	struct memory *memory;
 	uint64_t address;
-	uint32_t flags;		/* of the mapping */
+	uint32_t flags;  /* of the mapping */
 	uint32_t allowed;
-	bool is_extensible;	/* anonymous memory that may join its neighbours */
+	bool is_extensible; /* anonymous memory that may join its neighbours */
 };
 
 static int space_check_flags(const struct hel_map_args *args, const struct memory *memory)
@@ -59,15 +60,17 @@ static int space_check_args(const struct hel_map_args *args, struct memory *memo
 	return 0;
 }
 
-/* ---- where ------------------------------------------------------------------------------------------------------ */
+/* ---- where ------------------------------------------------------------------------- */
 
 static int space_search(struct space *space, const struct hel_map_args *args, uint64_t *out_address)
 {
-	uint64_t high = args->limit_high != 0 ? min_u64(args->limit_high, ARCH_USER_HIGH) : ARCH_USER_HIGH;
+	uint64_t high =
+		args->limit_high != 0 ? min_u64(args->limit_high, ARCH_USER_HIGH) : ARCH_USER_HIGH;
 	uint64_t hint = align_down(args->address, FRAME_SIZE);
 	struct mapping_hole hole = {
 		.size_bytes = args->size_bytes,
-		.low = align_up(max_u64(min_u64(args->limit_low, ARCH_USER_HIGH), SPACE_SEARCH_LOW), FRAME_SIZE),
+		.low = align_up(max_u64(min_u64(args->limit_low, ARCH_USER_HIGH), SPACE_SEARCH_LOW),
+			FRAME_SIZE),
 	};
 
 	if (hint != 0 && hint < ARCH_USER_HIGH) {
@@ -81,7 +84,8 @@ static int space_search(struct space *space, const struct hel_map_args *args, ui
 }
 
 /* Find the address; for HEL_MAP_FIXED make the borders. Changes nothing that can be seen. */
-static int space_place(struct space_edit *edit, const struct hel_map_args *args, uint64_t *out_address)
+static int space_place(
+	struct space_edit *edit, const struct hel_map_args *args, uint64_t *out_address)
 {
 	uint64_t end = args->address + args->size_bytes;
 
@@ -99,7 +103,7 @@ static int space_place(struct space_edit *edit, const struct hel_map_args *args,
 	return error != 0 ? error : space__split(edit, end);
 }
 
-/* ---- anonymous neighbours ------------------------------------------------------------------------------------------ */
+/* ---- anonymous neighbours ---------------------------------------------------------- */
 
 static bool space_can_extend(const struct mapping *mapping, const struct space_request *request)
 {
@@ -108,10 +112,14 @@ static bool space_can_extend(const struct mapping *mapping, const struct space_r
 		mapping->allowed == request->allowed;
 }
 
-/* The mapping that ends where the new one begins, or NULL. What will be replaced is in the way, not a neighbour. */
+/*
+ * The mapping that ends where the new one begins, or NULL. What will be replaced is in the way,
+ * not a neighbour.
+ */
 static struct mapping *space_neighbour_below(struct space *space, uint64_t address)
 {
-	struct mapping *mapping = address != 0 ? mapping_set_find(&space->mappings, address - 1) : NULL;
+	struct mapping *mapping =
+		address != 0 ? mapping_set_find(&space->mappings, address - 1) : NULL;
 
 	return mapping != NULL && mapping_end(mapping) == address ? mapping : NULL;
 }
@@ -152,13 +160,18 @@ static bool space_is_extension(struct space *space, const struct space_request *
 	struct mapping *below = space_neighbour_below(space, request->address);
 	struct mapping *above = mapping_set_find(&space->mappings, end);
 
-	return request->is_extensible && ((below != NULL && space_can_extend(below, request)) ||
-		(above != NULL && above->address == end && space_can_extend(above, request)));
+	return request->is_extensible &&
+		((below != NULL && space_can_extend(below, request)) ||
+			(above != NULL && above->address == end &&
+				space_can_extend(above, request)));
 }
 
-/* ---- making it ------------------------------------------------------------------------------------------------------ */
+/* ---- making it --------------------------------------------------------------------- */
 
-/* The memory of a mapping that was asked for without: anonymous and private, or shared with children. */
+/*
+ * The memory of a mapping that was asked for without: anonymous and private, or shared with
+ * children.
+ */
 static int space_get_memory(const struct space_request *request, struct memory **out_memory)
 {
 	*out_memory = request->memory;
@@ -175,8 +188,8 @@ static int space_get_memory(const struct space_request *request, struct memory *
 	return memory_create_allocated(request->args->size_bytes, 0, out_memory);
 }
 
-static int space_create_mapping(struct space *space, const struct space_request *request,
-	struct mapping **out_mapping)
+static int space_create_mapping(
+	struct space *space, const struct space_request *request, struct mapping **out_mapping)
 {
 	if (space->mappings.n_mappings >= MAPPING_MAX) {
 		return -ERR_NO_MEMORY;
@@ -198,7 +211,8 @@ static int space_create_mapping(struct space *space, const struct space_request 
 	mapping->address = request->address;
 	mapping->size_bytes = request->args->size_bytes;
 	mapping->offset = request->memory != NULL ? request->args->offset
-		: request->is_extensible ? request->address : 0;
+		: request->is_extensible          ? request->address
+						  : 0;
 	*out_mapping = mapping;
 	return 0;
 }
@@ -218,7 +232,8 @@ static int space_map_locked(struct space_edit *edit, struct space_request *reque
 		}
 	}
 	if ((request->args->flags & HEL_MAP_FIXED) != 0) {
-		space__remove_range(edit, request->address, request->address + request->args->size_bytes);
+		space__remove_range(
+			edit, request->address, request->address + request->args->size_bytes);
 	}
 	if (mapping != NULL) {
 		space__attach(edit->space, mapping);

@@ -2,30 +2,31 @@
 /*
  * space_move(): mappings get another address, and their pages come along.
  *
- * Pages of anonymous memory are kept by address (memory-object.h), so a moved anonymous mapping needs its pages under
- * other indices: if it is the only mapping of its object the whole tree is shifted, otherwise the pages go to a
- * new object (`replacement`), which is filled before anything is changed.
+ * Pages of anonymous memory are kept by address (memory-object.h), so a moved anonymous mapping
+ * needs its pages under other indices: if it is the only mapping of its object the whole tree is
+ * shifted, otherwise the pages go to a new object (`replacement`), which is filled before
+ * anything is changed.
  */
 #include <thor/memory/space.h>
 
 #include <base/string.h>
 
 struct space_motion {
-	uint64_t from, from_end;	/* what moves */
-	uint64_t tail_end;		/* [from_end, tail_end) is unmapped: the new size is smaller */
+	uint64_t from, from_end; /* what moves */
+	uint64_t tail_end;  /* [from_end, tail_end) is unmapped: the new size is smaller */
 	uint64_t to, to_end;
-	uint64_t extra_bytes;		/* by which the last mapping grows */
+	uint64_t extra_bytes;  /* by which the last mapping grows */
 };
 
 static void space_ignore_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys UNUSED)
 {
 }
 
-/* ---- preparing: may fail, changes nothing ------------------------------------------------------------------------------ */
+/* ---- preparing: may fail, changes nothing ------------------------------------------ */
 
 /* [address, end) is mapped without holes; gives the last mapping. */
-static int space_check_mapped(struct space *space, uint64_t address, uint64_t end,
-	struct mapping **out_last)
+static int space_check_mapped(
+	struct space *space, uint64_t address, uint64_t end, struct mapping **out_last)
 {
 	struct mapping *mapping = mapping_set_above(&space->mappings, address);
 
@@ -59,7 +60,11 @@ static int space_check_growth(const struct mapping *mapping, uint64_t end, uint6
 static int space_make_borders(struct space_edit *edit, const struct space_motion *motion)
 {
 	const uint64_t borders[] = {
-		motion->from, motion->from_end, motion->tail_end, motion->to, motion->to_end,
+		motion->from,
+		motion->from_end,
+		motion->tail_end,
+		motion->to,
+		motion->to_end,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(borders); i++) {
@@ -76,12 +81,14 @@ static void space_drop_replacements(struct space_edit *edit, const struct space_
 {
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, motion->from);
 
-	for (; mapping != NULL && mapping->address < motion->from_end; mapping = mapping_set_next(mapping)) {
+	for (; mapping != NULL && mapping->address < motion->from_end;
+		mapping = mapping_set_next(mapping)) {
 		struct memory *memory = mapping->replacement;
 
 		if (memory != NULL) {
 			/* Its pages are counted where they came from. */
-			page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE, space_ignore_page, NULL);
+			page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE,
+				space_ignore_page, NULL);
 			mapping->replacement = NULL;
 			object_unref(&memory->object);
 		}
@@ -141,10 +148,11 @@ static int space_prepare(struct space_edit *edit, const struct space_motion *mot
 	return error;
 }
 
-/* ---- moving: cannot fail ------------------------------------------------------------------------------------------------- */
+/* ---- moving: cannot fail ----------------------------------------------------------- */
 
 /* Entries that do not fit for want of tables are left to faults. */
-static void space_move_entries(struct space_edit *edit, const struct mapping *mapping, uint64_t delta)
+static void space_move_entries(
+	struct space_edit *edit, const struct mapping *mapping, uint64_t delta)
 {
 	struct arch_page_table *table = &edit->space->page_table;
 	uint64_t address = mapping->address;
@@ -245,10 +253,10 @@ static void space_carry_out(struct space_edit *edit, const struct space_motion *
 	}
 }
 
-/* ---- in place ---------------------------------------------------------------------------------------------------------------- */
+/* ---- in place ---------------------------------------------------------------------- */
 
-static int space_resize_in_place(struct space_edit *edit, uint64_t address, uint64_t size_bytes,
-	uint64_t new_size_bytes)
+static int space_resize_in_place(
+	struct space_edit *edit, uint64_t address, uint64_t size_bytes, uint64_t new_size_bytes)
 {
 	uint64_t end = address + size_bytes;
 	uint64_t new_end = address + new_size_bytes;
@@ -284,13 +292,16 @@ static int space_resize_in_place(struct space_edit *edit, uint64_t address, uint
 }
 
 /**
- * space_move() - move the mappings of a range elsewhere, or make them larger or smaller where they are
+ * space_move() - move the mappings of a range elsewhere, or make them larger or smaller where
+ * they are
  * @from: mapped without holes for @size_bytes
- * @to: what is mapped in [@to, @to + @new_size_bytes) is replaced, unless @to == @from; ranges may not overlap
- * @new_size_bytes: if larger, the last mapping shows more of its memory; if smaller, the rest is unmapped
+ * @to: what is mapped in [@to, @to + @new_size_bytes) is replaced, unless @to == @from; the ranges
+ *      may not overlap
+ * @new_size_bytes: if larger, the last mapping shows more of its memory; if smaller, the rest is
+ *      unmapped
  *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (holes), -ERR_EXISTS (no room to grow in place), -ERR_OUT_OF_BOUNDS
- * (memory too small to grow), -ERR_NO_MEMORY; on errors nothing is changed.
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (holes), -ERR_EXISTS (no room to grow in place),
+ * -ERR_OUT_OF_BOUNDS (memory too small to grow), -ERR_NO_MEMORY; on errors nothing is changed.
  */
 int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t to,
 	uint64_t new_size_bytes)

@@ -2,7 +2,7 @@
 /* space_protect() and space_discard(). */
 #include <thor/memory/space.h>
 
-/* ---- protect ---------------------------------------------------------------------------------------------------- */
+/* ---- protect ----------------------------------------------------------------------- */
 
 /* Whether [address, end) is mapped without holes by what may get these rights. */
 static int space_check_protect(struct space *space, uint64_t address, uint64_t end, uint32_t flags)
@@ -80,7 +80,8 @@ static void space_protect_mapping(struct space_edit *edit, struct mapping *mappi
 }
 
 /* The borders are made; join what has become alike, from the neighbour below to the one above. */
-static void space_protect_range(struct space_edit *edit, uint64_t address, uint64_t end, uint32_t flags)
+static void space_protect_range(
+	struct space_edit *edit, uint64_t address, uint64_t end, uint32_t flags)
 {
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
 	struct mapping *lower = mapping_set_prev(mapping);
@@ -106,8 +107,9 @@ static void space_protect_range(struct space_edit *edit, uint64_t address, uint6
  * space_protect() - change the access of a range
  * @flags: of HEL_MAP_READ, WRITE, EXECUTE
  *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (there are holes), -ERR_NO_RIGHTS (a guard, or more than the
- * descriptor that it was mapped with allows), -ERR_NO_MEMORY; on errors nothing is changed.
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (there are holes), -ERR_NO_RIGHTS (a guard, or
+ * more than the descriptor that it was mapped with allows), -ERR_NO_MEMORY; on errors nothing is
+ * changed.
  */
 int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags)
 {
@@ -133,10 +135,10 @@ int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, ui
 	return error;
 }
 
-/* ---- discard ---------------------------------------------------------------------------------------------------------- */
+/* ---- discard ----------------------------------------------------------------------- */
 
-static void space_discard_mapping(struct shootdown_batch *batch, struct mapping *mapping,
-	uint64_t address, uint64_t end)
+static void space_discard_mapping(
+	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end)
 {
 	struct memory *memory = mapping->memory;
 	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
@@ -154,7 +156,8 @@ static void space_discard_mapping(struct shootdown_batch *batch, struct mapping 
 }
 
 /**
- * space_discard() - drop the private pages of a range: anonymous memory reads zero, views show their source
+ * space_discard() - drop the private pages of a range: anonymous memory reads zero, views show
+ * their source
  *
  * Shared memory keeps its contents.
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (there are holes; the rest was done).
@@ -180,7 +183,8 @@ int space_discard(struct space *space, uint64_t address, uint64_t size_bytes)
 		}
 		uint64_t part_end = min_u64(end, mapping_end(mapping));
 
-		space_discard_mapping(&edit.batch, mapping, max_u64(address, mapping->address), part_end);
+		space_discard_mapping(
+			&edit.batch, mapping, max_u64(address, mapping->address), part_end);
 		address = part_end;
 		mapping = mapping_set_next(mapping);
 	}

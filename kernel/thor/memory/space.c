@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Spaces: creating, destroying, loading, looking at; the page-table edits that other files share. */
+/*
+ * Spaces: creating, destroying, loading, looking at; the page-table edits that other files
+ * share.
+ */
 #include <thor/memory/space.h>
 
 #include <base/string.h>
@@ -10,7 +13,8 @@ static void space_destroy(struct object *object);
 static const struct object_class space_class = {
 	.type = HEL_TYPE_SPACE,
 	.name = "space",
-	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE | HEL_RIGHT_MANAGE,
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
+		HEL_RIGHT_MANAGE,
 	.destroy = space_destroy,
 	.abandon = object_abandon_nothing,
 };
@@ -19,7 +23,7 @@ static_assert((uint32_t)HEL_MAP_READ == (uint32_t)ARCH_PAGE_READ);
 static_assert((uint32_t)HEL_MAP_WRITE == (uint32_t)ARCH_PAGE_WRITE);
 static_assert((uint32_t)HEL_MAP_EXECUTE == (uint32_t)ARCH_PAGE_EXECUTE);
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------- */
 
 /** space_create() - an address space without mappings; -ERR_NO_MEMORY */
 int space_create(struct space **out_space)
@@ -92,12 +96,12 @@ void space_activate(struct space *space)
 	}
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------------------------- */
+/* ---- ranges ------------------------------------------------------------------------ */
 
 bool space__is_range(uint64_t address, uint64_t size_bytes)
 {
-	return is_aligned(address, FRAME_SIZE) && is_aligned(size_bytes, FRAME_SIZE) && size_bytes != 0 &&
-		address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
+	return is_aligned(address, FRAME_SIZE) && is_aligned(size_bytes, FRAME_SIZE) &&
+		size_bytes != 0 && address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
 		size_bytes <= ARCH_USER_HIGH - address;
 }
 
@@ -110,7 +114,8 @@ static uint64_t mapping_resident_bytes(struct mapping *mapping)
 		return 0;
 	}
 	memory__lock(mapping->memory);
-	n_pages = page_tree_count(&mapping->memory->pages, first, first + mapping->size_bytes / FRAME_SIZE);
+	n_pages = page_tree_count(
+		&mapping->memory->pages, first, first + mapping->size_bytes / FRAME_SIZE);
 	memory__unlock(mapping->memory);
 	return n_pages * FRAME_SIZE;
 }
@@ -118,7 +123,8 @@ static uint64_t mapping_resident_bytes(struct mapping *mapping)
 /**
  * space_query() - describe the first mapping that ends above an address
  *
- * resident_bytes are pages of its memory object; those that a private view shows of its source are not in it.
+ * resident_bytes are pages of its memory object; those that a private view shows of its source
+ * are not in it.
  * Return: 0, -ERR_NOT_FOUND.
  */
 int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info)
@@ -133,7 +139,8 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 			.offset = mapping->offset,
 			.tag = mapping->tag,
 			.flags = mapping->flags,
-			.kind = mapping->memory != NULL ? mapping->memory->kind : HEL_MEMORY_ALLOCATED,
+			.kind = mapping->memory != NULL ? mapping->memory->kind
+							: HEL_MEMORY_ALLOCATED,
 			.resident_bytes = mapping_resident_bytes(mapping),
 			.memory_identity = (uint64_t)(uintptr_t)mapping->memory,
 		};
@@ -142,14 +149,15 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 	return mapping != NULL ? 0 : -ERR_NOT_FOUND;
 }
 
-/* ---- page-table edits --------------------------------------------------------------------------------------------- */
+/* ---- page-table edits -------------------------------------------------------------- */
 
 uint32_t space__entry_flags(const struct mapping *mapping)
 {
 	uint32_t access = mapping->flags & MAPPING_ACCESS;
 
 	/* No processor of ours can write or execute what it may not read. */
-	return access | (access != 0 ? ARCH_PAGE_READ : 0) | ARCH_PAGE_USER | mapping->memory->page_flags;
+	return access | (access != 0 ? ARCH_PAGE_READ : 0) | ARCH_PAGE_USER |
+		mapping->memory->page_flags;
 }
 
 static void space_note_unmapped(void *context, uint64_t address)
@@ -159,7 +167,8 @@ static void space_note_unmapped(void *context, uint64_t address)
 
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end)
 {
-	arch_page_unmap_range(&batch->request.space->page_table, address, end, space_note_unmapped, batch);
+	arch_page_unmap_range(
+		&batch->request.space->page_table, address, end, space_note_unmapped, batch);
 }
 
 void space__hide(struct space *space, uint64_t address, uint64_t end)

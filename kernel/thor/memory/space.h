@@ -2,16 +2,17 @@
 /*
  * Spaces: address spaces, a set of mappings and a page table.
  *
- * The page table is a cache of what the mappings and their objects say: an entry may be missing or be more
- * restrictive than allowed, never the other way round. So an edit that runs out of memory for tables
- * leaves things to later faults.
+ * The page table is a cache of what the mappings and their objects say: an entry may be missing
+ * or be more restrictive than allowed, never the other way round. So an edit that runs out of
+ * memory for tables leaves things to later faults.
  *
- * Two locks: `lock` guards the mappings, `table_lock` the page table. The order is lock -> objects ->
- * table_lock, so an object can reach into all page tables that show it (see memory-object.h). A frame that
- * a present entry points to cannot go away while table_lock is held.
+ * Two locks: `lock` guards the mappings, `table_lock` the page table. The order is lock ->
+ * objects -> table_lock, so an object can reach into all page tables that show it (see
+ * memory-object.h). A frame that a present entry points to cannot go away while table_lock is
+ * held.
  *
- * `active_cpus` has a bit for each CPU that has loaded the page table; the CPU sets it before loading
- * and clears it after loading another. Such a CPU holds a reference.
+ * `active_cpus` has a bit for each CPU that has loaded the page table; the CPU sets it before
+ * loading and clears it after loading another. Such a CPU holds a reference.
  */
 #ifndef THOR_MEMORY_SPACE_H
 #define THOR_MEMORY_SPACE_H
@@ -41,8 +42,8 @@ void space__hide(struct space *space, uint64_t address, uint64_t end);
 void space__write_protect(struct space *space, uint64_t address, uint64_t end);
 
 /*
- * Translations to be forgotten and pages that have lost an owner, of one space. Pages are added after their
- * entries were removed; the counts are dropped when no TLB can have them.
+ * Translations to be forgotten and pages that have lost an owner, of one space. Pages are added
+ * after their entries were removed; the counts are dropped when no TLB can have them.
  */
 struct shootdown_batch {
 	struct shootdown_request request;
@@ -60,12 +61,13 @@ void shootdown_batch_unref(struct shootdown_batch *batch, uint64_t phys);
 void shootdown_batch_flush(struct shootdown_batch *batch);
 
 /*
- * A change of mappings: lock, split at the borders (which may fail and alters nothing that user mode can see),
- * allocate whatever is new, and only then change. What was removed is freed when the space is unlocked.
+ * A change of mappings: lock, split at the borders (which may fail and alters nothing that user
+ * mode can see), allocate whatever is new, and only then change. What was removed is freed when
+ * the space is unlocked.
  */
 struct space_edit {
 	struct space *space;
-	struct list retired;		/* removed mappings: struct mapping.retired_node */
+	struct list retired;  /* removed mappings: struct mapping.retired_node */
 	struct shootdown_batch batch;
 };
 
@@ -79,7 +81,10 @@ MUST_USE int space__split(struct space_edit *edit, uint64_t address);
 void space__remove_range(struct space_edit *edit, uint64_t address, uint64_t end);
 /** space__attach() - put a mapping, filled in, into its space and its memory's list */
 void space__attach(struct space *space, struct mapping *mapping);
-/** space__attach_locked() - the same while the memory that it comes from is locked: its own, or its copy's */
+/**
+ * space__attach_locked() - the same while the memory that it comes from is locked: its own, or
+ * its copy's
+ */
 void space__attach_locked(struct space *space, struct mapping *mapping);
 /** space__trim() - free the page tables of a range in which nothing is mapped any more */
 void space__trim(struct space_edit *edit, uint64_t address, uint64_t end);
@@ -87,12 +92,15 @@ void space__trim(struct space_edit *edit, uint64_t address, uint64_t end);
 void space__try_merge(struct space_edit *edit, struct mapping *mapping);
 /** space__is_range() - whether a range from user mode is aligned, not empty and in the user half */
 bool space__is_range(uint64_t address, uint64_t size_bytes);
-/** space__clear_entries() - remove the page-table entries of a range and note them; table_lock held */
+/**
+ * space__clear_entries() - remove the page-table entries of a range and note them; table_lock
+ * held
+ */
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end);
 /** space__entry_flags() - what the page-table entries of a mapping may say at most */
 uint32_t space__entry_flags(const struct mapping *mapping);
 /** space__discard_pages() - drop the private pages of a part of a mapping whose memory is locked */
-void space__discard_pages(struct shootdown_batch *batch, struct mapping *mapping,
-	uint64_t address, uint64_t end);
+void space__discard_pages(
+	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared parts of the tests: see support.h. Also stands in for the parts of thor that are not linked. */
+/*
+ * Shared parts of the tests: see support.h. Also stands in for the parts of thor that are not
+ * linked.
+ */
 #include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/memory/heap-debug.h>
@@ -24,7 +27,7 @@ static uint64_t fixture_free_at_start;
 static uint64_t fixture_allocations_left = ~(uint64_t)0;
 static bool fixture_failed;
 
-/* ---- the kernel's other parts ----------------------------------------------------------------------------------- */
+/* ---- the kernel's other parts ------------------------------------------------------ */
 
 void klog(const char *format, ...)
 {
@@ -50,7 +53,7 @@ void panic(const char *format, ...)
 	abort();
 }
 
-/* ---- failing allocations ------------------------------------------------------------------------------------------ */
+/* ---- failing allocations ----------------------------------------------------------- */
 
 uint64_t __real_frame_allocate(void);
 uint64_t __real_frame_allocate_zeroed(void);
@@ -102,7 +105,7 @@ void *__wrap_heap_allocate(size_t size)
 	return fixture_may_allocate() ? __real_heap_allocate(size) : NULL;
 }
 
-/* ---- fixture -------------------------------------------------------------------------------------------------------- */
+/* ---- fixture ----------------------------------------------------------------------- */
 
 void fixture_reap(void)
 {
@@ -138,11 +141,13 @@ uint64_t fixture_free_bytes(void)
 void fixture_begin(uint32_t n_cpus, uint64_t memory_mib, uint64_t seed)
 {
 	if (cpu_count != 0) {
-		sim_machine_destroy();	/* a failed test left it */
+		sim_machine_destroy(); /* a failed test left it */
 	}
 	fixture_fail_after(~(uint64_t)0);
 	sim_machine_create(&(struct sim_options){
-		.memory_bytes = MIB(memory_mib), .n_cpus = n_cpus, .seed = seed,
+		.memory_bytes = MIB(memory_mib),
+		.n_cpus = n_cpus,
+		.seed = seed,
 	});
 	fixture_free_at_start = fixture_free_bytes();
 }
@@ -166,7 +171,7 @@ bool fixture_end(void)
 	return is_whole;
 }
 
-/* ---- user mode -------------------------------------------------------------------------------------------------------- */
+/* ---- user mode --------------------------------------------------------------------- */
 
 uint64_t map_anonymous(struct space *space, uint64_t n_pages)
 {

@@ -173,8 +173,10 @@ TEST(frames_random_against_model)
 		}
 		held[at].is_run = random_u64(&random) % 3 == 0;
 		held[at].order = held[at].is_run ? random_u64(&random) % 8 : 0;
-		held[at].phys = held[at].is_run ? frame_allocate_run(held[at].order,
-			random_u64(&random) % 2 == 0 ? MIB(16) : ~(uint64_t)0) : frame_allocate();
+		held[at].phys = held[at].is_run
+			? frame_allocate_run(held[at].order,
+				  random_u64(&random) % 2 == 0 ? MIB(16) : ~(uint64_t)0)
+			: frame_allocate();
 		if (held[at].phys != 0) {
 			held_mark(&held[at], at);
 		}

@@ -122,7 +122,8 @@ TEST(heap_random_against_model)
 			objects[at].bytes = NULL;
 			continue;
 		}
-		objects[at].size = random_u64(&random) % (random_u64(&random) % 50 == 0 ? 20000 : 600);
+		objects[at].size =
+			random_u64(&random) % (random_u64(&random) % 50 == 0 ? 20000 : 600);
 		objects[at].bytes = heap_allocate(objects[at].size);
 		CHECK(objects[at].bytes != NULL);
 		object_check(objects[at].bytes, objects[at].size, 0);

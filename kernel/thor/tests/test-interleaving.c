@@ -2,8 +2,9 @@
 /*
  * Several CPUs in one space at once, as fibres whose order is drawn from a seed.
  *
- * Page number p is only ever written with the value p + 1. A CPU that sees another value than that or zero has
- * used a translation that should have been shot down: the frame belongs to another page by now.
+ * Page number p is only ever written with the value p + 1. A CPU that sees another value than
+ * that or zero has used a translation that should have been shot down: the frame belongs to
+ * another page by now.
  */
 #include "support.h"
 
@@ -25,12 +26,16 @@ static uint64_t pick(uint64_t limit)
 	return random_u64(&random_state) % limit;
 }
 
-/* Read or write a page of the active space; the first PAGES are private, the next ones shared memory. */
+/*
+ * Read or write a page of the active space; the first PAGES are private, the next ones shared
+ * memory.
+ */
 static void visit(unsigned page, bool is_write)
 {
 	uint8_t value = (uint8_t)(page + 1);
 	uint8_t byte = value;
-	int error = sim_user_access(BASE + page * PAGE, is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ, &byte);
+	int error = sim_user_access(
+		BASE + page * PAGE, is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ, &byte);
 
 	if (error == 0 && !is_write && byte != 0 && byte != value) {
 		n_bad++;
@@ -79,10 +84,13 @@ static void change(void)
 		n_pages = 2 * PAGES - page;
 	}
 	switch (pick(8)) {
-	case 0: case 1: remap(page, n_pages); break;
+	case 0:
+	case 1: remap(page, n_pages); break;
 	case 2: (void)space_unmap(space, address, n_pages * PAGE); break;
 	case 3: (void)space_protect(space, address, n_pages * PAGE, HEL_MAP_READ); break;
-	case 4: (void)space_protect(space, address, n_pages * PAGE, HEL_MAP_READ | HEL_MAP_WRITE); break;
+	case 4:
+		(void)space_protect(space, address, n_pages * PAGE, HEL_MAP_READ | HEL_MAP_WRITE);
+		break;
 	case 5: (void)space_discard(space, address, n_pages * PAGE); break;
 	case 6: fork_and_visit(); break;
 	case 7:
@@ -127,7 +135,7 @@ TEST(interleaved_changes_leave_no_stale_translations)
 	}
 }
 
-/* ---- two CPUs that copy between two spaces in opposite directions ---------------------------------------------------------- */
+/* ---- two CPUs that copy between two spaces in opposite directions ------------------ */
 
 static struct space *others[2];
 
@@ -136,7 +144,8 @@ static void run_copies(void *context UNUSED)
 	unsigned self = sim_cpu->index % 2;
 
 	for (unsigned i = 0; i < 60; i++) {
-		(void)space_copy_between(others[self], BASE + 100, others[!self], BASE + 900, 3 * PAGE);
+		(void)space_copy_between(
+			others[self], BASE + 100, others[!self], BASE + 900, 3 * PAGE);
 		(void)space_discard(others[!self], BASE + (i % 4) * PAGE, PAGE);
 		sim_point(true);
 	}
@@ -147,7 +156,9 @@ TEST(interleaved_copies_do_not_deadlock)
 	fixture_begin(4, 16, test_seed(9));
 	for (unsigned i = 0; i < 2; i++) {
 		struct hel_map_args args = {
-			.address = BASE, .size_bytes = 8 * PAGE, .flags = RW_COPY | HEL_MAP_FIXED,
+			.address = BASE,
+			.size_bytes = 8 * PAGE,
+			.flags = RW_COPY | HEL_MAP_FIXED,
 		};
 		uint64_t address;
 

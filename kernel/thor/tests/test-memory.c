@@ -16,7 +16,8 @@ static struct memory *view_of(struct memory *source, uint64_t first, uint64_t n_
 {
 	struct memory *memory = NULL;
 
-	CHECK_OK(memory_create_copy_on_write(source, first * FRAME_SIZE, n_pages * FRAME_SIZE, &memory));
+	CHECK_OK(memory_create_copy_on_write(
+		source, first * FRAME_SIZE, n_pages * FRAME_SIZE, &memory));
 	return memory;
 }
 
@@ -62,7 +63,8 @@ TEST(memory_bad_arguments_are_refused)
 	CHECK_EQ(memory_create_allocated(~0ull & ~4095ull, 0, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, 8, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, HEL_ALLOCATE_BELOW_4G, &memory), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(memory_create_allocated(MIB(8), HEL_ALLOCATE_CONTIGUOUS, &memory), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_create_allocated(MIB(8), HEL_ALLOCATE_CONTIGUOUS, &memory),
+		-ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(0, HEL_ALLOCATE_CONTIGUOUS, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_physical(5, 4096, HEL_CACHE_UNCACHED, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_physical(~0ull & ~4095ull, 8192, HEL_CACHE_UNCACHED, &memory),
@@ -84,7 +86,8 @@ TEST(memory_contiguous_is_one_run)
 	struct hel_memory_info info;
 
 	fixture_begin(1, 32, 1);
-	CHECK_OK(memory_create_allocated(5 * 4096, HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BELOW_4G, &memory));
+	CHECK_OK(memory_create_allocated(
+		5 * 4096, HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BELOW_4G, &memory));
 	memory_get_info(memory, &info);
 	CHECK_EQ(info.resident_bytes, 5 * 4096);
 	uint64_t first = 0;

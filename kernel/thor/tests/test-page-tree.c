@@ -41,7 +41,8 @@ TEST(page_tree_one_page_needs_no_node)
 TEST(page_tree_grows_both_ways)
 {
 	struct page_tree tree;
-	const uint64_t indices[] = { 1000, 999, 1001, 0, 5000, 1ull << 40, 17, (1ull << 48) - 1, 63, 64 };
+	const uint64_t indices[] = { 1000, 999, 1001, 0, 5000, 1ull << 40, 17, (1ull << 48) - 1, 63,
+		64 };
 
 	fixture_begin(1, 16, 1);
 	page_tree_init(&tree);
@@ -109,7 +110,8 @@ TEST(page_tree_random_against_model)
 		}
 		uint64_t probe = random_u64(&random) % SPREAD;
 
-		CHECK_EQ(page_tree_get(&tree, base + probe), is_present[probe] ? base + probe + 1 : 0);
+		CHECK_EQ(page_tree_get(&tree, base + probe),
+			is_present[probe] ? base + probe + 1 : 0);
 	}
 	uint64_t n_pages = 0;
 

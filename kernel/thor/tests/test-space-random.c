@@ -2,9 +2,9 @@
 /*
  * Random programs over spaces, compared with a model that is too simple to be wrong.
  *
- * The model has one record for each page of a small window of each space, and one for each page of each memory
- * object; each page is represented by one byte of it. Allocations fail now and then; an operation that
- * says -ERR_NO_MEMORY must not have changed anything.
+ * The model has one record for each page of a small window of each space, and one for each page
+ * of each memory object; each page is represented by one byte of it. Allocations fail now and
+ * then; an operation that says -ERR_NO_MEMORY must not have changed anything.
  */
 #include "support.h"
 
@@ -12,7 +12,7 @@
 #include <thor/memory/mapping.h>
 
 constexpr uint64_t PAGE = 4096;
-constexpr uint64_t BASE = 0x200000 - 20 * PAGE;	/* the window lies across a page-table border */
+constexpr uint64_t BASE = 0x200000 - 20 * PAGE; /* the window lies across a page-table border */
 constexpr unsigned WINDOW = 64;
 constexpr unsigned SPACES = 4;
 constexpr unsigned OBJECTS = 256;
@@ -24,22 +24,22 @@ enum kind { HOLE, GUARD, ANONYMOUS, OBJECT };
 struct model_page {
 	enum kind kind;
 	uint32_t flags;
-	uint8_t value;	/* ANONYMOUS */
-	unsigned object, index;	/* OBJECT */
+	uint8_t value; /* ANONYMOUS */
+	unsigned object, index; /* OBJECT */
 };
 
 struct model_object {
 	bool is_used, is_view;
-	struct memory *memory;	/* with a handle; NULL: made by the kernel, known to mappings only */
+	struct memory *memory; /* with a handle; NULL: made by the kernel, known to mappings only */
 	unsigned n_pages;
 	uint8_t values[OBJECT_PAGES * 2];
-	bool is_present[OBJECT_PAGES * 2];	/* view: its own page */
-	int source;		/* view: object or -1 */
+	bool is_present[OBJECT_PAGES * 2]; /* view: its own page */
+	int source; /* view: object or -1 */
 	unsigned source_first, source_pages;
 };
 
 struct model_space {
-	struct space *space;	/* NULL: none */
+	struct space *space; /* NULL: none */
 	struct model_page pages[WINDOW];
 };
 
@@ -62,7 +62,7 @@ static uint64_t page_address(unsigned page)
 	return BASE + page * PAGE;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------- */
 
 /* The value of a page of an object, or -1 if it is out of bounds. */
 static int object_value(const struct model_object *object, unsigned index)
@@ -83,7 +83,9 @@ static unsigned object_new(unsigned n_pages)
 {
 	for (unsigned i = 0; i < OBJECTS; i++) {
 		if (!objects[i].is_used) {
-			objects[i] = (struct model_object){ .is_used = true, .n_pages = n_pages, .source = -1 };
+			objects[i] = (struct model_object){
+				.is_used = true, .n_pages = n_pages, .source = -1
+			};
 			return i;
 		}
 	}
@@ -105,12 +107,14 @@ static void objects_collect(void)
 		}
 	}
 	for (unsigned i = 0; i < OBJECTS; i++) {
-		if (objects[i].is_used && (is_needed[i] || objects[i].memory != NULL) && objects[i].source >= 0) {
+		if (objects[i].is_used && (is_needed[i] || objects[i].memory != NULL) &&
+			objects[i].source >= 0) {
 			is_needed[objects[i].source] = true;
 		}
 	}
 	for (unsigned i = 0; i < OBJECTS; i++) {
-		objects[i].is_used = objects[i].is_used && (is_needed[i] || objects[i].memory != NULL);
+		objects[i].is_used =
+			objects[i].is_used && (is_needed[i] || objects[i].memory != NULL);
 	}
 }
 
@@ -133,7 +137,7 @@ static int model_check(const struct model_page *page, uint32_t access)
 static uint8_t model_read(const struct model_page *page)
 {
 	return page->kind == ANONYMOUS ? page->value
-		: (uint8_t)object_value(&objects[page->object], page->index);
+				       : (uint8_t)object_value(&objects[page->object], page->index);
 }
 
 static void model_write(struct model_page *page, uint8_t value)
@@ -161,7 +165,7 @@ static void model_clear(struct model_space *space, unsigned first, unsigned n_pa
 	memset(&space->pages[first], 0, n_pages * sizeof(space->pages[0]));
 }
 
-/* ---- operations: each does it for real, then compares the result and follows in the model -------------------------------- */
+/* ---- operations: each does it for real, then compares the result and follows in the model  */
 
 static struct model_space *pick_space(void)
 {
@@ -222,7 +226,8 @@ static int model_search(const struct model_space *space, unsigned n_pages, unsig
 	return -1;
 }
 
-static int model_place(const struct model_space *space, const struct hel_map_args *args, int *out_error)
+static int model_place(
+	const struct model_space *space, const struct hel_map_args *args, int *out_error)
 {
 	unsigned n_pages = (unsigned)(args->size_bytes / PAGE);
 	int first = -1;
@@ -234,7 +239,8 @@ static int model_place(const struct model_space *space, const struct hel_map_arg
 	if ((args->flags & HEL_MAP_FIXED_NOREPLACE) != 0) {
 		first = (int)((args->address - BASE) / PAGE);
 		for (unsigned i = 0; i < n_pages; i++) {
-			*out_error = space->pages[first + (int)i].kind != HOLE ? -ERR_EXISTS : *out_error;
+			*out_error = space->pages[first + (int)i].kind != HOLE ? -ERR_EXISTS
+									       : *out_error;
 		}
 		return first;
 	}
@@ -248,7 +254,8 @@ static int model_place(const struct model_space *space, const struct hel_map_arg
 	return first;
 }
 
-static void model_map(struct model_space *space, unsigned first, const struct hel_map_args *args, int object)
+static void model_map(
+	struct model_space *space, unsigned first, const struct hel_map_args *args, int object)
 {
 	unsigned n_pages = (unsigned)(args->size_bytes / PAGE);
 	uint32_t flags = args->flags & (MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD);
@@ -260,7 +267,9 @@ static void model_map(struct model_space *space, unsigned first, const struct he
 	}
 	for (unsigned i = 0; i < n_pages; i++) {
 		space->pages[first + i] = (struct model_page){
-			.kind = (flags & HEL_MAP_GUARD) != 0 ? GUARD : object >= 0 ? OBJECT : ANONYMOUS,
+			.kind = (flags & HEL_MAP_GUARD) != 0 ? GUARD
+				: object >= 0                ? OBJECT
+							     : ANONYMOUS,
 			.flags = flags,
 			.object = (unsigned)object,
 			.index = (unsigned)(args->offset / PAGE) + i,
@@ -285,10 +294,12 @@ static void do_map(void)
 	args.size_bytes = n_pages * PAGE;
 	switch (pick(4)) {
 	case 0: args.flags |= HEL_MAP_FIXED_NOREPLACE; break;
-	case 1: case 2: args.flags |= HEL_MAP_FIXED; break;
+	case 1:
+	case 2: args.flags |= HEL_MAP_FIXED; break;
 	}
 	args.address = (args.flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) != 0 || pick(2) == 0
-		? page_address(first) : 0;
+		? page_address(first)
+		: 0;
 	if (object >= 0) {
 		args.offset = pick(OBJECT_PAGES) * PAGE;
 	} else if (pick(10) == 0) {
@@ -299,7 +310,8 @@ static void do_map(void)
 	if (object >= 0 && args.offset / PAGE + n_pages > objects[object].n_pages) {
 		expected = -ERR_OUT_OF_BOUNDS;
 	}
-	int error = space_map(space->space, object >= 0 ? objects[object].memory : NULL, &args, &address);
+	int error = space_map(
+		space->space, object >= 0 ? objects[object].memory : NULL, &args, &address);
 
 	if (error == -ERR_NO_MEMORY && fixture_has_failed()) {
 		return;
@@ -336,7 +348,8 @@ static void do_protect(void)
 	pick_range(&first, &n_pages);
 	for (unsigned page = first; page < first + n_pages && expected == 0; page++) {
 		expected = space->pages[page].kind == HOLE ? -ERR_NOT_FOUND
-			: space->pages[page].kind == GUARD ? -ERR_NO_RIGHTS : 0;
+			: space->pages[page].kind == GUARD ? -ERR_NO_RIGHTS
+							   : 0;
 	}
 	int error = space_protect(space->space, page_address(first), n_pages * PAGE, access);
 
@@ -372,12 +385,14 @@ static int model_growth(const struct model_space *space, unsigned last, unsigned
 {
 	const struct model_page *page = &space->pages[last];
 
-	return extra != 0 && page->kind == OBJECT && page->index + 1 + extra > objects[page->object].n_pages
-		? -ERR_OUT_OF_BOUNDS : 0;
+	return extra != 0 && page->kind == OBJECT &&
+			page->index + 1 + extra > objects[page->object].n_pages
+		? -ERR_OUT_OF_BOUNDS
+		: 0;
 }
 
-static int model_move_error(const struct model_space *space, unsigned from, unsigned n_old, unsigned to,
-	unsigned n_new)
+static int model_move_error(
+	const struct model_space *space, unsigned from, unsigned n_old, unsigned to, unsigned n_new)
 {
 	unsigned n_kept = n_old < n_new ? n_old : n_new;
 
@@ -395,7 +410,8 @@ static int model_move_error(const struct model_space *space, unsigned from, unsi
 	return model_growth(space, from + n_kept - 1, n_new - n_kept);
 }
 
-static void model_move(struct model_space *space, unsigned from, unsigned n_old, unsigned to, unsigned n_new)
+static void model_move(
+	struct model_space *space, unsigned from, unsigned n_old, unsigned to, unsigned n_new)
 {
 	unsigned n_kept = n_old < n_new ? n_old : n_new;
 	struct model_page moved[WINDOW];
@@ -427,11 +443,13 @@ static void do_move(void)
 	/* What a view without a handle kept of pages that were unmapped is left open. */
 	const struct model_page *last = &space->pages[from + n_old - 1];
 
-	if (last->kind == OBJECT && objects[last->object].is_view && objects[last->object].memory == NULL) {
+	if (last->kind == OBJECT && objects[last->object].is_view &&
+		objects[last->object].memory == NULL) {
 		n_new = (unsigned)min_u64(n_new, n_old);
 	}
 	int expected = model_move_error(space, from, n_old, to, n_new);
-	int error = space_move(space->space, page_address(from), n_old * PAGE, page_address(to), n_new * PAGE);
+	int error = space_move(
+		space->space, page_address(from), n_old * PAGE, page_address(to), n_new * PAGE);
 
 	if (error == -ERR_NO_MEMORY && fixture_has_failed()) {
 		return;
@@ -514,9 +532,12 @@ static void do_object(void)
 	unsigned n_pages = 1 + (unsigned)pick(OBJECT_PAGES);
 	bool is_view = pick(2) == 0;
 	int expected = is_view && source >= 0 && first + n_pages > objects[source].n_pages
-		? -ERR_OUT_OF_BOUNDS : 0;
-	int error = is_view ? memory_create_copy_on_write(source >= 0 ? objects[source].memory : NULL,
-		first * PAGE, n_pages * PAGE, &memory) : memory_create_allocated(n_pages * PAGE, 0, &memory);
+		? -ERR_OUT_OF_BOUNDS
+		: 0;
+	int error = is_view
+		? memory_create_copy_on_write(source >= 0 ? objects[source].memory : NULL,
+			  first * PAGE, n_pages * PAGE, &memory)
+		: memory_create_allocated(n_pages * PAGE, 0, &memory);
 
 	if (error == -ERR_NO_MEMORY && fixture_has_failed()) {
 		return;
@@ -572,12 +593,13 @@ static void do_close_or_resize(void)
 	object->n_pages = n_pages;
 }
 
-/* ---- user mode and copies ------------------------------------------------------------------------------------------------- */
+/* ---- user mode and copies ---------------------------------------------------------- */
 
 static void do_access(void)
 {
 	struct model_space *space = pick_space();
-	const uint32_t kinds[] = { SPACE_ACCESS_READ, SPACE_ACCESS_WRITE, SPACE_ACCESS_WRITE, SPACE_ACCESS_EXECUTE };
+	const uint32_t kinds[] = { SPACE_ACCESS_READ, SPACE_ACCESS_WRITE, SPACE_ACCESS_WRITE,
+		SPACE_ACCESS_EXECUTE };
 
 	space_activate(space->space);
 	for (unsigned i = 0; i < 12; i++) {
@@ -625,7 +647,7 @@ static void do_copy(void)
 	}
 }
 
-/* ---- comparing --------------------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------- */
 
 static void compare_page(const struct model_space *space, unsigned page)
 {
@@ -656,8 +678,24 @@ static void compare_all(void)
 }
 
 static void (*const operations[])(void) = {
-	do_map, do_map, do_map, do_unmap, do_protect, do_protect, do_discard, do_move, do_fork, do_fork,
-	do_destroy, do_object, do_close_or_resize, do_access, do_access, do_access, do_access, do_copy,
+	do_map,
+	do_map,
+	do_map,
+	do_unmap,
+	do_protect,
+	do_protect,
+	do_discard,
+	do_move,
+	do_fork,
+	do_fork,
+	do_destroy,
+	do_object,
+	do_close_or_resize,
+	do_access,
+	do_access,
+	do_access,
+	do_access,
+	do_copy,
 };
 
 static void run_program(uint64_t seed, unsigned n_steps)

@@ -19,7 +19,9 @@ static int map_at(struct space *space, struct memory *memory, uint64_t address, 
 	uint32_t flags)
 {
 	struct hel_map_args args = {
-		.address = address, .size_bytes = n_pages * PAGE, .flags = flags | HEL_MAP_FIXED,
+		.address = address,
+		.size_bytes = n_pages * PAGE,
+		.flags = flags | HEL_MAP_FIXED,
 	};
 
 	return space_map(space, memory, &args, &address);
@@ -73,9 +75,13 @@ TEST(space_bad_arguments_are_refused)
 		{ .size_bytes = PAGE, .flags = HEL_MAP_FIXED },
 		{ .size_bytes = PAGE, .flags = HEL_MAP_FIXED, .address = BASE + 1 },
 		{ .size_bytes = PAGE, .flags = HEL_MAP_FIXED, .address = ARCH_USER_HIGH },
-		{ .size_bytes = 2 * PAGE, .flags = HEL_MAP_FIXED, .address = ARCH_USER_HIGH - PAGE },
+		{ .size_bytes = 2 * PAGE,
+			.flags = HEL_MAP_FIXED,
+			.address = ARCH_USER_HIGH - PAGE },
 		{ .size_bytes = PAGE, .flags = HEL_MAP_FIXED, .address = ~4095ull },
-		{ .size_bytes = PAGE, .flags = HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE, .address = BASE },
+		{ .size_bytes = PAGE,
+			.flags = HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE,
+			.address = BASE },
 		{ .size_bytes = PAGE, .flags = HEL_MAP_GUARD | HEL_MAP_READ },
 	};
 
@@ -98,8 +104,11 @@ TEST(space_search_is_top_down_and_honours_limits)
 	fixture_begin(1, 16, 1);
 	struct space *space = space_new();
 	struct hel_map_args args = {
-		.size_bytes = 4 * PAGE, .flags = HEL_MAP_GUARD, .tag = 1,
-		.limit_low = BASE, .limit_high = BASE + 16 * PAGE,
+		.size_bytes = 4 * PAGE,
+		.flags = HEL_MAP_GUARD,
+		.tag = 1,
+		.limit_low = BASE,
+		.limit_high = BASE + 16 * PAGE,
 	};
 	uint64_t at = 0;
 
@@ -134,7 +143,9 @@ TEST(space_noreplace_and_fixed)
 	struct space *space = space_new();
 	uint64_t at;
 	struct hel_map_args args = {
-		.address = BASE + PAGE, .size_bytes = PAGE, .flags = RW_COPY | HEL_MAP_FIXED_NOREPLACE,
+		.address = BASE + PAGE,
+		.size_bytes = PAGE,
+		.flags = RW_COPY | HEL_MAP_FIXED_NOREPLACE,
 	};
 
 	space_activate(space);
@@ -231,7 +242,9 @@ TEST(space_protect_cannot_exceed_the_descriptor)
 {
 	struct memory *memory = NULL;
 	uint64_t at = 0;
-	struct hel_map_args args = { .address = BASE, .size_bytes = PAGE, .flags = HEL_MAP_READ | HEL_MAP_FIXED };
+	struct hel_map_args args = {
+		.address = BASE, .size_bytes = PAGE, .flags = HEL_MAP_READ | HEL_MAP_FIXED
+	};
 
 	fixture_begin(1, 16, 1);
 	struct space *space = space_new();

@@ -2,8 +2,8 @@
 /*
  * Software page tables: four levels of 512 entries in simulated frames, as on x86-64.
  *
- * An entry is the physical address with the ARCH_PAGE_* flags in the low bits and a present bit; an entry of
- * an upper level has only the present bit.
+ * An entry is the physical address with the ARCH_PAGE_* flags in the low bits and a present bit;
+ * an entry of an upper level has only the present bit.
  */
 #include <thor/arch/sim/page-table.h>
 
@@ -153,7 +153,8 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	return true;
 }
 
-bool arch_page_next(const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address)
+bool arch_page_next(
+	const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address)
 {
 	while (address < end) {
 		uint64_t phys = table->root_phys;
@@ -205,7 +206,10 @@ uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_t
 	return n_protected;
 }
 
-/* Whether the table at @phys is empty after trimming what lies in [address, end); base: what it maps first. */
+/*
+ * Whether the table at @phys is empty after trimming what lies in [address, end); base: what it
+ * maps first.
+ */
 static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t address, uint64_t end)
 {
 	bool is_empty = true;
@@ -229,7 +233,7 @@ void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint6
 	sim_trim(table->root_phys, SIM_LEVELS, 0, address, end);
 }
 
-/* ---- the TLB ------------------------------------------------------------------------------------------------- */
+/* ---- the TLB ----------------------------------------------------------------------- */
 
 void arch_tlb_flush_user(void)
 {

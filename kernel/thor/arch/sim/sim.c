@@ -24,7 +24,7 @@ uint32_t cpu_count;
 static uint64_t sim_memory_bytes;
 static struct random sim_random;
 
-/* ---- fibres ------------------------------------------------------------------------------------------------- */
+/* ---- fibres ------------------------------------------------------------------------ */
 
 constexpr size_t SIM_STACK_BYTES = KIB(256);
 
@@ -76,7 +76,7 @@ void sim_run(void (*body)(void *context), void *context)
 
 		sim_cpu = cpu_table[index];
 		if (sim_fibres[index].is_done) {
-			shootdown_poll();	/* a CPU that has nothing to do still takes interrupts */
+			shootdown_poll(); /* a CPU that has nothing to do still takes interrupts */
 			continue;
 		}
 		swapcontext(&sim_main, &sim_fibres[index].context);
@@ -130,7 +130,7 @@ void sim_switch_cpu(uint32_t index)
 	sim_cpu = cpu_table[index];
 }
 
-/* ---- the machine ---------------------------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------- */
 
 void sim_machine_create(const struct sim_options *options)
 {
@@ -152,7 +152,10 @@ void sim_machine_create(const struct sim_options *options)
 	boot->n_memory = 2;
 	boot->memory[0] = (struct boot_memory){ 0, MIB(1), BOOT_MEMORY_RESERVED, 0 };
 	boot->memory[1] = (struct boot_memory){
-		MIB(1), sim_memory_bytes - MIB(1), BOOT_MEMORY_FREE, 0,
+		MIB(1),
+		sim_memory_bytes - MIB(1),
+		BOOT_MEMORY_FREE,
+		0,
 	};
 	heap_reset();
 	frame_init(boot);
@@ -171,7 +174,7 @@ void sim_machine_destroy(void)
 	munmap(sim_memory, sim_memory_bytes);
 }
 
-/* ---- the processor in user mode ---------------------------------------------------------------------------------- */
+/* ---- the processor in user mode ---------------------------------------------------- */
 
 static bool sim_entry_allows(uint64_t entry, uint32_t access)
 {
@@ -222,7 +225,8 @@ uint64_t sim_check_tlbs(void)
 			}
 			uint64_t *slot = sim_page_slot(cpu->loaded, cached->address);
 
-			if (slot == NULL || align_down(*slot, 4096) != align_down(cached->entry, 4096) ||
+			if (slot == NULL ||
+				align_down(*slot, 4096) != align_down(cached->entry, 4096) ||
 				(cached->entry & SIM_FLAGS & ~*slot) != 0) {
 				return cached->address;
 			}

@@ -2,10 +2,11 @@
 /*
  * What tests drive the simulated machine with.
  *
- * Virtual CPUs run one at a time. With one fibre (sim_machine_create()) all is sequential: the test says
- * which CPU it is (sim_switch_cpu()), and a shoot-down is served at once on behalf of its target. With
- * sim_run() each CPU is a fibre of its own; at points where a race could be lost (page-table edits,
- * spinning) a number drawn from the seed decides who goes on. The same seed gives the same schedule.
+ * Virtual CPUs run one at a time. With one fibre (sim_machine_create()) all is sequential: the
+ * test says which CPU it is (sim_switch_cpu()), and a shoot-down is served at once on behalf of
+ * its target. With sim_run() each CPU is a fibre of its own; at points where a race could be
+ * lost (page-table edits, spinning) a number drawn from the seed decides who goes on. The same
+ * seed gives the same schedule.
  */
 #ifndef THOR_ARCH_SIM_SIM_H
 #define THOR_ARCH_SIM_SIM_H
@@ -33,11 +34,11 @@ void sim_switch_cpu(uint32_t index);
 /** sim_run() - run @body once on each CPU, interleaved by the seed, until all have returned */
 void sim_run(void (*body)(void *context), void *context);
 
-/** sim_point() - a point where, under sim_run(), another CPU may go on; also an interrupt window if @is_user */
+/**
+ * sim_point() - a point where, under sim_run(), another CPU may go on; also an interrupt window
+ * if @is_user
+ */
 void sim_point(bool is_user);
-
-/** sim_fail_after() - let the frame allocation after @n_allocations more fail, and all that follow; ~0: never */
-void sim_fail_after(uint64_t n_allocations);
 
 /**
  * sim_user_access() - what an instruction in user mode does with one byte of the active space
@@ -47,7 +48,10 @@ void sim_fail_after(uint64_t n_allocations);
  */
 int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte);
 
-/** sim_check_tlbs() - no CPU has a translation that its page table does not allow; the offending address or 0 */
+/**
+ * sim_check_tlbs() - no CPU has a translation that its page table does not allow; the offending
+ * address or 0
+ */
 uint64_t sim_check_tlbs(void);
 
 /** sim_time_ns() - the virtual clock, settable */

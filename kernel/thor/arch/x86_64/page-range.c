@@ -10,8 +10,8 @@
 
 /* The lowest table on the way to an address, and the entry that points to it. */
 struct page_leaf {
-	page_entry *parent;	/* NULL: there is none */
-	uint64_t end;		/* where the table, or what is missing, ends */
+	page_entry *parent; /* NULL: there is none */
+	uint64_t end;  /* where the table, or what is missing, ends */
 };
 
 static struct page_leaf page_leaf_find(const struct arch_page_table *table, uint64_t address)
@@ -22,12 +22,12 @@ static struct page_leaf page_leaf_find(const struct arch_page_table *table, uint
 	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
 		entry = &entries[page_index(address, level)];
 		if (entry_load(entry) == 0) {
-			return (struct page_leaf){
-				NULL, align_down(address, page_span(level)) + page_span(level)};
+			return (struct page_leaf){ NULL,
+				align_down(address, page_span(level)) + page_span(level) };
 		}
 		entries = table_at(entry_load(entry));
 	}
-	return (struct page_leaf){entry, align_down(address, page_span(1)) + page_span(1)};
+	return (struct page_leaf){ entry, align_down(address, page_span(1)) + page_span(1) };
 }
 
 void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
@@ -61,8 +61,8 @@ void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint
 struct page_copy {
 	struct arch_page_table *target;
 	uint32_t flags;
-	bool is_full;		/* no memory for the target's tables */
-	uint64_t n_protected;	/* entries of the source that lost write access */
+	bool is_full;  /* no memory for the target's tables */
+	uint64_t n_protected; /* entries of the source that lost write access */
 };
 
 static void page_copy_leaf(
@@ -92,7 +92,8 @@ static void page_copy_leaf(
 			page_entry *to = &target[page_index(address, 0)];
 
 			value &= ~(PAGE_ACCESSED | PAGE_DIRTY);
-			value &= (copy->flags & ARCH_COPY_READ_ONLY) != 0 ? ~PAGE_WRITE : ~UINT64_C(0);
+			value &= (copy->flags & ARCH_COPY_READ_ONLY) != 0 ? ~PAGE_WRITE
+									  : ~UINT64_C(0);
 			n_copied += entry_load(to) == 0;
 			entry_store(to, value);
 		}
@@ -103,7 +104,7 @@ static void page_copy_leaf(
 uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
 	uint64_t address, uint64_t end, uint32_t flags)
 {
-	struct page_copy copy = {.target = target, .flags = flags};
+	struct page_copy copy = { .target = target, .flags = flags };
 
 	while (address < end) {
 		struct page_leaf leaf = page_leaf_find(source, address);

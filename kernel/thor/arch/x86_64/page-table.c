@@ -29,7 +29,7 @@ static uint64_t entry_encode(uint64_t phys, uint32_t flags)
 
 static struct arch_page_entry entry_decode(uint64_t entry)
 {
-	struct arch_page_entry result = {0};
+	struct arch_page_entry result = { 0 };
 
 	if ((entry & PAGE_PRESENT) == 0) {
 		return result;
@@ -242,7 +242,8 @@ bool arch_page_next(
 		}
 		/* along that table, which the next entry of may lead further down */
 		unsigned index = page_index(address, level);
-		uint64_t table_end = align_down(address, page_span(level + 1)) + page_span(level + 1);
+		uint64_t table_end =
+			align_down(address, page_span(level + 1)) + page_span(level + 1);
 		unsigned index_end = page_index(min_u64(end, table_end) - 1, level) + 1;
 
 		while (entry == 0 && ++index < index_end) {

@@ -2,9 +2,10 @@
 /*
  * sim: the architecture that is a host program. Types that portable thor embeds.
  *
- * Physical memory is one anonymous mapping of the host; a CPU is a variable that says which struct cpu is
- * current; page tables are software and each CPU has a small TLB that forgets only when told to, so a
- * missing shoot-down is seen. See arch/sim/sim.h for what tests drive it with.
+ * Physical memory is one anonymous mapping of the host; a CPU is a variable that says which
+ * struct cpu is current; page tables are software and each CPU has a small TLB that forgets only
+ * when told to, so a missing shoot-down is seen. See arch/sim/sim.h for what tests drive it
+ * with.
  */
 #ifndef THOR_ARCH_TYPES_H
 #define THOR_ARCH_TYPES_H
@@ -32,20 +33,20 @@ struct arch_irq_state {
 constexpr uint32_t SIM_TLB_SIZE = 64;
 
 struct sim_tlb_entry {
-	uint64_t address;	/* 0: empty */
-	uint64_t entry;		/* as in the page table */
+	uint64_t address; /* 0: empty */
+	uint64_t entry;  /* as in the page table */
 };
 
 struct arch_cpu {
 	const struct arch_page_table *loaded;
 	struct sim_tlb_entry tlb[SIM_TLB_SIZE];
 	uint64_t timer_deadline_ns;
-	bool has_reschedule, has_shootdown;	/* pending interrupts */
+	bool has_reschedule, has_shootdown; /* pending interrupts */
 	uint64_t n_flushes, n_page_flushes, n_shootdowns;
 };
 
-extern struct cpu *sim_cpu;	/* the current CPU */
-extern uint8_t *sim_memory;	/* physical address 0 */
+extern struct cpu *sim_cpu; /* the current CPU */
+extern uint8_t *sim_memory; /* physical address 0 */
 
 /* Called where a real CPU could lose a race: other virtual CPUs may run. */
 void sim_pause(void);
