@@ -178,6 +178,16 @@ def _kvm_works():
         return False
 
 
+def _joined(arguments):
+    """--qemu -S as --qemu=-S: argparse takes a value that begins with a dash for an option."""
+    joined = []
+    words = iter(arguments)
+    for word in words:
+        value = next(words, None) if word in ('--qemu', '--append') else None
+        joined.append(word if value is None else f'{word}={value}')
+    return joined
+
+
 def parse(arguments):
     """The options as a namespace, or None after --help. Raises UsageError."""
     command = []
@@ -195,7 +205,7 @@ def parse(arguments):
     if arguments[0] != 'run':
         raise UsageError(f"there is no command '{arguments[0]}'; 'hati --help' lists what there is")
 
-    options, unknown = parser.parse_known_args(arguments[1:])
+    options, unknown = parser.parse_known_args(_joined(arguments[1:]))
     if options.help:
         parser.print_help()
         return None

@@ -111,6 +111,13 @@ def case_command_words_are_left_alone():
     assert parsed('--smp', '3', '--', *words).command == words
 
 
+def case_values_may_begin_with_a_dash():
+    chosen = parsed('--qemu', '-S', '--append', '-x', '--qemu', '-d int -D "a b"')
+    assert chosen.qemu == [['-S'], ['-d', 'int', '-D', 'a b']]
+    assert chosen.append == ['-x']
+    assert '--qemu' in refuses('run', '--qemu')
+
+
 def case_memory_sizes():
     assert parsed('--memory', '128').memory == '131072K'
     assert parsed('--memory', '2g').memory == '2097152K'
