@@ -6,8 +6,12 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/process.h>
+#include <posix/server/tty/port.h>
 #include <posix/server/vfs/inode.h>
 #include <posix/server/vfs/mount.h>
+
+/* A port that nobody reads at the other end does not hold up sync() for longer. */
+constexpr uint64_t SYNC_TIME_MAX_NS = UINT64_C(5000000000);
 
 int64_t posix_read(struct request *request)
 {
@@ -204,10 +208,19 @@ int64_t posix_fdatasync(struct request *request)
 	return posix_fsync(request);
 }
 
-/* Nothing that is mounted keeps anything longer than memory does: there is nothing to write. */
-int64_t posix_sync(UNUSED struct request *request)
+/*
+ * Nothing that is mounted keeps anything longer than memory does. What is to be seen outside are the bytes on their way
+ * through ports: whoever calls sync() before the machine stops wants them to arrive.
+ */
+int64_t posix_sync(struct request *request)
 {
-	return 0;
+	if (request->is_timed_out) {
+		return 0;
+	}
+	if (request->is_first_attempt) {
+		request->deadline_ns = clock_monotonic_ns() + SYNC_TIME_MAX_NS;
+	}
+	return ports_wait_drained(request);
 }
 
 int64_t posix_syncfs(struct request *request)

@@ -73,7 +73,6 @@ static const struct super_ops *tmpfs_ops_for(const char *type)
 {
 	static const struct super_ops known[] = {
 		TMPFS_OPS("tmpfs"),
-		TMPFS_OPS("rootfs"),
 		TMPFS_OPS("devtmpfs"),
 		TMPFS_OPS("devpts"),
 		TMPFS_OPS("sysfs"),

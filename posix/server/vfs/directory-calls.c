@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls about where a process is: chdir, getcwd, chroot, umask. */
-#include <base/string.h>
 #include <posix/server/vfs/call.h>
 #include <posix/server/vfs/path.h>
 
@@ -71,22 +70,21 @@ int64_t posix_chroot(struct request *request)
 int64_t posix_getcwd(struct request *request)
 {
 	size_t size;
-	char text[POSIX_PATH_MAX];
 	const struct path *cwd = &request->process->fs->cwd;
 
 	if (path_is_deleted(cwd)) {
 		return -LINUX_ENOENT;
 	}
-	int64_t length = path_print(request->process, cwd, text, sizeof(text));
 	char *out = request_out(request, 0, &size);
 
-	if (length < 0) {
-		return length;
+	if (out == NULL) {
+		return -LINUX_ENOMEM;
 	}
-	if (out == NULL || (size_t)length > size) {
+	int64_t length = path_print(request->process, cwd, out, size);
+
+	if (length < 0) {
 		return -LINUX_ERANGE;
 	}
-	memcpy(out, text, (size_t)length);
 	request_set_out_size(request, (size_t)length);
 	return length;
 }

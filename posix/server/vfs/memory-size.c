@@ -13,7 +13,7 @@ uint64_t memory_size_bytes(void)
 
 	if (size == 0) {
 		size = MEMORY_SIZE_GUESS;
-		if (hel_kernel_stats(helix_start_handle("authority"), &stats) == 0) {
+		if (hel_kernel_stats(helix_start_handle("statistics"), &stats) == 0) {
 			size = stats.memory_total_bytes;
 		}
 	}

@@ -12,7 +12,7 @@
 
 constexpr uint32_t OPEN_FLAGS_PATH =
 	LINUX_O_PATH | LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_CLOEXEC;
-/* Flags that act at open and are not kept. */
+/* Flags that act at open and are not kept; the open hook still sees them. */
 constexpr uint32_t OPEN_FLAGS_ONCE =
 	LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | LINUX_O_CLOEXEC;
 constexpr uint32_t TMPFILE_BIT = LINUX_O_TMPFILE & ~LINUX_O_DIRECTORY;
@@ -259,7 +259,7 @@ static int64_t opening_make_file(struct opening *opening, struct file **out_file
 {
 	bool is_path = opening_has(opening, LINUX_O_PATH);
 	int64_t error = file_create(is_path ? &path_file_ops : &file_ops_default,
-		opening->path.dentry->inode, opening->flags & ~OPEN_FLAGS_ONCE, out_file);
+		opening->path.dentry->inode, opening->flags, out_file);
 
 	if (error == 0) {
 		(*out_file)->path = opening->path;
@@ -281,6 +281,9 @@ static int64_t opening_run_hook(
 		if (error == 0) {
 			inode_remove_privileges(inode, &opening->process->credentials);
 		}
+	}
+	if (error == 0) {
+		file->flags &= ~OPEN_FLAGS_ONCE;
 	}
 	return error;
 }
@@ -314,6 +317,8 @@ static int64_t opening_run(struct opening *opening, int dirfd, const char *name,
 	path_unref(&opening->path);
 	if (result == 0 && !opening_has(opening, LINUX_O_PATH)) {
 		result = opening_run_hook(opening, file, request);
+	} else if (result == 0) {
+		file->flags &= ~OPEN_FLAGS_ONCE;
 	}
 	if (result < 0 && result != REQUEST_PARK) {
 		file_unref(file);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/sys: what is as it is. Nothing here can be changed yet. */
+#include <abi/linux/errno.h>
+#include <base/format.h>
+#include <base/string.h>
+#include <hel/hel-calls.h>
+#include <posix/server/fs/procfs.h>
+
+constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
+constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
+
+/* ---- random identifiers --------------------------------------------------------------------------- */
+
+static size_t uuid_print(const uint8_t *bytes, char *buffer, size_t size)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < 16; i++) {
+		bool has_dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+		used += format_to(buffer + min_size(used, size), size - min_size(used, size),
+			"%s%02x", has_dash ? "-" : "", bytes[i]);
+	}
+	return used + format_to(buffer + min_size(used, size), size - min_size(used, size), "\n");
+}
+
+static void uuid_make(uint8_t *out_bytes)
+{
+	if (hel_random(out_bytes, 16) < 0) {
+		memset(out_bytes, 0, 16);
+	}
+	out_bytes[6] = (out_bytes[6] & 0x0f) | 0x40;
+	out_bytes[8] = (out_bytes[8] & 0x3f) | 0x80;
+}
+
+static int64_t proc_print_uuid(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	uint8_t bytes[16];
+
+	uuid_make(bytes);
+	return (int64_t)uuid_print(bytes, buffer, size);
+}
+
+static int64_t proc_print_boot_id(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	static uint8_t bytes[16];
+	static bool is_made;
+
+	if (!is_made) {
+		uuid_make(bytes);
+		is_made = true;
+	}
+	return (int64_t)uuid_print(bytes, buffer, size);
+}
+
+/* ---- the tables ----------------------------------------------------------------------------------- */
+
+static const struct proc_entry proc_random_entries[] = {
+	{ .name = "boot_id", .mode = PROC_FILE, .print = proc_print_boot_id },
+	{ .name = "entropy_avail", .mode = PROC_FILE, .text = "256\n" },
+	{ .name = "poolsize", .mode = PROC_FILE, .text = "256\n" },
+	{ .name = "uuid", .mode = PROC_FILE, .print = proc_print_uuid },
+	{},
+};
+
+static const struct proc_entry proc_kernel_entries[] = {
+	{ .name = "cap_last_cap", .mode = PROC_FILE, .text = "40\n" },
+	{ .name = "domainname", .mode = PROC_FILE, .text = "(none)\n" },
+	{ .name = "hostname", .mode = PROC_FILE },
+	{ .name = "ngroups_max", .mode = PROC_FILE, .text = "64\n" },
+	{ .name = "osrelease", .mode = PROC_FILE },
+	{ .name = "ostype", .mode = PROC_FILE },
+	{ .name = "overflowgid", .mode = PROC_FILE, .text = "65534\n" },
+	{ .name = "overflowuid", .mode = PROC_FILE, .text = "65534\n" },
+	{ .name = "pid_max", .mode = PROC_FILE },
+	{ .name = "random", .mode = PROC_FOLDER, .entries = proc_random_entries },
+	{},
+};
+
+static const struct proc_entry proc_fs_entries[] = {
+	{ .name = "file-max", .mode = PROC_FILE, .text = "65536\n" },
+	{ .name = "nr_open", .mode = PROC_FILE, .text = "1048576\n" },
+	{ .name = "pipe-max-size", .mode = PROC_FILE, .text = "1048576\n" },
+	{ .name = "protected_fifos", .mode = PROC_FILE, .text = "1\n" },
+	{ .name = "protected_hardlinks", .mode = PROC_FILE, .text = "1\n" },
+	{ .name = "protected_regular", .mode = PROC_FILE, .text = "1\n" },
+	{ .name = "protected_symlinks", .mode = PROC_FILE, .text = "1\n" },
+	{},
+};
+
+static const struct proc_entry proc_vm_entries[] = {
+	{ .name = "max_map_count", .mode = PROC_FILE, .text = "65530\n" },
+	{ .name = "overcommit_memory", .mode = PROC_FILE, .text = "1\n" },
+	{},
+};
+
+const struct proc_entry proc_sys_entries[] = {
+	{ .name = "fs", .mode = PROC_FOLDER, .entries = proc_fs_entries },
+	{ .name = "kernel", .mode = PROC_FOLDER, .entries = proc_kernel_entries },
+	{ .name = "vm", .mode = PROC_FOLDER, .entries = proc_vm_entries },
+	{},
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The text files of procfs.
+ *
+ * The text is made when a read begins at its start, and kept with the open file, so that a program that reads piece by
+ * piece sees one state.
+ */
+#include <abi/linux/errno.h>
+#include <base/string.h>
+#include <helix/memory.h>
+#include <posix/server/file/access.h>
+#include <posix/server/fs/procfs.h>
+
+constexpr size_t PROC_TEXT_FIRST_SIZE = KIB(4);
+constexpr size_t PROC_TEXT_SIZE_MAX = MIB(4);
+
+struct proc_text {
+	size_t size;
+	char bytes[];
+};
+
+static int64_t proc_print(struct proc_inode *node, char *buffer, size_t size)
+{
+	const struct proc_entry *entry = node->entry;
+	struct process *process = node->pid == 0 ? NULL : proc_process(node);
+
+	if (node->pid != 0 && process == NULL) {
+		return -LINUX_ESRCH;
+	}
+	if (entry->print != NULL) {
+		return entry->print(node, buffer, size);
+	}
+	if (entry->text != NULL) {
+		size_t length = strlen(entry->text);
+
+		memcpy(buffer, entry->text, min_size(length, size));
+		return (int64_t)length;
+	}
+	return node->pid == 0 ? system_print(node->path, buffer, size)
+			      : process_print(process, node->path, buffer, size);
+}
+
+/* Makes the text anew, in a buffer that it does not fill: then nothing was cut off. */
+static int64_t proc_make_text(struct file *file)
+{
+	struct proc_inode *node = proc_inode_of(file->inode);
+	size_t size = PROC_TEXT_FIRST_SIZE;
+
+	for (;;) {
+		struct proc_text *text = helix_malloc(sizeof(*text) + size);
+
+		if (text == NULL) {
+			return -LINUX_ENOMEM;
+		}
+		int64_t used = proc_print(node, text->bytes, size);
+
+		if (used >= 0 && (size_t)used < size) {
+			text->size = (size_t)used;
+			helix_free(file->data);
+			file->data = text;
+			return 0;
+		}
+		helix_free(text);
+		if (used < 0) {
+			return used;
+		}
+		size = max_size(size * 2, (size_t)used + 1);
+		if (size > PROC_TEXT_SIZE_MAX) {
+			return -LINUX_ENOMEM;
+		}
+	}
+}
+
+static int64_t proc_text_read(struct file *file, UNUSED struct request *request, void *buffer,
+	size_t size, uint64_t *offset)
+{
+	if (file->data == NULL || *offset == 0) {
+		int64_t error = proc_make_text(file);
+
+		if (error < 0) {
+			return error;
+		}
+	}
+	const struct proc_text *text = file->data;
+
+	if (*offset >= text->size) {
+		return 0;
+	}
+	size = min_size(size, text->size - (size_t)*offset);
+	memcpy(buffer, text->bytes + *offset, size);
+	*offset += size;
+	return (int64_t)size;
+}
+
+static int64_t proc_text_write(struct file *file, struct request *request, const void *buffer,
+	size_t size, UNUSED uint64_t *offset)
+{
+	struct proc_inode *node = proc_inode_of(file->inode);
+
+	if (node->entry->write == NULL || request == NULL) {
+		return -LINUX_EINVAL;
+	}
+	return node->entry->write(node, request->process, buffer, size);
+}
+
+static int64_t proc_text_seek(struct file *file, int64_t offset, int whence)
+{
+	if (whence == LINUX_SEEK_END) {
+		return -LINUX_EINVAL;
+	}
+	return file_seek_to(file, offset, whence, 0);
+}
+
+static void proc_text_release(struct file *file)
+{
+	helix_free(file->data);
+}
+
+const struct file_ops proc_text_ops = {
+	FILE_OPS_DEFAULT,
+	.name = "proc text",
+	.read = proc_text_read,
+	.write = proc_text_write,
+	.seek = proc_text_seek,
+	.release = proc_text_release,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop that the tasks of channels run on. */
+#ifndef POSIX_TTY_CHANNEL_LOOP_H
+#define POSIX_TTY_CHANNEL_LOOP_H
+
+struct loop;
+
+/** posix_loop() - the one loop of posix (main.c) */
+struct loop *posix_loop(void);
+
+#endif
