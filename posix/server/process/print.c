@@ -6,6 +6,7 @@
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/tty/tty.h>
 
 void print(struct printer *printer, const char *format, ...)
 {
@@ -18,10 +19,6 @@ void print(struct printer *printer, const char *format, ...)
 			room != 0 ? room - 1 : 0);
 	va_end(arguments);
 }
-
-/* tty/ has them when it has terminals. */
-uint32_t tty_device_number(const struct tty *tty) __attribute__((weak));
-uint32_t tty_foreground_group(const struct tty *tty) __attribute__((weak));
 
 /* ---- what several files tell ---------------------------------------------------------------------------------- */
 
@@ -120,15 +117,15 @@ static void print_stat(struct process *process, struct printer *printer)
 	struct memory_size memory;
 	struct signal_sets signals;
 	struct usage usage;
+	const struct tty *tty = process->group->session->tty;
 	uint32_t tty_number = 0, foreground = UINT32_MAX;
 
 	measure_memory(process, &memory);
 	collect_signals(process, &signals);
 	process_usage(process, &usage);
-	if (process->group->session->tty != NULL && tty_device_number != NULL &&
-		tty_foreground_group != NULL) {
-		tty_number = tty_device_number(process->group->session->tty);
-		foreground = tty_foreground_group(process->group->session->tty);
+	if (tty != NULL) {
+		tty_number = (uint32_t)tty->rdev;
+		foreground = tty->foreground;
 	}
 	print(printer, "%u (%s) %c %u %u %u %u %d 0 %llu %llu 0 0 ", process->pid, process->comm,
 		state_of(process), parent_pid(process), process->group->pgid,
