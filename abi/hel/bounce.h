@@ -5,7 +5,7 @@
  * A bounced thread has one wired page, the *bounce page*, which the kernel and the thread's space both map.  gs base points to
  * it.  The kernel touches only the fields of struct hel_bounce_page; the rest of the page belongs to user mode.
  *
- *   system call   `syscall` with bit 31 of eax clear (not a hel call): user_ip = return address, user_flags = RFLAGS; RCX =
+ *   system call   `syscall` with eax not in [0x80000000, 0x80000fff] (not a hel call): user_ip = return address, user_flags = RFLAGS; RCX =
  *                 entry_syscall; RFLAGS without TF, DF, AC, NT; every other register and rsp are unchanged; sysret.
  *   int 0x80, 32-bit entries: a fault (#GP) as any other.
  *   kick          hel_thread_kick sets `pending` and a latch in the thread.  When the thread next returns to user mode:

@@ -571,6 +571,18 @@ static inline int hel_clock_get(uint64_t *out_now_ns)
 }
 
 /**
+ * hel_clock_set_realtime() - set the wall clock: realtime_offset_ns of the clock page
+ * @authority: needs MANAGE
+ * @offset_ns: nanoseconds of the wall clock at monotonic time 0
+ *
+ * Return: 0, -ERR_BAD_HANDLE, -ERR_BAD_TYPE, -ERR_NO_RIGHTS.
+ */
+static inline int hel_clock_set_realtime(hel_handle authority, int64_t offset_ns)
+{
+	return (int)hel_call2(HEL_CALL_clock_set_realtime, authority, (uint64_t)offset_ns).error;
+}
+
+/**
  * hel_clock_page() - the memory of struct hel_clock_page, readable
  *
  * Return: 0.

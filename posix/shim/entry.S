@@ -297,6 +297,7 @@ shim_fpu_save:
 	mov	%esi, %eax
 	mov	%rsi, %rdx
 	shr	$32, %rdx
+	fnop				/* QEMU's XSAVE and XRSTOR do not fetch a state that is not loaded; this does */
 	xsave64	(%rdi)
 	xor	%eax, %eax
 42:
@@ -310,6 +311,7 @@ shim_fpu_load:
 	mov	%esi, %eax
 	mov	%rsi, %rdx
 	shr	$32, %rdx
+	fnop
 	xrstor64 (%rdi)
 	xor	%eax, %eax
 51:

@@ -6,6 +6,7 @@
  * those of their device, which they get here.
  */
 #include "device.h"
+#include "rtc.h"
 
 #include <base/errors.h>
 #include <base/list.h>
@@ -63,6 +64,10 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 
 	if (error != 0) {
 		return error;
+	}
+	error = rtc_set_clock(helix_start_handle("authority"));
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "the clock cannot be read: %s", error_text(error));
 	}
 	error = machine_init(&machine, helix_start_handle("authority"), helix_start()->rsdp_phys);
 	if (error != 0) {

@@ -27,6 +27,16 @@ int call_clock_page(struct call *call)
 		HEL_RIGHT_READ | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE, &call->value);
 }
 
+int call_clock_set_realtime(struct call *call)
+{
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0) {
+		clock_page_set_realtime((int64_t)call_argument(call, 1));
+	}
+	return error;
+}
+
 int call_random(struct call *call)
 {
 	uint8_t bytes[RANDOM_MAX];

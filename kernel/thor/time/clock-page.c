@@ -6,6 +6,7 @@
 #include <thor/memory/memory.h>
 
 static struct memory *clock_memory;
+static struct hel_clock_page *clock_page;
 
 int clock_page_init(void)
 {
@@ -20,8 +21,15 @@ int clock_page_init(void)
 		return error;
 	}
 	/* The reference to the frame is kept: the kernel may write it at any time. */
-	arch_clock_fill_page(arch_phys_to_virt(phys));
+	clock_page = arch_phys_to_virt(phys);
+	arch_clock_fill_page(clock_page);
 	return 0;
+}
+
+void clock_page_set_realtime(int64_t offset_ns)
+{
+	/* One word that belongs to no other field, so readers need no new sequence. */
+	__atomic_store_n(&clock_page->realtime_offset_ns, offset_ns, __ATOMIC_RELAXED);
 }
 
 struct memory *clock_page_memory(void)

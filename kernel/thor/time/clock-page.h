@@ -13,4 +13,7 @@ MUST_USE int clock_page_init(void);
 /** clock_page_memory() - its memory object; borrowed, lives for ever */
 struct memory *clock_page_memory(void);
 
+/** clock_page_set_realtime() - what is to be added to the monotonic clock for wall-clock time */
+void clock_page_set_realtime(int64_t offset_ns);
+
 #endif

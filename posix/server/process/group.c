@@ -215,7 +215,7 @@ int64_t posix_getpgid(struct request *request)
 {
 	const struct process *process = process_or_self(request);
 
-	return process != NULL ? process->group->pgid : -LINUX_ESRCH;
+	return process != NULL ? (int64_t)process->group->pgid : -LINUX_ESRCH;
 }
 
 int64_t posix_getpgrp(struct request *request)
@@ -227,7 +227,7 @@ int64_t posix_getsid(struct request *request)
 {
 	const struct process *process = process_or_self(request);
 
-	return process != NULL ? process->group->session->sid : -LINUX_ESRCH;
+	return process != NULL ? (int64_t)process->group->session->sid : -LINUX_ESRCH;
 }
 
 int64_t posix_setsid(struct request *request)

@@ -130,6 +130,14 @@ void fpu_enter(struct cpu *cpu, struct arch_context *context)
 {
 	bool is_loaded = fpu_is_loaded(cpu, context);
 
+	/*
+	 * QEMU's XSAVE and XRSTOR ignore CR0.TS.  Code that uses them first makes the FPU its own
+	 * by an instruction that does trap; a thread that was interrupted may be between the two.
+	 */
+	if (!is_loaded && context->vector != ARCH_VECTOR_SYSCALL && context->fpu_area != NULL) {
+		(void)fpu_trap(cpu, context);
+		return;
+	}
 	fpu_set_trap(cpu, !is_loaded);
 	if (is_loaded) {
 		context->is_fpu_saved = false;
