@@ -45,7 +45,8 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 say "installing$missing"
 install() {
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
 		--no-install-recommends $missing </dev/null
 }
 $as_root apt-get update -q </dev/null || say 'apt-get update failed, trying without it'

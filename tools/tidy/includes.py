@@ -16,8 +16,8 @@ _FREESTANDING = {
     'stdint.h', 'stdnoreturn.h', 'cpuid.h', 'immintrin.h', 'x86intrin.h', 'stdckdint.h',
 }
 
-_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'mmio', 'bragi-rt', 'virtio',
-           'protocols', 'drivers'}
+_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'mmio', 'bragi-rt',
+           'virtio', 'protocols', 'drivers'}
 
 # (folder, words that it may include, may it use libc); the first that fits counts
 _LAYERS = (

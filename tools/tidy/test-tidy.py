@@ -42,7 +42,8 @@ def case_long_files():
 
 def case_licence_line():
     assert lines_found(tidy.licence_line, _HEAD) == []
-    assert lines_found(tidy.licence_line, '#!/bin/sh\n# SPDX-License-Identifier: MIT\n', 'a.sh') == []
+    script = '#!/bin/sh\n# SPDX-License-Identifier: MIT\n'
+    assert lines_found(tidy.licence_line, script, 'a.sh') == []
     assert lines_found(tidy.licence_line, 'int x;\n') == [1]
 
 

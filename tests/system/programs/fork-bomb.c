@@ -43,6 +43,7 @@ int main(int argc, char **argv)
 	while (wait(NULL) > 0) {
 		n_reaped++;
 	}
-	printf("%d children, %d reaped, %s\n", n_children, n_reaped, error ? strerror(error) : "no error");
+	printf("%d children, %d reaped, %s\n", n_children, n_reaped,
+		error ? strerror(error) : "no error");
 	return n_reaped == n_children && (error == EAGAIN || error == ENOMEM) ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls every system call with wild arguments. What comes back does not matter; the system has to
- * live. Each call number runs in a child of its own, with a time limit, and the draw of arguments is
- * repeated from a seed:
+ * live. Each call number runs in a child of its own, with a time limit, and the draw of arguments
+ * is repeated from a seed:
  *
  *	hostile-calls [SEED [FIRST [LAST]]]
  *
@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #define NUMBER_LAST 470
-#define DRAWS 24
-#define LIMIT_US (2 * 1000 * 1000)
+#define DRAWS       24
+#define LIMIT_US    (2 * 1000 * 1000)
 
 static uint64_t state;
 
@@ -38,9 +38,23 @@ static uint64_t draw(void)
 static bool is_left_out(long number)
 {
 	static const int numbers[] = {
-		SYS_exit, SYS_exit_group, SYS_fork, SYS_vfork, SYS_clone, SYS_clone3, SYS_reboot,
-		SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
-		SYS_kexec_load, SYS_kexec_file_load, SYS_alarm, SYS_setitimer, SYS_pidfd_send_signal,
+		SYS_exit,
+		SYS_exit_group,
+		SYS_fork,
+		SYS_vfork,
+		SYS_clone,
+		SYS_clone3,
+		SYS_reboot,
+		SYS_kill,
+		SYS_tkill,
+		SYS_tgkill,
+		SYS_rt_sigqueueinfo,
+		SYS_rt_tgsigqueueinfo,
+		SYS_kexec_load,
+		SYS_kexec_file_load,
+		SYS_alarm,
+		SYS_setitimer,
+		SYS_pidfd_send_signal,
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -75,7 +89,8 @@ static uint64_t wild_value(uint8_t *page)
 
 static void call_wildly(long number)
 {
-	uint8_t *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *page =
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED) {
 		return;

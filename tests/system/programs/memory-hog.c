@@ -14,8 +14,8 @@
 int main(void)
 {
 	for (int n_chunks = 0;; n_chunks++) {
-		char *memory = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+		char *memory = mmap(
+			NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (memory == MAP_FAILED) {
 			printf("%d MiB, then %s\n", n_chunks * (CHUNK >> 20), strerror(errno));

@@ -35,16 +35,6 @@ def panic_has_a_backtrace():
     check_report(*crash('panic'), 'thor_main')
 
 
-def kernel_fault_has_a_backtrace():
-    outcome, errors = crash('fault')
-    check_report(outcome, errors, 'arch_self_test_crash')
-    check('1234' in errors, 'the address of the fault is missing')
-
-
-def stack_overflow_has_a_backtrace():
-    check_report(*crash('stack'), 'crash_recurse')
-
-
 def panic_without_kaslr_has_a_backtrace():
     check_report(*crash('panic', '--append', 'nokaslr'), 'thor_main')
 
@@ -113,7 +103,6 @@ def _children():
 
 
 if __name__ == '__main__':
-    guest.main([panic_has_a_backtrace, kernel_fault_has_a_backtrace,
-                stack_overflow_has_a_backtrace, panic_without_kaslr_has_a_backtrace,
+    guest.main([panic_has_a_backtrace, panic_without_kaslr_has_a_backtrace,
                 log_holds_the_panic, qemu_that_does_not_start,
                 interrupted_launcher_leaves_nothing, killed_launcher_leaves_nothing])
