@@ -7,8 +7,10 @@ import sys
 import time
 import traceback
 
-HATI = os.environ.get('HATI', './hati')
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HATI = os.environ.get('HATI', os.path.join(TOP, 'hati'))
 BUILD = os.environ.get('HATI_BUILD', 'debug')
+BUILD_FOLDER = os.path.join(TOP, f'build/x86_64-{BUILD}')
 BUSYBOX = '/bin/busybox'
 
 

@@ -12,7 +12,7 @@ import tempfile
 import guest
 from guest import check, check_equal
 
-PROGRAMS = os.path.join(os.environ['HATI_GUEST_BUILD'], 'tests/system/programs')
+PROGRAMS = os.path.join(guest.BUILD_FOLDER, 'tests/system/programs')
 _N_ELF_FILES = 200
 _ELF_SEED = 20260101
 # the end of each script: a shell that still works, with new processes, pipes and files

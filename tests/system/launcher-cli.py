@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-HATI = os.environ['HATI']
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HATI = os.environ.get('HATI', os.path.join(TOP, 'hati'))
 
 
 def hati(*arguments):

@@ -27,7 +27,7 @@ def check_report(outcome, errors, function):
     check('the guest panicked' in errors and 'panic: ' in errors, errors)
     frames = _FRAME.findall(errors)
     check(any(name == function for name, _, _ in frames), f'no {function} in {errors}')
-    check(all(os.path.exists(os.path.join(os.environ['HATI_TOP'], path))
+    check(all(os.path.exists(os.path.join(guest.TOP, path))
               for _, path, _ in frames), f'a file does not exist in {frames}')
 
 
@@ -54,12 +54,26 @@ def qemu_that_does_not_start():
     check(b'no-such-option' in outcome.errors, f'stderr is {outcome.errors!r}')
 
 
-def interrupted_launcher_leaves_nothing():
-    before = _n_qemu()
+def started_launcher(n_before):
+    """A launcher whose QEMU runs."""
     process = subprocess.Popen(guest.hati_command(['busybox', 'sleep', '100']),
                                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1.5)
-    check(_n_qemu() > before, 'QEMU does not run')
+    check(becomes(lambda n_qemu: n_qemu > n_before), 'QEMU does not run')
+    return process
+
+
+def becomes(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition(_n_qemu()):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def interrupted_launcher_leaves_nothing():
+    before = _n_qemu()
+    process = started_launcher(before)
     process.send_signal(signal.SIGINT)
     check_equal(process.wait(10), 130, 'status')
     check_equal(_n_qemu(), before, 'number of QEMU processes')
@@ -67,13 +81,10 @@ def interrupted_launcher_leaves_nothing():
 
 def killed_launcher_leaves_nothing():
     before = _n_qemu()
-    process = subprocess.Popen(guest.hati_command(['busybox', 'sleep', '100']),
-                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1.5)
+    process = started_launcher(before)
     process.kill()
     process.wait()
-    time.sleep(0.5)
-    check_equal(_n_qemu(), before, 'number of QEMU processes')
+    check(becomes(lambda n_qemu: n_qemu == before), 'QEMU still runs')
 
 
 def _n_qemu():

@@ -3,7 +3,8 @@
 """Checks what a reviewer should not have to: names, widths, lengths, includes, dead files.
 
 Prints "ok RULE" or "not ok RULE: N places" for each rule, and each place before it. Exceptions
-stand in tools/tidy/exempt (one rule in one file) and tools/tidy/foreign-style (files from elsewhere).
+stand in tools/tidy/exempt (one rule in one file) and tools/tidy/foreign-style (files from
+elsewhere).
 """
 
 import ast
