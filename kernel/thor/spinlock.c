@@ -69,10 +69,11 @@ static void held_remove(UNUSED const struct spinlock *lock)
 static void spinlock_acquire_unchecked(struct spinlock *lock)
 {
 	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+	uint32_t n_spins = 0;
 
 	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
 		shootdown_poll();
-		arch_pause();
+		arch_relax(&n_spins);
 	}
 }
 

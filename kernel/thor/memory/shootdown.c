@@ -79,9 +79,11 @@ void shootdown_run(struct shootdown_request *request)
 		shootdown_post(request, cpu_table[__builtin_ctzll(left)]);
 	}
 	shootdown_flush_here(request);
+	uint32_t n_spins = 0;
+
 	while (atomic_load_explicit(&request->n_pending, memory_order_acquire) != 0) {
 		shootdown_poll();
-		arch_pause();
+		arch_relax(&n_spins);
 	}
 }
 

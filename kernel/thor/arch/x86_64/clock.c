@@ -27,6 +27,7 @@
 #define WINDOW_LONG_NS      20000000
 #define GIGAHERTZ_TOLERANCE 500000 /* 0.05 % of 1 GHz */
 #define TIMER_TICKS_MIN     8
+#define BRIEF_NS            50000
 
 #define HPET_CAPABILITIES  (0x000 / 8)
 #define HPET_CONFIGURATION (0x010 / 8)
@@ -309,6 +310,36 @@ void arch_timer_set(uint64_t deadline_ns)
 	cpu->arch.is_timer_armed = true;
 	cpu->arch.timer_due_ns = max_u64(deadline_ns, now_ns);
 	lapic_timer_arm((uint32_t)ticks);
+}
+
+/* What came meanwhile comes again as soon as interrupts are on. */
+static void clock_raise_noted(struct cpu *cpu)
+{
+	for (uint32_t word = 0; word < ARRAY_SIZE(cpu->arch.noted); word++) {
+		while (cpu->arch.noted[word] != 0) {
+			uint32_t vector =
+				word * 64 + (uint32_t)__builtin_ctzll(cpu->arch.noted[word]);
+
+			cpu->arch.noted[word] &= cpu->arch.noted[word] - 1;
+			if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_RESCHEDULE &&
+				vector != VECTOR_TIMER) {
+				lapic_send(cpu->arch.lapic_id, vector);
+			}
+		}
+	}
+}
+
+void arch__wait_briefly(void)
+{
+	struct cpu *cpu = arch_this_cpu();
+	bool was_armed = cpu->arch.is_timer_armed;
+	uint64_t due_ns = cpu->arch.timer_due_ns;
+
+	arch_timer_set(arch_clock_ns() + BRIEF_NS);
+	entry_wait();
+	arch_timer_set(was_armed ? due_ns : HEL_DEADLINE_NEVER);
+	cpu->arch.timer_due_ns = due_ns;
+	clock_raise_noted(cpu);
 }
 
 void clock_timer_fired(struct cpu *cpu)

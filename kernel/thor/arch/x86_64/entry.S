@@ -91,6 +91,8 @@
 /* A bit for each exception that pushes an error code. */
 #define VECTORS_WITH_ERROR 0x60227d00
 
+#define HEL_NUMBER_LAST 0x80000fff
+
 	.section .text.entry, "ax", @progbits
 
 /* ---- syscall: a hel call, a bounce, or a foreign call of a thread without bounce */
@@ -102,6 +104,8 @@ entry_syscall:
 	mov %rsp, %gs:CPU_SCRATCH
 	test %eax, %eax
 	jns entry_bounce
+	cmp $HEL_NUMBER_LAST, %eax	/* negative numbers are no hel calls: Linux programs try them */
+	ja entry_bounce
 	SAVE_AFTER_SYSCALL
 	call thor_enter_call
 	ud2
@@ -223,6 +227,18 @@ entry_leave_iret:
 	POP_REGISTERS
 	swapgs
 	iretq
+
+/* ---- take interrupts for a moment: those that come are noted by exception_from_kernel */
+
+	.balign 16
+	.globl entry_wait
+entry_wait:
+	sti
+	hlt
+	.globl entry_wait_end
+entry_wait_end:
+	cli
+	ret
 
 /* ---- nothing to do */
 

@@ -29,7 +29,7 @@ struct fixup {
 };
 
 extern const struct fixup arch__fixups_start[], arch__fixups_end[];
-extern const uint8_t entry_idle[], entry_idle_end[];
+extern const uint8_t entry_idle[], entry_idle_end[], entry_wait_end[];
 
 NORETURN void exception_from_user(struct thread *thread);
 void exception_from_kernel(struct arch_context *frame);
@@ -189,9 +189,26 @@ NORETURN static void exception_panic(const struct arch_context *frame)
 		(unsigned long long)frame->error_code);
 }
 
+/* In the middle of the kernel, which spins: see clock_wait_briefly(). */
+static void exception_note_interrupt(struct cpu *cpu, uint32_t vector)
+{
+	if (vector != VECTOR_SPURIOUS) {
+		lapic_end_of_interrupt();
+	}
+	if (vector == VECTOR_SHOOTDOWN) {
+		shootdown_serve();
+	} else {
+		cpu->arch.noted[vector / 64] |= UINT64_C(1) << vector % 64;
+	}
+}
+
 /* Called by entry.S on the stack that was interrupted; @frame is on it. */
 void exception_from_kernel(struct arch_context *frame)
 {
+	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip == (uint64_t)entry_wait_end) {
+		exception_note_interrupt(arch_this_cpu(), (uint32_t)frame->vector);
+		return;
+	}
 	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip >= (uint64_t)entry_idle &&
 		frame->rip <= (uint64_t)entry_idle_end) {
 		exception_interrupt(arch_this_cpu(), NULL, (uint32_t)frame->vector);

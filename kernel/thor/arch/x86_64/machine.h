@@ -156,6 +156,9 @@ void fpu_forget(struct arch_context *context);
 
 /* ---- entry.S */
 
+/** entry_wait() - halt with interrupts on until one has come; they are noted in cpu->arch.noted */
+void entry_wait(void);
+
 NORETURN void entry_leave_sysret(struct arch_context *context);
 NORETURN void entry_leave_iret(struct arch_context *context);
 

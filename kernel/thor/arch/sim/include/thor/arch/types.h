@@ -61,6 +61,12 @@ static inline void arch_pause(void)
 	sim_pause();
 }
 
+static inline void arch_relax(uint32_t *n_spins)
+{
+	++*n_spins;
+	sim_pause();
+}
+
 static inline void arch_irqs_disable(void)
 {
 }
@@ -83,5 +89,13 @@ static inline uint64_t arch_virt_to_phys(const void *pointer)
 {
 	return (uint64_t)((const uint8_t *)pointer - sim_memory);
 }
+
+struct hel_bounce;
+struct hel_bounce_page;
+
+/* The thread of @context bounces foreign calls to @bounce; see arch/sim/processor.h. */
+void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_page *page,
+	const struct hel_bounce *bounce);
+void arch_context_set_gs_base(struct arch_context *context, uint64_t gs_base);
 
 #endif

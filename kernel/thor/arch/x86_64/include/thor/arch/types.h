@@ -84,6 +84,7 @@ struct arch_cpu {
 	uint64_t root_phys;      /* what CR3 holds */
 	uint64_t stacks_address; /* lowest guard page */
 	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
+	uint64_t noted[4];           /* bits of interrupts that came in arch__wait_briefly() */
 	uint64_t gdt[9];
 	uint32_t padding; /* makes tss.rsp[] aligned */
 	struct arch_tss tss;
@@ -109,6 +110,27 @@ static inline struct cpu *arch_this_cpu(void)
 static inline void arch_pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");
+}
+
+/** ARCH_SPINS_MAX - rounds of arch_relax() before the processor is given away for a moment */
+#define ARCH_SPINS_MAX 256
+
+/* Halts for some microseconds. Interrupts that come meanwhile are served afterwards. */
+void arch__wait_briefly(void);
+
+/**
+ * arch_relax() - one round of a loop that spins for another CPU; @n_spins counts from 0
+ *
+ * The other one may be a virtual CPU that its host lets wait for just the processor that we spin
+ * on: whoever has spun for long halts for a moment. TLB shoot-downs are served in between.
+ */
+static inline void arch_relax(uint32_t *n_spins)
+{
+	if (++*n_spins % ARCH_SPINS_MAX == 0) {
+		arch__wait_briefly();
+	} else {
+		arch_pause();
+	}
 }
 
 static inline void arch_irqs_disable(void)
