@@ -104,7 +104,8 @@ entry_syscall:
 	mov %rsp, %gs:CPU_SCRATCH
 	test %eax, %eax
 	jns entry_bounce
-	cmp $HEL_NUMBER_LAST, %eax	/* negative numbers are no hel calls: Linux programs try them */
+	/* negative numbers are no hel calls: Linux programs try them */
+	cmp $HEL_NUMBER_LAST, %eax
 	ja entry_bounce
 	SAVE_AFTER_SYSCALL
 	call thor_enter_call
