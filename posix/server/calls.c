@@ -11,6 +11,8 @@
 constexpr uint32_t LINUX_CALLS_END = 448;
 constexpr uint32_t INTERNAL_CALLS = POSIX_SYSCALL_COUNT - POSIX_CLONE;
 constexpr uint32_t OTHER_COUNTERS = 64;
+constexpr uint32_t UNIMPLEMENTED_PART =
+	0xffff0000; /* plus the number of a call of which a part is missing */
 
 #define LINUX_CALL(number, name, where, a0, a1, a2, a3, a4, a5) \
 	extern int64_t posix_##name(struct request *request) __attribute__((weak));
@@ -104,15 +106,16 @@ void unimplemented_count(uint32_t number)
 
 static size_t print_count(char *buffer, size_t size, size_t used, uint32_t number, uint32_t count)
 {
-	const struct call_row *row = call_find(number);
+	bool is_part = number >= UNIMPLEMENTED_PART && number != UINT32_MAX;
+	const struct call_row *row = call_find(is_part ? number - UNIMPLEMENTED_PART : number);
 	size_t room = used < size ? size - used : 0;
 
 	if (count == 0) {
 		return used;
 	}
 	return used +
-		format_to(buffer + min_size(used, size), room, "%u %s %u\n", number,
-			row != NULL ? row->name : "-", count);
+		format_to(buffer + min_size(used, size), room, "%u %s%s %u\n", number,
+			row != NULL ? row->name : "-", is_part ? "(part)" : "", count);
 }
 
 size_t unimplemented_print(char *buffer, size_t size)

@@ -242,6 +242,8 @@ static void place_break(struct exec *exec)
 	uint64_t end = exec->program.base + exec->program.elf.vaddr_end;
 	uint64_t limit = min_u64(exec->process->limits[LIMIT_DATA][0], BREAK_SIZE_MAX);
 
+	mm->image_start = exec->program.base + exec->program.elf.vaddr_start;
+	mm->image_end = end;
 	mm->brk_start = align_up(end, HEL_PAGE_SIZE) + random_bytes(RANDOM_BREAK_PAGES);
 	mm->brk_limit = min_u64(mm->brk_start + limit, max_u64(mm->mmap_high, mm->brk_start));
 }

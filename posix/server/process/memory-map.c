@@ -9,7 +9,9 @@
 #include <abi/linux/mman.h>
 #include <base/errors.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/access.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/vfs/inode.h>
 
 struct file_mapping {
 	uint64_t offset, size, address;
@@ -97,24 +99,22 @@ static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, h
 }
 
 /*
- * What lies beyond the memory's last page cannot be mapped. Linux raises SIGBUS there; here the range is reserved,
- * so that access is a SIGSEGV, and counted.
+ * Makes the mapping, also where it goes beyond the file's last page: the memory was made large enough for it and
+ * shrinks when the mapping is there, so that access beyond is a SIGBUS.
  */
-static int64_t map_partly(const struct mm *mm, struct file_mapping *mapping, hel_handle view,
-	uint64_t offset, uint64_t size)
+static int64_t map_view(struct file *file, const struct mm *mm, const struct file_mapping *mapping,
+	hel_handle view, uint64_t offset)
 {
-	uint32_t flags = map_flags_of(mapping);
-	int64_t address = map_at(mm, mapping, HEL_NULL, 0, mapping->size,
-		(flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) | HEL_MAP_GUARD |
-			HEL_MAP_FORK_COPY);
+	uint64_t end = align_up(file->inode->size_bytes, HEL_PAGE_SIZE);
+	int64_t address =
+		map_at(mm, mapping, view, offset, mapping->size, map_flags_of(mapping));
 
-	unimplemented_count(0xffff0000u | 9);
-	if (address < 0) {
-		return address;
+	if (address >= 0 && !mapping->is_shared && end < mapping->offset + mapping->size) {
+		(void)!hel_memory_resize(
+			view, end > mapping->offset ? end - mapping->offset : 0);
 	}
-	mapping->address = (uint64_t)address;
-	return map_at(mm, mapping, view, offset, size,
-		(flags & ~(uint32_t)HEL_MAP_FIXED_NOREPLACE) | HEL_MAP_FIXED);
+	file_contents_mapped(file);
+	return address;
 }
 
 static int64_t decode(const struct request *request, struct file_mapping *out_mapping)
@@ -154,10 +154,8 @@ int64_t posix_mmap_file(struct request *request)
 {
 	struct file *file = fd_table_get(request->process->files, (int)request->args[0]);
 	struct file_mapping mapping;
-	struct hel_memory_info info;
 	hel_handle memory, view;
-	const struct mm *mm = request->thread->internal->mm;
-	uint64_t offset, mapped_size;
+	uint64_t offset;
 	int64_t result = decode(request, &mapping);
 
 	if (file == NULL) {
@@ -167,24 +165,15 @@ int64_t posix_mmap_file(struct request *request)
 		result = check_access(file, &mapping);
 	}
 	if (result == 0) {
-		result = file->ops->map(file, &memory);
+		result = file_contents_memory(file, mapping.offset + mapping.size, &memory);
 	}
 	if (result < 0) {
 		return result;
 	}
-	if (hel_memory_info(memory, &info) != 0 || mapping.offset >= info.size_bytes) {
-		unimplemented_count(0xffff0000u | 9);
-		return -LINUX_ENXIO;
-	}
-	mapped_size = min_u64(mapping.size, info.size_bytes - mapping.offset);
-	if (make_view(file, &mapping, mapped_size, memory, &view, &offset) != 0) {
+	if (make_view(file, &mapping, mapping.size, memory, &view, &offset) != 0) {
 		return -LINUX_ENOMEM;
 	}
-	if (mapped_size == mapping.size) {
-		result = map_at(mm, &mapping, view, offset, mapped_size, map_flags_of(&mapping));
-	} else {
-		result = map_partly(mm, &mapping, view, offset, mapped_size);
-	}
+	result = map_view(file, request->thread->internal->mm, &mapping, view, offset);
 	hel_close(HEL_THIS, view);
 	return result;
 }

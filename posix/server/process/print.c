@@ -37,6 +37,9 @@ static char state_of(const struct process *process)
 	if (thread == NULL || hel_thread_stats(thread->internal->thread, &stats) != 0) {
 		return 'X';
 	}
+	if (thread->internal->request_internal.phase == REQUEST_RUNNING) {
+		return 'R'; /* it is the one who asks */
+	}
 	return stats.state == 1 || stats.state == 2 ? 'R' : 'S';
 }
 
@@ -233,12 +236,14 @@ static void print_statm(struct process *process, struct printer *printer)
 		(unsigned long long)memory.data / HEL_PAGE_SIZE);
 }
 
+static bool is_anonymous(const struct hel_mapping_info *info)
+{
+	return info->offset == info->address;
+}
+
 static const char *mapping_name(
 	const struct mm *mm, const struct hel_mapping_info *info, const char *exe)
 {
-	bool is_exe = (info->address >= mm->code_start && info->address < mm->code_end) ||
-		(info->address + info->size_bytes > mm->data_start && info->address < mm->data_end);
-
 	if (info->address < mm->stack_top && info->address + info->size_bytes >= mm->stack_top) {
 		return "[stack]";
 	}
@@ -251,7 +256,31 @@ static const char *mapping_name(
 	if (info->address == POSIX_CLOCK_PAGE) {
 		return "[vvar]";
 	}
-	return is_exe ? exe : "";
+	return info->address >= mm->image_start && info->address < mm->image_end &&
+			!is_anonymous(info)
+		? exe
+		: "";
+}
+
+/* The program's own pages are shared by all who run it, which is nobody's business. */
+static bool is_private(const struct mm *mm, const struct hel_mapping_info *info)
+{
+	return (info->flags & HEL_MAP_FORK_COPY) != 0 || info->address >= POSIX_SHIM_REGION ||
+		(info->address >= mm->image_start && info->address < mm->image_end);
+}
+
+static void print_mapping(struct printer *printer, const struct mm *mm,
+	const struct hel_mapping_info *info, const char *exe)
+{
+	const char *name = mapping_name(mm, info, exe);
+
+	print(printer, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 ", (unsigned long long)info->address,
+		(unsigned long long)(info->address + info->size_bytes),
+		(info->flags & HEL_MAP_READ) != 0 ? 'r' : '-',
+		(info->flags & HEL_MAP_WRITE) != 0 ? 'w' : '-',
+		(info->flags & HEL_MAP_EXECUTE) != 0 ? 'x' : '-', is_private(mm, info) ? 'p' : 's',
+		is_anonymous(info) ? 0 : (unsigned long long)info->offset);
+	print(printer, name[0] != '\0' ? "%25s%s\n" : "%s%s\n", "", name);
 }
 
 static void print_maps(struct process *process, struct printer *printer)
@@ -268,19 +297,10 @@ static void print_maps(struct process *process, struct printer *printer)
 		exe[0] = '\0';
 	}
 	while (hel_space_query(mm->space, address, &info) == 0) {
-		bool is_program =
-			info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE;
-
-		address = info.address + info.size_bytes;
-		if (is_program) {
-			print(printer, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 %26s%s\n",
-				(unsigned long long)info.address, (unsigned long long)address,
-				(info.flags & HEL_MAP_READ) != 0 ? 'r' : '-',
-				(info.flags & HEL_MAP_WRITE) != 0 ? 'w' : '-',
-				(info.flags & HEL_MAP_EXECUTE) != 0 ? 'x' : '-',
-				(info.flags & HEL_MAP_FORK_COPY) != 0 ? 'p' : 's',
-				(unsigned long long)info.offset, "", mapping_name(mm, &info, exe));
+		if (info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE) {
+			print_mapping(printer, mm, &info, exe);
 		}
+		address = info.address + info.size_bytes;
 	}
 }
 

@@ -41,6 +41,7 @@ struct mm {
 	uint64_t slots[BITMAP_WORDS(MM_SLOTS_MAX)];
 	/* the program, for /proc; addresses are those exec chose */
 	struct path exe; /* referenced; dentry NULL: none */
+	uint64_t image_start, image_end; /* of the program file, with what it leaves free inside */
 	uint64_t code_start, code_end, data_start, data_end;
 	uint64_t brk_start, brk_limit, stack_low, stack_top, stack_pointer;
 	uint64_t arguments_start, arguments_end, environment_start, environment_end;
