@@ -150,3 +150,8 @@ int64_t file_contents_memory(struct file *file, uint64_t size_needed, hel_handle
 	}
 	return file->inode->ops->contents(file->inode, size_needed, out_memory);
 }
+
+void file_contents_mapped(struct file *file)
+{
+	file->inode->ops->contents_mapped(file->inode);
+}

@@ -71,4 +71,7 @@ int64_t file_create_anonymous(const struct file_ops *ops, const char *kind, void
 /** file_contents_memory() - the memory that holds contents up to @size_needed bytes, for mmap */
 int64_t file_contents_memory(struct file *file, uint64_t size_needed, hel_handle *out_memory);
 
+/** file_contents_mapped() - a mapping of that memory was made: beyond the file's last page it faults */
+void file_contents_mapped(struct file *file);
+
 #endif

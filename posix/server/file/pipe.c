@@ -21,6 +21,7 @@ struct pipe {
 	struct inode *inode; /* not referenced: it goes after its pipe */
 	struct ring ring;    /* storage NULL: nothing was written yet */
 	size_t size_max;     /* a power of two */
+	bool is_anonymous;   /* from pipe(): opening it through /proc never waits */
 	uint32_t n_readers, n_writers;
 	uint64_t n_readers_ever, n_writers_ever; /* for the open of FIFOs */
 	struct wait_queue changed;               /* data, room, or ends came or went */
@@ -217,7 +218,8 @@ static uint32_t pipe_poll(struct file *file,
 			events |= LINUX_POLLIN | LINUX_POLLRDNORM;
 		}
 		/* a FIFO hangs up only after a writer has been there since this open */
-		if (pipe->n_writers == 0 && file->offset != pipe->n_writers_ever) {
+		if (pipe->n_writers == 0 &&
+			(pipe->is_anonymous || file->offset != pipe->n_writers_ever)) {
 			events |= LINUX_POLLHUP;
 		}
 	}
@@ -345,7 +347,7 @@ int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *
 	}
 	if (is_first) {
 		if (!is_reader && (file->flags & LINUX_O_NONBLOCK) &&
-			(pipe == NULL || pipe->n_readers == 0)) {
+			(pipe == NULL || (pipe->n_readers == 0 && !pipe->is_anonymous))) {
 			return -LINUX_ENXIO;
 		}
 		if (pipe == NULL) {
@@ -356,7 +358,8 @@ int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *
 		}
 		pipe_attach(pipe, file);
 	}
-	if ((is_reader && is_writer) || (is_reader ? pipe->n_writers : pipe->n_readers) > 0) {
+	if (pipe->is_anonymous || (is_reader && is_writer) ||
+		(is_reader ? pipe->n_writers : pipe->n_readers) > 0) {
 		return 0;
 	}
 	uint64_t n_peers_ever = is_reader ? pipe->n_writers_ever : pipe->n_readers_ever;
@@ -380,13 +383,15 @@ static int64_t pipe_create_ends(uint32_t flags, struct file **out_ends)
 	struct pipe *pipe = inode == NULL ? NULL : pipe_create(inode);
 	int64_t error = pipe == NULL ? -LINUX_ENOMEM : 0;
 
+	if (pipe != NULL) {
+		pipe->is_anonymous = true;
+	}
 	for (unsigned i = 0; i < 2 && error == 0; i++) {
 		uint32_t mode = i == 0 ? LINUX_O_RDONLY : LINUX_O_WRONLY;
 
 		error = file_create(&file_ops_default, inode, flags | mode, &out_ends[i]);
 		if (error == 0) {
 			pipe_attach(pipe, out_ends[i]);
-			out_ends[i]->offset = UINT64_MAX;
 		} else if (i == 1) {
 			file_unref(out_ends[0]);
 			pipe = NULL;

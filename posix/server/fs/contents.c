@@ -181,6 +181,9 @@ void contents_view_unref(void *argument)
 
 static uint64_t contents_capacity(const struct contents *contents)
 {
+	if (contents->memory != HEL_NULL) {
+		return contents->memory_size;
+	}
 	return contents->view == NULL ? 0 : contents->view->size;
 }
 
@@ -248,7 +251,19 @@ static int64_t contents_leave_heap(struct contents *contents, uint64_t size)
 		memcpy(view->data, contents->view->data, contents->view->size);
 	}
 	contents->memory = memory;
+	contents->memory_size = size;
 	contents_set_view(contents, view);
+	return 0;
+}
+
+static int64_t contents_resize_memory(struct contents *contents, uint64_t size)
+{
+	if (size != contents->memory_size) {
+		if (hel_memory_resize(contents->memory, size) < 0) {
+			return -LINUX_ENOSPC;
+		}
+		contents->memory_size = size;
+	}
 	return 0;
 }
 
@@ -262,7 +277,7 @@ static int64_t contents_grow_memory(struct contents *contents, uint64_t size)
 	if (contents->memory == HEL_NULL) {
 		return contents_leave_heap(contents, capacity);
 	}
-	if (hel_memory_resize(contents->memory, capacity) < 0) {
+	if (contents_resize_memory(contents, capacity) < 0) {
 		return -LINUX_ENOSPC;
 	}
 	struct contents_view *view = contents_map(contents->memory, capacity);
@@ -274,6 +289,22 @@ static int64_t contents_grow_memory(struct contents *contents, uint64_t size)
 	return 0;
 }
 
+static uint64_t contents_exact_size(uint64_t size)
+{
+	return max_u64(align_up(size, HEL_PAGE_SIZE), HEL_PAGE_SIZE);
+}
+
+/* An object of exact size grows by pages; only the view grows by doubling. */
+static int64_t contents_grow_exact(struct contents *contents, uint64_t size)
+{
+	int64_t error = 0;
+
+	if (size > contents->view->size) {
+		error = contents_grow_memory(contents, size);
+	}
+	return error < 0 ? error : contents_resize_memory(contents, contents_exact_size(size));
+}
+
 /* Makes room for `size` bytes. */
 static int64_t contents_reserve(struct contents *contents, uint64_t size)
 {
@@ -283,7 +314,8 @@ static int64_t contents_reserve(struct contents *contents, uint64_t size)
 	if (contents->memory == HEL_NULL && size <= CONTENTS_HEAP_MAX) {
 		return contents_grow_heap(contents, size);
 	}
-	return contents_grow_memory(contents, size);
+	return contents->is_exact ? contents_grow_exact(contents, size)
+				  : contents_grow_memory(contents, size);
 }
 
 int64_t contents_memory(
@@ -300,6 +332,15 @@ int64_t contents_memory(
 	}
 	*out_memory = contents->memory;
 	return 0;
+}
+
+void contents_settle(struct contents *contents, uint64_t size)
+{
+	if (contents->memory != HEL_NULL) {
+		contents->is_exact = true;
+		/* an object that stays too large shows zeros where there is nothing: no harm */
+		(void)!contents_resize_memory(contents, contents_exact_size(size));
+	}
 }
 
 /* ---- reading and writing ------------------------------------------------------------------------ */
@@ -392,14 +433,26 @@ void contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
 	}
 }
 
-void contents_truncate(struct contents *contents, uint64_t size)
+/* Gives pages back: what is cut off an object reads as zeros when it has its size again. */
+static void contents_cut(struct contents *contents, uint64_t kept)
+{
+	uint64_t size = contents->memory_size;
+
+	if (contents_resize_memory(contents, kept) < 0) {
+		memset(contents->view->data + kept, 0, (size_t)(size - kept));
+	} else if (!contents->is_exact && contents_resize_memory(contents, size) < 0) {
+		contents->is_exact = true; /* it grows again when it is written to */
+	}
+}
+
+int64_t contents_truncate(struct contents *contents, uint64_t size)
 {
 	uint64_t capacity = contents_capacity(contents);
-	uint64_t kept = max_u64(align_up(size, HEL_PAGE_SIZE), HEL_PAGE_SIZE);
+	uint64_t kept = contents_exact_size(size);
 
 	contents_uncharge(contents, div_round_up(size, HEL_PAGE_SIZE), UINT64_MAX);
 	if (size >= capacity) {
-		return;
+		return contents->is_exact ? contents_grow_exact(contents, size) : 0;
 	}
 	if (contents->memory == HEL_NULL) {
 		if (size == 0) {
@@ -407,14 +460,11 @@ void contents_truncate(struct contents *contents, uint64_t size)
 		} else {
 			memset(contents->view->data + size, 0, (size_t)(capacity - size));
 		}
-		return;
+		return 0;
 	}
 	memset(contents->view->data + size, 0, (size_t)(min_u64(kept, capacity) - size));
 	if (kept < capacity) {
-		/* gives the pages back; they read as zeros when the object has its size again */
-		if (hel_memory_resize(contents->memory, kept) < 0 ||
-			hel_memory_resize(contents->memory, capacity) < 0) {
-			memset(contents->view->data + kept, 0, (size_t)(capacity - kept));
-		}
+		contents_cut(contents, kept);
 	}
+	return 0;
 }

@@ -6,7 +6,10 @@
  * has a mapping of its own for read and write. Both grow by doubling. What is mapped or allocated now is a *view*;
  * replies that are on their way to a reader hold a reference to it, so that the bytes stay where they are.
  *
- *	none ---> heap block ---> memory object (and never back, but for truncation to nothing)
+ *	none ---> heap block ---> memory object ---> memory object of exact size (somebody maps it)
+ *
+ * A memory object usually has room to grow. Once programs map it, it ends with the file's last page, so that they
+ * get a SIGBUS where Linux gives them one; the view then may be larger than the object, and is not touched there.
  *
  * Invariant: bytes beyond the file's size are zero, so a file can be extended by changing its size alone. The size
  * itself is the inode's; contents only have a capacity, and what is beyond that reads as zeros.
@@ -40,6 +43,8 @@ struct contents {
 	struct contents_account *account;
 	struct contents_view *view; /* NULL: none yet */
 	hel_handle memory;          /* HEL_NULL while on the heap */
+	uint64_t memory_size;       /* of the object */
+	bool is_exact;              /* the object has the file's size */
 	struct tree chunks;
 	uint64_t n_pages; /* that hold data */
 };
@@ -69,12 +74,15 @@ int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t s
 /** contents_zero() - clear a range; whole pages are no longer counted */
 void contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
 
-/** contents_truncate() - drop everything from @size on */
-void contents_truncate(struct contents *contents, uint64_t size);
+/** contents_truncate() - the file has @size bytes now: drop what is beyond, make room if programs map it */
+int64_t contents_truncate(struct contents *contents, uint64_t size);
 
 /** contents_memory() - the memory object, of at least @size_needed bytes; 0 or -LINUX_ENOMEM */
 int64_t contents_memory(
 	struct contents *contents, uint64_t size_needed, hel_handle *out_memory);
+
+/** contents_settle() - programs have mapped the object: it ends with the page of byte @size from now on */
+void contents_settle(struct contents *contents, uint64_t size);
 
 /** contents_next() - the first page at or after @page_index that holds data (or none does) */
 uint64_t contents_next(struct contents *contents, uint64_t page_index, bool is_data);

@@ -29,8 +29,12 @@ int64_t tmpfs_set_size(struct inode *inode, uint64_t size)
 		(size > inode->size_bytes && (node->seals & LINUX_F_SEAL_GROW))) {
 		return -LINUX_EPERM;
 	}
-	if (size < inode->size_bytes) {
-		contents_truncate(&node->contents, size);
+	if (size != inode->size_bytes) {
+		int64_t error = contents_truncate(&node->contents, size);
+
+		if (error < 0) {
+			return error;
+		}
 		tmpfs_update_blocks(inode);
 	}
 	inode->size_bytes = size;

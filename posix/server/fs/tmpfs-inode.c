@@ -262,6 +262,11 @@ static int64_t tmpfs_contents(
 	return error;
 }
 
+static void tmpfs_contents_mapped(struct inode *inode)
+{
+	contents_settle(&tmpfs_inode_of(inode)->contents, inode->size_bytes);
+}
+
 static int64_t tmpfs_inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offset)
 {
 	if (offset >= inode->size_bytes) {
@@ -278,6 +283,7 @@ const struct inode_ops tmpfs_file_inode_ops = {
 	.open = tmpfs_file_open,
 	.truncate = tmpfs_set_size,
 	.contents = tmpfs_contents,
+	.contents_mapped = tmpfs_contents_mapped,
 	.read = tmpfs_inode_read,
 	.release = tmpfs_release,
 };

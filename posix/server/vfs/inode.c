@@ -251,6 +251,10 @@ int64_t inode_default_contents(
 	return -LINUX_ENODEV;
 }
 
+void inode_default_contents_mapped(UNUSED struct inode *inode)
+{
+}
+
 int64_t inode_default_read(
 	UNUSED struct inode *inode, UNUSED void *buffer, UNUSED size_t size, UNUSED uint64_t offset)
 {

@@ -71,6 +71,8 @@ struct inode_ops {
 	void (*refresh)(struct inode *inode);
 	/* The memory that holds the contents; -LINUX_ENODEV where there is none. */
 	int64_t (*contents)(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
+	/* A program has mapped that memory: from now on it is to end with the file's last page. */
+	void (*contents_mapped)(struct inode *inode);
 	int64_t (*read)(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 	/* The last reference is gone: free it. */
 	void (*release)(struct inode *inode);
@@ -104,6 +106,7 @@ int64_t inode_default_change(struct inode *inode, const struct inode_change *cha
 void inode_default_refresh(struct inode *inode);
 int64_t inode_default_contents(
 	struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
+void inode_default_contents_mapped(struct inode *inode);
 int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 
 #pragma clang diagnostic ignored "-Winitializer-overrides"
@@ -116,7 +119,8 @@ int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint6
 	.rename = inode_default_rename, .follow = inode_default_follow, \
 	.open = inode_default_open, .truncate = inode_default_truncate, \
 	.change = inode_default_change, .refresh = inode_default_refresh, \
-	.contents = inode_default_contents, .read = inode_default_read
+	.contents = inode_default_contents, \
+	.contents_mapped = inode_default_contents_mapped, .read = inode_default_read
 
 /** inode_init() - the common part of a new inode, with one reference and the time of now */
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
