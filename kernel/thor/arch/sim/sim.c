@@ -138,7 +138,7 @@ void sim_machine_create(const struct sim_options *options)
 
 	sim_memory_bytes = options->memory_bytes;
 	sim_memory = mmap(NULL, sim_memory_bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(sim_memory != MAP_FAILED);
 	random_init(&sim_random, options->seed);
 	cpu_count = options->n_cpus;
