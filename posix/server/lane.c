@@ -12,7 +12,7 @@
  *
  * Whatever goes wrong on a lane is the process' doing, or its death: the thread's process is killed, posix goes on.
  */
-#include <base/assert.h>
+#include <base/errors.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
@@ -109,41 +109,39 @@ static void lane_receive_payload(struct thread *thread, const struct posix_reque
 	helix_exchange_start(&lane->reply, posix_loop(), lane_payload_received, thread);
 }
 
+/* The payload did not come, for want of memory or because the program's pointer was bad. */
+static void lane_refuse_payload(struct thread *thread, int result)
+{
+	struct request *request = &thread->internal->request;
+	struct posix_request header = thread->internal->lane.header;
+
+	request_drop(request);
+	header.in_size = 0;
+	(void)request_decode(request, &header, "", 0);
+	request_reply(request, result);
+}
+
 static void lane_payload_received(struct op *op)
 {
 	struct thread *thread = op->owner;
 	struct lane *lane = &thread->internal->lane;
 	struct request_internal *internal = &thread->internal->request_internal;
+	bool is_refused = internal->payload_block == NULL;
 	size_t size = 0;
-	int error;
+	int error = helix_exchange_next_size(&lane->reply, &size);
 
 	lane->is_replying = false;
-	if (internal->payload_block == NULL) {
-		helix_exchange_release(&lane->reply);
-		if (thread->internal->is_dying) {
-			thread_check_gone(thread);
-			return;
-		}
-		/* No memory for it: the call fails, the thread lives. */
-		(void)request_decode(&thread->internal->request, &lane->header, "", 0);
-		request_reply(&thread->internal->request, -LINUX_ENOMEM);
-		return;
-	}
-	error = helix_exchange_next_size(&lane->reply, &size);
 	helix_exchange_release(&lane->reply);
-	if (error == -ERR_DISMISSED && op->error == 0 && !thread->internal->is_dying) {
-		/* The program's buffer is not readable. */
-		(void)request_decode(&thread->internal->request, &lane->header, "", 0);
-		request_reply(&thread->internal->request, -LINUX_EFAULT);
-		return;
-	}
-	if (thread->internal->is_dying || error != 0 || op->error != 0) {
+	if (thread->internal->is_dying || error == -ERR_END_OF_LANE ||
+		error == -ERR_LANE_SHUTDOWN || error == -ERR_PROTOCOL) {
 		request_drop(&thread->internal->request);
 		lane_fail(thread);
 		thread_check_gone(thread);
-		return;
+	} else if (is_refused || error != 0) {
+		lane_refuse_payload(thread, is_refused ? -LINUX_ENOMEM : -LINUX_EFAULT);
+	} else {
+		lane_serve(thread, &lane->header, internal->payload_block, size);
 	}
-	lane_serve(thread, &lane->header, internal->payload_block, size);
 }
 
 /* Serves what `receive` holds. */
@@ -256,15 +254,25 @@ static void add_reply(
 	helix_exchange_add_send_sg(exchange, lane->segments, data->size != 0 ? 2 : 1);
 }
 
+/*
+ * The header must have arrived. That the bulk did not is the program's bad pointer, of which the shim
+ * makes EFAULT.
+ */
+static bool lane_reply_arrived(struct lane *lane)
+{
+	return helix_exchange_next(&lane->reply) == 0;
+}
+
 static void lane_replied(struct op *op)
 {
 	struct thread *thread = op->owner;
 	struct lane *lane = &thread->internal->lane;
+	bool has_arrived = lane_reply_arrived(lane);
 
 	lane->is_replying = false;
 	helix_exchange_release(&lane->reply);
 	request_drop(&thread->internal->request);
-	if (op->error != 0) {
+	if (!has_arrived) {
 		lane_fail(thread);
 	}
 	if (thread->internal->is_dying) {

@@ -106,12 +106,10 @@ static int64_t map_view(struct file *file, const struct mm *mm, const struct fil
 	hel_handle view, uint64_t offset)
 {
 	uint64_t end = align_up(file->inode->size_bytes, HEL_PAGE_SIZE);
-	int64_t address =
-		map_at(mm, mapping, view, offset, mapping->size, map_flags_of(mapping));
+	int64_t address = map_at(mm, mapping, view, offset, mapping->size, map_flags_of(mapping));
 
 	if (address >= 0 && !mapping->is_shared && end < mapping->offset + mapping->size) {
-		(void)!hel_memory_resize(
-			view, end > mapping->offset ? end - mapping->offset : 0);
+		(void)!hel_memory_resize(view, end > mapping->offset ? end - mapping->offset : 0);
 	}
 	file_contents_mapped(file);
 	return address;
