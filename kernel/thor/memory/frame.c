@@ -238,7 +238,7 @@ uint64_t frame_allocate_zeroed(void)
 	return phys;
 }
 
-static void frame_release(uint32_t index)
+void frame_release(uint32_t index)
 {
 	struct frame_cache *cache = &arch_this_cpu()->frames;
 
@@ -267,18 +267,9 @@ void frame_ref(uint64_t phys)
 
 void frame_unref(uint64_t phys)
 {
-	if (unlikely(!frame_is_counted(phys))) {
-		return;
-	}
-	struct frame *frame = &frame_table[phys >> FRAME_SHIFT];
-
-	ASSERT(frame->owners != 0);
-	/* The last owner needs no locked instruction: nobody else can have a count to copy. */
-	if (frame_is_exclusive(phys)) {
-		atomic_store_explicit(&frame->owners, 0, memory_order_relaxed);
-		frame_release((uint32_t)(phys >> FRAME_SHIFT));
-	} else if (atomic_fetch_sub_explicit(&frame->owners, 1, memory_order_acq_rel) == 1) {
-		frame_release((uint32_t)(phys >> FRAME_SHIFT));
+	if (frame_is_counted(phys)) {
+		ASSERT(frame_of(phys)->owners != 0);
+		frame_unref_owned(phys);
 	}
 }
 

@@ -85,11 +85,28 @@ static inline void frame_ref_owned(uint64_t phys)
 		&frame_table[phys >> FRAME_SHIFT].owners, 1, memory_order_relaxed);
 }
 
+/** frame_release() - give back a single page that has no owner any more */
+void frame_release(uint32_t index);
+
 /** frame_is_exclusive() - whether an owned page has no owner but the caller */
 static inline bool frame_is_exclusive(uint64_t phys)
 {
 	return atomic_load_explicit(
 		       &frame_table[phys >> FRAME_SHIFT].owners, memory_order_acquire) == 1;
+}
+
+/** frame_unref_owned() - frame_unref() for a page known to be owned: no checks */
+static inline void frame_unref_owned(uint64_t phys)
+{
+	struct frame *frame = &frame_table[phys >> FRAME_SHIFT];
+
+	/* The last owner needs no locked instruction: nobody else can have a count to copy. */
+	if (frame_is_exclusive(phys)) {
+		atomic_store_explicit(&frame->owners, 0, memory_order_relaxed);
+		frame_release((uint32_t)(phys >> FRAME_SHIFT));
+	} else if (atomic_fetch_sub_explicit(&frame->owners, 1, memory_order_acq_rel) == 1) {
+		frame_release((uint32_t)(phys >> FRAME_SHIFT));
+	}
 }
 
 #endif

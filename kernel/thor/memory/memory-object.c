@@ -192,9 +192,14 @@ bool memory_is_forkable(const struct memory *memory)
 
 /* ---- forking ----------------------------------------------------------------------- */
 
-static void memory_ref_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys)
+static uint32_t memory_ref_pages(void *context UNUSED, const struct page_tree_run *run)
 {
-	frame_ref_owned(phys);
+	uint32_t n_pages = 0;
+
+	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+		frame_ref_owned(phys);
+	}
+	return n_pages;
 }
 
 /*
@@ -232,7 +237,7 @@ static int memory_fork_view(
 		list_push_back(&memory->source->views, &copy->view_node);
 	}
 	memory_write_protect(memory, except);
-	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_page, NULL) != 0) {
+	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_pages, NULL) != 0) {
 		*out_copy = copy; /* half-built: the caller drops it when nothing is locked */
 		return -ERR_NO_MEMORY;
 	}
@@ -250,9 +255,14 @@ int memory__fork(struct memory *memory, const struct space *except, struct memor
 	return memory_create_view(memory, 0, memory->size_bytes, out_copy);
 }
 
-static void memory_unref_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys)
+static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_run *run)
 {
-	frame_unref(phys);
+	uint32_t n_pages = 0;
+
+	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+		frame_unref_owned(phys);
+	}
+	return n_pages;
 }
 
 /* What a fork of a part of a view has too much: it is not mapped anywhere yet. */
@@ -261,9 +271,9 @@ static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_by
 	uint64_t first = offset / FRAME_SIZE;
 	uint64_t end = first + size_bytes / FRAME_SIZE;
 
-	page_tree_remove(&memory->pages, 0, first, memory_unref_page, NULL);
+	page_tree_remove(&memory->pages, 0, first, memory_unref_pages, NULL);
 	page_tree_remove(
-		&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
+		&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_pages, NULL);
 	memory->pages.origin -= first;
 	memory->source_offset += offset;
 	memory->source_size = offset < memory->source_size
@@ -353,7 +363,7 @@ static void memory_destroy(struct object *object)
 		spinlock_release(&memory->source->lock);
 		object_unref(&memory->source->object);
 	}
-	page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_page, NULL);
+	page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_pages, NULL);
 	object_unref(memory->owner);
 	heap_free(memory);
 }
@@ -381,7 +391,7 @@ int memory_resize(struct memory *memory, uint64_t size_bytes)
 	if (is_smaller) {
 		memory__hide(memory, first, end, NULL);
 		memory__hide_in_views(memory, first);
-		page_tree_remove(&memory->pages, first, end, memory_unref_page, NULL);
+		page_tree_remove(&memory->pages, first, end, memory_unref_pages, NULL);
 		if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
 			memory->source_size = min_u64(memory->source_size, size_bytes);
 		}

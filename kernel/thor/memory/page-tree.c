@@ -202,55 +202,63 @@ uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t 
 struct page_tree_removal {
 	struct page_tree *tree;
 	uint64_t first, end; /* keys */
-	page_tree_entry_fn removed;
+	page_tree_run_fn removed;
 	void *context;
 };
 
 static bool page_tree_node_is_empty(const struct page_tree_node *node)
 {
-	for (uint32_t i = 0; i < PAGE_TREE_WAYS; i++) {
-		if (node->slots[i] != 0) {
+	for (uint32_t i = 0; i < PAGE_TREE_WAYS; i += 4) {
+		if ((node->slots[i] | node->slots[i + 1] | node->slots[i + 2] | node->slots[i + 3]) != 0) {
 			return false;
 		}
 	}
 	return true;
 }
 
+/* Slots [i, end) of a lowest node, the first of which has the key @base. */
+static void page_tree_remove_run(struct page_tree_removal *removal, const uint64_t *slots, uint32_t n_slots,
+	uint64_t key)
+{
+	const struct page_tree_run run = {
+		.slots = slots,
+		.index = key + removal->tree->origin,
+		.n_slots = n_slots,
+		.n_pages_max = removal->tree->n_pages,
+	};
+
+	removal->tree->n_pages -= removal->removed(removal->context, &run);
+}
+
 static void page_tree_remove_in(struct page_tree_removal *removal, struct page_tree_part part)
 {
-	if (part.shift == 0) {
-		uint64_t entry = *part.slot;
-
-		*part.slot = 0;
-		removal->tree->n_pages--;
-		removal->removed(removal->context, part.base + removal->tree->origin, entry);
-		return;
-	}
 	uint32_t shift = part.shift - PAGE_TREE_BITS;
+	uint64_t span = (uint64_t)1 << part.shift;
 	uint64_t i = removal->first > part.base ? (removal->first - part.base) >> shift : 0;
+	uint64_t end = min_u64(removal->end - part.base, span);
+	bool is_whole = i == 0 && removal->first <= part.base && end == span;
 	struct page_tree_node *node = page_tree_node_of(*part.slot);
 
-	for (; i < PAGE_TREE_WAYS && part.base + (i << shift) < removal->end; i++) {
-		struct page_tree_part child = { &node->slots[i], shift, part.base + (i << shift) };
-
-		if (*child.slot != 0) {
-			page_tree_remove_in(removal, child);
-		}
-		if (shift == 0 && removal->tree->n_pages == 0) {
-			break; /* the other slots are empty */
+	if (shift == 0) {
+		page_tree_remove_run(removal, &node->slots[i], (uint32_t)(end - i), part.base + i);
+		for (; i < end && !is_whole; i++) {
+			node->slots[i] = 0;
 		}
 	}
-	bool is_whole = removal->first <= part.base &&
-		removal->end - part.base >= (uint64_t)1 << part.shift;
-
+	for (; shift != 0 && i << shift < end; i++) {
+		if (node->slots[i] != 0) {
+			page_tree_remove_in(removal,
+				(struct page_tree_part){ &node->slots[i], shift, part.base + (i << shift) });
+		}
+	}
 	if (is_whole || page_tree_node_is_empty(node)) {
 		heap_free(node);
 		*part.slot = 0;
 	}
 }
 
-void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
-	page_tree_entry_fn removed, void *context)
+void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end, page_tree_run_fn removed,
+	void *context)
 {
 	struct page_tree_removal removal = { .tree = tree, .removed = removed, .context = context };
 	struct page_tree_part root = { &tree->root, page_tree_bits(tree), 0 };
@@ -258,7 +266,12 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 	if (!page_tree_clip(tree, index, end, &removal.first, &removal.end)) {
 		return;
 	}
-	page_tree_remove_in(&removal, root);
+	if (tree->height == 0) {
+		page_tree_remove_run(&removal, &tree->root, 1, 0);
+		tree->root = 0;
+	} else {
+		page_tree_remove_in(&removal, root);
+	}
 	if (tree->root == 0) {
 		tree->height = 0;
 		ASSERT(tree->n_pages == 0);
@@ -270,19 +283,26 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 struct page_tree_copying {
 	struct page_tree *tree;
 	uint64_t n_pages; /* of the original */
-	page_tree_entry_fn copied;
+	page_tree_run_fn copied;
 	void *context;
 };
+
+static void page_tree_copy_run(
+	struct page_tree_copying *copying, const uint64_t *slots, uint32_t n_slots, uint64_t key)
+{
+	const struct page_tree_run run = {
+		.slots = slots,
+		.index = key + copying->tree->origin,
+		.n_slots = n_slots,
+		.n_pages_max = copying->n_pages - copying->tree->n_pages,
+	};
+
+	copying->tree->n_pages += copying->copied(copying->context, &run);
+}
 
 static int page_tree_copy_in(
 	struct page_tree_copying *copying, struct page_tree_part part, uint64_t *out_slot)
 {
-	if (part.shift == 0) {
-		*out_slot = *part.slot;
-		copying->tree->n_pages++;
-		copying->copied(copying->context, part.base + copying->tree->origin, *out_slot);
-		return 0;
-	}
 	struct page_tree_node *copy = heap_allocate(sizeof(*copy));
 	const struct page_tree_node *node = page_tree_node_of(*part.slot);
 	uint32_t shift = part.shift - PAGE_TREE_BITS;
@@ -291,16 +311,16 @@ static int page_tree_copy_in(
 		return -ERR_NO_MEMORY;
 	}
 	*out_slot = (uint64_t)(uintptr_t)copy;
+	if (shift == 0) {
+		*copy = *node;
+		page_tree_copy_run(copying, copy->slots, PAGE_TREE_WAYS, part.base);
+		return 0;
+	}
 	for (uint64_t i = 0; i < PAGE_TREE_WAYS; i++) {
-		if (node->slots[i] == 0) {
-			continue;
-		}
 		struct page_tree_part child = {
-			(uint64_t *)&node->slots[i],
-			shift,
-			part.base + (i << shift),
+			(uint64_t *)&node->slots[i], shift, part.base + (i << shift),
 		};
-		int error = page_tree_copy_in(copying, child, &copy->slots[i]);
+		int error = node->slots[i] != 0 ? page_tree_copy_in(copying, child, &copy->slots[i]) : 0;
 
 		if (error != 0) {
 			return error;
@@ -312,7 +332,7 @@ static int page_tree_copy_in(
 	return 0;
 }
 
-int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree_entry_fn copied,
+int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree_run_fn copied,
 	void *context)
 {
 	struct page_tree_copying copying = {
@@ -322,6 +342,7 @@ int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree
 		.context = context,
 	};
 	struct page_tree_part root = { (uint64_t *)&from->root, page_tree_bits(from), 0 };
+	int error = 0;
 
 	ASSERT(to->root == 0);
 	if (from->root == 0) {
@@ -329,8 +350,12 @@ int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree
 	}
 	to->origin = from->origin;
 	to->height = from->height;
-	int error = page_tree_copy_in(&copying, root, &to->root);
-
+	if (from->height == 0) {
+		to->root = from->root;
+		page_tree_copy_run(&copying, &to->root, 1, 0);
+	} else {
+		error = page_tree_copy_in(&copying, root, &to->root);
+	}
 	if (to->root == 0) {
 		page_tree_init(to);
 	}

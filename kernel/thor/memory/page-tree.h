@@ -27,8 +27,21 @@ struct page_tree {
 	uint32_t height;
 };
 
-/** page_tree_entry_fn - what to do with one entry; may not change the tree */
-typedef void (*page_tree_entry_fn)(void *context, uint64_t index, uint64_t entry);
+/* Neighbouring slots of a tree, some of which may be empty (0). */
+struct page_tree_run {
+	const uint64_t *slots;
+	uint64_t index;	/* of the first */
+	uint32_t n_slots;
+	uint64_t n_pages_max;	/* there are no more pages than that among them */
+};
+
+/** page_tree_run_fn - visit the pages of a run; may not change the tree. Return: how many there are */
+typedef uint32_t (*page_tree_run_fn)(void *context, const struct page_tree_run *run);
+
+/** PAGE_TREE_FOR_EACH() - the pages of a run: declares `entry`, and counts in `n_pages` of the caller */
+#define PAGE_TREE_FOR_EACH(entry, n_pages, run) \
+	for (uint32_t slot_ = 0; slot_ < (run)->n_slots && (n_pages) < (run)->n_pages_max; slot_++) \
+		for (uint64_t entry = (run)->slots[slot_]; entry != 0; entry = 0, (n_pages)++)
 
 /** page_tree_init() - make @tree empty */
 void page_tree_init(struct page_tree *tree);
@@ -63,19 +76,19 @@ bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end, 
 uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t end);
 
 /**
- * page_tree_remove() - remove the pages of [@index, @end), calling @removed (not NULL) for each
- * in order
+ * page_tree_remove() - remove the pages of [@index, @end)
+ * @removed: called for them, in order; not NULL
  */
 void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
-	page_tree_entry_fn removed, void *context);
+	page_tree_run_fn removed, void *context);
 
 /**
  * page_tree_copy() - make the empty @to have the entries of @from
- * @copied: called for each entry that is in @to, also if the copy fails later
+ * @copied: called for all entries that are in @to, also if the copy fails later
  *
  * Return: 0, or -ERR_NO_MEMORY with part of the entries copied: the caller removes them.
  */
 MUST_USE int page_tree_copy(struct page_tree *to, const struct page_tree *from,
-	page_tree_entry_fn copied, void *context);
+	page_tree_run_fn copied, void *context);
 
 #endif

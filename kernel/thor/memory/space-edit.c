@@ -124,9 +124,14 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 
 /* ---- removing ---------------------------------------------------------------------- */
 
-static void space_unref_page(void *context, uint64_t index UNUSED, uint64_t phys)
+static uint32_t space_unref_pages(void *context, const struct page_tree_run *run)
 {
-	shootdown_batch_unref(context, phys);
+	uint32_t n_pages = 0;
+
+	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+		shootdown_batch_unref(context, phys);
+	}
+	return n_pages;
 }
 
 void space__discard_pages(
@@ -135,7 +140,7 @@ void space__discard_pages(
 	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
 
 	page_tree_remove(&mapping->memory->pages, first, first + (end - address) / FRAME_SIZE,
-		space_unref_page, batch);
+		space_unref_pages, batch);
 }
 
 /*

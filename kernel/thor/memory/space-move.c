@@ -18,8 +18,14 @@ struct space_motion {
 	uint64_t extra_bytes;  /* by which the last mapping grows */
 };
 
-static void space_ignore_page(void *context UNUSED, uint64_t index UNUSED, uint64_t phys UNUSED)
+static uint32_t space_count_pages(void *context UNUSED, const struct page_tree_run *run)
 {
+	uint32_t n_pages = 0;
+
+	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+		(void)phys;
+	}
+	return n_pages;
 }
 
 /* ---- preparing: may fail, changes nothing ------------------------------------------ */
@@ -88,7 +94,7 @@ static void space_drop_replacements(struct space_edit *edit, const struct space_
 		if (memory != NULL) {
 			/* Its pages are counted where they came from. */
 			page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE,
-				space_ignore_page, NULL);
+				space_count_pages, NULL);
 			mapping->replacement = NULL;
 			object_unref(&memory->object);
 		}
@@ -183,7 +189,7 @@ static void space_move_pages(struct mapping *mapping, uint64_t delta)
 		uint64_t index = mapping->offset / FRAME_SIZE;
 
 		page_tree_remove(&memory->pages, index, index + mapping->size_bytes / FRAME_SIZE,
-			space_ignore_page, NULL);
+			space_count_pages, NULL);
 	}
 	mapping->offset += delta;
 }

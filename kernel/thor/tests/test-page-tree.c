@@ -5,12 +5,16 @@
 #include <base/random.h>
 #include <thor/memory/page-tree.h>
 
-static void ignore(void *context, uint64_t index, uint64_t entry)
+static uint32_t ignore(void *context, const struct page_tree_run *run)
 {
 	uint64_t *n_called = context;
+	uint32_t n_pages = 0;
 
-	CHECK_EQ(entry, index + 1);
-	(*n_called)++;
+	PAGE_TREE_FOR_EACH(entry, n_pages, run) {
+		CHECK_EQ(entry, run->index + (uint64_t)slot_ + 1);
+	}
+	*n_called += n_pages;
+	return n_pages;
 }
 
 static uint64_t tree_clear(struct page_tree *tree)
