@@ -39,14 +39,18 @@ bool machine_end(void);
 extern hel_handle machine_authority;
 
 #define USER_TEST(name_) \
-	static void user_##name_(void *context); \
+	static void user_##name_(void); \
+	static void user_main_##name_(UNUSED void *context) \
+	{ \
+		user_##name_(); \
+	} \
 	TEST(name_) \
 	{ \
 		machine_begin(1, 1); \
-		CHECK(machine_run(user_##name_, NULL)); \
+		CHECK(machine_run(user_main_##name_, NULL)); \
 		CHECK(machine_end()); \
 	} \
-	static void user_##name_(UNUSED void *context)
+	static void user_##name_(void)
 
 /* ---- for programs: memory and threads ------------------------------------------------------------ */
 
