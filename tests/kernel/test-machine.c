@@ -133,6 +133,32 @@ static uint64_t free_bytes(void)
 	return stats.memory_free_bytes;
 }
 
+static void use_fpu(UNUSED struct worker *worker)
+{
+	__asm__ volatile("pxor %%xmm0, %%xmm0" : : : "xmm0");
+}
+
+/* A thread of its own space and universe that ends by a kill, and one of ours that ends by itself. */
+static bool use_thread(void)
+{
+	struct hel_thread_args args = {.ip = 0x1000};
+	struct worker worker;
+	hel_handle thread;
+
+	if (hel_space_fork(HEL_THIS, &args.space) != 0 ||
+		hel_universe_create(&args.universe) != 0 ||
+		hel_thread_create(&args, &thread) != 0) {
+		return false;
+	}
+	hel_close(HEL_THIS, args.space);
+	hel_close(HEL_THIS, args.universe);
+	if (hel_thread_start(thread) != 0 || hel_thread_kill(thread) != 0) {
+		return false;
+	}
+	hel_close(HEL_THIS, thread);
+	return worker_start(&worker, use_fpu, NULL) && worker_join(&worker);
+}
+
 static bool use_memory(void)
 {
 	struct hel_queue_client client;
@@ -149,7 +175,7 @@ static bool use_memory(void)
 	hel_close(HEL_THIS, lanes.lane[0]);
 	hel_close(HEL_THIS, lanes.lane[1]);
 	drop_queue(&client);
-	return true;
+	return use_thread();
 }
 
 TEST(zz_memory_comes_back)

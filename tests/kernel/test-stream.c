@@ -131,7 +131,7 @@ TEST(stream_mismatch_and_dismiss)
 	struct hel_stream_lanes lanes;
 	char buffer[4];
 	struct hel_action a[5] = {
-		SEND("x", 1), RECEIVE(buffer, 4), PUSH(test_log), DISMISS(), DISMISS()};
+		SEND("x", 1), RECEIVE(buffer, 4), PUSH(test_queue.handle), DISMISS(), DISMISS()};
 	struct hel_action b[5] = {SEND("x", 1), PULL(), DISMISS(), RECEIVE_INLINE(8), DISMISS()};
 
 	CHECK(open_stream(&lanes));

@@ -89,6 +89,9 @@ static void observe_log_unobserved(struct thread *thread)
 			(unsigned long)thread->observation.fault.error_code,
 			(unsigned long)thread->observation.fault.address,
 			(unsigned long)thread->observation.ip);
+	} else if (thread->observation.kind == HEL_OBSERVE_BAD_CALL) {
+		klog("thread %p: nobody observes its foreign call at ip %#lx", (void *)thread,
+			(unsigned long)thread->observation.ip);
 	}
 }
 
