@@ -16,7 +16,8 @@
  *                 set gets it at once.  Only user mode clears `pending`.
  *   fault         ip outside the shim: frame = all registers, fault = what happened, ip = entry_fault, rsp = stack.
  *                 ip in the shim but not in [fault_low, fault_high): frame and fault alike, ip = entry_shim_fault, rsp unchanged
- *                 (the handler looks for a fix-up of frame.rip).  Otherwise the observer gets HEL_OBSERVE_FAULT.
+ *                 (the handler looks for a fix-up of frame.rip).  Otherwise, and when the reason is ERR_NO_MEMORY, the
+ *                 observer gets HEL_OBSERVE_FAULT.
  * Single-step and breakpoint traps (#DB, #BP) of bounced threads are faults in this sense.
  */
 #ifndef ABI_HEL_BOUNCE_H

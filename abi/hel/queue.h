@@ -172,6 +172,8 @@ struct hel_observe_result {
 	uint64_t error_code;
 	uint64_t address;	/* FAULT: the faulting address */
 	uint64_t ip;
+	int32_t reason;		/* FAULT: as in struct hel_fault */
+	uint32_t reserved;
 };
 
 enum hel_drive_flags : uint32_t { HEL_DRIVE_WAIT = 1 };

@@ -331,8 +331,6 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 		switch (-fault->reason) {
 		case ERR_OUT_OF_BOUNDS:
 			return (struct fault_signal){14, 7, 2};		/* SIGBUS, BUS_ADRERR */
-		case ERR_NO_MEMORY:
-			return (struct fault_signal){14, 9, 0x80};	/* the machine is out of memory: SIGKILL */
 		case ERR_NO_RIGHTS:
 			return (struct fault_signal){14, 11, 2};	/* SEGV_ACCERR */
 		default:

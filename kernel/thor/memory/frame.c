@@ -27,6 +27,7 @@ enum frame_block_state : uint8_t {
 };
 
 constexpr uint32_t FRAME_BLOCK_PAGES = 1u << FRAME_ORDER_MAX;
+constexpr uint64_t FRAME_RESERVE_MIN = MIB(2) >> FRAME_SHIFT;
 constexpr uint64_t FRAME_ZONE_ISA_END = MIB(16) >> FRAME_SHIFT;
 constexpr uint64_t FRAME_ZONE_LOW_END = GIB(4) >> FRAME_SHIFT;
 
@@ -360,6 +361,13 @@ uint64_t frame_free_bytes(void)
 		n_free += cpu_table[i]->frames.n_frames;
 	}
 	return n_free << FRAME_SHIFT;
+}
+
+bool frame_is_scarce(void)
+{
+	uint64_t reserve = max_u64((frame_total_bytes() >> FRAME_SHIFT) / 64, FRAME_RESERVE_MIN);
+
+	return frame_n_free < reserve;
 }
 
 bool frame_is_direct(uint64_t phys)

@@ -33,6 +33,9 @@ void frame_unref(uint64_t phys); /* frees at zero */
 uint32_t frame_owners(uint64_t phys); /* 0 for pages outside RAM */
 uint64_t frame_total_bytes(void);
 uint64_t frame_free_bytes(void);
+/* Little is left: what remains is for servers and the kernel, so that a program that takes all memory takes only
+ * itself down. */
+bool frame_is_scarce(void);
 
 /* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs  */
 void *heap_allocate(size_t size); /* zeroed; NULL: no memory */
@@ -73,6 +76,8 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
 /* ---- spaces ------------------------------------------------------------------------ */
 struct space; /* starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
 int space_create(struct space **out_space);
+/* From now on page faults of this space (and its forks) fail with -ERR_NO_MEMORY when memory is scarce. */
+void space_limit(struct space *space);
 int space_fork(struct space *source, struct space **out_space);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);

@@ -90,6 +90,10 @@ int space_fault(struct space *space, uint64_t address, uint32_t access)
 	struct mapping *mapping = mapping_set_find(&space->mappings, address);
 	int error = mapping == NULL ? -ERR_FAULT : space_check_access(mapping, access);
 
+	if (error == 0 && unlikely(frame_is_scarce()) &&
+		atomic_load_explicit(&space->is_limited, memory_order_relaxed)) {
+		error = -ERR_NO_MEMORY;
+	}
 	if (error == 0) {
 		memory__lock(mapping->memory);
 		error = space_fault_locked(

@@ -45,23 +45,37 @@ int space_create(struct space **out_space)
 	return 0;
 }
 
+void space_limit(struct space *space)
+{
+	atomic_store_explicit(&space->is_limited, true, memory_order_relaxed);
+}
+
+/* Free a mapping and those below it in the tree, which is not used as one any more. */
+static void space_free_mappings(struct tree_node *node)
+{
+	if (node == NULL) {
+		return;
+	}
+	struct mapping *mapping = container_of(node, struct mapping, node);
+
+	space_free_mappings(node->child[0]);
+	space_free_mappings(node->child[1]);
+	if (mapping->memory != NULL) {
+		spinlock_acquire(&mapping->memory->lock);
+		list_remove(&mapping->memory_node);
+		spinlock_release(&mapping->memory->lock);
+		object_unref(&mapping->memory->object);
+	}
+	heap_free(mapping);
+}
+
 /* Nobody has it loaded, so the page table goes as it is, and after the pages. */
 static void space_destroy(struct object *object)
 {
 	struct space *space = container_of(object, struct space, object);
-	struct mapping *mapping;
 
 	ASSERT(space->active_cpus == 0);
-	while ((mapping = mapping_set_first(&space->mappings)) != NULL) {
-		mapping_set_remove(&space->mappings, mapping);
-		if (mapping->memory != NULL) {
-			spinlock_acquire(&mapping->memory->lock);
-			list_remove(&mapping->memory_node);
-			spinlock_release(&mapping->memory->lock);
-			object_unref(&mapping->memory->object);
-		}
-		heap_free(mapping);
-	}
+	space_free_mappings(space->mappings.tree.root);
 	arch_page_table_deinit(&space->page_table);
 	heap_free(space);
 }

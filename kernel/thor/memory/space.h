@@ -24,6 +24,8 @@
 struct space {
 	struct object object;
 	_Atomic uint64_t active_cpus;
+	/* Bounced threads run here: their memory may not use the reserve, see frame_is_scarce(). */
+	_Atomic bool is_limited;
 
 	/* guarded by lock */
 	struct spinlock lock;

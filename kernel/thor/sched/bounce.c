@@ -48,6 +48,10 @@ bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault)
 	if (page == NULL || bounce_is_within(ip, entries->fault_low, entries->fault_high)) {
 		return false;
 	}
+	/* Out of memory: the shim would need some itself. Who observes decides what dies. */
+	if (fault->reason == -ERR_NO_MEMORY) {
+		return false;
+	}
 	bool is_in_shim = bounce_is_within(ip, entries->shim_low, entries->shim_high);
 
 	if (is_in_shim && entries->entry_shim_fault == 0) {

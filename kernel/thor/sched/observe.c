@@ -78,6 +78,7 @@ static void observe_fill_locked(struct thread *thread, struct operation *operati
 		.error_code = thread->observation.fault.error_code,
 		.address = thread->observation.fault.address,
 		.ip = thread->observation.ip,
+		.reason = thread->observation.fault.reason,
 	};
 }
 

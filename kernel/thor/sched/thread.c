@@ -81,6 +81,7 @@ static int thread_init_bounce(struct thread *thread, const struct thread_options
 	if (error != 0) {
 		return error;
 	}
+	space_limit(options->space);
 	thread->bounce.page_phys = phys;
 	thread->bounce.page = arch_phys_to_virt(phys);
 	thread->bounce.address = options->bounce_address;

@@ -375,6 +375,12 @@ static void thread_observed(struct op *op)
 	}
 	switch (result->observation) {
 	case HEL_OBSERVE_FAULT:
+		if (result->reason == -ERR_NO_MEMORY) {
+			helix_log(HEL_LOG_WARNING, "out of memory: process %u (%s) is killed",
+				thread->process->pid, thread->process->comm);
+			process_exit(thread->process, LINUX_SIGKILL);
+			break;
+		}
 		helix_log(HEL_LOG_WARNING,
 			"process %u (%s): fault %u in the shim at %llx, address %llx",
 			thread->process->pid, thread->process->comm, result->vector,
