@@ -14,9 +14,9 @@
 
 struct helix_event_op {
 	struct helix_operation operation;
-	hel_handle event;  /* an event or irq, needs WAIT */
+	hel_handle event; /* an event or irq, needs WAIT */
 	uint64_t sequence; /* the last one seen; the new one when finished with 0 */
-	uint32_t bits;     /* result: the flags that were set and are now cleared */
+	uint32_t bits; /* result: the flags that were set and are now cleared */
 };
 
 /** helix_event_op_init() - wait until the sequence of @event differs from @sequence, 0 at first */
@@ -51,8 +51,8 @@ uint64_t helix_now_ns(void);
 
 struct helix_observe_op {
 	struct helix_operation operation;
-	hel_handle thread;                /* needs WAIT */
-	uint64_t sequence;                /* of the last observation, 0 at first; updated */
+	hel_handle thread; /* needs WAIT */
+	uint64_t sequence; /* of the last observation, 0 at first; updated */
 	struct hel_observe_result result; /* valid when finished with 0 */
 };
 

@@ -60,7 +60,10 @@ int helix_call(struct task *task, struct helix_call *call)
 	int error = helix_exchange_await(task, &exchange);
 
 	if (exchange.element != NULL && exchange.element->error == 0) {
-		error = call_parse(&exchange, call);
+		int parse_error = call_parse(&exchange, call);
+
+		/* the error of the await knows why it was cancelled */
+		error = parse_error == 0 || error == 0 ? parse_error : error;
 	}
 	helix_exchange_release(&exchange);
 	return error;

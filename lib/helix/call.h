@@ -22,8 +22,8 @@ struct helix_call {
 	/* more that goes along; 0 or NULL: none */
 	hel_handle push;      /* a descriptor with the request */
 	uint32_t push_rights; /* 0: all */
-	bool wants_pull;      /* a descriptor comes with every reply without error: see `pulled` */
-	const void *payload;  /* a message of plain bytes behind the request */
+	bool wants_pull; /* a descriptor comes with every reply without error: see `pulled` */
+	const void *payload; /* a message of plain bytes behind the request */
 	size_t payload_size;
 	void *answer; /* buffer for a message of plain bytes behind the reply */
 	size_t answer_size_max;

@@ -77,7 +77,7 @@ static struct hel_action *exchange_add(struct helix_exchange *exchange, enum hel
 	ASSERT(exchange->n_actions < HELIX_EXCHANGE_ACTIONS_MAX);
 	struct hel_action *action = &exchange->actions[exchange->n_actions++];
 
-	*action = (struct hel_action){.type = type, .flags = exchange->flags};
+	*action = (struct hel_action){ .type = type, .flags = exchange->flags };
 	return action;
 }
 
@@ -174,29 +174,44 @@ int helix_exchange_await(struct task *task, struct helix_exchange *exchange)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-static const struct hel_result *exchange_next(struct helix_exchange *exchange)
+static bool exchange_gives_handle(const struct hel_action *action)
 {
-	const struct hel_result *result = NULL;
+	switch (action->type) {
+	case HEL_ACTION_OFFER:
+	case HEL_ACTION_ACCEPT: return (action->flags & HEL_ACTION_WANT_LANE) != 0;
+	case HEL_ACTION_PULL: return true;
+	default: return false;
+	}
+}
 
-	if (exchange->element != NULL && exchange->n_parsed < exchange->n_actions) {
-		result = hel_results_next(&exchange->results);
-		exchange->n_parsed++;
+/* The next result or NULL; a handle that it has is closed unless the caller takes it. */
+static const struct hel_result *exchange_next(struct helix_exchange *exchange, bool takes_handle)
+{
+	if (exchange->element == NULL || exchange->n_parsed == exchange->n_actions) {
+		return NULL;
+	}
+	const struct hel_action *action = &exchange->actions[exchange->n_parsed++];
+	const struct hel_result *result = hel_results_next(&exchange->results);
+
+	if (!takes_handle && result != NULL && result->error == 0 &&
+		exchange_gives_handle(action)) {
+		hel_close(HEL_THIS, result->value);
 	}
 	return result;
 }
 
 int helix_exchange_next(struct helix_exchange *exchange)
 {
-	const struct hel_result *result = exchange_next(exchange);
+	const struct hel_result *result = exchange_next(exchange, false);
 
 	return result != NULL ? result->error : -ERR_PROTOCOL;
 }
 
 /* The next result if it is a success: *out_result; else its error. */
 static int exchange_next_success(
-	struct helix_exchange *exchange, const struct hel_result **out_result)
+	struct helix_exchange *exchange, bool takes_handle, const struct hel_result **out_result)
 {
-	const struct hel_result *result = exchange_next(exchange);
+	const struct hel_result *result = exchange_next(exchange, takes_handle);
 
 	if (result == NULL) {
 		return -ERR_PROTOCOL;
@@ -210,7 +225,7 @@ static int exchange_next_success(
 int helix_exchange_next_size(struct helix_exchange *exchange, size_t *out_size)
 {
 	const struct hel_result *result;
-	int error = exchange_next_success(exchange, &result);
+	int error = exchange_next_success(exchange, false, &result);
 
 	if (error == 0) {
 		*out_size = result->value;
@@ -221,7 +236,7 @@ int helix_exchange_next_size(struct helix_exchange *exchange, size_t *out_size)
 int helix_exchange_next_handle(struct helix_exchange *exchange, hel_handle *out_handle)
 {
 	const struct hel_result *result;
-	int error = exchange_next_success(exchange, &result);
+	int error = exchange_next_success(exchange, true, &result);
 
 	if (error == 0) {
 		*out_handle = result->value;
@@ -233,7 +248,7 @@ int helix_exchange_next_inline(
 	struct helix_exchange *exchange, const void **out_data, size_t *out_size)
 {
 	const struct hel_result *result;
-	int error = exchange_next_success(exchange, &result);
+	int error = exchange_next_success(exchange, false, &result);
 
 	if (error == 0) {
 		*out_data = hel_result_data(result);
@@ -242,31 +257,13 @@ int helix_exchange_next_inline(
 	return error;
 }
 
-static bool exchange_gives_handle(const struct hel_action *action)
-{
-	switch (action->type) {
-	case HEL_ACTION_OFFER:
-	case HEL_ACTION_ACCEPT: return (action->flags & HEL_ACTION_WANT_LANE) != 0;
-	case HEL_ACTION_PULL: return true;
-	default: return false;
-	}
-}
-
 void helix_exchange_release(struct helix_exchange *exchange)
 {
 	if (exchange->element == NULL) {
 		return;
 	}
 	while (exchange->n_parsed < exchange->n_actions) {
-		const struct hel_action *action = &exchange->actions[exchange->n_parsed];
-		const struct hel_result *result = exchange_next(exchange);
-
-		if (result == NULL) {
-			break;
-		}
-		if (result->error == 0 && exchange_gives_handle(action)) {
-			hel_close(HEL_THIS, result->value);
-		}
+		(void)exchange_next(exchange, false);
 	}
 	helix_loop_release(helix_loop_of(exchange->operation.op.loop), exchange->element);
 	exchange->element = NULL;

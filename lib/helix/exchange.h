@@ -132,7 +132,7 @@ static inline struct helix_exchange *helix_exchange_of(struct op *op)
 /* ---- results, in the order of the actions ---------------------------------------------------- */
 
 /**
- * helix_exchange_next() - the result of the next action
+ * helix_exchange_next() - the result of the next action; a handle that it has is closed
  *
  * Return: its error, -ERR_PROTOCOL if there is no such result (the whole submission failed).
  */

@@ -257,7 +257,7 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 	if (config != NULL && config->n_tasks_max != 0) {
 		n_tasks_max = config->n_tasks_max;
 	}
-	*loop = (struct helix_loop){.platform.ops = &helix_platform_ops};
+	*loop = (struct helix_loop){ .platform.ops = &helix_platform_ops };
 	list_init(&loop->unsubmitted);
 	list_init(&loop->uncancelled);
 	int error = helix_loop_make_queue(loop, params);
@@ -272,6 +272,14 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 		hel_close(HEL_THIS, loop->queue.handle);
 	}
 	return error;
+}
+
+void helix_loop_deinit(struct helix_loop *loop)
+{
+	loop_deinit(&loop->loop);
+	helix_free(loop->tasks);
+	helix_unmap(loop->queue.header, hel_queue_memory_size(&loop->queue.params));
+	hel_close(HEL_THIS, loop->queue.handle);
 }
 
 void helix_loop_run(struct helix_loop *loop)

@@ -73,6 +73,9 @@ struct helix_loop {
  */
 MUST_USE int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *config);
 
+/** helix_loop_deinit() - give up the queue and the stacks; nothing may be pending on the loop */
+void helix_loop_deinit(struct helix_loop *loop);
+
 /** helix_loop_run() - serve until loop_stop(&loop->loop) */
 void helix_loop_run(struct helix_loop *loop);
 

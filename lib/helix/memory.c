@@ -70,8 +70,8 @@ struct segment {
 #define HEADER_PAGES  div_round_up(sizeof(struct segment), PAGE_SIZE)
 #define RUN_PAGES_MAX (PAGES - HEADER_PAGES)
 
-static const uint16_t class_sizes[] = {16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-	384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048};
+static const uint16_t class_sizes[] = { 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+	384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048 };
 #define CLASSES ARRAY_SIZE(class_sizes)
 
 static uint8_t class_of_size[SMALL_MAX / 16 + 1]; /* by size in units of 16, rounded up */
@@ -204,8 +204,7 @@ static struct page *run_allocate(size_t n_pages, enum page_kind kind, struct seg
 	struct segment *segment = NULL;
 	size_t first = 0;
 
-	LIST_FOR_EACH(candidate, &segments, struct segment, node)
-	{
+	LIST_FOR_EACH(candidate, &segments, struct segment, node) {
 		if (candidate->run_max >= n_pages) {
 			first = segment_find_run(candidate, n_pages);
 			if (first != 0) {
@@ -223,7 +222,7 @@ static struct page *run_allocate(size_t n_pages, enum page_kind kind, struct seg
 	}
 	segment_mark_pages(segment, first, n_pages, false);
 	segment->n_free_pages -= (uint32_t)n_pages;
-	segment->pages[first] = (struct page){.kind = kind, .n_pages = (uint16_t)n_pages};
+	segment->pages[first] = (struct page){ .kind = kind, .n_pages = (uint16_t)n_pages };
 	*out_segment = segment;
 	return &segment->pages[first];
 }

@@ -15,15 +15,15 @@ static struct hel_outcome sim_map(const struct hel_map_args *args)
 	void *pointer;
 
 	if (mappings_max == 0) {
-		return (struct hel_outcome){.error = -ERR_NO_MEMORY};
+		return (struct hel_outcome){ .error = -ERR_NO_MEMORY };
 	}
 	mappings_max--;
 	pointer = mmap((void *)args->address, args->size_bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (pointer == MAP_FAILED) {
-		return (struct hel_outcome){.error = -ERR_EXISTS};
+		return (struct hel_outcome){ .error = -ERR_EXISTS };
 	}
-	return (struct hel_outcome){.value = (uint64_t)pointer};
+	return (struct hel_outcome){ .value = (uint64_t)pointer };
 }
 
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
@@ -42,8 +42,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 
 TEST(memory_sizes_and_alignment)
 {
-	static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 2047, 2048, 2049, 4096, 4097, 100000,
-		1000000, 1040000, 1048576, 3000000};
+	static const size_t sizes[] = { 0, 1, 15, 16, 17, 100, 2047, 2048, 2049, 4096, 4097, 100000,
+		1000000, 1040000, 1048576, 3000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		uint8_t *block = helix_malloc(sizes[i]);

@@ -75,7 +75,7 @@ static int client_transact(
 	struct task *task, struct bragi_client *base, struct bragi_exchange *call)
 {
 	const struct transport_client *client = container_of(base, struct transport_client, client);
-	const struct transport_frame frame = {.n_handles = call->to_send.count};
+	const struct transport_frame frame = { .n_handles = call->to_send.count };
 	struct helix_exchange exchange;
 	struct hel_sg segments[2];
 	size_t reply_size_max;
@@ -93,7 +93,10 @@ static int client_transact(
 	int error = helix_exchange_await(task, &exchange);
 
 	if (exchange.element != NULL && exchange.element->error == 0) {
-		error = client_parse(client, &exchange, call);
+		int parse_error = client_parse(client, &exchange, call);
+
+		/* the error of the await knows why it was cancelled */
+		error = parse_error == 0 || error == 0 ? parse_error : error;
 	}
 	helix_exchange_release(&exchange);
 	return error;
@@ -103,7 +106,7 @@ void transport_client_init(struct transport_client *client, hel_handle lane, uin
 {
 	ASSERT(n_handles_max <= BRAGI_HANDLES_MAX);
 	*client = (struct transport_client){
-		.client = {.transact = client_transact},
+		.client = { .transact = client_transact },
 		.lane = lane,
 		.n_handles_max = n_handles_max,
 	};

@@ -26,8 +26,8 @@ struct transport_frame {
 static inline void transport_frame_segments(struct hel_sg *segments, const void *message,
 	size_t size, const struct transport_frame *frame)
 {
-	segments[0] = (struct hel_sg){.address = (uint64_t)message, .length = size};
-	segments[1] = (struct hel_sg){.address = (uint64_t)frame, .length = sizeof(*frame)};
+	segments[0] = (struct hel_sg){ .address = (uint64_t)message, .length = size };
+	segments[1] = (struct hel_sg){ .address = (uint64_t)frame, .length = sizeof(*frame) };
 }
 
 /**

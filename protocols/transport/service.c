@@ -48,7 +48,7 @@ static int slot_pull(struct task *task, struct transport_slot *slot, uint32_t n_
 static void slot_reply(
 	struct task *task, const struct transport_slot *slot, const struct bragi_call *call)
 {
-	const struct transport_frame frame = {.n_handles = call->to_send.count};
+	const struct transport_frame frame = { .n_handles = call->to_send.count };
 	struct helix_exchange exchange;
 	struct hel_sg segments[2];
 
@@ -151,7 +151,7 @@ static void slot_idle(struct transport_slot *slot)
 	}
 }
 
-/* Whether an accept that failed says something about that client's call only, and not about the lane. */
+/* Whether an accept failed because of that one call only, and not of the lane. */
 static bool slot_may_go_on(int accept_error)
 {
 	return accept_error == 0 || accept_error == -ERR_TRANSMISSION_MISMATCH ||
@@ -227,7 +227,7 @@ int transport_service_start(
 	struct transport_service *service, const struct transport_service_config *config)
 {
 	ASSERT(config->n_calls_max > 0);
-	*service = (struct transport_service){.config = *config};
+	*service = (struct transport_service){ .config = *config };
 	service->slots = helix_calloc(config->n_calls_max, sizeof(*service->slots));
 	if (service->slots == NULL) {
 		return -ERR_NO_MEMORY;
