@@ -6,25 +6,25 @@
 #include <base/string.h>
 
 /* ACPI bytecode that acpi_find_s5() understands */
-#define AML_ZERO 0x00
-#define AML_ONE 0x01
-#define AML_NAME 0x08
-#define AML_BYTE 0x0a
+#define AML_ZERO    0x00
+#define AML_ONE     0x01
+#define AML_NAME    0x08
+#define AML_BYTE    0x0a
 #define AML_PACKAGE 0x12
-#define AML_ROOT '\\'
+#define AML_ROOT    '\\'
 
-#define FADT_DSDT 40
-#define FADT_PM1A_CONTROL 64
-#define FADT_PM1B_CONTROL 68
-#define FADT_FLAGS 112
+#define FADT_DSDT           40
+#define FADT_PM1A_CONTROL   64
+#define FADT_PM1B_CONTROL   68
+#define FADT_FLAGS          112
 #define FADT_RESET_REGISTER 116
-#define FADT_RESET_VALUE 128
-#define FADT_X_DSDT 140
-#define FADT_SIZE_MIN 116
-#define FADT_FLAG_RESET (1u << 10)
-#define ADDRESS_SPACE_IO 1
+#define FADT_RESET_VALUE    128
+#define FADT_X_DSDT         140
+#define FADT_SIZE_MIN       116
+#define FADT_FLAG_RESET     (1u << 10)
+#define ADDRESS_SPACE_IO    1
 
-#define MCFG_ENTRIES 44
+#define MCFG_ENTRIES    44
 #define MCFG_ENTRY_SIZE 16
 
 static uint16_t read_u16(const void *data, size_t offset)
@@ -167,8 +167,7 @@ static bool read_aml_number(const uint8_t *bytes, size_t size, size_t *offset, u
 		*out_value = bytes[at + 1];
 		*offset = at + 2;
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 

@@ -2,8 +2,8 @@
 /*
  * Reading the static ACPI tables: what can be had without an interpreter of ACPI bytecode.
  *
- * The caller maps the memory; these functions look at bytes that may be anything: every length is checked
- * before it is used. Numbers in tables are little-endian and need not be aligned.
+ * The caller maps the memory; these functions look at bytes that may be anything: every length is
+ * checked before it is used. Numbers in tables are little-endian and need not be aligned.
  */
 #ifndef ACPI_TABLES_ACPI_TABLES_H
 #define ACPI_TABLES_ACPI_TABLES_H
@@ -11,7 +11,7 @@
 #include <base/types.h>
 
 /** ACPI_RSDP_SIZE - bytes at the root pointer that acpi_parse_rsdp() looks at */
-#define ACPI_RSDP_SIZE 36
+#define ACPI_RSDP_SIZE   36
 /** ACPI_HEADER_SIZE - bytes that every table begins with */
 #define ACPI_HEADER_SIZE 36
 
@@ -60,7 +60,9 @@ size_t acpi_table_count(const struct acpi_rsdp *rsdp, size_t size);
 /** acpi_table_phys() - physical address of the table with this @index */
 uint64_t acpi_table_phys(const struct acpi_rsdp *rsdp, const void *table, size_t index);
 
-/** acpi_parse_mcfg() - the range number @index of an MCFG table; 0, -ERR_NOT_FOUND behind the last */
+/**
+ * acpi_parse_mcfg() - the range number @index of an MCFG table; 0, -ERR_NOT_FOUND behind the last
+ */
 MUST_USE int acpi_parse_mcfg(
 	const void *table, size_t size, size_t index, struct acpi_ecam *out_ecam);
 
@@ -70,8 +72,9 @@ MUST_USE int acpi_parse_fadt(const void *table, size_t size, struct acpi_fadt *o
 /**
  * acpi_find_s5() - find the sleep type of "off" in a DSDT without interpreting it
  *
- * Looks for the definition Name(_S5, Package() {a, b, ...}), which is the bytes NameOp "_S5_" PackageOp length
- * count a b, each number as Zero, One or a byte constant. All firmware known to us writes it so.
+ * Looks for the definition Name(_S5, Package() {a, b, ...}), which is the bytes NameOp "_S5_"
+ * PackageOp length count a b, each number as Zero, One or a byte constant. All firmware known to
+ * us writes it so.
  *
  * Return: 0, -ERR_NOT_FOUND.
  */

@@ -132,7 +132,8 @@ TEST(acpi_survives_random_bytes)
 
 	random_init(&random, test_seed(1));
 	for (int i = 0; i < 50000; i++) {
-		static const uint8_t pieces[] = { 8, '_', 'S', '5', '_', 0x12, 0x40, 0xc0, 0, 1, 10 };
+		static const uint8_t pieces[] = { 8, '_', 'S', '5', '_', 0x12, 0x40, 0xc0, 0, 1,
+			10 };
 		size_t size = random_below(&random, 64);
 		uint8_t *data = malloc(size + 1);
 

@@ -5,7 +5,7 @@
 #include <protocols/transport/service.h>
 
 #define MESSAGE_MAX 1024
-#define CALLS_MAX 2
+#define CALLS_MAX   2
 
 struct hw_client {
 	struct transport_service service;

@@ -2,8 +2,8 @@
 /*
  * PCI functions as objects: see device.h and protocols/hw.
  *
- * A driver gets its function's BARs and interrupts as descriptors and may touch nothing else: the registers that
- * decide on that (command, BARs, MSI-X) are written here only.
+ * A driver gets its function's BARs and interrupts as descriptors and may touch nothing else: the
+ * registers that decide on that (command, BARs, MSI-X) are written here only.
  */
 #include "device.h"
 
@@ -12,10 +12,10 @@
 #include <protocols/hw/hw.gen.h>
 #include <protocols/mbus/mbus-client.h>
 
-#define MSIX_ENABLE (1u << 15)
-#define MSIX_MASK_ALL (1u << 14)
+#define MSIX_ENABLE      (1u << 15)
+#define MSIX_MASK_ALL    (1u << 14)
 #define MSIX_ENTRY_WORDS 4
-#define CONFIG_SIZE 4096
+#define CONFIG_SIZE      4096
 
 static uint32_t device_read(const struct hw_object *object, uint32_t offset, uint32_t width)
 {
@@ -39,7 +39,7 @@ static void device_set_command(const struct hw_object *object, uint32_t set, uin
 	device_write(object, PCI_COMMAND, 2, (command | set) & ~clear);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static int serve_info(struct bragi_call *call, const struct hw_info_request *request UNUSED,
 	struct hw_info_reply *out_reply)
@@ -57,8 +57,8 @@ static int serve_info(struct bragi_call *call, const struct hw_info_request *req
 
 		bars[i] = (struct hw_bar){
 			.kind = bar->kind == PCI_BAR_MEMORY ? HW_BAR_KIND_MEMORY
-				: bar->kind == PCI_BAR_IO ? HW_BAR_KIND_IO
-							  : HW_BAR_KIND_NONE,
+				: bar->kind == PCI_BAR_IO   ? HW_BAR_KIND_IO
+							    : HW_BAR_KIND_NONE,
 			.is_prefetchable = bar->is_prefetchable,
 			.size_bytes = bar->size_bytes,
 		};
@@ -86,8 +86,8 @@ static int bar_memory(const struct hw_object *object, const struct pci_bar *bar,
 	uint64_t end = align_up(bar->address + bar->size_bytes, HEL_PAGE_SIZE);
 
 	*out_offset = (uint32_t)(bar->address - start);
-	return hel_memory_physical(object->machine->authority, start, end - start,
-		HEL_CACHE_UNCACHED, out_memory);
+	return hel_memory_physical(
+		object->machine->authority, start, end - start, HEL_CACHE_UNCACHED, out_memory);
 }
 
 static int serve_bar(struct bragi_call *call, const struct hw_bar_request *request,
@@ -114,8 +114,7 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 		out_reply->kind = HW_BAR_KIND_IO;
 		device_set_command(object, PCI_COMMAND_IO, 0);
 		break;
-	default:
-		return -ERR_NOT_FOUND;
+	default: return -ERR_NOT_FOUND;
 	}
 	if (error == 0 && !bragi_handles_add(&call->to_send, handle)) {
 		hel_close(HEL_THIS, handle);
@@ -124,8 +123,7 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 	return error;
 }
 
-static int serve_bus_master(struct bragi_call *call,
-	const struct hw_bus_master_request *request,
+static int serve_bus_master(struct bragi_call *call, const struct hw_bus_master_request *request,
 	struct hw_bus_master_reply *out_reply UNUSED)
 {
 	const struct hw_object *object = hw_object_of_call(call);
@@ -151,8 +149,8 @@ static int device_enable_msix(struct hw_object *object)
 	if (error != 0) {
 		return error;
 	}
-	error = helix_map(memory, 0, offset + bar->size_bytes, HEL_MAP_READ | HEL_MAP_WRITE,
-		&mapped);
+	error = helix_map(
+		memory, 0, offset + bar->size_bytes, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
 	hel_close(HEL_THIS, memory);
 	if (error != 0) {
 		return error;
@@ -208,8 +206,8 @@ static bool config_is_valid(uint32_t offset, uint32_t width)
 		offset < CONFIG_SIZE;
 }
 
-static int serve_config_read(struct bragi_call *call,
-	const struct hw_config_read_request *request, struct hw_config_read_reply *out_reply)
+static int serve_config_read(struct bragi_call *call, const struct hw_config_read_request *request,
+	struct hw_config_read_reply *out_reply)
 {
 	if (!config_is_valid(request->offset, request->width_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
@@ -244,7 +242,7 @@ static const struct hw_device_ops device_ops = {
 	.config_write = serve_config_write,
 };
 
-/* ---- the object ---------------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static void device_dispatch(struct bragi_call *call)
 {
@@ -254,8 +252,7 @@ static void device_dispatch(struct bragi_call *call)
 static void device_connected(
 	struct connect_listener *listener, const char *client UNUSED, hel_handle lane)
 {
-	hw_client_start(
-		container_of(listener, struct hw_object, listener), lane, device_dispatch);
+	hw_client_start(container_of(listener, struct hw_object, listener), lane, device_dispatch);
 }
 
 static const struct connect_listener_ops device_listener_ops = {

@@ -6,12 +6,12 @@
 #include <base/string.h>
 #include <helix/helix.h>
 
-#define TABLE_SIZE_MAX MIB(1)
-#define BUS_SIZE MIB(1) /* of configuration space per bus */
-#define SLEEP_ENABLE (1u << 13)
+#define TABLE_SIZE_MAX   MIB(1)
+#define BUS_SIZE         MIB(1) /* of configuration space per bus */
+#define SLEEP_ENABLE     (1u << 13)
 #define SLEEP_TYPE_SHIFT 10
 
-/* ---- physical memory ------------------------------------------------------------------------------- */
+/* ---- physical memory ------------------------------------------------------------------------- */
 
 /* A mapped piece of physical memory. */
 struct window {
@@ -71,7 +71,7 @@ static int table_open(const struct machine *machine, uint64_t phys, struct windo
 	return error;
 }
 
-/* ---- configuration space ------------------------------------------------------------------------------ */
+/* ---- configuration space --------------------------------------------------------------------- */
 
 static volatile uint8_t *ecam_register(
 	const struct pci_access *access, struct pci_address address, uint32_t offset)
@@ -100,8 +100,8 @@ static uint32_t ecam_read(const struct pci_access *access, struct pci_address ad
 	}
 }
 
-static void ecam_write(const struct pci_access *access, struct pci_address address,
-	uint32_t offset, uint32_t width, uint32_t value)
+static void ecam_write(const struct pci_access *access, struct pci_address address, uint32_t offset,
+	uint32_t width, uint32_t value)
 {
 	volatile uint8_t *place = ecam_register(access, address, offset);
 
@@ -121,8 +121,7 @@ static int ecam_open(struct machine *machine, const struct acpi_ecam *range)
 	hel_handle memory;
 	void *mapped;
 
-	if (range->last_bus < range->first_bus ||
-		!is_aligned(range->address_phys, HEL_PAGE_SIZE)) {
+	if (range->last_bus < range->first_bus || !is_aligned(range->address_phys, HEL_PAGE_SIZE)) {
 		return -ERR_PROTOCOL;
 	}
 	int error = hel_memory_physical(machine->authority,
@@ -132,8 +131,7 @@ static int ecam_open(struct machine *machine, const struct acpi_ecam *range)
 	if (error != 0) {
 		return error;
 	}
-	error = helix_map(
-		memory, 0, n_buses * BUS_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
+	error = helix_map(memory, 0, n_buses * BUS_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
 	hel_close(HEL_THIS, memory);
 	if (error == 0) {
 		machine->ecam = (struct machine_ecam){
@@ -146,7 +144,7 @@ static int ecam_open(struct machine *machine, const struct acpi_ecam *range)
 	return error;
 }
 
-/* ---- tables --------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static int machine_read_mcfg(struct machine *machine, const void *table, size_t size)
 {
@@ -229,10 +227,9 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 	return 0;
 }
 
-/* ---- power ------------------------------------------------------------------------------------------------ */
+/* ---- power ----------------------------------------------------------------------------------- */
 
-static int port_write(
-	const struct machine *machine, uint16_t port, uint32_t width, uint32_t value)
+static int port_write(const struct machine *machine, uint16_t port, uint32_t width, uint32_t value)
 {
 	hel_handle io;
 	int error = hel_io_create(machine->authority, port, width, &io);
@@ -264,8 +261,7 @@ int machine_reset(const struct machine *machine)
 	if (!machine->has_fadt || machine->fadt.reset_port == 0) {
 		return -ERR_UNSUPPORTED;
 	}
-	int error =
-		port_write(machine, machine->fadt.reset_port, 1, machine->fadt.reset_value);
+	int error = port_write(machine, machine->fadt.reset_port, 1, machine->fadt.reset_value);
 
 	return error != 0 ? error : -ERR_IO;
 }

@@ -34,7 +34,10 @@ struct machine {
  */
 MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
 
-/** machine_power_off() - turn the machine off; returns only if that does not work: -ERR_UNSUPPORTED, -ERR_IO */
+/**
+ * machine_power_off() - turn the machine off; returns only if that does not work:
+ * -ERR_UNSUPPORTED, -ERR_IO
+ */
 int machine_power_off(const struct machine *machine);
 
 /** machine_reset() - start the machine again; returns only if that does not work */

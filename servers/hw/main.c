@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hw: finds the hardware and publishes it on mbus, each device with exactly the capabilities it needs.
+ * hw: finds the hardware and publishes it on mbus, each device with exactly the capabilities it
+ * needs.
  *
  * It is the only server that holds the authority; drivers see no port and no physical memory but
  * those of their device, which they get here.
@@ -76,7 +77,8 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	if (machine.has_ecam) {
 		const struct acpi_ecam *range = &machine.ecam.range;
 
-		pci_scan(&machine.ecam.access, range->segment, range->first_bus, device_found, NULL);
+		pci_scan(
+			&machine.ecam.access, range->segment, range->first_bus, device_found, NULL);
 	}
 	job_init(&job, "publish", publish, NULL);
 	job_submit(&loop.loop, &job);

@@ -2,13 +2,13 @@
 /* Finding PCI functions: see pci.h. */
 #include "pci.h"
 
-#define HEADER_TYPE_MASK 0x7f
-#define HEADER_TYPE_DEVICE 0
-#define HEADER_TYPE_BRIDGE 1
-#define HEADER_MANY_FUNCTIONS 0x80
+#define HEADER_TYPE_MASK        0x7f
+#define HEADER_TYPE_DEVICE      0
+#define HEADER_TYPE_BRIDGE      1
+#define HEADER_MANY_FUNCTIONS   0x80
 #define STATUS_HAS_CAPABILITIES (1u << 4)
-#define MSI_SIZE 24
-#define MSIX_SIZE 12
+#define MSI_SIZE                24
+#define MSIX_SIZE               12
 
 /* Bus numbers that are still to be looked at, each once. */
 struct scan {
@@ -27,13 +27,13 @@ static uint32_t pci_read(const struct pci_access *access, struct pci_address add
 	return access->read(access, address, offset, width);
 }
 
-static void pci_write(const struct pci_access *access, struct pci_address address,
-	uint32_t offset, uint32_t width, uint32_t value)
+static void pci_write(const struct pci_access *access, struct pci_address address, uint32_t offset,
+	uint32_t width, uint32_t value)
 {
 	access->write(access, address, offset, width, value);
 }
 
-/* ---- base address registers -------------------------------------------------------------------- */
+/* ---- base address registers ------------------------------------------------------------------ */
 
 /* Write all ones, read what sticks, and put the old value back. */
 static uint32_t bar_probe(
@@ -96,7 +96,7 @@ static void function_read_bars(const struct pci_access *access, struct pci_funct
 	pci_write(access, function->address, PCI_COMMAND, 2, command);
 }
 
-/* ---- capabilities ---------------------------------------------------------------------------------- */
+/* ---- capabilities ---------------------------------------------------------------------------- */
 
 static void function_read_msix(
 	const struct pci_access *access, struct pci_function *function, uint8_t offset)
@@ -139,7 +139,8 @@ static void function_read_capabilities(
 		capability->offset = (uint8_t)offset;
 		if (capability->id == PCI_CAPABILITY_VENDOR) {
 			capability->size_bytes = (uint8_t)pci_read(access, address, offset + 2, 1);
-		} else if (capability->id == PCI_CAPABILITY_MSIX && offset <= PCI_CONFIG_SIZE - 12) {
+		} else if (capability->id == PCI_CAPABILITY_MSIX &&
+			offset <= PCI_CONFIG_SIZE - 12) {
 			function_read_msix(access, function, (uint8_t)offset);
 		}
 		offset = pci_read(access, address, offset + 1, 1) & 0xfc;
@@ -159,8 +160,8 @@ bool pci_config_is_writable(const struct pci_function *function, uint32_t offset
 	for (uint32_t i = 0; i < function->n_capabilities; i++) {
 		const struct pci_capability *capability = &function->capabilities[i];
 		uint32_t size = capability->id == PCI_CAPABILITY_MSI ? MSI_SIZE
-			: capability->id == PCI_CAPABILITY_MSIX ? MSIX_SIZE
-								 : 2;
+			: capability->id == PCI_CAPABILITY_MSIX      ? MSIX_SIZE
+								     : 2;
 
 		/* of other capabilities, the links */
 		if (ranges_overlap(offset, width, capability->offset, size)) {
@@ -170,7 +171,7 @@ bool pci_config_is_writable(const struct pci_function *function, uint32_t offset
 	return true;
 }
 
-/* ---- scanning ------------------------------------------------------------------------------------------ */
+/* ---- scanning -------------------------------------------------------------------------------- */
 
 static void scan_add_bus(struct scan *scan, uint8_t bus)
 {
@@ -223,8 +224,7 @@ static void scan_device(struct scan *scan, struct pci_address address)
 			}
 			continue;
 		}
-		uint8_t header_type =
-			(uint8_t)pci_read(scan->access, address, PCI_HEADER_TYPE, 1);
+		uint8_t header_type = (uint8_t)pci_read(scan->access, address, PCI_HEADER_TYPE, 1);
 
 		if (i == 0 && (header_type & HEADER_MANY_FUNCTIONS) != 0) {
 			n_functions = 8;
@@ -246,11 +246,12 @@ void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_b
 	scan_add_bus(&scan, first_bus);
 	for (size_t i = 0; i < scan.n_buses; i++) {
 		for (uint8_t device = 0; device < 32; device++) {
-			scan_device(&scan, (struct pci_address){
-				.segment = segment,
-				.bus = scan.buses[i],
-				.device = device,
-			});
+			scan_device(&scan,
+				(struct pci_address){
+					.segment = segment,
+					.bus = scan.buses[i],
+					.device = device,
+				});
 		}
 	}
 }

@@ -2,18 +2,20 @@
 /*
  * PCI: finding functions, their base address registers and capabilities.
  *
- * Works on any configuration space that can be read and written (struct pci_access), so it is tested on the host.
- * Bus numbers and BARs are those that the firmware has assigned; nothing is moved. Whatever a device says is
- * data: walks over capabilities end after PCI_CAPABILITIES_MAX steps, offsets stay in the space.
+ * Works on any configuration space that can be read and written (struct pci_access), so it is
+ * tested on the host. Bus numbers and BARs are those that the firmware has assigned; nothing is
+ * moved. Whatever a device says is data: walks over capabilities end after PCI_CAPABILITIES_MAX
+ * steps, offsets stay in the space.
  */
 #ifndef HW_PCI_H
 #define HW_PCI_H
 
 #include <base/types.h>
 
-#define PCI_BARS_MAX 6
+#define PCI_BARS_MAX         6
 #define PCI_CAPABILITIES_MAX 32
-#define PCI_CONFIG_SIZE 256 /* the part with the capabilities we look at; the extended one has 4096 */
+#define PCI_CONFIG_SIZE \
+	256 /* the part with the capabilities we look at; the extended one has 4096 */
 
 /* offsets in the configuration space */
 enum pci_register {

@@ -31,8 +31,7 @@ static void power_dispatch(struct bragi_call *call)
 static void power_connected(
 	struct connect_listener *listener, const char *client UNUSED, hel_handle lane)
 {
-	hw_client_start(
-		container_of(listener, struct hw_object, listener), lane, power_dispatch);
+	hw_client_start(container_of(listener, struct hw_object, listener), lane, power_dispatch);
 }
 
 static const struct connect_listener_ops power_listener_ops = {
@@ -43,8 +42,7 @@ static const struct connect_listener_ops power_listener_ops = {
 int power_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 {
 	static const struct mbus_pair properties[] = { { "class", "power" } };
-	int error = mbus_publish(
-		task, mbus, properties, ARRAY_SIZE(properties), &object->control);
+	int error = mbus_publish(task, mbus, properties, ARRAY_SIZE(properties), &object->control);
 
 	if (error == 0) {
 		connect_listen(&object->listener, &power_listener_ops, &object->loop->loop,

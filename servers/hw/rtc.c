@@ -2,8 +2,9 @@
 /*
  * The battery-backed clock of a PC: MC146818 registers behind ports 0x70 (index) and 0x71 (data).
  *
- * The registers change once a second, announced by a flag for a quarter of a millisecond before. Instead of
- * waiting for the flag the date is read until two readings agree and the flag was clear before both.
+ * The registers change once a second, announced by a flag for a quarter of a millisecond before.
+ * Instead of waiting for the flag the date is read until two readings agree and the flag was clear
+ * before both.
  */
 #include "rtc.h"
 
@@ -11,7 +12,8 @@
 #include <hel/hel-calls.h>
 
 constexpr uint32_t RTC_PORT = 0x70;
-constexpr uint32_t RTC_SECONDS = 0, RTC_MINUTES = 2, RTC_HOURS = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9;
+constexpr uint32_t RTC_SECONDS = 0, RTC_MINUTES = 2, RTC_HOURS = 4, RTC_DAY = 7, RTC_MONTH = 8,
+		   RTC_YEAR = 9;
 constexpr uint32_t RTC_STATUS_A = 10, RTC_STATUS_B = 11;
 constexpr uint8_t RTC_IS_UPDATING = 0x80; /* in status A */
 constexpr uint8_t RTC_IS_BINARY = 4, RTC_IS_24_HOURS = 2; /* in status B */
@@ -43,9 +45,12 @@ static int rtc_read_date(hel_handle io, struct rtc_date *out_date)
 		uint32_t index;
 		uint8_t *value;
 	} fields[] = {
-		{ RTC_SECONDS, &out_date->seconds }, { RTC_MINUTES, &out_date->minutes },
-		{ RTC_HOURS, &out_date->hours }, { RTC_DAY, &out_date->day },
-		{ RTC_MONTH, &out_date->month }, { RTC_YEAR, &out_date->year },
+		{ RTC_SECONDS, &out_date->seconds },
+		{ RTC_MINUTES, &out_date->minutes },
+		{ RTC_HOURS, &out_date->hours },
+		{ RTC_DAY, &out_date->day },
+		{ RTC_MONTH, &out_date->month },
+		{ RTC_YEAR, &out_date->year },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -94,7 +99,8 @@ static uint8_t rtc_from_bcd(uint8_t value)
 
 static void rtc_normalise(struct rtc_date *date, uint8_t status_b)
 {
-	bool is_afternoon = (status_b & RTC_IS_24_HOURS) == 0 && (date->hours & RTC_IS_AFTERNOON) != 0;
+	bool is_afternoon =
+		(status_b & RTC_IS_24_HOURS) == 0 && (date->hours & RTC_IS_AFTERNOON) != 0;
 
 	date->hours &= (uint8_t)~RTC_IS_AFTERNOON;
 	if ((status_b & RTC_IS_BINARY) == 0) {
@@ -113,9 +119,11 @@ static void rtc_normalise(struct rtc_date *date, uint8_t status_b)
 /* Seconds since 1970 of a date between 2000 and 2099. */
 static int64_t rtc_seconds_of(const struct rtc_date *date)
 {
-	static const uint16_t days_before[12] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	static const uint16_t days_before[12] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304,
+		334 };
 	int64_t year = date->year;
-	int64_t days = 10957 + year * 365 + (year + 3) / 4 + days_before[date->month - 1] + date->day - 1;
+	int64_t days =
+		10957 + year * 365 + (year + 3) / 4 + days_before[date->month - 1] + date->day - 1;
 
 	if (year % 4 == 0 && date->month > 2) {
 		days++;

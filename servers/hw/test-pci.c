@@ -49,8 +49,8 @@ static uint32_t fake_read(const struct pci_access *access, struct pci_address ad
 	return value;
 }
 
-static void fake_write(const struct pci_access *access, struct pci_address address,
-	uint32_t offset, uint32_t width, uint32_t value)
+static void fake_write(const struct pci_access *access, struct pci_address address, uint32_t offset,
+	uint32_t width, uint32_t value)
 {
 	struct fake *fake = fake_find(address);
 

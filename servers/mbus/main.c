@@ -160,7 +160,7 @@ static bool describe_object(struct bragi_arena *arena, const struct registry_obj
 	}
 	out_object->id = object->id;
 	out_object->properties =
-		(struct mbus_property_span){.items = properties, .count = object->n_properties};
+		(struct mbus_property_span){ .items = properties, .count = object->n_properties };
 	return true;
 }
 
@@ -186,8 +186,8 @@ static int collect_changes(struct bragi_call *call, uint64_t sequence,
 		bool is_described = n_objects < n_objects_max &&
 			describe_object(&call->arena, object, &objects[n_objects]);
 
-		reply->appeared = (struct mbus_object_span){
-			.items = objects, .count = n_objects + is_described};
+		reply->appeared = (struct mbus_object_span){ .items = objects,
+			.count = n_objects + is_described };
 		if (!is_described || mbus_watch_reply_encoded_size(reply) > room) {
 			reply->appeared.count = n_objects;
 			reply->sequence = at;
@@ -239,7 +239,8 @@ static int serve_bind(struct bragi_call *call, const struct mbus_bind_request *r
 	if (error != 0) {
 		return error;
 	}
-	error = connect_send(&loop.loop, object->control, client_of_call(call)->name, lanes.lane[0]);
+	error = connect_send(
+		&loop.loop, object->control, client_of_call(call)->name, lanes.lane[0]);
 	if (error != 0) {
 		hel_close(HEL_THIS, lanes.lane[0]);
 		hel_close(HEL_THIS, lanes.lane[1]);
@@ -320,7 +321,7 @@ static const struct connect_listener_ops listener_ops = {
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
 	static struct connect_listener listener;
-	const struct helix_loop_config config = {.n_tasks_max = TASKS_MAX};
+	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
 	int error = helix_loop_init(&loop, &config);
 
 	if (error != 0) {

@@ -6,7 +6,7 @@
 
 void registry_init(struct registry *registry)
 {
-	*registry = (struct registry){.next_id = 1};
+	*registry = (struct registry){ .next_id = 1 };
 	list_init(&registry->objects);
 }
 
@@ -28,8 +28,7 @@ void registry_remove(struct registry *registry, struct registry_object *object)
 
 struct registry_object *registry_find(const struct registry *registry, uint64_t id)
 {
-	LIST_FOR_EACH(object, &registry->objects, struct registry_object, node)
-	{
+	LIST_FOR_EACH(object, &registry->objects, struct registry_object, node) {
 		if (object->id == id) {
 			return object;
 		}
@@ -62,8 +61,7 @@ bool registry_matches(const struct registry_object *object, const struct registr
 struct registry_object *registry_next(const struct registry *registry, uint64_t sequence,
 	const struct registry_property *filter, uint32_t n_filters)
 {
-	LIST_FOR_EACH(object, &registry->objects, struct registry_object, node)
-	{
+	LIST_FOR_EACH(object, &registry->objects, struct registry_object, node) {
 		if (object->created > sequence && registry_matches(object, filter, n_filters)) {
 			return object;
 		}

@@ -5,30 +5,30 @@
 #include <base/testing.h>
 
 static struct registry_property disk_properties[] = {
-	{"class", "block"},
-	{"name", "sda"},
-	{"size", "4096"},
+	{ "class", "block" },
+	{ "name", "sda" },
+	{ "size", "4096" },
 };
 static struct registry_property port_properties[] = {
-	{"class", "char"},
-	{"name", "console"},
+	{ "class", "char" },
+	{ "name", "console" },
 };
 
 static struct registry_object disk(void)
 {
-	return (struct registry_object){.properties = disk_properties, .n_properties = 3};
+	return (struct registry_object){ .properties = disk_properties, .n_properties = 3 };
 }
 
 static struct registry_object port(void)
 {
-	return (struct registry_object){.properties = port_properties, .n_properties = 2};
+	return (struct registry_object){ .properties = port_properties, .n_properties = 2 };
 }
 
 TEST(registry_filters_are_conjunctions)
 {
-	static const struct registry_property both[] = {{"name", "sda"}, {"class", "block"}};
-	static const struct registry_property other[] = {{"class", "block"}, {"name", "sdb"}};
-	static const struct registry_property missing[] = {{"colour", ""}};
+	static const struct registry_property both[] = { { "name", "sda" }, { "class", "block" } };
+	static const struct registry_property other[] = { { "class", "block" }, { "name", "sdb" } };
+	static const struct registry_property missing[] = { { "colour", "" } };
 	struct registry_object object = disk();
 
 	CHECK(registry_matches(&object, NULL, 0));
@@ -60,7 +60,7 @@ TEST(registry_gives_every_object_an_id)
 
 TEST(registry_watchers_see_each_change_once)
 {
-	static const struct registry_property filter = {"class", "char"};
+	static const struct registry_property filter = { "class", "char" };
 	struct registry registry;
 	struct registry_object a = disk();
 	struct registry_object b = port();

@@ -218,7 +218,7 @@ static int server_watch(struct task *task, void *argument)
 static int server_spawn(struct server *server, const struct grants *grants)
 {
 	const struct manifest *manifest = server->manifest;
-	const char *arguments[MANIFEST_ARGUMENTS_MAX + 1] = {manifest->binary};
+	const char *arguments[MANIFEST_ARGUMENTS_MAX + 1] = { manifest->binary };
 	struct cpio_entry file;
 
 	if (!cpio_find(archive, archive_size, manifest->binary, &file)) {

@@ -51,7 +51,7 @@ static struct word word_split(struct word *word, char separator)
 	while (length < word->size && word->text[length] != separator) {
 		length++;
 	}
-	struct word head = {.text = word->text, .size = length};
+	struct word head = { .text = word->text, .size = length };
 	size_t skipped = length < word->size ? length + 1 : length;
 
 	word->text += skipped;
@@ -122,7 +122,7 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 
 int manifest_parse(const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)
 {
-	struct word rest = {.text = text, .size = size};
+	struct word rest = { .text = text, .size = size };
 	unsigned line_number = 0;
 
 	*out_manifest = (struct manifest){};

@@ -25,7 +25,7 @@ static int power_call(struct task *task, hel_handle lane)
 
 static int power_find(struct task *task, hel_handle *out_lane)
 {
-	static const struct mbus_pair filter = {"class", "power"};
+	static const struct mbus_pair filter = { "class", "power" };
 	struct scope scope;
 	hel_handle mbus;
 	int error = svrctl_connect_service("mbus", "svrctl", &mbus);

@@ -203,7 +203,7 @@ static int spawn_write_start(
 static int spawn_start_page(
 	const struct svrctl_program *program, hel_handle universe, hel_handle space)
 {
-	struct page_writer writer = {.data = helix_calloc(1, START_SIZE)};
+	struct page_writer writer = { .data = helix_calloc(1, START_SIZE) };
 	hel_handle memory;
 	int error;
 

@@ -58,16 +58,16 @@ TEST(manifest_refuses_nonsense)
 		int error;
 		unsigned line;
 	} cases[] = {
-		{"", -ERR_PROTOCOL, 0},
-		{"name a\n", -ERR_PROTOCOL, 1},
-		{"name a\nbinary b\ncolour blue\n", -ERR_PROTOCOL, 3},
-		{"name a\nname b\n", -ERR_PROTOCOL, 2},
-		{"name\nbinary b\n", -ERR_PROTOCOL, 1},
-		{"name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1},
-		{"name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3},
-		{"name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3},
-		{"need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
-			-ERR_NO_SPACE, 9},
+		{ "", -ERR_PROTOCOL, 0 },
+		{ "name a\n", -ERR_PROTOCOL, 1 },
+		{ "name a\nbinary b\ncolour blue\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nname b\n", -ERR_PROTOCOL, 2 },
+		{ "name\nbinary b\n", -ERR_PROTOCOL, 1 },
+		{ "name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1 },
+		{ "name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3 },
+		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
+			-ERR_NO_SPACE, 9 },
 	};
 	struct manifest manifest;
 
