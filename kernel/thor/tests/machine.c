@@ -20,6 +20,7 @@ hel_handle machine_authority;
 
 static uint64_t free_bytes_at_start;
 static uint64_t heap_bytes_at_start;
+static uint32_t n_threads_at_start;	/* those that failed tests have left count for ever */
 
 /* ---- parts of thor that are not linked ------------------------------------------------------------ */
 
@@ -48,6 +49,7 @@ void machine_begin(uint32_t n_cpus, uint64_t seed)
 	sim_boot(seed);
 	free_bytes_at_start = fixture_free_bytes();
 	heap_bytes_at_start = heap_used_bytes();
+	n_threads_at_start = thread_count();
 	machine_authority = HEL_NULL;
 }
 
@@ -81,7 +83,7 @@ bool machine_run(void (*main)(void *context), void *context)
 
 bool machine_end(void)
 {
-	uint32_t n_threads = thread_count();
+	uint32_t n_threads = thread_count() - n_threads_at_start;
 
 	fixture_fail_after(~(uint64_t)0);
 	for (uint32_t i = 0; i < cpu_count; i++) {

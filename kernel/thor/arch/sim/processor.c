@@ -342,8 +342,6 @@ void sim_boot(uint64_t seed)
 {
 	uint32_t n_cpus = cpu_count;
 
-	sim_fibre_recover();
-	in_kernel = NULL;
 	random_init(&sim_random, seed);
 	sim_time_ns = 1'000'000;
 	interleave_one_in = 0;
@@ -371,6 +369,9 @@ void sim_boot(uint64_t seed)
 
 void sim_shutdown(void)
 {
+	/* A failed check has left a program, or even the kernel, by longjmp(). */
+	sim_fibre_recover();
+	in_kernel = NULL;
 	for (uint32_t i = 0; i < n_programs; i++) {
 		sim_program_release(&programs[i]);
 	}
