@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structures that hel calls take and give.  CONTRACT.  The calls themselves, with their prototypes, are
- * declared in lib/hel/hel-calls.h; their names and numbers are in calls.def.
+ * Structures that hel calls take and give. CONTRACT. The calls themselves, with their prototypes,
+ * are declared in lib/hel/hel-calls.h; their names and numbers are in calls.def.
  *
- * Every structure is read by the kernel in one copy before it is looked at, so changing it during a call
- * changes nothing.  Reserved fields must be zero.
+ * Every structure is read by the kernel in one copy before it is looked at, so changing it during a
+ * call changes nothing. Reserved fields must be zero.
  */
 #ifndef ABI_HEL_HEL_H
 #define ABI_HEL_HEL_H
@@ -12,23 +12,24 @@
 #include <abi/hel/errors.h>
 #include <abi/hel/types.h>
 
-constexpr uint32_t HEL_CALL_BASE = 0x80000000u;	/* bit 31 set: a hel call, clear: bounced */
+constexpr uint32_t HEL_CALL_BASE = 0x80000000u; /* bit 31 set: a hel call, clear: bounced */
 
-/* ---- log: hel_log(authority, level, text, size) ---------------------------------------------------- */
+/* ---- log: hel_log(authority, level, text, size) ---------------------------------------------- */
 enum hel_log_level : uint32_t { HEL_LOG_ERROR, HEL_LOG_WARNING, HEL_LOG_INFO, HEL_LOG_DEBUG };
-constexpr uint32_t HEL_LOG_MAX = 1024;	/* bytes of one message */
+constexpr uint32_t HEL_LOG_MAX = 1024; /* bytes of one message */
 
-/* ---- descriptors ------------------------------------------------------------------------------------ */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 struct hel_descriptor_info {
-	uint32_t type;		/* enum hel_type */
-	uint32_t rights;	/* enum hel_rights */
-	uint64_t identity;	/* the same for two handles if and only if they name the same object */
+	uint32_t type; /* enum hel_type */
+	uint32_t rights; /* enum hel_rights */
+	/* the same for two handles if and only if they name the same object */
+	uint64_t identity;
 };
 
-/* ---- memory ----------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 enum hel_allocate_flags : uint64_t {
-	HEL_ALLOCATE_CONTIGUOUS = 1,	/* one physical run, present at once (at most 4 MiB) */
-	HEL_ALLOCATE_BELOW_4G = 2,	/* with CONTIGUOUS: physical addresses fit 32 bits */
+	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */
+	HEL_ALLOCATE_BELOW_4G = 2, /* with CONTIGUOUS: physical addresses fit 32 bits */
 };
 
 enum hel_caching : uint64_t {
@@ -40,7 +41,7 @@ enum hel_caching : uint64_t {
 struct hel_memory_info {
 	uint64_t size_bytes;
 	uint64_t resident_bytes;
-	uint32_t kind;		/* enum hel_memory_kind */
+	uint32_t kind; /* enum hel_memory_kind */
 	uint32_t reserved;
 };
 
@@ -51,39 +52,40 @@ enum hel_memory_kind : uint32_t {
 	HEL_MEMORY_QUEUE,
 };
 
-/* ---- spaces ----------------------------------------------------------------------------------------- */
+/* ---- spaces ---------------------------------------------------------------------------------- */
 enum hel_map_flags : uint32_t {
 	HEL_MAP_READ = 1u << 0,
 	HEL_MAP_WRITE = 1u << 1,
 	HEL_MAP_EXECUTE = 1u << 2,
-	HEL_MAP_FIXED = 1u << 3,	/* exactly at `address`, replacing what is there */
-	HEL_MAP_FIXED_NOREPLACE = 1u << 4,	/* exactly at `address`, ERR_EXISTS if something is there */
+	HEL_MAP_FIXED = 1u << 3, /* exactly at `address`, replacing what is there */
+	/* exactly at `address`, ERR_EXISTS if something is there */
+	HEL_MAP_FIXED_NOREPLACE = 1u << 4,
 	/* What fork makes of the mapping; exactly one of three (0 = share) */
 	HEL_MAP_FORK_SHARE = 0,
-	HEL_MAP_FORK_COPY = 1u << 5,	/* the child gets a copy-on-write copy (private memory) */
-	HEL_MAP_FORK_DROP = 1u << 6,	/* the child has a hole there */
-	HEL_MAP_GUARD = 1u << 7,	/* no access ever; reserves the addresses */
+	HEL_MAP_FORK_COPY = 1u << 5, /* the child gets a copy-on-write copy (private memory) */
+	HEL_MAP_FORK_DROP = 1u << 6, /* the child has a hole there */
+	HEL_MAP_GUARD = 1u << 7, /* no access ever; reserves the addresses */
 };
 
 /*
  * hel_space_map(args): maps `memory` at offset into `space`.
- * memory == HEL_NULL maps fresh anonymous zero-fill memory, private to this mapping (FORK_COPY is usual);
- * an adjacent anonymous mapping with equal flags and tag is extended instead of making a second one.
- * A private file mapping is made by mapping a copy-on-write memory with FORK_COPY.
- * Without FIXED, `address` is a hint; the kernel searches downwards from the hint's end, or from `limit_high`
- * (0 = top of the user half), for a free range not below `limit_low`.  Value: the address.
- * Errors: ILLEGAL_ARGS (size 0 or not page-aligned, bad flags), NO_RIGHTS, OUT_OF_BOUNDS (beyond the memory object),
- * EXISTS, NO_SPACE (no free range), NO_MEMORY.
+ * memory == HEL_NULL maps fresh anonymous zero-fill memory, private to this mapping (FORK_COPY is
+ * usual); an adjacent anonymous mapping with equal flags and tag is extended instead of making a
+ * second one. A private file mapping is made by mapping a copy-on-write memory with FORK_COPY.
+ * Without FIXED, `address` is a hint; the kernel searches downwards from the hint's end, or from
+ * `limit_high` (0 = top of the user half), for a free range not below `limit_low`. Value: the
+ * address. Errors: ILLEGAL_ARGS (size 0 or not page-aligned, bad flags), NO_RIGHTS, OUT_OF_BOUNDS
+ * (beyond the memory object), EXISTS, NO_SPACE (no free range), NO_MEMORY.
  */
 struct hel_map_args {
-	hel_handle space;	/* HEL_THIS or needs MAP */
-	hel_handle memory;	/* needs MAP and the rights that the protection asks for */
+	hel_handle space; /* HEL_THIS or needs MAP */
+	hel_handle memory; /* needs MAP and the rights that the protection asks for */
 	uint64_t address;
 	uint64_t size_bytes;
 	uint64_t offset;
-	uint32_t flags;		/* enum hel_map_flags */
+	uint32_t flags; /* enum hel_map_flags */
 	uint32_t reserved;
-	uint64_t tag;		/* the mapper's label, given back by space_query */
+	uint64_t tag; /* the mapper's label, given back by space_query */
 	uint64_t limit_low;
 	uint64_t limit_high;
 };
@@ -94,18 +96,19 @@ struct hel_mapping_info {
 	uint64_t offset;
 	uint64_t tag;
 	uint32_t flags;
-	uint32_t kind;		/* enum hel_memory_kind; anonymous memory is COPY_ON_WRITE or ALLOCATED */
+	/* enum hel_memory_kind; anonymous memory is COPY_ON_WRITE or ALLOCATED */
+	uint32_t kind;
 	uint64_t resident_bytes;
 	uint64_t memory_identity;
 };
 
-/* ---- threads ---------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 enum hel_register_set : uint32_t {
-	HEL_REGISTERS_GENERAL = 0,	/* struct hel_registers */
-	HEL_REGISTERS_FPU = 1,		/* the XSAVE area, standard format */
+	HEL_REGISTERS_GENERAL = 0, /* struct hel_registers */
+	HEL_REGISTERS_FPU = 1, /* the XSAVE area, standard format */
 };
 
-struct hel_registers {		/* x86-64; the order is also that of the bounce page's frame */
+struct hel_registers { /* x86-64; the order is also that of the bounce page's frame */
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;
@@ -113,42 +116,48 @@ struct hel_registers {		/* x86-64; the order is also that of the bounce page's f
 };
 
 enum hel_thread_flags : uint32_t {
-	HEL_THREAD_STOPPED = 1,	/* does not run before hel_thread_start (always so; reserved for the future) */
+	/* does not run before hel_thread_start (always so; reserved for the future) */
+	HEL_THREAD_STOPPED = 1,
 };
 
 struct hel_thread_args {
-	hel_handle universe;	/* HEL_THIS or needs GRANT */
-	hel_handle space;	/* HEL_THIS or needs MAP */
-	uint64_t ip, sp;	/* user-mode start */
-	uint64_t argument;	/* first argument register (rdi) */
-	uint64_t tls_base;	/* fs base */
+	hel_handle universe; /* HEL_THIS or needs GRANT */
+	hel_handle space; /* HEL_THIS or needs MAP */
+	uint64_t ip, sp; /* user-mode start */
+	uint64_t argument; /* first argument register (rdi) */
+	uint64_t tls_base; /* fs base */
 	uint32_t flags;
 	uint32_t reserved;
-	hel_handle bounce_page;	/* memory of one page for the bounce, or HEL_NULL; needs READ and WRITE */
-	uint64_t bounce_address;/* where the thread's space has that page: gs base while bounced */
-	uint64_t bounce;	/* address in the caller's space of a struct hel_bounce, 0 without bounce_page */
+	/* memory of one page for the bounce, or HEL_NULL; needs READ and WRITE */
+	hel_handle bounce_page;
+	uint64_t bounce_address; /* where the thread's space has that page: gs base while bounced */
+	/* address in the caller's space of a struct hel_bounce, 0 without bounce_page */
+	uint64_t bounce;
 };
 
 /* One observation: the result of HEL_SUBMIT_OBSERVE. */
 enum hel_observation : uint32_t {
-	HEL_OBSERVE_TERMINATED = 1,	/* the last observation; nothing follows */
-	HEL_OBSERVE_FAULT = 2,		/* a fault that no bounce took: stopped until resumed or killed */
-	HEL_OBSERVE_INTERRUPTED = 3,	/* hel_thread_interrupt stopped it: resume with hel_thread_resume */
-	HEL_OBSERVE_BAD_CALL = 4,	/* unknown system call without bounce: stopped */
+	HEL_OBSERVE_TERMINATED = 1, /* the last observation; nothing follows */
+	/* a fault that no bounce took: stopped until resumed or killed */
+	HEL_OBSERVE_FAULT = 2,
+	/* hel_thread_interrupt stopped it: resume with hel_thread_resume */
+	HEL_OBSERVE_INTERRUPTED = 3,
+	HEL_OBSERVE_BAD_CALL = 4, /* unknown system call without bounce: stopped */
 };
 
 struct hel_thread_stats {
 	uint64_t user_ns, kernel_ns;
 	uint64_t n_switches, n_faults;
-	uint32_t state;		/* 0 stopped, 1 runnable, 2 running, 3 waiting, 4 terminated */
+	uint32_t state; /* 0 stopped, 1 runnable, 2 running, 3 waiting, 4 terminated */
 	uint32_t cpu;
 };
 
-/* ---- events and interrupts --------------------------------------------------------------------------- */
+/* ---- events and interrupts ------------------------------------------------------------------- */
 /*
- * An event is a 32-bit set of flags with a sequence number: event_raise ORs bits in and wakes whoever awaits;
- * HEL_SUBMIT_AWAIT_EVENT completes when the sequence differs from the one given, with bits and the new sequence, and clears
- * the bits it reports.  An irq is awaited alike (bits are 1) and acknowledged by hel_irq_acknowledge.
+ * An event is a 32-bit set of flags with a sequence number: event_raise ORs bits in and wakes
+ * whoever awaits; HEL_SUBMIT_AWAIT_EVENT completes when the sequence differs from the one given,
+ * with bits and the new sequence, and clears the bits it reports. An irq is awaited alike (bits are
+ * 1) and acknowledged by hel_irq_acknowledge.
  */
 struct hel_msi_info {
 	uint64_t address;
@@ -156,36 +165,42 @@ struct hel_msi_info {
 	uint32_t reserved;
 };
 
-enum hel_irq_action : uint32_t { HEL_IRQ_ACK = 1, HEL_IRQ_NACK = 2, HEL_IRQ_KICK = 4, HEL_IRQ_CLEAR = 8 };
+enum hel_irq_action : uint32_t {
+	HEL_IRQ_ACK = 1,
+	HEL_IRQ_NACK = 2,
+	HEL_IRQ_KICK = 4,
+	HEL_IRQ_CLEAR = 8
+};
 
-/* ---- streams ------------------------------------------------------------------------------------------ */
+/* ---- streams --------------------------------------------------------------------------------- */
 struct hel_stream_lanes {
 	hel_handle lane[2];
 };
 
-/* ---- time ---------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 /*
  * The clock page, mapped read-only by whoever wants the time without a call:
- * ns = base_ns + (((unsigned __int128)(tsc - base_tsc) * multiplier) >> 32), read under `sequence` (odd = being written, then
- * retry).  Monotonic nanoseconds since boot.  realtime_offset_ns is added for wall-clock time.
+ * ns = base_ns + (((unsigned __int128)(tsc - base_tsc) * multiplier) >> 32), read under `sequence`
+ * (odd = being written, then retry). Monotonic nanoseconds since boot. realtime_offset_ns is added
+ * for wall-clock time.
  */
 struct hel_clock_page {
 	uint32_t sequence;
 	uint32_t reserved;
 	uint64_t base_tsc;
 	uint64_t base_ns;
-	uint64_t multiplier;	/* nanoseconds per tick, 32.32 fixed point */
+	uint64_t multiplier; /* nanoseconds per tick, 32.32 fixed point */
 	int64_t realtime_offset_ns;
 };
 
-/* ---- statistics ----------------------------------------------------------------------------------------- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 struct hel_kernel_stats {
 	uint64_t memory_total_bytes, memory_free_bytes;
-	uint64_t kernel_bytes;		/* page tables, slabs, kernel image, frame table */
+	uint64_t kernel_bytes; /* page tables, slabs, kernel image, frame table */
 	uint32_t n_cpus, n_threads;
 	uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads;
-	uint64_t idle_ns[8];		/* the first eight CPUs */
-	uint64_t irqs_off_max_ns;	/* longest stretch with interrupts off seen so far */
+	uint64_t idle_ns[8]; /* the first eight CPUs */
+	uint64_t irqs_off_max_ns; /* longest stretch with interrupts off seen so far */
 };
 
 #endif

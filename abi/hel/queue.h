@@ -5,28 +5,35 @@
  *   offset 0      struct hel_queue_header (512 bytes)
  *   offset 512    submission ring, params.submit_size bytes (a power of two, 512 … 65536)
  *   align_up(512 + submit_size, 4096)
- *                 n_chunks chunks of chunk_size bytes (a power of two, 1024 … 65536), one after the other
+ *                 n_chunks chunks of chunk_size bytes (a power of two, 1024 … 65536), one after the
+ *                 other
  *
- * The queue's handle can be given to hel_space_map as memory.  All counters run freely (modulo 2^32).
+ * The queue's handle can be given to hel_space_map as memory. All counters run freely (modulo
+ * 2^32).
  *
- * Completions.  The kernel appends elements to the *current chunk*: writes the element, then adds its size to
- * chunk->progress (release), then increments header->n_completions (release).  An element never spans
- * chunks: if the next one does not fit (each submission's largest result is known beforehand) the kernel sets
- * HEL_CHUNK_DONE in progress and takes the next chunk index from the supply ring.  User mode supplies chunk i by
- * writing supply[supply_tail % HEL_SUPPLY_MAX] = i and then supply_tail++ (release), after it reset progress to 0; it may
- * do so when it has consumed every element of a DONE chunk.  At the start all chunks must be supplied by the user.  With no
- * chunk supplied completions wait inside the kernel (nothing is lost) until a later hel_drive finds one.
+ * Completions. The kernel appends elements to the *current chunk*: writes the element, then adds
+ * its size to chunk->progress (release), then increments header->n_completions (release). An
+ * element never spans chunks: if the next one does not fit (each submission's largest result is
+ * known beforehand) the kernel sets HEL_CHUNK_DONE in progress and takes the next chunk index from
+ * the supply ring. User mode supplies chunk i by writing supply[supply_tail % HEL_SUPPLY_MAX] = i
+ * and then supply_tail++ (release), after it reset progress to 0; it may do so when it has consumed
+ * every element of a DONE chunk. At the start all chunks must be supplied by the user. With no
+ * chunk supplied completions wait inside the kernel (nothing is lost) until a later hel_drive finds
+ * one.
  *
- * Submissions.  User mode writes 8-aligned records into the ring at submit_tail % submit_size and then advances submit_tail
- * (release); hel_drive consumes up to submit_tail and advances submit_head.  A record must not wrap: when it does not fit before
- * the end, a record of opcode HEL_SUBMIT_PAD covers the rest (at least 8 bytes).  A record whose size or opcode is nonsense
- * stops consumption: hel_drive returns ERR_QUEUE_CORRUPT, and skips to submit_tail.
- * Every record but PAD and CANCEL yields exactly one completion that carries its context, also when it is
- * refused, fails or is cancelled.  CANCEL never completes; the cancelled operation does (once, perhaps successfully).
+ * Submissions. User mode writes 8-aligned records into the ring at submit_tail % submit_size and
+ * then advances submit_tail (release); hel_drive consumes up to submit_tail and advances
+ * submit_head. A record must not wrap: when it does not fit before the end, a record of opcode
+ * HEL_SUBMIT_PAD covers the rest (at least 8 bytes). A record whose size or opcode is nonsense
+ * stops consumption: hel_drive returns ERR_QUEUE_CORRUPT, and skips to submit_tail. Every record
+ * but PAD and CANCEL yields exactly one completion that carries its context, also when it is
+ * refused, fails or is cancelled. CANCEL never completes; the cancelled operation does (once,
+ * perhaps successfully).
  *
- * hel_drive(queue, flags, seen, deadline_ns): consumes all submissions; then, with HEL_DRIVE_WAIT, if
- * n_completions == seen, waits until it differs, the deadline (absolute monotonic ns, HEL_DEADLINE_NEVER) passes
- * (ERR_TIMED_OUT), or the thread is kicked (ERR_KICKED; also at once if its kick latch is set).  Value: n_completions.
+ * hel_drive(queue, flags, seen, deadline_ns): consumes all submissions; then, with HEL_DRIVE_WAIT,
+ * if n_completions == seen, waits until it differs, the deadline (absolute monotonic ns,
+ * HEL_DEADLINE_NEVER) passes (ERR_TIMED_OUT), or the thread is kicked (ERR_KICKED; also at once if
+ * its kick latch is set). Value: n_completions.
  */
 #ifndef ABI_HEL_QUEUE_H
 #define ABI_HEL_QUEUE_H
@@ -38,25 +45,25 @@ constexpr uint32_t HEL_CHUNK_DONE = 1u << 31;
 constexpr uint32_t HEL_RECORD_MAX = 1024;
 
 struct hel_queue_params {
-	uint32_t n_chunks;	/* 1 … 64 */
-	uint32_t chunk_size;	/* power of two, 1024 … 65536 */
-	uint32_t submit_size;	/* power of two, 512 … 65536 */
+	uint32_t n_chunks; /* 1 … 64 */
+	uint32_t chunk_size; /* power of two, 1024 … 65536 */
+	uint32_t submit_size; /* power of two, 512 … 65536 */
 	uint32_t reserved;
 };
 
 struct hel_queue_header {
-	uint32_t n_completions;	/* kernel writes */
-	uint32_t submit_head;	/* kernel writes */
+	uint32_t n_completions; /* kernel writes */
+	uint32_t submit_head; /* kernel writes */
 	uint32_t reserved0[14];
-	uint32_t submit_tail;	/* user writes */
-	uint32_t supply_tail;	/* user writes */
+	uint32_t submit_tail; /* user writes */
+	uint32_t supply_tail; /* user writes */
 	uint32_t reserved1[14];
 	uint32_t supply[HEL_SUPPLY_MAX];
 	uint32_t reserved2[32];
 };
 
 struct hel_chunk {
-	uint32_t progress;	/* bytes of elements, | HEL_CHUNK_DONE */
+	uint32_t progress; /* bytes of elements, | HEL_CHUNK_DONE */
 	uint32_t reserved;
 	uint8_t elements[];
 };
@@ -66,25 +73,28 @@ enum hel_submit_opcode : uint32_t {
 	HEL_SUBMIT_NOP = 1,
 	HEL_SUBMIT_CANCEL = 2,
 	HEL_SUBMIT_EXCHANGE = 3,
-	HEL_SUBMIT_AWAIT_EVENT = 4,	/* events and irqs */
+	HEL_SUBMIT_AWAIT_EVENT = 4, /* events and irqs */
 	HEL_SUBMIT_AWAIT_CLOCK = 5,
 	HEL_SUBMIT_OBSERVE = 6,
 };
 
 struct hel_record {
-	uint32_t size;		/* bytes with this header, a multiple of 8, at most HEL_RECORD_MAX */
+	/* bytes with this header, a multiple of 8, at most HEL_RECORD_MAX */
+	uint32_t size;
 	uint32_t opcode;
-	uint64_t context;	/* the submitter's; also the tag by which the operation is cancelled */
+	/* the submitter's; also the tag by which the operation is cancelled */
+	uint64_t context;
 };
 
 struct hel_cancel_record {
-	struct hel_record header;	/* context: that of the operation to cancel (all with that context) */
+	/* context: that of the operation to cancel (all with that context) */
+	struct hel_record header;
 };
 
 struct hel_await_event_record {
 	struct hel_record header;
-	hel_handle event;	/* needs WAIT */
-	uint64_t sequence;	/* completes when the event's differs; 0 at the start */
+	hel_handle event; /* needs WAIT */
+	uint64_t sequence; /* completes when the event's differs; 0 at the start */
 };
 
 struct hel_await_clock_record {
@@ -94,28 +104,39 @@ struct hel_await_clock_record {
 
 struct hel_observe_record {
 	struct hel_record header;
-	hel_handle thread;	/* needs WAIT; one observer at a time, else ERR_BUSY */
-	uint64_t sequence;	/* 0 at first, then the one of the last observation */
+	hel_handle thread; /* needs WAIT; one observer at a time, else ERR_BUSY */
+	uint64_t sequence; /* 0 at first, then the one of the last observation */
 };
 
 enum hel_action_type : uint16_t {
-	HEL_ACTION_DISMISS = 1,		/* matches anything; the peer's action fails with ERR_DISMISSED */
-	HEL_ACTION_OFFER = 2,		/* value: handle of our lane of a new stream (or see WANT_LANE) */
-	HEL_ACTION_ACCEPT = 3,		/* value: handle of our lane of it */
-	HEL_ACTION_SEND = 4,		/* address, length */
-	HEL_ACTION_SEND_SG = 5,		/* address of struct hel_sg[length] */
-	HEL_ACTION_RECEIVE = 6,		/* address, length: capacity; value: bytes received */
-	HEL_ACTION_RECEIVE_INLINE = 7,	/* length: capacity <= HEL_INLINE_MAX; value: bytes; data follow the result */
-	HEL_ACTION_PUSH = 8,		/* handle; length: mask of rights to pass (0 = all); needs DERIVE */
-	HEL_ACTION_PULL = 9,		/* value: handle */
-	HEL_ACTION_IMBUE_CREDENTIALS = 10,	/* handle: a token, or HEL_NULL/HEL_THIS for the thread's own */
-	HEL_ACTION_EXTRACT_CREDENTIALS = 11,	/* 16 bytes follow the result */
+	/* matches anything; the peer's action fails with ERR_DISMISSED */
+	HEL_ACTION_DISMISS = 1,
+	/* value: handle of our lane of a new stream (or see WANT_LANE) */
+	HEL_ACTION_OFFER = 2,
+	HEL_ACTION_ACCEPT = 3,  /* value: handle of our lane of it */
+	HEL_ACTION_SEND = 4,  /* address, length */
+	HEL_ACTION_SEND_SG = 5,  /* address of struct hel_sg[length] */
+	HEL_ACTION_RECEIVE = 6,  /* address, length: capacity; value: bytes received */
+	/* length: capacity <= HEL_INLINE_MAX; value: bytes; data follow the result */
+	HEL_ACTION_RECEIVE_INLINE = 7,
+	/* handle; length: mask of rights to pass (0 = all); needs DERIVE */
+	HEL_ACTION_PUSH = 8,
+	HEL_ACTION_PULL = 9,  /* value: handle */
+	/* handle: a token, or HEL_NULL/HEL_THIS for the thread's own */
+	HEL_ACTION_IMBUE_CREDENTIALS = 10,
+	HEL_ACTION_EXTRACT_CREDENTIALS = 11, /* 16 bytes follow the result */
 };
 
 enum hel_action_flags : uint16_t {
-	/* The action goes to the stream made by the last OFFER or ACCEPT of this exchange, not to the lane. */
+	/*
+	 * The action goes to the stream made by the last OFFER or ACCEPT of this exchange, not to
+	 * the lane.
+	 */
 	HEL_ACTION_ANCILLARY = 1,
-	/* OFFER, ACCEPT: keep our lane's handle (value). Without it the lane is closed when the exchange is complete. */
+	/*
+	 * OFFER, ACCEPT: keep our lane's handle (value). Without it the lane is closed when the
+	 * exchange is complete.
+	 */
 	HEL_ACTION_WANT_LANE = 2,
 };
 
@@ -135,26 +156,31 @@ struct hel_sg {
 
 struct hel_exchange_record {
 	struct hel_record header;
-	hel_handle lane;	/* needs INVOKE */
-	uint32_t n_actions;	/* 1 … HEL_ACTIONS_MAX */
+	hel_handle lane; /* needs INVOKE */
+	uint32_t n_actions; /* 1 … HEL_ACTIONS_MAX */
 	uint32_t reserved;
 	struct hel_action actions[];
 };
 
-/* A completion.  8-aligned; `size` includes this header and everything after it, rounded up to 8. */
+/*
+ * A completion.  8-aligned; `size` includes this header and everything after it, rounded up to 8.
+ */
 struct hel_element {
 	uint32_t size;
-	uint32_t opcode;	/* of the submission */
+	uint32_t opcode; /* of the submission */
 	uint64_t context;
-	int32_t error;		/* 0, or why the whole submission failed; then no results follow */
-	uint32_t n_results;	/* exchange: number of struct hel_result that follow */
+	int32_t error;  /* 0, or why the whole submission failed; then no results follow */
+	uint32_t n_results; /* exchange: number of struct hel_result that follow */
 };
 
-/* One per action, in order.  RECEIVE_INLINE and EXTRACT_CREDENTIALS data follow it, padded to 8 bytes. */
+/*
+ * One per action, in order.  RECEIVE_INLINE and EXTRACT_CREDENTIALS data follow it, padded to 8
+ * bytes.
+ */
 struct hel_result {
-	int32_t error;		/* this action's own */
-	uint32_t inline_size;	/* bytes of data that follow (before padding) */
-	uint64_t value;		/* bytes transferred, or a handle */
+	int32_t error;  /* this action's own */
+	uint32_t inline_size; /* bytes of data that follow (before padding) */
+	uint64_t value;  /* bytes transferred, or a handle */
 };
 
 /* After struct hel_element for AWAIT_EVENT. */
@@ -167,12 +193,12 @@ struct hel_event_result {
 /* After struct hel_element for OBSERVE. */
 struct hel_observe_result {
 	uint64_t sequence;
-	uint32_t observation;	/* enum hel_observation */
-	uint32_t vector;	/* FAULT: the processor's vector */
+	uint32_t observation; /* enum hel_observation */
+	uint32_t vector; /* FAULT: the processor's vector */
 	uint64_t error_code;
-	uint64_t address;	/* FAULT: the faulting address */
+	uint64_t address; /* FAULT: the faulting address */
 	uint64_t ip;
-	int32_t reason;		/* FAULT: as in struct hel_fault */
+	int32_t reason;  /* FAULT: as in struct hel_fault */
 	uint32_t reserved;
 };
 

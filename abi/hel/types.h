@@ -2,9 +2,9 @@
 /*
  * Basic types of the hel ABI: handles, rights, descriptor types, limits.  CONTRACT.
  *
- * A handle is 64 bits: the low 32 are an index into the universe's table, the high 32 a generation, so that a
- * stale handle is an error and never another object.  Handle 0 is never valid: HEL_NULL.  HEL_THIS means
- * "the caller's own" universe, space or thread where a call says so.
+ * A handle is 64 bits: the low 32 are an index into the universe's table, the high 32 a generation,
+ * so that a stale handle is an error and never another object. Handle 0 is never valid: HEL_NULL.
+ * HEL_THIS means "the caller's own" universe, space or thread where a call says so.
  */
 #ifndef ABI_HEL_TYPES_H
 #define ABI_HEL_TYPES_H
@@ -18,9 +18,9 @@ constexpr hel_handle HEL_THIS = ~(hel_handle)0;
 
 constexpr uint64_t HEL_PAGE_SIZE = 4096;
 constexpr uint64_t HEL_DEADLINE_NEVER = ~(uint64_t)0;
-constexpr uint32_t HEL_INLINE_MAX = 4096;	/* bytes of one receive-inline */
-constexpr uint32_t HEL_ACTIONS_MAX = 16;	/* actions of one exchange */
-constexpr uint32_t HEL_SG_MAX = 64;		/* segments of one scatter/gather list */
+constexpr uint32_t HEL_INLINE_MAX = 4096; /* bytes of one receive-inline */
+constexpr uint32_t HEL_ACTIONS_MAX = 16; /* actions of one exchange */
+constexpr uint32_t HEL_SG_MAX = 64;  /* segments of one scatter/gather list */
 
 enum hel_type : uint32_t {
 	HEL_TYPE_NONE = 0,
@@ -34,24 +34,26 @@ enum hel_type : uint32_t {
 	HEL_TYPE_IRQ,
 	HEL_TYPE_IO,
 	HEL_TYPE_TOKEN,
-	HEL_TYPE_AUTHORITY,	/* held by svrctl: makes physical memory, io, irq descriptors, writes the log */
+	/* held by svrctl: makes physical memory, io, irq descriptors, writes the log */
+	HEL_TYPE_AUTHORITY,
 	HEL_TYPE_COUNT,
 };
 
 /* Rights only ever shrink. */
 enum hel_rights : uint32_t {
-	HEL_RIGHT_READ = 1u << 0,	/* read contents, registers, statistics */
-	HEL_RIGHT_WRITE = 1u << 1,	/* write contents, registers */
-	HEL_RIGHT_EXECUTE = 1u << 2,	/* memory: may be mapped executable */
-	HEL_RIGHT_MAP = 1u << 3,	/* memory: may be mapped; space: may be mapped into */
-	HEL_RIGHT_INVOKE = 1u << 4,	/* lane: exchange; queue: drive */
-	HEL_RIGHT_DERIVE = 1u << 5,	/* may be transferred or duplicated, or views made of it */
-	HEL_RIGHT_WAIT = 1u << 6,	/* event, irq, thread: await */
-	HEL_RIGHT_SIGNAL = 1u << 7,	/* event: raise; thread: kick */
-	HEL_RIGHT_MANAGE = 1u << 8,	/* thread: start, kill, bounce; space: fork, protect; irq: acknowledge */
-	HEL_RIGHT_GRANT = 1u << 9,	/* universe: put descriptors in */
-	HEL_RIGHT_TAKE = 1u << 10,	/* universe: take descriptors out, close them */
-	HEL_RIGHT_PIN = 1u << 11,	/* memory: lock pages and learn physical addresses (DMA) */
+	HEL_RIGHT_READ = 1u << 0, /* read contents, registers, statistics */
+	HEL_RIGHT_WRITE = 1u << 1, /* write contents, registers */
+	HEL_RIGHT_EXECUTE = 1u << 2, /* memory: may be mapped executable */
+	HEL_RIGHT_MAP = 1u << 3, /* memory: may be mapped; space: may be mapped into */
+	HEL_RIGHT_INVOKE = 1u << 4, /* lane: exchange; queue: drive */
+	HEL_RIGHT_DERIVE = 1u << 5, /* may be transferred or duplicated, or views made of it */
+	HEL_RIGHT_WAIT = 1u << 6, /* event, irq, thread: await */
+	HEL_RIGHT_SIGNAL = 1u << 7, /* event: raise; thread: kick */
+	/* thread: start, kill, bounce; space: fork, protect; irq: acknowledge */
+	HEL_RIGHT_MANAGE = 1u << 8,
+	HEL_RIGHT_GRANT = 1u << 9, /* universe: put descriptors in */
+	HEL_RIGHT_TAKE = 1u << 10, /* universe: take descriptors out, close them */
+	HEL_RIGHT_PIN = 1u << 11, /* memory: lock pages and learn physical addresses (DMA) */
 	HEL_RIGHTS_ALL = 0xfff,
 };
 

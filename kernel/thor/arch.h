@@ -2,14 +2,16 @@
 /*
  * The narrow interface between portable thor and one architecture.  CONTRACT.
  *
- * <thor/arch/types.h> of the architecture defines struct arch_cpu, struct arch_context (a thread's saved state), struct
- * arch_page_table, arch_irq_state, and as static inline: arch_this_cpu() (struct cpu of this CPU, see <thor/cpu.h>),
- * arch_pause(), arch_irqs_disable(), arch_irqs_save(), arch_irqs_restore(), arch_phys_to_virt(phys) (direct map),
- * arch_virt_to_phys(pointer into direct map or image).  Everything else is declared here and implemented by each.
+ * <thor/arch/types.h> of the architecture defines struct arch_cpu, struct arch_context (a thread's
+ * saved state), struct arch_page_table, arch_irq_state, and as static inline: arch_this_cpu()
+ * (struct cpu of this CPU, see <thor/cpu.h>), arch_pause(), arch_irqs_disable(), arch_irqs_save(),
+ * arch_irqs_restore(), arch_phys_to_virt(phys) (direct map), arch_virt_to_phys(pointer into direct
+ * map or image). Everything else is declared here and implemented by each.
  *
- * Execution (architecture.md 4.1): thor runs with interrupts off on the CPU's one stack.  The architecture saves
- * the user registers into thread->arch, calls one of the thor_enter_* functions below, and these never return: they end in
- * sched_leave() which calls arch_enter_user() or arch_idle().
+ * Execution (architecture.md 4.1): thor runs with interrupts off on the CPU's one stack. The
+ * architecture saves the user registers into thread->arch, calls one of the thor_enter_* functions
+ * below, and these never return: they end in sched_leave() which calls arch_enter_user() or
+ * arch_idle().
  */
 #ifndef THOR_ARCH_H
 #define THOR_ARCH_H
@@ -22,82 +24,117 @@
 struct cpu;
 struct thread;
 
-/* ---- upcalls: implemented by portable thor (syscall/, sched/, memory/), called by the architecture -------- */
+/*
+ * ---- upcalls: implemented by portable thor (syscall/, sched/, memory/), called by the
+ * architecture
+ */
 
 /* A hel call of the current thread; number and arguments are in its context.  Never returns. */
 NORETURN void thor_enter_call(struct thread *thread);
-/* A fault in user mode; `fault` without reason.  Page faults go to space_fault first.  Never returns. */
+/*
+ * A fault in user mode; `fault` without reason.  Page faults go to space_fault first.  Never
+ * returns.
+ */
 NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fault);
 /* A system call number without bit 31 of a thread that has no bounce.  Never returns. */
 NORETURN void thor_enter_foreign_call(struct thread *thread);
-/* The timer or an IPI or a device interrupt arrived in user mode or in arch_idle; acknowledged at the LAPIC
- * already.  kinds: what arrived.  Never returns. */
+/*
+ * The timer or an IPI or a device interrupt arrived in user mode or in arch_idle; acknowledged at
+ * the LAPIC already.  kinds: what arrived.  Never returns.
+ */
 enum arch_interrupt_kind : uint32_t {
 	ARCH_INTERRUPT_TIMER = 1,
-	ARCH_INTERRUPT_RESCHEDULE = 2,	/* IPI: look at your inbox and run queue */
-	ARCH_INTERRUPT_DEVICE = 4,	/* vector in `device_vector` */
+	ARCH_INTERRUPT_RESCHEDULE = 2, /* IPI: look at your inbox and run queue */
+	ARCH_INTERRUPT_DEVICE = 4, /* vector in `device_vector` */
 };
 NORETURN void thor_enter_interrupt(uint32_t kinds, uint32_t device_vector);
 /* A page fault of the kernel itself in a user-copy routine: try to make the user page present.
  * Returns true if the access can be retried. */
 bool thor_resolve_user_copy_fault(uint64_t address, bool is_write);
-/* Portable start of the boot CPU, after the architecture has its own GDT/IDT/percpu; and of each further CPU. */
+/*
+ * Portable start of the boot CPU, after the architecture has its own GDT/IDT/percpu; and of each
+ * further CPU.
+ */
 NORETURN void thor_main(const struct boot_info *boot);
 NORETURN void thor_cpu_main(struct cpu *cpu);
 
-/* ---- boot and machine ------------------------------------------------------------------------------------- */
-void arch_init_boot_cpu(const struct boot_info *boot);	/* before memory: console, GDT, IDT, per-CPU base, features */
-void arch_init_machine(const struct boot_info *boot);	/* after memory: ACPI MADT, LAPIC, clock calibration */
-int arch_start_cpus(void);				/* starts all others; returns the number of CPUs that run */
-void arch_early_write(const char *text, size_t size);	/* early console (COM1) */
+/* ---- boot and machine ------------------------------------------------------------------------ */
+/* before memory: console, GDT, IDT, per-CPU base, features */
+void arch_init_boot_cpu(const struct boot_info *boot);
+/* after memory: ACPI MADT, LAPIC, clock calibration */
+void arch_init_machine(const struct boot_info *boot);
+/* starts all others; returns the number of CPUs that run */
+int arch_start_cpus(void);
+void arch_early_write(const char *text, size_t size); /* early console (COM1) */
 void arch_backtrace(uint64_t frame_pointer, void (*emit)(uint64_t ip));
-NORETURN void arch_panic_stop(void);			/* stop the other CPUs (NMI), leave the emulator with code 0x7d or halt */
+/* stop the other CPUs (NMI), leave the emulator with code 0x7d or halt */
+NORETURN void arch_panic_stop(void);
 void arch_describe_registers(const struct arch_context *context, void (*line)(const char *text));
-NORETURN void arch_idle(void);				/* on the CPU's stack top: interrupts on, hlt, until thor_enter_interrupt */
+/* on the CPU's stack top: interrupts on, hlt, until thor_enter_interrupt */
+NORETURN void arch_idle(void);
 
-/* ---- clock and timer ---------------------------------------------------------------------------------------- */
-uint64_t arch_clock_ns(void);				/* monotonic since boot, from the calibrated TSC */
+/* ---- clock and timer ------------------------------------------------------------------------- */
+/* monotonic since boot, from the calibrated TSC */
+uint64_t arch_clock_ns(void);
 void arch_clock_fill_page(struct hel_clock_page *page);
-void arch_timer_set(uint64_t deadline_ns);		/* this CPU's one-shot timer; HEL_DEADLINE_NEVER disarms */
-bool arch_random_seed(uint64_t *out_seed);		/* hardware randomness if there is any */
+/* this CPU's one-shot timer; HEL_DEADLINE_NEVER disarms */
+void arch_timer_set(uint64_t deadline_ns);
+bool arch_random_seed(uint64_t *out_seed); /* hardware randomness if there is any */
 
-/* ---- inter-processor ------------------------------------------------------------------------------------------ */
+/* ---- inter-processor ------------------------------------------------------------------------- */
 void arch_send_reschedule(struct cpu *cpu);
-/* A TLB shoot-down request is pending in cpu->shootdown (see memory/shootdown.h): make that CPU call
- * shootdown_serve() soon, from interrupt context, also while it spins in the kernel: a CPU that waits for a lock
- * or for acknowledgements with interrupts off must poll shootdown_serve() itself. */
+/*
+ * A TLB shoot-down request is pending in cpu->shootdown (see memory/shootdown.h): make that CPU
+ * call shootdown_serve() soon, from interrupt context, also while it spins in the kernel: a CPU
+ * that waits for a lock or for acknowledgements with interrupts off must poll shootdown_serve()
+ * itself.
+ */
 void arch_send_shootdown(struct cpu *cpu);
 
-/* ---- thread context --------------------------------------------------------------------------------------------- */
-int arch_context_init(struct arch_context *context, uint64_t ip, uint64_t sp, uint64_t argument, uint64_t tls_base);
-void arch_context_deinit(struct arch_context *context);	/* frees the FPU area */
-/* Leave the kernel to `thread` on this CPU: loads fs/gs, marks the FPU lazily, returns to user mode. */
+/* ---- thread context -------------------------------------------------------------------------- */
+int arch_context_init(struct arch_context *context, uint64_t ip, uint64_t sp, uint64_t argument,
+	uint64_t tls_base);
+void arch_context_deinit(struct arch_context *context); /* frees the FPU area */
+/*
+ * Leave the kernel to `thread` on this CPU: loads fs/gs, marks the FPU lazily, returns to user
+ * mode.
+ */
 NORETURN void arch_enter_user(struct thread *thread);
-/* The current thread stops being current on this CPU (its FPU state, if live here, is saved or will be claimed lazily). */
+/*
+ * The current thread stops being current on this CPU (its FPU state, if live here, is saved or will
+ * be claimed lazily).
+ */
 void arch_context_leave(struct thread *thread);
 void arch_context_get_registers(struct thread *thread, struct hel_registers *out_registers);
-int arch_context_set_registers(struct thread *thread, const struct hel_registers *registers);	/* ERR_ILLEGAL_ARGS: bad rip, flags masked */
+/* ERR_ILLEGAL_ARGS: bad rip, flags masked */
+int arch_context_set_registers(struct thread *thread, const struct hel_registers *registers);
 int arch_context_get_fpu(struct thread *thread, void *buffer, size_t size, size_t *out_size);
 int arch_context_set_fpu(struct thread *thread, const void *buffer, size_t size);
-uint32_t arch_call_number(const struct arch_context *context);	/* without HEL_CALL_BASE */
-uint64_t arch_call_argument(const struct arch_context *context, unsigned index);	/* 0 … 5 */
+uint32_t arch_call_number(const struct arch_context *context); /* without HEL_CALL_BASE */
+uint64_t arch_call_argument(const struct arch_context *context, unsigned index); /* 0 … 5 */
 void arch_call_return(struct arch_context *context, int64_t result, uint64_t value);
 /* Put the user ip back onto the system call instruction, so that the call is made again. */
 void arch_call_restart(struct arch_context *context);
 uint64_t arch_context_ip(const struct arch_context *context);
 /* What a page fault wanted, as enum space_access; 0: the fault is none. */
 uint32_t arch_fault_access(const struct hel_fault *fault);
-/* For kick and fault delivery: ip and rsp change, everything else stays (rflags: TF, DF, AC cleared). */
+/*
+ * For kick and fault delivery: ip and rsp change, everything else stays (rflags: TF, DF, AC
+ * cleared).
+ */
 void arch_context_redirect(struct arch_context *context, uint64_t ip, uint64_t sp);
 
-/* ---- user copies: current space only; return 0 or -ERR_FAULT; may call thor_resolve_user_copy_fault ---------- */
+/*
+ * ---- user copies: current space only; return 0 or -ERR_FAULT; may call
+ * thor_resolve_user_copy_fault
+ */
 int arch_copy_from_user(void *to, uint64_t from, size_t size);
 int arch_copy_to_user(uint64_t to, const void *from, size_t size);
 int arch_user_load_u32(uint64_t address, uint32_t *out_value);
 constexpr uint64_t ARCH_USER_LOW = 0x1000;
-constexpr uint64_t ARCH_USER_HIGH = 0x00007ffffffff000;	/* exclusive */
+constexpr uint64_t ARCH_USER_HIGH = 0x00007ffffffff000; /* exclusive */
 
-/* ---- page tables (memory/space.c is the only caller; the space's lock is held) ------------------------------------ */
+/* ---- page tables (memory/space.c is the only caller; the space's lock is held) --------------- */
 enum arch_page_flags : uint32_t {
 	ARCH_PAGE_READ = 1,
 	ARCH_PAGE_WRITE = 2,
@@ -111,39 +148,53 @@ struct arch_page_entry {
 	uint32_t flags;
 	bool is_present, is_dirty, is_accessed;
 };
-int arch_page_table_init(struct arch_page_table *table);	/* user half empty, kernel half shared */
-void arch_page_table_deinit(struct arch_page_table *table);	/* frees all tables of the user half, not the frames */
-/* -ERR_NO_MEMORY if a table cannot be allocated.  Replaces what is there; the caller does the invalidation. */
+/* user half empty, kernel half shared */
+int arch_page_table_init(struct arch_page_table *table);
+/* frees all tables of the user half, not the frames */
+void arch_page_table_deinit(struct arch_page_table *table);
+/*
+ * -ERR_NO_MEMORY if a table cannot be allocated.  Replaces what is there; the caller does the
+ * invalidation.
+ */
 int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags);
 /* Clears one entry; returns the old one. */
 struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address);
 struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uint64_t address);
 /* Changes the flags of a present entry (same frame); false if absent. */
 bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags);
-/* The first present entry at or above address, below end; false if none (skips empty tables quickly). */
-bool arch_page_next(const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address);
+/*
+ * The first present entry at or above address, below end; false if none (skips empty tables
+ * quickly).
+ */
+bool arch_page_next(
+	const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address);
 /* Clears the entries of [address, end), calling `unmapped` for each that was present. */
 typedef void (*arch_page_fn)(void *context, uint64_t address);
-void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end, arch_page_fn unmapped, void *context);
-/* Gives target the entries that source has in [address, end), as far as there is memory for tables; both tables are locked.
- * Returns how many entries of source lost write access. */
+void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
+	arch_page_fn unmapped, void *context);
+/*
+ * Gives target the entries that source has in [address, end), as far as there is memory for tables;
+ * both tables are locked. Returns how many entries of source lost write access.
+ */
 enum arch_copy_flags : uint32_t {
-	ARCH_COPY_READ_ONLY = 1,	/* target may not write */
-	ARCH_COPY_PROTECT_SOURCE = 2,	/* nor may source, in all of the range */
+	ARCH_COPY_READ_ONLY = 1, /* target may not write */
+	ARCH_COPY_PROTECT_SOURCE = 2, /* nor may source, in all of the range */
 };
-uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source, uint64_t address, uint64_t end,
-	uint32_t flags);
+uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
+	uint64_t address, uint64_t end, uint32_t flags);
 /* Frees tables of [address, end) that hold no entry any more. */
 void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end);
-void arch_page_table_activate(const struct arch_page_table *table);	/* loads the root if it is another one */
-void arch_page_table_activate_kernel(void);				/* a root without user half */
+/* loads the root if it is another one */
+void arch_page_table_activate(const struct arch_page_table *table);
+/* a root without user half */
+void arch_page_table_activate_kernel(void);
 void arch_tlb_flush_page(uint64_t address);
 void arch_tlb_flush_user(void);
 
-/* ---- devices --------------------------------------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------------------- */
 int arch_msi_allocate(struct cpu *cpu, uint32_t *out_vector, struct hel_msi_info *out_info);
 void arch_msi_free(struct cpu *cpu, uint32_t vector);
-int arch_io_read(uint16_t port, unsigned width_bytes, uint32_t *out_value);	/* 1, 2, 4 */
+int arch_io_read(uint16_t port, unsigned width_bytes, uint32_t *out_value); /* 1, 2, 4 */
 int arch_io_write(uint16_t port, unsigned width_bytes, uint32_t value);
 
 #endif

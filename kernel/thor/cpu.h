@@ -2,7 +2,8 @@
 /*
  * The per-CPU structure.  CONTRACT between the architecture, memory and scheduling.
  *
- * Everything in it belongs to its CPU (interrupts are off whenever thor runs), except where a lock or an atomic is named.
+ * Everything in it belongs to its CPU (interrupts are off whenever thor runs), except where a lock
+ * or an atomic is named.
  */
 #ifndef THOR_CPU_H
 #define THOR_CPU_H
@@ -12,11 +13,11 @@
 
 constexpr uint32_t CPUS_MAX = 64;
 
-#include <thor/memory/frame-cache.h>	/* struct frame_cache: this CPU's free pages */
-#include <thor/memory/heap-cache.h>	/* struct heap_cache: this CPU's free heap objects */
-#include <thor/memory/shootdown.h>	/* struct shootdown_cpu */
-#include <thor/sched/run-queue.h>	/* struct run_queue: ready threads, inbox, idle flag */
-#include <thor/time/timer-heap.h>	/* struct timer_heap */
+#include <thor/memory/frame-cache.h> /* struct frame_cache: this CPU's free pages */
+#include <thor/memory/heap-cache.h> /* struct heap_cache: this CPU's free heap objects */
+#include <thor/memory/shootdown.h> /* struct shootdown_cpu */
+#include <thor/sched/run-queue.h> /* struct run_queue: ready threads, inbox, idle flag */
+#include <thor/time/timer-heap.h> /* struct timer_heap */
 
 struct space;
 
@@ -24,8 +25,9 @@ struct cpu {
 	struct cpu *self;
 	uint32_t index;
 	bool is_online;
-	struct thread *current;		/* whose context user mode on this CPU has, NULL when idle */
-	struct space *active_space;	/* whose page table is loaded; holds a reference */
+	/* whose context user mode on this CPU has, NULL when idle */
+	struct thread *current;
+	struct space *active_space; /* whose page table is loaded; holds a reference */
 	struct arch_cpu arch;
 	struct frame_cache frames;
 	struct heap_cache heap;
@@ -38,7 +40,7 @@ struct cpu {
 	} statistics;
 };
 
-extern struct cpu *cpu_table[CPUS_MAX];	/* set before a CPU goes online, never cleared */
+extern struct cpu *cpu_table[CPUS_MAX]; /* set before a CPU goes online, never cleared */
 extern uint32_t cpu_count;
 
 #endif

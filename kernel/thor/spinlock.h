@@ -2,11 +2,11 @@
 /*
  * Ticket spin locks with an order that debug builds check.  CONTRACT.
  *
- * thor always runs with interrupts off, so there is no irq-saving variant.  While it spins a CPU serves TLB shoot-downs
- * (shootdown_poll), because the holder may be waiting for exactly that.
+ * thor always runs with interrupts off, so there is no irq-saving variant. While it spins a CPU
+ * serves TLB shoot-downs (shootdown_poll), because the holder may be waiting for exactly that.
  *
- * Lock order: a CPU may take a lock only if its rank is greater than that of every lock it holds (equal ranks:
- * ascending address, by spinlock_acquire_pair only).
+ * Lock order: a CPU may take a lock only if its rank is greater than that of every lock it holds
+ * (equal ranks: ascending address, by spinlock_acquire_pair only).
  */
 #ifndef THOR_SPINLOCK_H
 #define THOR_SPINLOCK_H
@@ -14,19 +14,21 @@
 #include <base/types.h>
 
 enum lock_rank : uint8_t {
-	LOCK_RANK_SUBMIT = 5,		/* submission side of a queue */
-	LOCK_RANK_OBSERVE = 10,		/* thread observers and life cycle */
+	LOCK_RANK_SUBMIT = 5,  /* submission side of a queue */
+	LOCK_RANK_OBSERVE = 10,  /* thread observers and life cycle */
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
 	LOCK_RANK_FUTEX = 40,
 	LOCK_RANK_EVENT = 45,
-	LOCK_RANK_QUEUE = 50,		/* completion side of a queue */
-	LOCK_RANK_SPACE = 60,		/* mappings of a space */
-	LOCK_RANK_MEMORY = 70,		/* pages of one memory object that is no copy-on-write view */
-	LOCK_RANK_MEMORY_VIEW = 72,	/* pages of one copy-on-write object; taken after its source's */
-	LOCK_RANK_PAGE_TABLE = 74,	/* page table of a space */
+	LOCK_RANK_QUEUE = 50,  /* completion side of a queue */
+	LOCK_RANK_SPACE = 60,  /* mappings of a space */
+	/* pages of one memory object that is no copy-on-write view */
+	LOCK_RANK_MEMORY = 70,
+	/* pages of one copy-on-write object; taken after its source's */
+	LOCK_RANK_MEMORY_VIEW = 72,
+	LOCK_RANK_PAGE_TABLE = 74, /* page table of a space */
 	LOCK_RANK_TIMER = 75,
-	LOCK_RANK_THREAD = 78,		/* run state of a thread */
+	LOCK_RANK_THREAD = 78,  /* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,
 	LOCK_RANK_RANDOM = 85,
 	LOCK_RANK_SLAB = 90,
@@ -50,6 +52,6 @@ void spinlock_acquire(struct spinlock *lock);
 bool spinlock_try_acquire(struct spinlock *lock);
 void spinlock_release(struct spinlock *lock);
 void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b);
-bool spinlock_is_held(const struct spinlock *lock);	/* by anybody; for assertions */
+bool spinlock_is_held(const struct spinlock *lock); /* by anybody; for assertions */
 
 #endif

@@ -2,14 +2,16 @@
 /*
  * init: process 1 of a machine that `hati run` started.  An ordinary static Linux program.
  *
- * It reads /etc/hati/run (NUL-terminated key=value records, written by the launcher), starts the command, and ends the
- * machine with it.  With stdio=ports the command's standard streams are pipes, which init relays to and from the virtio
- * ports org.hati.stdin, .stdout and .stderr byte for byte; on org.hati.control it speaks lines with the launcher:
+ * It reads /etc/hati/run (NUL-terminated key=value records, written by the launcher), starts the
+ * command, and ends the machine with it. With stdio=ports the command's standard streams are pipes,
+ * which init relays to and from the virtio ports org.hati.stdin, .stdout and .stderr byte for byte;
+ * on org.hati.control it speaks lines with the launcher:
  *
  *     guest -> host   ready                          exit STATUS N_STDOUT N_STDERR
  *     host -> guest   eof N_STDIN    winsize ROWS COLS    close 1|2    hangup
  *
- * With stdio=console the command (without one: a login shell) has the terminal /dev/console as its controlling terminal.
+ * With stdio=console the command (without one: a login shell) has the terminal /dev/console as its
+ * controlling terminal.
  *
  * One loop over ppoll, all descriptors non-blocking; SIGCHLD is let through only while it waits.
  */
@@ -30,18 +32,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARGS_MAX 4096
+#define ARGS_MAX    4096
 #define BUFFER_SIZE 65536
-#define OPEN_TRIES 6000		/* of 10 ms: the driver may still be looking for the device */
+#define OPEN_TRIES  6000  /* of 10 ms: the driver may still be looking for the device */
 
 /* One direction of one stream. */
 struct relay {
-	int from, to;		/* -1: closed */
+	int from, to;  /* -1: closed */
 	char *buffer;
 	size_t begin, end;
-	uint64_t n_total;	/* bytes that reached `to` */
-	uint64_t n_read;	/* bytes that came from `from` */
-	uint64_t n_expected;	/* end of input after so many, UINT64_MAX: not known yet */
+	uint64_t n_total; /* bytes that reached `to` */
+	uint64_t n_read; /* bytes that came from `from` */
+	uint64_t n_expected; /* end of input after so many, UINT64_MAX: not known yet */
 };
 
 struct config {
@@ -69,7 +71,7 @@ static void on_child(int signal)
 	has_child_signal = 1;
 }
 
-/* ---- configuration ------------------------------------------------------------------------------------ */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static void add_string(char **list, size_t *count, char *text)
 {
@@ -155,16 +157,17 @@ static void set_default_environment(void)
 	}
 }
 
-/* ---- ports ------------------------------------------------------------------------------------------------ */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 static int open_patiently(const char *path, int flags)
 {
-	const struct timespec pause = {.tv_nsec = 10000000};
+	const struct timespec pause = { .tv_nsec = 10000000 };
 
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		int fd = open(path, flags | O_CLOEXEC);
 
-		if (fd >= 0 || (errno != ENOENT && errno != ENODEV && errno != ENXIO && errno != EBUSY)) {
+		if (fd >= 0 ||
+			(errno != ENOENT && errno != ENODEV && errno != ENXIO && errno != EBUSY)) {
 			return fd;
 		}
 		nanosleep(&pause, NULL);
@@ -187,7 +190,9 @@ static int open_port(const char *name)
 
 static int relay_init(struct relay *relay, int from, int to)
 {
-	*relay = (struct relay){.from = from, .to = to, .n_expected = UINT64_MAX, .buffer = malloc(BUFFER_SIZE)};
+	*relay = (struct relay){
+		.from = from, .to = to, .n_expected = UINT64_MAX, .buffer = malloc(BUFFER_SIZE)
+	};
 	return relay->buffer ? 0 : -1;
 }
 
@@ -202,8 +207,8 @@ static void relay_close_to(struct relay *relay)
 
 static bool relay_wants_read(const struct relay *relay)
 {
-	return relay->from >= 0 && relay->to >= 0 && relay->begin == relay->end
-		&& relay->n_read < relay->n_expected;
+	return relay->from >= 0 && relay->to >= 0 && relay->begin == relay->end &&
+		relay->n_read < relay->n_expected;
 }
 
 static bool relay_wants_write(const struct relay *relay)
@@ -243,7 +248,7 @@ static void relay_write(struct relay *relay)
 /* Everything that is there now, however long the host takes to accept it. */
 static void relay_drain(struct relay *relay)
 {
-	struct pollfd ready = {.fd = relay->to, .events = POLLOUT};
+	struct pollfd ready = { .fd = relay->to, .events = POLLOUT };
 
 	while (relay->to >= 0) {
 		if (relay->begin < relay->end) {
@@ -257,11 +262,12 @@ static void relay_drain(struct relay *relay)
 	}
 }
 
-/* ---- control lines ---------------------------------------------------------------------------------------- */
+/* ---- control lines --------------------------------------------------------------------------- */
 
 static void set_window(unsigned rows, unsigned columns)
 {
-	const struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+	const struct winsize size = { .ws_row = (unsigned short)rows,
+		.ws_col = (unsigned short)columns };
 	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0) {
@@ -321,7 +327,7 @@ static void write_control(const char *text)
 
 	while (control >= 0 && done < size) {
 		ssize_t n = write(control, text + done, size - done);
-		struct pollfd ready = {.fd = control, .events = POLLOUT};
+		struct pollfd ready = { .fd = control, .events = POLLOUT };
 
 		if (n > 0) {
 			done += (size_t)n;
@@ -333,16 +339,16 @@ static void write_control(const char *text)
 	}
 }
 
-/* ---- the command ---------------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void exec_command(void)
 {
-	static char *const shell[] = {"-sh", NULL};
+	static char *const shell[] = { "-sh", NULL };
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);	/* what is ignored stays ignored across execve() */
+	signal(SIGPIPE, SIG_DFL); /* what is ignored stays ignored across execve() */
 	if (chdir(config.directory) < 0) {
 		(void)!chdir("/");
 	}
@@ -415,9 +421,9 @@ static pid_t start_on_pipes(void)
 	fcntl(pipes[0][1], F_SETFL, O_NONBLOCK);
 	fcntl(pipes[1][0], F_SETFL, O_NONBLOCK);
 	fcntl(pipes[2][0], F_SETFL, O_NONBLOCK);
-	if (relay_init(&in_relay, open_port("stdin"), pipes[0][1]) < 0
-	    || relay_init(&out_relay, pipes[1][0], open_port("stdout")) < 0
-	    || relay_init(&error_relay, pipes[2][0], open_port("stderr")) < 0) {
+	if (relay_init(&in_relay, open_port("stdin"), pipes[0][1]) < 0 ||
+		relay_init(&out_relay, pipes[1][0], open_port("stdout")) < 0 ||
+		relay_init(&error_relay, pipes[2][0], open_port("stderr")) < 0) {
 		return -1;
 	}
 	return pid;
@@ -436,7 +442,7 @@ static pid_t start_on_console(void)
 	return pid;
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 /* Reaps whoever died; true and the status if the command is among them. */
 static bool reap(pid_t child, int *out_status)
@@ -449,7 +455,8 @@ static bool reap(pid_t child, int *out_status)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == child) {
 			is_over = true;
-			*out_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+			*out_status =
+				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 		}
 	}
 	return is_over;
@@ -457,7 +464,7 @@ static bool reap(pid_t child, int *out_status)
 
 static void add_poll(struct pollfd *fds, size_t *n, int fd, short events)
 {
-	fds[*n] = (struct pollfd){.fd = fd, .events = events};
+	fds[*n] = (struct pollfd){ .fd = fd, .events = events };
 	(*n)++;
 }
 
@@ -488,7 +495,8 @@ static int run_loop(pid_t child)
 		struct pollfd fds[7];
 		size_t n = 0;
 
-		if (in_relay.to >= 0 && in_relay.n_read >= in_relay.n_expected && in_relay.begin == in_relay.end) {
+		if (in_relay.to >= 0 && in_relay.n_read >= in_relay.n_expected &&
+			in_relay.begin == in_relay.end) {
 			relay_close_to(&in_relay);
 		}
 		if (reap(child, &status)) {
@@ -516,8 +524,8 @@ static void finish(int status)
 
 	relay_drain(&out_relay);
 	relay_drain(&error_relay);
-	snprintf(line, sizeof(line), "exit %d %llu %llu\n", status, (unsigned long long)out_relay.n_total,
-		(unsigned long long)error_relay.n_total);
+	snprintf(line, sizeof(line), "exit %d %llu %llu\n", status,
+		(unsigned long long)out_relay.n_total, (unsigned long long)error_relay.n_total);
 	write_control(line);
 	sync();
 	reboot(RB_POWER_OFF);
@@ -529,7 +537,7 @@ static void finish(int status)
 
 int main(void)
 {
-	struct sigaction action = {.sa_handler = on_child};
+	struct sigaction action = { .sa_handler = on_child };
 	sigset_t child_mask;
 	pid_t child;
 	int console = open("/dev/null", O_RDWR);

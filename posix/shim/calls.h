@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Prototypes of all calls that the shim answers, from calls.def, and helpers that several of them share. */
+/*
+ * Prototypes of all calls that the shim answers, from calls.def, and helpers that several of them
+ * share.
+ */
 #ifndef POSIX_SHIM_CALLS_H
 #define POSIX_SHIM_CALLS_H
 
 #include "shim.h"
 
 #define LINUX_CALL(number, name, where, a0, a1, a2, a3, a4, a5) LINUX_CALL_##where(name)
-#define LINUX_CALL_SHIM(name) int64_t shim_##name(SHIM_ARGS);
+#define LINUX_CALL_SHIM(name)                                   int64_t shim_##name(SHIM_ARGS);
 #define LINUX_CALL_POSIX(name)
 #include <protocols/posix/calls.def>
 #undef LINUX_CALL
@@ -16,7 +19,10 @@ struct linux_timespec {
 	int64_t nanoseconds;
 };
 
-/* A relative timespec of the program in nanoseconds (saturating below ~0); -LINUX_EFAULT, -LINUX_EINVAL. */
+/*
+ * A relative timespec of the program in nanoseconds (saturating below ~0); -LINUX_EFAULT,
+ * -LINUX_EINVAL.
+ */
 int shim_get_timespec(uint64_t address, uint64_t *out_ns);
 int shim_put_timespec(uint64_t address, uint64_t ns);
 /* now + ns, saturating. */

@@ -2,8 +2,8 @@
 /*
  * Reading and writing, and calls whose older forms are special cases of newer ones.
  *
- * A read or write longer than POSIX_BULK_MAX goes in pieces; each piece after the first must not wait
- * (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it has, as one call would.
+ * A read or write longer than POSIX_BULK_MAX goes in pieces; each piece after the first must not
+ * wait (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it has, as one call would.
  */
 #include "calls.h"
 #include "signal.h"
@@ -13,10 +13,11 @@ constexpr uint64_t AT_SYMLINK_NOFOLLOW = 0x100;
 constexpr uint64_t AT_REMOVEDIR = 0x200;
 constexpr uint64_t AT_EMPTY_PATH = 0x1000;
 constexpr uint64_t O_CREAT_WRONLY_TRUNC = 01101;
-constexpr uint32_t NR_READ = 0, NR_WRITE = 1, NR_PREAD = 17, NR_PWRITE = 18, NR_GETDENTS64 = 217, NR_OPENAT = 257,
-	NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260, NR_NEWFSTATAT = 262, NR_UNLINKAT = 263,
-	NR_LINKAT = 265, NR_SYMLINKAT = 266, NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290, NR_PIPE2 = 293,
-	NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439, NR_PRLIMIT64 = 302;
+constexpr uint32_t NR_READ = 0, NR_WRITE = 1, NR_PREAD = 17, NR_PWRITE = 18, NR_GETDENTS64 = 217,
+		   NR_OPENAT = 257, NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260,
+		   NR_NEWFSTATAT = 262, NR_UNLINKAT = 263, NR_LINKAT = 265, NR_SYMLINKAT = 266,
+		   NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290, NR_PIPE2 = 293,
+		   NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439, NR_PRLIMIT64 = 302;
 constexpr uint64_t IO_MAX = 0x7ffff000;
 constexpr uint64_t IOV_MAX_COUNT = 1024;
 
@@ -25,21 +26,23 @@ struct linux_iovec {
 	uint64_t size;
 };
 
-static int64_t forward(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+static int64_t forward(
+	uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
 {
-	uint64_t args[6] = {a0, a1, a2, a3, a4, 0};
+	uint64_t args[6] = { a0, a1, a2, a3, a4, 0 };
 
 	return shim_forward_as(number, args);
 }
 
-/* ---- read and write --------------------------------------------------------------------------------------- */
+/* ---- read and write -------------------------------------------------------------------------- */
 
 static bool is_write(uint32_t number)
 {
 	return number == NR_WRITE || number == NR_PWRITE;
 }
 
-static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags)
+static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t size,
+	uint64_t offset, uint32_t flags)
 {
 	struct shim_call call;
 
@@ -62,7 +65,8 @@ static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_
 }
 
 /* `done` bytes of the same call have been transferred before. */
-static int64_t transfer(uint32_t number, uint64_t fd, uint64_t address, uint64_t size, uint64_t offset, uint64_t done)
+static int64_t transfer(uint32_t number, uint64_t fd, uint64_t address, uint64_t size,
+	uint64_t offset, uint64_t done)
 {
 	uint64_t n_before = done;
 
@@ -78,7 +82,8 @@ static int64_t transfer(uint32_t number, uint64_t fd, uint64_t address, uint64_t
 		}
 		/* A long write waits until all is written, unless a signal is there. */
 		result = one_piece(number, fd, address, n, offset,
-			done && (!is_write(number) || shim_has_signal()) ? POSIX_REQUEST_NOWAIT : 0);
+			done && (!is_write(number) || shim_has_signal()) ? POSIX_REQUEST_NOWAIT
+									 : 0);
 		if (result < 0) {
 			return done ? (int64_t)(done - n_before) : result;
 		}
@@ -199,7 +204,7 @@ int64_t shim_writev(SHIM_ARGS)
 	return transfer_vector(NR_WRITE, a0, a1, a2);
 }
 
-/* ---- older forms --------------------------------------------------------------------------------------------- */
+/* ---- older forms ----------------------------------------------------------------------------- */
 
 int64_t shim_open(SHIM_ARGS)
 {
@@ -371,7 +376,7 @@ int64_t shim_getcwd(SHIM_ARGS)
 	return shim_call_run(&call);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------------ */
+/* ---- times ----------------------------------------------------------------------------------- */
 
 static int64_t set_times(uint64_t dirfd, uint64_t path, uint64_t flags, bool has_times,
 	const struct linux_timespec times[2])
@@ -443,11 +448,11 @@ int64_t shim_utimes(SHIM_ARGS)
 	return set_times(AT_FDCWD, a0, 0, a1 != 0, times);
 }
 
-/* ---- mount -------------------------------------------------------------------------------------------------------- */
+/* ---- mount ----------------------------------------------------------------------------------- */
 
 int64_t shim_mount(SHIM_ARGS)
 {
-	const uint64_t strings[4] = {a0, a1, a2, a4};
+	const uint64_t strings[4] = { a0, a1, a2, a4 };
 	struct shim_call call;
 
 	SHIM_UNUSED;
@@ -469,7 +474,7 @@ int64_t shim_mount(SHIM_ARGS)
 	return shim_call_run(&call);
 }
 
-/* ---- fcntl, ioctl ------------------------------------------------------------------------------------------------- */
+/* ---- fcntl, ioctl ---------------------------------------------------------------------------- */
 
 static bool is_lock_command(uint64_t command)
 {
@@ -501,32 +506,33 @@ int64_t shim_fcntl(SHIM_ARGS)
 
 struct ioctl_row {
 	uint16_t command;
-	uint8_t in, out;	/* bytes that go in, that come out; both 0: the value itself is the argument */
+	/* bytes that go in, that come out; both 0: the value itself is the argument */
+	uint8_t in, out;
 };
 
 /* The terminal's requests predate the encoding of size and direction in the number. */
 static const struct ioctl_row ioctl_rows[] = {
-	{0x5401, 0, 36},	/* TCGETS */
-	{0x5402, 36, 0},	/* TCSETS */
-	{0x5403, 36, 0},	/* TCSETSW */
-	{0x5404, 36, 0},	/* TCSETSF */
-	{0x5405, 0, 18},	/* TCGETA */
-	{0x540f, 0, 4},		/* TIOCGPGRP */
-	{0x5410, 4, 0},		/* TIOCSPGRP */
-	{0x5411, 0, 4},		/* TIOCOUTQ */
-	{0x5412, 1, 0},		/* TIOCSTI */
-	{0x5413, 0, 8},		/* TIOCGWINSZ */
-	{0x5414, 8, 0},		/* TIOCSWINSZ */
-	{0x5415, 0, 4},		/* TIOCMGET */
-	{0x541b, 0, 4},		/* FIONREAD */
-	{0x5420, 4, 0},		/* TIOCPKT */
-	{0x5421, 4, 0},		/* FIONBIO */
-	{0x5423, 4, 0},		/* TIOCSETD */
-	{0x5424, 0, 4},		/* TIOCGETD */
-	{0x5429, 0, 4},		/* TIOCGSID */
-	{0x5452, 4, 0},		/* FIOASYNC */
-	{0x5456, 0, 36},	/* TIOCGLCKTRMIOS */
-	{0x5457, 36, 0},	/* TIOCSLCKTRMIOS */
+	{ 0x5401, 0, 36 }, /* TCGETS */
+	{ 0x5402, 36, 0 }, /* TCSETS */
+	{ 0x5403, 36, 0 }, /* TCSETSW */
+	{ 0x5404, 36, 0 }, /* TCSETSF */
+	{ 0x5405, 0, 18 }, /* TCGETA */
+	{ 0x540f, 0, 4 }, /* TIOCGPGRP */
+	{ 0x5410, 4, 0 }, /* TIOCSPGRP */
+	{ 0x5411, 0, 4 }, /* TIOCOUTQ */
+	{ 0x5412, 1, 0 }, /* TIOCSTI */
+	{ 0x5413, 0, 8 }, /* TIOCGWINSZ */
+	{ 0x5414, 8, 0 }, /* TIOCSWINSZ */
+	{ 0x5415, 0, 4 }, /* TIOCMGET */
+	{ 0x541b, 0, 4 }, /* FIONREAD */
+	{ 0x5420, 4, 0 }, /* TIOCPKT */
+	{ 0x5421, 4, 0 }, /* FIONBIO */
+	{ 0x5423, 4, 0 }, /* TIOCSETD */
+	{ 0x5424, 0, 4 }, /* TIOCGETD */
+	{ 0x5429, 0, 4 }, /* TIOCGSID */
+	{ 0x5452, 4, 0 }, /* FIOASYNC */
+	{ 0x5456, 0, 36 }, /* TIOCGLCKTRMIOS */
+	{ 0x5457, 36, 0 }, /* TIOCSLCKTRMIOS */
 };
 
 /* Bits 31-30 of a modern number: 1 the program gives, 2 the program takes; bits 29-16: the size. */

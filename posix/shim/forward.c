@@ -1,41 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forwarding: most Linux calls are sent to posix as their row in calls.def describes them, without code of their own.
+ * Forwarding: most Linux calls are sent to posix as their row in calls.def describes them, without
+ * code of their own.
  */
 #include "shim.h"
 
-enum argument_kind : uint8_t { ARG_NONE, ARG_VALUE, ARG_PATH, ARG_IN, ARG_OUT, ARG_INOUT, ARG_BULK_IN, ARG_BULK_OUT };
+enum argument_kind : uint8_t {
+	ARG_NONE,
+	ARG_VALUE,
+	ARG_PATH,
+	ARG_IN,
+	ARG_OUT,
+	ARG_INOUT,
+	ARG_BULK_IN,
+	ARG_BULK_OUT
+};
 
 constexpr uint8_t COUNT_FIXED = 0xff;
 
 struct argument {
 	enum argument_kind kind;
-	uint8_t count;		/* index of the argument that holds the count, or COUNT_FIXED */
-	uint16_t unit;		/* bytes, or bytes per count */
+	uint8_t count;  /* index of the argument that holds the count, or COUNT_FIXED */
+	uint16_t unit;  /* bytes, or bytes per count */
 };
 
 struct call_row {
 	struct argument arguments[6];
 };
 
-#define NONE {ARG_NONE, COUNT_FIXED, 0}
-#define VALUE {ARG_VALUE, COUNT_FIXED, 0}
-#define PATH {ARG_PATH, COUNT_FIXED, 0}
-#define IN(n) {ARG_IN, COUNT_FIXED, n}
-#define OUT(n) {ARG_OUT, COUNT_FIXED, n}
-#define INOUT(n) {ARG_INOUT, COUNT_FIXED, n}
-#define IN_N(k, unit) {ARG_IN, k, unit}
-#define OUT_N(k, unit) {ARG_OUT, k, unit}
-#define INOUT_N(k, unit) {ARG_INOUT, k, unit}
-#define BULK_IN(k) {ARG_BULK_IN, k, 1}
-#define BULK_OUT(k) {ARG_BULK_OUT, k, 1}
-#define LINUX_CALL(number, name, where, a0, a1, a2, a3, a4, a5) [number] = {{a0, a1, a2, a3, a4, a5}},
+#define NONE             { ARG_NONE, COUNT_FIXED, 0 }
+#define VALUE            { ARG_VALUE, COUNT_FIXED, 0 }
+#define PATH             { ARG_PATH, COUNT_FIXED, 0 }
+#define IN(n)            { ARG_IN, COUNT_FIXED, n }
+#define OUT(n)           { ARG_OUT, COUNT_FIXED, n }
+#define INOUT(n)         { ARG_INOUT, COUNT_FIXED, n }
+#define IN_N(k, unit)    { ARG_IN, k, unit }
+#define OUT_N(k, unit)   { ARG_OUT, k, unit }
+#define INOUT_N(k, unit) { ARG_INOUT, k, unit }
+#define BULK_IN(k)       { ARG_BULK_IN, k, 1 }
+#define BULK_OUT(k)      { ARG_BULK_OUT, k, 1 }
+#define LINUX_CALL(number, name, where, a0, a1, a2, a3, a4, a5) \
+	[number] = { { a0, a1, a2, a3, a4, a5 } },
 static const struct call_row call_rows[SHIM_NUMBER_MAX] = {
 #include <protocols/posix/calls.def>
 };
 
 /* The size of a counted argument; false if it is beyond what one message holds. */
-static bool argument_size(const struct argument *argument, const uint64_t args[6], uint64_t *out_size)
+static bool argument_size(
+	const struct argument *argument, const uint64_t args[6], uint64_t *out_size)
 {
 	if (argument->count == COUNT_FIXED) {
 		*out_size = argument->unit;
@@ -53,14 +65,14 @@ static void clamp_out_count(const struct argument *argument, uint64_t args[6])
 {
 	uint64_t max = POSIX_INLINE_MAX / argument->unit;
 
-	if (argument->kind == ARG_OUT && argument->count != COUNT_FIXED && args[argument->count] > max
-	    && args[argument->count] <= INT32_MAX) {
+	if (argument->kind == ARG_OUT && argument->count != COUNT_FIXED &&
+		args[argument->count] > max && args[argument->count] <= INT32_MAX) {
 		args[argument->count] = max;
 	}
 }
 
-static int add_buffer(struct shim_call *call, const struct argument *argument, uint64_t args[6], unsigned i,
-	uint64_t address)
+static int add_buffer(struct shim_call *call, const struct argument *argument, uint64_t args[6],
+	unsigned i, uint64_t address)
 {
 	uint64_t size;
 
@@ -84,17 +96,15 @@ static int add_buffer(struct shim_call *call, const struct argument *argument, u
 	return 0;
 }
 
-static int add_argument(struct shim_call *call, const struct argument *argument, uint64_t args[6], unsigned i)
+static int add_argument(
+	struct shim_call *call, const struct argument *argument, uint64_t args[6], unsigned i)
 {
 	uint64_t value = args[i];
 	int64_t size;
 
 	switch (argument->kind) {
-	case ARG_NONE:
-		return 0;
-	case ARG_VALUE:
-		call->header.args[i] = value;
-		return 0;
+	case ARG_NONE: return 0;
+	case ARG_VALUE: call->header.args[i] = value; return 0;
 	case ARG_PATH:
 		size = shim_user_string_size(value, POSIX_PATH_MAX);
 		if (size < 0) {
@@ -114,8 +124,7 @@ static int add_argument(struct shim_call *call, const struct argument *argument,
 		return 0;
 	case ARG_IN:
 	case ARG_OUT:
-	case ARG_INOUT:
-		return add_buffer(call, argument, args, i, value);
+	case ARG_INOUT: return add_buffer(call, argument, args, i, value);
 	}
 	return -LINUX_EINVAL;
 }
@@ -147,7 +156,7 @@ int64_t shim_forward_as(uint32_t number, const uint64_t args[6])
 
 int64_t shim_forward(SHIM_ARGS)
 {
-	uint64_t args[6] = {a0, a1, a2, a3, a4, a5};
+	uint64_t args[6] = { a0, a1, a2, a3, a4, a5 };
 
 	return shim_forward_as((uint32_t)number, args);
 }

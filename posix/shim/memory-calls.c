@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory: mmap and its family.  Anonymous memory is thor's and needs no server; only mappings of files ask posix.
+ * Memory: mmap and its family. Anonymous memory is thor's and needs no server; only mappings of
+ * files ask posix.
  */
 #include <hel/hel-calls.h>
 
@@ -17,7 +18,11 @@ enum linux_mmap : uint64_t {
 	LINUX_MAP_FIXED_NOREPLACE = 0x100000,
 };
 
-enum linux_mremap : uint64_t { LINUX_MREMAP_MAYMOVE = 1, LINUX_MREMAP_FIXED = 2, LINUX_MREMAP_DONTUNMAP = 4 };
+enum linux_mremap : uint64_t {
+	LINUX_MREMAP_MAYMOVE = 1,
+	LINUX_MREMAP_FIXED = 2,
+	LINUX_MREMAP_DONTUNMAP = 4
+};
 
 enum linux_madvise : uint64_t {
 	LINUX_MADV_NORMAL = 0,
@@ -70,8 +75,8 @@ static void set_placement(struct hel_map_args *args, uint64_t address, uint64_t 
 		args->address &= ~(HEL_PAGE_SIZE - 1);
 		args->limit_low = process->mmap_low;
 		args->limit_high = process->mmap_high;
-		if (args->address < process->mmap_low
-		    || !shim_is_user_range(args->address, args->size_bytes)) {
+		if (args->address < process->mmap_low ||
+			!shim_is_user_range(args->address, args->size_bytes)) {
 			args->address = 0;
 		}
 	}
@@ -110,8 +115,9 @@ int64_t shim_mmap(SHIM_ARGS)
 	bool is_fixed = a3 & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE);
 
 	(void)number;
-	if (a1 == 0 || (a5 & (HEL_PAGE_SIZE - 1)) || (type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE
-		&& type != LINUX_MAP_SHARED_VALIDATE)) {
+	if (a1 == 0 || (a5 & (HEL_PAGE_SIZE - 1)) ||
+		(type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE &&
+			type != LINUX_MAP_SHARED_VALIDATE)) {
 		return -LINUX_EINVAL;
 	}
 	if (size < a1 || size > POSIX_SHIM_REGION) {
@@ -202,7 +208,8 @@ int64_t shim_brk(SHIM_ARGS)
 	return result;
 }
 
-static int64_t move_mapping(uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
+static int64_t move_mapping(
+	uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
 {
 	const struct posix_process_page *process = shim_process();
 	struct hel_map_args args = {
@@ -234,21 +241,21 @@ int64_t shim_mremap(SHIM_ARGS)
 	struct hel_mapping_info info;
 
 	SHIM_UNUSED;
-	if ((a0 & (HEL_PAGE_SIZE - 1)) || a2 == 0 || new_size < a2 || old_size < a1
-	    || (a3 & ~(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED))
-	    || ((a3 & LINUX_MREMAP_FIXED) && !(a3 & LINUX_MREMAP_MAYMOVE))) {
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || a2 == 0 || new_size < a2 || old_size < a1 ||
+		(a3 & ~(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED)) ||
+		((a3 & LINUX_MREMAP_FIXED) && !(a3 & LINUX_MREMAP_MAYMOVE))) {
 		return -LINUX_EINVAL;
 	}
-	if (!shim_is_user_range(a0, old_size) || !shim_is_user_range(a0, new_size)
-	    || hel_space_query(HEL_THIS, a0, &info) || info.address > a0) {
+	if (!shim_is_user_range(a0, old_size) || !shim_is_user_range(a0, new_size) ||
+		hel_space_query(HEL_THIS, a0, &info) || info.address > a0) {
 		return -LINUX_EFAULT;
 	}
 	if (old_size == 0) {
 		return -LINUX_EINVAL;
 	}
 	if (a3 & LINUX_MREMAP_FIXED) {
-		if ((a4 & (HEL_PAGE_SIZE - 1)) || !shim_is_user_range(a4, new_size)
-		    || (a4 < a0 + old_size && a0 < a4 + new_size)) {
+		if ((a4 & (HEL_PAGE_SIZE - 1)) || !shim_is_user_range(a4, new_size) ||
+			(a4 < a0 + old_size && a0 < a4 + new_size)) {
 			return -LINUX_EINVAL;
 		}
 		return move_mapping(a0, old_size, new_size, a3, a4);
@@ -259,7 +266,8 @@ int64_t shim_mremap(SHIM_ARGS)
 		}
 		return (int64_t)a0;
 	}
-	return a3 & LINUX_MREMAP_MAYMOVE ? move_mapping(a0, old_size, new_size, a3, 0) : -LINUX_ENOMEM;
+	return a3 & LINUX_MREMAP_MAYMOVE ? move_mapping(a0, old_size, new_size, a3, 0)
+					 : -LINUX_ENOMEM;
 }
 
 int64_t shim_madvise(SHIM_ARGS)
@@ -282,14 +290,15 @@ int64_t shim_madvise(SHIM_ARGS)
 	case LINUX_MADV_HUGEPAGE:
 	case LINUX_MADV_NOHUGEPAGE:
 	case LINUX_MADV_DONTDUMP:
-	case LINUX_MADV_DODUMP:
-		return 0;
-	default:
-		return -LINUX_EINVAL;
+	case LINUX_MADV_DODUMP: return 0;
+	default: return -LINUX_EINVAL;
 	}
 }
 
-/* File mappings share the file's own pages, so there is nothing to write back; the range must be mapped. */
+/*
+ * File mappings share the file's own pages, so there is nothing to write back; the range must be
+ * mapped.
+ */
 int64_t shim_msync(SHIM_ARGS)
 {
 	uint64_t size = page_align_up(a1), at = a0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small calls that the process can answer by itself: identity, futexes, random numbers, processor state.
+ * Small calls that the process can answer by itself: identity, futexes, random numbers, processor
+ * state.
  */
 #include <hel/hel-calls.h>
 
@@ -122,7 +123,8 @@ int64_t shim_getcpu(SHIM_ARGS)
 
 int64_t shim_arch_prctl(SHIM_ARGS)
 {
-	constexpr uint64_t ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003, ARCH_GET_GS = 0x1004;
+	constexpr uint64_t ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003,
+			   ARCH_GET_GS = 0x1004;
 	uint64_t base;
 
 	SHIM_UNUSED;
@@ -136,14 +138,11 @@ int64_t shim_arch_prctl(SHIM_ARGS)
 	case ARCH_GET_FS:
 		__asm__ volatile("rdfsbase %0" : "=r"(base));
 		return shim_put(a1, &base, sizeof(base));
-	case ARCH_GET_GS:
-		base = 0;
-		return shim_put(a1, &base, sizeof(base));
-	case ARCH_SET_GS:	/* gs is the shim's */
+	case ARCH_GET_GS: base = 0; return shim_put(a1, &base, sizeof(base));
+	case ARCH_SET_GS: /* gs is the shim's */
 		shim_count_unimplemented(0xffff0000u | (uint32_t)(a0 & 0xffff));
 		return -LINUX_EOPNOTSUPP;
-	default:
-		return -LINUX_EINVAL;
+	default: return -LINUX_EINVAL;
 	}
 }
 
@@ -170,7 +169,7 @@ int64_t shim_getrandom(SHIM_ARGS)
 	return (int64_t)done;
 }
 
-/* ---- futex ------------------------------------------------------------------------------------------------ */
+/* ---- futex ----------------------------------------------------------------------------------- */
 
 enum linux_futex : uint32_t {
 	FUTEX_WAIT = 0,
@@ -211,8 +210,8 @@ static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_de
 	return 0;
 }
 
-static int64_t futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t mask,
-	bool is_restartable)
+static int64_t futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns,
+	uint32_t mask, bool is_restartable)
 {
 	for (;;) {
 		int error = hel_futex_wait(word, expected, deadline_ns, mask);
@@ -249,7 +248,8 @@ int64_t shim_futex(SHIM_ARGS)
 	case FUTEX_WAIT:
 		error = futex_deadline(a1, a3, &deadline_ns);
 		return error ? error
-			: futex_wait(word, (uint32_t)a2, deadline_ns, mask, deadline_ns == HEL_DEADLINE_NEVER);
+			     : futex_wait(word, (uint32_t)a2, deadline_ns, mask,
+				       deadline_ns == HEL_DEADLINE_NEVER);
 	case FUTEX_WAKE_BITSET:
 		mask = (uint32_t)a5;
 		if (!mask) {
@@ -267,8 +267,6 @@ int64_t shim_futex(SHIM_ARGS)
 		error = hel_futex_requeue(word, (a1 & 127) == FUTEX_REQUEUE ? ~0ull : (uint32_t)a5,
 			(const uint32_t *)a4, (uint32_t)a2, (uint32_t)a3, &n_woken);
 		return error ? shim_errno_of(error) : n_woken;
-	default:
-		shim_count_unimplemented((uint32_t)number);
-		return -LINUX_ENOSYS;
+	default: shim_count_unimplemented((uint32_t)number); return -LINUX_ENOSYS;
 	}
 }

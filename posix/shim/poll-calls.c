@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for descriptors: poll, ppoll, select, pselect6 and epoll_wait become two requests, POSIX_POLL and POSIX_EPOLL_WAIT.
+ * Waiting for descriptors: poll, ppoll, select, pselect6 and epoll_wait become two requests,
+ * POSIX_POLL and POSIX_EPOLL_WAIT.
  */
 #include "calls.h"
 #include "signal.h"
 
-constexpr uint64_t POLL_MAX = 448;	/* records of one request */
+constexpr uint64_t POLL_MAX = 448; /* records of one request */
 constexpr uint64_t FD_SET_MAX = 1024;
 constexpr uint64_t NO_TIMEOUT = ~0ull;
-constexpr uint16_t POLL_READ = 0x001 | 0x040 | 0x080 | 0x010 | 0x008;	/* IN RDNORM RDBAND HUP ERR */
-constexpr uint16_t POLL_WRITE = 0x004 | 0x100 | 0x200 | 0x008;		/* OUT WRNORM WRBAND ERR */
+/* IN RDNORM RDBAND HUP ERR */
+constexpr uint16_t POLL_READ = 0x001 | 0x040 | 0x080 | 0x010 | 0x008;
+constexpr uint16_t POLL_WRITE = 0x004 | 0x100 | 0x200 | 0x008;  /* OUT WRNORM WRBAND ERR */
 constexpr uint16_t POLL_EXCEPT = 0x002;
 constexpr uint16_t POLL_INVALID = 0x020;
 
@@ -64,12 +66,12 @@ static void put_remaining(uint64_t address, uint64_t start_ns, uint64_t timeout_
 {
 	uint64_t passed = shim_clock_ns() - start_ns;
 	uint64_t left = passed < timeout_ns ? timeout_ns - passed : 0;
-	int64_t time[2] = {(int64_t)(left / 1000000000), (int64_t)(left % 1000000000)};
+	int64_t time[2] = { (int64_t)(left / 1000000000), (int64_t)(left % 1000000000) };
 
 	if (is_timeval) {
 		time[1] /= 1000;
 	}
-	(void)shim_put(address, time, sizeof(time));	/* read-only memory is fine */
+	(void)shim_put(address, time, sizeof(time)); /* read-only memory is fine */
 }
 
 int64_t shim_ppoll(SHIM_ARGS)
@@ -96,7 +98,7 @@ int64_t shim_ppoll(SHIM_ARGS)
 	return result;
 }
 
-/* ---- select ------------------------------------------------------------------------------------------------ */
+/* ---- select ---------------------------------------------------------------------------------- */
 
 struct fd_set {
 	uint64_t words[FD_SET_MAX / 64];
@@ -113,9 +115,10 @@ static int get_set(struct fd_set *set, uint64_t address, uint64_t n)
 	return address ? shim_get(set, address, (n + 63) / 64 * 8) : 0;
 }
 
-static uint64_t gather_records(const struct fd_set sets[3], uint64_t n, struct linux_pollfd *records)
+static uint64_t gather_records(
+	const struct fd_set sets[3], uint64_t n, struct linux_pollfd *records)
 {
-	static const uint16_t events[3] = {POLL_READ, POLL_WRITE, POLL_EXCEPT};
+	static const uint16_t events[3] = { POLL_READ, POLL_WRITE, POLL_EXCEPT };
 	uint64_t count = 0;
 
 	for (uint64_t fd = 0; fd < n; fd++) {
@@ -128,15 +131,16 @@ static uint64_t gather_records(const struct fd_set sets[3], uint64_t n, struct l
 			if (count == POLL_MAX) {
 				return POLL_MAX + 1;
 			}
-			records[count++] = (struct linux_pollfd){(int32_t)fd, wanted, 0};
+			records[count++] = (struct linux_pollfd){ (int32_t)fd, wanted, 0 };
 		}
 	}
 	return count;
 }
 
-static int64_t scatter_records(struct fd_set sets[3], const struct linux_pollfd *records, uint64_t count)
+static int64_t scatter_records(
+	struct fd_set sets[3], const struct linux_pollfd *records, uint64_t count)
 {
-	static const uint16_t events[3] = {POLL_READ, POLL_WRITE, POLL_EXCEPT};
+	static const uint16_t events[3] = { POLL_READ, POLL_WRITE, POLL_EXCEPT };
 	struct fd_set results[3] = {};
 	int64_t n_bits = 0;
 
@@ -195,7 +199,7 @@ static int64_t select_user(uint64_t n, const uint64_t addresses[3], uint64_t tim
 
 int64_t shim_select(SHIM_ARGS)
 {
-	const uint64_t addresses[3] = {a1, a2, a3};
+	const uint64_t addresses[3] = { a1, a2, a3 };
 	uint64_t timeout_ns = NO_TIMEOUT, start_ns = shim_clock_ns();
 	int64_t time[2], result;
 
@@ -207,7 +211,8 @@ int64_t shim_select(SHIM_ARGS)
 		if (time[0] < 0 || time[1] < 0) {
 			return -LINUX_EINVAL;
 		}
-		timeout_ns = (uint64_t)time[0] > INT64_MAX / 2000000000 ? INT64_MAX
+		timeout_ns = (uint64_t)time[0] > INT64_MAX / 2000000000
+			? INT64_MAX
 			: (uint64_t)time[0] * 1000000000 + (uint64_t)time[1] * 1000;
 	}
 	result = select_user(a0, addresses, timeout_ns);
@@ -219,9 +224,9 @@ int64_t shim_select(SHIM_ARGS)
 
 int64_t shim_pselect6(SHIM_ARGS)
 {
-	const uint64_t addresses[3] = {a1, a2, a3};
+	const uint64_t addresses[3] = { a1, a2, a3 };
 	uint64_t timeout_ns = NO_TIMEOUT, start_ns = shim_clock_ns();
-	uint64_t mask[2] = {0, 0};
+	uint64_t mask[2] = { 0, 0 };
 	int64_t result;
 	int error = a4 ? shim_get_timespec(a4, &timeout_ns) : 0;
 
@@ -243,7 +248,7 @@ int64_t shim_pselect6(SHIM_ARGS)
 	return result;
 }
 
-/* ---- epoll ---------------------------------------------------------------------------------------------------- */
+/* ---- epoll ----------------------------------------------------------------------------------- */
 
 static int64_t epoll_request(uint64_t fd, uint64_t address, uint64_t count, uint64_t timeout_ns)
 {

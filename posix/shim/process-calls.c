@@ -11,16 +11,16 @@ constexpr uint64_t CLONE_VFORK = 0x4000;
 constexpr uint64_t SIGCHLD_NUMBER = 17;
 constexpr uint64_t FPU_AREA_MAX = 4096;
 
-/* ---- clone ------------------------------------------------------------------------------------------------------ */
+/* ---- clone ----------------------------------------------------------------------------------- */
 
 struct clone_request {
 	uint64_t flags, stack, parent_tid, child_tid, tls;
 };
 
 /*
- * The child starts with the caller's registers, rax = 0.  Its processor state is saved on our shim stack, where the child
- * finds it: a forked child in its copy, a vforked one in the memory it shares with us while we wait.  A thread that runs beside us
- * starts with the initial state.
+ * The child starts with the caller's registers, rax = 0. Its processor state is saved on our shim
+ * stack, where the child finds it: a forked child in its copy, a vforked one in the memory it
+ * shares with us while we wait. A thread that runs beside us starts with the initial state.
  */
 static int64_t run_clone(struct hel_registers *regs, const struct clone_request *clone)
 {
@@ -31,7 +31,8 @@ static int64_t run_clone(struct hel_registers *regs, const struct clone_request 
 	uint64_t fpu_address = 0;
 
 	if (!(clone->flags & CLONE_VM) || (clone->flags & CLONE_VFORK)) {
-		if (process->xsave_size <= sizeof(fpu) && !shim_fpu_save(fpu, process->xsave_mask)) {
+		if (process->xsave_size <= sizeof(fpu) &&
+			!shim_fpu_save(fpu, process->xsave_mask)) {
 			fpu_address = (uint64_t)fpu;
 		}
 	}
@@ -69,7 +70,7 @@ int64_t shim_do_clone(struct hel_registers *regs, uint64_t number)
 int64_t shim_do_fork(struct hel_registers *regs, uint64_t number);
 int64_t shim_do_fork(struct hel_registers *regs, uint64_t number)
 {
-	const struct clone_request clone = {.flags = SIGCHLD_NUMBER};
+	const struct clone_request clone = { .flags = SIGCHLD_NUMBER };
 
 	(void)number;
 	return run_clone(regs, &clone);
@@ -78,7 +79,7 @@ int64_t shim_do_fork(struct hel_registers *regs, uint64_t number)
 int64_t shim_do_vfork(struct hel_registers *regs, uint64_t number);
 int64_t shim_do_vfork(struct hel_registers *regs, uint64_t number)
 {
-	const struct clone_request clone = {.flags = CLONE_VM | CLONE_VFORK | SIGCHLD_NUMBER};
+	const struct clone_request clone = { .flags = CLONE_VM | CLONE_VFORK | SIGCHLD_NUMBER };
 
 	(void)number;
 	return run_clone(regs, &clone);
@@ -114,7 +115,7 @@ int64_t shim_do_clone3(struct hel_registers *regs, uint64_t number)
 	return run_clone(regs, &clone);
 }
 
-/* ---- exec --------------------------------------------------------------------------------------------------------- */
+/* ---- exec ------------------------------------------------------------------------------------ */
 
 constexpr uint64_t EXEC_STRINGS_MAX = POSIX_PAYLOAD_MAX;
 constexpr uint64_t EXEC_SMALL = 8192;
@@ -148,7 +149,10 @@ static int64_t pack_strings(uint64_t vector, uint8_t *to, uint64_t room, uint64_
 	return (int64_t)used;
 }
 
-/* The strings of one exec, gathered in `room` bytes at `strings`; `mapped` is 0 or where they are mapped. */
+/*
+ * The strings of one exec, gathered in `room` bytes at `strings`; `mapped` is 0 or where they are
+ * mapped.
+ */
 static int64_t run_exec(const uint64_t args[3], uint8_t *strings, uint64_t room, uint64_t mapped)
 {
 	struct shim_call call;
@@ -188,10 +192,13 @@ static int64_t exec_small(const uint64_t args[3])
 	return run_exec(args, strings, sizeof(strings), 0);
 }
 
-/* Long argument lists are gathered in memory of their own, which posix unmaps when the exec of a vforked child succeeds. */
+/*
+ * Long argument lists are gathered in memory of their own, which posix unmaps when the exec of a
+ * vforked child succeeds.
+ */
 int64_t shim_execve(SHIM_ARGS)
 {
-	const uint64_t strings_of[3] = {a0, a1, a2};
+	const uint64_t strings_of[3] = { a0, a1, a2 };
 	struct hel_map_args args = {
 		.space = HEL_THIS,
 		.size_bytes = POSIX_PAYLOAD_MAX,
@@ -217,7 +224,7 @@ int64_t shim_execve(SHIM_ARGS)
 	return result;
 }
 
-/* ---- exit ----------------------------------------------------------------------------------------------------------- */
+/* ---- exit ------------------------------------------------------------------------------------ */
 
 /* Whoever joins this thread waits on the word. */
 static void clear_child_tid(void)
@@ -246,7 +253,7 @@ int64_t shim_exit_group(SHIM_ARGS)
 	hel_thread_exit();
 }
 
-/* ---- prctl ---------------------------------------------------------------------------------------------------------- */
+/* ---- prctl ----------------------------------------------------------------------------------- */
 
 int64_t shim_prctl(SHIM_ARGS)
 {
@@ -280,7 +287,7 @@ int64_t shim_prctl(SHIM_ARGS)
 	return shim_call_run(&call);
 }
 
-/* ---- the first instruction of a thread ----------------------------------------------------------------------------- */
+/* ---- the first instruction of a thread ------------------------------------------------------- */
 
 void shim_start(struct posix_thread_page *page, struct hel_registers *out_registers);
 void shim_start(struct posix_thread_page *page, struct hel_registers *out_registers)

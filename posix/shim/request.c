@@ -2,9 +2,10 @@
 /*
  * Requests to posix: one exchange on the thread's lane, one drive call, one reply.
  *
- * The thread's queue has two chunks and never more than one operation in flight, so consuming is simple: the element
- * is at (chunk, chunk_offset), and a chunk that is done and read goes back at once.  A kick while we wait does not end the
- * wait: posix itself answers an interruptible request when it sends a signal (wire.h).
+ * The thread's queue has two chunks and never more than one operation in flight, so consuming is
+ * simple: the element is at (chunk, chunk_offset), and a chunk that is done and read goes back at
+ * once. A kick while we wait does not end the wait: posix itself answers an interruptible request
+ * when it sends a signal (wire.h).
  */
 #include <hel/hel-calls.h>
 
@@ -32,7 +33,7 @@ static uint64_t padded(uint64_t size)
 
 void shim_call_init(struct shim_call *call, uint32_t number)
 {
-	call->header = (struct posix_request){.number = number};
+	call->header = (struct posix_request){ .number = number };
 	call->n_in = 0;
 	call->n_out = 0;
 	call->bulk_out_size = 0;
@@ -42,7 +43,7 @@ void shim_call_init(struct shim_call *call, uint32_t number)
 
 static void add_in(struct shim_call *call, uint64_t address, size_t size, bool is_user)
 {
-	call->in[call->n_in++] = (struct shim_piece){address, size, is_user};
+	call->in[call->n_in++] = (struct shim_piece){ address, size, is_user };
 }
 
 void shim_call_in(struct shim_call *call, const void *data, size_t size)
@@ -57,19 +58,20 @@ void shim_call_in_user(struct shim_call *call, uint64_t address, size_t size)
 
 void shim_call_out(struct shim_call *call, void *data, size_t size)
 {
-	call->out[call->n_out++] = (struct shim_piece){(uint64_t)data, size, false};
+	call->out[call->n_out++] = (struct shim_piece){ (uint64_t)data, size, false };
 }
 
 void shim_call_out_user(struct shim_call *call, uint64_t address, size_t size)
 {
-	call->out[call->n_out++] = (struct shim_piece){address, size, true};
+	call->out[call->n_out++] = (struct shim_piece){ address, size, true };
 }
 
 static int gather(const struct shim_call *call, uint8_t *to)
 {
 	for (uint32_t i = 0; i < call->n_in; i++) {
 		const struct shim_piece *piece = &call->in[i];
-		int error = piece->is_user ? shim_get(to, piece->address, piece->size)
+		int error = piece->is_user
+			? shim_get(to, piece->address, piece->size)
 			: shim_copy_bytes(to, (const void *)piece->address, piece->size);
 
 		if (error) {
@@ -83,7 +85,7 @@ static int gather(const struct shim_call *call, uint8_t *to)
 	return 0;
 }
 
-/* ---- the queue ---------------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static struct hel_queue_header *queue_header(const struct posix_thread_page *page)
 {
@@ -92,8 +94,8 @@ static struct hel_queue_header *queue_header(const struct posix_thread_page *pag
 
 static struct hel_chunk *queue_chunk(const struct posix_thread_page *page, uint32_t index)
 {
-	return (struct hel_chunk *)(page->queue_address + HEL_PAGE_SIZE
-		+ index * (uint64_t)POSIX_QUEUE_CHUNK_SIZE);
+	return (struct hel_chunk *)(page->queue_address + HEL_PAGE_SIZE +
+		index * (uint64_t)POSIX_QUEUE_CHUNK_SIZE);
 }
 
 static void supply_chunk(struct posix_thread_page *page, uint32_t index)
@@ -184,7 +186,7 @@ static const struct hel_element *drive_and_wait(struct posix_thread_page *page)
 	}
 }
 
-/* ---- replies ---------------------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static int64_t scatter(struct shim_call *call, const uint8_t *data, uint64_t size, int64_t result)
 {
@@ -193,7 +195,7 @@ static int64_t scatter(struct shim_call *call, const uint8_t *data, uint64_t siz
 		uint64_t n = piece->size < size ? piece->size : size;
 		uint64_t step = padded(piece->size) < size ? padded(piece->size) : size;
 		int error = piece->is_user ? shim_put(piece->address, data, n)
-			: shim_copy_bytes((void *)piece->address, data, n);
+					   : shim_copy_bytes((void *)piece->address, data, n);
 
 		if (error) {
 			result = error;
@@ -204,7 +206,8 @@ static int64_t scatter(struct shim_call *call, const uint8_t *data, uint64_t siz
 	return result;
 }
 
-static int64_t read_reply(struct shim_call *call, const struct hel_element *element, uint32_t n_sends)
+static int64_t read_reply(
+	struct shim_call *call, const struct hel_element *element, uint32_t n_sends)
 {
 	const struct hel_result *result = (const struct hel_result *)(element + 1);
 	const struct posix_reply *reply;
@@ -227,8 +230,8 @@ static int64_t read_reply(struct shim_call *call, const struct hel_element *elem
 	n_data = result->inline_size - sizeof(*reply);
 	call->out_size = reply->out_size;
 	if (call->header.flags & POSIX_REQUEST_BULK_OUT) {
-		const struct hel_result *bulk = (const struct hel_result *)((const uint8_t *)reply
-			+ padded(result->inline_size));
+		const struct hel_result *bulk = (const struct hel_result *)((const uint8_t *)reply +
+			padded(result->inline_size));
 
 		return bulk->error && value > 0 ? -LINUX_EFAULT : value;
 	}
@@ -240,7 +243,7 @@ static int64_t read_reply(struct shim_call *call, const struct hel_element *elem
 	return scatter(call, (const uint8_t *)(reply + 1), n_data, value);
 }
 
-/* ---- the exchange -------------------------------------------------------------------------------------------- */
+/* ---- the exchange ---------------------------------------------------------------------------- */
 
 static int64_t run_exchange(struct shim_call *call, union request_record *record, uint32_t n_sends)
 {
@@ -314,10 +317,11 @@ static int64_t run_long(struct shim_call *call)
 			return -LINUX_EFAULT;
 		}
 		if (piece->size) {
-			segments[n++] = (struct hel_sg){piece->address, piece->size};
+			segments[n++] = (struct hel_sg){ piece->address, piece->size };
 		}
 		if (padded(piece->size) != piece->size) {
-			segments[n++] = (struct hel_sg){(uint64_t)&zero, padded(piece->size) - piece->size};
+			segments[n++] = (struct hel_sg){ (uint64_t)&zero,
+				padded(piece->size) - piece->size };
 		}
 	}
 	call->header.flags |= POSIX_REQUEST_BULK_IN;
@@ -359,7 +363,8 @@ int64_t shim_call_run(struct shim_call *call)
 	return in_size > POSIX_INLINE_MAX ? run_long(call) : run_inline(call);
 }
 
-int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+	uint64_t a4, uint64_t a5)
 {
 	struct shim_call call;
 

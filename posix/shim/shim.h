@@ -2,13 +2,15 @@
 /*
  * The shim: the half of the Linux ABI that lives in the program's own process.
  *
- * It is convenience, not a boundary: whatever it does the program could do itself, and posix trusts nothing of it.  It has no
- * writable data of its own: all state is in the thread page (gs:0) and the process page, so that two Linux processes can share one
- * address space (vfork).  It runs on the thread's shim stack (32 KiB), uses no vector registers, and touches the program's
- * memory only through the functions under "user memory", whose faults become EFAULT.
+ * It is convenience, not a boundary: whatever it does the program could do itself, and posix trusts
+ * nothing of it. It has no writable data of its own: all state is in the thread page (gs:0) and the
+ * process page, so that two Linux processes can share one address space (vfork). It runs on the
+ * thread's shim stack (32 KiB), uses no vector registers, and touches the program's memory only
+ * through the functions under "user memory", whose faults become EFAULT.
  *
- * A handler is called with the six argument registers and the call number, and returns the result as Linux does (-errno). Results
- * between -LINUX_ERESTARTSYS and -LINUX_ERESTART_RESTARTBLOCK are turned into EINTR or a restart at exit (signal.c).
+ * A handler is called with the six argument registers and the call number, and returns the result
+ * as Linux does (-errno). Results between -LINUX_ERESTARTSYS and -LINUX_ERESTART_RESTARTBLOCK are
+ * turned into EINTR or a restart at exit (signal.c).
  */
 #ifndef POSIX_SHIM_SHIM_H
 #define POSIX_SHIM_SHIM_H
@@ -34,8 +36,9 @@ static_assert(offsetof(struct hel_registers, rflags) == R_RFLAGS);
 static_assert(sizeof(struct posix_thread_page) <= HEL_PAGE_SIZE);
 static_assert(sizeof(struct posix_process_page) <= HEL_PAGE_SIZE);
 
-#define SHIM_ARGS uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, \
-	uint64_t number
+#define SHIM_ARGS                                                                     \
+	uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, \
+		uint64_t number
 #define SHIM_UNUSED (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)number
 
 static inline struct posix_thread_page *shim_thread(void)
@@ -51,7 +54,7 @@ static inline struct posix_process_page *shim_process(void)
 	return (struct posix_process_page *)shim_thread()->process_page;
 }
 
-/* ---- user memory: 0 or -LINUX_EFAULT --------------------------------------------------------------- */
+/* ---- user memory: 0 or -LINUX_EFAULT --------------------------------------------------------- */
 
 int shim_copy_bytes(void *to, const void *from, size_t size);
 int64_t shim_string_size(const char *string, size_t limit);
@@ -93,36 +96,39 @@ static inline int64_t shim_user_string_size(uint64_t address, size_t limit)
 	return shim_string_size((const char *)address, limit);
 }
 
-/* ---- requests to posix (request.c) ------------------------------------------------------------------- */
+/* ---- requests to posix (request.c) ----------------------------------------------------------- */
 
 /* One piece of payload or of output. */
 struct shim_piece {
 	uint64_t address;
 	uint64_t size;
-	bool is_user;	/* the program's memory: copy with care */
+	bool is_user; /* the program's memory: copy with care */
 };
 
 struct shim_call {
 	struct posix_request header;
-	struct shim_piece in[8];	/* payload, each padded to 8 bytes on the wire */
-	struct shim_piece out[6];	/* reply data, likewise */
+	struct shim_piece in[8]; /* payload, each padded to 8 bytes on the wire */
+	struct shim_piece out[6]; /* reply data, likewise */
 	uint32_t n_in, n_out;
-	uint64_t bulk_out_address, bulk_out_size;	/* size 0: none */
-	uint64_t out_size;		/* from the reply */
+	uint64_t bulk_out_address, bulk_out_size; /* size 0: none */
+	uint64_t out_size; /* from the reply */
 };
 
 void shim_queue_init(struct posix_thread_page *page);
 void shim_call_init(struct shim_call *call, uint32_t number);
-void shim_call_in(struct shim_call *call, const void *data, size_t size);	/* shim memory */
+void shim_call_in(struct shim_call *call, const void *data, size_t size); /* shim memory */
 void shim_call_in_user(struct shim_call *call, uint64_t address, size_t size);
 void shim_call_out(struct shim_call *call, void *data, size_t size);
 void shim_call_out_user(struct shim_call *call, uint64_t address, size_t size);
-/* Sends, waits for the one reply, delivers its data.  Result: posix's, or -LINUX_EFAULT and such. */
+/*
+ * Sends, waits for the one reply, delivers its data.  Result: posix's, or -LINUX_EFAULT and such.
+ */
 int64_t shim_call_run(struct shim_call *call);
 /* The usual short form: numbers only. */
-int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
+int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+	uint64_t a4, uint64_t a5);
 
-/* ---- forwarding as the table says (forward.c) ---------------------------------------------------------- */
+/* ---- forwarding as the table says (forward.c) ------------------------------------------------ */
 
 int64_t shim_forward(SHIM_ARGS);
 /* The same for a row given by its number, from other handlers. */
@@ -130,7 +136,7 @@ int64_t shim_forward_as(uint32_t number, const uint64_t args[6]);
 int64_t shim_unknown(SHIM_ARGS);
 void shim_count_unimplemented(uint32_t number);
 
-/* ---- waiting without posix (wait.c) ----------------------------------------------------------------------- */
+/* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 
 /* True if a signal that the mask lets through is pending: a wait of ours must end. */
 bool shim_has_signal(void);
@@ -143,11 +149,11 @@ int shim_sleep_until(uint64_t deadline_ns);
 uint64_t shim_clock_ns(void);
 int64_t shim_realtime_offset_ns(void);
 
-/* ---- locks of the process page (lock.c) -------------------------------------------------------------------- */
+/* ---- locks of the process page (lock.c) ------------------------------------------------------ */
 void shim_lock(void);
 void shim_unlock(void);
 
-/* ---- errors --------------------------------------------------------------------------------------------------- */
-int shim_errno_of(int hel_error);	/* a negative ERR_* to a negative errno */
+/* ---- errors ---------------------------------------------------------------------------------- */
+int shim_errno_of(int hel_error); /* a negative ERR_* to a negative errno */
 
 #endif

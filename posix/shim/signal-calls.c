@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls about signals.  Dispositions and masks are the process' own, so most need no request.
+ * System calls about signals. Dispositions and masks are the process' own, so most need no request.
  */
 #include "calls.h"
 #include "signal.h"
 
 static bool is_default_ignored(unsigned signal)
 {
-	return signal == 17 || signal == 18 || signal == 23 || signal == 28;	/* CHLD, CONT, URG, WINCH */
+	/* CHLD, CONT, URG, WINCH */
+	return signal == 17 || signal == 18 || signal == 23 || signal == 28;
 }
 
 int64_t shim_rt_sigaction(SHIM_ARGS)
@@ -32,8 +33,8 @@ int64_t shim_rt_sigaction(SHIM_ARGS)
 		*slot = next;
 	}
 	shim_unlock();
-	if (a1 && (next.handler == 1 || (next.handler == 0 && is_default_ignored((unsigned)a0)))
-	    && (shim_thread()->signals_pending & 1ull << (a0 - 1))) {
+	if (a1 && (next.handler == 1 || (next.handler == 0 && is_default_ignored((unsigned)a0))) &&
+		(shim_thread()->signals_pending & 1ull << (a0 - 1))) {
 		shim_request(POSIX_SIGACTION_CHANGED, a0, 0, 0, 0, 0, 0);
 	}
 	return a2 ? shim_put(a2, &old, sizeof(old)) : 0;
@@ -53,17 +54,10 @@ int64_t shim_rt_sigprocmask(SHIM_ARGS)
 			return -LINUX_EFAULT;
 		}
 		switch (a0) {
-		case 0:
-			shim_set_mask(old | set);
-			break;
-		case 1:
-			shim_set_mask(old & ~set);
-			break;
-		case 2:
-			shim_set_mask(set);
-			break;
-		default:
-			return -LINUX_EINVAL;
+		case 0: shim_set_mask(old | set); break;
+		case 1: shim_set_mask(old & ~set); break;
+		case 2: shim_set_mask(set); break;
+		default: return -LINUX_EINVAL;
 		}
 	}
 	return a2 ? shim_put(a2, &old, sizeof(old)) : 0;
@@ -134,12 +128,16 @@ int64_t shim_sigaltstack(SHIM_ARGS)
 {
 	struct posix_thread_page *page = shim_thread();
 	uint64_t sp = page->bounce.user_sp;
-	bool is_on = page->altstack_size && sp > page->altstack_sp && sp - page->altstack_sp <= page->altstack_size;
-	struct linux_stack next, old = {
-		.sp = page->altstack_sp,
-		.flags = page->altstack_size ? (is_on ? SS_ONSTACK_FLAG : 0) | page->altstack_flags : SS_DISABLE_FLAG,
-		.size = page->altstack_size,
-	};
+	bool is_on = page->altstack_size && sp > page->altstack_sp &&
+		sp - page->altstack_sp <= page->altstack_size;
+	struct linux_stack next,
+		old = {
+			.sp = page->altstack_sp,
+			.flags = page->altstack_size
+				? (is_on ? SS_ONSTACK_FLAG : 0) | page->altstack_flags
+				: SS_DISABLE_FLAG,
+			.size = page->altstack_size,
+		};
 
 	SHIM_UNUSED;
 	if (a0) {

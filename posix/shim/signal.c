@@ -2,9 +2,10 @@
 /*
  * Signals on the way out: what a kick, a fault or an interrupted call becomes.
  *
- * posix keeps the pending signals; it sets a bit in thread page .signals_pending and kicks.  The shim, on its way back to the program,
- * takes one signal after the other (POSIX_SIGNAL_TAKE) and builds a frame for each on the program's stack: the program then runs
- * the last one's handler first, and rt_sigreturn unwinds to the next.
+ * posix keeps the pending signals; it sets a bit in thread page .signals_pending and kicks. The
+ * shim, on its way back to the program, takes one signal after the other (POSIX_SIGNAL_TAKE) and
+ * builds a frame for each on the program's stack: the program then runs the last one's handler
+ * first, and rt_sigreturn unwinds to the next.
  *
  * A call that was interrupted is decided once, for the first signal:
  *
@@ -15,17 +16,19 @@
  *   RESTARTBLOCK      restart_syscall      EINTR                             EINTR
  *   anything else     stays                stays                             stays
  *
- * "Made again": ip goes back over the two bytes of `syscall`, rax is the number; the argument registers are as they were.
+ * "Made again": ip goes back over the two bytes of `syscall`, rax is the number; the argument
+ * registers are as they were.
  */
 #include "signal.h"
 
 constexpr uint64_t RESTART_SYSCALL_NUMBER = 219;
-constexpr uint64_t FLAGS_USER = 0x244dd5;	/* what sigreturn may set: CF PF AF ZF SF TF DF OF AC ID… */
+/* what sigreturn may set: CF PF AF ZF SF TF DF OF AC ID… */
+constexpr uint64_t FLAGS_USER = 0x244dd5;
 constexpr uint32_t FPU_MAGIC1 = 0x46505853;
 constexpr uint32_t FPU_MAGIC2 = 0x46505845;
 constexpr uint64_t RED_ZONE = 128;
 
-struct fpu_reserved {	/* at offset 464 of the FXSAVE area */
+struct fpu_reserved { /* at offset 464 of the FXSAVE area */
 	uint32_t magic1;
 	uint32_t extended_size;
 	uint64_t features;
@@ -34,7 +37,7 @@ struct fpu_reserved {	/* at offset 464 of the FXSAVE area */
 };
 static_assert(sizeof(struct fpu_reserved) == 48);
 
-/* ---- masks ---------------------------------------------------------------------------------------------- */
+/* ---- masks ----------------------------------------------------------------------------------- */
 
 void shim_set_mask(uint64_t mask)
 {
@@ -67,29 +70,30 @@ int shim_set_temporary_mask(uint64_t user_mask, uint64_t size)
 void shim_end_temporary_mask(int64_t result)
 {
 	struct posix_thread_page *page = shim_thread();
-	bool is_interrupted = result == -LINUX_EINTR
-		|| (result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK);
+	bool is_interrupted = result == -LINUX_EINTR ||
+		(result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK);
 
 	if (!page->has_saved_mask) {
 		return;
 	}
 	if (is_interrupted) {
-		shim_look_at_exit();	/* the frame will carry the saved mask */
+		shim_look_at_exit(); /* the frame will carry the saved mask */
 		return;
 	}
 	page->has_saved_mask = 0;
 	shim_set_mask(page->saved_mask);
 }
 
-/* ---- building a frame -------------------------------------------------------------------------------------- */
+/* ---- building a frame ------------------------------------------------------------------------ */
 
 static bool is_on_altstack(const struct posix_thread_page *page, uint64_t sp)
 {
-	return page->altstack_size && !(page->altstack_flags & SS_AUTODISARM_FLAG)
-		&& sp > page->altstack_sp && sp - page->altstack_sp <= page->altstack_size;
+	return page->altstack_size && !(page->altstack_flags & SS_AUTODISARM_FLAG) &&
+		sp > page->altstack_sp && sp - page->altstack_sp <= page->altstack_size;
 }
 
-static uint64_t frame_stack(const struct posix_thread_page *page, const struct posix_sigaction *action, uint64_t sp)
+static uint64_t frame_stack(
+	const struct posix_thread_page *page, const struct posix_sigaction *action, uint64_t sp)
 {
 	if ((action->flags & SA_ONSTACK_FLAG) && page->altstack_size && !is_on_altstack(page, sp)) {
 		return page->altstack_sp + page->altstack_size;
@@ -107,9 +111,9 @@ static int put_fpu_state(uint64_t area)
 		.state_size = (uint32_t)process->xsave_size,
 	};
 
-	if (!shim_is_user_range(area, process->xsave_size + sizeof(FPU_MAGIC2))
-	    || shim_fpu_save((void *)area, process->xsave_mask)
-	    || shim_put(area + 464, &reserved, sizeof(reserved))) {
+	if (!shim_is_user_range(area, process->xsave_size + sizeof(FPU_MAGIC2)) ||
+		shim_fpu_save((void *)area, process->xsave_mask) ||
+		shim_put(area + 464, &reserved, sizeof(reserved))) {
 		return -LINUX_EFAULT;
 	}
 	return shim_put(area + process->xsave_size, &FPU_MAGIC2, sizeof(FPU_MAGIC2));
@@ -119,12 +123,26 @@ static void fill_context(struct linux_sigcontext *context, const struct hel_regi
 	const struct hel_fault *fault)
 {
 	*context = (struct linux_sigcontext){
-		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
-		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
-		.rdi = regs->rdi, .rsi = regs->rsi, .rbp = regs->rbp, .rbx = regs->rbx,
-		.rdx = regs->rdx, .rax = regs->rax, .rcx = regs->rcx, .rsp = regs->rsp,
-		.rip = regs->rip, .eflags = regs->rflags,
-		.cs = 0x33, .ss = 0x2b,
+		.r8 = regs->r8,
+		.r9 = regs->r9,
+		.r10 = regs->r10,
+		.r11 = regs->r11,
+		.r12 = regs->r12,
+		.r13 = regs->r13,
+		.r14 = regs->r14,
+		.r15 = regs->r15,
+		.rdi = regs->rdi,
+		.rsi = regs->rsi,
+		.rbp = regs->rbp,
+		.rbx = regs->rbx,
+		.rdx = regs->rdx,
+		.rax = regs->rax,
+		.rcx = regs->rcx,
+		.rsp = regs->rsp,
+		.rip = regs->rip,
+		.eflags = regs->rflags,
+		.cs = 0x33,
+		.ss = 0x2b,
 	};
 	if (fault) {
 		context->err = fault->error_code;
@@ -174,7 +192,7 @@ static int push_frame(struct hel_registers *regs, int signal, const struct posix
 	regs->rax = 0;
 	regs->rsp = at;
 	regs->rip = action->handler;
-	regs->rflags &= ~(uint64_t)0x40500;	/* AC, DF, TF */
+	regs->rflags &= ~(uint64_t)0x40500; /* AC, DF, TF */
 	return 0;
 }
 
@@ -184,7 +202,8 @@ static void fatal(int signal, int code, uint64_t address)
 }
 
 /* Runs `signal`'s handler next, or its default action; true if a handler will run. */
-static bool deliver(struct hel_registers *regs, int signal, const void *siginfo, const struct hel_fault *fault)
+static bool deliver(
+	struct hel_registers *regs, int signal, const void *siginfo, const struct hel_fault *fault)
 {
 	struct posix_thread_page *page = shim_thread();
 	struct posix_sigaction action = shim_process()->actions[signal - 1];
@@ -212,7 +231,7 @@ static bool deliver(struct hel_registers *regs, int signal, const void *siginfo,
 	return true;
 }
 
-/* ---- the ways out ---------------------------------------------------------------------------------------------- */
+/* ---- the ways out ---------------------------------------------------------------------------- */
 
 static void make_again(struct hel_registers *regs, uint64_t number)
 {
@@ -220,13 +239,15 @@ static void make_again(struct hel_registers *regs, uint64_t number)
 	regs->rax = number;
 }
 
-/* What an interrupted call becomes; `action` is that of the first handler to run, NULL if none runs. */
-static void decide_restart(struct hel_registers *regs, uint64_t number, const struct posix_sigaction *action)
+/*
+ * What an interrupted call becomes; `action` is that of the first handler to run, NULL if none
+ * runs.
+ */
+static void decide_restart(
+	struct hel_registers *regs, uint64_t number, const struct posix_sigaction *action)
 {
 	switch (-(int64_t)regs->rax) {
-	case LINUX_ERESTARTNOINTR:
-		make_again(regs, number);
-		return;
+	case LINUX_ERESTARTNOINTR: make_again(regs, number); return;
 	case LINUX_ERESTARTSYS:
 		if (!action || (action->flags & SA_RESTART_FLAG)) {
 			make_again(regs, number);
@@ -245,8 +266,7 @@ static void decide_restart(struct hel_registers *regs, uint64_t number, const st
 			return;
 		}
 		break;
-	default:
-		return;
+	default: return;
 	}
 	regs->rax = (uint64_t)-LINUX_EINTR;
 }
@@ -309,20 +329,20 @@ void shim_kick(struct hel_registers *regs)
 
 struct fault_signal {
 	uint8_t vector, signal;
-	uint8_t code;		/* si_code; 0x80 SI_KERNEL */
+	uint8_t code; /* si_code; 0x80 SI_KERNEL */
 };
 
 static const struct fault_signal fault_signals[] = {
-	{0, 8, 1},	/* #DE: SIGFPE, FPE_INTDIV */
-	{1, 5, 2},	/* #DB: SIGTRAP, TRAP_TRACE */
-	{3, 5, 0x80},	/* #BP: SIGTRAP, SI_KERNEL */
-	{4, 11, 0x80},	/* #OF */
-	{5, 11, 0x80},	/* #BR */
-	{6, 4, 2},	/* #UD: SIGILL, ILL_ILLOPN */
-	{12, 7, 0x80},	/* #SS: SIGBUS */
-	{16, 8, 7},	/* #MF: SIGFPE, FPE_FLTINV */
-	{17, 7, 1},	/* #AC: SIGBUS, BUS_ADRALN */
-	{19, 8, 7},	/* #XM */
+	{ 0, 8, 1 }, /* #DE: SIGFPE, FPE_INTDIV */
+	{ 1, 5, 2 }, /* #DB: SIGTRAP, TRAP_TRACE */
+	{ 3, 5, 0x80 }, /* #BP: SIGTRAP, SI_KERNEL */
+	{ 4, 11, 0x80 }, /* #OF */
+	{ 5, 11, 0x80 }, /* #BR */
+	{ 6, 4, 2 }, /* #UD: SIGILL, ILL_ILLOPN */
+	{ 12, 7, 0x80 }, /* #SS: SIGBUS */
+	{ 16, 8, 7 }, /* #MF: SIGFPE, FPE_FLTINV */
+	{ 17, 7, 1 }, /* #AC: SIGBUS, BUS_ADRALN */
+	{ 19, 8, 7 }, /* #XM */
 };
 
 static struct fault_signal fault_signal_of(const struct hel_fault *fault)
@@ -330,11 +350,9 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 	if (fault->vector == 14) {
 		switch (-fault->reason) {
 		case ERR_OUT_OF_BOUNDS:
-			return (struct fault_signal){14, 7, 2};		/* SIGBUS, BUS_ADRERR */
-		case ERR_NO_RIGHTS:
-			return (struct fault_signal){14, 11, 2};	/* SEGV_ACCERR */
-		default:
-			return (struct fault_signal){14, 11, 1};	/* SEGV_MAPERR */
+			return (struct fault_signal){ 14, 7, 2 }; /* SIGBUS, BUS_ADRERR */
+		case ERR_NO_RIGHTS: return (struct fault_signal){ 14, 11, 2 }; /* SEGV_ACCERR */
+		default: return (struct fault_signal){ 14, 11, 1 }; /* SEGV_MAPERR */
 		}
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++) {
@@ -342,7 +360,7 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 			return fault_signals[i];
 		}
 	}
-	return (struct fault_signal){(uint8_t)fault->vector, 11, 0x80};
+	return (struct fault_signal){ (uint8_t)fault->vector, 11, 0x80 };
 }
 
 /* A fault of the program. */
@@ -353,12 +371,14 @@ void shim_fault(struct hel_registers *regs)
 	struct hel_fault fault = page->bounce.fault;
 	struct fault_signal what = fault_signal_of(&fault);
 	struct posix_sigaction action = shim_process()->actions[what.signal - 1];
-	struct linux_siginfo_fault info = {.signal = what.signal, .code = what.code};
+	struct linux_siginfo_fault info = { .signal = what.signal, .code = what.code };
 
 	if (what.code != 0x80) {
 		info.address = fault.vector == 14 ? fault.address : regs->rip;
 	}
-	/* A blocked or ignored synchronous signal cannot be put off: its default action is taken. */
+	/*
+	 * A blocked or ignored synchronous signal cannot be put off: its default action is taken.
+	 */
 	if (action.handler <= 1 || (page->signal_mask & 1ull << (what.signal - 1))) {
 		fatal(what.signal, what.code, info.address);
 		return;
@@ -366,7 +386,7 @@ void shim_fault(struct hel_registers *regs)
 	deliver(regs, what.signal, &info, &fault);
 }
 
-/* ---- sigreturn ------------------------------------------------------------------------------------------------------ */
+/* ---- sigreturn ------------------------------------------------------------------------------- */
 
 static int load_frame(struct hel_registers *regs, struct linux_ucontext *ucontext)
 {
@@ -381,9 +401,9 @@ static int load_frame(struct hel_registers *regs, struct linux_ucontext *ucontex
 		return -LINUX_EFAULT;
 	}
 	if (context->fpstate) {
-		if (!shim_is_user_range(context->fpstate, process->xsave_size)
-		    || (context->fpstate & 63)
-		    || shim_fpu_load((const void *)context->fpstate, process->xsave_mask)) {
+		if (!shim_is_user_range(context->fpstate, process->xsave_size) ||
+			(context->fpstate & 63) ||
+			shim_fpu_load((const void *)context->fpstate, process->xsave_mask)) {
 			return -LINUX_EFAULT;
 		}
 	}

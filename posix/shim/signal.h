@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The signal frame of Linux x86-64 (struct rt_sigframe) and what the shim's parts need of signals. */
+/*
+ * The signal frame of Linux x86-64 (struct rt_sigframe) and what the shim's parts need of signals.
+ */
 #ifndef POSIX_SHIM_SIGNAL_H
 #define POSIX_SHIM_SIGNAL_H
 
@@ -62,7 +64,10 @@ constexpr uint64_t SIGNALS_UNBLOCKABLE = 1ull << (9 - 1) | 1ull << (19 - 1);
 
 /* Sets the mask; the exit looks if that lets a pending signal through. */
 void shim_set_mask(uint64_t mask);
-/* For ppoll, pselect, sigsuspend, epoll_pwait: a mask for the length of one call; the handler's frame carries the old one. */
+/*
+ * For ppoll, pselect, sigsuspend, epoll_pwait: a mask for the length of one call; the handler's
+ * frame carries the old one.
+ */
 int shim_set_temporary_mask(uint64_t user_mask, uint64_t size);
 /* The call ended without a signal: the old mask comes back. */
 void shim_end_temporary_mask(int64_t result);

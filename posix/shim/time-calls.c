@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clocks and sleeping.  Reading the time is a computation over the clock page; sleeping is a drive with a deadline.
+ * Clocks and sleeping. Reading the time is a computation over the clock page; sleeping is a drive
+ * with a deadline.
  */
 #include <hel/hel-calls.h>
 
@@ -42,7 +43,7 @@ int shim_get_timespec(uint64_t address, uint64_t *out_ns)
 
 int shim_put_timespec(uint64_t address, uint64_t ns)
 {
-	struct linux_timespec time = {(int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S)};
+	struct linux_timespec time = { (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S) };
 
 	return shim_put(address, &time, sizeof(time));
 }
@@ -56,14 +57,15 @@ uint64_t shim_deadline_after(uint64_t ns)
 
 static bool is_realtime(uint64_t clock)
 {
-	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_REALTIME_ALARM
-		|| clock == CLOCK_TAI;
+	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ||
+		clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI;
 }
 
 static bool is_monotonic(uint64_t clock)
 {
-	return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE
-		|| clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM;
+	return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
+		clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME ||
+		clock == CLOCK_BOOTTIME_ALARM;
 }
 
 static uint64_t realtime_ns(void)
@@ -100,8 +102,8 @@ int64_t shim_clock_getres(SHIM_ARGS)
 int64_t shim_gettimeofday(SHIM_ARGS)
 {
 	uint64_t ns = realtime_ns();
-	int64_t time[2] = {(int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000)};
-	int32_t zone[2] = {0, 0};
+	int64_t time[2] = { (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000) };
+	int32_t zone[2] = { 0, 0 };
 
 	SHIM_UNUSED;
 	if (a0 && shim_put(a0, time, sizeof(time))) {
@@ -131,8 +133,8 @@ static int64_t sleep_relative(uint64_t deadline_ns, uint64_t remaining_address)
 		return 0;
 	}
 	now = shim_clock_ns();
-	if (remaining_address
-	    && shim_put_timespec(remaining_address, deadline_ns > now ? deadline_ns - now : 0)) {
+	if (remaining_address &&
+		shim_put_timespec(remaining_address, deadline_ns > now ? deadline_ns - now : 0)) {
 		return -LINUX_EFAULT;
 	}
 	page->restart_deadline_ns = deadline_ns;

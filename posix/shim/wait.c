@@ -14,8 +14,8 @@ bool shim_has_signal(void)
 }
 
 /*
- * The kick latch makes every further wait return at once, so it is cleared here; whoever calls this must look for signals
- * (shim_has_signal, shim_look_at_exit) before the program runs again.
+ * The kick latch makes every further wait return at once, so it is cleared here; whoever calls this
+ * must look for signals (shim_has_signal, shim_look_at_exit) before the program runs again.
  */
 void shim_note_kick(void)
 {
@@ -33,7 +33,8 @@ int shim_sleep_until(uint64_t deadline_ns)
 
 	for (;;) {
 		uint32_t n_completions;
-		int error = hel_drive(page->queue, HEL_DRIVE_WAIT, page->n_seen, deadline_ns, &n_completions);
+		int error = hel_drive(
+			page->queue, HEL_DRIVE_WAIT, page->n_seen, deadline_ns, &n_completions);
 
 		if (error == -ERR_TIMED_OUT) {
 			return 0;
@@ -49,7 +50,7 @@ int shim_sleep_until(uint64_t deadline_ns)
 	}
 }
 
-/* ---- clock: abi/hel/hel.h, struct hel_clock_page ------------------------------------------------------- */
+/* ---- clock: abi/hel/hel.h, struct hel_clock_page --------------------------------------------- */
 
 static uint64_t read_tsc(void)
 {
@@ -71,11 +72,12 @@ uint64_t shim_clock_ns(void)
 	for (;;) {
 		uint32_t sequence = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
 		uint64_t ticks = read_tsc() - page->base_tsc;
-		uint64_t ns = page->base_ns
-			+ (uint64_t)(((unsigned __int128)ticks * page->multiplier) >> 32);
+		uint64_t ns = page->base_ns +
+			(uint64_t)(((unsigned __int128)ticks * page->multiplier) >> 32);
 
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (!(sequence & 1) && sequence == __atomic_load_n(&page->sequence, __ATOMIC_RELAXED)) {
+		if (!(sequence & 1) &&
+			sequence == __atomic_load_n(&page->sequence, __ATOMIC_RELAXED)) {
 			return ns;
 		}
 	}
@@ -86,7 +88,7 @@ int64_t shim_realtime_offset_ns(void)
 	return __atomic_load_n(&clock_page()->realtime_offset_ns, __ATOMIC_RELAXED);
 }
 
-/* ---- lock: 0 free, 1 held, 2 held and somebody may wait -------------------------------------------------- */
+/* ---- lock: 0 free, 1 held, 2 held and somebody may wait -------------------------------------- */
 
 void shim_lock(void)
 {
@@ -94,7 +96,8 @@ void shim_lock(void)
 	uint32_t expected = 0;
 	bool is_kicked = false;
 
-	if (__c11_atomic_compare_exchange_strong(lock, &expected, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+	if (__c11_atomic_compare_exchange_strong(
+		    lock, &expected, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
 		return;
 	}
 	while (__c11_atomic_exchange(lock, 2, __ATOMIC_ACQUIRE) != 0) {
@@ -122,25 +125,16 @@ void shim_unlock(void)
 int shim_errno_of(int hel_error)
 {
 	switch (-hel_error) {
-	case ERR_NONE:
-		return 0;
-	case ERR_FAULT:
-		return -LINUX_EFAULT;
+	case ERR_NONE: return 0;
+	case ERR_FAULT: return -LINUX_EFAULT;
 	case ERR_NO_MEMORY:
 	case ERR_NO_SPACE:
-	case ERR_NOT_FOUND:
-		return -LINUX_ENOMEM;
-	case ERR_NO_RIGHTS:
-		return -LINUX_EACCES;
-	case ERR_EXISTS:
-		return -LINUX_EEXIST;
-	case ERR_KICKED:
-		return -LINUX_EINTR;
-	case ERR_TIMED_OUT:
-		return -LINUX_ETIMEDOUT;
-	case ERR_RETRY:
-		return -LINUX_EAGAIN;
-	default:
-		return -LINUX_EINVAL;
+	case ERR_NOT_FOUND: return -LINUX_ENOMEM;
+	case ERR_NO_RIGHTS: return -LINUX_EACCES;
+	case ERR_EXISTS: return -LINUX_EEXIST;
+	case ERR_KICKED: return -LINUX_EINTR;
+	case ERR_TIMED_OUT: return -LINUX_ETIMEDOUT;
+	case ERR_RETRY: return -LINUX_EAGAIN;
+	default: return -LINUX_EINVAL;
 	}
 }

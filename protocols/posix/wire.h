@@ -2,25 +2,29 @@
 /*
  * What the shim and posix say to each other and the memory they share.  CONTRACT.
  *
- * Each Linux thread has a stream of its own to posix; the thread's lane handle is in its thread page.  A request is one
- * exchange on that lane, without offer/accept:
+ * Each Linux thread has a stream of its own to posix; the thread's lane handle is in its thread
+ * page.  A request is one exchange on that lane, without offer/accept:
  *
- *   shim:   SEND header+payload | SEND header, SEND payload      RECEIVE_INLINE(POSIX_REPLY_MAX) reply [RECEIVE bulk]
+ *   shim:   SEND header+payload | SEND header, SEND payload      RECEIVE_INLINE(POSIX_REPLY_MAX)
+ * reply [RECEIVE bulk]
  *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) ... [RECEIVE payload]      SEND(_SG) reply [SEND bulk]
  *
- * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is preceded by nothing and ends with its NUL (its
- * length is found by scanning; posix checks that the NUL is inside the payload).  args[i] of an _N kind are the counts.
- * For a pointer argument args[i] holds the size of its data in bytes.
- * If in_size > POSIX_INLINE_MAX the payload (and nothing else) comes by a second SEND of exactly in_size bytes and the
- * first holds the header alone; POSIX_REQUEST_BULK_IN is then set.  BULK_IN data are payload like any other, args[k] bytes, at most
- * POSIX_BULK_MAX.  BULK_OUT: if args[k] <= POSIX_BULK_INLINE the bytes follow the reply header, else
- * POSIX_REQUEST_BULK_OUT is set and posix always answers with a second SEND (zero bytes on error).
- * Reply data: the OUT/INOUT data of the arguments in order, each padded to 8 bytes, present only when result >= 0 (or the call's
- * row in posix says otherwise), sized as the request said (OUT_N: at most that, posix says how much in out_size only if it is
- * the last one).  Everything that comes from the shim may be garbage; posix checks all of it.
+ * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is
+ * preceded by nothing and ends with its NUL (its length is found by scanning; posix checks that
+ * the NUL is inside the payload).  args[i] of an _N kind are the counts. For a pointer argument
+ * args[i] holds the size of its data in bytes. If in_size > POSIX_INLINE_MAX the payload (and
+ * nothing else) comes by a second SEND of exactly in_size bytes and the first holds the header
+ * alone; POSIX_REQUEST_BULK_IN is then set.  BULK_IN data are payload like any other, args[k]
+ * bytes, at most POSIX_BULK_MAX.  BULK_OUT: if args[k] <= POSIX_BULK_INLINE the bytes follow the
+ * reply header, else POSIX_REQUEST_BULK_OUT is set and posix always answers with a second SEND
+ * (zero bytes on error). Reply data: the OUT/INOUT data of the arguments in order, each padded to
+ * 8 bytes, present only when result >= 0 (or the call's row in posix says otherwise), sized as the
+ * request said (OUT_N: at most that, posix says how much in out_size only if it is the last one). 
+ * Everything that comes from the shim may be garbage; posix checks all of it.
  *
- * posix keeps one RECEIVE_INLINE pending per lane.  A thread has one request outstanding.  Signals: posix completes an interruptible
- * parked request by itself with -ERESTART*, so no cancel message exists.
+ * posix keeps one RECEIVE_INLINE pending per lane.  A thread has one request outstanding. 
+ * Signals: posix completes an interruptible parked request by itself with -ERESTART*, so no cancel
+ * message exists.
  */
 #ifndef PROTOCOLS_POSIX_WIRE_H
 #define PROTOCOLS_POSIX_WIRE_H
@@ -28,137 +32,173 @@
 #include <abi/hel/bounce.h>
 #include <abi/hel/queue.h>
 
-constexpr uint32_t POSIX_PAYLOAD_MAX = 262144;		/* payload of one request (execve); more is refused with E2BIG */
-constexpr uint32_t POSIX_REPLY_MAX = HEL_INLINE_MAX;	/* reply header and data */
+constexpr uint32_t POSIX_PAYLOAD_MAX =
+	262144; /* payload of one request (execve); more is refused with E2BIG */
+constexpr uint32_t POSIX_REPLY_MAX = HEL_INLINE_MAX; /* reply header and data */
 constexpr uint32_t POSIX_BULK_INLINE = 2048;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
-constexpr uint32_t POSIX_INLINE_MAX = 3584;		/* payload that travels with the header */
+constexpr uint32_t POSIX_INLINE_MAX = 3584; /* payload that travels with the header */
 constexpr uint32_t POSIX_PATH_MAX = 4096;
 
 enum posix_request_flags : uint32_t {
 	POSIX_REQUEST_BULK_IN = 1,
 	POSIX_REQUEST_BULK_OUT = 2,
-	POSIX_REQUEST_NOWAIT = 4,	/* a further piece of one read or write: -EAGAIN instead of waiting */
+	POSIX_REQUEST_NOWAIT =
+		4, /* a further piece of one read or write: -EAGAIN instead of waiting */
 };
 
 struct posix_request {
-	uint32_t number;	/* Linux number, or enum posix_internal */
+	uint32_t number; /* Linux number, or enum posix_internal */
 	uint32_t flags;
 	uint32_t sequence;
-	uint32_t in_size;	/* bytes of payload */
+	uint32_t in_size; /* bytes of payload */
 	uint64_t args[6];
 	uint32_t null_mask;
 	uint32_t reserved;
 };
 
 struct posix_reply {
-	int64_t result;		/* >= 0 or -errno, also -ERESTART* below */
+	int64_t result; /* >= 0 or -errno, also -ERESTART* below */
 	uint32_t sequence;
 	uint32_t out_size;
 };
 
 /* As inside Linux; the shim turns them into EINTR or a restart. */
-constexpr int64_t LINUX_ERESTARTSYS = 512;		/* restart if SA_RESTART or no handler */
-constexpr int64_t LINUX_ERESTARTNOINTR = 513;		/* always restart */
-constexpr int64_t LINUX_ERESTARTNOHAND = 514;		/* restart if no handler */
-constexpr int64_t LINUX_ERESTART_RESTARTBLOCK = 516;	/* restart_syscall if no handler, else EINTR */
+constexpr int64_t LINUX_ERESTARTSYS = 512;           /* restart if SA_RESTART or no handler */
+constexpr int64_t LINUX_ERESTARTNOINTR = 513;        /* always restart */
+constexpr int64_t LINUX_ERESTARTNOHAND = 514;        /* restart if no handler */
+constexpr int64_t LINUX_ERESTART_RESTARTBLOCK = 516; /* restart_syscall if no handler, else EINTR */
 
 /* Requests that are no Linux call.  args as commented; strings in payload. */
 enum posix_internal : uint32_t {
-	/* fork/vfork/clone: args: clone flags | exit signal, child stack (already in the registers), parent_tid ptr,
-	 * child_tid ptr, tls, fpu context address; payload: struct hel_registers the child starts with (rax = 0).  posix
-	 * copies them to .start_registers of the child's thread page, args[5] to .start_fpu, args[3] to .clear_child_tid if
-	 * CLONE_CHILD_CLEARTID; the child starts at the shim's entry_child.  result: tid. */
+	/*
+	 * fork/vfork/clone: args: clone flags | exit signal, child stack (already in the
+	 * registers), parent_tid ptr, child_tid ptr, tls, fpu context address; payload: struct
+	 * hel_registers the child starts with (rax = 0).  posix copies them to .start_registers of
+	 * the child's thread page, args[5] to .start_fpu, args[3] to .clear_child_tid if
+	 * CLONE_CHILD_CLEARTID; the child starts at the shim's entry_child.  result: tid.
+	 */
 	POSIX_CLONE = 10000,
-	/* execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc, envc, and address
-	 * and size of a mapping to drop from a space that is shared (vfork) when the exec succeeds, or 0; may come
-	 * by the second SEND.  On success there is no reply: the thread is replaced. */
+	/*
+	 * execve: payload = path\0, then argc strings, then envc strings; args: dirfd, flags, argc,
+	 * envc, and address and size of a mapping to drop from a space that is shared (vfork) when
+	 * the exec succeeds, or 0; may come by the second SEND.  On success there is no reply: the
+	 * thread is replaced.
+	 */
 	POSIX_EXECVE = 10001,
-	POSIX_EXIT_THREAD = 10002,	/* args: status.  Last thread: the process ends.  No reply. */
-	POSIX_EXIT_GROUP = 10003,	/* args: status as of wait (code << 8, or signal | 0x80 core).  No reply. */
+	POSIX_EXIT_THREAD = 10002, /* args: status.  Last thread: the process ends.  No reply. */
+	POSIX_EXIT_GROUP =
+		10003, /* args: status as of wait (code << 8, or signal | 0x80 core).  No reply. */
 	/* args: fd, offset, size, prot, Linux flags, address hint; result: address */
 	POSIX_MMAP_FILE = 10004,
-	/* take the next deliverable signal under the thread page's mask; result: signal number or 0;
-	 * out: struct posix_signal_info */
+	/*
+	 * take the next deliverable signal under the thread page's mask; result: signal number or
+	 * 0; out: struct posix_signal_info
+	 */
 	POSIX_SIGNAL_TAKE = 10005,
-	/* default action of a fault signal or of an unhandled one: args: signal, si_code, address */
+	/*
+	 * default action of a fault signal or of an unhandled one: args: signal, si_code, address
+	 */
 	POSIX_SIGNAL_FAULT = 10006,
-	POSIX_UNIMPLEMENTED = 10007,	/* args: call number (0xffff0000 | x: other things); counted */
-	POSIX_SIGACTION_CHANGED = 10008,	/* args: signal: now ignored or default: drop it if pending */
-	POSIX_SIGTIMEDWAIT = 10009,	/* args: set, timeout_ns (~0 never); result: signal; out: posix_signal_info */
-	POSIX_SIGSUSPEND = 10010,	/* waits until a signal is deliverable under the thread page's mask */
-	POSIX_IOCTL = 10011,		/* args: fd, request, value or size; in/out: payload up to 256 bytes */
-	POSIX_FCNTL = 10012,		/* args: fd, cmd, value; struct flock (32 bytes) in and out for lock commands */
-	POSIX_POLL = 10013,		/* args: nfds, timeout_ns (~0 never, 0 none); INOUT pollfd[nfds], at most 448 */
-	POSIX_MOUNT = 10014,		/* payload: source\0 target\0 type\0 data\0; args: flags */
-	POSIX_UTIMENSAT = 10015,	/* args: dirfd, flags, has_path, has_times; payload: [path\0 padded] [two timespecs] */
-	POSIX_PRCTL = 10016,		/* args: option, values; PR_SET_NAME: payload 16 bytes */
-	POSIX_GETCWD = 10017,		/* result: length with NUL; out: the path */
-	POSIX_EPOLL_WAIT = 10018,	/* args: epfd, maxevents, timeout_ns; out: events (12 bytes each) */
-	POSIX_CPU_CLOCK = 10019,	/* args: clock id; result: nanoseconds */
+	POSIX_UNIMPLEMENTED = 10007, /* args: call number (0xffff0000 | x: other things); counted */
+	POSIX_SIGACTION_CHANGED =
+		10008, /* args: signal: now ignored or default: drop it if pending */
+	POSIX_SIGTIMEDWAIT =
+		/* args: set, timeout_ns (~0 never); result: signal; out: posix_signal_info */
+	10009,
+	POSIX_SIGSUSPEND =
+		10010, /* waits until a signal is deliverable under the thread page's mask */
+	POSIX_IOCTL = 10011, /* args: fd, request, value or size; in/out: payload up to 256 bytes */
+	POSIX_FCNTL =
+		/* args: fd, cmd, value; struct flock (32 bytes) in and out for lock commands */
+	10012,
+	POSIX_POLL =
+		/* args: nfds, timeout_ns (~0 never, 0 none); INOUT pollfd[nfds], at most 448 */
+	10013,
+	POSIX_MOUNT = 10014, /* payload: source\0 target\0 type\0 data\0; args: flags */
+	POSIX_UTIMENSAT =
+		/*
+		 * args: dirfd, flags, has_path, has_times; payload: [path\0 padded] [two timespecs]
+		 */
+	10015,
+	POSIX_PRCTL = 10016, /* args: option, values; PR_SET_NAME: payload 16 bytes */
+	POSIX_GETCWD = 10017, /* result: length with NUL; out: the path */
+	POSIX_EPOLL_WAIT =
+		10018, /* args: epfd, maxevents, timeout_ns; out: events (12 bytes each) */
+	POSIX_CPU_CLOCK = 10019, /* args: clock id; result: nanoseconds */
 	POSIX_SYSCALL_COUNT = 10020,
 };
 
 struct posix_signal_info {
-	uint8_t siginfo[128];	/* Linux siginfo_t */
+	uint8_t siginfo[128]; /* Linux siginfo_t */
 };
 
-/* ---- addresses --------------------------------------------------------------------------------------------- */
-constexpr uint64_t POSIX_SHIM_REGION = 0x7fff00000000;	/* nothing of the program is at or above it */
-constexpr uint64_t POSIX_SHIM_IMAGE = 0x7ffff0000000;	/* shim text, read-only data, vDSO */
-constexpr uint64_t POSIX_CLOCK_PAGE = 0x7fffeffff000;	/* struct hel_clock_page, read-only */
-constexpr uint64_t POSIX_SLOTS = 0x7fff00000000;	/* thread slot i is at POSIX_SLOTS + i * POSIX_SLOT_SIZE */
+/* ---- addresses ------------------------------------------------------------------------------- */
+constexpr uint64_t POSIX_SHIM_REGION =
+	0x7fff00000000; /* nothing of the program is at or above it */
+constexpr uint64_t POSIX_SHIM_IMAGE = 0x7ffff0000000; /* shim text, read-only data, vDSO */
+constexpr uint64_t POSIX_CLOCK_PAGE = 0x7fffeffff000; /* struct hel_clock_page, read-only */
+constexpr uint64_t POSIX_SLOTS =
+	0x7fff00000000; /* thread slot i is at POSIX_SLOTS + i * POSIX_SLOT_SIZE */
 constexpr uint64_t POSIX_SLOT_SIZE = 0x10000;
-constexpr uint64_t POSIX_SLOT_STACK_LOW = 0x1000;	/* page 0 is a guard; private memory */
+constexpr uint64_t POSIX_SLOT_STACK_LOW = 0x1000; /* page 0 is a guard; private memory */
 constexpr uint64_t POSIX_SLOT_STACK_TOP = 0x9000;
-constexpr uint64_t POSIX_SLOT_THREAD_PAGE = 0x9000;	/* shared with posix and wired in the kernel */
-constexpr uint64_t POSIX_SLOT_PROCESS_PAGE = 0xa000;	/* shared with posix; only in the slot of a process' first thread */
-constexpr uint64_t POSIX_SLOT_QUEUE = 0xb000;		/* 20 KiB: header page and two chunks */
+constexpr uint64_t POSIX_SLOT_THREAD_PAGE = 0x9000; /* shared with posix and wired in the kernel */
+constexpr uint64_t POSIX_SLOT_PROCESS_PAGE =
+	0xa000; /* shared with posix; only in the slot of a process' first thread */
+constexpr uint64_t POSIX_SLOT_QUEUE = 0xb000; /* 20 KiB: header page and two chunks */
 constexpr uint32_t POSIX_QUEUE_CHUNKS = 2;
 constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 8192;
 constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 2048;
-/* fork: slots other than the forking thread's, and every thread page, process page and queue, are left out;
- * posix makes the child's afresh at the same addresses. */
+/*
+ * fork: slots other than the forking thread's, and every thread page, process page and queue, are
+ * left out; posix makes the child's afresh at the same addresses.
+ */
 
-/* ---- thread page --------------------------------------------------------------------------------------------- */
+/* ---- thread page ----------------------------------------------------------------------------- */
 struct posix_thread_page {
-	struct hel_bounce_page bounce;	/* 0 … 255 */
+	struct hel_bounce_page bounce; /* 0 … 255 */
 	/* set by posix before the thread starts */
-	uint64_t process_page;	/* 256: user address of struct posix_process_page */
-	uint64_t queue_address;	/* 264 */
-	hel_handle queue;	/* 272 */
-	hel_handle lane;	/* 280 */
-	uint32_t tid;		/* 288 */
-	uint32_t slot;		/* 292 */
-	uint64_t start_fpu;	/* 296: user address of an XSAVE area to start with, 0: the initial state */
-	uint64_t reserved_start[2];	/* 304 */
-	/* signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or its process); the
-	 * shim writes signal_mask; both with atomic operations */
-	_Atomic uint64_t signals_pending;	/* 320 */
-	_Atomic uint64_t signal_mask;		/* 328 */
+	uint64_t process_page; /* 256: user address of struct posix_process_page */
+	uint64_t queue_address; /* 264 */
+	hel_handle queue; /* 272 */
+	hel_handle lane; /* 280 */
+	uint32_t tid; /* 288 */
+	uint32_t slot; /* 292 */
+	uint64_t
+		/* 296: user address of an XSAVE area to start with, 0: the initial state */
+		start_fpu;
+	uint64_t reserved_start[2]; /* 304 */
+	/*
+	 * signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or
+	 * its process); the shim writes signal_mask; both with atomic operations
+	 */
+	_Atomic uint64_t signals_pending; /* 320 */
+	_Atomic uint64_t signal_mask; /* 328 */
 	/* the shim's own from here on */
-	uint64_t saved_mask;	/* 336 */
-	uint64_t has_saved_mask;/* 344 */
-	uint64_t altstack_sp, altstack_size;	/* 352, 360 */
-	uint32_t altstack_flags, reserved_flags;/* 368 */
-	uint64_t clear_child_tid;	/* 376 */
-	uint64_t robust_list;		/* 384 */
-	uint64_t robust_list_size;	/* 392 */
-	uint64_t restart_deadline_ns;	/* 400 */
-	uint64_t restart_kind;		/* 408 */
-	uint32_t request_sequence;	/* 416 */
-	uint32_t in_request;		/* 420: a request is outstanding */
-	uint32_t submit_tail, supply_tail, chunk, chunk_offset;	/* 424 … 439: queue cursors */
-	uint32_t n_seen, reserved_seen;		/* 440 */
-	uint64_t is_full_return;	/* 448: leave by restoring all registers from full_frame */
-	uint64_t restart_args[4];	/* 456 */
-	uint64_t shim_private[32];	/* 488 … 743 */
-	struct hel_registers start_registers;	/* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
+	uint64_t saved_mask; /* 336 */
+	uint64_t has_saved_mask; /* 344 */
+	uint64_t altstack_sp, altstack_size; /* 352, 360 */
+	uint32_t altstack_flags, reserved_flags; /* 368 */
+	uint64_t clear_child_tid; /* 376 */
+	uint64_t robust_list; /* 384 */
+	uint64_t robust_list_size; /* 392 */
+	uint64_t restart_deadline_ns; /* 400 */
+	uint64_t restart_kind; /* 408 */
+	uint32_t request_sequence; /* 416 */
+	uint32_t in_request; /* 420: a request is outstanding */
+	uint32_t submit_tail, supply_tail, chunk, chunk_offset; /* 424 … 439: queue cursors */
+	uint32_t n_seen, reserved_seen; /* 440 */
+	uint64_t is_full_return; /* 448: leave by restoring all registers from full_frame */
+	uint64_t restart_args[4]; /* 456 */
+	uint64_t shim_private[32]; /* 488 … 743 */
+	struct hel_registers
+		start_registers; /* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
 };
 
-/* ---- process page --------------------------------------------------------------------------------------------- */
-struct posix_sigaction {	/* the kernel's struct sigaction of Linux x86-64 */
-	uint64_t handler;	/* 0 SIG_DFL, 1 SIG_IGN */
+/* ---- process page ---------------------------------------------------------------------------- */
+struct posix_sigaction { /* the kernel's struct sigaction of Linux x86-64 */
+	uint64_t handler; /* 0 SIG_DFL, 1 SIG_IGN */
 	uint64_t flags;
 	uint64_t restorer;
 	uint64_t mask;
@@ -169,17 +209,19 @@ struct posix_process_page {
 	uint32_t pid, ppid;
 	uint32_t uid, euid, gid, egid;
 	uint32_t is_secure, n_cpus;
-	uint64_t clock_page;		/* user address of struct hel_clock_page */
+	uint64_t clock_page; /* user address of struct hel_clock_page */
 	uint64_t stack_top;
 	uint64_t brk_start;
-	uint64_t brk_limit;		/* the break may not pass this (RLIMIT_DATA is posix's when it changes) */
-	uint64_t mmap_low, mmap_high;	/* where unhinted mappings go */
-	uint64_t xsave_size, xsave_mask;/* processor state that signal frames carry */
-	uint64_t limit_address_space;	/* RLIMIT_AS in bytes */
+	uint64_t
+		/* the break may not pass this (RLIMIT_DATA is posix's when it changes) */
+		brk_limit;
+	uint64_t mmap_low, mmap_high; /* where unhinted mappings go */
+	uint64_t xsave_size, xsave_mask; /* processor state that signal frames carry */
+	uint64_t limit_address_space; /* RLIMIT_AS in bytes */
 	uint64_t vdso_address;
 	/* the shim writes */
-	uint64_t brk_now;		/* guarded by lock */
-	_Atomic uint32_t lock;		/* futex lock for the shim's own tables; see shim/lock.c */
+	uint64_t brk_now; /* guarded by lock */
+	_Atomic uint32_t lock; /* futex lock for the shim's own tables; see shim/lock.c */
 	uint32_t personality;
 	struct posix_sigaction actions[64];
 };

@@ -96,8 +96,8 @@ CASE(file_keeps_contents)
 CASE(anonymous_memory_is_zero)
 {
 	size_t size_bytes = 1 << 20;
-	unsigned char *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *memory =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(memory != MAP_FAILED);
 	for (size_t i = 0; i < size_bytes; i += 4096) {
@@ -153,8 +153,8 @@ CASE(time_goes_on)
 	CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &before), 0);
 	CHECK_EQ(nanosleep(&pause, NULL), 0);
 	CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &after), 0);
-	long passed_ns = (after.tv_sec - before.tv_sec) * 1000000000L +
-		(after.tv_nsec - before.tv_nsec);
+	long passed_ns =
+		(after.tv_sec - before.tv_sec) * 1000000000L + (after.tv_nsec - before.tv_nsec);
 	CHECK(passed_ns >= pause.tv_nsec);
 	CHECK(time(NULL) > 1600000000);
 }

@@ -163,8 +163,8 @@ CASE(large_files)
 CASE(vectors)
 {
 	char a[3], b[5];
-	struct iovec out[3] = {{"abc", 3}, {"", 0}, {"defgh", 5}};
-	struct iovec in[2] = {{a, 3}, {b, 5}};
+	struct iovec out[3] = { { "abc", 3 }, { "", 0 }, { "defgh", 5 } };
+	struct iovec in[2] = { { a, 3 }, { b, 5 } };
 	int fd;
 
 	enter();
@@ -415,7 +415,7 @@ CASE(setgid_directories_pass_their_group)
 
 CASE(times)
 {
-	struct timespec set[2] = {{1000, 500}, {2000, 600}};
+	struct timespec set[2] = { { 1000, 500 }, { 2000, 600 } };
 	struct stat status;
 
 	enter();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nonsense: wild pointers, lengths and numbers to every call, mutated programs.  Nothing may hang, nothing but the
- * caller may die, and the machine must be well afterwards.
+ * Nonsense: wild pointers, lengths and numbers to every call, mutated programs. Nothing may hang,
+ * nothing but the caller may die, and the machine must be well afterwards.
  */
 #include "check.h"
 
@@ -25,28 +25,152 @@ static unsigned long draw(void)
 static bool is_left_out(long number)
 {
 	static const short numbers[] = {
-		SYS_exit, SYS_exit_group, SYS_fork, SYS_vfork, SYS_clone, SYS_clone3, SYS_pause, SYS_rt_sigsuspend,
-		SYS_rt_sigreturn, SYS_kill, SYS_tkill, SYS_tgkill, SYS_reboot, SYS_vhangup, SYS_ptrace, SYS_rt_sigtimedwait,
-		SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_kexec_load, SYS_kexec_file_load, SYS_init_module,
-		SYS_finit_module, SYS_delete_module, SYS_swapon, SYS_swapoff, SYS_mount, SYS_umount2, SYS_pivot_root,
-		SYS_chroot, SYS_settimeofday, SYS_clock_settime, SYS_adjtimex, SYS_clock_adjtime, SYS_sethostname,
-		SYS_setdomainname, SYS_unshare, SYS_setns, SYS_iopl, SYS_ioperm, SYS_acct, SYS_quotactl, SYS_syslog,
-		SYS_sync, SYS_unlink, SYS_unlinkat, SYS_rmdir, SYS_rename, SYS_renameat, SYS_renameat2, SYS_chmod,
-		SYS_setrlimit, SYS_prlimit64, SYS_alarm, SYS_setitimer, SYS_nanosleep, SYS_clock_nanosleep,
-		SYS_pidfd_send_signal, SYS_seccomp, SYS_prctl, SYS_mlockall, SYS_restart_syscall, SYS_semop,
-		SYS_semtimedop, SYS_msgrcv, SYS_mq_timedreceive, SYS_munmap, SYS_mprotect, SYS_brk, SYS_mremap,
-		SYS_arch_prctl, SYS_setsid, SYS_setpgid, SYS_close_range, SYS_close, SYS_dup2, SYS_dup3,
-		SYS_io_uring_enter, SYS_rt_sigaction, SYS_sigaltstack, SYS_rt_sigprocmask, SYS_set_robust_list,
-		SYS_set_tid_address, SYS_rseq, SYS_personality, SYS_setuid, SYS_setgid, SYS_setreuid, SYS_setregid,
-		SYS_setresuid, SYS_setresgid, SYS_setfsuid, SYS_setfsgid, SYS_setgroups, SYS_capset,
-		SYS_pkey_mprotect, SYS_remap_file_pages, SYS_userfaultfd, SYS_futex, SYS_shmat, SYS_mmap,
-		SYS_process_vm_writev, SYS_process_madvise, SYS_madvise, SYS_mlock, SYS_mlock2, SYS_memfd_secret,
-		SYS_landlock_restrict_self, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr, SYS_ioprio_set,
-		SYS_setpriority, SYS_umask, SYS_execve, SYS_execveat, SYS_wait4, SYS_waitid, SYS_epoll_wait,
-		SYS_epoll_pwait, SYS_epoll_pwait2, SYS_poll, SYS_ppoll, SYS_select, SYS_pselect6, SYS_accept, SYS_accept4,
-		SYS_connect, SYS_fanotify_init, SYS_perf_event_open, SYS_bpf, SYS_add_key, SYS_request_key,
-		SYS_keyctl, SYS_move_mount, SYS_fsmount, SYS_open_tree, SYS_mount_setattr, SYS_fsopen, SYS_fsconfig,
-		SYS_fspick, SYS_lookup_dcookie, SYS_uselib, SYS_nfsservctl, SYS_vserver, SYS__sysctl, SYS_modify_ldt,
+		SYS_exit,
+		SYS_exit_group,
+		SYS_fork,
+		SYS_vfork,
+		SYS_clone,
+		SYS_clone3,
+		SYS_pause,
+		SYS_rt_sigsuspend,
+		SYS_rt_sigreturn,
+		SYS_kill,
+		SYS_tkill,
+		SYS_tgkill,
+		SYS_reboot,
+		SYS_vhangup,
+		SYS_ptrace,
+		SYS_rt_sigtimedwait,
+		SYS_rt_sigqueueinfo,
+		SYS_rt_tgsigqueueinfo,
+		SYS_kexec_load,
+		SYS_kexec_file_load,
+		SYS_init_module,
+		SYS_finit_module,
+		SYS_delete_module,
+		SYS_swapon,
+		SYS_swapoff,
+		SYS_mount,
+		SYS_umount2,
+		SYS_pivot_root,
+		SYS_chroot,
+		SYS_settimeofday,
+		SYS_clock_settime,
+		SYS_adjtimex,
+		SYS_clock_adjtime,
+		SYS_sethostname,
+		SYS_setdomainname,
+		SYS_unshare,
+		SYS_setns,
+		SYS_iopl,
+		SYS_ioperm,
+		SYS_acct,
+		SYS_quotactl,
+		SYS_syslog,
+		SYS_sync,
+		SYS_unlink,
+		SYS_unlinkat,
+		SYS_rmdir,
+		SYS_rename,
+		SYS_renameat,
+		SYS_renameat2,
+		SYS_chmod,
+		SYS_setrlimit,
+		SYS_prlimit64,
+		SYS_alarm,
+		SYS_setitimer,
+		SYS_nanosleep,
+		SYS_clock_nanosleep,
+		SYS_pidfd_send_signal,
+		SYS_seccomp,
+		SYS_prctl,
+		SYS_mlockall,
+		SYS_restart_syscall,
+		SYS_semop,
+		SYS_semtimedop,
+		SYS_msgrcv,
+		SYS_mq_timedreceive,
+		SYS_munmap,
+		SYS_mprotect,
+		SYS_brk,
+		SYS_mremap,
+		SYS_arch_prctl,
+		SYS_setsid,
+		SYS_setpgid,
+		SYS_close_range,
+		SYS_close,
+		SYS_dup2,
+		SYS_dup3,
+		SYS_io_uring_enter,
+		SYS_rt_sigaction,
+		SYS_sigaltstack,
+		SYS_rt_sigprocmask,
+		SYS_set_robust_list,
+		SYS_set_tid_address,
+		SYS_rseq,
+		SYS_personality,
+		SYS_setuid,
+		SYS_setgid,
+		SYS_setreuid,
+		SYS_setregid,
+		SYS_setresuid,
+		SYS_setresgid,
+		SYS_setfsuid,
+		SYS_setfsgid,
+		SYS_setgroups,
+		SYS_capset,
+		SYS_pkey_mprotect,
+		SYS_remap_file_pages,
+		SYS_userfaultfd,
+		SYS_futex,
+		SYS_shmat,
+		SYS_mmap,
+		SYS_process_vm_writev,
+		SYS_process_madvise,
+		SYS_madvise,
+		SYS_mlock,
+		SYS_mlock2,
+		SYS_memfd_secret,
+		SYS_landlock_restrict_self,
+		SYS_sched_setscheduler,
+		SYS_sched_setparam,
+		SYS_sched_setattr,
+		SYS_ioprio_set,
+		SYS_setpriority,
+		SYS_umask,
+		SYS_execve,
+		SYS_execveat,
+		SYS_wait4,
+		SYS_waitid,
+		SYS_epoll_wait,
+		SYS_epoll_pwait,
+		SYS_epoll_pwait2,
+		SYS_poll,
+		SYS_ppoll,
+		SYS_select,
+		SYS_pselect6,
+		SYS_accept,
+		SYS_accept4,
+		SYS_connect,
+		SYS_fanotify_init,
+		SYS_perf_event_open,
+		SYS_bpf,
+		SYS_add_key,
+		SYS_request_key,
+		SYS_keyctl,
+		SYS_move_mount,
+		SYS_fsmount,
+		SYS_open_tree,
+		SYS_mount_setattr,
+		SYS_fsopen,
+		SYS_fsconfig,
+		SYS_fspick,
+		SYS_lookup_dcookie,
+		SYS_uselib,
+		SYS_nfsservctl,
+		SYS_vserver,
+		SYS__sysctl,
+		SYS_modify_ldt,
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -60,9 +184,29 @@ static bool is_left_out(long number)
 static unsigned long wild(void)
 {
 	static const unsigned long values[] = {
-		0, 1, 8, 4095, 4096, 0x7fff00009000, 0x7fff0000a000, 0x7ffff0000000, 0x7ffffffff000, 0x800000000000,
-		0xffff800000000000, 0xffffffff80000000, ~0ul, ~0ul - 4095, 0x7fffffffffffffff, 1ul << 63, 1ul << 40,
-		0x7fffffff, 0x80000000, 0xffffffff, 3, 100, 1000000,
+		0,
+		1,
+		8,
+		4095,
+		4096,
+		0x7fff00009000,
+		0x7fff0000a000,
+		0x7ffff0000000,
+		0x7ffffffff000,
+		0x800000000000,
+		0xffff800000000000,
+		0xffffffff80000000,
+		~0ul,
+		~0ul - 4095,
+		0x7fffffffffffffff,
+		1ul << 63,
+		1ul << 40,
+		0x7fffffff,
+		0x80000000,
+		0xffffffff,
+		3,
+		100,
+		1000000,
 	};
 
 	return draw() % 4 ? values[draw() % (sizeof(values) / sizeof(values[0]))] : draw();
@@ -83,7 +227,8 @@ CASE(wild_arguments_to_every_call)
 		for (int round = 0; round < 12; round++) {
 			for (long number = 0; number < 460; number++) {
 				if (!is_left_out(number)) {
-					syscall(number, wild(), wild(), wild(), wild(), wild(), wild());
+					syscall(number, wild(), wild(), wild(), wild(), wild(),
+						wild());
 				}
 			}
 		}
@@ -149,7 +294,7 @@ static size_t read_program(char **out)
 /* Headers are where a loader looks, so that is where most of the damage goes. */
 CASE(mutated_programs)
 {
-	char *image, path[] = "/tmp/mutant-XXXXXX", *args[] = {path, NULL}, *env[] = {NULL};
+	char *image, path[] = "/tmp/mutant-XXXXXX", *args[] = { path, NULL }, *env[] = { NULL };
 	size_t size = read_program(&image);
 	int fd = mkstemp(path);
 
@@ -177,7 +322,7 @@ CASE(mutated_programs)
 		child = fork();
 		CHECK(child >= 0);
 		if (child == 0) {
-			struct rlimit limit = {2, 2};
+			struct rlimit limit = { 2, 2 };
 			int null = open("/dev/null", O_RDWR);
 
 			dup2(null, 0);

@@ -54,7 +54,8 @@ CASE(unmap_in_the_middle)
 	at[0] = 1;
 	at[9 * PAGE] = 9;
 	CHECK_EQ(munmap(at + 3 * PAGE, 2 * PAGE), 0);
-	CHECK(is_readable(at + 2 * PAGE) && !is_readable(at + 3 * PAGE) && is_readable(at + 5 * PAGE));
+	CHECK(is_readable(at + 2 * PAGE) && !is_readable(at + 3 * PAGE) &&
+		is_readable(at + 5 * PAGE));
 	CHECK_EQ(at[9 * PAGE], 9);
 	CHECK_EQ(munmap(at, 10 * PAGE), 0);
 	CHECK_EQ(munmap(at, 10 * PAGE), 0);
@@ -83,7 +84,7 @@ CASE(protection_changes)
 
 CASE(code_can_be_made)
 {
-	static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3};
+	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
 	unsigned char *at = (unsigned char *)map(PAGE);
 	int (*go)(void) = (int (*)(void))(void *)at;
 
@@ -100,11 +101,14 @@ CASE(fixed_mappings)
 	char *at = map(8 * PAGE);
 
 	at[2 * PAGE] = 5;
-	CHECK(mmap(at + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at + 2 * PAGE);
+	CHECK(mmap(at + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		      0) == at + 2 * PAGE);
 	CHECK_EQ(at[2 * PAGE], 0);
-	CHECK(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED);
+	CHECK(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		MAP_FAILED);
 	CHECK_EQ(errno, EEXIST);
-	CHECK(mmap(at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+	CHECK(mmap(at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		MAP_FAILED);
 	CHECK_EQ(errno, EINVAL);
 	CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
 	CHECK_EQ(errno, EINVAL);
@@ -118,7 +122,8 @@ CASE(fixed_mappings)
 
 CASE(huge_reservations_cost_nothing)
 {
-	char *at = mmap(NULL, 16ul << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = mmap(
+		NULL, 16ul << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	CHECK(at != MAP_FAILED);
 	CHECK_EQ(mprotect(at + (5ul << 30), PAGE, PROT_READ | PROT_WRITE), 0);
@@ -266,7 +271,7 @@ CASE(clocks_run)
 	CHECK_ERRNO(clock_gettime(99, &a), EINVAL);
 	CHECK_EQ(gettimeofday(&tv, NULL), 0);
 	CHECK(tv.tv_sec > 1700000000 && labs(tv.tv_sec - time(NULL)) <= 1);
-	a = (struct timespec){0, 2000000000};
+	a = (struct timespec){ 0, 2000000000 };
 	CHECK_ERRNO(nanosleep(&a, NULL), EINVAL);
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	a.tv_nsec += 20000000;

@@ -115,9 +115,9 @@ CASE(poll_tells)
 	struct pollfd fds[3];
 
 	CHECK_EQ(pipe(ends), 0);
-	fds[0] = (struct pollfd){.fd = ends[0], .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = ends[1], .events = POLLOUT};
-	fds[2] = (struct pollfd){.fd = 900, .events = POLLIN};
+	fds[0] = (struct pollfd){ .fd = ends[0], .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = ends[1], .events = POLLOUT };
+	fds[2] = (struct pollfd){ .fd = 900, .events = POLLIN };
 	CHECK_EQ(poll(fds, 2, 0), 1);
 	CHECK_EQ(fds[0].revents, 0);
 	CHECK_EQ(fds[1].revents, POLLOUT);
@@ -139,7 +139,7 @@ CASE(poll_waits_and_times_out)
 	pid_t child;
 
 	CHECK_EQ(pipe(ends), 0);
-	fd = (struct pollfd){.fd = ends[0], .events = POLLIN};
+	fd = (struct pollfd){ .fd = ends[0], .events = POLLIN };
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	CHECK_EQ(poll(&fd, 1, 30), 0);
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -156,7 +156,7 @@ CASE(poll_waits_and_times_out)
 
 CASE(select_tells)
 {
-	struct timeval time = {0, 0};
+	struct timeval time = { 0, 0 };
 	fd_set in, out;
 
 	CHECK_EQ(pipe(ends), 0);
@@ -178,7 +178,7 @@ CASE(select_tells)
 
 CASE(epoll_levels_and_edges)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 77}, got[4];
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 77 }, got[4];
 	int epoll = epoll_create1(0);
 
 	CHECK(epoll >= 0);
@@ -218,7 +218,7 @@ CASE(eventfd_counts)
 
 CASE(timerfd_expires)
 {
-	struct itimerspec set = {.it_value = {0, 10000000}, .it_interval = {0, 10000000}};
+	struct itimerspec set = { .it_value = { 0, 10000000 }, .it_interval = { 0, 10000000 } };
 	uint64_t n;
 	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
 

@@ -89,7 +89,8 @@ CASE(fork_copies_memory)
 {
 	static int word = 1;
 	int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int *private = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int *private =
+		mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t child;
 
 	CHECK(shared != MAP_FAILED && private != MAP_FAILED);
@@ -167,8 +168,8 @@ CASE(vfork_shares_memory_and_waits)
 
 CASE(posix_spawn_runs_and_reports)
 {
-	char *args[] = {"busybox", "sh", "-c", "exit 11", NULL};
-	char *bad[] = {"nothing", NULL};
+	char *args[] = { "busybox", "sh", "-c", "exit 11", NULL };
+	char *bad[] = { "nothing", NULL };
 	pid_t child;
 
 	CHECK_EQ(posix_spawn(&child, "/bin/busybox", NULL, NULL, args, environ), 0);
@@ -186,8 +187,8 @@ CASE(exec_passes_arguments_and_environment)
 	CHECK_EQ(pipe(ends), 0);
 	child = fork();
 	if (child == 0) {
-		char *args[] = {"sh", "-c", "echo \"$0,$1,$V\"", "zero", "a b", NULL};
-		char *env[] = {"V=value", NULL};
+		char *args[] = { "sh", "-c", "echo \"$0,$1,$V\"", "zero", "a b", NULL };
+		char *env[] = { "V=value", NULL };
 
 		dup2(ends[1], 1);
 		execve("/bin/sh", args, env);
@@ -202,7 +203,7 @@ CASE(exec_passes_arguments_and_environment)
 
 CASE(exec_errors)
 {
-	char *args[] = {"x", NULL};
+	char *args[] = { "x", NULL };
 	char path[] = "/tmp/exec-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -231,7 +232,7 @@ CASE(exec_script_with_interpreter)
 	close(fd);
 	child = fork();
 	if (child == 0) {
-		char *args[] = {path, "20", NULL};
+		char *args[] = { path, "20", NULL };
 
 		execv(path, args);
 		_exit(99);
@@ -247,7 +248,8 @@ CASE(exec_closes_and_keeps_descriptors)
 	char command[128];
 	pid_t child;
 
-	snprintf(command, sizeof(command), "[ -e /proc/self/fd/%d ] && [ ! -e /proc/self/fd/%d ]", keep, close_it);
+	snprintf(command, sizeof(command), "[ -e /proc/self/fd/%d ] && [ ! -e /proc/self/fd/%d ]",
+		keep, close_it);
 	child = fork();
 	if (child == 0) {
 		execl("/bin/sh", "sh", "-c", command, NULL);
@@ -359,7 +361,7 @@ CASE(fork_bomb_meets_its_limit)
 	pid_t child = fork();
 
 	if (child == 0) {
-		struct rlimit limit = {20, 20};
+		struct rlimit limit = { 20, 20 };
 		int n = 0;
 
 		setpgid(0, 0);
@@ -398,7 +400,8 @@ CASE(ids_change_and_stay_changed)
 		if (setresuid(1000, 1001, 1002) || getresuid(&real, &effective, &saved)) {
 			_exit(1);
 		}
-		if (real != 1000 || effective != 1001 || saved != 1002 || getuid() != 1000 || geteuid() != 1001) {
+		if (real != 1000 || effective != 1001 || saved != 1002 || getuid() != 1000 ||
+			geteuid() != 1001) {
 			_exit(2);
 		}
 		if (setuid(1002) || geteuid() != 1002) {

@@ -28,7 +28,7 @@ static void on_info(int signal, siginfo_t *info, void *context)
 
 static void install(int signal, int flags)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
 
 	sigaction(signal, &action, NULL);
 }
@@ -45,7 +45,7 @@ CASE(handler_runs)
 
 CASE(siginfo_names_the_sender)
 {
-	struct sigaction action = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGUSR2, &action, NULL);
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
@@ -74,7 +74,7 @@ CASE(blocked_signals_wait)
 
 CASE(handler_blocks_itself_and_its_mask)
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = { .sa_handler = on_signal };
 	sigset_t now;
 
 	sigaddset(&action.sa_mask, SIGUSR2);
@@ -87,7 +87,7 @@ CASE(handler_blocks_itself_and_its_mask)
 
 CASE(kill_and_stop_cannot_be_caught)
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = { .sa_handler = on_signal };
 
 	CHECK_ERRNO(sigaction(SIGKILL, &action, NULL), EINVAL);
 	CHECK_ERRNO(sigaction(SIGSTOP, &action, NULL), EINVAL);
@@ -118,24 +118,30 @@ static void on_segv(int signal, siginfo_t *info, void *context)
 
 CASE(fault_handler_may_change_the_context)
 {
-	struct sigaction action = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
 	void *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	sigaction(SIGSEGV, &action, NULL);
 	for (int i = 0; i < 100; i++) {
-		__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovb $1, (%0)\n1:" : : "r"(page) : "rbx", "memory");
+		__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovb $1, (%0)\n1:"
+			:
+			: "r"(page)
+			: "rbx", "memory");
 	}
 	CHECK_EQ(n_calls, 100);
 	CHECK(last_info.si_addr == page);
 	CHECK_EQ(last_info.si_code, SEGV_ACCERR);
-	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovb $1, (%0)\n1:" : : "r"((void *)8) : "rbx", "memory");
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmovb $1, (%0)\n1:"
+		:
+		: "r"((void *)8)
+		: "rbx", "memory");
 	CHECK_EQ(last_info.si_code, SEGV_MAPERR);
 	CHECK(last_info.si_addr == (void *)8);
 }
 
 CASE(registers_and_vectors_survive_signals)
 {
-	struct itimerval timer = {{0, 500}, {0, 500}};
+	struct itimerval timer = { { 0, 500 }, { 0, 500 } };
 	double sum = 0;
 	unsigned long check = 0;
 
@@ -145,7 +151,7 @@ CASE(registers_and_vectors_survive_signals)
 		sum += 0.5;
 		check = check * 3 + (unsigned long)i;
 	}
-	timer = (struct itimerval){0};
+	timer = (struct itimerval){ 0 };
 	setitimer(ITIMER_REAL, &timer, NULL);
 	CHECK(sum == 10000000.0);
 	CHECK(n_calls > 0);
@@ -161,20 +167,23 @@ static void on_alarm_vectors(int signal)
 
 CASE(frame_keeps_vector_registers)
 {
-	struct itimerval timer = {{0, 1000}, {0, 1000}};
-	unsigned long in[2] = {0x1122334455667788, 0x99aabbccddeeff00}, out[2];
+	struct itimerval timer = { { 0, 1000 }, { 0, 1000 } };
+	unsigned long in[2] = { 0x1122334455667788, 0x99aabbccddeeff00 }, out[2];
 
 	signal(SIGALRM, on_alarm_vectors);
 	setitimer(ITIMER_REAL, &timer, NULL);
 	for (int round = 0; round < 50; round++) {
 		unsigned long n = 400000;
 
-		__asm__ volatile("movups (%1), %%xmm0\n\tmovups (%1), %%xmm15\n1:\tdec %0\n\tjnz 1b\n\t"
+		__asm__ volatile(
+			"movups (%1), %%xmm0\n\tmovups (%1), %%xmm15\n1:\tdec %0\n\tjnz 1b\n\t"
 			"movups %%xmm15, (%2)\n\tpcmpeqb %%xmm0, %%xmm15\n\tmovups %%xmm0, (%2)"
-			: "+r"(n) : "r"(in), "r"(out) : "xmm0", "xmm15", "memory", "cc");
+			: "+r"(n)
+			: "r"(in), "r"(out)
+			: "xmm0", "xmm15", "memory", "cc");
 		CHECK(out[0] == in[0] && out[1] == in[1]);
 	}
-	timer = (struct itimerval){0};
+	timer = (struct itimerval){ 0 };
 	setitimer(ITIMER_REAL, &timer, NULL);
 	CHECK(n_calls > 0);
 }
@@ -214,7 +223,7 @@ CASE(restart_with_flag)
 
 CASE(sleep_is_interrupted_with_remainder)
 {
-	struct timespec time = {5, 0}, left = {0, 0};
+	struct timespec time = { 5, 0 }, left = { 0, 0 };
 
 	install(SIGALRM, SA_RESTART);
 	ualarm(20000, 0);
@@ -224,7 +233,7 @@ CASE(sleep_is_interrupted_with_remainder)
 
 CASE(ignored_signal_does_not_interrupt)
 {
-	struct timespec time = {0, 60000000}, begin, end;
+	struct timespec time = { 0, 60000000 }, begin, end;
 
 	signal(SIGALRM, SIG_IGN);
 	ualarm(10000, 0);
@@ -252,7 +261,7 @@ CASE(sigsuspend_swaps_the_mask)
 
 CASE(ppoll_swaps_the_mask)
 {
-	struct timespec time = {5, 0};
+	struct timespec time = { 5, 0 };
 	sigset_t set, none;
 
 	install(SIGUSR1, 0);
@@ -267,7 +276,7 @@ CASE(ppoll_swaps_the_mask)
 
 CASE(sigtimedwait_takes)
 {
-	struct timespec none = {0, 0}, short_time = {0, 20000000};
+	struct timespec none = { 0, 0 }, short_time = { 0, 20000000 };
 	siginfo_t info;
 	sigset_t set;
 
@@ -295,8 +304,8 @@ static void on_altstack(int signal)
 
 CASE(alternate_stack)
 {
-	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)}, now;
-	struct sigaction action = {.sa_handler = on_altstack, .sa_flags = SA_ONSTACK};
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) }, now;
+	struct sigaction action = { .sa_handler = on_altstack, .sa_flags = SA_ONSTACK };
 
 	CHECK_EQ(sigaltstack(&stack, NULL), 0);
 	sigaction(SIGUSR1, &action, NULL);
@@ -325,8 +334,8 @@ static int recurse(int depth)
 
 CASE(stack_overflow_is_caught_on_the_alternate_stack)
 {
-	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
-	struct sigaction action = {.sa_handler = on_overflow, .sa_flags = SA_ONSTACK};
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+	struct sigaction action = { .sa_handler = on_overflow, .sa_flags = SA_ONSTACK };
 	pid_t child = fork();
 	int status;
 
@@ -373,7 +382,10 @@ static void call_null(void)
 
 static void divide_by_zero(void)
 {
-	__asm__ volatile("xor %%edx, %%edx\n\txor %%ecx, %%ecx\n\tdiv %%ecx" : : "a"(1) : "ecx", "edx");
+	__asm__ volatile("xor %%edx, %%edx\n\txor %%ecx, %%ecx\n\tdiv %%ecx"
+		:
+		: "a"(1)
+		: "ecx", "edx");
 }
 
 static void illegal(void)
@@ -403,7 +415,7 @@ static void kernel_address(void)
 
 static void execute_data(void)
 {
-	static char code[] = {(char)0xc3};
+	static char code[] = { (char)0xc3 };
 	void (*volatile go)(void) = (void (*)(void))(void *)code;
 
 	go();
@@ -424,7 +436,7 @@ CASE(faults_have_their_signals)
 
 CASE(child_signal_tells_why)
 {
-	struct sigaction action = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
 	sigset_t set, old;
 	pid_t child;
 
@@ -460,7 +472,7 @@ CASE(ignored_child_signal_reaps)
 CASE(alarm_counts_down)
 {
 	install(SIGALRM, 0);
-	CHECK_EQ(alarm(100), 20);	/* the case's own limit was pending */
+	CHECK_EQ(alarm(100), 20); /* the case's own limit was pending */
 	CHECK(alarm(0) >= 99);
 	CHECK_EQ(alarm(0), 0);
 	alarm(20);
@@ -494,7 +506,7 @@ CASE(signal_storm_loses_nothing)
 
 CASE(real_time_signals_queue)
 {
-	struct sigaction action = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
 	sigset_t set, old;
 
 	sigaction(SIGRTMIN + 2, &action, NULL);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thor's memory: frames, kernel heap, memory objects, spaces.  CONTRACT: what memory/ offers to the rest of thor.
+ * thor's memory: frames, kernel heap, memory objects, spaces. CONTRACT: what memory/ offers to the
+ * rest of thor.
  *
- * Copy-on-write is flat: a private (copy-on-write) memory object owns an array of frames; forking it shares each frame, counted in
- * struct frame, and write-protects both sides; a write to a frame with one owner just makes it writable.  There are no
- * chains to collapse.  What a copy-on-write object has not got comes from its source (another memory object, at an offset) or
- * is zero.
+ * Copy-on-write is flat: a private (copy-on-write) memory object owns an array of frames; forking
+ * it shares each frame, counted in struct frame, and write-protects both sides; a write to a frame
+ * with one owner just makes it writable. There are no chains to collapse. What a copy-on-write
+ * object has not got comes from its source (another memory object, at an offset) or is zero.
  *
- * Nothing here waits: every page can be had at once or there is ERR_NO_MEMORY.  (Managed memory will add waiting.)
+ * Nothing here waits: every page can be had at once or there is ERR_NO_MEMORY. (Managed memory will
+ * add waiting.)
  */
 #ifndef THOR_MEMORY_MEMORY_H
 #define THOR_MEMORY_MEMORY_H
@@ -33,8 +35,10 @@ void frame_unref(uint64_t phys); /* frees at zero */
 uint32_t frame_owners(uint64_t phys); /* 0 for pages outside RAM */
 uint64_t frame_total_bytes(void);
 uint64_t frame_free_bytes(void);
-/* Little is left: what remains is for servers and the kernel, so that a program that takes all memory takes only
- * itself down. */
+/*
+ * Little is left: what remains is for servers and the kernel, so that a program that takes all
+ * memory takes only itself down.
+ */
 bool frame_is_scarce(void);
 
 /* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs  */
@@ -74,9 +78,16 @@ int memory_write(struct memory *memory, uint64_t offset, const void *buffer, siz
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
 
 /* ---- spaces ------------------------------------------------------------------------ */
-struct space; /* starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table, .active_cpus */
+/*
+ * starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table,
+ * .active_cpus
+ */
+struct space;
 int space_create(struct space **out_space);
-/* From now on page faults of this space (and its forks) fail with -ERR_NO_MEMORY when memory is scarce. */
+/*
+ * From now on page faults of this space (and its forks) fail with -ERR_NO_MEMORY when memory is
+ * scarce.
+ */
 void space_limit(struct space *space);
 int space_fork(struct space *source, struct space **out_space);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
@@ -115,11 +126,16 @@ int space_copy_in(struct space *space, void *to, uint64_t from, size_t size);
 int space_copy_out(struct space *space, uint64_t to, const void *from, size_t size);
 int space_copy_between(
 	struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size);
-/* The physical address behind a user word, with a frame reference that the caller drops by frame_unref(). Not a key for
- * futexes: after a fork the page of a private word moves when it is written. */
+/*
+ * The physical address behind a user word, with a frame reference that the caller drops by
+ * frame_unref(). Not a key for futexes: after a fork the page of a private word moves when it is
+ * written.
+ */
 int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64_t *out_phys);
-/* What a user word is, wherever its page moves: a memory object (referenced) and an offset.  The key for futexes, the same for all
- * addresses of one word in all spaces. */
+/*
+ * What a user word is, wherever its page moves: a memory object (referenced) and an offset.  The
+ * key for futexes, the same for all addresses of one word in all spaces.
+ */
 int space_identify(
 	struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset);
 /*

@@ -2,9 +2,10 @@
 /*
  * Kernel objects: what a descriptor names.  CONTRACT.
  *
- * Every object starts with struct object.  `references` counts descriptors, and pointers inside the kernel; `destroy` runs at zero,
- * on whatever CPU, without locks held.  `handles` counts descriptors (and messages in flight that carry one); when it falls to
- * zero `abandon` tells the object that user mode can no longer name it (a lane shuts down, for example).
+ * Every object starts with struct object. `references` counts descriptors, and pointers inside the
+ * kernel; `destroy` runs at zero, on whatever CPU, without locks held. `handles` counts descriptors
+ * (and messages in flight that carry one); when it falls to zero `abandon` tells the object that
+ * user mode can no longer name it (a lane shuts down, for example).
  */
 #ifndef THOR_OBJECT_OBJECT_H
 #define THOR_OBJECT_OBJECT_H
@@ -42,8 +43,9 @@ void object_handle_unref(struct object *object);
 void object_abandon_nothing(struct object *object);
 
 /*
- * Abandoning and destroying is always deferred to the end of the stay in the kernel, so references may be dropped under any
- * lock and long chains (a universe full of universes) need no stack. object_reap() does what is due; sched_leave() calls it.
+ * Abandoning and destroying is always deferred to the end of the stay in the kernel, so references
+ * may be dropped under any lock and long chains (a universe full of universes) need no stack.
+ * object_reap() does what is due; sched_leave() calls it.
  */
 struct cpu;
 bool object_reap(struct cpu *cpu, unsigned budget); /* true: something is left */

@@ -19,16 +19,30 @@ struct credentials {
 	uint32_t groups[64];
 };
 
-enum process_limit : uint32_t {	/* RLIMIT_* */
-	LIMIT_CPU, LIMIT_FSIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RSS, LIMIT_NPROC, LIMIT_NOFILE,
-	LIMIT_MEMLOCK, LIMIT_AS, LIMIT_LOCKS, LIMIT_SIGPENDING, LIMIT_MSGQUEUE, LIMIT_NICE, LIMIT_RTPRIO,
-	LIMIT_RTTIME, LIMIT_COUNT,
+enum process_limit : uint32_t { /* RLIMIT_* */
+	LIMIT_CPU,
+	LIMIT_FSIZE,
+	LIMIT_DATA,
+	LIMIT_STACK,
+	LIMIT_CORE,
+	LIMIT_RSS,
+	LIMIT_NPROC,
+	LIMIT_NOFILE,
+	LIMIT_MEMLOCK,
+	LIMIT_AS,
+	LIMIT_LOCKS,
+	LIMIT_SIGPENDING,
+	LIMIT_MSGQUEUE,
+	LIMIT_NICE,
+	LIMIT_RTPRIO,
+	LIMIT_RTTIME,
+	LIMIT_COUNT,
 };
 
 struct session {
 	uint32_t references;
 	uint32_t sid;
-	struct tty *tty;	/* controlling terminal, NULL: none */
+	struct tty *tty; /* controlling terminal, NULL: none */
 	struct list groups;
 };
 
@@ -37,7 +51,7 @@ struct process_group {
 	uint32_t pgid;
 	struct session *session;
 	struct list_node session_node;
-	struct list members;	/* struct process.group_node */
+	struct list members; /* struct process.group_node */
 };
 
 struct process {
@@ -48,10 +62,11 @@ struct process {
 	struct fd_table *files;
 	struct fs_context *fs;
 	struct credentials credentials;
-	uint64_t limits[LIMIT_COUNT][2];	/* soft, hard */
+	uint64_t limits[LIMIT_COUNT][2]; /* soft, hard */
 	struct list threads;
 	char comm[16];
-	struct process_internal *internal;	/* process/'s: memory, children, exit status, page, timers … */
+	/* process/'s: memory, children, exit status, page, timers … */
+	struct process_internal *internal;
 };
 
 struct thread {
@@ -61,8 +76,8 @@ struct thread {
 	struct thread_internal *internal;
 };
 
-/* ---- signals (signal/signal.h has the rest) ----------------------------------------------------------------------- */
-struct signal_info {	/* what becomes siginfo_t */
+/* ---- signals (signal/signal.h has the rest) -------------------------------------------------- */
+struct signal_info { /* what becomes siginfo_t */
 	int signal, code;
 	uint32_t pid, uid;
 	int32_t status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtual file system: inodes, dentries, mounts, path walk.  CONTRACT: what vfs/ and fs/ give to the process side.
+ * The virtual file system: inodes, dentries, mounts, path walk. CONTRACT: what vfs/ and fs/ give to
+ * the process side.
  */
 #ifndef POSIX_VFS_H
 #define POSIX_VFS_H
@@ -19,7 +20,7 @@ struct fs_context *fs_context_create(const struct path *root);
 struct fs_context *fs_context_copy(struct fs_context *context);
 void fs_context_unref(struct fs_context *context);
 
-struct inode_stat {	/* what stat, statx and permission checks need */
+struct inode_stat { /* what stat, statx and permission checks need */
 	uint64_t ino, size_bytes, blocks, rdev, dev;
 	uint32_t mode, nlink, uid, gid, block_size;
 	int64_t atime_ns, mtime_ns, ctime_ns;
@@ -31,38 +32,54 @@ int vfs_init(const void *initrd, size_t initrd_size);
 const struct path *vfs_root(void);
 
 enum vfs_lookup_flags : uint32_t {
-	VFS_FOLLOW = 1,		/* follow a final symbolic link */
-	VFS_DIRECTORY = 2,	/* ENOTDIR otherwise */
-	VFS_EMPTY_PATH = 4,	/* "" is the start itself */
+	VFS_FOLLOW = 1,  /* follow a final symbolic link */
+	VFS_DIRECTORY = 2, /* ENOTDIR otherwise */
+	VFS_EMPTY_PATH = 4, /* "" is the start itself */
 };
 
-/* Walks `name` for `process` from dirfd (LINUX_AT_FDCWD or an fd); permissions are checked with `credentials`.
- * On success *out_path is referenced. */
-int64_t vfs_lookup(struct process *process, int dirfd, const char *name, uint32_t flags, struct path *out_path);
+/*
+ * Walks `name` for `process` from dirfd (LINUX_AT_FDCWD or an fd); permissions are checked with
+ * `credentials`. On success *out_path is referenced.
+ */
+int64_t vfs_lookup(struct process *process, int dirfd, const char *name, uint32_t flags,
+	struct path *out_path);
 void path_ref(const struct path *path);
 void path_unref(struct path *path);
 /* open(2) for the kernel's own use (exec, init): permission-checked. */
-int64_t vfs_open(struct process *process, int dirfd, const char *name, uint32_t flags, uint32_t mode, struct file **out_file);
+int64_t vfs_open(struct process *process, int dirfd, const char *name, uint32_t flags,
+	uint32_t mode, struct file **out_file);
 /* Checks rwx (4, 2, 1) for the process' effective ids. 0 or -LINUX_EACCES. */
-int64_t inode_permission(const struct credentials *credentials, struct inode *inode, uint32_t access);
+int64_t inode_permission(
+	const struct credentials *credentials, struct inode *inode, uint32_t access);
 void inode_get_stat(struct inode *inode, struct inode_stat *out_stat);
 void inode_ref(struct inode *inode);
 void inode_unref(struct inode *inode);
-/* exec: the memory that holds the file's contents (borrowed) and its size; -LINUX_EACCES if not a regular file. */
+/*
+ * exec: the memory that holds the file's contents (borrowed) and its size; -LINUX_EACCES if not a
+ * regular file.
+ */
 int64_t inode_contents(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
 /* Reads file contents into posix memory (exec headers, scripts). */
 int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
-/* Absolute path as seen from the process' root, for getcwd, /proc/N/exe …; returns length with NUL or -errno. */
+/*
+ * Absolute path as seen from the process' root, for getcwd, /proc/N/exe …; returns length with NUL
+ * or -errno.
+ */
 int64_t path_print(struct process *process, const struct path *path, char *buffer, size_t size);
 
-/* ---- procfs's view of processes: implemented by the process side ----------------------------------------------- */
+/* ---- procfs's view of processes: implemented by the process side ----------------------------- */
 struct process *process_first(void);
 struct process *process_next(struct process *process);
 struct process *process_find(uint32_t pid);
-/* Each writes text to buffer, returns bytes: /proc/PID/<name>.  name: stat, status, statm, maps, cmdline, environ,
- * comm, limits, … ; -LINUX_ENOENT for unknown names, -LINUX_ENOMEM. */
+/*
+ * Each writes text to buffer, returns bytes: /proc/PID/<name>.  name: stat, status, statm, maps,
+ * cmdline, environ, comm, limits, … ; -LINUX_ENOENT for unknown names, -LINUX_ENOMEM.
+ */
 int64_t process_print(struct process *process, const char *name, char *buffer, size_t size);
-/* System-wide: /proc/<name>: meminfo, stat, uptime, loadavg, version, cpuinfo, cmdline, hati/unimplemented … */
+/*
+ * System-wide: /proc/<name>: meminfo, stat, uptime, loadavg, version, cpuinfo, cmdline,
+ * hati/unimplemented …
+ */
 int64_t system_print(const char *name, char *buffer, size_t size);
 
 #endif
