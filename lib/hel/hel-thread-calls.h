@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hel calls on threads and futexes; a part of hel-calls.h, which explains what holds for all. */
+/* The hel calls on threads and futexes: a part of hel-calls.h, which says what holds for all. */
 #ifndef HEL_HEL_THREAD_CALLS_H
 #define HEL_HEL_THREAD_CALLS_H
 

@@ -6,7 +6,7 @@
  * Nothing here waits, allocates or calls the kernel; hel_drive() does that, between the two. One
  * thread uses a client. The layout of the memory and its rules are those of abi/hel/queue.h.
  *
- *	record = hel_queue_reserve(client, HEL_SUBMIT_..., size, context);	NULL: full, drive first
+ *	record = hel_queue_reserve(client, HEL_SUBMIT_..., size, context);	NULL: drive first
  *	... fill in what follows the header ...
  *	hel_queue_commit(client);
  *	hel_drive(client->handle, HEL_DRIVE_WAIT, client->n_taken, deadline, NULL);
@@ -209,7 +209,7 @@ static inline void hel_queue_release(
 	hel_queue__drop_user(client, (uint32_t)(offset / client->params.chunk_size));
 }
 
-/* ---- what is in an element ---------------------------------------------------------------------- */
+/* ---- what is in an element ------------------------------------------------------------------- */
 
 /* Walks over the results of an exchange. */
 struct hel_results {

@@ -7,10 +7,10 @@
  * of a block finds its segment. A segment begins with its description: which of its pages are
  * free, and one struct page each.
  *
- *	small   up to SMALL_MAX: a *slab*, a run of a few pages with objects of one size class. Slabs
- *	        with a free object are on their class' list; free objects are chained through
- *	        themselves, and those never used yet are counted (`n_fresh`), so a new slab touches no
- *	        page.
+ *	small   up to SMALL_MAX: a *slab*, a run of a few pages with objects of one size class.
+ *	        Slabs with a free object are on their class' list; free objects are chained
+ *	        through themselves, and those never used yet are counted (`n_fresh`), so a new slab
+ *	        touches no page.
  *	medium  a run of pages of a segment, first fit over its bitmap.
  *	large   more than fits a segment: a segment of its own, one block behind the first page.
  *

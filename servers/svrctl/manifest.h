@@ -11,12 +11,12 @@
  *	need CAPABILITY   one more handle in the start page, named like the capability; may repeat:
  *	                  log         write to the kernel's log, nothing else
  *	                  statistics  read the kernel's log and counters, nothing else
- *	                  authority   everything: make descriptors of physical memory, ports, interrupts
+ *	                  authority   make descriptors of physical memory, ports, interrupts
  *	                  initrd      the boot archive as memory, readable
  *	                  boot-info   struct boot_info as memory, readable
- *	                  SERVICE     a lane to the server that provides SERVICE, which is started first
- *	provide SERVICE   the server gets the handle "control": a lane on which svrctl pushes one lane per
- *	                  client (protocols/svrctl)
+ *	                  SERVICE     a lane to the server that provides it, which is started first
+ *	provide SERVICE   the server gets the handle "control": a lane on which svrctl pushes one
+ *	                  lane per client (protocols/svrctl)
  *	when NAME=VALUE   start it only if the kernel's command line has this option
  *	critical          when it dies, the system cannot go on: svrctl ends the machine
  *	final             when it ends, svrctl ends the machine

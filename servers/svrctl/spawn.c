@@ -4,7 +4,7 @@
  *
  * What the program's addresses look like:
  *
- *	0x400000 ...     the ELF file's segments, each a memory of its own with the segment's permissions
+ *	0x400000 ...     the ELF file's segments, each a memory of its own with its permissions
  *	STACK_LOW        the first thread's stack; nothing is mapped below it
  *	START_ADDRESS    the start page
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first instruction of a native program: rdi = struct hel_start, rsp as after a call (abi/hel/start.h).
+ * The first instruction of a native program: rdi = struct hel_start, rsp as after a call
+ * (abi/hel/start.h).
  */
 	.text
 	.globl _start
