@@ -5,9 +5,10 @@
  * Each Linux thread has a stream of its own to posix; the thread's lane handle is in its thread
  * page.  A request is one exchange on that lane, without offer/accept:
  *
- *   shim:   SEND header+payload | SEND header, SEND payload      RECEIVE_INLINE(POSIX_REPLY_MAX)
- * reply [RECEIVE bulk]
- *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) ... [RECEIVE payload]      SEND(_SG) reply [SEND bulk]
+ *   shim:   SEND header+payload | SEND header, SEND payload
+ *           RECEIVE_INLINE(POSIX_REPLY_MAX) reply [RECEIVE bulk]
+ *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) [RECEIVE payload]
+ *           SEND(_SG) reply [SEND bulk]
  *
  * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is
  * preceded by nothing and ends with its NUL (its length is found by scanning; posix checks that
@@ -19,10 +20,10 @@
  * reply header, else POSIX_REQUEST_BULK_OUT is set and posix always answers with a second SEND
  * (zero bytes on error). Reply data: the OUT/INOUT data of the arguments in order, each padded to
  * 8 bytes, present only when result >= 0 (or the call's row in posix says otherwise), sized as the
- * request said (OUT_N: at most that, posix says how much in out_size only if it is the last one). 
+ * request said (OUT_N: at most that, posix says how much in out_size only if it is the last one).
  * Everything that comes from the shim may be garbage; posix checks all of it.
  *
- * posix keeps one RECEIVE_INLINE pending per lane.  A thread has one request outstanding. 
+ * posix keeps one RECEIVE_INLINE pending per lane.  A thread has one request outstanding.
  * Signals: posix completes an interruptible parked request by itself with -ERESTART*, so no cancel
  * message exists.
  */
