@@ -157,6 +157,9 @@ void arch_page_table_deinit(struct arch_page_table *table);
  * invalidation.
  */
 int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags);
+/* arch_page_map() that tells what was there. */
+int arch_page_exchange(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, struct arch_page_entry *out_old);
 /* Clears one entry; returns the old one. */
 struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address);
 struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uint64_t address);

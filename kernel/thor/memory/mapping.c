@@ -9,18 +9,18 @@ static struct mapping *mapping_of(const struct tree_node *node)
 	return node != NULL ? container_of(node, struct mapping, node) : NULL;
 }
 
+static uint64_t mapping_gap_max_of(const struct tree_node *node)
+{
+	return node != NULL ? container_of(node, struct mapping, node)->gap_bytes_max : 0;
+}
+
 static void mapping_summarise(struct tree_node *node)
 {
-	struct mapping *mapping = mapping_of(node);
+	struct mapping *mapping = container_of(node, struct mapping, node);
+	uint64_t children =
+		max_u64(mapping_gap_max_of(node->child[0]), mapping_gap_max_of(node->child[1]));
 
-	mapping->gap_bytes_max = mapping->gap_bytes;
-	for (unsigned side = 0; side < 2; side++) {
-		struct mapping *child = mapping_of(node->child[side]);
-
-		if (child != NULL && child->gap_bytes_max > mapping->gap_bytes_max) {
-			mapping->gap_bytes_max = child->gap_bytes_max;
-		}
-	}
+	mapping->gap_bytes_max = max_u64(mapping->gap_bytes, children);
 }
 
 static int mapping_compare(const struct tree_node *a, const struct tree_node *b)
@@ -29,15 +29,6 @@ static int mapping_compare(const struct tree_node *a, const struct tree_node *b)
 	uint64_t second = mapping_of(b)->address;
 
 	return (first > second) - (first < second);
-}
-
-/* For tree_lower_bound: a mapping is before an address if it ends at or below it. */
-static int mapping_compare_address(const void *key, const struct tree_node *node)
-{
-	uint64_t address = *(const uint64_t *)key;
-	const struct mapping *mapping = mapping_of(node);
-
-	return address >= mapping_end(mapping) ? 1 : address < mapping->address ? -1 : 0;
 }
 
 void mapping_set_init(struct mapping_set *set)
@@ -69,16 +60,25 @@ static uint64_t mapping_gap(const struct mapping *mapping)
 	return mapping->address - (prev != NULL ? mapping_end(prev) : 0);
 }
 
-static void mapping_set_update_gap(struct mapping_set *set, struct mapping *mapping)
+static void mapping_set_update_gap(struct mapping *mapping)
 {
 	if (mapping == NULL) {
 		return;
 	}
 	uint64_t gap_bytes = mapping_gap(mapping);
 
-	if (gap_bytes != mapping->gap_bytes) {
-		mapping->gap_bytes = gap_bytes;
-		tree_summarise_up(&set->tree, &mapping->node);
+	if (gap_bytes == mapping->gap_bytes) {
+		return;
+	}
+	mapping->gap_bytes = gap_bytes;
+	/* As tree_summarise_up(), but only as far as something changes. */
+	for (struct tree_node *node = &mapping->node; node != NULL; node = node->parent) {
+		uint64_t before = mapping_gap_max_of(node);
+
+		mapping_summarise(node);
+		if (mapping_gap_max_of(node) == before) {
+			break;
+		}
 	}
 }
 
@@ -100,40 +100,45 @@ void mapping_set_remove(struct mapping_set *set, struct mapping *mapping)
 	if (set->recent == mapping) {
 		set->recent = NULL;
 	}
-	mapping_set_update_gap(set, next);
+	mapping_set_update_gap(next);
 }
 
-void mapping_set_resized(struct mapping_set *set, struct mapping *mapping)
+void mapping_set_resized(UNUSED struct mapping_set *set, struct mapping *mapping)
 {
-	mapping_set_update_gap(set, mapping);
-	mapping_set_update_gap(set, mapping_set_next(mapping));
-}
-
-struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address)
-{
-	struct mapping *recent = set->recent;
-
-	/* One comparison: below the start wraps around. */
-	if (recent != NULL && address - recent->address < recent->size_bytes) {
-		return recent;
-	}
-	struct mapping *mapping =
-		mapping_of(tree_find(&set->tree, &address, mapping_compare_address));
-
-	if (mapping != NULL) {
-		set->recent = mapping;
-	}
-	return mapping;
+	mapping_set_update_gap(mapping);
+	mapping_set_update_gap(mapping_set_next(mapping));
 }
 
 struct mapping *mapping_set_above(struct mapping_set *set, uint64_t address)
 {
-	struct mapping *recent = set->recent;
+	struct mapping *best = NULL;
 
-	if (recent != NULL && address - recent->address < recent->size_bytes) {
-		return recent;
+	/* One comparison: below the start wraps around. */
+	if (set->recent != NULL && address - set->recent->address < set->recent->size_bytes) {
+		return set->recent;
 	}
-	return mapping_of(tree_lower_bound(&set->tree, &address, mapping_compare_address));
+	for (struct tree_node *node = set->tree.root; node != NULL;) {
+		struct mapping *mapping = container_of(node, struct mapping, node);
+
+		if (address >= mapping_end(mapping)) {
+			node = node->child[1];
+			continue;
+		}
+		best = mapping;
+		if (address >= mapping->address) {
+			set->recent = mapping;
+			break;
+		}
+		node = node->child[0];
+	}
+	return best;
+}
+
+struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address)
+{
+	struct mapping *mapping = mapping_set_above(set, address);
+
+	return mapping != NULL && mapping->address <= address ? mapping : NULL;
 }
 
 /* The highest hole of a subtree, the gaps of which are below those of its right neighbours. */

@@ -196,7 +196,8 @@ static uint32_t memory_ref_pages(void *context UNUSED, const struct page_tree_ru
 {
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	{
 		frame_ref_owned(phys);
 	}
 	return n_pages;
@@ -259,7 +260,8 @@ static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_
 {
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	{
 		frame_unref_owned(phys);
 	}
 	return n_pages;

@@ -13,48 +13,43 @@
 
 /* ---- one page ---------------------------------------------------------------------- */
 
-/* A page of zeros at an index that has none. */
-static int memory_add_zeroed(struct memory *memory, uint64_t index, uint64_t *out_phys)
+/* A page of zeros for an empty slot. */
+static int memory_fill_zeroed(struct memory *memory, uint64_t *slot, uint64_t *out_phys)
 {
 	uint64_t phys = frame_allocate_zeroed();
 
 	if (phys == 0) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = page_tree_set(&memory->pages, index, phys);
-
-	if (error != 0) {
-		frame_unref(phys);
-		return error;
-	}
+	page_tree_fill(&memory->pages, slot, phys);
 	*out_phys = phys;
 	return 0;
 }
 
-/* A copy of a page at an index that has none, or another page. */
-static int memory_add_copy(
-	struct memory *memory, uint64_t index, uint64_t from_phys, uint64_t *out_phys)
+/* A copy of a page for a slot that is empty, or holds that page. */
+static int memory_fill_copy(
+	struct memory *memory, uint64_t *slot, uint64_t from_phys, uint64_t *out_phys)
 {
 	uint64_t phys = frame_allocate();
 
 	if (phys == 0) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = page_tree_set(&memory->pages, index, phys);
-
-	if (error != 0) {
-		frame_unref(phys);
-		return error;
-	}
 	frame_copy(phys, from_phys);
+	page_tree_fill(&memory->pages, slot, phys);
 	*out_phys = phys;
 	return 0;
 }
 
 static int memory_get_allocated(struct memory *memory, uint64_t index, struct memory_page *out_page)
 {
-	uint64_t phys = page_tree_get(&memory->pages, index);
-	int error = phys != 0 ? 0 : memory_add_zeroed(memory, index, &phys);
+	uint64_t *slot = page_tree_make_slot(&memory->pages, index);
+
+	if (slot == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	uint64_t phys = *slot;
+	int error = phys != 0 ? 0 : memory_fill_zeroed(memory, slot, &phys);
 
 	if (error == 0) {
 		*out_page = (struct memory_page){ .phys = phys, .can_write = true };
@@ -62,32 +57,45 @@ static int memory_get_allocated(struct memory *memory, uint64_t index, struct me
 	return error;
 }
 
-/* A page that a view has not got: its source's, or zeros. */
-static int memory_get_absent(
-	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page)
+/* What a view shows of its source at an index, or zeros. */
+static int memory_get_below(struct memory *memory, uint64_t index, struct memory_page *out_page)
 {
-	struct memory_page below = { .phys = frame_zero_phys };
-	struct memory_page page = { .can_write = true, .is_changed = true };
-	int error = 0;
+	struct memory *source = memory->source;
 
-	if (memory->source != NULL && index < memory->source_size / FRAME_SIZE) {
-		uint64_t source_index = index + memory->source_offset / FRAME_SIZE;
-
-		if (source_index >= memory->source->size_bytes / FRAME_SIZE) {
-			return -ERR_OUT_OF_BOUNDS;
-		}
-		error = memory_get_allocated(memory->source, source_index, &below);
+	if (source == NULL || index >= memory->source_size / FRAME_SIZE) {
+		*out_page = (struct memory_page){ .phys = frame_zero_phys };
+		return 0;
 	}
+	index += memory->source_offset / FRAME_SIZE;
+	if (index >= source->size_bytes / FRAME_SIZE) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	int error = memory_get_allocated(source, index, out_page);
+
+	if (error == 0) {
+		out_page->can_write = false;
+	}
+	return error;
+}
+
+/* A page that a view has not got; @slot: where it is to have it, NULL: it is only read. */
+static int memory_get_absent(
+	struct memory *memory, uint64_t index, uint64_t *slot, struct memory_page *out_page)
+{
+	struct memory_page page = { .can_write = true, .is_changed = true };
+	struct memory_page below;
+	int error = memory_get_below(memory, index, &below);
+
 	if (error != 0) {
 		return error;
 	}
-	if (!for_write) {
-		*out_page = (struct memory_page){ .phys = below.phys };
+	if (slot == NULL) {
+		*out_page = below;
 		return 0;
 	}
 	error = below.phys == frame_zero_phys
-		? memory_add_zeroed(memory, index, &page.phys)
-		: memory_add_copy(memory, index, below.phys, &page.phys);
+		? memory_fill_zeroed(memory, slot, &page.phys)
+		: memory_fill_copy(memory, slot, below.phys, &page.phys);
 	if (error == 0) {
 		*out_page = page;
 	}
@@ -97,18 +105,24 @@ static int memory_get_absent(
 static int memory_get_view(
 	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page)
 {
-	uint64_t phys = page_tree_get(&memory->pages, index);
+	uint64_t *slot = for_write ? page_tree_make_slot(&memory->pages, index)
+				   : page_tree_slot(&memory->pages, index);
 
-	if (phys == 0) {
-		return memory_get_absent(memory, index, for_write, out_page);
+	if (for_write && slot == NULL) {
+		return -ERR_NO_MEMORY;
 	}
+	if (slot == NULL || *slot == 0) {
+		return memory_get_absent(memory, index, for_write ? slot : NULL, out_page);
+	}
+	uint64_t phys = *slot;
+
 	if (frame_is_exclusive(phys) || !for_write) {
 		*out_page =
 			(struct memory_page){ .phys = phys, .can_write = frame_is_exclusive(phys) };
 		return 0;
 	}
 	struct memory_page page = { .can_write = true, .is_changed = true, .replaced = phys };
-	int error = memory_add_copy(memory, index, phys, &page.phys);
+	int error = memory_fill_copy(memory, slot, phys, &page.phys);
 
 	if (error == 0) {
 		*out_page = page;

@@ -94,12 +94,11 @@ static int page_tree_cover(struct page_tree *tree, uint64_t index)
 	return 0;
 }
 
-int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry)
+uint64_t *page_tree_make_slot(struct page_tree *tree, uint64_t index)
 {
-	int error = page_tree_cover(tree, index);
-
-	if (error != 0) {
-		return error;
+	if (unlikely(!page_tree_covers(tree, index) || tree->root == 0) &&
+		page_tree_cover(tree, index) != 0) {
+		return NULL;
 	}
 	uint64_t key = index - tree->origin;
 	uint32_t shift = page_tree_bits(tree);
@@ -109,14 +108,23 @@ int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry)
 		if (*slot == 0) {
 			*slot = (uint64_t)(uintptr_t)heap_allocate(sizeof(struct page_tree_node));
 			if (*slot == 0) {
-				return -ERR_NO_MEMORY;
+				return NULL;
 			}
 		}
 		shift -= PAGE_TREE_BITS;
 		slot = &page_tree_node_of(*slot)->slots[key >> shift & (PAGE_TREE_WAYS - 1)];
 	}
-	tree->n_pages += *slot == 0;
-	*slot = entry;
+	return slot;
+}
+
+int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry)
+{
+	uint64_t *slot = page_tree_make_slot(tree, index);
+
+	if (slot == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	page_tree_fill(tree, slot, entry);
 	return 0;
 }
 
@@ -209,7 +217,8 @@ struct page_tree_removal {
 static bool page_tree_node_is_empty(const struct page_tree_node *node)
 {
 	for (uint32_t i = 0; i < PAGE_TREE_WAYS; i += 4) {
-		if ((node->slots[i] | node->slots[i + 1] | node->slots[i + 2] | node->slots[i + 3]) != 0) {
+		if ((node->slots[i] | node->slots[i + 1] | node->slots[i + 2] |
+			    node->slots[i + 3]) != 0) {
 			return false;
 		}
 	}
@@ -217,8 +226,8 @@ static bool page_tree_node_is_empty(const struct page_tree_node *node)
 }
 
 /* Slots [i, end) of a lowest node, the first of which has the key @base. */
-static void page_tree_remove_run(struct page_tree_removal *removal, const uint64_t *slots, uint32_t n_slots,
-	uint64_t key)
+static void page_tree_remove_run(
+	struct page_tree_removal *removal, const uint64_t *slots, uint32_t n_slots, uint64_t key)
 {
 	const struct page_tree_run run = {
 		.slots = slots,
@@ -248,7 +257,8 @@ static void page_tree_remove_in(struct page_tree_removal *removal, struct page_t
 	for (; shift != 0 && i << shift < end; i++) {
 		if (node->slots[i] != 0) {
 			page_tree_remove_in(removal,
-				(struct page_tree_part){ &node->slots[i], shift, part.base + (i << shift) });
+				(struct page_tree_part){
+					&node->slots[i], shift, part.base + (i << shift) });
 		}
 	}
 	if (is_whole || page_tree_node_is_empty(node)) {
@@ -257,8 +267,8 @@ static void page_tree_remove_in(struct page_tree_removal *removal, struct page_t
 	}
 }
 
-void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end, page_tree_run_fn removed,
-	void *context)
+void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
+	page_tree_run_fn removed, void *context)
 {
 	struct page_tree_removal removal = { .tree = tree, .removed = removed, .context = context };
 	struct page_tree_part root = { &tree->root, page_tree_bits(tree), 0 };
@@ -318,9 +328,12 @@ static int page_tree_copy_in(
 	}
 	for (uint64_t i = 0; i < PAGE_TREE_WAYS; i++) {
 		struct page_tree_part child = {
-			(uint64_t *)&node->slots[i], shift, part.base + (i << shift),
+			(uint64_t *)&node->slots[i],
+			shift,
+			part.base + (i << shift),
 		};
-		int error = node->slots[i] != 0 ? page_tree_copy_in(copying, child, &copy->slots[i]) : 0;
+		int error = node->slots[i] != 0 ? page_tree_copy_in(copying, child, &copy->slots[i])
+						: 0;
 
 		if (error != 0) {
 			return error;
@@ -332,8 +345,8 @@ static int page_tree_copy_in(
 	return 0;
 }
 
-int page_tree_copy(struct page_tree *to, const struct page_tree *from, page_tree_run_fn copied,
-	void *context)
+int page_tree_copy(
+	struct page_tree *to, const struct page_tree *from, page_tree_run_fn copied, void *context)
 {
 	struct page_tree_copying copying = {
 		.tree = to,

@@ -30,17 +30,18 @@ struct page_tree {
 /* Neighbouring slots of a tree, some of which may be empty (0). */
 struct page_tree_run {
 	const uint64_t *slots;
-	uint64_t index;	/* of the first */
+	uint64_t index; /* of the first */
 	uint32_t n_slots;
-	uint64_t n_pages_max;	/* there are no more pages than that among them */
+	uint64_t n_pages_max; /* there are no more pages than that among them */
 };
 
 /** page_tree_run_fn - visit the pages of a run; may not change the tree. Return: how many there are */
 typedef uint32_t (*page_tree_run_fn)(void *context, const struct page_tree_run *run);
 
 /** PAGE_TREE_FOR_EACH() - the pages of a run: declares `entry`, and counts in `n_pages` of the caller */
-#define PAGE_TREE_FOR_EACH(entry, n_pages, run) \
-	for (uint32_t slot_ = 0; slot_ < (run)->n_slots && (n_pages) < (run)->n_pages_max; slot_++) \
+#define PAGE_TREE_FOR_EACH(entry, n_pages, run)                                            \
+	for (uint32_t slot_ = 0; slot_ < (run)->n_slots && (n_pages) < (run)->n_pages_max; \
+		slot_++)                                                                   \
 		for (uint64_t entry = (run)->slots[slot_]; entry != 0; entry = 0, (n_pages)++)
 
 /** page_tree_init() - make @tree empty */
@@ -66,6 +67,20 @@ static inline uint64_t page_tree_get(const struct page_tree *tree, uint64_t inde
 MUST_USE int page_tree_set(struct page_tree *tree, uint64_t index, uint64_t entry);
 
 /**
+ * page_tree_make_slot() - the slot of @index, made if it has none
+ *
+ * The caller fills an empty one with page_tree_fill(), or leaves it empty. Return: NULL: no memory.
+ */
+uint64_t *page_tree_make_slot(struct page_tree *tree, uint64_t index);
+
+/** page_tree_fill() - put a first entry, not 0, or another one into a slot */
+static inline void page_tree_fill(struct page_tree *tree, uint64_t *slot, uint64_t entry)
+{
+	tree->n_pages += *slot == 0;
+	*slot = entry;
+}
+
+/**
  * page_tree_next() - the first present page in [@index, @end)
  * @out_index, @out_entry: written on success only
  */
@@ -88,7 +103,7 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
  *
  * Return: 0, or -ERR_NO_MEMORY with part of the entries copied: the caller removes them.
  */
-MUST_USE int page_tree_copy(struct page_tree *to, const struct page_tree *from,
-	page_tree_run_fn copied, void *context);
+MUST_USE int page_tree_copy(
+	struct page_tree *to, const struct page_tree *from, page_tree_run_fn copied, void *context);
 
 #endif

@@ -128,7 +128,8 @@ static uint32_t space_unref_pages(void *context, const struct page_tree_run *run
 {
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	{
 		shootdown_batch_unref(context, phys);
 	}
 	return n_pages;

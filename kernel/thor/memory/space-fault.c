@@ -23,14 +23,14 @@ static int space_check_access(const struct mapping *mapping, uint32_t access)
 static int space_enter(struct shootdown_batch *batch, const struct mapping *mapping,
 	uint64_t address, const struct memory_page *page)
 {
-	struct arch_page_table *table = &mapping->space->page_table;
-	struct arch_page_entry old = arch_page_lookup(table, address);
+	struct arch_page_entry old;
 	uint32_t flags = space__entry_flags(mapping);
 
 	if (!page->can_write) {
 		flags &= ~(uint32_t)ARCH_PAGE_WRITE;
 	}
-	int error = arch_page_map(table, address, page->phys, flags);
+	int error =
+		arch_page_exchange(&mapping->space->page_table, address, page->phys, flags, &old);
 
 	if (error != 0 || !old.is_present) {
 		return error;
@@ -55,7 +55,7 @@ static int space_fault_locked(
 	if (error != 0) {
 		return error;
 	}
-	if (page.is_changed) {
+	if (page.is_changed && !memory->is_anonymous) {
 		memory__hide(memory, index, index + 1, mapping);
 	}
 	spinlock_acquire(&mapping->space->table_lock);

@@ -22,7 +22,8 @@ static uint32_t space_count_pages(void *context UNUSED, const struct page_tree_r
 {
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run) {
+	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	{
 		(void)phys;
 	}
 	return n_pages;

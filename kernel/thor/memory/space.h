@@ -69,7 +69,7 @@ void shootdown_batch_flush(struct shootdown_batch *batch);
  */
 struct space_edit {
 	struct space *space;
-	struct list retired;  /* removed mappings: struct mapping.retired_node */
+	struct list retired; /* removed mappings: struct mapping.retired_node */
 	struct shootdown_batch batch;
 };
 

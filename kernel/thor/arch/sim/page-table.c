@@ -122,6 +122,18 @@ static struct arch_page_entry sim_describe(uint64_t entry)
 	};
 }
 
+int arch_page_exchange(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, struct arch_page_entry *out_old)
+{
+	struct arch_page_entry old = arch_page_lookup(table, address);
+	int error = arch_page_map(table, address, phys, flags);
+
+	if (error == 0) {
+		*out_old = old;
+	}
+	return error;
+}
+
 struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address)
 {
 	uint64_t *slot = sim_page_slot(table, address);

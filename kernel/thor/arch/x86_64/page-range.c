@@ -60,42 +60,51 @@ void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint
 /* What arch_page_copy_range() has to do, and how far it is. */
 struct page_copy {
 	struct arch_page_table *target;
-	uint32_t flags;
+	uint64_t kept;  /* bits of an entry that the target's gets */
+	uint64_t protected; /* bits that the source's loses */
+	uint64_t n_protected; /* entries that lost them */
 	bool is_full;  /* no memory for the target's tables */
-	uint64_t n_protected; /* entries of the source that lost write access */
 };
 
-static void page_copy_leaf(
-	struct page_copy *copy, page_entry *source, uint64_t address, uint64_t end)
+/* The target's table for an address, and the entry that points to it; NULL: no memory. */
+static page_entry *page_copy_target(
+	struct page_copy *copy, uint64_t address, page_entry **out_parent)
 {
+	if (!copy->is_full) {
+		*out_parent = page_table_make_leaf(copy->target, address);
+		copy->is_full = *out_parent == NULL;
+	}
+	return copy->is_full ? NULL : table_at(entry_load(*out_parent));
+}
+
+/* The entries [address, end) of a table that has @n_left of them in use in all. */
+static void page_copy_leaf(
+	struct page_copy *copy, page_entry *source, unsigned n_left, uint64_t address, uint64_t end)
+{
+	unsigned first = page_index(address, 0);
+	unsigned last = first + (unsigned)((end - address) / PAGE_SIZE_BYTES);
+	uint64_t kept = copy->kept, protected = copy->protected;
 	page_entry *parent = NULL;
 	page_entry *target = NULL;
 	uint64_t n_copied = 0;
 
-	for (; address < end; address += PAGE_SIZE_BYTES) {
-		page_entry *entry = &source[page_index(address, 0)];
-		uint64_t value = entry_load(entry);
+	for (unsigned i = first; i < last && n_left > 0; i++) {
+		uint64_t value = entry_load(&source[i]);
 
 		if (value == 0) {
 			continue;
 		}
-		if ((copy->flags & ARCH_COPY_PROTECT_SOURCE) != 0 && (value & PAGE_WRITE) != 0) {
-			atomic_fetch_and_explicit(entry, ~PAGE_WRITE, memory_order_relaxed);
+		n_left--;
+		if ((value & protected) != 0) {
+			atomic_fetch_and_explicit(&source[i], ~protected, memory_order_relaxed);
 			copy->n_protected++;
 		}
-		if (target == NULL && !copy->is_full) {
-			parent = page_table_make_leaf(copy->target, address);
-			copy->is_full = parent == NULL;
-			target = parent != NULL ? table_at(entry_load(parent)) : NULL;
+		if (target == NULL) {
+			target = page_copy_target(copy, address, &parent);
 		}
 		if (target != NULL) {
-			page_entry *to = &target[page_index(address, 0)];
-
-			value &= ~(PAGE_ACCESSED | PAGE_DIRTY);
-			value &= (copy->flags & ARCH_COPY_READ_ONLY) != 0 ? ~PAGE_WRITE
-									  : ~UINT64_C(0);
-			n_copied += entry_load(to) == 0;
-			entry_store(to, value);
+			n_copied += entry_load(&target[i]) == 0;
+			entry_store(&target[i], value & kept);
 		}
 	}
 	entry_count(parent, n_copied * PAGE_COUNT_ONE);
@@ -104,13 +113,20 @@ static void page_copy_leaf(
 uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
 	uint64_t address, uint64_t end, uint32_t flags)
 {
-	struct page_copy copy = { .target = target, .flags = flags };
+	bool is_read_only = (flags & ARCH_COPY_READ_ONLY) != 0;
+	struct page_copy copy = {
+		.target = target,
+		.kept = ~(PAGE_ACCESSED | PAGE_DIRTY) & (is_read_only ? ~PAGE_WRITE : ~UINT64_C(0)),
+		.protected = (flags & ARCH_COPY_PROTECT_SOURCE) != 0 ? PAGE_WRITE : 0,
+	};
 
 	while (address < end) {
 		struct page_leaf leaf = page_leaf_find(source, address);
 
-		if (leaf.parent != NULL && page_count(entry_load(leaf.parent)) != 0) {
-			page_copy_leaf(&copy, table_at(entry_load(leaf.parent)), address,
+		if (leaf.parent != NULL) {
+			uint64_t parent = entry_load(leaf.parent);
+
+			page_copy_leaf(&copy, table_at(parent), page_count(parent), address,
 				min_u64(end, leaf.end));
 		}
 		address = leaf.end;

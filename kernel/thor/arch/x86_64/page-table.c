@@ -86,22 +86,31 @@ static void page_table_free_retired(struct arch_page_table *table)
 	}
 }
 
+/* The index of the first entry from @index on that is not zero; there is one. */
+static unsigned page_table_next_used(const page_entry *entries, unsigned index)
+{
+	while (entry_load(&entries[index]) == 0) {
+		index++;
+		/* Tables are mostly empty: four at a time. */
+		while (index % 4 == 0 &&
+			(entry_load(&entries[index]) | entry_load(&entries[index + 1]) |
+				entry_load(&entries[index + 2]) |
+				entry_load(&entries[index + 3])) == 0) {
+			index += 4;
+		}
+	}
+	return index;
+}
+
 /* Free the table that @entry points to and all below. */
 static void page_table_free(struct arch_page_table *table, uint64_t entry, unsigned level)
 {
-	unsigned n_left = page_count(entry);
+	page_entry *entries = table_at(entry);
+	unsigned n_left = level > 0 ? page_count(entry) : 0;
 
-	if (level > 0) {
-		page_entry *entries = table_at(entry);
-
-		for (unsigned i = 0; n_left > 0; i++) {
-			uint64_t child = entry_load(&entries[i]);
-
-			if (child != 0) {
-				page_table_free(table, child, level - 1);
-				n_left--;
-			}
-		}
+	for (unsigned i = 0; n_left > 0; i++, n_left--) {
+		i = page_table_next_used(entries, i);
+		page_table_free(table, entry_load(&entries[i]), level - 1);
 	}
 	frame_unref(entry & PAGE_ADDRESS);
 	table->n_tables--;
@@ -116,14 +125,11 @@ void arch_page_table_deinit(struct arch_page_table *table)
 	}
 	page_table_free_retired(table);
 	root = table_at(table->root_phys);
-	for (unsigned i = 0; i < PAGE_ENTRIES / 2 && table->n_tables > 0; i++) {
-		uint64_t entry = entry_load(&root[i]);
-
-		if (entry != 0) {
-			page_table_free(table, entry, PAGE_LEVEL_ROOT - 1);
-		}
+	for (unsigned i = 0; table->n_tables > 0; i++) {
+		i = page_table_next_used(root, i);
+		ASSERT(i < PAGE_ENTRIES / 2);
+		page_table_free(table, entry_load(&root[i]), PAGE_LEVEL_ROOT - 1);
 	}
-	ASSERT(table->n_tables == 0);
 	frame_unref(table->root_phys);
 	table->root_phys = 0;
 }
@@ -172,7 +178,9 @@ page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address
 	return parent;
 }
 
-int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+/* Put an entry where @out_old was; -ERR_NO_MEMORY. */
+static int page_put(
+	struct arch_page_table *table, uint64_t address, uint64_t value, uint64_t *out_old)
 {
 	page_entry *parent = page_table_make_leaf(table, address);
 
@@ -181,11 +189,31 @@ int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys
 	}
 	page_entry *entry = &table_at(entry_load(parent))[page_index(address, 0)];
 
-	if (entry_load(entry) == 0) {
+	*out_old = entry_load(entry);
+	if (*out_old == 0) {
 		entry_count(parent, PAGE_COUNT_ONE);
 	}
-	entry_store(entry, entry_encode(phys, flags));
+	entry_store(entry, value);
 	return 0;
+}
+
+int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
+{
+	uint64_t old;
+
+	return page_put(table, address, entry_encode(phys, flags), &old);
+}
+
+int arch_page_exchange(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, struct arch_page_entry *out_old)
+{
+	uint64_t old;
+	int error = page_put(table, address, entry_encode(phys, flags), &old);
+
+	if (error == 0) {
+		*out_old = entry_decode(old);
+	}
+	return error;
 }
 
 struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address)
