@@ -228,7 +228,8 @@ static int helix_loop_make_queue(struct helix_loop *loop, const struct hel_queue
 	return 0;
 }
 
-static int helix_loop_make_tasks(struct helix_loop *loop, size_t n_tasks_max)
+static int helix_loop_make_tasks(
+	struct helix_loop *loop, size_t n_tasks_max, size_t stack_slot_size)
 {
 	size_t tasks_size = n_tasks_max * sizeof(struct task);
 
@@ -241,6 +242,7 @@ static int helix_loop_make_tasks(struct helix_loop *loop, size_t n_tasks_max)
 		.tasks = loop->tasks,
 		.fibers = (struct fiber *)((uint8_t *)loop->tasks + tasks_size),
 		.n_tasks_max = n_tasks_max,
+		.stack_slot_size = stack_slot_size,
 	};
 
 	return loop_init(&loop->loop, &config);
@@ -250,12 +252,16 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 {
 	const struct hel_queue_params *params = &usual_queue;
 	size_t n_tasks_max = HELIX_TASKS_MAX;
+	size_t stack_slot_size = HELIX_STACK_SLOT_SIZE;
 
 	if (config != NULL && config->queue.n_chunks != 0) {
 		params = &config->queue;
 	}
 	if (config != NULL && config->n_tasks_max != 0) {
 		n_tasks_max = config->n_tasks_max;
+	}
+	if (config != NULL && config->stack_slot_size != 0) {
+		stack_slot_size = config->stack_slot_size;
 	}
 	*loop = (struct helix_loop){ .platform.ops = &helix_platform_ops };
 	list_init(&loop->unsubmitted);
@@ -265,7 +271,7 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 	if (error != 0) {
 		return error;
 	}
-	error = helix_loop_make_tasks(loop, n_tasks_max);
+	error = helix_loop_make_tasks(loop, n_tasks_max, stack_slot_size);
 	if (error != 0) {
 		helix_free(loop->tasks);
 		helix_unmap(loop->queue.header, hel_queue_memory_size(params));

@@ -47,12 +47,20 @@ struct helix_operation {
 };
 
 struct helix_loop_config {
+	size_t stack_slot_size; /* of a task and of callbacks; 0: HELIX_STACK_SLOT_SIZE */
 	size_t n_tasks_max;            /* 0: HELIX_TASKS_MAX */
 	struct hel_queue_params queue; /* all 0: 16 chunks of 16 KiB, 8 KiB for submissions */
 };
 
+/**
+ * HELIX_STACK_SLOT_SIZE - usual size of a stack with its guard
+ *
+ * Callbacks and requests that never suspend run on these stacks, too, so there is more than
+ * lib/async's minimum; pages that are never touched cost nothing.
+ */
+#define HELIX_STACK_SLOT_SIZE KIB(64)
 /** HELIX_TASKS_MAX - usual limit of tasks alive at the same time */
-#define HELIX_TASKS_MAX 64
+#define HELIX_TASKS_MAX       64
 
 struct helix_loop {
 	struct loop loop; /* for op_start(), job_submit(), timer_arm(), loop_stop() */
