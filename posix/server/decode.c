@@ -179,7 +179,7 @@ int request_decode(struct request *request, const struct posix_request *header, 
 		return 1;
 	}
 	internal->payload_size = (uint32_t)size;
-	internal->payload = payload;
+	internal->payload = size != 0 ? payload : internal->payload_inline;
 	if (size != 0 && size <= sizeof(internal->payload_inline)) {
 		memcpy(internal->payload_inline, payload, size);
 		internal->payload = internal->payload_inline;

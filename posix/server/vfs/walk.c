@@ -163,6 +163,7 @@ int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 		return error;
 	}
 	if (target.jump.dentry != NULL) {
+		helix_free(target.owned);
 		path_unref(&walk->at);
 		walk->at = target.jump;
 		*out_is_there = true;

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* What the file side needs of the machine: memory objects, mappings, random bytes, the log. */
+#include <base/errors.h>
+#include <base/testing.h>
+#include <hel/hel-calls.h>
+#include <helix/log.h>
+#include <helix/memory.h>
+#include <helix/start.h>
+#include <posix/server/fs/kernel-log.h>
+#include <posix/server/tests/files-machine.h>
+#include <posix/server/tty/channel.h>
+#include <posix/server/vfs/memory-size.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_CLOEXEC
+int memfd_create(const char *name, unsigned flags);
+#endif
+
+uint64_t fake_memory_size = MIB(64);
+size_t fake_n_memories;
+size_t fake_n_mappings;
+
+/* A memory's handle is 1000 + the host's descriptor of the file that holds it. */
+constexpr uint64_t HANDLE_BASE = 1000;
+
+static struct hel_outcome memory_allocate(uint64_t size)
+{
+	int fd = memfd_create("memory", 0);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0) {
+		return (struct hel_outcome){ -ERR_NO_MEMORY, 0 };
+	}
+	fake_n_memories++;
+	return (struct hel_outcome){ 0, HANDLE_BASE + (uint64_t)fd };
+}
+
+struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
+{
+	int error = 0;
+
+	switch (number) {
+	case HEL_CALL_memory_allocate: return memory_allocate(arguments[0]);
+	case HEL_CALL_memory_resize:
+		error = ftruncate((int)(arguments[0] - HANDLE_BASE), (off_t)arguments[1]);
+		break;
+	case HEL_CALL_close:
+		fake_n_memories--;
+		error = close((int)(arguments[1] - HANDLE_BASE));
+		break;
+	case HEL_CALL_random: memset((void *)arguments[0], 0xa5, arguments[1]); break;
+	default: error = -1;
+	}
+	return (struct hel_outcome){ error == 0 ? 0 : -ERR_UNSUPPORTED, 0 };
+}
+
+int helix_map(hel_handle memory, uint64_t offset, uint64_t size, uint32_t flags, void **out_pointer)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		(int)(memory - HANDLE_BASE), (off_t)offset);
+
+	(void)flags;
+	if (at == MAP_FAILED) {
+		return -ERR_NO_MEMORY;
+	}
+	fake_n_mappings++;
+	*out_pointer = at;
+	return 0;
+}
+
+void helix_unmap(void *pointer, uint64_t size)
+{
+	fake_n_mappings--;
+	munmap(pointer, size);
+}
+
+uint64_t memory_size_bytes(void)
+{
+	return fake_memory_size;
+}
+
+void helix_log(enum hel_log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void kernel_log_write(const void *text, size_t size)
+{
+	(void)text;
+	(void)size;
+}
+
+size_t kernel_log_read(uint64_t *in_out_position, void *buffer, size_t size)
+{
+	(void)in_out_position;
+	(void)buffer;
+	(void)size;
+	return 0;
+}
+
+/* ---- channels without devices ---------------------------------------------------------------------- */
+
+void channel_init(struct channel *channel, const struct channel_ops *ops)
+{
+	*channel = (struct channel){ .ops = ops };
+}
+
+void channel_input_wanted(struct channel *channel)
+{
+	(void)channel;
+}
+
+void channel_output_ready(struct channel *channel)
+{
+	(void)channel;
+}
+
+void channels_start(void)
+{
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* What the file side needs of processes: who they are, and signals that are only noted. */
+#include <posix/server/fs/proc-executable.h>
+#include <posix/server/tests/files.h>
+
+#include <base/format.h>
+
+struct user *root;
+static struct user *users;
+
+static struct user *user_of(const struct process *process)
+{
+	return container_of(process, struct user, process);
+}
+
+/* ---- processes -------------------------------------------------------------------------------------- */
+
+struct user *user_create(uint32_t id)
+{
+	static uint32_t last_pid = 1;
+	struct user *user = calloc(1, sizeof(*user));
+	struct process *process = &user->process;
+
+	process->pid = users == NULL ? 1 : ++last_pid;
+	process->internal = &user->process_internal;
+	process->credentials = (struct credentials){
+		id, id, id, id, id, id, id, id, 0, {},
+	};
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		process->limits[i][0] = process->limits[i][1] = UINT64_MAX;
+	}
+	process->limits[LIMIT_NOFILE][0] = 1024;
+	user->session.sid = process->pid;
+	user->group.pgid = process->pid;
+	user->group.session = &user->session;
+	process->group = &user->group;
+	process->files = fd_table_create();
+	process->fs = fs_context_create(&case_root);
+	format_to(process->comm, sizeof(process->comm), "user%u", id);
+	list_init(&process->threads);
+	user->thread.tid = process->pid;
+	user->thread.process = process;
+	list_push_back(&process->threads, &user->thread.process_node);
+	user->request.process = process;
+	request_init(&user->request, &user->request_internal, &user->thread);
+	user->next = users;
+	users = user;
+	return user;
+}
+
+struct user *user_fork(struct user *parent)
+{
+	struct user *child = user_create(parent->process.credentials.uid);
+
+	fd_table_unref(child->process.files, &child->process);
+	fs_context_unref(child->process.fs);
+	child->process.files = fd_table_copy(parent->process.files);
+	child->process.fs = fs_context_copy(parent->process.fs);
+	child->process.credentials = parent->process.credentials;
+	return child;
+}
+
+void user_exit(struct user *user)
+{
+	fd_table_unref(user->process.files, &user->process);
+	fs_context_unref(user->process.fs);
+	user->process.files = NULL;
+	user->process.fs = NULL;
+}
+
+void users_free(void)
+{
+	while (users != NULL) {
+		struct user *user = users;
+
+		users = user->next;
+		if (user->process.files != NULL) {
+			user_exit(user);
+		}
+		free(user);
+	}
+	root = NULL;
+}
+
+struct process *process_find(uint32_t pid)
+{
+	for (struct user *user = users; user != NULL; user = user->next) {
+		if (user->process.pid == pid && user->process.files != NULL) {
+			return &user->process;
+		}
+	}
+	return NULL;
+}
+
+/* By ascending numbers, as procfs wants them. */
+static struct process *process_above(uint32_t pid)
+{
+	struct process *best = NULL;
+
+	for (struct user *user = users; user != NULL; user = user->next) {
+		if (user->process.pid > pid && user->process.files != NULL &&
+			(best == NULL || user->process.pid < best->pid)) {
+			best = &user->process;
+		}
+	}
+	return best;
+}
+
+struct process *process_first(void)
+{
+	return process_above(0);
+}
+
+struct process *process_next(struct process *process)
+{
+	return process_above(process->pid);
+}
+
+bool process_executable(const struct process *process, struct path *out_path)
+{
+	(void)process;
+	(void)out_path;
+	return false;
+}
+
+int64_t process_print(struct process *process, const char *name, char *buffer, size_t size)
+{
+	if (strcmp(name, "comm") != 0) {
+		return -LINUX_ENOENT;
+	}
+	return (int64_t)format_to(buffer, size, "%s\n", process->comm);
+}
+
+int64_t system_print(const char *name, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "text of %s\n", name);
+}
+
+/* ---- signals ---------------------------------------------------------------------------------------- */
+
+void signal_send_process(struct process *process, const struct signal_info *info)
+{
+	user_of(process)->signals |= 1ull << info->signal;
+}
+
+void signal_send_group(struct process_group *group, const struct signal_info *info)
+{
+	for (struct user *user = users; user != NULL; user = user->next) {
+		if (user->process.group == group) {
+			user->signals |= 1ull << info->signal;
+		}
+	}
+}
+
+bool signal_is_ignored_or_blocked(struct thread *thread, int signal)
+{
+	return (user_of(thread->process)->ignored_signals >> signal & 1) != 0;
+}
+
+bool request_signal_is_due(struct thread *thread)
+{
+	(void)thread;
+	return false;
+}
+
+struct process_group *process_group_find(uint32_t pgid)
+{
+	for (struct user *user = users; user != NULL; user = user->next) {
+		if (user->process.group->pgid == pgid) {
+			return user->process.group;
+		}
+	}
+	return NULL;
+}
+
+bool process_group_is_orphaned(const struct process_group *group)
+{
+	return container_of(group, struct user, group)->is_orphaned;
+}
+
+void session_set_tty(struct session *session, struct tty *tty)
+{
+	session->tty = tty;
+}
