@@ -11,6 +11,25 @@
 #include <thor/cpu.h>
 #include <thor/panic.h>
 
+static void spinlock_acquire_unchecked(struct spinlock *lock)
+{
+	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+
+	if (unlikely(atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)) {
+		spinlock__wait(lock, ticket);
+	}
+}
+
+void spinlock__wait(struct spinlock *lock, uint16_t ticket)
+{
+	uint32_t n_spins = 0;
+
+	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
+		shootdown_poll();
+		arch_relax(&n_spins);
+	}
+}
+
 #ifndef NDEBUG
 
 #define HELD_MAX 8
@@ -54,34 +73,27 @@ static void held_remove(const struct spinlock *lock)
 	held->n_locks--;
 }
 
+void spinlock_acquire(struct spinlock *lock)
+{
+	held_push(lock, true);
+	spinlock_acquire_unchecked(lock);
+}
+
+void spinlock_release(struct spinlock *lock)
+{
+	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+
+	held_remove(lock);
+	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
+}
+
 #else
 
 static void held_push(UNUSED const struct spinlock *lock, UNUSED bool is_ordered)
 {
 }
 
-static void held_remove(UNUSED const struct spinlock *lock)
-{
-}
-
 #endif
-
-static void spinlock_acquire_unchecked(struct spinlock *lock)
-{
-	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
-	uint32_t n_spins = 0;
-
-	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
-		shootdown_poll();
-		arch_relax(&n_spins);
-	}
-}
-
-void spinlock_acquire(struct spinlock *lock)
-{
-	held_push(lock, true);
-	spinlock_acquire_unchecked(lock);
-}
 
 bool spinlock_try_acquire(struct spinlock *lock)
 {
@@ -93,14 +105,6 @@ bool spinlock_try_acquire(struct spinlock *lock)
 	}
 	held_push(lock, false);
 	return true;
-}
-
-void spinlock_release(struct spinlock *lock)
-{
-	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
-
-	held_remove(lock);
-	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
 }
 
 void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b)

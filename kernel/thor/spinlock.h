@@ -14,21 +14,21 @@
 #include <base/types.h>
 
 enum lock_rank : uint8_t {
-	LOCK_RANK_SUBMIT = 5,  /* submission side of a queue */
-	LOCK_RANK_OBSERVE = 10,  /* thread observers and life cycle */
+	LOCK_RANK_SUBMIT = 5,   /* submission side of a queue */
+	LOCK_RANK_OBSERVE = 10, /* thread observers and life cycle */
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
 	LOCK_RANK_FUTEX = 40,
 	LOCK_RANK_EVENT = 45,
-	LOCK_RANK_QUEUE = 50,  /* completion side of a queue */
-	LOCK_RANK_SPACE = 60,  /* mappings of a space */
+	LOCK_RANK_QUEUE = 50, /* completion side of a queue */
+	LOCK_RANK_SPACE = 60, /* mappings of a space */
 	/* pages of one memory object that is no copy-on-write view */
 	LOCK_RANK_MEMORY = 70,
 	/* pages of one copy-on-write object; taken after its source's */
 	LOCK_RANK_MEMORY_VIEW = 72,
 	LOCK_RANK_PAGE_TABLE = 74, /* page table of a space */
 	LOCK_RANK_TIMER = 75,
-	LOCK_RANK_THREAD = 78,  /* run state of a thread */
+	LOCK_RANK_THREAD = 78, /* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,
 	LOCK_RANK_RANDOM = 85,
 	LOCK_RANK_SLAB = 90,
@@ -48,9 +48,35 @@ static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
 	lock->rank = rank;
 }
 
+/* The slow path: spins until @ticket is served. */
+void spinlock__wait(struct spinlock *lock, uint16_t ticket);
+
+#ifdef NDEBUG
+
+static inline void spinlock_acquire(struct spinlock *lock)
+{
+	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+
+	if (unlikely(atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)) {
+		spinlock__wait(lock, ticket);
+	}
+}
+
+static inline void spinlock_release(struct spinlock *lock)
+{
+	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+
+	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
+}
+
+#else
+
 void spinlock_acquire(struct spinlock *lock);
-bool spinlock_try_acquire(struct spinlock *lock);
 void spinlock_release(struct spinlock *lock);
+
+#endif
+
+bool spinlock_try_acquire(struct spinlock *lock);
 void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b);
 bool spinlock_is_held(const struct spinlock *lock); /* by anybody; for assertions */
 

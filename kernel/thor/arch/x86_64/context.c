@@ -15,9 +15,8 @@
 #include "machine.h"
 #include "registers.h"
 
-#define SYSCALL_INSTRUCTION_SIZE 2
-#define CANONICAL_HOLE_START     0x0000800000000000u
-#define CANONICAL_HOLE_END       0xffff800000000000u
+#define CANONICAL_HOLE_START 0x0000800000000000u
+#define CANONICAL_HOLE_END   0xffff800000000000u
 
 /* ---- fs base and user gs base */
 
@@ -262,40 +261,6 @@ int arch_context_set_registers(struct thread *thread, const struct hel_registers
 	context->is_changed = true;
 	context->vector = 0;
 	return 0;
-}
-
-uint32_t arch_call_number(const struct arch_context *context)
-{
-	return (uint32_t)context->rax & ~HEL_CALL_BASE;
-}
-
-uint64_t arch_call_argument(const struct arch_context *context, unsigned index)
-{
-	switch (index) {
-	case 0: return context->rdi;
-	case 1: return context->rsi;
-	case 2: return context->rdx;
-	case 3: return context->r10;
-	case 4: return context->r8;
-	case 5: return context->r9;
-	default: UNREACHABLE();
-	}
-}
-
-void arch_call_return(struct arch_context *context, int64_t result, uint64_t value)
-{
-	context->rax = (uint64_t)result;
-	context->rdx = value;
-}
-
-void arch_call_restart(struct arch_context *context)
-{
-	context->rip -= SYSCALL_INSTRUCTION_SIZE;
-}
-
-uint64_t arch_context_ip(const struct arch_context *context)
-{
-	return context->rip;
 }
 
 void arch_context_redirect(struct arch_context *context, uint64_t ip, uint64_t sp)

@@ -172,6 +172,43 @@ static inline uint64_t arch_virt_to_phys(const void *pointer)
 	return address - arch__direct_map_base;
 }
 
+/* ---- parts of the contract that every call needs (<thor/arch.h> says what they do) */
+
+#define ARCH_SYSCALL_INSTRUCTION_SIZE 2
+
+static inline uint32_t arch_call_number(const struct arch_context *context)
+{
+	return (uint32_t)context->rax & 0x7fffffffu;
+}
+
+static inline uint64_t arch_call_argument(const struct arch_context *context, unsigned index)
+{
+	switch (index) {
+	case 0: return context->rdi;
+	case 1: return context->rsi;
+	case 2: return context->rdx;
+	case 3: return context->r10;
+	case 4: return context->r8;
+	default: return context->r9;
+	}
+}
+
+static inline void arch_call_return(struct arch_context *context, int64_t result, uint64_t value)
+{
+	context->rax = (uint64_t)result;
+	context->rdx = value;
+}
+
+static inline void arch_call_restart(struct arch_context *context)
+{
+	context->rip -= ARCH_SYSCALL_INSTRUCTION_SIZE;
+}
+
+static inline uint64_t arch_context_ip(const struct arch_context *context)
+{
+	return context->rip;
+}
+
 /* ---- additions to the contract (<thor/arch.h>) */
 
 /** arch_context_frame_pointer() - where a backtrace of @context begins */
