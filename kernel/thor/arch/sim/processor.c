@@ -52,6 +52,7 @@ static uint32_t n_aliases;
 static struct sim_processor *in_kernel; /* whose kernel stack is current */
 static struct random sim_random;
 static uint32_t interleave_one_in;
+static void (*advance_hook)(uint64_t duration_ns, bool is_quiet);
 
 /* ---- the kernel's stacks --------------------------------------------------------------------------- */
 
@@ -345,6 +346,7 @@ void sim_boot(uint64_t seed)
 	random_init(&sim_random, seed);
 	sim_time_ns = 1'000'000;
 	interleave_one_in = 0;
+	advance_hook = NULL;
 	for (uint32_t i = 0; i < n_cpus; i++) {
 		uint8_t *stack = processors[i].kernel.base;
 
@@ -451,8 +453,16 @@ static bool processor_can_act(uint32_t index)
 	return processor->mode == SIM_USER && !processor_is_computing(processor);
 }
 
-static void sim_advance(uint64_t duration_ns)
+void sim_on_advance(void (*hook)(uint64_t duration_ns, bool is_quiet))
 {
+	advance_hook = hook;
+}
+
+static void sim_advance(uint64_t duration_ns, bool is_quiet)
+{
+	if (advance_hook != NULL && duration_ns > 0) {
+		advance_hook(duration_ns, is_quiet);
+	}
 	sim_time_ns += duration_ns;
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		if (processor_is_computing(&processors[i])) {
@@ -505,7 +515,7 @@ static void processor_run_user(struct sim_processor *processor)
 		return;
 	}
 	processor->fault = program->fault;
-	sim_advance(SIM_ENTRY_NS);
+	sim_advance(SIM_ENTRY_NS, false);
 	processor_enter(processor, request);
 }
 
@@ -520,7 +530,7 @@ static void processor_act(uint32_t index)
 		sim_cpu->arch.has_shootdown = false;
 		shootdown_serve();
 	} else if (processor_has_interrupt(index)) {
-		sim_advance(SIM_ENTRY_NS);
+		sim_advance(SIM_ENTRY_NS, false);
 		processor_take_interrupt(processor);
 	} else {
 		processor_run_user(processor);
@@ -562,11 +572,11 @@ bool sim_execute(uint64_t until_ns, uint64_t max_steps)
 
 		if (next_ns == HEL_DEADLINE_NEVER || next_ns > until_ns) {
 			if (until_ns != HEL_DEADLINE_NEVER && until_ns > sim_time_ns) {
-				sim_advance(until_ns - sim_time_ns);
+				sim_advance(until_ns - sim_time_ns, true);
 			}
 			return true;
 		}
-		sim_advance(next_ns - sim_time_ns);
+		sim_advance(next_ns - sim_time_ns, true);
 	}
 	return false;
 }

@@ -60,6 +60,13 @@ void sim_raise_vector(uint32_t cpu_index, uint32_t vector);
  */
 bool sim_execute(uint64_t until_ns, uint64_t max_steps);
 
+/**
+ * sim_on_advance() - call @hook before time passes; NULL: nothing
+ *
+ * is_quiet: no CPU has anything to do but to wait or compute, so the scheduler has decided.
+ */
+void sim_on_advance(void (*hook)(uint64_t duration_ns, bool is_quiet));
+
 /* ---- for programs */
 
 /** sim_compute() - use the CPU for that long */

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler over a virtual clock: fairness, work conservation, affinity, priorities, stealing.
+ *
+ * Unfairness is computed here from the outside, as the handbook defines it: while n threads are
+ * schedulable each gains dt / n, and the one that runs loses dt. On one CPU the sum over all threads
+ * stays zero and none may stray far from it.
+ */
+#include "machine.h"
+
+#include <thor/cpu.h>
+#include <thor/memory/memory.h>
+#include <thor/object/universe.h>
+#include <thor/sched/sched.h>
+
+constexpr uint32_t THREADS_MAX = 16;
+constexpr uint64_t MS = 1'000'000;
+
+static struct actor {
+	struct thread *thread;
+	struct random random;
+	double unfairness_ns, worst_ns;
+	uint64_t run_ns, ready_ns, longest_ready_ns;
+	uint32_t n_bad_cpu, n_bad_priority;
+	uint64_t until_ns; /* when it ends */
+} actors[THREADS_MAX];
+static uint32_t n_actors;
+static uint64_t n_idle_with_ready; /* moments at which a CPU idled although a thread could have run there */
+static uint64_t idle_ns;
+
+/* ---- the model --------------------------------------------------------------------------------------- */
+
+static bool is_running(const struct actor *actor)
+{
+	return atomic_load(&actor->thread->state) == THREAD_RUNNING;
+}
+
+static bool is_schedulable(const struct actor *actor)
+{
+	return is_running(actor) || atomic_load(&actor->thread->state) == THREAD_RUNNABLE;
+}
+
+static void observe_actor(struct actor *actor, uint64_t duration_ns, uint32_t n_schedulable)
+{
+	if (!is_schedulable(actor)) {
+		actor->ready_ns = 0;
+		return;
+	}
+	actor->unfairness_ns += (double)duration_ns / n_schedulable;
+	if (is_running(actor)) {
+		uint64_t affinity = atomic_load(&actor->thread->affinity);
+		struct cpu *cpu = atomic_load(&actor->thread->on_cpu);
+
+		actor->unfairness_ns -= (double)duration_ns;
+		actor->run_ns += duration_ns;
+		actor->ready_ns = 0;
+		actor->n_bad_cpu += (affinity >> cpu->index & 1) == 0;
+	} else {
+		actor->ready_ns += duration_ns;
+		actor->longest_ready_ns = max_u64(actor->longest_ready_ns, actor->ready_ns);
+	}
+	double size = actor->unfairness_ns < 0 ? -actor->unfairness_ns : actor->unfairness_ns;
+
+	if (size > actor->worst_ns) {
+		actor->worst_ns = size;
+	}
+}
+
+/* A ready thread of higher priority than one that runs where it may run. */
+static void observe_priorities(struct actor *ready)
+{
+	for (uint32_t i = 0; i < n_actors; i++) {
+		struct cpu *cpu = atomic_load(&actors[i].thread->on_cpu);
+
+		if (is_running(&actors[i]) &&
+			actors[i].thread->ready_priority < atomic_load(&ready->thread->priority) &&
+			(atomic_load(&ready->thread->affinity) >> cpu->index & 1) != 0) {
+			ready->n_bad_priority++;
+		}
+	}
+}
+
+static void observe_idling(uint64_t duration_ns)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if (cpu_table[i]->current != NULL) {
+			continue;
+		}
+		idle_ns += duration_ns;
+		for (uint32_t j = 0; j < n_actors; j++) {
+			n_idle_with_ready += is_schedulable(&actors[j]) && !is_running(&actors[j]) &&
+				(atomic_load(&actors[j].thread->affinity) >> i & 1) != 0;
+		}
+	}
+}
+
+static void observe(uint64_t duration_ns, bool is_quiet)
+{
+	uint32_t n_schedulable = 0;
+
+	for (uint32_t i = 0; i < n_actors; i++) {
+		n_schedulable += is_schedulable(&actors[i]);
+	}
+	for (uint32_t i = 0; i < n_actors; i++) {
+		observe_actor(&actors[i], duration_ns, n_schedulable);
+		if (is_quiet && is_schedulable(&actors[i]) && !is_running(&actors[i])) {
+			observe_priorities(&actors[i]);
+		}
+	}
+	if (is_quiet) {
+		observe_idling(duration_ns);
+	}
+}
+
+/* ---- what threads do ------------------------------------------------------------------------------------- */
+
+static void hog(void *context)
+{
+	struct actor *actor = context;
+
+	while (sim_time_ns < actor->until_ns) {
+		sim_compute(random_between(&actor->random, 1, 30 * MS));
+	}
+}
+
+static void sleep_ns(uint64_t duration_ns)
+{
+	uint64_t word = user_map(1);
+	uint32_t zero = 0;
+
+	sim_store(word, &zero, sizeof(zero));
+	(void)hel_futex_wait((const uint32_t *)word, 0, sim_time_ns + duration_ns, 1);
+	(void)hel_space_unmap(HEL_THIS, word, 4096);
+}
+
+/* Computes, sleeps, yields. */
+static void sleeper(void *context)
+{
+	struct actor *actor = context;
+
+	while (sim_time_ns < actor->until_ns) {
+		sim_compute(random_between(&actor->random, 1000, 6 * MS));
+		switch (random_below(&actor->random, 4)) {
+		case 0: sleep_ns(random_between(&actor->random, 1000, 20 * MS)); break;
+		case 1: hel_thread_yield(); break;
+		default: break;
+		}
+	}
+}
+
+/* Changes its own affinity, too. */
+static void wanderer(void *context)
+{
+	struct actor *actor = context;
+
+	while (sim_time_ns < actor->until_ns) {
+		uint64_t mask = random_between(&actor->random, 1, ((uint64_t)1 << cpu_count) - 1);
+
+		(void)hel_thread_set_affinity(HEL_THIS, mask);
+		sim_compute(random_between(&actor->random, 1000, 6 * MS));
+		if (random_chance(&actor->random, 3)) {
+			sleep_ns(random_between(&actor->random, 1000, 5 * MS));
+		}
+	}
+}
+
+/* Changes its own priority. */
+static void climber(void *context)
+{
+	struct actor *actor = context;
+
+	while (sim_time_ns < actor->until_ns) {
+		(void)hel_thread_set_priority(
+			HEL_THIS, (int32_t)random_below(&actor->random, 5) - 2);
+		sim_compute(random_between(&actor->random, 1000, 3 * MS));
+		sleep_ns(random_between(&actor->random, 1000, 8 * MS));
+	}
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static void begin(uint32_t n_cpus, uint64_t seed)
+{
+	machine_begin(n_cpus, seed);
+	n_actors = 0;
+	n_idle_with_ready = 0;
+	idle_ns = 0;
+	sim_on_advance(observe);
+}
+
+static void run(uint32_t n_threads, void (*main)(void *context), uint64_t duration_ns, uint64_t seed)
+{
+	struct universe *universe;
+	struct space *space;
+
+	CHECK_OK(universe_create(&universe));
+	CHECK_OK(space_create(&space));
+	for (uint32_t i = 0; i < n_threads; i++) {
+		struct actor *actor = &actors[i];
+
+		*actor = (struct actor){.until_ns = sim_time_ns + duration_ns};
+		random_init(&actor->random, seed * 100 + i);
+		actor->thread = sim_spawn(universe, space, main, actor);
+	}
+	n_actors = n_threads;
+	object_unref(&universe->object);
+	object_unref((struct object *)space);
+	CHECK(sim_execute(sim_time_ns + duration_ns, 50'000'000));
+}
+
+static void end(void)
+{
+	sim_on_advance(NULL);
+	CHECK(machine_settle());
+	for (uint32_t i = 0; i < n_actors; i++) {
+		object_unref(&actors[i].thread->object);
+	}
+	CHECK(machine_end());
+}
+
+/* ---- one CPU --------------------------------------------------------------------------------------------------- */
+
+TEST(hogs_share_one_cpu)
+{
+	for (uint32_t n = 2; n <= THREADS_MAX; n = n * 2 - 1) {
+		begin(1, n);
+		run(n, hog, 4000 * MS, n);
+		for (uint32_t i = 0; i < n; i++) {
+			int64_t off_ns = (int64_t)actors[i].run_ns - (int64_t)(4000 * MS / n);
+
+			CHECK(off_ns < (int64_t)(2 * SCHED_GRANULARITY_NS));
+			CHECK(-off_ns < (int64_t)(2 * SCHED_GRANULARITY_NS));
+			CHECK(actors[i].worst_ns <= 2.0 * SCHED_GRANULARITY_NS);
+		}
+		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+/* Nobody waits much longer than a round of slices. */
+TEST(hogs_are_never_starved)
+{
+	begin(1, 3);
+	run(8, hog, 4000 * MS, 3);
+	for (uint32_t i = 0; i < 8; i++) {
+		CHECK(actors[i].longest_ready_ns < 8 * 3 * SCHED_GRANULARITY_NS);
+	}
+	end();
+}
+
+TEST(unfairness_is_bounded_with_sleepers)
+{
+	uint64_t seed = test_seed(100);
+
+	for (uint32_t round = 0; round < 12; round++) {
+		uint32_t n = 2 + round % 7;
+
+		begin(1, seed + round);
+		run(n, sleeper, 3000 * MS, seed + round);
+		for (uint32_t i = 0; i < n; i++) {
+			if (getenv("TEST_LOG") != NULL) {
+				printf("# n %u: worst %.1f ms, ready %.1f ms\n", n,
+					actors[i].worst_ns / 1e6,
+					(double)actors[i].longest_ready_ns / 1e6);
+			}
+			CHECK(actors[i].worst_ns <= 2.0 * SCHED_GRANULARITY_NS);
+			CHECK(actors[i].n_bad_cpu == 0);
+		}
+		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+TEST(higher_priority_goes_first)
+{
+	uint64_t seed = test_seed(200);
+
+	for (uint32_t round = 0; round < 6; round++) {
+		begin(1, seed + round);
+		run(6, climber, 2000 * MS, seed + round);
+		for (uint32_t i = 0; i < 6; i++) {
+			CHECK_EQ(actors[i].n_bad_priority, 0);
+		}
+		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+static uint32_t turns[64];
+static uint32_t n_turns;
+
+static void take_turns(void *context)
+{
+	struct actor *actor = context;
+
+	for (uint32_t i = 0; i < 8; i++) {
+		turns[n_turns++] = (uint32_t)(actor - actors);
+		hel_thread_yield();
+	}
+}
+
+/* A thread that yields lets each of the others go before it runs again. */
+TEST(yield_lets_others_go)
+{
+	begin(1, 1);
+	n_turns = 0;
+	run(4, take_turns, 100 * MS, 1);
+	CHECK_EQ(n_turns, 32);
+	for (uint32_t i = 4; i < 28; i++) {
+		CHECK(turns[i] != turns[i - 1]);
+	}
+	end();
+}
+
+/* ---- several CPUs ------------------------------------------------------------------------------------------------ */
+
+TEST(no_cpu_idles_while_a_thread_is_ready)
+{
+	uint64_t seed = test_seed(300);
+
+	for (uint32_t n_cpus = 2; n_cpus <= 8; n_cpus++) {
+		for (uint32_t round = 0; round < 4; round++) {
+			uint32_t n = n_cpus - 1 + round * 3;
+
+			begin(n_cpus, seed + round);
+			run(n < THREADS_MAX ? n : THREADS_MAX, sleeper, 800 * MS, seed + round);
+			CHECK_EQ(n_idle_with_ready, 0);
+			end();
+		}
+	}
+}
+
+TEST(threads_run_where_they_may)
+{
+	uint64_t seed = test_seed(400);
+
+	for (uint32_t n_cpus = 1; n_cpus <= 8; n_cpus++) {
+		begin(n_cpus, seed + n_cpus);
+		run(2 * n_cpus < THREADS_MAX ? 2 * n_cpus : THREADS_MAX, wanderer, 800 * MS,
+			seed + n_cpus);
+		for (uint32_t i = 0; i < n_actors; i++) {
+			CHECK(actors[i].run_ns > 0);
+			CHECK_EQ(actors[i].n_bad_cpu, 0);
+		}
+		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+/* All start on one CPU; the others take theirs at once, and none is left alone with two. */
+TEST(idle_cpus_steal)
+{
+	begin(4, 5);
+	run(4, hog, 1000 * MS, 5);
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK(actors[i].run_ns > 990 * MS);
+	}
+	CHECK(idle_ns < 10 * MS);
+	end();
+}
+
+TEST_MAIN()
