@@ -20,8 +20,7 @@ static void tree_refresh(struct tree *tree, struct tree_node *node)
 }
 
 /* Put @replacement, which may be NULL, where @node hangs. */
-static void tree_replace(
-	struct tree *tree, struct tree_node *node, struct tree_node *replacement)
+static void tree_replace(struct tree *tree, struct tree_node *node, struct tree_node *replacement)
 {
 	struct tree_node *parent = node->parent;
 
@@ -109,6 +108,18 @@ void tree_insert(struct tree *tree, struct tree_node *node, tree_compare_fn comp
 	tree_balance_up(tree, node);
 }
 
+void tree_insert_at(
+	struct tree *tree, struct tree_node *node, struct tree_node *parent, unsigned side)
+{
+	*node = (struct tree_node){ .parent = parent };
+	if (parent == NULL) {
+		tree->root = node;
+	} else {
+		parent->child[side] = node;
+	}
+	tree_balance_up(tree, node);
+}
+
 void tree_remove(struct tree *tree, struct tree_node *node)
 {
 	struct tree_node *damaged; /* the lowest node whose subtree changed */
@@ -182,8 +193,7 @@ struct tree_node *tree_prev(const struct tree_node *node)
 	return tree_step(node, 0);
 }
 
-struct tree_node *tree_find(
-	const struct tree *tree, const void *key, tree_compare_key_fn compare)
+struct tree_node *tree_find(const struct tree *tree, const void *key, tree_compare_key_fn compare)
 {
 	struct tree_node *node = tree->root;
 
@@ -215,8 +225,7 @@ struct tree_node *tree_lower_bound(
 	return best;
 }
 
-struct tree_node *tree_floor(
-	const struct tree *tree, const void *key, tree_compare_key_fn compare)
+struct tree_node *tree_floor(const struct tree *tree, const void *key, tree_compare_key_fn compare)
 {
 	struct tree_node *best = NULL;
 	struct tree_node *node = tree->root;

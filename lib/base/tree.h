@@ -71,6 +71,15 @@ static inline bool tree_node_is_linked(const struct tree_node *node)
 /** tree_insert() - link the unlinked @node, after all nodes that compare equal to it */
 void tree_insert(struct tree *tree, struct tree_node *node, tree_compare_fn compare);
 
+/**
+ * tree_insert_at() - link the unlinked @node as the child of @parent on @side, which is free
+ * @parent: NULL in an empty tree
+ *
+ * For callers that have come down the tree themselves and know that this is the place in order.
+ */
+void tree_insert_at(
+	struct tree *tree, struct tree_node *node, struct tree_node *parent, unsigned side);
+
 /** tree_remove() - unlink @node, which is in @tree, and initialise it */
 void tree_remove(struct tree *tree, struct tree_node *node);
 
@@ -90,25 +99,24 @@ struct tree_node *tree_next(const struct tree_node *node);
 struct tree_node *tree_prev(const struct tree_node *node);
 
 /** tree_find() - a node equal to @key, NULL when there is none */
-struct tree_node *tree_find(
-	const struct tree *tree, const void *key, tree_compare_key_fn compare);
+struct tree_node *tree_find(const struct tree *tree, const void *key, tree_compare_key_fn compare);
 
 /** tree_lower_bound() - the first node that is not before @key, NULL when all are */
 struct tree_node *tree_lower_bound(
 	const struct tree *tree, const void *key, tree_compare_key_fn compare);
 
 /** tree_floor() - the last node that is not after @key, NULL when all are */
-struct tree_node *tree_floor(
-	const struct tree *tree, const void *key, tree_compare_key_fn compare);
+struct tree_node *tree_floor(const struct tree *tree, const void *key, tree_compare_key_fn compare);
 
 /** TREE_ENTRY() - the object around a node that may be NULL; NULL for NULL */
-#define TREE_ENTRY(node, type, member) ({ \
-	struct tree_node *tree_node_ = (node); \
-	tree_node_ != NULL ? container_of(tree_node_, type, member) : (type *)NULL; \
-})
+#define TREE_ENTRY(node, type, member)                                                      \
+	({                                                                                  \
+		struct tree_node *tree_node_ = (node);                                      \
+		tree_node_ != NULL ? container_of(tree_node_, type, member) : (type *)NULL; \
+	})
 
 /** TREE_FOR_EACH() - visit the objects in order; the body must not change the tree */
-#define TREE_FOR_EACH(entry, tree, type, member) \
+#define TREE_FOR_EACH(entry, tree, type, member)                                      \
 	for (type *entry = TREE_ENTRY(tree_first(tree), type, member); entry != NULL; \
 		entry = TREE_ENTRY(tree_next(&entry->member), type, member))
 

@@ -4,11 +4,6 @@
 
 #include <base/assert.h>
 
-static struct mapping *mapping_of(const struct tree_node *node)
-{
-	return node != NULL ? container_of(node, struct mapping, node) : NULL;
-}
-
 static uint64_t mapping_gap_max_of(const struct tree_node *node)
 {
 	return node != NULL ? container_of(node, struct mapping, node)->gap_bytes_max : 0;
@@ -23,48 +18,22 @@ static void mapping_summarise(struct tree_node *node)
 	mapping->gap_bytes_max = max_u64(mapping->gap_bytes, children);
 }
 
-static int mapping_compare(const struct tree_node *a, const struct tree_node *b)
-{
-	uint64_t first = mapping_of(a)->address;
-	uint64_t second = mapping_of(b)->address;
-
-	return (first > second) - (first < second);
-}
-
 void mapping_set_init(struct mapping_set *set)
 {
 	tree_init_augmented(&set->tree, mapping_summarise);
 	set->n_mappings = 0;
+	set->first = NULL;
+	set->last = NULL;
 	set->recent = NULL;
-}
-
-struct mapping *mapping_set_next(const struct mapping *mapping)
-{
-	return mapping_of(tree_next(&mapping->node));
-}
-
-struct mapping *mapping_set_prev(const struct mapping *mapping)
-{
-	return mapping_of(tree_prev(&mapping->node));
-}
-
-struct mapping *mapping_set_first(const struct mapping_set *set)
-{
-	return mapping_of(tree_first(&set->tree));
 }
 
 static uint64_t mapping_gap(const struct mapping *mapping)
 {
-	const struct mapping *prev = mapping_set_prev(mapping);
-
-	return mapping->address - (prev != NULL ? mapping_end(prev) : 0);
+	return mapping->address - (mapping->prev != NULL ? mapping_end(mapping->prev) : 0);
 }
 
-static void mapping_set_update_gap(struct mapping *mapping)
+static void mapping_update_gap(struct mapping *mapping)
 {
-	if (mapping == NULL) {
-		return;
-	}
 	uint64_t gap_bytes = mapping_gap(mapping);
 
 	if (gap_bytes == mapping->gap_bytes) {
@@ -84,29 +53,53 @@ static void mapping_set_update_gap(struct mapping *mapping)
 
 void mapping_set_insert(struct mapping_set *set, struct mapping *mapping)
 {
-	mapping->gap_bytes = 0;
-	tree_insert(&set->tree, &mapping->node, mapping_compare);
+	struct tree_node *parent = NULL;
+	unsigned side = 0;
+
+	mapping->prev = NULL;
+	mapping->next = NULL;
+	for (struct tree_node *node = set->tree.root; node != NULL; node = node->child[side]) {
+		struct mapping *other = container_of(node, struct mapping, node);
+
+		parent = node;
+		side = mapping->address > other->address;
+		if (side == 0) {
+			mapping->next = other;
+		} else {
+			mapping->prev = other;
+		}
+	}
+	*(mapping->prev != NULL ? &mapping->prev->next : &set->first) = mapping;
+	*(mapping->next != NULL ? &mapping->next->prev : &set->last) = mapping;
+	mapping->gap_bytes = mapping_gap(mapping);
+	tree_insert_at(&set->tree, &mapping->node, parent, side);
 	set->n_mappings++;
 	set->recent = mapping;
-	mapping_set_resized(set, mapping);
+	if (mapping->next != NULL) {
+		mapping_update_gap(mapping->next);
+	}
 }
 
 void mapping_set_remove(struct mapping_set *set, struct mapping *mapping)
 {
-	struct mapping *next = mapping_set_next(mapping);
-
 	tree_remove(&set->tree, &mapping->node);
+	*(mapping->prev != NULL ? &mapping->prev->next : &set->first) = mapping->next;
+	*(mapping->next != NULL ? &mapping->next->prev : &set->last) = mapping->prev;
 	set->n_mappings--;
 	if (set->recent == mapping) {
 		set->recent = NULL;
 	}
-	mapping_set_update_gap(next);
+	if (mapping->next != NULL) {
+		mapping_update_gap(mapping->next);
+	}
 }
 
-void mapping_set_resized(UNUSED struct mapping_set *set, struct mapping *mapping)
+void mapping_set_resized(struct mapping *mapping)
 {
-	mapping_set_update_gap(mapping);
-	mapping_set_update_gap(mapping_set_next(mapping));
+	mapping_update_gap(mapping);
+	if (mapping->next != NULL) {
+		mapping_update_gap(mapping->next);
+	}
 }
 
 struct mapping *mapping_set_above(struct mapping_set *set, uint64_t address)
@@ -145,11 +138,10 @@ struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address)
 static bool mapping_find_hole_in(
 	const struct tree_node *node, const struct mapping_hole *hole, uint64_t *out_address)
 {
-	const struct mapping *mapping = mapping_of(node);
-
-	if (mapping == NULL || mapping->gap_bytes_max < hole->size_bytes) {
+	if (node == NULL || mapping_gap_max_of(node) < hole->size_bytes) {
 		return false;
 	}
+	const struct mapping *mapping = container_of(node, struct mapping, node);
 	uint64_t gap_low = mapping->address - mapping->gap_bytes;
 	uint64_t low = max_u64(gap_low, hole->low);
 	uint64_t high = min_u64(mapping->address, hole->high);
@@ -168,8 +160,7 @@ static bool mapping_find_hole_in(
 bool mapping_set_find_hole(
 	const struct mapping_set *set, const struct mapping_hole *hole, uint64_t *out_address)
 {
-	const struct mapping *last = mapping_of(tree_last(&set->tree));
-	uint64_t low = max_u64(last != NULL ? mapping_end(last) : 0, hole->low);
+	uint64_t low = max_u64(set->last != NULL ? mapping_end(set->last) : 0, hole->low);
 
 	if (hole->high > low && hole->high - low >= hole->size_bytes) {
 		*out_address = hole->high - hole->size_bytes;

@@ -27,6 +27,7 @@ struct mapping {
 
 	/* guarded by space->lock */
 	struct tree_node node;
+	struct mapping *prev, *next; /* neighbours by address, NULL at the ends */
 	uint64_t gap_bytes; /* free addresses between the previous mapping (or 0) and this one */
 	uint64_t gap_bytes_max; /* the largest of the subtree */
 
@@ -40,6 +41,7 @@ struct mapping {
 struct mapping_set {
 	struct tree tree;
 	uint64_t n_mappings;
+	struct mapping *first, *last; /* by address, or NULL */
 	struct mapping *recent; /* the last one found, or NULL */
 };
 
@@ -74,17 +76,13 @@ void mapping_set_remove(struct mapping_set *set, struct mapping *mapping);
  * mapping_set_resized() - recompute the gaps after the range of a mapping changed (not past a
  * neighbour)
  */
-void mapping_set_resized(struct mapping_set *set, struct mapping *mapping);
+void mapping_set_resized(struct mapping *mapping);
 
 /** mapping_set_find() - the mapping that contains @address, or NULL */
 struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address);
 
 /** mapping_set_above() - the first mapping that ends above @address, or NULL */
 struct mapping *mapping_set_above(struct mapping_set *set, uint64_t address);
-
-struct mapping *mapping_set_next(const struct mapping *mapping);
-struct mapping *mapping_set_prev(const struct mapping *mapping);
-struct mapping *mapping_set_first(const struct mapping_set *set);
 
 /**
  * mapping_set_find_hole() - the highest free range of a size

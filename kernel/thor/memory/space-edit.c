@@ -103,7 +103,7 @@ static bool space_can_merge(const struct mapping *lower, const struct mapping *u
 
 void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 {
-	struct mapping *upper = mapping_set_next(mapping);
+	struct mapping *upper = mapping->next;
 	struct memory *memory = mapping->memory;
 
 	if (!space_can_merge(mapping, upper)) {
@@ -118,7 +118,7 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 	if (memory != NULL) {
 		spinlock_release(&memory->lock);
 	}
-	mapping_set_resized(&edit->space->mappings, mapping);
+	mapping_set_resized(mapping);
 	space_retire(edit, upper);
 }
 
@@ -199,9 +199,7 @@ static void space_remove(struct space_edit *edit, struct mapping *mapping)
 void space__trim(struct space_edit *edit, uint64_t address, uint64_t end)
 {
 	struct mapping *above = mapping_set_above(&edit->space->mappings, address);
-	struct mapping *below = above != NULL
-		? mapping_set_prev(above)
-		: TREE_ENTRY(tree_last(&edit->space->mappings.tree), struct mapping, node);
+	struct mapping *below = above != NULL ? above->prev : edit->space->mappings.last;
 	uint64_t low = below != NULL ? align_up(mapping_end(below), SPACE_TABLE_SPAN) : 0;
 	uint64_t high = above != NULL ? align_down(above->address, SPACE_TABLE_SPAN)
 				      : align_up(end, SPACE_TABLE_SPAN);
@@ -223,7 +221,7 @@ void space__remove_range(struct space_edit *edit, uint64_t address, uint64_t end
 	bool is_changed = false;
 
 	while (mapping != NULL && mapping->address < end) {
-		struct mapping *next = mapping_set_next(mapping);
+		struct mapping *next = mapping->next;
 
 		ASSERT(mapping->address >= address);
 		ASSERT(mapping_end(mapping) <= end);

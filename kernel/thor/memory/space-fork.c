@@ -118,9 +118,9 @@ static int space_fork_mapping(struct space_fork *fork, const struct mapping *map
 /* Forget the copies that objects remember; the child's mappings keep them. */
 static void space_fork_forget(struct space_fork *fork)
 {
-	struct mapping *mapping = mapping_set_first(&fork->source->mappings);
+	struct mapping *mapping = fork->source->mappings.first;
 
-	for (; mapping != NULL && fork->has_copies; mapping = mapping_set_next(mapping)) {
+	for (; mapping != NULL && fork->has_copies; mapping = mapping->next) {
 		struct memory *memory = mapping->memory;
 
 		if (memory == NULL) {
@@ -154,9 +154,9 @@ int space_fork(struct space *source, struct space **out_space)
 	}
 	shootdown_batch_init(&fork.batch, source);
 	spinlock_acquire(&source->lock);
-	struct mapping *mapping = mapping_set_first(&source->mappings);
+	struct mapping *mapping = source->mappings.first;
 
-	for (; mapping != NULL && error == 0; mapping = mapping_set_next(mapping)) {
+	for (; mapping != NULL && error == 0; mapping = mapping->next) {
 		if ((mapping->flags & HEL_MAP_FORK_DROP) == 0) {
 			error = space_fork_mapping(&fork, mapping);
 		}

@@ -43,7 +43,7 @@ static int space_check_mapped(
 		if (address >= end) {
 			return 0;
 		}
-		mapping = mapping_set_next(mapping);
+		mapping = mapping->next;
 	}
 	return -ERR_NOT_FOUND;
 }
@@ -88,8 +88,7 @@ static void space_drop_replacements(struct space_edit *edit, const struct space_
 {
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, motion->from);
 
-	for (; mapping != NULL && mapping->address < motion->from_end;
-		mapping = mapping_set_next(mapping)) {
+	for (; mapping != NULL && mapping->address < motion->from_end; mapping = mapping->next) {
 		struct memory *memory = mapping->replacement;
 
 		if (memory != NULL) {
@@ -146,7 +145,7 @@ static int space_prepare(struct space_edit *edit, const struct space_motion *mot
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, motion->from);
 
 	for (; mapping != NULL && mapping->address < motion->from_end && error == 0;
-		mapping = mapping_set_next(mapping)) {
+		mapping = mapping->next) {
 		error = space_prepare_mapping(mapping, motion);
 	}
 	if (error != 0) {
@@ -234,7 +233,7 @@ static void space_grow(struct space_edit *edit, struct mapping *mapping, uint64_
 	if (mapping->memory != NULL) {
 		spinlock_release(&mapping->memory->lock);
 	}
-	mapping_set_resized(&edit->space->mappings, mapping);
+	mapping_set_resized(mapping);
 	space__try_merge(edit, mapping);
 }
 

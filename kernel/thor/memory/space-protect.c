@@ -17,7 +17,7 @@ static int space_check_protect(struct space *space, uint64_t address, uint64_t e
 			return -ERR_NO_RIGHTS;
 		}
 		address = mapping_end(mapping);
-		mapping = mapping_set_next(mapping);
+		mapping = mapping->next;
 	}
 	return 0;
 }
@@ -84,21 +84,21 @@ static void space_protect_range(
 	struct space_edit *edit, uint64_t address, uint64_t end, uint32_t flags)
 {
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
-	struct mapping *lower = mapping_set_prev(mapping);
+	struct mapping *lower = mapping->prev;
 
 	while (mapping != NULL && mapping->address < end) {
-		struct mapping *next = mapping_set_next(mapping);
+		struct mapping *next = mapping->next;
 
 		space_protect_mapping(edit, mapping, flags);
 		mapping = next;
 	}
-	mapping = lower != NULL ? lower : mapping_set_first(&edit->space->mappings);
+	mapping = lower != NULL ? lower : edit->space->mappings.first;
 	while (mapping != NULL && mapping->address < end) {
 		uint64_t before = mapping_end(mapping);
 
 		space__try_merge(edit, mapping);
 		if (mapping_end(mapping) == before) {
-			mapping = mapping_set_next(mapping);
+			mapping = mapping->next;
 		}
 	}
 }
@@ -186,7 +186,7 @@ int space_discard(struct space *space, uint64_t address, uint64_t size_bytes)
 		space_discard_mapping(
 			&edit.batch, mapping, max_u64(address, mapping->address), part_end);
 		address = part_end;
-		mapping = mapping_set_next(mapping);
+		mapping = mapping->next;
 	}
 	space__edit_end(&edit);
 	return error;
