@@ -12,7 +12,10 @@
  */
 void server_bootstrap(const struct boot_info *boot);
 
-/** boot_owns_range() - whether thor uses some of [@phys, @phys + @size_bytes) as RAM, or may do so later */
+/**
+ * boot_owns_range() - whether thor uses some of [@phys, @phys + @size_bytes) as RAM, or may do so
+ * later
+ */
 bool boot_owns_range(uint64_t phys, uint64_t size_bytes);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The bounce: foreign calls, kicks and faults arrive in the thread's own address space, as abi/hel/bounce.h says. */
+/*
+ * The bounce: foreign calls, kicks and faults arrive in the thread's own address space, as
+ * abi/hel/bounce.h says.
+ */
 #include "test.h"
 
 /*
- * A tiny shim: every entry stores where it was in a slot and waits for `bounce_go`, then returns to the program or ends the
- * thread. gs points to the bounce page; behind offset 256 the page is ours.
+ * A tiny shim: every entry stores where it was in a slot and waits for `bounce_go`, then returns
+ * to the program or ends the thread. gs points to the bounce page; behind offset 256 the page is
+ * ours.
  */
 constexpr size_t SLOT_CALLS = 256; /* number of foreign calls */
 constexpr size_t SLOT_KICKS = 272;

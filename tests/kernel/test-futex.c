@@ -20,7 +20,10 @@ static void wait_for_word(struct worker *worker)
 	worker->counter = error == 0 ? 2 : (uint32_t)(100 - error);
 }
 
-/* Until so many threads wait: woken with a mask that nobody has, they count as nothing; so just give them time. */
+/*
+ * Until so many threads wait: woken with a mask that nobody has, they count as nothing; so just
+ * give them time.
+ */
 static bool let_them_wait(struct worker *workers, size_t n_workers)
 {
 	for (size_t i = 0; i < n_workers; i++) {
@@ -162,7 +165,10 @@ TEST(futex_works_through_two_mappings)
 	hel_close(HEL_THIS, args.memory);
 }
 
-/* The page of a waiting thread's word is copied by the fork and the write after it: the wake-up must find it all the same. */
+/*
+ * The page of a waiting thread's word is copied by the fork and the write after it: the wake-up
+ * must find it all the same.
+ */
 TEST(futex_survives_fork)
 {
 	struct worker worker;

@@ -124,7 +124,10 @@ TEST(io_ports_are_limited)
 	hel_close(HEL_THIS, read_only);
 }
 
-/* What the tests before this one have made and dropped must be gone: nearly the same free memory after another run of it all. */
+/*
+ * What the tests before this one have made and dropped must be gone: nearly the same free memory
+ * after another run of it all.
+ */
 static uint64_t free_bytes(void)
 {
 	struct hel_kernel_stats stats = {};
@@ -138,7 +141,10 @@ static void use_fpu(UNUSED struct worker *worker)
 	__asm__ volatile("pxor %%xmm0, %%xmm0" : : : "xmm0");
 }
 
-/* A thread of its own space and universe that ends by a kill, and one of ours that ends by itself. */
+/*
+ * A thread of its own space and universe that ends by a kill, and one of ours that ends by
+ * itself.
+ */
 static bool use_thread(void)
 {
 	struct hel_thread_args args = {.ip = 0x1000};

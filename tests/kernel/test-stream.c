@@ -230,7 +230,10 @@ TEST(stream_credentials)
 	close_stream(&lanes);
 }
 
-/* The usual request: the client offers, sends and waits for the answer in one exchange; so does the server in two. */
+/*
+ * The usual request: the client offers, sends and waits for the answer in one exchange; so does
+ * the server in two.
+ */
 TEST(stream_conversation)
 {
 	struct hel_stream_lanes lanes;
@@ -327,7 +330,10 @@ TEST(stream_dismissed_offer)
 	CHECK_EQ(result_of(&left, 0)->error, -ERR_DISMISSED);
 	CHECK_EQ(result_of(&left, 1)->error, -ERR_END_OF_LANE);
 	CHECK_EQ(result_of(&left, 2)->error, -ERR_END_OF_LANE);
-	/* An ACCEPT that is dismissed takes what is behind it along, an OFFER's own stream included. */
+	/*
+	 * An ACCEPT that is dismissed takes what is behind it along, an OFFER's own stream
+	 * included.
+	 */
 	struct hel_action b[5] = {ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(OFFER(0)),
 		ancillary(SEND("y", 1)), SEND("z", 1)};
 	struct hel_action c[2] = {DISMISS(), RECEIVE_INLINE(4)};
@@ -484,7 +490,10 @@ TEST(stream_pending_actions_are_limited)
 	CHECK_EQ(hel_close(HEL_THIS, lanes.lane[0]), 0);
 }
 
-/* A lane in flight on itself is released with its queue at the latest; here by the close of the other end. */
+/*
+ * A lane in flight on itself is released with its queue at the latest; here by the close of the
+ * other end.
+ */
 TEST(stream_descriptor_in_flight)
 {
 	struct hel_stream_lanes outer, inner;

@@ -7,8 +7,9 @@
  *		CHECK_EQ(hel_close(HEL_THIS, handle), -ERR_BAD_HANDLE);
  *	}
  *
- * Results go to the kernel's log as `kernel-test: ok <name>` and `kernel-test: not ok <name>: why`, and at the end
- * `kernel-test: done, N passed, N failed`. A failed check leaves the function it stands in. Cases run one after the other on the main thread, which has one queue
+ * Results go to the kernel's log as `kernel-test: ok <name>` and `kernel-test: not ok <name>:
+ * why`, and at the end `kernel-test: done, N passed, N failed`. A failed check leaves the
+ * function it stands in. Cases run one after the other on the main thread, which has one queue
  * (`await` and friends); other threads are started with worker_start().
  */
 #ifndef KERNEL_TEST_H
@@ -77,14 +78,20 @@ bool make_queue(struct hel_queue_client *client, uint32_t n_chunks, uint32_t chu
 	uint32_t submit_size);
 void drop_queue(struct hel_queue_client *client);
 
-/** submit() - reserve a record in the main queue with a fresh context, which comes back in header.context; commit() it */
+/**
+ * submit() - reserve a record in the main queue with a fresh context, which comes back in
+ * header.context; commit() it
+ */
 void *submit(uint32_t opcode, uint32_t size);
 void commit(void);
 
 /** submit_exchange() - reserve and commit an exchange of @n_actions; its context */
 uint64_t submit_exchange(hel_handle lane, const struct hel_action *actions, uint32_t n_actions);
 
-/** await() - drive until the operation with @context has completed, at most two seconds; false: it has not */
+/**
+ * await() - drive until the operation with @context has completed, at most two seconds; false: it
+ * has not
+ */
 bool await(uint64_t context, struct completion *out_completion);
 
 /** is_complete() - drive once without waiting and look */

@@ -71,7 +71,7 @@ static const struct operation_class await_event_class = {
 	.destroy = await_event_destroy,
 };
 
-/* ---- sources ------------------------------------------------------------------------------------------------ */
+/* ---- sources */
 
 void event_source_init(struct event_source *source, uint32_t bits)
 {
@@ -133,7 +133,7 @@ static void event_source_await(
 	}
 }
 
-/* ---- event objects ------------------------------------------------------------------------------------------- */
+/* ---- event objects */
 
 static void event_destroy(struct object *object)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Exchanges: from the checked size of a record to actions. Nothing here is visible to anybody else. */
+/*
+ * Exchanges: from the checked size of a record to actions. Nothing here is visible to anybody
+ * else.
+ */
 #include <thor/ipc/exchange.h>
 
 #include <thor/memory/memory.h>

@@ -2,8 +2,9 @@
 /*
  * Exchanges: what two actions that met do with each other.
  *
- * Data go directly from one space to the other. When a buffer cannot be used, its owner gets -ERR_FAULT and the peer
- * -ERR_DISMISSED, as if the action had been dismissed; out of memory is both sides' -ERR_NO_MEMORY.
+ * Data go directly from one space to the other. When a buffer cannot be used, its owner gets
+ * -ERR_FAULT and the peer -ERR_DISMISSED, as if the action had been dismissed; out of memory is
+ * both sides' -ERR_NO_MEMORY.
  */
 #include <thor/ipc/exchange.h>
 
@@ -16,7 +17,7 @@ static bool meet_is(const struct action *action, enum hel_action_type a, enum he
 	return action->type == a || action->type == b;
 }
 
-/* ---- data ---------------------------------------------------------------------------------------------------------- */
+/* ---- data */
 
 static bool meet_is_readable(struct space *space, uint64_t address, uint64_t size)
 {
@@ -130,7 +131,7 @@ static void meet_send(struct action *send, struct action *receive)
 	action_finish(receive, 0, length);
 }
 
-/* ---- lanes, descriptors, credentials -------------------------------------------------------------------------------- */
+/* ---- lanes, descriptors, credentials */
 
 static int meet_attach_lane(struct action *action, hel_handle *out_handle)
 {
@@ -163,7 +164,10 @@ static void meet_offer(struct action *offer, struct action *accept, struct excha
 	int error = meet_attach_lane(accept, &accept_handle);
 
 	if (error != 0) {
-		/* Our end of the new stream goes with this exchange, so the offerer's actions on it end, too. */
+		/*
+		 * Our end of the new stream goes with this exchange, so the offerer's actions on
+		 * it end, too.
+		 */
 		object_handle_unref(&accept->made->object);
 		accept->made = NULL;
 		action_finish(accept, error, 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exchanges: submission, cancellation and completion. See exchange.h; decoding is in exchange-decode.c, what two
- * actions do with each other in exchange-meet.c.
+ * Exchanges: submission, cancellation and completion. See exchange.h; decoding is in
+ * exchange-decode.c, what two actions do with each other in exchange-meet.c.
  *
- * The ancillary actions behind an ACCEPT are submitted by whoever finished the ACCEPT, once, and by nobody else. All decoding is done
- * before the first action is submitted, so that may be another CPU while the submitter is still busy with the rest.
+ * The ancillary actions behind an ACCEPT are submitted by whoever finished the ACCEPT, once, and
+ * by nobody else. All decoding is done before the first action is submitted, so that may be
+ * another CPU while the submitter is still busy with the rest.
  */
 #include <thor/ipc/exchange.h>
 
@@ -19,7 +20,7 @@ static struct exchange *exchange_of(const struct operation *operation)
 	return container_of(operation, struct exchange, operation);
 }
 
-/* ---- completion ----------------------------------------------------------------------------------------------- */
+/* ---- completion */
 
 static uint32_t exchange_count_result(const struct exchange *exchange)
 {
@@ -132,8 +133,9 @@ static void action_drop_offered(struct action *action)
 }
 
 /*
- * End what waits for a stream that will not be made, directly or behind another ACCEPT that waits: one pass, for makers come
- * before what depends on them. Actions behind an OFFER were submitted to its lane and end when that is closed.
+ * End what waits for a stream that will not be made, directly or behind another ACCEPT that
+ * waits: one pass, for makers come before what depends on them. Actions behind an OFFER were
+ * submitted to its lane and end when that is closed.
  */
 static uint32_t exchange_fail_dependents(
 	struct exchange *exchange, const struct action *accept, int error)
@@ -173,7 +175,7 @@ void action_finish(struct action *action, int error, uint64_t value)
 	exchange_close(exchange, n_closed);
 }
 
-/* ---- submission -------------------------------------------------------------------------------------------------- */
+/* ---- submission */
 
 static void action_submit(struct action *action, struct lane *lane, struct exchange_work *work)
 {
@@ -187,7 +189,10 @@ static void action_submit(struct action *action, struct lane *lane, struct excha
 	}
 }
 
-/* An ACCEPT has got its lane: the actions for it can be submitted now, in order. meet_offer() keeps the exchange open. */
+/*
+ * An ACCEPT has got its lane: the actions for it can be submitted now, in order. meet_offer()
+ * keeps the exchange open.
+ */
 static void exchange_continue(struct action *accept, struct exchange_work *work)
 {
 	struct exchange *exchange = accept->exchange;

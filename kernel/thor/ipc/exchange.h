@@ -8,11 +8,12 @@
  *      |   ancillary actions after ACCEPT)  ------------------------+
  *      +------------------------------------------------------------+  its ACCEPT failed
  *
- * An action that is TAKEN belongs to who took it. `n_open` counts actions that are not DONE; who brings it to zero completes the
- * operation. All results are kept in the exchange until then; inline data in a buffer allocated when they arrive.
+ * An action that is TAKEN belongs to who took it. `n_open` counts actions that are not DONE; who
+ * brings it to zero completes the operation. All results are kept in the exchange until then;
+ * inline data in a buffer allocated when they arrive.
  *
- * The exchange refers to the submitter's universe, space and credentials, so it goes on when the thread has ended (until its
- * queue is abandoned).
+ * The exchange refers to the submitter's universe, space and credentials, so it goes on when the
+ * thread has ended (until its queue is abandoned).
  */
 #ifndef THOR_IPC_EXCHANGE_H
 #define THOR_IPC_EXCHANGE_H
@@ -33,12 +34,14 @@ struct action {
 	struct list_node
 		node;    /* on lane->pending, guarded by the stream's lock; later on a work list */
 	bool is_pending; /* guarded by the stream's lock */
-	int8_t stream_maker; /* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
-	uint8_t index;       /* in the exchange */
-	uint16_t type;       /* enum hel_action_type */
+	/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
+	int8_t stream_maker;
+	uint8_t index; /* in the exchange */
+	uint16_t type; /* enum hel_action_type */
 	uint16_t flags;
 	_Atomic(struct lane *)
-		lane; /* where it was submitted, referenced until the exchange ends; NULL: WAITING */
+		/* where it was submitted, referenced until the exchange ends; NULL: WAITING */
+		lane;
 	struct exchange *exchange;
 
 	uint64_t address, length; /* SEND_SG: length is the sum */
@@ -47,7 +50,10 @@ struct action {
 	uint32_t rights;       /* PUSH: of the descriptor */
 	struct object *object; /* PUSH: with a handle reference */
 	struct lane *
-		made; /* OFFER: our lane from the start, ACCEPT: from the match; with a handle reference */
+		/*
+		 * OFFER: our lane from the start, ACCEPT: from the match; with a handle reference
+		 */
+		made;
 	struct lane
 		*offered; /* OFFER: the peer's lane until it is accepted; with a handle reference */
 	struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
@@ -73,26 +79,41 @@ struct exchange {
 	struct action actions[];
 };
 
-/* ACCEPTs that succeeded and whose ancillary actions have to be submitted: a list instead of recursion. */
+/*
+ * ACCEPTs that succeeded and whose ancillary actions have to be submitted: a list instead of
+ * recursion.
+ */
 struct exchange_work {
 	struct list accepts; /* struct action by node */
 };
 
-/** exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held; -ERR_NO_MEMORY only */
+/**
+ * exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held;
+ * -ERR_NO_MEMORY only
+ */
 MUST_USE int exchange_submit(
 	struct queue *queue, struct thread *submitter, const struct hel_record *record);
 
-/** exchange_decode() - fill in a zeroed exchange from a checked record; on error what it has taken is released by exchange_release() */
+/**
+ * exchange_decode() - fill in a zeroed exchange from a checked record; on error what it has taken
+ * is released by exchange_release()
+ */
 MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	const struct hel_exchange_record *request);
 
 /** exchange_release() - give back descriptors, lanes and buffers that actions hold; idempotent */
 void exchange_release(struct exchange *exchange);
 
-/** action_finish() - an action that the caller owns is over; completes the exchange with the last; no locks held */
+/**
+ * action_finish() - an action that the caller owns is over; completes the exchange with the last;
+ * no locks held
+ */
 void action_finish(struct action *action, int error, uint64_t value);
 
-/** action_meet() - two actions that met on a stream and that the caller owns: do it, and finish both; no locks held */
+/**
+ * action_meet() - two actions that met on a stream and that the caller owns: do it, and finish
+ * both; no locks held
+ */
 void action_meet(struct action *a, struct action *b, struct exchange_work *work);
 
 #endif

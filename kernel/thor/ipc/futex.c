@@ -2,8 +2,9 @@
 /*
  * Futexes: see futex.h.
  *
- * A waiter's bucket changes when it is requeued, so who wants to take it off reads `wait.bucket`, locks that one and looks again.
- * The memory object of the key is referenced by the waiter: the key cannot become another word's.
+ * A waiter's bucket changes when it is requeued, so who wants to take it off reads `wait.bucket`,
+ * locks that one and looks again. The memory object of the key is referenced by the waiter: the
+ * key cannot become another word's.
  */
 #include <thor/ipc/futex.h>
 
@@ -73,7 +74,7 @@ static bool futex_has_key(const struct thread *thread, const struct futex_key *k
 	return thread->wait.futex_memory == key->memory && thread->wait.futex_offset == key->offset;
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------- */
+/* ---- waiting */
 
 static void futex_unlink(struct thread *thread)
 {
@@ -174,9 +175,12 @@ int futex_wait(struct thread *thread, uint64_t address, uint32_t expected, uint6
 	return result;
 }
 
-/* ---- waking ---------------------------------------------------------------------------------------------------------- */
+/* ---- waking */
 
-/* Up to @n_max waiters for @key with a common bit are taken off and woken; those that a deadline or a kick got first do not count. */
+/*
+ * Up to @n_max waiters for @key with a common bit are taken off and woken; those that a deadline
+ * or a kick got first do not count.
+ */
 static uint32_t futex_wake_locked(
 	struct futex_bucket *bucket, const struct futex_key *key, uint32_t n_max, uint32_t bitset)
 {

@@ -2,14 +2,16 @@
 /*
  * Operations: the kernel's only form of waiting on behalf of a queue.
  *
- *   operation_init -> (provider links it) ARMED --taken by provider or cancel--> operation_complete -> in the queue's memory
+ *   operation_init -> ARMED (linked by its provider) -> taken, by provider or cancel
+ *        -> operation_complete -> in the queue's memory
  *
- * An operation is allocated when its record is consumed, embedded in a typed structure; from then on completing and
- * cancelling allocate nothing. It completes exactly once: the provider's lock decides who takes it (by unlinking `wait_node`
- * or an equivalent mark), and only who took it calls operation_complete(), with no lock of the provider held.
+ * An operation is allocated when its record is consumed, embedded in a typed structure; from then
+ * on completing and cancelling allocate nothing. It completes exactly once: the provider's lock
+ * decides who takes it (by unlinking `wait_node` or an equivalent mark), and only who took it
+ * calls operation_complete(), with no lock of the provider held.
  *
- * References: one is held from init to completion ("armed"), given up by operation_complete() when the element is
- * written; a cancel holds one more while it asks the provider.
+ * References: one is held from init to completion ("armed"), given up by operation_complete()
+ * when the element is written; a cancel holds one more while it asks the provider.
  */
 #ifndef THOR_IPC_OPERATION_H
 #define THOR_IPC_OPERATION_H
@@ -24,16 +26,23 @@ struct queue;
 struct operation_class {
 	const char *name;
 	/*
-	 * Take the operation back from its provider and complete it with -ERR_CANCELLED, unless somebody else took it.
-	 * Context: the queue's submit lock is held, so at most one cancel of one operation at a time and never during its
-	 * submission; no other lock.
+	 * Take the operation back from its provider and complete it with -ERR_CANCELLED, unless
+	 * somebody else took it.
+	 * Context: the queue's submit lock is held, so at most one cancel of one operation at a
+	 * time and never during its submission; no other lock.
 	 */
 	void (*cancel)(struct operation *operation);
 	/* Size of what follows struct hel_element now that it is complete; at most result_max. */
 	uint32_t (*result_size)(const struct operation *operation);
-	/* Write exactly that, into memory that user mode may be changing: never read it back. Queue lock held. */
+	/*
+	 * Write exactly that, into memory that user mode may be changing: never read it back.
+	 * Queue lock held.
+	 */
 	void (*write_result)(const struct operation *operation, void *out_result);
-	/* The last reference is gone: release what the operation holds and free it. No locks held. */
+	/*
+	 * The last reference is gone: release what the operation holds and free it. No locks
+	 * held.
+	 */
 	void (*destroy)(struct operation *operation);
 };
 
@@ -48,7 +57,8 @@ struct operation {
 	struct list_node
 		tag_node; /* guarded by the queue's lock: bucket of pending operations by context */
 	struct list_node
-		wait_node; /* guarded by the provider's lock; after completion by the queue's: stalled */
+		/* guarded by the provider's lock; after completion by the queue's: stalled */
+		wait_node;
 };
 
 /** operation_ref() / operation_unref() - any context without locks above the destroy hook's */
@@ -58,7 +68,8 @@ void operation_unref(struct operation *operation);
 /**
  * operation_complete() - report the end of the operation to its queue
  *
- * Context: no provider lock held; ranks below QUEUE are fine. Any CPU. Allocates nothing. Gives up the armed reference.
+ * Context: no provider lock held; ranks below QUEUE are fine. Any CPU. Allocates nothing. Gives
+ * up the armed reference.
  */
 void operation_complete(struct operation *operation, int error);
 

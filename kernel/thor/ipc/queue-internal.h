@@ -5,9 +5,6 @@
 
 #include <thor/ipc/queue.h>
 
-/** queue_cancel_bucket() - cancel all operations of a tag bucket with *@context, or all (NULL); submit lock held */
-void queue_cancel_bucket(struct queue *queue, uint32_t index, const uint64_t *context);
-
 /** queue_cancel() - cancel all operations with @context; submit lock held */
 void queue_cancel(struct queue *queue, uint64_t context);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Queues: their memory, the completion side and waiting. See queue.h; the submission side is in submit.c. */
+/*
+ * Queues: their memory, the completion side and waiting. See queue.h; the submission side is in
+ * submit.c.
+ */
 #include <thor/ipc/queue-internal.h>
 
 #include <base/assert.h>
@@ -8,7 +11,7 @@
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
 
-/* ---- creation ------------------------------------------------------------------------------------------- */
+/* ---- creation */
 
 static unsigned queue_order_of(uint64_t size_bytes)
 {
@@ -69,22 +72,48 @@ static void queue_release_written(struct list *written)
 	}
 }
 
-/* The last handle is gone: nobody can drive it any more, so nobody is interested in its operations. */
+/*
+ * Ask the providers of @chosen, which are linked by tag_node and in no bucket any more. So each
+ * is asked once, however many there are; those that complete meanwhile leave the list by
+ * themselves. The lock is given up for each.
+ */
+static void queue_cancel_chosen_locked(struct queue *queue, struct list *chosen)
+{
+	for (;;) {
+		struct operation *operation = LIST_POP_FRONT(chosen, struct operation, tag_node);
+
+		if (operation == NULL) {
+			return;
+		}
+		operation_ref(operation);
+		spinlock_release(&queue->lock);
+		operation->class->cancel(operation);
+		operation_unref(operation);
+		spinlock_acquire(&queue->lock);
+	}
+}
+
+/*
+ * The last handle is gone: nobody can drive it any more, so nobody is interested in its
+ * operations.
+ */
 static void queue_abandon(struct object *object)
 {
 	struct queue *queue = queue_of(object);
-	struct list stalled;
+	struct list stalled, pending;
 
 	list_init(&stalled);
+	list_init(&pending);
 	spinlock_acquire(&queue->submit_lock);
 	spinlock_acquire(&queue->lock);
 	queue->is_dead = true;
 	list_append_all(&stalled, &queue->stalled);
 	queue_wake_locked(queue);
-	spinlock_release(&queue->lock);
 	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
-		queue_cancel_bucket(queue, i, NULL);
+		list_append_all(&pending, &queue->tags[i]);
 	}
+	queue_cancel_chosen_locked(queue, &pending);
+	spinlock_release(&queue->lock);
 	spinlock_release(&queue->submit_lock);
 	queue_release_written(&stalled);
 }
@@ -197,7 +226,7 @@ int queue_create_memory(struct queue *queue, struct memory **out_memory)
 	return memory_create_borrowed(&queue->object, size_bytes, queue_phys_of, out_memory);
 }
 
-/* ---- completions -------------------------------------------------------------------------------------------- */
+/* ---- completions */
 
 static struct hel_chunk *queue_chunk_at(struct queue *queue, uint32_t index)
 {
@@ -342,7 +371,7 @@ void operation_complete(struct operation *operation, int error)
 	}
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------- */
+/* ---- operations */
 
 static uint32_t queue_bucket_of(uint64_t context)
 {
@@ -361,8 +390,8 @@ void operation_init(struct operation *operation, const struct operation_class *c
 	operation->n_results = 0;
 	atomic_init(&operation->references, 1);
 	list_node_init(&operation->wait_node);
+	atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
 	spinlock_acquire(&queue->lock);
-	queue->n_operations++;
 	list_push_back(&queue->tags[queue_bucket_of(record->context)], &operation->tag_node);
 	spinlock_release(&queue->lock);
 }
@@ -379,11 +408,8 @@ void operation_unref(struct operation *operation)
 	if (atomic_fetch_sub_explicit(&operation->references, 1, memory_order_acq_rel) != 1) {
 		return;
 	}
-	spinlock_acquire(&queue->lock);
-	ASSERT(queue->n_operations > 0);
-	queue->n_operations--;
-	spinlock_release(&queue->lock);
 	operation->class->destroy(operation);
+	atomic_fetch_sub_explicit(&queue->n_operations, 1, memory_order_relaxed);
 	object_unref(&queue->object);
 }
 
@@ -396,45 +422,25 @@ void operation_write_nothing(UNUSED const struct operation *operation, UNUSED vo
 {
 }
 
-/*
- * Cancel the operations of one bucket with a context (NULL: all). They are first moved to a list of their own, still under
- * tag_node, so that each is asked once, however many there are; those that complete meanwhile leave the list by themselves.
- */
-void queue_cancel_bucket(struct queue *queue, uint32_t index, const uint64_t *context)
+void queue_cancel(struct queue *queue, uint64_t context)
 {
-	struct list *bucket = &queue->tags[index];
+	struct list *bucket = &queue->tags[queue_bucket_of(context)];
 	struct list chosen;
 
 	list_init(&chosen);
 	spinlock_acquire(&queue->lock);
 	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node)
 	{
-		if (context == NULL || operation->context == *context) {
+		if (operation->context == context) {
 			list_remove(&operation->tag_node);
 			list_push_back(&chosen, &operation->tag_node);
 		}
 	}
-	for (;;) {
-		struct operation *operation = LIST_POP_FRONT(&chosen, struct operation, tag_node);
-
-		if (operation == NULL) {
-			break;
-		}
-		operation_ref(operation);
-		spinlock_release(&queue->lock);
-		operation->class->cancel(operation);
-		operation_unref(operation);
-		spinlock_acquire(&queue->lock);
-	}
+	queue_cancel_chosen_locked(queue, &chosen);
 	spinlock_release(&queue->lock);
 }
 
-void queue_cancel(struct queue *queue, uint64_t context)
-{
-	queue_cancel_bucket(queue, queue_bucket_of(context), &context);
-}
-
-/* ---- waiting -------------------------------------------------------------------------------------------------- */
+/* ---- waiting */
 
 static void queue_finish_wait(struct thread *thread)
 {
@@ -498,7 +504,10 @@ int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen, uint64
 		if (arch_clock_ns() >= deadline_ns) {
 			return thread_is_kicked(thread) ? -ERR_KICKED : -ERR_TIMED_OUT;
 		}
-		/* Armed first: a timer that fires before the thread waits would be lost, so it must not fire by itself. */
+		/*
+		 * Armed first: a timer that fires before the thread waits would be lost, so it
+		 * must not fire by itself.
+		 */
 		timer_init(&thread->wait.timer, queue_wait_expired, NULL);
 		timer_arm(&thread->wait.timer, deadline_ns);
 	}

@@ -2,12 +2,14 @@
 /*
  * Queues: the kernel side of abi/hel/queue.h.
  *
- * Locks: `submit_lock` (rank SUBMIT, the lowest) is held while records are consumed and while operations of this queue are
- * cancelled; `lock` (rank QUEUE) guards the completion side. User mode writes into the same memory at any time: each word is
- * read once into a local copy and checked; nothing the kernel relies on is kept there.
+ * Locks: `submit_lock` (rank SUBMIT, the lowest) is held while records are consumed and while
+ * operations of this queue are cancelled; `lock` (rank QUEUE) guards the completion side. User
+ * mode writes into the same memory at any time: each word is read once into a local copy and
+ * checked; nothing the kernel relies on is kept there.
  *
- * An operation holds a reference to its queue. When the last handle of a queue is closed, all its operations are cancelled;
- * the results of the cancelled ones go to memory that may still be mapped, and to nobody.
+ * An operation holds a reference to its queue. When the last handle of a queue is closed, all its
+ * operations are cancelled; the results of the cancelled ones go to memory that may still be
+ * mapped, and to nobody.
  */
 #ifndef THOR_IPC_QUEUE_H
 #define THOR_IPC_QUEUE_H
@@ -48,9 +50,9 @@ struct queue {
 	uint32_t supply_head;           /* entries of the supply ring taken so far */
 	bool is_corrupt;                /* the supply was nonsense; the next drive says so */
 	_Atomic uint32_t n_completions; /* our copy of the header's; written under lock */
-	uint32_t n_operations;
-	struct list stalled; /* completed operations that found no chunk */
-	struct list waiters; /* struct thread by wait.node */
+	_Atomic uint32_t n_operations;  /* that exist; written without lock */
+	struct list stalled;            /* completed operations that found no chunk */
+	struct list waiters;            /* struct thread by wait.node */
 	uint32_t n_waiters;
 	struct list tags[QUEUE_TAG_BUCKETS]; /* operations that are not complete, by context */
 };
@@ -68,7 +70,8 @@ MUST_USE int queue_create(const struct hel_queue_params *params, struct queue **
 MUST_USE int queue_create_memory(struct queue *queue, struct memory **out_memory);
 
 /**
- * queue_has_work() - whether user mode has submitted something, or completions wait for a chunk; a hint without lock
+ * queue_has_work() - whether user mode has submitted something, or completions wait for a chunk;
+ * a hint without lock
  */
 static inline bool queue_has_work(const struct queue *queue)
 {
@@ -82,27 +85,33 @@ static inline bool queue_has_work(const struct queue *queue)
  *
  * Also writes completions that waited for a chunk.
  *
- * Return: 0; -ERR_QUEUE_CORRUPT: nonsense was skipped; -ERR_NO_MEMORY: stopped before a record for which there was not even an
- * operation; THREAD_WAIT_RESTART: paused, the call has to be made again.
+ * Return: 0; -ERR_QUEUE_CORRUPT: nonsense was skipped; -ERR_NO_MEMORY: stopped before a record
+ * for which there was not even an operation; THREAD_WAIT_RESTART: paused, the call has to be made
+ * again.
  */
 MUST_USE int queue_submit(struct queue *queue, struct thread *thread);
 
-/** queue_post() - report @error for a record that needed no operation; submit lock held; -ERR_NO_MEMORY if even that fails */
+/**
+ * queue_post() - report @error for a record that needed no operation; submit lock held;
+ * -ERR_NO_MEMORY if even that fails
+ */
 MUST_USE int queue_post(struct queue *queue, const struct hel_record *record, int error);
 
 /**
  * queue_wait() - let the current thread wait until n_completions differs from @seen
  *
- * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread); -ERR_KICKED, -ERR_TIMED_OUT,
- * -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
+ * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread);
+ * -ERR_KICKED, -ERR_TIMED_OUT, -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
  */
 MUST_USE int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen,
 	uint64_t deadline_ns, bool *out_is_blocked);
 
 /**
- * operation_init() - an operation of @queue, submitted by @record; counted and cancellable from now on
+ * operation_init() - an operation of @queue, submitted by @record; counted and cancellable from
+ * now on
  *
- * Context: submit lock held. Takes a queue reference. The result must fit a chunk: see queue_result_max().
+ * Context: submit lock held. Takes a queue reference. The result must fit a chunk: see
+ * queue_result_max().
  */
 void operation_init(struct operation *operation, const struct operation_class *class,
 	struct queue *queue, const struct hel_record *record);

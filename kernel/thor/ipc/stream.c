@@ -130,7 +130,10 @@ int lane_submit(struct lane *lane, struct action *action, struct action **out_pe
 {
 	*out_peer = NULL;
 	object_ref(&lane->object);
-	/* Before the lock and the test for cancellation: exchange_cancel() looks the other way round. */
+	/*
+	 * Before the lock and the test for cancellation: exchange_cancel() looks the other way
+	 * round.
+	 */
 	atomic_store(&action->lane, lane);
 	spinlock_acquire(&lane->stream->lock);
 	int error = lane_submit_locked(lane, action, out_peer);

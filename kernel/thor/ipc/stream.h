@@ -2,16 +2,17 @@
 /*
  * Streams: two lanes that exchange actions.
  *
- * Each lane has a queue of actions that wait for a complementary one of the peer, in order. Under the stream's lock at most one
- * of the two queues is not empty: an action that arrives takes the first of the peer's, or is queued. What the
- * two then do with each other (copy, hand over a descriptor) happens without the lock, for whoever took both owns them.
+ * Each lane has a queue of actions that wait for a complementary one of the peer, in order. Under
+ * the stream's lock at most one of the two queues is not empty: an action that arrives takes the
+ * first of the peer's, or is queued. What the two then do with each other (copy, hand over a
+ * descriptor) happens without the lock, for whoever took both owns them.
  *
- * A lane is closed when its last handle goes (in a universe, in an exchange that made the stream, or in flight) or by
- * hel_lane_shutdown: what is pending on it completes with -ERR_LANE_SHUTDOWN, what is pending on the peer's with
- * -ERR_END_OF_LANE, and later actions get the same at once.
+ * A lane is closed when its last handle goes (in a universe, in an exchange that made the stream,
+ * or in flight) or by hel_lane_shutdown: what is pending on it completes with -ERR_LANE_SHUTDOWN,
+ * what is pending on the peer's with -ERR_END_OF_LANE, and later actions get the same at once.
  *
- * Each lane is an object of its own and refers to the stream; the stream is freed with the second one. A lane never refers to the
- * other lane's object.
+ * Each lane is an object of its own and refers to the stream; the stream is freed with the second
+ * one. A lane never refers to the other lane's object.
  */
 #ifndef THOR_IPC_STREAM_H
 #define THOR_IPC_STREAM_H
@@ -63,8 +64,9 @@ void lane_close(struct lane *lane);
 /**
  * lane_submit() - put an action onto its lane
  *
- * Return: 0: it is pending, or *out_peer is the peer's action that it met, taken off its queue (the caller owns both);
- * -ERR_LANE_SHUTDOWN, -ERR_END_OF_LANE, -ERR_NO_MEMORY (too many pending), -ERR_CANCELLED: nothing happened.
+ * Return: 0: it is pending, or *out_peer is the peer's action that it met, taken off its queue
+ * (the caller owns both); -ERR_LANE_SHUTDOWN, -ERR_END_OF_LANE, -ERR_NO_MEMORY (too many
+ * pending), -ERR_CANCELLED: nothing happened.
  */
 MUST_USE int lane_submit(struct lane *lane, struct action *action, struct action **out_peer);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The submission side of queues: records are copied out of shared memory, checked, and become operations.
+ * The submission side of queues: records are copied out of shared memory, checked, and become
+ * operations.
  *
- * Each record is looked at only in the copy. Its size and opcode are read once, before it is copied, and put over whatever
- * the copy says.
+ * Each record is looked at only in the copy. Its size and opcode are read once, before it is
+ * copied, and put over whatever the copy says.
  */
 #include <thor/ipc/queue-internal.h>
 
@@ -132,6 +133,13 @@ static int submit_all_locked(struct queue *queue, struct thread *thread)
 	uint32_t tail = submit_load_tail(queue);
 	uint64_t start_ns = 0;
 
+	/*
+	 * The last handle was closed after ours was looked up: nobody would ever cancel what
+	 * begins now.
+	 */
+	if (queue->is_dead) {
+		return -ERR_BAD_HANDLE;
+	}
 	for (uint32_t n_records = 1; tail != queue->submit_head; n_records++) {
 		uint32_t head = queue->submit_head;
 

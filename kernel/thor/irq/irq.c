@@ -8,8 +8,8 @@
 constexpr uint32_t IRQ_VECTORS = 256;
 
 /*
- * Who owns a vector. The table's lock is held while an interrupt is looked up and referenced, so an irq that is being destroyed
- * is not found any more; it ranks below the sources' locks.
+ * Who owns a vector. The table's lock is held while an interrupt is looked up and referenced, so
+ * an irq that is being destroyed is not found any more; it ranks below the sources' locks.
  */
 static struct irq *irq_table[CPUS_MAX][IRQ_VECTORS]; /* guarded by irq_table_lock */
 static struct spinlock irq_table_lock = {.rank = LOCK_RANK_EVENT};

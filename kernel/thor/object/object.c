@@ -2,13 +2,15 @@
 /*
  * References and deferred ends of kernel objects.
  *
- * Whenever a count falls to zero the object goes onto this CPU's list of deferred objects and sched_leave() works it off through
- * object_reap(), where no lock is held and no stack is deep: a universe that closes its descriptors only puts more objects
- * onto the list. `deferred` keeps an object from being listed twice.
+ * Whenever a count falls to zero the object goes onto this CPU's list of deferred objects and
+ * sched_leave() works it off through object_reap(), where no lock is held and no stack is deep: a
+ * universe that closes its descriptors only puts more objects onto the list. `deferred` keeps an
+ * object from being listed twice.
  *
- * An object may be listed to be abandoned (handles at zero, references not) while another CPU drops the last reference. So being
- * listed holds a reference of its own: the list's. It is dropped after the abandon hook, and when it was the last the object is
- * destroyed right there, which is safe, for object_reap() is the only caller.
+ * An object may be listed to be abandoned (handles at zero, references not) while another CPU
+ * drops the last reference. So being listed holds a reference of its own: the list's. It is
+ * dropped after the abandon hook, and when it was the last the object is destroyed right there,
+ * which is safe, for object_reap() is the only caller.
  */
 #include <thor/object/object.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens: objects that are nothing but an identity; and the authority, which is nothing but a permission. */
+/*
+ * Tokens: objects that are nothing but an identity; and the authority, which is nothing but a
+ * permission.
+ */
 #ifndef THOR_OBJECT_TOKEN_H
 #define THOR_OBJECT_TOKEN_H
 

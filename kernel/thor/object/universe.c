@@ -21,8 +21,8 @@ constexpr uint32_t UNIVERSE_NO_SLOT = UINT32_MAX;
 constexpr uint32_t UNIVERSE_CLOSE_BATCH = 64;
 
 /*
- * Index 0 of generation 0 would be HEL_NULL and the last slot of the last generation HEL_THIS: generations start at 1, and the
- * table is far smaller than 2^32.
+ * Index 0 of generation 0 would be HEL_NULL and the last slot of the last generation HEL_THIS:
+ * generations start at 1, and the table is far smaller than 2^32.
  */
 static hel_handle universe_handle(uint32_t index, uint32_t generation)
 {

@@ -2,15 +2,18 @@
 /*
  * Universes: tables of descriptors.
  *
- * A descriptor is an object and the rights that its holder has on it. A handle is an index and the generation of the slot,
- * so that a handle to a closed descriptor is an error for 2^32 reuses of the slot. Slots live in leaves that
- * never move while the universe exists; only the directory of leaves is replaced when it grows.
+ * A descriptor is an object and the rights that its holder has on it. A handle is an index and
+ * the generation of the slot, so that a handle to a closed descriptor is an error for 2^32 reuses
+ * of the slot. Slots live in leaves that never move while the universe exists; only the directory
+ * of leaves is replaced when it grows.
  *
- * Look-ups take the universe's lock for a few instructions. (Leaves that never move and generations that are checked after the
- * reference was taken are what an epoch-based look-up without lock needs; see docs/internals/operations.md.)
+ * Look-ups take the universe's lock for a few instructions. (Leaves that never move and
+ * generations that are checked after the reference was taken are what an epoch-based look-up
+ * without lock needs; see docs/internals/operations.md.)
  *
- * A universe lives as descriptors while it has threads or handles (both are handle references); when the last goes it is
- * *dead*: every descriptor is closed and attaching fails. Operations in flight only hold a plain reference.
+ * A universe lives as descriptors while it has threads or handles (both are handle references);
+ * when the last goes it is *dead*: every descriptor is closed and attaching fails. Operations in
+ * flight only hold a plain reference.
  */
 #ifndef THOR_OBJECT_UNIVERSE_H
 #define THOR_OBJECT_UNIVERSE_H

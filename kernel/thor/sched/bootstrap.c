@@ -111,9 +111,12 @@ static int bootstrap_load_program(
 	return error;
 }
 
-/* ---- the start area --------------------------------------------------------------------------------------------------- */
+/* ---- the start area */
 
-/* Room for @size bytes behind what is there; their offset. The area is large enough for all that this file puts there. */
+/*
+ * Room for @size bytes behind what is there; their offset. The area is large enough for all that
+ * this file puts there.
+ */
 static size_t bootstrap_reserve(struct bootstrap *bootstrap, size_t size)
 {
 	size_t offset = bootstrap->start_used;
@@ -237,7 +240,7 @@ static int bootstrap_fill_start(struct bootstrap *bootstrap)
 		HEL_MAP_READ | HEL_MAP_WRITE, start, 0, bootstrap->start_used);
 }
 
-/* ---- all together ------------------------------------------------------------------------------------------------------- */
+/* ---- all together */
 
 static int bootstrap_run(struct bootstrap *bootstrap, const struct cpio_entry *file)
 {

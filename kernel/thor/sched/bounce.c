@@ -2,8 +2,9 @@
 /*
  * Kicks and faults of bounced threads: what abi/hel/bounce.h promises.
  *
- * The bounce page is wired and in the direct map, so nothing here can fault. Its `stack` is read once; a nonsensical value only
- * makes the thread fault at its own entry. The entry addresses were checked when the thread was created.
+ * The bounce page is wired and in the direct map, so nothing here can fault. Its `stack` is read
+ * once; a nonsensical value only makes the thread fault at its own entry. The entry addresses
+ * were checked when the thread was created.
  */
 #include <thor/sched/thread.h>
 

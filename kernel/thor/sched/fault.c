@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What becomes of a fault in user mode: the space resolves it, or the bounce takes it, or the thread stops and its observer
- * hears of it.
+ * What becomes of a fault in user mode: the space resolves it, or the bounce takes it, or the
+ * thread stops and its observer hears of it.
  */
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>

@@ -85,7 +85,8 @@ static void observe_fill_locked(struct thread *thread, struct operation *operati
 static void observe_log_unobserved(struct thread *thread)
 {
 	if (thread->observation.kind == HEL_OBSERVE_FAULT) {
-		klog("thread %p: nobody observes its fault: vector %u, error %#lx, address %#lx, ip %#lx",
+		klog("thread %p: nobody observes its fault: vector %u, error %#lx, address %#lx, "
+		     "ip %#lx",
 			(void *)thread, thread->observation.fault.vector,
 			(unsigned long)thread->observation.fault.error_code,
 			(unsigned long)thread->observation.fault.address,
@@ -119,7 +120,10 @@ void observe_record(struct thread *thread, enum thread_state state, enum hel_obs
 	}
 }
 
-/* Either arms the operation or says with which error (0: with the result) it is complete; RESTART stands for armed. */
+/*
+ * Either arms the operation or says with which error (0: with the result) it is complete; RESTART
+ * stands for armed.
+ */
 static int observe_arm(struct thread *thread, struct operation *operation, uint64_t sequence)
 {
 	int error = THREAD_WAIT_RESTART;

@@ -2,9 +2,11 @@
 /*
  * Ready threads in order of unfairness.
  *
- * The handbook's unfairness of a thread is the sum of s/n over the slices in which it was schedulable, minus the time it ran.
- * With V = sum of s/n of this CPU, a thread that became schedulable at V0 with unfairness u0 and has run for r has u0 + V - V0 - r.
- * V is common to all threads of the CPU, so key = u0 - V0 - r orders them, and only the running thread's key changes.
+ * The handbook's unfairness of a thread is the sum of s/n over the slices in which it was
+ * schedulable, minus the time it ran. With V = sum of s/n of this CPU, a thread that became
+ * schedulable at V0 with unfairness u0 and has run for r has u0 + V - V0 - r. V is common to all
+ * threads of the CPU, so key = u0 - V0 - r orders them, and only the running thread's key
+ * changes.
  */
 #include <thor/sched/sched-internal.h>
 
@@ -30,7 +32,9 @@ static int run_queue_compare(const struct tree_node *a, const struct tree_node *
 
 bool run_queue_is_better(const struct thread *a, const struct thread *b)
 {
-	/* ready_priority is fixed while a thread is in a tree; `priority` may change at any time. */
+	/*
+	 * ready_priority is fixed while a thread is in a tree; `priority` may change at any time.
+	 */
 	if (a->ready_priority != b->ready_priority) {
 		return a->ready_priority > b->ready_priority;
 	}

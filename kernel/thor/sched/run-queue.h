@@ -2,13 +2,15 @@
 /*
  * The scheduler's half of struct cpu: the threads that are ready to run on this CPU.
  *
- * Threads come in over three ways: the owner inserts into the tree; the owner keeps one freshly woken thread in
- * `handoff` until it knows whether the current one blocks; other CPUs push onto `inbox` and send an interrupt
- * if it was empty. Idle CPUs take threads out of the tree under `lock`.
+ * Threads come in over three ways: the owner inserts into the tree; the owner keeps one freshly
+ * woken thread in `handoff` until it knows whether the current one blocks; other CPUs push onto
+ * `inbox` and send an interrupt if it was empty. Idle CPUs take threads out of the tree under
+ * `lock`.
  *
- * Unfairness is kept lazily. virtual_ns grows by dt/n while n threads are schedulable on this CPU, so a ready thread's
- * unfairness is its constant key + virtual_ns, and the running one's key falls by the time it ran: the tree
- * never needs to be reordered. See docs/internals/scheduling.md.
+ * Unfairness is kept lazily. virtual_ns grows by dt/n while n threads are schedulable on this
+ * CPU, so a ready thread's unfairness is its constant key + virtual_ns, and the running one's key
+ * falls by the time it ran: the tree never needs to be reordered. See
+ * docs/internals/scheduling.md.
  */
 #ifndef THOR_SCHED_RUN_QUEUE_H
 #define THOR_SCHED_RUN_QUEUE_H
@@ -32,7 +34,8 @@ struct run_queue {
 
 	/* owner only */
 	struct thread *handoff; /* woken here, runs next if the current one blocks */
-	int64_t virtual_ns; /* V: sum of dt / n; a thief reads it without lock, a little old is fine */
+	/* V: sum of dt / n; a thief reads it without lock, a little old is fine */
+	int64_t virtual_ns;
 	uint32_t n_schedulable;    /* n since counted_until_ns */
 	bool is_yielding;          /* the current thread wants to be passed over once */
 	uint64_t counted_until_ns; /* up to when V and the current thread's run time are counted */

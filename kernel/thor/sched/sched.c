@@ -4,14 +4,16 @@
  *
  * Where a woken thread goes:
  *   - to the inbox of the CPU it is still on (its context is not saved yet), else
- *   - into this CPU's hand-off slot, until it is known whether the current thread blocks. If it does, the woken one runs at once and
- *     goes on with the rest of the slice: a request and its answer are two kernel entries, without tree or timer. The slice
- *     bounds what two threads that hand over to each other can take from a third.
- *   - If the current thread goes on, or the slot is taken: to an idle CPU (the last one it ran on if possible), else into
- *     this CPU's tree.
+ *   - into this CPU's hand-off slot, until it is known whether the current thread blocks. If it
+ *     does, the woken one runs at once and goes on with the rest of the slice: a request and its
+ *     answer are two kernel entries, without tree or timer. The slice bounds what two threads that
+ *     hand over to each other can take from a third.
+ *   - If the current thread goes on, or the slot is taken: to an idle CPU (the last one it ran on if
+ *     possible), else into this CPU's tree.
  *
- * An idle CPU sets its bit in sched_idle_mask, then looks for work elsewhere; who inserts into a tree looks at the mask
- * afterwards. Both are sequentially consistent, so a ready thread and an idle CPU do not miss each other.
+ * An idle CPU sets its bit in sched_idle_mask, then looks for work elsewhere; who inserts into a
+ * tree looks at the mask afterwards. Both are sequentially consistent, so a ready thread and an
+ * idle CPU do not miss each other.
  */
 #include <thor/sched/sched-internal.h>
 
@@ -61,7 +63,7 @@ static bool sched_may_run_on(struct thread *thread, const struct cpu *cpu)
 		0;
 }
 
-/* ---- placing ready threads ------------------------------------------------------------------------------ */
+/* ---- placing ready threads */
 
 static void sched_push(struct cpu *target, struct thread *thread)
 {
@@ -198,7 +200,7 @@ static void sched_drain_inbox(struct cpu *cpu)
 	}
 }
 
-/* ---- leaving ---------------------------------------------------------------------------------------------- */
+/* ---- leaving */
 
 void sched_put_current(struct cpu *cpu)
 {
@@ -428,6 +430,7 @@ static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 		space_activate(NULL);
 	}
 	sched_set_timer(cpu, now_ns);
+	shootdown_enter_idle();
 	arch_idle();
 }
 

@@ -17,12 +17,16 @@ void sched_init_cpu(struct cpu *cpu);
 /**
  * sched_leave() - the end of every stay in the kernel
  *
- * Does what is due (objects to destroy, expired timers, threads from other CPUs), delivers what the current thread is owed
- * (kick, kill, stop), then leaves to the best thread or to arch_idle(). No locks held.
+ * Does what is due (objects to destroy, expired timers, threads from other CPUs), delivers what
+ * the current thread is owed (kick, kill, stop), then leaves to the best thread or to
+ * arch_idle(). No locks held.
  */
 NORETURN void sched_leave(void);
 
-/** sched_wake() - a thread that the caller made RUNNABLE wants a CPU; locks up to LOCK_RANK_THREAD may be held */
+/**
+ * sched_wake() - a thread that the caller made RUNNABLE wants a CPU; locks up to LOCK_RANK_THREAD
+ * may be held
+ */
 void sched_wake(struct thread *thread);
 
 /** sched_yield_current() - let others of the same priority go first, once */
@@ -34,13 +38,19 @@ static inline void sched_look(struct cpu *cpu)
 	atomic_store_explicit(&cpu->run_queue.needs_look, true, memory_order_relaxed);
 }
 
-/** sched_put_current() - take the current thread off the CPU, which then has none; its state is the caller's business */
+/**
+ * sched_put_current() - take the current thread off the CPU, which then has none; its state is
+ * the caller's business
+ */
 void sched_put_current(struct cpu *cpu);
 
 /** sched_current_cpu_interrupt() - make a thread that may be running elsewhere enter the kernel */
 void sched_poke(struct thread *thread);
 
-/** sched_should_pause() - a long job has run for @since_ns and should let interrupts and other threads in */
+/**
+ * sched_should_pause() - a long job has run for @since_ns and should let interrupts and other
+ * threads in
+ */
 bool sched_should_pause(uint64_t since_ns);
 
 #endif

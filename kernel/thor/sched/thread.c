@@ -16,7 +16,7 @@ uint32_t thread_count(void)
 	return atomic_load_explicit(&thread_n_alive, memory_order_relaxed);
 }
 
-/* ---- creation and end ------------------------------------------------------------------------------------- */
+/* ---- creation and end */
 
 /* What a thread holds while it lives; also for a half-built one. */
 static void thread_release(struct thread *thread)
@@ -143,7 +143,7 @@ void thread_terminate_current(struct cpu *cpu)
 	object_unref(&thread->object);
 }
 
-/* ---- transitions by others ---------------------------------------------------------------------------------- */
+/* ---- transitions by others */
 
 /* STOPPED -> RUNNABLE, unless it is in another state; waits for the end of an examination. */
 static bool thread_leave_stopped(struct thread *thread)
@@ -248,7 +248,7 @@ void thread_examine_end(struct thread *thread)
 	atomic_store(&thread->state, THREAD_STOPPED);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------- */
+/* ---- waiting */
 
 bool thread_is_kicked(struct thread *thread)
 {
@@ -297,7 +297,7 @@ bool thread_wake(struct thread *thread, int result)
 	return true;
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------------- */
+/* ---- stopping */
 
 static void thread_stop(struct cpu *cpu, enum hel_observation kind, const struct hel_fault *fault)
 {

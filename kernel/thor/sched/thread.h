@@ -2,24 +2,27 @@
 /*
  * Threads: a context in user mode with a universe and a space.
  *
- *                      start                picked              hel_drive, hel_futex_wait
- *   STOPPED (new) ------------> RUNNABLE ------------> RUNNING --------------------------> WAITING
- *      ^  |                     ^  ^  |                 |  |                                 |
- *      |  | resume (or a kill)  |  |  +-- preempted <---+  | fault, interrupt, bad call      |
- *      |  +---------------------+  +------------------------------------- woken -------------+
- *      +---------------------------------------------------+        (with a result, or to be killed)
+ *                   start               picked             drive, futex_wait
+ *   STOPPED (new) ---------> RUNNABLE ----------> RUNNING -----------------> WAITING
+ *      ^  |                  ^  ^  |               |  |                         |
+ *      |  | resume, kill     |  |  +- preempted <--+  | fault, interrupt,       |
+ *      |  +------------------+  +--------------------------- woken ------------+
+ *      +----------------------------------------------+ bad call   (with a result, or to be killed)
  *
- *   RUNNING -> TERMINATED: exit, or a kill seen on the way out. A killed thread that waits or is stopped is made
- *   runnable first, so that termination happens in one place: on the CPU that picked it.
+ *   RUNNING -> TERMINATED: exit, or a kill seen on the way out. A killed thread that waits or is
+ *   stopped is made runnable first, so that termination happens in one place: on the CPU that
+ *   picked it.
  *   STOPPED <-> EXAMINED: another thread reads or writes its registers; lasts for one copy.
  *
- * The state is one atomic: RUNNING -> anything is a store by the CPU that runs it; every other transition is a compare and
- * exchange, so of a wake-up, a deadline, a kick and a kill that race exactly one wins and owns what follows.
- * Whoever wants something of a thread sets a flag in `attention` *before* it looks at the state; the thread looks at
- * `attention` *after* it changed its state to WAITING or STOPPED (both sequentially consistent): one sees the other.
+ * The state is one atomic: RUNNING -> anything is a store by the CPU that runs it; every other
+ * transition is a compare and exchange, so of a wake-up, a deadline, a kick and a kill that race
+ * exactly one wins and owns what follows. Whoever wants something of a thread sets a flag in
+ * `attention` *before* it looks at the state; the thread looks at `attention` *after* it changed
+ * its state to WAITING or STOPPED (both sequentially consistent): one sees the other.
  *
- * `on_cpu` names the CPU that still has the thread's context (FPU registers, kernel stack in use); it is cleared
- * after arch_context_leave(). A woken thread that is still on a CPU can only be put into that CPU's inbox.
+ * `on_cpu` names the CPU that still has the thread's context (FPU registers, kernel stack in
+ * use); it is cleared after arch_context_leave(). A woken thread that is still on a CPU can only
+ * be put into that CPU's inbox.
  */
 #ifndef THOR_SCHED_THREAD_H
 #define THOR_SCHED_THREAD_H
@@ -59,12 +62,16 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_LATCH = 16,  /* not bounced: the next wait ends at once with ERR_KICKED */
 };
 
-/* What a wait ended with besides errors of errors.def: make the call again when the thread runs on. */
+/*
+ * What a wait ended with besides errors of errors.def: make the call again when the thread runs
+ * on.
+ */
 constexpr int THREAD_WAIT_RESTART = 1;
 
 /*
- * The one wait that a thread can be in. `finish` runs on the CPU that picked the woken thread, before anything else: it
- * takes the node off the list it may still be on, cancels the timer and sets the call's result.
+ * The one wait that a thread can be in. `finish` runs on the CPU that picked the woken thread,
+ * before anything else: it takes the node off the list it may still be on, cancels the timer and
+ * sets the call's result.
  */
 struct thread_wait {
 	void (*finish)(struct thread *thread); /* NULL: no wait */
@@ -151,10 +158,15 @@ static inline struct thread *thread_of(struct object *object)
 /** thread_start() - let a new thread run; -ERR_ILLEGAL_STATE if it was started before */
 MUST_USE int thread_start(struct thread *thread);
 
-/** thread_resume() - let a thread that an observation stopped run on; -ERR_ILLEGAL_STATE if it is not stopped */
+/**
+ * thread_resume() - let a thread that an observation stopped run on; -ERR_ILLEGAL_STATE if it is
+ * not stopped
+ */
 MUST_USE int thread_resume(struct thread *thread);
 
-/** thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself */
+/**
+ * thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself
+ */
 void thread_kill(struct thread *thread);
 
 /** thread_interrupt() - stop it soon and tell the observer; -ERR_THREAD_TERMINATED */
@@ -174,18 +186,24 @@ void thread_examine_end(struct thread *thread);
 /**
  * thread_begin_wait() - the current thread is about to wait; the lock of what it waits for is held
  *
- * Return: true: it is WAITING and may already be woken; false: it must not wait, because it was kicked or shall stop:
- * *out_result is -ERR_KICKED or THREAD_WAIT_RESTART.
+ * Return: true: it is WAITING and may already be woken; false: it must not wait, because it was
+ * kicked or shall stop: *out_result is -ERR_KICKED or THREAD_WAIT_RESTART.
  */
 bool thread_begin_wait(struct thread *thread, int *out_result);
 
-/** thread_wake() - end a wait with @result; false if somebody else ended it before. Locks up to LOCK_RANK_TIMER may be held. */
+/**
+ * thread_wake() - end a wait with @result; false if somebody else ended it before. Locks up to
+ * LOCK_RANK_TIMER may be held.
+ */
 bool thread_wake(struct thread *thread, int result);
 
 /** thread_is_kicked() - a wait must end at once; consumes the latch of a thread without bounce */
 bool thread_is_kicked(struct thread *thread);
 
-/** thread_terminate_current() - called by sched_leave() for the thread in @cpu->current; no locks held */
+/**
+ * thread_terminate_current() - called by sched_leave() for the thread in @cpu->current; no locks
+ * held
+ */
 void thread_terminate_current(struct cpu *cpu);
 
 /** thread_stop_current() - stop the current thread with an observation; then sched_leave() */

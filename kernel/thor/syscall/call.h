@@ -2,9 +2,10 @@
 /*
  * hel calls: what every one of them has in common.
  *
- * A call first decodes its arguments (handles into objects, structures into local copies, ranges), changing nothing that
- * anybody sees, then acts. Its function returns 0 or -ERR_X, which goes to the caller together with `value`, or one of
- * the positive results below. All user memory is read once.
+ * A call first decodes its arguments (handles into objects, structures into local copies,
+ * ranges), changing nothing that anybody sees, then acts. Its function returns 0 or -ERR_X, which
+ * goes to the caller together with `value`, or one of the positive results below. All user memory
+ * is read once.
  */
 #ifndef THOR_SYSCALL_CALL_H
 #define THOR_SYSCALL_CALL_H
@@ -53,7 +54,10 @@ MUST_USE int call_find_thread(
 /** call_check_authority() - whether argument @index is an authority with @rights */
 MUST_USE int call_check_authority(struct call *call, unsigned index, uint32_t rights);
 
-/** call_return_object() - a descriptor with all rights for a new object, whose reference is taken; the value is the handle */
+/**
+ * call_return_object() - a descriptor with all rights for a new object, whose reference is taken;
+ * the value is the handle
+ */
 MUST_USE int call_return_object(struct call *call, struct object *object);
 
 #define HEL_CALL(number, name, n_arguments) int call_##name(struct call *call);

@@ -20,7 +20,10 @@ int call_close(struct call *call)
 	return error;
 }
 
-/* The descriptor that arguments 0 and 1 name. HEL_THIS stands for the caller's own universe there, not for an object. */
+/*
+ * The descriptor that arguments 0 and 1 name. HEL_THIS stands for the caller's own universe
+ * there, not for an object.
+ */
 static int descriptor_find(struct call *call, struct descriptor *out_descriptor)
 {
 	struct universe *universe;

@@ -13,7 +13,7 @@ constexpr size_t RANDOM_MAX = 256;
 constexpr size_t LOG_PIECE = 512;
 constexpr char LOG_PREFIX[] = "[server] ";
 
-/* ---- time and randomness ---------------------------------------------------------------------------------------------- */
+/* ---- time and randomness */
 
 int call_clock_get(struct call *call)
 {
@@ -49,7 +49,7 @@ int call_random(struct call *call)
 	return arch_copy_to_user(call_argument(call, 0), bytes, size);
 }
 
-/* ---- ports -------------------------------------------------------------------------------------------------------------- */
+/* ---- ports */
 
 int call_io_create(struct call *call)
 {
@@ -90,7 +90,7 @@ int call_io_write(struct call *call)
 	return error;
 }
 
-/* ---- statistics ---------------------------------------------------------------------------------------------------------- */
+/* ---- statistics */
 
 static void stats_add_cpu(struct hel_kernel_stats *stats, const struct cpu *cpu)
 {
@@ -126,7 +126,7 @@ int call_kernel_stats(struct call *call)
 	return arch_copy_to_user(call_argument(call, 1), &stats, sizeof(stats));
 }
 
-/* ---- log ------------------------------------------------------------------------------------------------------------------ */
+/* ---- log */
 
 int call_log(struct call *call)
 {

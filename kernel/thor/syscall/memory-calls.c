@@ -159,8 +159,8 @@ int call_memory_write(struct call *call)
 }
 
 /*
- * Pages of allocated memory stay where they are as long as the object exists, so pinning them is to make them present. Those of a
- * copy-on-write view move when they are written after a fork.
+ * Pages of allocated memory stay where they are as long as the object exists, so pinning them is
+ * to make them present. Those of a copy-on-write view move when they are written after a fork.
  */
 static int memory_pin(
 	struct memory *memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_phys)

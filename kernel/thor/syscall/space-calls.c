@@ -38,7 +38,10 @@ static uint32_t space_allowed_by(uint32_t rights)
 	return allowed;
 }
 
-/* The memory to be mapped, referenced (NULL: anonymous), and how it may be mapped. A queue stands for its memory. */
+/*
+ * The memory to be mapped, referenced (NULL: anonymous), and how it may be mapped. A queue stands
+ * for its memory.
+ */
 static int space_find_memory(
 	struct call *call, hel_handle handle, struct memory **out_memory, uint32_t *out_allowed)
 {

@@ -26,7 +26,10 @@ static bool thread_bounce_is_valid(const struct hel_bounce *bounce)
 		thread_is_user_address(bounce->entry_shim_fault);
 }
 
-/* The bounce of a new thread; @options->bounce_page is referenced on success, NULL without bounce. */
+/*
+ * The bounce of a new thread; @options->bounce_page is referenced on success, NULL without
+ * bounce.
+ */
 static int thread_decode_bounce(
 	struct call *call, const struct hel_thread_args *args, struct thread_options *options)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Awaiting the clock: see await-clock.h. The timer decides who takes the operation: expiry or cancel. */
+/*
+ * Awaiting the clock: see await-clock.h. The timer decides who takes the operation: expiry or
+ * cancel.
+ */
 #include <thor/time/await-clock.h>
 
 #include <thor/ipc/queue.h>

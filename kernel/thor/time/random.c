@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's random number generator: see random.h. ChaCha20 as RFC 8439 has it, 64-byte blocks. */
+/*
+ * The kernel's random number generator: see random.h. ChaCha20 as RFC 8439 has it, 64-byte
+ * blocks.
+ */
 #include <thor/time/random.h>
 
 #include <base/string.h>
@@ -9,10 +12,20 @@
 constexpr size_t CHACHA_BLOCK_BYTES = 64;
 constexpr size_t CHACHA_KEY_BYTES = 32;
 
+constexpr size_t RANDOM_BLOCKS = 8;
+constexpr size_t RANDOM_POOL_BYTES = RANDOM_BLOCKS * CHACHA_BLOCK_BYTES - CHACHA_KEY_BYTES;
+
+/*
+ * The pool holds bytes that were generated but not given out yet. A refill makes the next key
+ * from the first bytes of the new blocks; bytes that are given out are wiped, so nothing in here
+ * tells what was said before.
+ */
 static struct {
 	struct spinlock lock;
-	uint32_t key[8];          /* guarded by lock */
-	_Atomic uint64_t stirred; /* goes into the next key */
+	uint32_t key[8]; /* guarded by lock, as all below */
+	uint8_t pool[RANDOM_POOL_BYTES];
+	size_t n_left;            /* at the end of the pool */
+	_Atomic uint64_t stirred; /* goes into the next refill; not guarded */
 } random_state = {.lock = {.rank = LOCK_RANK_RANDOM}};
 
 static uint32_t chacha_rotate(uint32_t value, unsigned count)
@@ -69,6 +82,7 @@ void random_init(const uint64_t seed[4])
 	}
 	spinlock_acquire(&random_state.lock);
 	memcpy(random_state.key, words, sizeof(words));
+	random_state.n_left = 0;
 	spinlock_release(&random_state.lock);
 }
 
@@ -80,27 +94,37 @@ void random_stir(uint64_t value)
 		&random_state.stirred, (old << 7 | old >> 57) ^ value, memory_order_relaxed);
 }
 
-void random_bytes(void *out_data, size_t size)
+static void random_refill_locked(void)
 {
-	uint8_t block[CHACHA_BLOCK_BYTES];
-	uint32_t key[8];
-	uint8_t *bytes = out_data;
+	uint8_t blocks[RANDOM_BLOCKS * CHACHA_BLOCK_BYTES];
 	uint64_t nonce = atomic_load_explicit(&random_state.stirred, memory_order_relaxed);
 
-	/* The first half of block 0 is the next key, the second half this request's. */
-	spinlock_acquire(&random_state.lock);
-	chacha_block(random_state.key, 0, nonce, block);
-	memcpy(random_state.key, block, CHACHA_KEY_BYTES);
-	spinlock_release(&random_state.lock);
-	memcpy(key, block + CHACHA_KEY_BYTES, CHACHA_KEY_BYTES);
-	for (uint64_t counter = 1; size > 0; counter++) {
-		size_t n_bytes = min_size(size, CHACHA_BLOCK_BYTES);
+	for (uint64_t i = 0; i < RANDOM_BLOCKS; i++) {
+		chacha_block(random_state.key, i, nonce, blocks + i * CHACHA_BLOCK_BYTES);
+	}
+	memcpy(random_state.key, blocks, CHACHA_KEY_BYTES);
+	memcpy(random_state.pool, blocks + CHACHA_KEY_BYTES, RANDOM_POOL_BYTES);
+	random_state.n_left = RANDOM_POOL_BYTES;
+	memset(blocks, 0, sizeof(blocks));
+}
 
-		chacha_block(key, counter, nonce, block);
-		memcpy(bytes, block, n_bytes);
+void random_bytes(void *out_data, size_t size)
+{
+	uint8_t *bytes = out_data;
+
+	spinlock_acquire(&random_state.lock);
+	while (size > 0) {
+		if (random_state.n_left == 0) {
+			random_refill_locked();
+		}
+		uint8_t *source = random_state.pool + RANDOM_POOL_BYTES - random_state.n_left;
+		size_t n_bytes = min_size(size, random_state.n_left);
+
+		memcpy(bytes, source, n_bytes);
+		memset(source, 0, n_bytes);
+		random_state.n_left -= n_bytes;
 		bytes += n_bytes;
 		size -= n_bytes;
 	}
-	memset(block, 0, sizeof(block));
-	memset(key, 0, sizeof(key));
+	spinlock_release(&random_state.lock);
 }

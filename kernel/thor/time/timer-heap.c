@@ -80,7 +80,10 @@ bool timer_cancel(struct timer *timer)
 {
 	struct timer_heap *heap = atomic_load_explicit(&timer->heap, memory_order_acquire);
 
-	/* A timer that is not armed now is not armed by anybody else meanwhile: its owner is who cancels. */
+	/*
+	 * A timer that is not armed now is not armed by anybody else meanwhile: its owner is who
+	 * cancels.
+	 */
 	if (heap == NULL) {
 		return false;
 	}
