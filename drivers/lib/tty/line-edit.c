@@ -2,8 +2,8 @@
 /*
  * Editing in canonical mode: erasing a character, a word or the line, and reprinting it.
  *
- * What is erased from the buffer is erased on the screen, too, as far as the flags ask for it. Tabs are as
- * wide as they were: their width follows from what stands before them on the line.
+ * What is erased from the buffer is erased on the screen, too, as far as the flags ask for it. Tabs
+ * are as wide as they were: their width follows from what stands before them on the line.
  */
 #include <drivers/lib/tty/line-internal.h>
 
@@ -71,7 +71,10 @@ static void line_echo_erasure(struct line *line, uint8_t byte, uint32_t size, en
 	}
 }
 
-/* Takes the last character off the buffer; false if that would cut a UTF-8 sequence or leave the word. */
+/*
+ * Takes the last character off the buffer; false if that would cut a UTF-8 sequence or leave the
+ * word.
+ */
 static bool line_erase_last(struct line *line, enum erase_kind kind, bool *in_out_is_in_word)
 {
 	uint32_t start = line->head;

@@ -76,14 +76,17 @@ void line_set_termios(struct line *line, const struct linux_termios *termios)
 	}
 }
 
-/* ---- from the device into the buffer ------------------------------------------------------------ */
+/* ---- from the device into the buffer ------------------------------------------------------- */
 
 static size_t line_buffer_room(const struct line *line)
 {
 	return LINE_BUFFER_SIZE - (line->head - line->tail);
 }
 
-/* Stores a byte. In a full buffer the line being edited loses it, with a bell if IMAXBEL asks for it. */
+/*
+ * Stores a byte. In a full buffer the line being edited loses it, with a bell if IMAXBEL asks for
+ * it.
+ */
 static void line_store(struct line *line, uint8_t byte)
 {
 	/* the last place is for what ends the line */
@@ -278,11 +281,12 @@ size_t line_receive(struct line *line, const uint8_t *bytes, size_t size)
 	return done;
 }
 
-/* ---- from the buffer to the program ------------------------------------------------------------- */
+/* ---- from the buffer to the program -------------------------------------------------------- */
 
 bool line_can_read(const struct line *line)
 {
-	return line_is_canonical(line) ? line->canonical_end != line->tail : line->head != line->tail;
+	return line_is_canonical(line) ? line->canonical_end != line->tail
+				       : line->head != line->tail;
 }
 
 static size_t line_read_canonical(struct line *line, uint8_t *out_bytes, size_t size)

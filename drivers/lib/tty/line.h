@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The line discipline of terminals: what lies between a device that carries bytes and a program that reads lines.
+ * The line discipline of terminals: what lies between a device that carries bytes and a program
+ * that reads lines.
  *
- * Bytes from the device go through line_receive(): signal and flow control characters act at once, editing
- * characters change the line that is being typed, everything else is stored and echoed. Programs take bytes out
- * with line_read() and put bytes in with line_write(), which post-processes them.
+ * Bytes from the device go through line_receive(): signal and flow control characters act at once,
+ * editing characters change the line that is being typed, everything else is stored and echoed.
+ * Programs take bytes out with line_read() and put bytes in with line_write(), which post-processes
+ * them.
  *
  *	device ---> line_receive() ---> buffer ---> line_read() ---> program
  *	                  | echo
@@ -15,11 +17,11 @@
  *	tail           canonical_end        head
  *	| complete lines | line being edited |         (canonical mode; else all of it can be read)
  *
- * In canonical mode the last byte of each complete line has its bit in `marks`; a marked zero byte stands for the
- * end-of-file character, which ends a line without being part of it.
+ * In canonical mode the last byte of each complete line has its bit in `marks`; a marked zero byte
+ * stands for the end-of-file character, which ends a line without being part of it.
  *
- * The library keeps no time and wakes nobody: VTIME, blocking and job control are its owner's business. One loop
- * owns a line; no locks.
+ * The library keeps no time and wakes nobody: VTIME, blocking and job control are its owner's
+ * business. One loop owns a line; no locks.
  */
 #ifndef DRIVERS_LIB_TTY_LINE_H
 #define DRIVERS_LIB_TTY_LINE_H
@@ -39,7 +41,9 @@ enum line_signal {
 
 struct line;
 
-/* What a line needs from its owner. All are set. None may call back into the line, but for `room`. */
+/*
+ * What a line needs from its owner. All are set. None may call back into the line, but for `room`.
+ */
 struct line_ops {
 	/* Append to the device's output; takes all of it (the line asks for room before). */
 	void (*write)(struct line *line, const uint8_t *bytes, size_t size);
@@ -77,16 +81,16 @@ struct linux_termios line_default_termios(void);
 /**
  * line_set_termios() - change flags and characters
  *
- * When canonical mode is switched on what is in the buffer becomes a line; when it is switched off the
- * unfinished line can be read.
+ * When canonical mode is switched on what is in the buffer becomes a line; when it is switched off
+ * the unfinished line can be read.
  */
 void line_set_termios(struct line *line, const struct linux_termios *termios);
 
 /**
  * line_receive() - process bytes from the device
  *
- * Return: how many were taken. Less than @size when the buffer is full and somebody has to read first;
- * an over-long line being edited is cut instead.
+ * Return: how many were taken. Less than @size when the buffer is full and somebody has to read
+ * first; an over-long line being edited is cut instead.
  */
 size_t line_receive(struct line *line, const uint8_t *bytes, size_t size);
 

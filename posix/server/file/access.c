@@ -108,9 +108,7 @@ int64_t file_ioctl_regular(struct file *file, uint32_t command, void *buffer, si
 		return -LINUX_ENOTTY;
 	}
 	uint64_t end = file->inode->size_bytes;
-	int32_t left = file->offset < end
-		? (int32_t)min_u64(end - file->offset, INT32_MAX)
-		: 0;
+	int32_t left = file->offset < end ? (int32_t)min_u64(end - file->offset, INT32_MAX) : 0;
 
 	memcpy(buffer, &left, sizeof(left));
 	return 0;
@@ -119,8 +117,8 @@ int64_t file_ioctl_regular(struct file *file, uint32_t command, void *buffer, si
 int64_t file_install(struct request *request, struct file *file, bool is_cloexec)
 {
 	struct process *process = request->process;
-	int fd = fd_table_add(
-		process->files, file, 0, is_cloexec, process->limits[LIMIT_NOFILE][0]);
+	int fd =
+		fd_table_add(process->files, file, 0, is_cloexec, process->limits[LIMIT_NOFILE][0]);
 
 	file_unref(file);
 	return fd;

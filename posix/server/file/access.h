@@ -13,11 +13,14 @@
  *	...
  *	return file_end_call(request, file, result);
  *
- * A request that parks holds its file, in state[0], so that a close() elsewhere neither frees what it waits
- * on nor makes it find another file. state[1] … state[5] are the kind's.
+ * A request that parks holds its file, in state[0], so that a close() elsewhere neither frees what
+ * it waits on nor makes it find another file. state[1] … state[5] are the kind's.
  */
 
-/** file_of_call() - the file behind a descriptor, the same at every attempt; borrowed, NULL: -LINUX_EBADF */
+/**
+ * file_of_call() - the file behind a descriptor, the same at every attempt; borrowed, NULL:
+ * -LINUX_EBADF
+ */
 struct file *file_of_call(struct request *request, uint64_t fd);
 
 /** file_end_call() - pass on a handler's result, holding @file if the request parks */
@@ -52,7 +55,9 @@ bool file_can_seek(const struct file *file);
 /** file_touch_accessed() - the file was read through @file: atime, unless O_NOATIME */
 void file_touch_accessed(struct file *file);
 
-/** file_check_size_limit() - -LINUX_EFBIG and SIGXFSZ if a write at @offset is beyond RLIMIT_FSIZE */
+/**
+ * file_check_size_limit() - -LINUX_EFBIG and SIGXFSZ if a write at @offset is beyond RLIMIT_FSIZE
+ */
 int64_t file_check_size_limit(struct request *request, uint64_t offset);
 
 /** file_seek_to() - the seek hook of files with a size, but for SEEK_DATA and SEEK_HOLE */
@@ -71,7 +76,9 @@ int64_t file_create_anonymous(const struct file_ops *ops, const char *kind, void
 /** file_contents_memory() - the memory that holds contents up to @size_needed bytes, for mmap */
 int64_t file_contents_memory(struct file *file, uint64_t size_needed, hel_handle *out_memory);
 
-/** file_contents_mapped() - a mapping of that memory was made: beyond the file's last page it faults */
+/**
+ * file_contents_mapped() - a mapping of that memory was made: beyond the file's last page it faults
+ */
 void file_contents_mapped(struct file *file);
 
 #endif

@@ -114,9 +114,7 @@ static int64_t control_file(struct request *request, struct file *file, uint32_t
 	case LINUX_F_OFD_GETLK:
 	case LINUX_F_OFD_SETLK:
 	case LINUX_F_OFD_SETLKW: return lock_control(request, file, command);
-	case LINUX_F_SETOWN:
-		file->owner_pid = (uint64_t)(int64_t)(int32_t)value;
-		return 0;
+	case LINUX_F_SETOWN: file->owner_pid = (uint64_t)(int64_t)(int32_t)value; return 0;
 	case LINUX_F_GETOWN: return (int64_t)file->owner_pid;
 	case LINUX_F_SETOWN_EX: return control_owner_ex(request, file, true);
 	case LINUX_F_GETOWN_EX: return control_owner_ex(request, file, false);
@@ -155,11 +153,11 @@ int64_t posix_fcntl(struct request *request)
 	return control_file(request, file, command);
 }
 
-/* ---- ioctl -------------------------------------------------------------------------------------- */
+/* ---- ioctl --------------------------------------------------------------------------------- */
 
 /* The ioctls of every file. True if it was one of them. */
-static bool control_ioctl_generic(
-	struct request *request, struct file *file, const void *in, size_t in_size, int64_t *out_result)
+static bool control_ioctl_generic(struct request *request, struct file *file, const void *in,
+	size_t in_size, int64_t *out_result)
 {
 	int fd = (int)(uint32_t)request->args[0];
 	int32_t value = 0;

@@ -70,7 +70,7 @@ static int epoll_compare(const struct tree_node *a, const struct tree_node *b)
 	return epoll_compare_key(&(struct epoll_key){ .fd = item->fd, .file = item->file }, b);
 }
 
-/* ---- items -------------------------------------------------------------------------------------- */
+/* ---- items --------------------------------------------------------------------------------- */
 
 static void epoll_make_ready(struct epoll_item *item)
 {
@@ -135,7 +135,7 @@ static void epoll_item_set(struct epoll_item *item, const struct linux_epoll_eve
 	}
 }
 
-/* ---- the file ----------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 /* Moves items that are not ready off the front of the list; true if one that is ready is left. */
 static bool epoll_has_events(struct epoll *epoll)
@@ -149,8 +149,8 @@ static bool epoll_has_events(struct epoll *epoll)
 	return false;
 }
 
-static uint32_t epoll_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t epoll_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct epoll *epoll = epoll_of(file);
 
@@ -165,8 +165,7 @@ static void epoll_release(struct file *file)
 	struct epoll *epoll = epoll_of(file);
 
 	while (!tree_is_empty(&epoll->items)) {
-		epoll_item_free(container_of(
-			tree_first(&epoll->items), struct epoll_item, node));
+		epoll_item_free(container_of(tree_first(&epoll->items), struct epoll_item, node));
 	}
 	helix_free(epoll);
 }
@@ -193,8 +192,8 @@ static int64_t epoll_create(struct request *request, uint32_t flags)
 	tree_init(&epoll->items);
 	list_init(&epoll->ready);
 	wait_queue_init(&epoll->changed);
-	int64_t error = file_create_anonymous(
-		&epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
+	int64_t error =
+		file_create_anonymous(&epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
 
 	if (error < 0) {
 		helix_free(epoll);
@@ -213,7 +212,7 @@ int64_t posix_epoll_create1(struct request *request)
 	return epoll_create(request, (uint32_t)request->args[0]);
 }
 
-/* ---- changing the set --------------------------------------------------------------------------- */
+/* ---- changing the set ---------------------------------------------------------------------- */
 
 /* How deep epolls are nested from `file` down; more than the limit if `forbidden` is among them. */
 static uint32_t epoll_depth(const struct file *file, const struct epoll *forbidden, uint32_t depth)
@@ -234,8 +233,8 @@ static uint32_t epoll_depth(const struct file *file, const struct epoll *forbidd
 	return deepest;
 }
 
-static int64_t epoll_add(struct epoll *epoll, struct file *file, int32_t fd,
-	const struct linux_epoll_event *event)
+static int64_t epoll_add(
+	struct epoll *epoll, struct file *file, int32_t fd, const struct linux_epoll_event *event)
 {
 	if (epoll_depth(file, epoll, 1) > EPOLL_DEPTH_MAX) {
 		return -LINUX_ELOOP;
@@ -253,13 +252,13 @@ static int64_t epoll_add(struct epoll *epoll, struct file *file, int32_t fd,
 	return 0;
 }
 
-static int64_t epoll_change(struct epoll *epoll, struct file *file, int32_t fd,
-	uint32_t operation, const struct linux_epoll_event *event)
+static int64_t epoll_change(struct epoll *epoll, struct file *file, int32_t fd, uint32_t operation,
+	const struct linux_epoll_event *event)
 {
-	struct epoll_item *item = TREE_ENTRY(
-		tree_find(&epoll->items, &(struct epoll_key){ .fd = fd, .file = file },
-			epoll_compare_key),
-		struct epoll_item, node);
+	struct epoll_item *item =
+		TREE_ENTRY(tree_find(&epoll->items, &(struct epoll_key){ .fd = fd, .file = file },
+				   epoll_compare_key),
+			struct epoll_item, node);
 
 	if (operation != LINUX_EPOLL_CTL_DEL && event == NULL) {
 		return -LINUX_EFAULT;
@@ -312,17 +311,19 @@ int64_t posix_epoll_ctl(struct request *request)
 		(uint32_t)request->args[1], in == NULL ? NULL : &event);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 static uint32_t epoll_collect(
 	struct epoll *epoll, struct linux_epoll_event *out_events, uint32_t n_max)
 {
-	struct list again; /* level-triggered items that were reported: to the end, so that all get their turn */
+	/* level-triggered items that were reported: to the end, so that all get their turn */
+	struct list again;
 	uint32_t n_events = 0;
 
 	list_init(&again);
 	while (n_events < n_max) {
-		struct epoll_item *item = LIST_POP_FRONT(&epoll->ready, struct epoll_item, ready_node);
+		struct epoll_item *item =
+			LIST_POP_FRONT(&epoll->ready, struct epoll_item, ready_node);
 
 		if (item == NULL) {
 			break;
@@ -379,8 +380,8 @@ int64_t posix_epoll_wait(struct request *request)
 		return -LINUX_ENOMEM;
 	}
 	uint32_t room = (uint32_t)min_size(out_size / sizeof(*out), EPOLL_EVENTS_MAX);
-	uint32_t n_events = epoll_collect(
-		epoll, out, (uint32_t)n_max < room ? (uint32_t)n_max : room);
+	uint32_t n_events =
+		epoll_collect(epoll, out, (uint32_t)n_max < room ? (uint32_t)n_max : room);
 
 	if (n_events > 0 || !epoll_may_wait(request)) {
 		request_set_out_size(request, n_events * sizeof(*out));

@@ -2,9 +2,10 @@
 /*
  * epoll: a set of watched files, and the list of those that may be ready.
  *
- * An item waits on the queues of its file all the time. When one is woken the item goes to the ready list and whoever
- * waits for the epoll is woken; whether the file really is ready is asked when events are collected. A level-triggered
- * item stays on the list until it was found not ready, an edge-triggered one leaves it when it is reported.
+ * An item waits on the queues of its file all the time. When one is woken the item goes to the
+ * ready list and whoever waits for the epoll is woken; whether the file really is ready is asked
+ * when events are collected. A level-triggered item stays on the list until it was found not ready,
+ * an edge-triggered one leaves it when it is reported.
  */
 #ifndef POSIX_FILE_EPOLL_H
 #define POSIX_FILE_EPOLL_H

@@ -39,8 +39,7 @@ static int64_t eventfd_read_bulk(
 {
 	void *buffer = request_bulk_buffer(request, sizeof(uint64_t));
 
-	return buffer == NULL ? -LINUX_ENOMEM
-			      : eventfd_read(file, request, buffer, size, offset);
+	return buffer == NULL ? -LINUX_ENOMEM : eventfd_read(file, request, buffer, size, offset);
 }
 
 static int64_t eventfd_write(struct file *file, struct request *request, const void *buffer,
@@ -64,8 +63,8 @@ static int64_t eventfd_write(struct file *file, struct request *request, const v
 	return sizeof(value);
 }
 
-static uint32_t eventfd_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t eventfd_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct eventfd *eventfd = file->data;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables: an array of files and two bitmaps, which descriptors are used and which are closed by exec.
+ * Descriptor tables: an array of files and two bitmaps, which descriptors are used and which are
+ * closed by exec.
  *
- * All below `lowest` are used, so that the usual search for the lowest free one begins at its answer.
+ * All below `lowest` are used, so that the usual search for the lowest free one begins at its
+ * answer.
  */
 #include <abi/linux/errno.h>
 #include <base/bitmap.h>
@@ -40,8 +42,7 @@ static bool fd_table_allocate(struct fd_table *table, uint32_t capacity)
 }
 
 /* Copies the first `n_fds` entries, bits and pointers alone. */
-static void fd_table_copy_entries(
-	struct fd_table *to, const struct fd_table *from, uint32_t n_fds)
+static void fd_table_copy_entries(struct fd_table *to, const struct fd_table *from, uint32_t n_fds)
 {
 	size_t map_size = BITMAP_WORDS(n_fds) * sizeof(uint64_t);
 
@@ -136,8 +137,8 @@ int fd_table_add(
 {
 	uint32_t first = from < 0 ? 0 : (uint32_t)from;
 	bool is_lowest = first <= table->lowest;
-	size_t fd = bitmap_find_clear(
-		table->used, table->capacity, is_lowest ? table->lowest : first);
+	size_t fd =
+		bitmap_find_clear(table->used, table->capacity, is_lowest ? table->lowest : first);
 
 	if (fd == BITMAP_NONE) {
 		fd = first > table->capacity ? first : table->capacity;
@@ -176,8 +177,8 @@ static void fd_table_let_go(struct fd_table *table, struct file *file, struct pr
 	file_unref(file);
 }
 
-int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloexec,
-	uint64_t limit, struct process *process)
+int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloexec, uint64_t limit,
+	struct process *process)
 {
 	if (fd < 0 || (uint64_t)fd >= limit || (uint32_t)fd >= FD_MAX) {
 		return -LINUX_EBADF;

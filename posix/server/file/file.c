@@ -13,8 +13,8 @@
 constexpr uint32_t FILES_MAX = 65536;
 static uint32_t n_files;
 
-int file_create(const struct file_ops *ops, struct inode *inode, uint32_t flags,
-	struct file **out_file)
+int file_create(
+	const struct file_ops *ops, struct inode *inode, uint32_t flags, struct file **out_file)
 {
 	if (n_files >= FILES_MAX) {
 		return -LINUX_ENFILE;
@@ -56,7 +56,7 @@ void file_unref(struct file *file)
 	n_files--;
 }
 
-/* ---- defaults ----------------------------------------------------------------------------------- */
+/* ---- defaults ------------------------------------------------------------------------------ */
 
 int64_t file_default_read(UNUSED struct file *file, UNUSED struct request *request,
 	UNUSED void *buffer, UNUSED size_t size, UNUSED uint64_t *offset)
@@ -81,8 +81,7 @@ int64_t file_default_read_bulk(
 	return file->ops->read(file, request, buffer, size, offset);
 }
 
-int64_t file_default_seek(
-	UNUSED struct file *file, UNUSED int64_t offset, UNUSED int whence)
+int64_t file_default_seek(UNUSED struct file *file, UNUSED int64_t offset, UNUSED int whence)
 {
 	return -LINUX_ESPIPE;
 }
@@ -109,8 +108,8 @@ int64_t file_default_truncate(UNUSED struct file *file, UNUSED uint64_t size)
 	return -LINUX_EINVAL;
 }
 
-int64_t file_default_fallocate(UNUSED struct file *file, UNUSED int mode, UNUSED uint64_t offset,
-	UNUSED uint64_t size)
+int64_t file_default_fallocate(
+	UNUSED struct file *file, UNUSED int mode, UNUSED uint64_t offset, UNUSED uint64_t size)
 {
 	return -LINUX_ENODEV;
 }

@@ -121,7 +121,7 @@ int file_create(
 void file_ref(struct file *file);
 void file_unref(struct file *file);
 
-/* ---- descriptor tables ----------------------------------------------------------------------- */
+/* ---- descriptor tables --------------------------------------------------------------------- */
 struct fd_table; /* referenced; shared by CLONE_FILES */
 struct fd_table *fd_table_create(void);
 struct fd_table *fd_table_copy(struct fd_table *table); /* fork */

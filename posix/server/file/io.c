@@ -20,8 +20,8 @@ int64_t posix_read(struct request *request)
 	if (file == NULL || !file_is_readable(file)) {
 		return -LINUX_EBADF;
 	}
-	int64_t result = file->ops->read_bulk(
-		file, request, (size_t)request->args[2], &file->offset);
+	int64_t result =
+		file->ops->read_bulk(file, request, (size_t)request->args[2], &file->offset);
 
 	return file_end_call(request, file, result);
 }
@@ -40,8 +40,7 @@ int64_t posix_pread64(struct request *request)
 	if (!file_can_seek(file)) {
 		return -LINUX_ESPIPE;
 	}
-	int64_t result =
-		file->ops->read_bulk(file, request, (size_t)request->args[2], &offset);
+	int64_t result = file->ops->read_bulk(file, request, (size_t)request->args[2], &offset);
 
 	return file_end_call(request, file, result);
 }
@@ -125,7 +124,7 @@ int64_t posix_getdents64(struct request *request)
 	return file->ops->readdir(file, buffer, size);
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------------- */
 
 int64_t posix_ftruncate(struct request *request)
 {
@@ -174,8 +173,7 @@ int64_t posix_fallocate(struct request *request)
 	if (file->ops->fallocate == file_default_fallocate && !file_can_seek(file)) {
 		return -LINUX_ESPIPE;
 	}
-	return file->ops->fallocate(
-		file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
+	return file->ops->fallocate(file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
 }
 
 int64_t posix_fadvise64(struct request *request)
@@ -191,7 +189,7 @@ int64_t posix_fadvise64(struct request *request)
 	return request->args[3] <= 5 ? 0 : -LINUX_EINVAL; /* all files are in memory */
 }
 
-/* ---- durability --------------------------------------------------------------------------------- */
+/* ---- durability ---------------------------------------------------------------------------- */
 
 int64_t posix_fsync(struct request *request)
 {
@@ -209,8 +207,9 @@ int64_t posix_fdatasync(struct request *request)
 }
 
 /*
- * Nothing that is mounted keeps anything longer than memory does. What is to be seen outside are the bytes on their way
- * through ports: whoever calls sync() before the machine stops wants them to arrive.
+ * Nothing that is mounted keeps anything longer than memory does. What is to be seen outside are
+ * the bytes on their way through ports: whoever calls sync() before the machine stops wants them to
+ * arrive.
  */
 int64_t posix_sync(struct request *request)
 {

@@ -182,7 +182,7 @@ void lock_forget_file(struct file *file)
 	lock_forget(file->inode, file);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 /* Whether `owner` waits, directly or not, for `for_whom`. */
 static bool lock_is_waiting_for(const void *owner, const void *for_whom)
@@ -242,7 +242,7 @@ static int64_t lock_wait_begin(struct request *request, struct file *file,
 	return error < 0 ? error : REQUEST_PARK;
 }
 
-/* ---- fcntl -------------------------------------------------------------------------------------- */
+/* ---- fcntl --------------------------------------------------------------------------------- */
 
 static int64_t lock_base(const struct file *file, int16_t whence, int64_t *out_base)
 {
@@ -292,13 +292,11 @@ static void lock_describe(const struct lock *lock, struct linux_flock *out_flock
 	out_flock->type = lock->type;
 	out_flock->whence = LINUX_SEEK_SET;
 	out_flock->start = (int64_t)lock->start;
-	out_flock->length =
-		lock->end == LOCK_END ? 0 : (int64_t)(lock->end - lock->start + 1);
+	out_flock->length = lock->end == LOCK_END ? 0 : (int64_t)(lock->end - lock->start + 1);
 	out_flock->pid = lock->kind == LOCK_OFD ? -1 : (int32_t)lock->pid;
 }
 
-static int64_t lock_get(
-	struct request *request, struct lock_list *list, const struct lock *wanted)
+static int64_t lock_get(struct request *request, struct lock_list *list, const struct lock *wanted)
 {
 	size_t size;
 	struct linux_flock *out = request_out(request, 2, &size);
@@ -366,7 +364,7 @@ int64_t lock_control(struct request *request, struct file *file, uint32_t comman
 		command == LINUX_F_SETLKW || command == LINUX_F_OFD_SETLKW);
 }
 
-/* ---- flock -------------------------------------------------------------------------------------- */
+/* ---- flock --------------------------------------------------------------------------------- */
 
 int64_t posix_flock(struct request *request)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File locks: POSIX record locks (of a descriptor table), open file description locks and flock (of an open file).
+ * File locks: POSIX record locks (of a descriptor table), open file description locks and flock (of
+ * an open file).
  *
- * All locks of an inode are in one list. Record locks conflict with record locks of other owners, whether of tables
- * or of files; flock locks only with each other. A lock that must wait is tried again whenever something in the
- * list was given up. Who waits for whom is kept for POSIX locks alone, to find circles (-LINUX_EDEADLK).
+ * All locks of an inode are in one list. Record locks conflict with record locks of other owners,
+ * whether of tables or of files; flock locks only with each other. A lock that must wait is tried
+ * again whenever something in the list was given up. Who waits for whom is kept for POSIX locks
+ * alone, to find circles (-LINUX_EDEADLK).
  */
 #ifndef POSIX_FILE_LOCK_H
 #define POSIX_FILE_LOCK_H

@@ -97,7 +97,7 @@ static bool pipe_reserve(struct pipe *pipe, size_t size)
 	return pipe_resize_ring(pipe, capacity);
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------ */
+/* ---- reading and writing ------------------------------------------------------------------- */
 
 /* Whether a read has to wait: PARK, or an answer; 1 if there is something to read. */
 static int64_t pipe_check_read(struct file *file, struct request *request)
@@ -204,8 +204,8 @@ static int64_t pipe_write(struct file *file, struct request *request, const void
 	return file_wait(file, request, &pipe->changed);
 }
 
-static uint32_t pipe_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t pipe_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct pipe *pipe = pipe_of(file);
 	uint32_t events = 0;
@@ -270,7 +270,7 @@ static const struct file_ops pipe_file_ops = {
 	.release = pipe_release,
 };
 
-/* ---- sizes -------------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------------- */
 
 int64_t pipe_get_size(const struct file *file)
 {
@@ -309,7 +309,7 @@ int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
 	return (int64_t)rounded;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 /* Makes `file` an end of the pipe; file->offset is what a reader's open saw of writers. */
 static void pipe_attach(struct pipe *pipe, struct file *file)
@@ -329,8 +329,8 @@ static void pipe_attach(struct pipe *pipe, struct file *file)
 }
 
 /*
- * open(2) of a FIFO: waits for the other end. At the first attempt the file becomes an end, so that the other side
- * finds it; state[1] is then 1 + the number of peers there had ever been.
+ * open(2) of a FIFO: waits for the other end. At the first attempt the file becomes an end, so that
+ * the other side finds it; state[1] is then 1 + the number of peers there had ever been.
  */
 int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *request)
 {

@@ -2,9 +2,9 @@
 /*
  * Pipes and FIFOs: a ring of bytes between writers and readers.
  *
- * The ring grows with what is written, up to the pipe's size (64 KiB, F_SETPIPE_SZ). Writes of at most PIPE_BYTES_ATOMIC
- * bytes are never split. A pipe belongs to an inode: one without a name for pipe(), one in the tree for a FIFO, where
- * it exists while somebody has it open.
+ * The ring grows with what is written, up to the pipe's size (64 KiB, F_SETPIPE_SZ). Writes of at
+ * most PIPE_BYTES_ATOMIC bytes are never split. A pipe belongs to an inode: one without a name for
+ * pipe(), one in the tree for a FIFO, where it exists while somebody has it open.
  */
 #ifndef POSIX_FILE_PIPE_H
 #define POSIX_FILE_PIPE_H
@@ -15,7 +15,9 @@
 #define PIPE_BYTES_ATOMIC 4096
 
 int64_t pipe_get_size(const struct file *file);
-/** pipe_set_size() - F_SETPIPE_SZ: the new size, -LINUX_EBUSY, -LINUX_EPERM, -LINUX_EBADF (no pipe) */
+/**
+ * pipe_set_size() - F_SETPIPE_SZ: the new size, -LINUX_EBUSY, -LINUX_EPERM, -LINUX_EBADF (no pipe)
+ */
 int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * poll, and with it select and their relatives, which the shim turns into POSIX_POLL.
  *
- * The first attempt looks at all files. If none is ready the request parks on the wait queues of all of them and
- * holds the files, in an array in state[0], so that each further attempt looks at the same ones.
+ * The first attempt looks at all files. If none is ready the request parks on the wait queues of
+ * all of them and holds the files, in an array in state[0], so that each further attempt looks at
+ * the same ones.
  */
 #include <abi/linux/errno.h>
 #include <abi/linux/poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors, bytes, positions, pipes, FIFOs, polling, locks, sizes. */
+/* Descriptors, regular files, devices, and the archive at the start. */
 #include <posix/server/tests/files.h>
 
 #include <abi/linux/termios.h>
@@ -10,7 +10,7 @@ static bool was_sent(const struct user *user, int signal)
 	return (user->signals >> signal & 1) != 0;
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 TEST(lowest_free_descriptor_is_given)
 {
@@ -124,7 +124,7 @@ TEST(flags_of_open_files)
 	end();
 }
 
-/* ---- regular files ------------------------------------------------------------------------------------ */
+/* ---- regular files ------------------------------------------------------------------------- */
 
 TEST(access_mode_is_kept_to)
 {
@@ -350,7 +350,10 @@ TEST(bytes_in_a_reply_stay_while_the_file_changes)
 	write_file(root, "/f", "before");
 	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
 
-	/* a view of the old contents is kept by the reply; here it was copied when the reply was sent */
+	/*
+	 * a view of the old contents is kept by the reply; here it was copied when the reply was
+	 * sent
+	 */
 	CHECK_EQ(call_pwrite(root, fd, "AFTER!", 6, 0), 6);
 	CHECK_EQ(call_unlink(root, "/f"), 0);
 	CHECK_EQ(call_close(root, fd), 0);
@@ -364,14 +367,16 @@ TEST(memory_files_and_seals)
 	int64_t fd = result_of(root);
 
 	CHECK_EQ(call_write(root, fd, "abc", 3), 3);
-	CHECK_EQ(call_fcntl(root, fd, LINUX_F_ADD_SEALS, LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW), 0);
+	CHECK_EQ(call_fcntl(root, fd, LINUX_F_ADD_SEALS, LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW),
+		0);
 	start(root, 77, V(fd), V(1));
 	CHECK_EQ(result_of(root), -LINUX_EPERM);
 	start(root, 77, V(fd), V(10));
 	CHECK_EQ(result_of(root), -LINUX_EPERM);
 	CHECK_EQ(call_write(root, fd, "d", 1), -LINUX_EPERM);
 	CHECK_EQ(call_pwrite(root, fd, "X", 1, 0), 1);
-	CHECK_EQ(call_fcntl(root, fd, LINUX_F_ADD_SEALS, LINUX_F_SEAL_WRITE | LINUX_F_SEAL_SEAL), 0);
+	CHECK_EQ(
+		call_fcntl(root, fd, LINUX_F_ADD_SEALS, LINUX_F_SEAL_WRITE | LINUX_F_SEAL_SEAL), 0);
 	CHECK_EQ(call_pwrite(root, fd, "Y", 1, 0), -LINUX_EPERM);
 	CHECK_EQ(call_fcntl(root, fd, LINUX_F_ADD_SEALS, 0), -LINUX_EPERM);
 	CHECK_EQ(call_fcntl(root, fd, LINUX_F_GET_SEALS, 0), 15);
@@ -383,700 +388,7 @@ TEST(memory_files_and_seals)
 	end();
 }
 
-/* ---- pipes -------------------------------------------------------------------------------------------- */
-
-TEST(pipe_carries_bytes)
-{
-	int32_t fds[2];
-	char text[8] = "";
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	CHECK_EQ(call_write(root, fds[1], "hello", 5), 5);
-	CHECK_EQ(call_read(root, fds[0], text, 2), 2);
-	CHECK_EQ(call_read(root, fds[0], text + 2, 6), 3);
-	CHECK_STR_EQ(text, "hello");
-	CHECK_EQ(call_read(root, fds[1], text, 1), -LINUX_EBADF);
-	CHECK_EQ(call_lseek(root, fds[0], 0, LINUX_SEEK_SET), -LINUX_ESPIPE);
-	CHECK_EQ(call_pread(root, fds[0], text, 1, 0), -LINUX_ESPIPE);
-	CHECK_EQ(call_pipe(root, fds, 1), -LINUX_EINVAL);
-	end();
-}
-
-TEST(pipe_reader_waits_for_a_writer)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *reader = user_fork(root);
-
-	start(reader, 0, V(fds[0]), V(0), V(100));
-	CHECK(is_parked(reader));
-	CHECK_EQ(call_write(root, fds[1], "wake", 4), 4);
-	CHECK_EQ(result_of(reader), 4);
-	CHECK_MEM_EQ(reader->reply, "wake", 4);
-	start(reader, 0, V(fds[0]), V(0), V(100));
-	CHECK(is_parked(reader));
-	interrupt(reader);
-	CHECK_EQ(reader->result, -LINUX_ERESTARTSYS);
-	end();
-}
-
-TEST(pipe_end_of_file_when_the_last_writer_goes)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *reader = user_fork(root);
-
-	CHECK_EQ(call_close(reader, fds[1]), 0);
-	start(reader, 0, V(fds[0]), V(0), V(100));
-	CHECK(is_parked(reader));
-	CHECK_EQ(call_close(root, fds[1]), 0);
-	CHECK_EQ(result_of(reader), 0);
-	end();
-}
-
-TEST(pipe_without_readers_breaks)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	CHECK_EQ(call_close(root, fds[0]), 0);
-	CHECK_EQ(call_write(root, fds[1], "x", 1), -LINUX_EPIPE);
-	CHECK(was_sent(root, LINUX_SIGPIPE));
-	end();
-}
-
-TEST(pipe_writer_waits_for_room_and_writes_all)
-{
-	static uint8_t data[100000];
-	int32_t fds[2];
-	int64_t total = 0;
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *writer = user_fork(root);
-
-	start(writer, 1, V(fds[1]), IN_DATA(data, sizeof(data)), V(sizeof(data)));
-	CHECK(is_parked(writer));
-	while (is_parked(writer)) {
-		int64_t n_bytes = call_read(root, fds[0], NULL, 10000);
-
-		CHECK(n_bytes > 0);
-		total += n_bytes;
-		fake_run_loop();
-	}
-	CHECK_EQ(writer->result, sizeof(data));
-	while (total < (int64_t)sizeof(data)) {
-		total += call_read(root, fds[0], NULL, 65536);
-	}
-	CHECK_EQ(total, sizeof(data));
-	end();
-}
-
-TEST(interrupted_writer_tells_how_much)
-{
-	static uint8_t data[100000];
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *writer = user_fork(root);
-
-	start(writer, 1, V(fds[1]), IN_DATA(data, sizeof(data)), V(sizeof(data)));
-	CHECK(is_parked(writer));
-	interrupt(writer);
-	CHECK_EQ(writer->result, 65536);
-	end();
-}
-
-TEST(small_pipe_writes_are_never_split)
-{
-	static uint8_t data[65536];
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, LINUX_O_NONBLOCK), 0);
-	CHECK_EQ(call_write(root, fds[1], data, 65536 - 100), 65536 - 100);
-	CHECK_EQ(call_write(root, fds[1], data, 101), -LINUX_EAGAIN);
-	CHECK_EQ(call_write(root, fds[1], data, 100), 100);
-	CHECK_EQ(call_write(root, fds[1], data, 1), -LINUX_EAGAIN);
-	CHECK_EQ(call_read(root, fds[0], NULL, 5000), 5000);
-	CHECK_EQ(call_write(root, fds[1], data, 8000), 5000);
-	end();
-}
-
-TEST(further_pieces_do_not_wait)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	start_call(root, 0, POSIX_REQUEST_NOWAIT,
-		(const struct argument_value[]){ V(fds[0]), V(0), V(10) }, 3);
-	CHECK_EQ(result_of(root), -LINUX_EAGAIN);
-	end();
-}
-
-TEST(pipe_sizes)
-{
-	int32_t fds[2], n_bytes = 0;
-	static uint8_t data[8192];
-
-	begin();
-	struct user *other = user_create(1000);
-
-	CHECK_EQ(call_pipe(other, fds, LINUX_O_NONBLOCK), 0);
-	CHECK_EQ(call_fcntl(other, fds[0], LINUX_F_GETPIPE_SZ, 0), 65536);
-	CHECK_EQ(call_fcntl(other, fds[0], LINUX_F_SETPIPE_SZ, 5000), 8192);
-	CHECK_EQ(call_write(other, fds[1], data, 8192), 8192);
-	CHECK_EQ(call_fcntl(other, fds[0], LINUX_F_SETPIPE_SZ, 4096), -LINUX_EBUSY);
-	CHECK_EQ(call_fcntl(other, fds[0], LINUX_F_SETPIPE_SZ, 2 << 20), -LINUX_EPERM);
-	CHECK_EQ(call_fcntl(other, fds[0], LINUX_F_SETPIPE_SZ, 1 << 20), 1 << 20);
-	CHECK_EQ(call_ioctl(other, fds[0], LINUX_FIONREAD, 0, &n_bytes, 0, 4), 0);
-	CHECK_EQ(n_bytes, 8192);
-	end();
-}
-
-TEST(fifo_open_waits_for_the_other_end)
-{
-	begin();
-	struct user *reader = user_create(0), *writer = user_create(0);
-	char text[8] = "";
-
-	start(root, 259, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_S_IFIFO | 0666), V(0));
-	CHECK_EQ(result_of(root), 0);
-	start(reader, 257, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_O_RDONLY), V(0));
-	CHECK(is_parked(reader));
-	start(writer, 257, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_O_WRONLY), V(0));
-	CHECK_EQ(result_of(writer), 0);
-	CHECK_EQ(result_of(reader), 0);
-	CHECK_EQ(call_write(writer, 0, "hi", 2), 2);
-	CHECK_EQ(call_read(reader, 0, text, 8), 2);
-	CHECK_EQ(call_close(writer, 0), 0);
-	CHECK_EQ(call_read(reader, 0, text, 8), 0);
-	end();
-}
-
-TEST(fifo_open_is_over_even_if_the_peer_has_gone)
-{
-	begin();
-	struct user *reader = user_create(0), *writer = user_create(0);
-
-	start(root, 259, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_S_IFIFO | 0666), V(0));
-	start(reader, 257, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_O_RDONLY), V(0));
-	CHECK(is_parked(reader));
-	start(writer, 257, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_O_WRONLY), V(0));
-	CHECK(writer->has_result);
-	start(writer, 3, V(0));
-	CHECK_EQ(result_of(reader), 0);
-	end();
-}
-
-TEST(fifo_without_waiting)
-{
-	char text[8];
-
-	begin();
-	start(root, 259, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_S_IFIFO | 0666), V(0));
-	CHECK_EQ(call_open(root, "/p", LINUX_O_WRONLY | LINUX_O_NONBLOCK, 0), -LINUX_ENXIO);
-	CHECK_EQ(call_open(root, "/p", LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0), 0);
-	CHECK_EQ(call_open(root, "/p", LINUX_O_WRONLY | LINUX_O_NONBLOCK, 0), 1);
-	CHECK_EQ(call_read(root, 0, text, 8), -LINUX_EAGAIN);
-	CHECK_EQ(call_close(root, 1), 0);
-	CHECK_EQ(call_read(root, 0, text, 8), 0);
-	struct user *waiter = user_create(0);
-
-	CHECK_EQ(call_close(root, 0), 0);
-	start(waiter, 257, V(LINUX_AT_FDCWD), P("/p"), V(LINUX_O_WRONLY), V(0));
-	CHECK(is_parked(waiter));
-	interrupt(waiter);
-	CHECK_EQ(waiter->result, -LINUX_ERESTARTSYS);
-	end();
-}
-
-TEST(pipe_opened_through_proc_does_not_wait)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	CHECK_EQ(call_close(root, fds[1]), 0);
-	CHECK_EQ(call_open(root, "/proc/self/fd/0", LINUX_O_RDONLY, 0), 1);
-	CHECK_EQ(call_read(root, 1, NULL, 10), 0);
-	end();
-}
-
-TEST(closing_while_another_thread_reads)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *thread = user_create(0);
-
-	fd_table_unref(thread->process.files, &thread->process);
-	thread->process.files = root->process.files;
-	fd_table_ref(root->process.files);
-	start(thread, 0, V(fds[0]), V(0), V(10));
-	CHECK(is_parked(thread));
-	CHECK_EQ(call_close(root, fds[0]), 0);
-	CHECK_EQ(call_write(root, fds[1], "late", 4), 4);
-	CHECK_EQ(result_of(thread), 4);
-	end();
-}
-
-/* ---- polling ------------------------------------------------------------------------------------------ */
-
-TEST(poll_tells_what_is_ready)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct linux_pollfd polls[4] = {
-		{ fds[0], LINUX_POLLIN, 0 },
-		{ fds[1], LINUX_POLLOUT, 0 },
-		{ -1, LINUX_POLLIN, 77 },
-		{ 50, LINUX_POLLIN, 0 },
-	};
-
-	CHECK_EQ(call_poll(root, polls, 4, 0), 2);
-	CHECK_EQ(polls[0].revents, 0);
-	CHECK_EQ(polls[1].revents, LINUX_POLLOUT);
-	CHECK_EQ(polls[2].revents, 0);
-	CHECK_EQ(polls[3].revents, LINUX_POLLNVAL);
-	CHECK_EQ(call_write(root, fds[1], "x", 1), 1);
-	CHECK_EQ(call_poll(root, polls, 1, 0), 1);
-	CHECK_EQ(polls[0].revents, LINUX_POLLIN);
-	CHECK_EQ(call_close(root, fds[1]), 0);
-	CHECK_EQ(call_poll(root, polls, 1, 0), 1);
-	CHECK_EQ(polls[0].revents, LINUX_POLLIN | LINUX_POLLHUP);
-	end();
-}
-
-TEST(poll_waits_until_something_happens)
-{
-	int32_t fds[2], others[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	CHECK_EQ(call_pipe(root, others, 0), 0);
-	struct user *waiter = user_fork(root);
-	struct linux_pollfd polls[2] = {
-		{ fds[0], LINUX_POLLIN, 0 }, { others[0], LINUX_POLLIN, 0 }
-	};
-
-	CHECK_EQ(call_poll(waiter, polls, 2, HEL_DEADLINE_NEVER), REQUEST_PARK);
-	CHECK_EQ(call_write(root, others[1], "x", 1), 1);
-	CHECK_EQ(result_of(waiter), 1);
-	CHECK_EQ(((struct linux_pollfd *)waiter->reply)[0].revents, 0);
-	CHECK_EQ(((struct linux_pollfd *)waiter->reply)[1].revents, LINUX_POLLIN);
-	end();
-}
-
-TEST(poll_wakes_and_times_out)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *waiter = user_fork(root);
-	struct linux_pollfd poll = { fds[0], LINUX_POLLIN, 0 };
-
-	CHECK_EQ(call_poll(waiter, &poll, 1, HEL_DEADLINE_NEVER), REQUEST_PARK);
-	CHECK_EQ(call_write(root, fds[1], "x", 1), 1);
-	CHECK_EQ(result_of(waiter), 1);
-	CHECK_EQ(((struct linux_pollfd *)waiter->reply)->revents, LINUX_POLLIN);
-	CHECK_EQ(call_read(root, fds[0], NULL, 1), 1);
-	CHECK_EQ(call_poll(waiter, &poll, 1, 1000000), REQUEST_PARK);
-	fake_now_ns += 999999;
-	fake_run_loop();
-	CHECK(is_parked(waiter));
-	fake_now_ns += 1;
-	CHECK_EQ(result_of(waiter), 0);
-	CHECK_EQ(call_poll(waiter, NULL, 0, 1000), REQUEST_PARK);
-	interrupt(waiter);
-	CHECK_EQ(waiter->result, -LINUX_ERESTARTNOHAND);
-	end();
-}
-
-TEST(poll_keeps_files_that_are_closed_meanwhile)
-{
-	int32_t fds[2];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	struct user *waiter = user_fork(root);
-	struct linux_pollfd poll = { fds[0], LINUX_POLLIN, 0 };
-
-	CHECK_EQ(call_poll(waiter, &poll, 1, HEL_DEADLINE_NEVER), REQUEST_PARK);
-	CHECK_EQ(fd_table_close(waiter->process.files, fds[0], &waiter->process), 0);
-	CHECK_EQ(call_close(root, fds[0]), 0);
-	CHECK_EQ(call_write(root, fds[1], "x", 1), 1);
-	CHECK_EQ(result_of(waiter), 1);
-	end();
-}
-
-/* ---- eventfd and epoll -------------------------------------------------------------------------------- */
-
-static int64_t make_eventfd(struct user *user, uint32_t value, uint32_t flags)
-{
-	start(user, 290, V(value), V(flags));
-	return result_of(user);
-}
-
-TEST(eventfd_counts)
-{
-	uint64_t value = 5;
-
-	begin();
-	int64_t fd = make_eventfd(root, 3, LINUX_O_NONBLOCK);
-
-	CHECK_EQ(call_write(root, fd, &value, 8), 8);
-	CHECK_EQ(call_read(root, fd, &value, 8), 8);
-	CHECK_EQ(value, 8);
-	CHECK_EQ(call_read(root, fd, &value, 8), -LINUX_EAGAIN);
-	CHECK_EQ(call_read(root, fd, &value, 7), -LINUX_EINVAL);
-	value = UINT64_MAX;
-	CHECK_EQ(call_write(root, fd, &value, 8), -LINUX_EINVAL);
-	value = UINT64_MAX - 1;
-	CHECK_EQ(call_write(root, fd, &value, 8), 8);
-	value = 1;
-	CHECK_EQ(call_write(root, fd, &value, 8), -LINUX_EAGAIN);
-	fd = make_eventfd(root, 2, 1);
-	CHECK_EQ(call_read(root, fd, &value, 8), 8);
-	CHECK_EQ(value, 1);
-	end();
-}
-
-static int64_t make_epoll(struct user *user)
-{
-	start(user, 291, V(0));
-	return result_of(user);
-}
-
-static int64_t control(
-	struct user *user, int64_t epoll, uint32_t operation, int64_t fd, uint32_t events, uint64_t data)
-{
-	struct linux_epoll_event event = { .events = events, .data = data };
-
-	start(user, 233, V(epoll), V(operation), V(fd), IN_DATA(&event, sizeof(event)));
-	return result_of(user);
-}
-
-static int64_t collect(struct user *user, int64_t epoll, struct linux_epoll_event *out_events,
-	uint64_t n_max, uint64_t timeout_ns)
-{
-	start_raw(user, POSIX_EPOLL_WAIT, (const uint64_t[6]){ (uint64_t)epoll, n_max, timeout_ns },
-		NULL, 0);
-	if (is_parked(user)) {
-		return REQUEST_PARK;
-	}
-	memcpy(out_events, user->reply, user->reply_size);
-	return user->result;
-}
-
-TEST(epoll_level_triggered)
-{
-	int32_t fds[2];
-	struct linux_epoll_event events[4];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	int64_t epoll = make_epoll(root);
-
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fds[0], LINUX_POLLIN, 42), 0);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fds[0], LINUX_POLLIN, 42), -LINUX_EEXIST);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	CHECK_EQ(call_write(root, fds[1], "ab", 2), 2);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(events[0].data, 42);
-	CHECK_EQ(events[0].events, LINUX_POLLIN);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(call_read(root, fds[0], NULL, 2), 2);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	end();
-}
-
-TEST(epoll_edge_triggered_and_one_shot)
-{
-	int32_t fds[2];
-	struct linux_epoll_event events[4];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	int64_t epoll = make_epoll(root);
-
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fds[0], LINUX_POLLIN | LINUX_EPOLLET, 1), 0);
-	CHECK_EQ(call_write(root, fds[1], "a", 1), 1);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	CHECK_EQ(call_write(root, fds[1], "b", 1), 1);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_MOD, fds[0],
-			 LINUX_POLLIN | LINUX_EPOLLONESHOT, 2),
-		0);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(events[0].data, 2);
-	CHECK_EQ(call_write(root, fds[1], "c", 1), 1);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_MOD, fds[0], LINUX_POLLIN, 3), 0);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 1);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_DEL, fds[0], 0, 0), 0);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_DEL, fds[0], 0, 0), -LINUX_ENOENT);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	end();
-}
-
-TEST(epoll_waits_and_is_woken)
-{
-	struct linux_epoll_event events[4];
-	uint64_t one = 1;
-
-	begin();
-	int64_t epoll = make_epoll(root);
-	int64_t fd = make_eventfd(root, 0, 0);
-
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fd, LINUX_POLLIN, 9), 0);
-	struct user *waiter = user_fork(root);
-
-	CHECK_EQ(collect(waiter, epoll, events, 4, HEL_DEADLINE_NEVER), REQUEST_PARK);
-	CHECK_EQ(call_write(root, fd, &one, 8), 8);
-	CHECK_EQ(result_of(waiter), 1);
-	CHECK_EQ(call_read(root, fd, &one, 8), 8);
-	CHECK_EQ(collect(waiter, epoll, events, 4, 5000), REQUEST_PARK);
-	fake_now_ns += 5000;
-	CHECK_EQ(result_of(waiter), 0);
-	end();
-}
-
-TEST(epoll_forgets_closed_files)
-{
-	int32_t fds[2];
-	struct linux_epoll_event events[4];
-
-	begin();
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	int64_t epoll = make_epoll(root);
-
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fds[0], LINUX_POLLIN, 1), 0);
-	CHECK_EQ(call_close(root, fds[0]), 0);
-	CHECK_EQ(call_close(root, fds[1]), 0);
-	CHECK_EQ(collect(root, epoll, events, 4, 0), 0);
-	CHECK_EQ(call_pipe(root, fds, 0), 0);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, fds[1], LINUX_POLLOUT, 1), 0);
-	CHECK_EQ(call_close(root, epoll), 0);
-	end();
-}
-
-TEST(epoll_refuses_what_cannot_be_watched)
-{
-	begin();
-	int64_t epoll = make_epoll(root);
-
-	write_file(root, "/f", "");
-	int64_t file = call_open(root, "/f", LINUX_O_RDONLY, 0);
-
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, file, LINUX_POLLIN, 1), -LINUX_EPERM);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, epoll, LINUX_POLLIN, 1), -LINUX_EINVAL);
-	CHECK_EQ(control(root, epoll, LINUX_EPOLL_CTL_ADD, 55, LINUX_POLLIN, 1), -LINUX_EBADF);
-	CHECK_EQ(control(root, file, LINUX_EPOLL_CTL_ADD, epoll, LINUX_POLLIN, 1), -LINUX_EINVAL);
-	struct linux_epoll_event events[1];
-
-	CHECK_EQ(collect(root, epoll, events, 0, 0), -LINUX_EINVAL);
-	end();
-}
-
-TEST(epolls_in_epolls)
-{
-	struct linux_epoll_event events[4];
-	uint64_t one = 1;
-
-	begin();
-	int64_t fd = make_eventfd(root, 0, 0);
-	int64_t inner = make_epoll(root);
-	int64_t outer = make_epoll(root);
-
-	CHECK_EQ(control(root, inner, LINUX_EPOLL_CTL_ADD, fd, LINUX_POLLIN, 1), 0);
-	CHECK_EQ(control(root, outer, LINUX_EPOLL_CTL_ADD, inner, LINUX_POLLIN, 2), 0);
-	CHECK_EQ(control(root, inner, LINUX_EPOLL_CTL_ADD, outer, LINUX_POLLIN, 3), -LINUX_ELOOP);
-	CHECK_EQ(collect(root, outer, events, 4, 0), 0);
-	CHECK_EQ(call_write(root, fd, &one, 8), 8);
-	CHECK_EQ(collect(root, outer, events, 4, 0), 1);
-	CHECK_EQ(events[0].data, 2);
-	CHECK_EQ(collect(root, inner, events, 4, 0), 1);
-	CHECK_EQ(events[0].data, 1);
-	end();
-}
-
-/* ---- locks -------------------------------------------------------------------------------------------- */
-
-static struct linux_flock lock_of(int16_t type, int64_t start, int64_t length)
-{
-	return (struct linux_flock){ .type = type, .start = start, .length = length };
-}
-
-TEST(record_locks_conflict)
-{
-	struct linux_flock flock;
-
-	begin();
-	struct user *other = user_create(0);
-
-	write_file(root, "/f", "0123456789");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
-	int64_t his = call_open(other, "/f", LINUX_O_RDWR, 0);
-
-	flock = lock_of(LINUX_F_WRLCK, 2, 3);
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), 0);
-	flock = lock_of(LINUX_F_RDLCK, 4, 1);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), -LINUX_EAGAIN);
-	flock = lock_of(LINUX_F_WRLCK, 0, 2);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), 0);
-	flock = lock_of(LINUX_F_WRLCK, 0, 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_GETLK, &flock), 0);
-	CHECK_EQ(flock.type, LINUX_F_WRLCK);
-	CHECK_EQ(flock.start, 2);
-	CHECK_EQ(flock.length, 3);
-	CHECK_EQ(flock.pid, root->process.pid);
-	flock = lock_of(LINUX_F_UNLCK, 3, 1);
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), 0);
-	flock = lock_of(LINUX_F_WRLCK, 3, 1);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), 0);
-	flock = lock_of(LINUX_F_WRLCK, 4, 1);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), -LINUX_EAGAIN);
-	flock = lock_of(9, 4, 1);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), -LINUX_EINVAL);
-	end();
-}
-
-TEST(read_locks_are_shared)
-{
-	struct linux_flock flock = lock_of(LINUX_F_RDLCK, 0, 0);
-
-	begin();
-	struct user *other = user_create(0);
-
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDONLY, 0);
-	int64_t his = call_open(other, "/f", LINUX_O_RDWR, 0);
-
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), 0);
-	flock = lock_of(LINUX_F_WRLCK, 0, 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), -LINUX_EAGAIN);
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), -LINUX_EBADF);
-	end();
-}
-
-TEST(any_close_drops_the_locks_of_the_process)
-{
-	struct linux_flock flock = lock_of(LINUX_F_WRLCK, 0, 0);
-
-	begin();
-	struct user *other = user_create(0);
-
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
-	int64_t second = call_open(root, "/f", LINUX_O_RDONLY, 0);
-	int64_t his = call_open(other, "/f", LINUX_O_RDWR, 0);
-
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), -LINUX_EAGAIN);
-	CHECK_EQ(call_close(root, second), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &flock), 0);
-	end();
-}
-
-TEST(waiting_for_a_lock)
-{
-	struct linux_flock flock = lock_of(LINUX_F_WRLCK, 0, 0);
-
-	begin();
-	struct user *other = user_create(0);
-
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
-	int64_t his = call_open(other, "/f", LINUX_O_RDWR, 0);
-
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &flock), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLKW, &flock), REQUEST_PARK);
-	user_exit(root);
-	CHECK_EQ(result_of(other), 0);
-	end();
-}
-
-TEST(circles_of_waiting_are_found)
-{
-	struct linux_flock first = lock_of(LINUX_F_WRLCK, 0, 1);
-	struct linux_flock second = lock_of(LINUX_F_WRLCK, 1, 1);
-
-	begin();
-	struct user *other = user_create(0);
-
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
-	int64_t his = call_open(other, "/f", LINUX_O_RDWR, 0);
-
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &first), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLK, &second), 0);
-	CHECK_EQ(call_lock(other, his, LINUX_F_SETLKW, &first), REQUEST_PARK);
-	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLKW, &second), -LINUX_EDEADLK);
-	interrupt(other);
-	CHECK_EQ(other->result, -LINUX_ERESTARTSYS);
-	end();
-}
-
-TEST(locks_of_open_files)
-{
-	struct linux_flock flock = lock_of(LINUX_F_WRLCK, 0, 0);
-
-	begin();
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
-	int64_t second = call_open(root, "/f", LINUX_O_RDWR, 0);
-
-	CHECK_EQ(call_lock(root, fd, LINUX_F_OFD_SETLK, &flock), 0);
-	CHECK_EQ(call_lock(root, second, LINUX_F_OFD_SETLK, &flock), -LINUX_EAGAIN);
-	CHECK_EQ(call_lock(root, second, LINUX_F_OFD_GETLK, &flock), 0);
-	CHECK_EQ(flock.pid, -1);
-	CHECK_EQ(call_close(root, fd), 0);
-	flock = lock_of(LINUX_F_WRLCK, 0, 0);
-	CHECK_EQ(call_lock(root, second, LINUX_F_OFD_SETLK, &flock), 0);
-	end();
-}
-
-TEST(flock_belongs_to_the_open_file)
-{
-	begin();
-	write_file(root, "/f", "");
-	int64_t fd = call_open(root, "/f", LINUX_O_RDONLY, 0);
-	int64_t second = call_open(root, "/f", LINUX_O_RDONLY, 0);
-
-	start(root, 73, V(fd), V(LINUX_LOCK_SH));
-	CHECK_EQ(result_of(root), 0);
-	start(root, 73, V(second), V(LINUX_LOCK_SH));
-	CHECK_EQ(result_of(root), 0);
-	start(root, 73, V(fd), V(LINUX_LOCK_EX | LINUX_LOCK_NB));
-	CHECK_EQ(result_of(root), -LINUX_EAGAIN);
-	start(root, 73, V(fd), V(99));
-	CHECK_EQ(result_of(root), -LINUX_EINVAL);
-	struct user *waiter = user_fork(root);
-
-	start(waiter, 73, V(fd), V(LINUX_LOCK_EX));
-	CHECK(is_parked(waiter));
-	start(root, 73, V(second), V(LINUX_LOCK_UN));
-	CHECK_EQ(result_of(root), 0);
-	CHECK_EQ(result_of(waiter), 0);
-	end();
-}
-
-/* ---- the rest ----------------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------ */
 
 TEST(sendfile_copies)
 {
@@ -1157,19 +469,103 @@ TEST(no_memory_is_an_error)
 TEST(unpacking_an_archive)
 {
 	static const char archive[] =
-		/* newc: magic ino mode uid gid nlink mtime size devmajor devminor rdevmajor rdevminor namesize check */
-		"070701" "00000001" "000041C0" "00000007" "00000008" "00000002" "00000064" "00000000"
-		"00000000" "00000000" "00000000" "00000000" "00000002" "00000000" "d\0"
-		"070701" "00000002" "000081A4" "00000001" "00000002" "00000002" "00000064" "00000000"
-		"00000000" "00000000" "00000000" "00000000" "00000004" "00000000" "d/a\0\0\0"
-		"070701" "00000002" "000081A4" "00000001" "00000002" "00000002" "00000064" "00000005"
-		"00000000" "00000000" "00000000" "00000000" "00000004" "00000000" "d/b\0\0\0" "hello\0\0\0"
-		"070701" "00000003" "0000A1FF" "00000000" "00000000" "00000001" "00000064" "00000003"
-		"00000000" "00000000" "00000000" "00000000" "00000002" "00000000" "l\0" "d/a\0"
-		"070701" "00000004" "000081ED" "00000000" "00000000" "00000001" "00000064" "00000002"
-		"00000000" "00000000" "00000000" "00000000" "00000011" "00000000" "boot/hati/secret\0\0" "no\0\0"
-		"070701" "00000000" "00000000" "00000000" "00000000" "00000001" "00000000" "00000000"
-		"00000000" "00000000" "00000000" "00000000" "0000000B" "00000000" "TRAILER!!!\0\0\0";
+		/*
+		 * newc: magic ino mode uid gid nlink mtime size devmajor devminor rdevmajor
+		 * rdevminor namesize check
+		 */
+		"070701"
+		"00000001"
+		"000041C0"
+		"00000007"
+		"00000008"
+		"00000002"
+		"00000064"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000002"
+		"00000000"
+		"d\0"
+		"070701"
+		"00000002"
+		"000081A4"
+		"00000001"
+		"00000002"
+		"00000002"
+		"00000064"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000004"
+		"00000000"
+		"d/a\0\0\0"
+		"070701"
+		"00000002"
+		"000081A4"
+		"00000001"
+		"00000002"
+		"00000002"
+		"00000064"
+		"00000005"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000004"
+		"00000000"
+		"d/b\0\0\0"
+		"hello\0\0\0"
+		"070701"
+		"00000003"
+		"0000A1FF"
+		"00000000"
+		"00000000"
+		"00000001"
+		"00000064"
+		"00000003"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000002"
+		"00000000"
+		"l\0"
+		"d/a\0"
+		"070701"
+		"00000004"
+		"000081ED"
+		"00000000"
+		"00000000"
+		"00000001"
+		"00000064"
+		"00000002"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000011"
+		"00000000"
+		"boot/hati/secret\0\0"
+		"no\0\0"
+		"070701"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000001"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"00000000"
+		"0000000B"
+		"00000000"
+		"TRAILER!!!\0\0\0";
 	struct linux_stat stat;
 
 	begin_with(archive, sizeof(archive) - 1);

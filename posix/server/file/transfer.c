@@ -2,8 +2,8 @@
 /*
  * sendfile: from one file to another, through a buffer here.
  *
- * One call moves at most one buffer, which Linux allows; programs loop. What was read but could not be written
- * because the output would have to wait stays in the buffer while the request is parked.
+ * One call moves at most one buffer, which Linux allows; programs loop. What was read but could not
+ * be written because the output would have to wait stays in the buffer while the request is parked.
  */
 #include <abi/linux/errno.h>
 #include <abi/linux/poll.h>
@@ -101,8 +101,8 @@ static int64_t transfer_run(struct request *request, struct transfer *transfer)
 		}
 		transfer->size = (size_t)n_read;
 	}
-	int64_t result = transfer->out->ops->write(transfer->out, request, transfer->buffer,
-		transfer->size, &transfer->out->offset);
+	int64_t result = transfer->out->ops->write(
+		transfer->out, request, transfer->buffer, transfer->size, &transfer->out->offset);
 
 	if (result > 0) {
 		*transfer->offset += (uint64_t)result;

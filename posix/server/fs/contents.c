@@ -13,7 +13,7 @@ constexpr uint64_t CONTENTS_MEMORY_MIN = KIB(64);
 
 static const uint8_t zeros[KIB(64)];
 
-/* ---- which pages hold data ---------------------------------------------------------------------- */
+/* ---- which pages hold data ----------------------------------------------------------------- */
 
 struct contents_chunk {
 	struct tree_node node;
@@ -98,9 +98,9 @@ static uint64_t contents_charge_range(struct contents *contents, uint64_t offset
 static void contents_uncharge(struct contents *contents, uint64_t first, uint64_t last)
 {
 	uint64_t key = first / CONTENTS_CHUNK_PAGES;
-	struct contents_chunk *chunk = TREE_ENTRY(
-		tree_lower_bound(&contents->chunks, &key, chunk_compare_key), struct contents_chunk,
-		node);
+	struct contents_chunk *chunk =
+		TREE_ENTRY(tree_lower_bound(&contents->chunks, &key, chunk_compare_key),
+			struct contents_chunk, node);
 
 	while (chunk != NULL && chunk->index * CONTENTS_CHUNK_PAGES < last) {
 		struct contents_chunk *next =
@@ -126,9 +126,9 @@ uint64_t contents_next(struct contents *contents, uint64_t page_index, bool is_d
 {
 	for (;;) {
 		uint64_t key = page_index / CONTENTS_CHUNK_PAGES;
-		struct contents_chunk *chunk = TREE_ENTRY(
-			tree_lower_bound(&contents->chunks, &key, chunk_compare_key),
-			struct contents_chunk, node);
+		struct contents_chunk *chunk =
+			TREE_ENTRY(tree_lower_bound(&contents->chunks, &key, chunk_compare_key),
+				struct contents_chunk, node);
 
 		if (chunk == NULL) {
 			return is_data ? UINT64_MAX : page_index;
@@ -150,7 +150,7 @@ uint64_t contents_next(struct contents *contents, uint64_t page_index, bool is_d
 	}
 }
 
-/* ---- views -------------------------------------------------------------------------------------- */
+/* ---- views --------------------------------------------------------------------------------- */
 
 static struct contents_view *view_create(uint8_t *data, uint64_t size, bool is_heap)
 {
@@ -318,8 +318,7 @@ static int64_t contents_reserve(struct contents *contents, uint64_t size)
 				  : contents_grow_memory(contents, size);
 }
 
-int64_t contents_memory(
-	struct contents *contents, uint64_t size_needed, hel_handle *out_memory)
+int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_handle *out_memory)
 {
 	uint64_t size = max_u64(size_needed, max_u64(contents_capacity(contents), 1));
 
@@ -343,7 +342,7 @@ void contents_settle(struct contents *contents, uint64_t size)
 	}
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------ */
+/* ---- reading and writing ------------------------------------------------------------------- */
 
 void contents_init(struct contents *contents, struct contents_account *account)
 {
@@ -389,8 +388,7 @@ const void *contents_peek(struct contents *contents, uint64_t offset, size_t *in
 	return contents->view->data + offset;
 }
 
-int64_t contents_write(
-	struct contents *contents, const void *buffer, size_t size, uint64_t offset)
+int64_t contents_write(struct contents *contents, const void *buffer, size_t size, uint64_t offset)
 {
 	uint64_t end = contents_charge_range(contents, offset, size);
 
@@ -425,8 +423,7 @@ void contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
 	uint64_t first_page = div_round_up(offset, HEL_PAGE_SIZE);
 
 	if (offset < capacity) {
-		memset(contents->view->data + offset, 0,
-			(size_t)(min_u64(end, capacity) - offset));
+		memset(contents->view->data + offset, 0, (size_t)(min_u64(end, capacity) - offset));
 	}
 	if (end / HEL_PAGE_SIZE > first_page) {
 		contents_uncharge(contents, first_page, end / HEL_PAGE_SIZE);

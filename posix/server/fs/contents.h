@@ -2,20 +2,23 @@
 /*
  * The contents of a file in memory.
  *
- * Small contents are on the heap. Larger ones, and those that somebody maps, are in a memory object, of which posix
- * has a mapping of its own for read and write. Both grow by doubling. What is mapped or allocated now is a *view*;
- * replies that are on their way to a reader hold a reference to it, so that the bytes stay where they are.
+ * Small contents are on the heap. Larger ones, and those that somebody maps, are in a memory
+ * object, of which posix has a mapping of its own for read and write. Both grow by doubling. What
+ * is mapped or allocated now is a *view*; replies that are on their way to a reader hold a
+ * reference to it, so that the bytes stay where they are.
  *
  *	none ---> heap block ---> memory object ---> memory object of exact size (somebody maps it)
  *
- * A memory object usually has room to grow. Once programs map it, it ends with the file's last page, so that they
- * get a SIGBUS where Linux gives them one; the view then may be larger than the object, and is not touched there.
+ * A memory object usually has room to grow. Once programs map it, it ends with the file's last
+ * page, so that they get a SIGBUS where Linux gives them one; the view then may be larger than the
+ * object, and is not touched there.
  *
- * Invariant: bytes beyond the file's size are zero, so a file can be extended by changing its size alone. The size
- * itself is the inode's; contents only have a capacity, and what is beyond that reads as zeros.
+ * Invariant: bytes beyond the file's size are zero, so a file can be extended by changing its size
+ * alone. The size itself is the inode's; contents only have a capacity, and what is beyond that
+ * reads as zeros.
  *
- * Pages that hold data are counted to an account, whose limit makes -LINUX_ENOSPC. Which ones they are stands in
- * bitmaps of CONTENTS_CHUNK_PAGES in a tree, so a sparse file costs what is in it.
+ * Pages that hold data are counted to an account, whose limit makes -LINUX_ENOSPC. Which ones they
+ * are stands in bitmaps of CONTENTS_CHUNK_PAGES in a tree, so a sparse file costs what is in it.
  */
 #ifndef POSIX_FS_CONTENTS_H
 #define POSIX_FS_CONTENTS_H
@@ -25,7 +28,7 @@
 #include <base/tree.h>
 
 /** CONTENTS_SIZE_MAX - the largest file */
-#define CONTENTS_SIZE_MAX ((uint64_t)1 << 40)
+#define CONTENTS_SIZE_MAX    ((uint64_t)1 << 40)
 #define CONTENTS_CHUNK_PAGES 512
 
 struct contents_account {
@@ -64,9 +67,10 @@ const void *contents_peek(struct contents *contents, uint64_t offset, size_t *in
 	struct contents_view **out_view);
 void contents_view_unref(void *view);
 
-/** contents_write() - copy bytes in; returns how many, or -LINUX_ENOSPC if not even one page fits */
-int64_t contents_write(
-	struct contents *contents, const void *buffer, size_t size, uint64_t offset);
+/**
+ * contents_write() - copy bytes in; returns how many, or -LINUX_ENOSPC if not even one page fits
+ */
+int64_t contents_write(struct contents *contents, const void *buffer, size_t size, uint64_t offset);
 
 /** contents_allocate() - make sure a range has its pages; 0 or -LINUX_ENOSPC */
 int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size);
@@ -74,14 +78,19 @@ int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t s
 /** contents_zero() - clear a range; whole pages are no longer counted */
 void contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
 
-/** contents_truncate() - the file has @size bytes now: drop what is beyond, make room if programs map it */
+/**
+ * contents_truncate() - the file has @size bytes now: drop what is beyond, make room if programs
+ * map it
+ */
 int64_t contents_truncate(struct contents *contents, uint64_t size);
 
 /** contents_memory() - the memory object, of at least @size_needed bytes; 0 or -LINUX_ENOMEM */
-int64_t contents_memory(
-	struct contents *contents, uint64_t size_needed, hel_handle *out_memory);
+int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_handle *out_memory);
 
-/** contents_settle() - programs have mapped the object: it ends with the page of byte @size from now on */
+/**
+ * contents_settle() - programs have mapped the object: it ends with the page of byte @size from now
+ * on
+ */
 void contents_settle(struct contents *contents, uint64_t size);
 
 /** contents_next() - the first page at or after @page_index that holds data (or none does) */

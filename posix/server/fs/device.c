@@ -33,9 +33,7 @@ struct device *device_next(struct device *device)
 
 int64_t device_register(struct device *device)
 {
-	struct node_spec spec = {
-		.mode = LINUX_S_IFCHR | device->mode, .rdev = device->rdev
-	};
+	struct node_spec spec = { .mode = LINUX_S_IFCHR | device->mode, .rdev = device->rdev };
 
 	list_push_back(&devices, &device->node);
 	return tmpfs_make_path(devtmpfs->root, device->name, &spec, NULL, NULL);
@@ -53,8 +51,8 @@ struct super *devtmpfs_super(void)
 	return devtmpfs;
 }
 
-int64_t devtmpfs_mount_create(UNUSED const char *source, UNUSED const char *options,
-	struct super **out_super)
+int64_t devtmpfs_mount_create(
+	UNUSED const char *source, UNUSED const char *options, struct super **out_super)
 {
 	super_ref(devtmpfs);
 	*out_super = devtmpfs;
@@ -101,7 +99,7 @@ int64_t devtmpfs_init(void)
 	return error;
 }
 
-/* ---- opening nodes ------------------------------------------------------------------------------ */
+/* ---- opening nodes ------------------------------------------------------------------------- */
 
 int64_t device_inode_open(struct inode *inode, struct file *file, struct request *request)
 {

@@ -2,8 +2,8 @@
 /*
  * Character devices: what a device number stands for, and the file system on /dev.
  *
- * A device node of any file system is opened through its number. Registered devices also have a node on /dev, as on
- * Linux with devtmpfs; programs may make and remove others there.
+ * A device node of any file system is opened through its number. Registered devices also have a
+ * node on /dev, as on Linux with devtmpfs; programs may make and remove others there.
  */
 #ifndef POSIX_FS_DEVICE_H
 #define POSIX_FS_DEVICE_H

@@ -121,15 +121,16 @@ struct memory_device {
 	const struct file_ops *ops;
 };
 
-static int64_t memory_open(
-	struct device *device, struct file *file, UNUSED struct request *request)
+static int64_t memory_open(struct device *device, struct file *file, UNUSED struct request *request)
 {
 	file->ops = container_of(device, struct memory_device, device)->ops;
 	return 0;
 }
 
-#define MEMORY_DEVICE(name_, mode_, minor, ops_) \
-	{ .device = { .name = (name_), .mode = (mode_), .open = memory_open, \
+#define MEMORY_DEVICE(name_, mode_, minor, ops_)        \
+	{ .device = { .name = (name_),                  \
+		  .mode = (mode_),                      \
+		  .open = memory_open,                  \
 		  .rdev = (uint64_t)1 << 8 | (minor) }, \
 		.ops = (ops_) }
 

@@ -17,7 +17,7 @@ constexpr uint32_t PROC_LINK = LINUX_S_IFLNK | 0777;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 constexpr uint32_t PROC_PRIVATE_FOLDER = LINUX_S_IFDIR | 0500;
 
-/* ---- links to places ------------------------------------------------------------------------------ */
+/* ---- links to places ----------------------------------------------------------------------- */
 
 /* Links into another process are for itself, its user and the privileged. */
 static int64_t proc_may_follow(const struct process *process, const struct process *subject)
@@ -37,8 +37,8 @@ static int64_t proc_link_to(
 	struct process *process, struct path *path, struct link_target *out_target)
 {
 	char *text = helix_malloc(POSIX_PATH_MAX);
-	int64_t length = text == NULL ? -LINUX_ENOMEM
-				      : path_print(process, path, text, POSIX_PATH_MAX);
+	int64_t length =
+		text == NULL ? -LINUX_ENOMEM : path_print(process, path, text, POSIX_PATH_MAX);
 
 	if (length < 0) {
 		helix_free(text);
@@ -99,7 +99,7 @@ static int64_t proc_follow_exe(
 	return error < 0 ? error : proc_link_to(process, &path, out_target);
 }
 
-/* ---- descriptors ---------------------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 static struct file *proc_file_of(const struct proc_inode *node)
 {
@@ -140,7 +140,8 @@ static int64_t proc_print_fdinfo(struct proc_inode *node, char *buffer, size_t s
 	if (file == NULL) {
 		return -LINUX_ENOENT;
 	}
-	return (int64_t)format_to(buffer, size, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
+	return (int64_t)format_to(buffer, size,
+		"pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
 		(unsigned long long)file->offset, file->flags,
 		file->path.dentry == NULL ? 0 : file->path.mount->id,
 		(unsigned long long)file->inode->ino);
@@ -154,9 +155,8 @@ static const struct proc_entry proc_fd_entries[] = {
 	{ .mode = LINUX_S_IFLNK | 0700, .follow = proc_follow_fd },
 };
 
-static const struct proc_entry proc_fdinfo_entry = {
-	.mode = PROC_PRIVATE_FILE, .print = proc_print_fdinfo
-};
+static const struct proc_entry proc_fdinfo_entry = { .mode = PROC_PRIVATE_FILE,
+	.print = proc_print_fdinfo };
 
 static struct file *proc_find_fd(
 	struct proc_inode *directory, const char *name, uint32_t *out_number)
@@ -191,8 +191,7 @@ static int64_t proc_lookup_fdinfo(
 	if (proc_find_fd(directory, name, &number) == NULL) {
 		return -LINUX_ENOENT;
 	}
-	return proc_inode_create(
-		directory, &proc_fdinfo_entry, directory->pid, number, out_inode);
+	return proc_inode_create(directory, &proc_fdinfo_entry, directory->pid, number, out_inode);
 }
 
 static int64_t proc_list_fds(struct proc_inode *directory, struct dirent_writer *writer)
@@ -212,7 +211,7 @@ static int64_t proc_list_fds(struct proc_inode *directory, struct dirent_writer 
 	return 0;
 }
 
-/* ---- texts ---------------------------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------------------------- */
 
 static int64_t proc_print_mounts(struct proc_inode *node, char *buffer, size_t size)
 {
@@ -244,13 +243,12 @@ static int64_t proc_write_comm(
 	return (int64_t)size;
 }
 
-/* ---- threads -------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_task_entries[];
 
-static const struct proc_entry proc_task_entry = {
-	.mode = PROC_FOLDER, .entries = proc_task_entries
-};
+static const struct proc_entry proc_task_entry = { .mode = PROC_FOLDER,
+	.entries = proc_task_entries };
 
 static int64_t proc_lookup_task(
 	struct proc_inode *directory, const char *name, struct inode **out_inode)
@@ -282,42 +280,46 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 	return 0;
 }
 
-/* ---- the tables ----------------------------------------------------------------------------------- */
+/* ---- the tables ---------------------------------------------------------------------------- */
 
 /* What a process and each of its threads have alike. Texts without a hook are process_print()'s. */
-#define PROC_COMMON_ENTRIES \
-	{ .name = "auxv", .mode = PROC_PRIVATE_FILE }, \
-	{ .name = "cmdline", .mode = PROC_FILE }, \
-	{ .name = "comm", .mode = PROC_WRITABLE_FILE, .write = proc_write_comm }, \
-	{ .name = "cwd", .mode = PROC_LINK, .follow = proc_follow_cwd }, \
-	{ .name = "environ", .mode = PROC_PRIVATE_FILE }, \
-	{ .name = "exe", .mode = PROC_LINK, .follow = proc_follow_exe }, \
-	{ .name = "fd", .mode = PROC_PRIVATE_FOLDER, .lookup = proc_lookup_fd, \
-		.list = proc_list_fds }, \
-	{ .name = "fdinfo", .mode = PROC_PRIVATE_FOLDER, .lookup = proc_lookup_fdinfo, \
-		.list = proc_list_fds }, \
-	{ .name = "io", .mode = PROC_PRIVATE_FILE }, \
-	{ .name = "limits", .mode = PROC_FILE }, \
-	{ .name = "maps", .mode = PROC_FILE }, \
-	{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
-	{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
-	{ .name = "oom_score", .mode = PROC_FILE }, \
-	{ .name = "oom_score_adj", .mode = PROC_FILE }, \
-	{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
-	{ .name = "stat", .mode = PROC_FILE }, \
-	{ .name = "statm", .mode = PROC_FILE }, \
-	{ .name = "status", .mode = PROC_FILE }, \
-	{ .name = "wchan", .mode = PROC_FILE }
+#define PROC_COMMON_ENTRIES                                                                      \
+	{ .name = "auxv", .mode = PROC_PRIVATE_FILE }, { .name = "cmdline", .mode = PROC_FILE }, \
+		{ .name = "comm", .mode = PROC_WRITABLE_FILE, .write = proc_write_comm },        \
+		{ .name = "cwd", .mode = PROC_LINK, .follow = proc_follow_cwd },                 \
+		{ .name = "environ", .mode = PROC_PRIVATE_FILE },                                \
+		{ .name = "exe", .mode = PROC_LINK, .follow = proc_follow_exe },                 \
+		{ .name = "fd",                                                                  \
+			.mode = PROC_PRIVATE_FOLDER,                                             \
+			.lookup = proc_lookup_fd,                                                \
+			.list = proc_list_fds },                                                 \
+		{ .name = "fdinfo",                                                              \
+			.mode = PROC_PRIVATE_FOLDER,                                             \
+			.lookup = proc_lookup_fdinfo,                                            \
+			.list = proc_list_fds },                                                 \
+		{ .name = "io", .mode = PROC_PRIVATE_FILE },                                     \
+		{ .name = "limits", .mode = PROC_FILE }, { .name = "maps", .mode = PROC_FILE },  \
+		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo },       \
+		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts },             \
+		{ .name = "oom_score", .mode = PROC_FILE },                                      \
+		{ .name = "oom_score_adj", .mode = PROC_FILE },                                  \
+		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root },               \
+		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE },   \
+		{ .name = "status", .mode = PROC_FILE },                                         \
+	{                                                                                        \
+		.name = "wchan", .mode = PROC_FILE                                               \
+	}
 
 static const struct proc_entry proc_task_entries[] = { PROC_COMMON_ENTRIES, {} };
 
 static const struct proc_entry proc_process_entries[] = {
 	PROC_COMMON_ENTRIES,
-	{ .name = "task", .mode = PROC_FOLDER, .lookup = proc_lookup_task,
+	{ .name = "task",
+		.mode = PROC_FOLDER,
+		.lookup = proc_lookup_task,
 		.list = proc_list_tasks },
 	{},
 };
 
-const struct proc_entry proc_process_entry = {
-	.mode = PROC_FOLDER, .entries = proc_process_entries
-};
+const struct proc_entry proc_process_entry = { .mode = PROC_FOLDER,
+	.entries = proc_process_entries };

@@ -13,7 +13,7 @@ constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
 constexpr uint32_t PROC_LINK = LINUX_S_IFLNK | 0777;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 
-/* ---- links ---------------------------------------------------------------------------------------- */
+/* ---- links --------------------------------------------------------------------------------- */
 
 static int64_t proc_link_text(struct link_target *out_target, const char *format, uint32_t pid)
 {
@@ -50,10 +50,9 @@ static int64_t proc_follow_mounts(UNUSED struct proc_inode *node, UNUSED struct 
 	return 0;
 }
 
-/* ---- texts ---------------------------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------------------------- */
 
-static int64_t proc_print_filesystems(
-	UNUSED struct proc_inode *node, char *buffer, size_t size)
+static int64_t proc_print_filesystems(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
 	return (int64_t)file_system_types_print(buffer, size);
 }
@@ -68,7 +67,7 @@ static int64_t proc_print_devices(UNUSED struct proc_inode *node, char *buffer, 
 	return sizeof(text) - 1;
 }
 
-/* ---- processes ------------------------------------------------------------------------------------ */
+/* ---- processes ----------------------------------------------------------------------------- */
 
 static int64_t proc_lookup_process(
 	struct proc_inode *directory, const char *name, struct inode **out_inode)
@@ -93,7 +92,7 @@ static int64_t proc_list_processes(
 	return 0;
 }
 
-/* ---- the tables ----------------------------------------------------------------------------------- */
+/* ---- the tables ---------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_hati_entries[] = {
 	{ .name = "kernel", .mode = PROC_FILE },
@@ -116,7 +115,8 @@ static const struct proc_entry proc_root_entries[] = {
 	{ .name = "partitions", .mode = PROC_FILE, .text = "major minor  #blocks  name\n\n" },
 	{ .name = "self", .mode = PROC_LINK, .follow = proc_follow_self },
 	{ .name = "stat", .mode = PROC_FILE },
-	{ .name = "swaps", .mode = PROC_FILE,
+	{ .name = "swaps",
+		.mode = PROC_FILE,
 		.text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" },
 	{ .name = "sys", .mode = PROC_FOLDER, .entries = proc_sys_entries },
 	{ .name = "thread-self", .mode = PROC_LINK, .follow = proc_follow_thread_self },

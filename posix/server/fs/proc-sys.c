@@ -9,7 +9,7 @@
 constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 
-/* ---- random identifiers --------------------------------------------------------------------------- */
+/* ---- random identifiers -------------------------------------------------------------------- */
 
 static size_t uuid_print(const uint8_t *bytes, char *buffer, size_t size)
 {
@@ -53,7 +53,7 @@ static int64_t proc_print_boot_id(UNUSED struct proc_inode *node, char *buffer, 
 	return (int64_t)uuid_print(bytes, buffer, size);
 }
 
-/* ---- the tables ----------------------------------------------------------------------------------- */
+/* ---- the tables ---------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_random_entries[] = {
 	{ .name = "boot_id", .mode = PROC_FILE, .print = proc_print_boot_id },

@@ -2,8 +2,8 @@
 /*
  * The text files of procfs.
  *
- * The text is made when a read begins at its start, and kept with the open file, so that a program that reads piece by
- * piece sees one state.
+ * The text is made when a read begins at its start, and kept with the open file, so that a program
+ * that reads piece by piece sees one state.
  */
 #include <abi/linux/errno.h>
 #include <base/string.h>

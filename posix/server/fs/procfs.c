@@ -9,7 +9,7 @@
 
 constexpr uint64_t PROC_MAGIC = 0x9fa0;
 
-/* ---- inodes --------------------------------------------------------------------------------------- */
+/* ---- inodes -------------------------------------------------------------------------------- */
 
 struct process *proc_process(const struct proc_inode *node)
 {
@@ -112,7 +112,8 @@ static int64_t proc_inode_make(struct super *super, struct proc_inode *parent,
 		return -LINUX_ENOMEM;
 	}
 	*node = (struct proc_inode){ .entry = entry, .pid = pid, .number = number };
-	inode_init(&node->inode, &proc_inode_ops, super, &(struct node_spec){ .mode = entry->mode });
+	inode_init(
+		&node->inode, &proc_inode_ops, super, &(struct node_spec){ .mode = entry->mode });
 	node->inode.ino = proc_number_of(entry, pid, number);
 	if (inode_is_directory(&node->inode)) {
 		node->inode.nlink = 2;
@@ -131,7 +132,7 @@ int64_t proc_inode_create(struct proc_inode *parent, const struct proc_entry *en
 	return proc_inode_make(parent->inode.super, parent, entry, pid, number, out_inode);
 }
 
-/* ---- directories ---------------------------------------------------------------------------------- */
+/* ---- directories --------------------------------------------------------------------------- */
 
 bool proc_parse_number(const char *name, uint32_t *out_number)
 {
@@ -145,8 +146,7 @@ bool proc_parse_number(const char *name, uint32_t *out_number)
 	return true;
 }
 
-static const struct proc_entry *proc_find_entry(
-	const struct proc_entry *entries, const char *name)
+static const struct proc_entry *proc_find_entry(const struct proc_entry *entries, const char *name)
 {
 	for (; entries != NULL && entries->name != NULL; entries++) {
 		if (str_equal(entries->name, name)) {
@@ -191,8 +191,7 @@ bool proc_list_number(struct dirent_writer *writer, uint32_t number, uint8_t typ
 }
 
 /* The table's entries have the cookies after the dots. */
-static bool proc_list_entries(
-	const struct proc_inode *directory, struct dirent_writer *writer)
+static bool proc_list_entries(const struct proc_inode *directory, struct dirent_writer *writer)
 {
 	const struct proc_entry *entries = directory->entry->entries;
 
@@ -200,7 +199,8 @@ static bool proc_list_entries(
 		uint64_t cookie = DIRECTORY_COOKIE_DOTS + 1 + i;
 
 		if (cookie > writer->position &&
-			!dirent_write(writer, cookie, proc_number_of(&entries[i], directory->pid, 0),
+			!dirent_write(writer, cookie,
+				proc_number_of(&entries[i], directory->pid, 0),
 				(uint8_t)(entries[i].mode >> 12), entries[i].name,
 				strlen(entries[i].name))) {
 			return false;
@@ -234,14 +234,13 @@ static const struct file_ops proc_directory_ops = {
 	.readdir = proc_readdir,
 };
 
-static int64_t proc_open(
-	struct inode *inode, struct file *file, UNUSED struct request *request)
+static int64_t proc_open(struct inode *inode, struct file *file, UNUSED struct request *request)
 {
 	file->ops = inode_is_directory(inode) ? &proc_directory_ops : &proc_text_ops;
 	return 0;
 }
 
-/* ---- the file system ------------------------------------------------------------------------------ */
+/* ---- the file system ----------------------------------------------------------------------- */
 
 static void proc_info(UNUSED struct super *super, struct super_info *out_info)
 {

@@ -2,10 +2,11 @@
 /*
  * procfs: processes and the system as files.
  *
- * Its tree is described by tables of struct proc_entry: a name, a mode, and by the mode a text, a link or more entries. A
- * directory may also have a hook for names that are not in a table (processes, descriptors, threads). Inodes are made
- * when they are looked up and go when nobody uses them; what they need is the entry and a process number, so an open
- * file of a process that is gone answers -LINUX_ESRCH.
+ * Its tree is described by tables of struct proc_entry: a name, a mode, and by the mode a text, a
+ * link or more entries. A directory may also have a hook for names that are not in a table
+ * (processes, descriptors, threads). Inodes are made when they are looked up and go when nobody
+ * uses them; what they need is the entry and a process number, so an open file of a process that is
+ * gone answers -LINUX_ESRCH.
  */
 #ifndef POSIX_FS_PROCFS_H
 #define POSIX_FS_PROCFS_H
@@ -18,17 +19,24 @@ struct proc_inode;
 struct proc_entry {
 	const char *name;
 	uint32_t mode; /* with the type */
-	/* Files: write the text, return its size; more than @size: it did not fit, ask again with more. */
+	/*
+	 * Files: write the text, return its size; more than @size: it did not fit, ask again with
+	 * more.
+	 */
 	int64_t (*print)(struct proc_inode *node, char *buffer, size_t size);
-	const char *text; /* files without print: the text, NULL: process_print() or system_print() */
+	/* files without print: the text, NULL: process_print() or system_print() */
+	const char *text;
 	/* Files that can be written to. */
-	int64_t (*write)(struct proc_inode *node, struct process *writer, const char *text, size_t size);
+	int64_t (*write)(
+		struct proc_inode *node, struct process *writer, const char *text, size_t size);
 	/* Links. */
 	int64_t (*follow)(
 		struct proc_inode *node, struct process *process, struct link_target *out_target);
 	/* Directories. */
 	const struct proc_entry *entries; /* ended by a NULL name; may be NULL */
-	/* Names beyond the entries: find one and give its inode; list those after writer->position. */
+	/*
+	 * Names beyond the entries: find one and give its inode; list those after writer->position.
+	 */
 	int64_t (*lookup)(struct proc_inode *directory, const char *name, struct inode **out_inode);
 	int64_t (*list)(struct proc_inode *directory, struct dirent_writer *writer);
 };
@@ -38,7 +46,8 @@ struct proc_inode {
 	const struct proc_entry *entry;
 	uint32_t pid;     /* 0: not about a process */
 	uint32_t number;  /* of a descriptor */
-	const char *path; /* below /proc (or /proc/PID): what process_print() and system_print() are asked for */
+	/* below /proc (or /proc/PID): what process_print() and system_print() are asked for */
+	const char *path;
 	char *owned_path;
 };
 

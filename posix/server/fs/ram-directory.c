@@ -47,8 +47,7 @@ void ram_directory_list(struct ram_directory *directory, struct dirent_writer *w
 
 	while (dentry != NULL) {
 		if (!dirent_write(writer, dentry->cookie, dentry->inode->ino,
-			    inode_directory_type(dentry->inode), dentry->name,
-			    dentry->name_size)) {
+			    inode_directory_type(dentry->inode), dentry->name, dentry->name_size)) {
 			return;
 		}
 		dentry = TREE_ENTRY(tree_next(&dentry->order), struct dentry, order);

@@ -2,8 +2,9 @@
 /*
  * Directories of file systems that live in memory: their dentries in the order they were made.
  *
- * Each entry has a cookie that is never used again in this directory, so a position in a listing stays valid
- * whatever is removed or added meanwhile: the next entry is the one with the next higher cookie.
+ * Each entry has a cookie that is never used again in this directory, so a position in a listing
+ * stays valid whatever is removed or added meanwhile: the next entry is the one with the next
+ * higher cookie.
  */
 #ifndef POSIX_FS_RAM_DIRECTORY_H
 #define POSIX_FS_RAM_DIRECTORY_H

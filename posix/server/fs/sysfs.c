@@ -40,8 +40,20 @@ int64_t sysfs_mount_create(
 int64_t sysfs_init(void)
 {
 	static const char *const folders[] = {
-		"block", "bus", "class/net", "class/tty", "class/block", "class/input", "dev/char",
-		"dev/block", "devices/system/cpu", "firmware", "fs", "kernel/mm", "module", "power",
+		"block",
+		"bus",
+		"class/net",
+		"class/tty",
+		"class/block",
+		"class/input",
+		"dev/char",
+		"dev/block",
+		"devices/system/cpu",
+		"firmware",
+		"fs",
+		"kernel/mm",
+		"module",
+		"power",
 	};
 	struct tmpfs_options options = tmpfs_default_options();
 

@@ -42,13 +42,11 @@ int64_t tmpfs_set_size(struct inode *inode, uint64_t size)
 	return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static size_t tmpfs_bytes_from(const struct inode *inode, uint64_t offset, size_t size)
 {
-	return offset >= inode->size_bytes
-		? 0
-		: (size_t)min_u64(size, inode->size_bytes - offset);
+	return offset >= inode->size_bytes ? 0 : (size_t)min_u64(size, inode->size_bytes - offset);
 }
 
 static int64_t tmpfs_read(struct file *file, UNUSED struct request *request, void *buffer,
@@ -86,7 +84,7 @@ static int64_t tmpfs_read_bulk(
 	return (int64_t)n_bytes;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 static int64_t tmpfs_write_limit(
 	const struct file *file, struct request *request, uint64_t offset, size_t *in_out_size)
@@ -154,7 +152,7 @@ static int64_t tmpfs_file_write(struct file *file, struct request *request, cons
 	return result;
 }
 
-/* ---- positions and sizes ------------------------------------------------------------------------ */
+/* ---- positions and sizes ------------------------------------------------------------------- */
 
 static int64_t tmpfs_seek_data(struct file *file, uint64_t offset, bool is_data)
 {
@@ -163,8 +161,8 @@ static int64_t tmpfs_seek_data(struct file *file, uint64_t offset, bool is_data)
 	if (offset >= inode->size_bytes) {
 		return -LINUX_ENXIO;
 	}
-	uint64_t page = contents_next(
-		&tmpfs_inode_of(inode)->contents, offset / HEL_PAGE_SIZE, is_data);
+	uint64_t page =
+		contents_next(&tmpfs_inode_of(inode)->contents, offset / HEL_PAGE_SIZE, is_data);
 
 	if (page == UINT64_MAX) {
 		return -LINUX_ENXIO;
@@ -184,9 +182,9 @@ static int64_t tmpfs_seek_data(struct file *file, uint64_t offset, bool is_data)
 static int64_t tmpfs_seek(struct file *file, int64_t offset, int whence)
 {
 	if (whence == LINUX_SEEK_DATA || whence == LINUX_SEEK_HOLE) {
-		return offset < 0 ? -LINUX_ENXIO
-				  : tmpfs_seek_data(
-					    file, (uint64_t)offset, whence == LINUX_SEEK_DATA);
+		return offset < 0
+			? -LINUX_ENXIO
+			: tmpfs_seek_data(file, (uint64_t)offset, whence == LINUX_SEEK_DATA);
 	}
 	return file_seek_to(file, offset, whence, file->inode->size_bytes);
 }

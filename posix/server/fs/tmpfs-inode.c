@@ -18,8 +18,7 @@ static const struct inode_ops *tmpfs_ops_of(uint32_t mode)
 	}
 }
 
-static bool tmpfs_init_kind(
-	struct tmpfs_super *super, struct tmpfs_inode *node, const char *target)
+static bool tmpfs_init_kind(struct tmpfs_super *super, struct tmpfs_inode *node, const char *target)
 {
 	if (inode_is_directory(&node->inode)) {
 		ram_directory_init(&node->directory);
@@ -77,10 +76,9 @@ static void tmpfs_release(struct inode *inode)
 	super_unref(super);
 }
 
-/* ---- directories -------------------------------------------------------------------------------- */
+/* ---- directories --------------------------------------------------------------------------- */
 
-static void tmpfs_add_name(
-	struct inode *directory, struct dentry *dentry, struct inode *inode)
+static void tmpfs_add_name(struct inode *directory, struct dentry *dentry, struct inode *inode)
 {
 	dentry_set_inode(dentry, inode);
 	ram_directory_add(&tmpfs_inode_of(directory)->directory, dentry);
@@ -95,8 +93,7 @@ static int64_t tmpfs_create_node(struct inode *directory, struct dentry *dentry,
 	const struct node_spec *spec, const char *target)
 {
 	struct tmpfs_inode *node;
-	int64_t error =
-		tmpfs_inode_create(tmpfs_super_of(directory->super), spec, target, &node);
+	int64_t error = tmpfs_inode_create(tmpfs_super_of(directory->super), spec, target, &node);
 
 	if (error < 0) {
 		return error;
@@ -216,7 +213,7 @@ int64_t tmpfs_directory_open(
 	return 0;
 }
 
-/* ---- symbolic links ----------------------------------------------------------------------------- */
+/* ---- symbolic links ------------------------------------------------------------------------ */
 
 static int64_t tmpfs_follow(
 	struct inode *inode, UNUSED struct process *process, struct link_target *out_target)
@@ -225,7 +222,7 @@ static int64_t tmpfs_follow(
 	return 0;
 }
 
-/* ---- the kinds ---------------------------------------------------------------------------------- */
+/* ---- the kinds ----------------------------------------------------------------------------- */
 
 const struct inode_ops tmpfs_directory_inode_ops = {
 	INODE_OPS_DEFAULT,
@@ -252,11 +249,9 @@ const struct inode_ops tmpfs_special_inode_ops = {
 	.release = tmpfs_release,
 };
 
-static int64_t tmpfs_contents(
-	struct inode *inode, uint64_t size_needed, hel_handle *out_memory)
+static int64_t tmpfs_contents(struct inode *inode, uint64_t size_needed, hel_handle *out_memory)
 {
-	int64_t error =
-		contents_memory(&tmpfs_inode_of(inode)->contents, size_needed, out_memory);
+	int64_t error = contents_memory(&tmpfs_inode_of(inode)->contents, size_needed, out_memory);
 
 	tmpfs_update_blocks(inode);
 	return error;

@@ -107,7 +107,8 @@ int64_t tmpfs_create(const struct tmpfs_options *options, struct super **out_sup
 		return -LINUX_ENOMEM;
 	}
 	tmpfs->super.root = dentry_create_root(&tmpfs->super, &root->inode, "");
-	inode_unref(&root->inode); /* frees it, and its reference to the super, if there is no dentry */
+	/* frees it, and its reference to the super, if there is no dentry */
+	inode_unref(&root->inode);
 	if (tmpfs->super.root == NULL) {
 		super_unref(&tmpfs->super);
 		return -LINUX_ENOMEM;
@@ -116,7 +117,7 @@ int64_t tmpfs_create(const struct tmpfs_options *options, struct super **out_sup
 	return 0;
 }
 
-/* ---- mount options ------------------------------------------------------------------------------ */
+/* ---- mount options ------------------------------------------------------------------------- */
 
 /* A number with the suffixes k, m, g; with `%`, of the memory. */
 static bool tmpfs_parse_size(const char *text, size_t size, uint64_t *out_size)
@@ -146,8 +147,7 @@ static bool tmpfs_parse_size(const char *text, size_t size, uint64_t *out_size)
 	return true;
 }
 
-static bool tmpfs_parse_option(
-	const char *text, size_t size, struct tmpfs_options *options)
+static bool tmpfs_parse_option(const char *text, size_t size, struct tmpfs_options *options)
 {
 	const char *equals = memchr(text, '=', size);
 
@@ -189,8 +189,7 @@ static bool tmpfs_parse_option(
 	return true;
 }
 
-int64_t tmpfs_mount_create(
-	UNUSED const char *source, const char *text, struct super **out_super)
+int64_t tmpfs_mount_create(UNUSED const char *source, const char *text, struct super **out_super)
 {
 	struct tmpfs_options options = tmpfs_default_options();
 
@@ -206,7 +205,7 @@ int64_t tmpfs_mount_create(
 	return tmpfs_create(&options, out_super);
 }
 
-/* ---- the system's own changes ------------------------------------------------------------------- */
+/* ---- the system's own changes -------------------------------------------------------------- */
 
 int64_t tmpfs_make(struct dentry *parent, const char *name, const struct node_spec *spec,
 	const char *target, struct dentry **out_dentry)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tmpfs: files in memory, and the base of the other file systems that live there (devtmpfs, devpts, sysfs).
+ * tmpfs: files in memory, and the base of the other file systems that live there (devtmpfs, devpts,
+ * sysfs).
  *
- * Names are the dentry cache's; a dentry with an inode is pinned. The contents of files are struct contents.
+ * Names are the dentry cache's; a dentry with an inode is pinned. The contents of files are struct
+ * contents.
  */
 #ifndef POSIX_FS_TMPFS_H
 #define POSIX_FS_TMPFS_H

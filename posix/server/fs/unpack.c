@@ -2,8 +2,8 @@
 /*
  * From cpio archives to files.
  *
- * Hard links share an inode number within one archive; the first name makes the inode, the others link to it, and the
- * one that carries the data fills it.
+ * Hard links share an inode number within one archive; the first name makes the inode, the others
+ * link to it, and the one that carries the data fills it.
  */
 #include <abi/linux/errno.h>
 #include <base/cpio.h>

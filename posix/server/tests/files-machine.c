@@ -57,8 +57,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 
 int helix_map(hel_handle memory, uint64_t offset, uint64_t size, uint32_t flags, void **out_pointer)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		(int)(memory - HANDLE_BASE), (off_t)offset);
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, (int)(memory - HANDLE_BASE),
+		(off_t)offset);
 
 	(void)flags;
 	if (at == MAP_FAILED) {
@@ -100,7 +100,7 @@ size_t kernel_log_read(uint64_t *in_out_position, void *buffer, size_t size)
 	return 0;
 }
 
-/* ---- channels without devices ---------------------------------------------------------------------- */
+/* ---- channels without devices -------------------------------------------------------------- */
 
 void channel_init(struct channel *channel, const struct channel_ops *ops)
 {

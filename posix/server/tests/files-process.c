@@ -13,7 +13,7 @@ static struct user *user_of(const struct process *process)
 	return container_of(process, struct user, process);
 }
 
-/* ---- processes -------------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------- */
 
 struct user *user_create(uint32_t id)
 {
@@ -24,7 +24,16 @@ struct user *user_create(uint32_t id)
 	process->pid = users == NULL ? 1 : ++last_pid;
 	process->internal = &user->process_internal;
 	process->credentials = (struct credentials){
-		id, id, id, id, id, id, id, id, 0, {},
+		id,
+		id,
+		id,
+		id,
+		id,
+		id,
+		id,
+		id,
+		0,
+		{},
 	};
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		process->limits[i][0] = process->limits[i][1] = UINT64_MAX;
@@ -136,7 +145,7 @@ int64_t system_print(const char *name, char *buffer, size_t size)
 	return (int64_t)format_to(buffer, size, "text of %s\n", name);
 }
 
-/* ---- signals ---------------------------------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------------------------- */
 
 void signal_send_process(struct process *process, const struct signal_info *info)
 {

@@ -9,7 +9,7 @@
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
-/* ---- the start and the end of a case ------------------------------------------------------------------ */
+/* ---- the start and the end of a case ------------------------------------------------------- */
 
 struct path case_root;
 
@@ -85,7 +85,7 @@ void end_case(void)
 	mount_unref(mount);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------ */
 
 void request_reply(struct request *request, int64_t result)
 {
@@ -190,14 +190,29 @@ static int64_t finish(struct user *user, void *out, size_t size)
 	return user->result;
 }
 
-/* ---- the usual calls ------------------------------------------------------------------------------------ */
+/* ---- the usual calls ----------------------------------------------------------------------- */
 
 enum {
-	CALL_read = 0, CALL_write = 1, CALL_close = 3, CALL_lseek = 8, CALL_pread64 = 17,
-	CALL_pwrite64 = 18, CALL_chdir = 80, CALL_getdents64 = 217, CALL_openat = 257,
-	CALL_mkdirat = 258, CALL_fchownat = 260, CALL_newfstatat = 262, CALL_unlinkat = 263,
-	CALL_linkat = 265, CALL_symlinkat = 266, CALL_readlinkat = 267, CALL_fchmodat = 268,
-	CALL_pipe2 = 293, CALL_renameat2 = 316, CALL_faccessat2 = 439,
+	CALL_read = 0,
+	CALL_write = 1,
+	CALL_close = 3,
+	CALL_lseek = 8,
+	CALL_pread64 = 17,
+	CALL_pwrite64 = 18,
+	CALL_chdir = 80,
+	CALL_getdents64 = 217,
+	CALL_openat = 257,
+	CALL_mkdirat = 258,
+	CALL_fchownat = 260,
+	CALL_newfstatat = 262,
+	CALL_unlinkat = 263,
+	CALL_linkat = 265,
+	CALL_symlinkat = 266,
+	CALL_readlinkat = 267,
+	CALL_fchmodat = 268,
+	CALL_pipe2 = 293,
+	CALL_renameat2 = 316,
+	CALL_faccessat2 = 439,
 };
 
 #define CWD V(LINUX_AT_FDCWD)
@@ -398,12 +413,11 @@ int64_t call_mount(struct user *user, const char *source, const char *target, co
 	return finish(user, NULL, 0);
 }
 
-/* ---- conveniences --------------------------------------------------------------------------------------- */
+/* ---- conveniences -------------------------------------------------------------------------- */
 
 void write_file(struct user *user, const char *path, const char *text)
 {
-	int64_t fd = call_open(
-		user, path, LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_TRUNC, 0644);
+	int64_t fd = call_open(user, path, LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_TRUNC, 0644);
 
 	ASSERT(fd >= 0);
 	ASSERT(call_write(user, fd, text, strlen(text)) == (int64_t)strlen(text));

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file side of posix on the host: calls of processes that exist only here, through the real dispatcher.
+ * The file side of posix on the host: calls of processes that exist only here, through the real
+ * dispatcher.
  *
- *	begin();                                   a fresh tree, and `root`, a process of the superuser
+ *	begin();                                   a fresh tree, and `root`, a superuser
  *	CHECK_EQ(call_mkdir(root, "/d", 0755), 0);
  *	struct user *other = user_create(1000);    another process
- *	start(other, ...); ... CHECK(is_parked(other)); ... fake_run_loop(); CHECK_EQ(result_of(other), 5);
+ *	start(other, ...); ... CHECK(is_parked(other)); ... fake_run_loop();
+ *	CHECK_EQ(result_of(other), 5);
  *	end();                                     everything is given back: nothing may leak
  *
- * Memory objects are files of the host, so several mappings of one see the same bytes, as with thor.
+ * Memory objects are files of the host, so several mappings of one see the same bytes, as with
+ * thor.
  */
 #ifndef POSIX_TESTS_FILES_H
 #define POSIX_TESTS_FILES_H
@@ -53,10 +56,10 @@ void begin(void);
 /** begin_with() - the same with an archive to unpack */
 void begin_with(const void *archive, size_t size);
 /** end() - free all; fails the case if anything is left */
-#define end() \
-	do { \
-		end_case(); \
-		CHECK_EQ(fake_n_blocks, n_blocks_before); \
+#define end()                                                 \
+	do {                                                  \
+		end_case();                                   \
+		CHECK_EQ(fake_n_blocks, n_blocks_before);     \
 		CHECK_EQ(fake_n_memories, n_memories_before); \
 		CHECK_EQ(fake_n_mappings, n_mappings_before); \
 	} while (0)
@@ -77,17 +80,17 @@ struct argument_value {
 	const void *data;
 };
 
-#define V(value_) { ARG_VALUE, (uint64_t)(value_), NULL }
-#define P(path_) { ARG_PATH, strlen(path_) + 1, (path_) }
+#define V(value_)             { ARG_VALUE, (uint64_t)(value_), NULL }
+#define P(path_)              { ARG_PATH, strlen(path_) + 1, (path_) }
 #define IN_DATA(data_, size_) { ARG_IN, (size_), (data_) }
-#define OUT_DATA(size_) { ARG_OUT, (size_), NULL }
+#define OUT_DATA(size_)       { ARG_OUT, (size_), NULL }
 
 /** start() - begin a call; it may have a result at once, or be parked */
 void start_call(struct user *user, uint32_t number, uint32_t flags,
 	const struct argument_value *arguments, size_t n_arguments);
-#define start(user, number, ...) \
+#define start(user, number, ...)                                                    \
 	start_call(user, number, 0, (const struct argument_value[]){ __VA_ARGS__ }, \
-		sizeof((const struct argument_value[]){ __VA_ARGS__ }) / \
+		sizeof((const struct argument_value[]){ __VA_ARGS__ }) /            \
 			sizeof(struct argument_value))
 
 /** start_raw() - begin a request that is no Linux call: six values and a payload */
@@ -100,7 +103,7 @@ int64_t result_of(struct user *user);
 /** interrupt() - a signal comes: a parked call ends */
 void interrupt(struct user *user);
 
-/* ---- the usual calls; all give the result ------------------------------------------------------------ */
+/* ---- the usual calls; all give the result -------------------------------------------------- */
 
 int64_t call_open(struct user *user, const char *path, uint32_t flags, uint32_t mode);
 int64_t call_close(struct user *user, int64_t fd);

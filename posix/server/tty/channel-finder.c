@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds character devices on mbus: the console's bytes go to its terminal, every other device becomes a port.
+ * Finds character devices on mbus: the console's bytes go to its terminal, every other device
+ * becomes a port.
  *
- * A device whose server was restarted is published anew under the same name, and is attached to what it was before.
+ * A device whose server was restarted is published anew under the same name, and is attached to
+ * what it was before.
  */
 #include <base/errors.h>
 #include <base/string.h>
@@ -50,8 +52,8 @@ static int finder_attach(struct task *task, struct finder *finder, const struct 
 	if (!object_property(object, "name", name, sizeof(name)) || strchr(name, '/') != NULL) {
 		return 0;
 	}
-	struct channel *channel = str_equal(name, console_name) ? channel_of_console()
-								: channel_of_port(name);
+	struct channel *channel =
+		str_equal(name, console_name) ? channel_of_console() : channel_of_port(name);
 
 	if (channel == NULL || (channel->link != NULL && !channel->is_broken)) {
 		return 0;
@@ -70,9 +72,8 @@ static int finder_attach(struct task *task, struct finder *finder, const struct 
 
 static int finder_step(struct task *task, struct finder *finder)
 {
-	struct mbus_property filter = {
-		.name = bragi_string_of("class"), .value = bragi_string_of("char")
-	};
+	struct mbus_property filter = { .name = bragi_string_of("class"),
+		.value = bragi_string_of("char") };
 	struct transport_client client;
 	struct bragi_exchange exchange;
 	struct mbus_watch_request request;

@@ -2,8 +2,8 @@
 /*
  * Channels: two tasks per device, one that reads and one that writes; see channel.h.
  *
- * Both live as long as the device does. When there is nothing to do they wait for a flag that the owner sets; a flag
- * set twice is one, and a flag set before the wait ends it at once.
+ * Both live as long as the device does. When there is nothing to do they wait for a flag that the
+ * owner sets; a flag set twice is one, and a flag set before the wait ends it at once.
  */
 #include <base/errors.h>
 #include <helix/helix.h>
@@ -17,7 +17,7 @@ constexpr size_t CHANNEL_HEADS = 256;
 /* A stream that the other side has closed is looked at this often. */
 constexpr uint64_t CHANNEL_CLOSED_PAUSE_NS = 20000000;
 
-/* ---- flags ------------------------------------------------------------------------------------------ */
+/* ---- flags --------------------------------------------------------------------------------- */
 
 struct flag {
 	bool is_set;
@@ -63,7 +63,7 @@ static void flag_set(struct flag *flag)
 	}
 }
 
-/* ---- the link to a device --------------------------------------------------------------------------- */
+/* ---- the link to a device ------------------------------------------------------------------ */
 
 struct channel_link {
 	struct channel *channel;
@@ -72,7 +72,7 @@ struct channel_link {
 	struct flag input_wanted, output_ready;
 	struct job reader, writer;
 	uint8_t *read_buffer, *write_buffer; /* of exchanges */
-	uint8_t *output;                     /* bytes that are being sent */
+	uint8_t *output; /* bytes that are being sent */
 };
 
 void channel_init(struct channel *channel, const struct channel_ops *ops)
@@ -109,7 +109,7 @@ static void channel_set_end(struct channel *channel, bool is_at_end)
 	}
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static int link_read(struct task *task, struct channel_link *link, size_t room)
 {
@@ -151,7 +151,7 @@ static int link_run_reader(struct task *task, void *argument)
 	return error;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 static int link_write(struct task *task, struct channel_link *link, size_t size)
 {
@@ -162,10 +162,12 @@ static int link_write(struct task *task, struct channel_link *link, size_t size)
 	bragi_exchange_init(&exchange, link->write_buffer, CHANNEL_PIECE + CHANNEL_HEADS);
 	char_device_write_request_init(&request);
 	request.data = (struct bragi_bytes){ .data = link->output, .size = (uint32_t)size };
-	int error =
-		char_device_port_write(task, &link->client.client, &exchange, &request, &reply);
+	int error = char_device_port_write(task, &link->client.client, &exchange, &request, &reply);
 
-	/* nobody listens at the other end: the bytes are lost, as on Linux when a port has no reader */
+	/*
+	 * nobody listens at the other end: the bytes are lost, as on Linux when a port has no
+	 * reader
+	 */
 	return error == -ERR_END_OF_LANE ? 0 : error;
 }
 
@@ -193,7 +195,7 @@ static int link_run_writer(struct task *task, void *argument)
 	return error;
 }
 
-/* ---- attaching -------------------------------------------------------------------------------------- */
+/* ---- attaching ----------------------------------------------------------------------------- */
 
 static struct channel_link *link_create(struct channel *channel, hel_handle lane)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: streams of bytes to and from a device server, for whoever has bytes to send and room for bytes.
+ * Channels: streams of bytes to and from a device server, for whoever has bytes to send and room
+ * for bytes.
  *
- * The owner (the console's terminal, a port) keeps the bytes; a channel moves them when there is somebody at the
- * other end. Until a device is attached output waits with its owner. One read and one write are under way at a time,
- * each of up to CHANNEL_PIECE bytes.
+ * The owner (the console's terminal, a port) keeps the bytes; a channel moves them when there is
+ * somebody at the other end. Until a device is attached output waits with its owner. One read and
+ * one write are under way at a time, each of up to CHANNEL_PIECE bytes.
  */
 #ifndef POSIX_TTY_CHANNEL_H
 #define POSIX_TTY_CHANNEL_H
@@ -25,21 +26,27 @@ struct channel_ops {
 	void (*input)(struct channel *channel, const uint8_t *bytes, size_t size);
 	/* Take bytes to send; after 0 the owner calls channel_output_ready(). */
 	size_t (*take)(struct channel *channel, uint8_t *buffer, size_t size);
-	/* The other side closed its end (or opened it again), see is_at_end; or what was taken was sent. */
+	/*
+	 * The other side closed its end (or opened it again), see is_at_end; or what was taken was
+	 * sent.
+	 */
 	void (*changed)(struct channel *channel);
 };
 
 struct channel {
 	const struct channel_ops *ops;
 	struct channel_link *link; /* NULL: no device yet */
-	bool is_at_end;            /* nothing can come at the moment */
-	bool is_sending;           /* bytes were taken and are on their way to the device */
-	bool is_broken;            /* the device is gone */
+	bool is_at_end; /* nothing can come at the moment */
+	bool is_sending; /* bytes were taken and are on their way to the device */
+	bool is_broken; /* the device is gone */
 };
 
 void channel_init(struct channel *channel, const struct channel_ops *ops);
 
-/** channel_attach() - start moving bytes; takes @lane, which speaks protocols/char. 0 or -ERR_NO_MEMORY */
+/**
+ * channel_attach() - start moving bytes; takes @lane, which speaks protocols/char. 0 or
+ * -ERR_NO_MEMORY
+ */
 int channel_attach(struct channel *channel, hel_handle lane);
 
 /** channel_input_wanted() - there is room for input again; harmless at any time */

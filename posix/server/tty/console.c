@@ -21,7 +21,7 @@ static struct {
 	size_t begin, end;
 } backlog;
 
-/* ---- the channel's owner -------------------------------------------------------------------------- */
+/* ---- the channel's owner ------------------------------------------------------------------- */
 
 static size_t console_room(UNUSED struct channel *self)
 {
@@ -30,8 +30,8 @@ static size_t console_room(UNUSED struct channel *self)
 
 static void console_feed(void)
 {
-	backlog.begin += tty_receive(
-		&console, backlog.bytes + backlog.begin, backlog.end - backlog.begin);
+	backlog.begin +=
+		tty_receive(&console, backlog.bytes + backlog.begin, backlog.end - backlog.begin);
 }
 
 static void console_input(UNUSED struct channel *self, const uint8_t *bytes, size_t size)
@@ -59,7 +59,7 @@ static const struct channel_ops console_channel_ops = {
 	.changed = console_changed,
 };
 
-/* ---- the terminal's driver ------------------------------------------------------------------------ */
+/* ---- the terminal's driver ----------------------------------------------------------------- */
 
 static void console_output_ready(UNUSED struct tty *tty)
 {
@@ -97,10 +97,9 @@ struct channel *channel_of_console(void)
 	return &channel;
 }
 
-/* ---- the nodes ------------------------------------------------------------------------------------ */
+/* ---- the nodes ----------------------------------------------------------------------------- */
 
-static int64_t hvc_open(
-	UNUSED struct device *device, struct file *file, struct request *request)
+static int64_t hvc_open(UNUSED struct device *device, struct file *file, struct request *request)
 {
 	return tty_open(&console, file, request);
 }

@@ -16,8 +16,7 @@ int64_t tty_check_background(struct tty *tty, struct request *request, int signa
 {
 	struct process_group *group = request->process->group;
 
-	if (group->session->tty != tty || tty->foreground == 0 ||
-		tty->foreground == group->pgid) {
+	if (group->session->tty != tty || tty->foreground == 0 || tty->foreground == group->pgid) {
 		return 0;
 	}
 	if (signal_is_ignored_or_blocked(request->thread, signal)) {
@@ -62,7 +61,9 @@ static int64_t tty_set_controlling(struct tty *tty, struct request *request, uin
 	return 0;
 }
 
-/* A leader takes the terminal from its whole session; others keep theirs, as it is the session's. */
+/*
+ * A leader takes the terminal from its whole session; others keep theirs, as it is the session's.
+ */
 static int64_t tty_give_up(struct tty *tty, struct request *request)
 {
 	struct session *session = session_of(request);

@@ -33,7 +33,7 @@ static struct port *port_of(struct channel *channel)
 	return container_of(channel, struct port, channel);
 }
 
-/* ---- the channel's owner -------------------------------------------------------------------------- */
+/* ---- the channel's owner ------------------------------------------------------------------- */
 
 static size_t port_room(struct channel *channel)
 {
@@ -71,7 +71,7 @@ static const struct channel_ops port_channel_ops = {
 	.changed = port_changed,
 };
 
-/* ---- the file ------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 static int64_t port_take_input(struct port *port, void *buffer, size_t size)
 {
@@ -149,8 +149,8 @@ static int64_t port_write(struct file *file, struct request *request, const void
 	return file_wait(file, request, &port->changed);
 }
 
-static uint32_t port_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t port_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct port *port = file->data;
 	uint32_t events = 0;
@@ -187,8 +187,7 @@ static const struct file_ops port_file_ops = {
 	.release = port_release,
 };
 
-static int64_t port_open(
-	struct device *device, struct file *file, UNUSED struct request *request)
+static int64_t port_open(struct device *device, struct file *file, UNUSED struct request *request)
 {
 	struct port *port = container_of(device, struct port, device);
 
@@ -201,7 +200,7 @@ static int64_t port_open(
 	return 0;
 }
 
-/* ---- making --------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 static bool port_is_drained(const struct port *port)
 {

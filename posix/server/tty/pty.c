@@ -40,7 +40,7 @@ static struct pty *pty_of(struct tty *tty)
 	return container_of(tty, struct pty, tty);
 }
 
-/* ---- the slave's driver -------------------------------------------------------------------------- */
+/* ---- the slave's driver -------------------------------------------------------------------- */
 
 static void pty_output_ready(struct tty *tty)
 {
@@ -80,7 +80,7 @@ static const struct tty_driver pty_driver = {
 	.release = pty_release,
 };
 
-/* ---- the slave ------------------------------------------------------------------------------------ */
+/* ---- the slave ----------------------------------------------------------------------------- */
 
 static uint32_t pty_number_of(uint64_t rdev)
 {
@@ -134,7 +134,7 @@ static int64_t pty_make_node(const struct pty *pty, const struct process *proces
 	return tmpfs_make(devpts->root, name, &spec, NULL, NULL);
 }
 
-/* ---- the master ----------------------------------------------------------------------------------- */
+/* ---- the master ---------------------------------------------------------------------------- */
 
 /* Nothing will come any more: the slave was open and nobody has it now. */
 static bool pty_is_abandoned(const struct pty *pty)
@@ -205,8 +205,8 @@ static int64_t pty_master_write(struct file *file, struct request *request, cons
 	return file_wait(file, request, &pty->room);
 }
 
-static uint32_t pty_master_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t pty_master_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct pty *pty = file->data;
 	uint32_t events = LINUX_POLLOUT | LINUX_POLLWRNORM;
@@ -250,8 +250,7 @@ static int64_t pty_open_peer(struct request *request, struct pty *pty, uint32_t 
 			tty_acquire(&pty->tty, request);
 		}
 	}
-	return error < 0 ? error
-			 : file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
+	return error < 0 ? error : file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
 }
 
 static int64_t pty_put_int(void *buffer, size_t size, int32_t value)
@@ -280,8 +279,7 @@ static int64_t pty_master_ioctl(struct file *file, struct request *request, uint
 		return 0;
 	case LINUX_TIOCGPKT: return pty_put_int(buffer, size, pty->is_packet);
 	case LINUX_TIOCGPTPEER: return pty_open_peer(request, pty, (uint32_t)value);
-	default:
-		return tty_ioctl(&pty->tty, file, request, command, value, buffer, size, true);
+	default: return tty_ioctl(&pty->tty, file, request, command, value, buffer, size, true);
 	}
 }
 
@@ -358,15 +356,15 @@ static int64_t ptmx_open(UNUSED struct device *device, struct file *file, struct
 	return error;
 }
 
-/* ---- the file system ------------------------------------------------------------------------------ */
+/* ---- the file system ----------------------------------------------------------------------- */
 
 struct super *devpts_super(void)
 {
 	return devpts;
 }
 
-int64_t devpts_mount_create(UNUSED const char *source, UNUSED const char *options,
-	struct super **out_super)
+int64_t devpts_mount_create(
+	UNUSED const char *source, UNUSED const char *options, struct super **out_super)
 {
 	super_ref(devpts);
 	*out_super = devpts;
@@ -381,8 +379,7 @@ int64_t devpts_path(const char *name, struct path *out_path)
 		if (mount->super != devpts) {
 			continue;
 		}
-		int64_t error =
-			dentry_find(devpts->root, name, strlen(name), false, &dentry);
+		int64_t error = dentry_find(devpts->root, name, strlen(name), false, &dentry);
 
 		if (error == 0) {
 			*out_path = (struct path){ .mount = mount, .dentry = dentry };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pseudo-terminals: a terminal (the slave, /dev/pts/N) whose device is another file (the master, from /dev/ptmx).
+ * Pseudo-terminals: a terminal (the slave, /dev/pts/N) whose device is another file (the master,
+ * from /dev/ptmx).
  *
- * What programs write to the slave can be read from the master, and what is written to the master is received by the
- * slave's line discipline. The master's close hangs the slave up.
+ * What programs write to the slave can be read from the master, and what is written to the master
+ * is received by the slave's line discipline. The master's close hangs the slave up.
  */
 #ifndef POSIX_TTY_PTY_H
 #define POSIX_TTY_PTY_H

@@ -63,12 +63,12 @@ static const char *screen(const struct pair *pair)
 	return text;
 }
 
-static void change_settings(const struct pair *pair, uint32_t set, uint32_t clear, int min, int time)
+static void change_settings(
+	const struct pair *pair, uint32_t set, uint32_t clear, int min, int time)
 {
 	struct linux_termios termios;
 
-	CHECK_EQ(call_ioctl(pair->user, pair->slave, LINUX_TCGETS, 0, &termios, 0,
-			 sizeof(termios)),
+	CHECK_EQ(call_ioctl(pair->user, pair->slave, LINUX_TCGETS, 0, &termios, 0, sizeof(termios)),
 		0);
 	termios.lflag = (termios.lflag | set) & ~clear;
 	termios.cc[LINUX_VMIN] = (uint8_t)min;
@@ -247,8 +247,7 @@ TEST(foreground_group_is_set)
 	CHECK(was_sent(member, LINUX_SIGINT));
 	CHECK(!was_sent(root, LINUX_SIGINT));
 	pgid = (int32_t)root->group.pgid;
-	CHECK_EQ(call_ioctl(root, pair.slave, LINUX_TIOCSPGRP, 0, &pgid, 4, 0),
-		-LINUX_ERESTARTSYS);
+	CHECK_EQ(call_ioctl(root, pair.slave, LINUX_TIOCSPGRP, 0, &pgid, 4, 0), -LINUX_ERESTARTSYS);
 	CHECK(was_sent(root, LINUX_SIGTTOU));
 	root->ignored_signals = 1ull << LINUX_SIGTTOU;
 	CHECK_EQ(call_ioctl(root, pair.slave, LINUX_TIOCSPGRP, 0, &pgid, 4, 0), 0);
@@ -424,8 +423,8 @@ TEST(peer_is_opened_through_the_master)
 {
 	begin();
 	struct pair pair = open_pair(root);
-	int64_t peer = call_ioctl(root, pair.master, LINUX_TIOCGPTPEER,
-		LINUX_O_RDWR | LINUX_O_NOCTTY, NULL, 0, 0);
+	int64_t peer = call_ioctl(
+		root, pair.master, LINUX_TIOCGPTPEER, LINUX_O_RDWR | LINUX_O_NOCTTY, NULL, 0, 0);
 
 	CHECK(peer >= 0);
 	CHECK_EQ(call_write(root, peer, "peer", 4), 4);

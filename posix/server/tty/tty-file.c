@@ -2,7 +2,8 @@
 /*
  * Open terminals: read with canonical lines or VMIN and VTIME, write, poll.
  *
- * file->data is the terminal, file->owner_pid is not touched, file->offset is the number of hang-ups when it was opened.
+ * file->data is the terminal, file->owner_pid is not touched, file->offset is the number of
+ * hang-ups when it was opened.
  */
 #include <abi/linux/errno.h>
 #include <abi/linux/poll.h>
@@ -28,11 +29,11 @@ struct tty *tty_of_file(const struct file *file)
 	return file->ops == &tty_file_ops && !tty_file_is_hung_up(file) ? file->data : NULL;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 /*
- * Whether a read with VMIN and VTIME has enough: 1; 0 it ends with what there is; else it waits. With both set the
- * clock runs from byte to byte: state[1] is what had come at the last attempt.
+ * Whether a read with VMIN and VTIME has enough: 1; 0 it ends with what there is; else it waits.
+ * With both set the clock runs from byte to byte: state[1] is what had come at the last attempt.
  */
 static bool tty_read_is_complete(struct tty *tty, struct request *request, size_t size)
 {
@@ -52,8 +53,7 @@ static bool tty_read_is_complete(struct tty *tty, struct request *request, size_
 						     : request->is_first_attempt;
 
 		if (is_clock_due) {
-			request->deadline_ns =
-				clock_monotonic_ns() + tenths * TENTH_OF_A_SECOND_NS;
+			request->deadline_ns = clock_monotonic_ns() + tenths * TENTH_OF_A_SECOND_NS;
 		}
 		request->state[1] = n_bytes;
 	}
@@ -121,7 +121,7 @@ static int64_t tty_read_bulk(
 	return buffer == NULL ? -LINUX_ENOMEM : tty_take_input(file, buffer, size);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 /* state[1]: bytes that earlier attempts have written. */
 static int64_t tty_write(struct file *file, struct request *request, const void *buffer,
@@ -155,10 +155,10 @@ static int64_t tty_write(struct file *file, struct request *request, const void 
 	return file_wait(file, request, &tty->changed);
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------ */
 
-static uint32_t tty_poll(struct file *file,
-	void (*queue_of)(void *context, struct wait_queue *queue), void *context)
+static uint32_t tty_poll(
+	struct file *file, void (*queue_of)(void *context, struct wait_queue *queue), void *context)
 {
 	struct tty *tty = file->data;
 	uint32_t events = 0;
@@ -170,9 +170,8 @@ static uint32_t tty_poll(struct file *file,
 		return LINUX_POLLIN | LINUX_POLLRDNORM | LINUX_POLLOUT | LINUX_POLLWRNORM |
 			LINUX_POLLERR | LINUX_POLLHUP;
 	}
-	size_t least = tty->line.termios.cc[LINUX_VTIME] == 0
-		? tty->line.termios.cc[LINUX_VMIN]
-		: 1;
+	size_t least =
+		tty->line.termios.cc[LINUX_VTIME] == 0 ? tty->line.termios.cc[LINUX_VMIN] : 1;
 
 	if (line_can_read(&tty->line) &&
 		(line_is_canonical(&tty->line) || line_readable_bytes(&tty->line) >= least)) {

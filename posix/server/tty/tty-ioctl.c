@@ -8,7 +8,7 @@
 #include <posix/server/tty/tty.h>
 #include <posix/server/vfs/inode.h>
 
-/* ---- settings ----------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------------ */
 
 static int64_t tty_put(void *buffer, size_t size, const void *value, size_t value_size)
 {
@@ -77,7 +77,7 @@ static int64_t tty_set_settings(struct tty *tty, struct file *file, struct reque
 	return 0;
 }
 
-/* ---- queues and flow ---------------------------------------------------------------------------- */
+/* ---- queues and flow ----------------------------------------------------------------------- */
 
 static int64_t tty_flush(struct tty *tty, uint64_t which)
 {
@@ -141,8 +141,8 @@ static int64_t tty_set_size_from(struct tty *tty, const void *buffer, size_t siz
 	return 0;
 }
 
-static int64_t tty_ioctl_rare(struct tty *tty, struct request *request, uint32_t command,
-	void *buffer, size_t size)
+static int64_t tty_ioctl_rare(
+	struct tty *tty, struct request *request, uint32_t command, void *buffer, size_t size)
 {
 	bool is_privileged = credentials_is_privileged(&request->process->credentials);
 
@@ -170,8 +170,7 @@ int64_t tty_ioctl(struct tty *tty, struct file *file, struct request *request, u
 	case LINUX_TCGETS: return tty_get_settings(tty, false, buffer, size);
 	case LINUX_TCGETS2: return tty_get_settings(tty, true, buffer, size);
 	case LINUX_TCSETS:
-	case LINUX_TCSETS2:
-		return tty_set_settings(tty, file, request, SETTINGS_NOW, buffer, size);
+	case LINUX_TCSETS2: return tty_set_settings(tty, file, request, SETTINGS_NOW, buffer, size);
 	case LINUX_TCSETSW:
 	case LINUX_TCSETSW2:
 		return tty_set_settings(tty, file, request, SETTINGS_DRAINED, buffer, size);
@@ -181,8 +180,7 @@ int64_t tty_ioctl(struct tty *tty, struct file *file, struct request *request, u
 	case LINUX_TIOCGWINSZ: return tty_put(buffer, size, &tty->size, sizeof(tty->size));
 	case LINUX_TIOCSWINSZ: return tty_set_size_from(tty, buffer, size);
 	case LINUX_TIOCOUTQ:
-		return tty_put_int(
-			buffer, size, is_master ? 0 : (int32_t)ring_used(&tty->output));
+		return tty_put_int(buffer, size, is_master ? 0 : (int32_t)ring_used(&tty->output));
 	case LINUX_FIONREAD:
 		return tty_put_int(buffer, size,
 			(int32_t)(is_master ? ring_used(&tty->output)

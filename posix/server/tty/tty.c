@@ -14,7 +14,7 @@ static struct tty *tty_of_line(struct line *line)
 	return container_of(line, struct tty, line);
 }
 
-/* ---- what the line discipline calls --------------------------------------------------------------- */
+/* ---- what the line discipline calls -------------------------------------------------------- */
 
 static void tty_line_write(struct line *line, const uint8_t *bytes, size_t size)
 {
@@ -66,7 +66,7 @@ static const struct line_ops tty_line_ops = {
 	.flush_output = tty_line_flush_output,
 };
 
-/* ---- life ----------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 void tty_init(struct tty *tty, const struct tty_driver *driver, uint64_t rdev)
 {
@@ -111,7 +111,7 @@ int64_t tty_open(struct tty *tty, struct file *file, struct request *request)
 	return 0;
 }
 
-/* ---- bytes ---------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 size_t tty_receive(struct tty *tty, const uint8_t *bytes, size_t size)
 {
@@ -143,7 +143,7 @@ void tty_flush_output(struct tty *tty)
 	wait_queue_wake(&tty->changed);
 }
 
-/* ---- signals -------------------------------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------------------------- */
 
 void tty_signal_foreground(struct tty *tty, int signal)
 {

@@ -5,12 +5,13 @@
  *	program --write--> line ---> output ring ---> driver (the console's device, a pty's master)
  *	program <--read--- line <---------------- driver: tty_receive()
  *
- * Job control: a terminal belongs to at most one session, one of whose groups is in the foreground. Processes of
- * other groups that read (or write, with TOSTOP, or change settings) are sent SIGTTIN or SIGTTOU and their call is
- * restarted when they go on.
+ * Job control: a terminal belongs to at most one session, one of whose groups is in the foreground.
+ * Processes of other groups that read (or write, with TOSTOP, or change settings) are sent SIGTTIN
+ * or SIGTTOU and their call is restarted when they go on.
  *
- * Hang-up: `n_hangups` counts. A file that was opened before the last one sees an end of file for ever; files opened later
- * use the terminal as if nothing had happened, unless it is closed for good (`is_closed`).
+ * Hang-up: `n_hangups` counts. A file that was opened before the last one sees an end of file for
+ * ever; files opened later use the terminal as if nothing had happened, unless it is closed for
+ * good (`is_closed`).
  */
 #ifndef POSIX_TTY_TTY_H
 #define POSIX_TTY_TTY_H
@@ -61,21 +62,30 @@ void tty_init(struct tty *tty, const struct tty_driver *driver, uint64_t rdev);
 void tty_ref(struct tty *tty);
 void tty_unref(struct tty *tty);
 
-/** tty_open() - make @file an open terminal; by its flags, @request's process may get it as controlling terminal */
+/**
+ * tty_open() - make @file an open terminal; by its flags, @request's process may get it as
+ * controlling terminal
+ */
 int64_t tty_open(struct tty *tty, struct file *file, struct request *request);
 
 /** tty_of_file() - the terminal of an open terminal, NULL if it is none or hung up */
 struct tty *tty_of_file(const struct file *file);
 
-/* ---- for drivers ---------------------------------------------------------------------------------- */
+/* ---- for drivers --------------------------------------------------------------------------- */
 
-/** tty_receive() - bytes from the device; returns how many were taken, input_wanted() comes when there is room */
+/**
+ * tty_receive() - bytes from the device; returns how many were taken, input_wanted() comes when
+ * there is room
+ */
 size_t tty_receive(struct tty *tty, const uint8_t *bytes, size_t size);
 
 /** tty_take_output() - bytes for the device; 0 if there are none or output is stopped */
 size_t tty_take_output(struct tty *tty, void *buffer, size_t size);
 
-/** tty_hang_up() - the carrier is lost: SIGHUP to the session, an end of file to all who have it open */
+/**
+ * tty_hang_up() - the carrier is lost: SIGHUP to the session, an end of file to all who have it
+ * open
+ */
 void tty_hang_up(struct tty *tty);
 
 /** tty_set_size() - the window has changed: SIGWINCH to the foreground, if it is new */
@@ -84,7 +94,7 @@ void tty_set_size(struct tty *tty, const struct linux_winsize *size);
 /** tty_signal_foreground() - send a signal to the foreground group */
 void tty_signal_foreground(struct tty *tty, int signal);
 
-/* ---- ioctls (tty-ioctl.c, job-control.c) ------------------------------------------------------------ */
+/* ---- ioctls (tty-ioctl.c, job-control.c) --------------------------------------------------- */
 
 /** tty_ioctl() - what both ends of a terminal know; @is_master: called for a pty's master */
 int64_t tty_ioctl(struct tty *tty, struct file *file, struct request *request, uint32_t command,

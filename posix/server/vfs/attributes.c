@@ -10,7 +10,8 @@ constexpr uint32_t ID_UNCHANGED = UINT32_MAX;
 /* Applies a change to what a name or a descriptor means. */
 typedef int64_t (*attribute_fn)(struct request *request, struct inode *inode);
 
-static int64_t attribute_of_path(struct request *request, const struct path *path, attribute_fn apply)
+static int64_t attribute_of_path(
+	struct request *request, const struct path *path, attribute_fn apply)
 {
 	struct inode *inode = path->dentry->inode;
 	int64_t error = mount_may_write(path);
@@ -48,7 +49,7 @@ static int64_t attribute_of_name(struct request *request, uint64_t dirfd, const 
 	return error;
 }
 
-/* ---- chmod -------------------------------------------------------------------------------------- */
+/* ---- chmod --------------------------------------------------------------------------------- */
 
 static int64_t change_mode(struct request *request, struct inode *inode, uint32_t mode)
 {
@@ -89,7 +90,7 @@ int64_t posix_fchmodat(struct request *request)
 		request, request->args[0], request_path(request, 1), 0, fchmodat_apply);
 }
 
-/* ---- chown -------------------------------------------------------------------------------------- */
+/* ---- chown --------------------------------------------------------------------------------- */
 
 static int64_t change_owner_allowed(const struct credentials *credentials,
 	const struct inode *inode, uint32_t uid, uint32_t gid)
@@ -112,8 +113,7 @@ static int64_t change_owner(
 	struct request *request, struct inode *inode, uint32_t uid, uint32_t gid)
 {
 	struct inode_change change = { .uid = uid, .gid = gid, .mode = inode->mode };
-	int64_t error =
-		change_owner_allowed(&request->process->credentials, inode, uid, gid);
+	int64_t error = change_owner_allowed(&request->process->credentials, inode, uid, gid);
 
 	if (error < 0) {
 		return error;
@@ -135,14 +135,12 @@ static int64_t change_owner(
 
 static int64_t fchown_apply(struct request *request, struct inode *inode)
 {
-	return change_owner(
-		request, inode, (uint32_t)request->args[1], (uint32_t)request->args[2]);
+	return change_owner(request, inode, (uint32_t)request->args[1], (uint32_t)request->args[2]);
 }
 
 static int64_t fchownat_apply(struct request *request, struct inode *inode)
 {
-	return change_owner(
-		request, inode, (uint32_t)request->args[2], (uint32_t)request->args[3]);
+	return change_owner(request, inode, (uint32_t)request->args[2], (uint32_t)request->args[3]);
 }
 
 int64_t posix_fchown(struct request *request)
@@ -161,7 +159,7 @@ int64_t posix_fchownat(struct request *request)
 		request, request->args[0], request_path(request, 1), flags, fchownat_apply);
 }
 
-/* ---- times -------------------------------------------------------------------------------------- */
+/* ---- times --------------------------------------------------------------------------------- */
 
 struct time_change {
 	struct linux_timespec times[2];
@@ -229,8 +227,10 @@ static int64_t utimensat_apply(struct request *request, struct inode *inode)
 			wanted.times[1].nanoseconds == UTIME_NOW;
 		change.atime_ns = time_value(&wanted.times[0], now);
 		change.mtime_ns = time_value(&wanted.times[1], now);
-		change.mask &= wanted.times[0].nanoseconds == UTIME_OMIT ? ~INODE_CHANGE_ATIME : ~0u;
-		change.mask &= wanted.times[1].nanoseconds == UTIME_OMIT ? ~INODE_CHANGE_MTIME : ~0u;
+		change.mask &=
+			wanted.times[0].nanoseconds == UTIME_OMIT ? ~INODE_CHANGE_ATIME : ~0u;
+		change.mask &=
+			wanted.times[1].nanoseconds == UTIME_OMIT ? ~INODE_CHANGE_MTIME : ~0u;
 		if (change.mask == 0) {
 			return 0;
 		}
@@ -259,7 +259,7 @@ int64_t posix_utimensat(struct request *request)
 		request, request->args[0], request_path(request, 0), flags, utimensat_apply);
 }
 
-/* ---- truncate ----------------------------------------------------------------------------------- */
+/* ---- truncate ------------------------------------------------------------------------------ */
 
 static int64_t truncate_apply(struct request *request, struct inode *inode)
 {
@@ -271,8 +271,7 @@ static int64_t truncate_apply(struct request *request, struct inode *inode)
 	if (!inode_is_type(inode, LINUX_S_IFREG)) {
 		return -LINUX_EINVAL;
 	}
-	int64_t error =
-		inode_permission(&request->process->credentials, inode, ACCESS_WRITE);
+	int64_t error = inode_permission(&request->process->credentials, inode, ACCESS_WRITE);
 
 	if (error == 0 && size > inode->size_bytes) {
 		error = file_check_size_limit(request, size - 1);

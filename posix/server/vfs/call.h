@@ -10,7 +10,10 @@
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/walk.h>
 
-/** call_lookup() - walk to an existing place; flags: LINUX_AT_SYMLINK_NOFOLLOW and _EMPTY_PATH are honoured */
+/**
+ * call_lookup() - walk to an existing place; flags: LINUX_AT_SYMLINK_NOFOLLOW and _EMPTY_PATH are
+ * honoured
+ */
 static inline int64_t call_lookup(struct request *request, uint64_t dirfd, const char *name,
 	uint32_t at_flags, struct path *out_path)
 {
@@ -22,7 +25,7 @@ static inline int64_t call_lookup(struct request *request, uint64_t dirfd, const
 	return vfs_lookup(request->process, (int)(uint32_t)dirfd, name, flags, out_path);
 }
 
-/* ---- changes of names, with all checks (names.c, rename.c) ----------------------------------------- */
+/* ---- changes of names, with all checks (names.c, rename.c) --------------------------------- */
 
 /** name_may_create() - whether a name may be made in the directory @at */
 int64_t name_may_create(const struct credentials *credentials, const struct path *at);

@@ -16,8 +16,7 @@ static struct list dentry_unused;
 static size_t n_dentries_unused;
 static size_t n_dentries;
 
-static struct hash_node **dentry_allocate_buckets(
-	UNUSED struct hash_table *table, size_t n_buckets)
+static struct hash_node **dentry_allocate_buckets(UNUSED struct hash_table *table, size_t n_buckets)
 {
 	return helix_malloc(n_buckets * sizeof(struct hash_node *));
 }
@@ -50,7 +49,7 @@ size_t dentry_cache_size(void)
 	return n_dentries;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 struct dentry_key {
 	const struct dentry *parent;
@@ -97,7 +96,7 @@ static void dentry_unhash(struct dentry *dentry)
 	}
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------- */
+/* ---- making and freeing -------------------------------------------------------------------- */
 
 static bool dentry_set_name(struct dentry *dentry, const char *name, size_t name_size)
 {
@@ -232,7 +231,7 @@ void dentry_unref(struct dentry *dentry)
 	}
 }
 
-/* ---- what the walk and the file systems do ------------------------------------------------------ */
+/* ---- what the walk and the file systems do ------------------------------------------------- */
 
 int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
 	struct dentry **out_dentry)

@@ -2,16 +2,18 @@
 /*
  * Directory entries: the names of the tree, cached.
  *
- * A dentry is a name in a directory and what it stands for: an inode, or nothing (negative). All hashed dentries are
- * in one table by parent and name. A dentry references its parent, so the way up to the root always exists.
+ * A dentry is a name in a directory and what it stands for: an inode, or nothing (negative). All
+ * hashed dentries are in one table by parent and name. A dentry references its parent, so the way
+ * up to the root always exists.
  *
  *	create ---> hashed, used <---> hashed, unused (in the LRU list) ---> freed
  *	                 | drop (unlinked, renamed over)
  *	                 v
  *	            not hashed, used ---> freed with the last reference
  *
- * File systems that live in memory (SUPER_PINNED) hold a reference to each dentry that has an inode: the cache is
- * their directory. They link their dentries into struct ram_directory by `cookie`.
+ * File systems that live in memory (SUPER_PINNED) hold a reference to each dentry that has an
+ * inode: the cache is their directory. They link their dentries into struct ram_directory by
+ * `cookie`.
  */
 #ifndef POSIX_VFS_DENTRY_H
 #define POSIX_VFS_DENTRY_H
@@ -22,7 +24,7 @@
 #include <posix/server/vfs/inode.h>
 
 /** NAME_SIZE_MAX - the longest name of one component, without terminator */
-#define NAME_SIZE_MAX 255
+#define NAME_SIZE_MAX      255
 /** DENTRY_INLINE_NAME - names shorter than this need no memory of their own */
 #define DENTRY_INLINE_NAME 24
 
@@ -56,7 +58,8 @@ struct dentry *dentry_create_root(struct super *super, struct inode *inode, cons
  * @is_wanted: make a negative dentry where there is none
  * @out_dentry: referenced; may be negative
  *
- * Return: 0, -LINUX_ENOENT (only without @is_wanted; nothing is returned), -LINUX_ENOMEM, what `lookup` says.
+ * Return: 0, -LINUX_ENOENT (only without @is_wanted; nothing is returned), -LINUX_ENOMEM, what
+ * `lookup` says.
  */
 int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
 	struct dentry **out_dentry);

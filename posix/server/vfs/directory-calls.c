@@ -9,8 +9,7 @@ static int64_t context_set(struct request *request, struct path *where, struct p
 	struct inode *inode = path->dentry->inode;
 
 	inode->ops->refresh(inode);
-	int64_t error =
-		inode_permission(&request->process->credentials, inode, ACCESS_EXECUTE);
+	int64_t error = inode_permission(&request->process->credentials, inode, ACCESS_EXECUTE);
 
 	if (error < 0) {
 		path_unref(path);
@@ -37,8 +36,7 @@ int64_t posix_chdir(struct request *request)
 
 int64_t posix_fchdir(struct request *request)
 {
-	struct file *file =
-		fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
+	struct file *file = fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
 
 	if (file == NULL) {
 		return -LINUX_EBADF;

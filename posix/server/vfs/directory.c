@@ -40,15 +40,13 @@ static bool directory_list_dots(struct file *file, struct dirent_writer *writer)
 		return false;
 	}
 	return writer->position >= DIRECTORY_COOKIE_DOTS ||
-		dirent_write(writer, DIRECTORY_COOKIE_DOTS, parent->inode->ino, LINUX_DT_DIR, "..",
-			2);
+		dirent_write(
+			writer, DIRECTORY_COOKIE_DOTS, parent->inode->ino, LINUX_DT_DIR, "..", 2);
 }
 
 int64_t directory_read(struct file *file, void *buffer, size_t size, directory_list_fn list)
 {
-	struct dirent_writer writer = {
-		.buffer = buffer, .size = size, .position = file->offset
-	};
+	struct dirent_writer writer = { .buffer = buffer, .size = size, .position = file->offset };
 
 	if (file->inode->nlink == 0) {
 		return -LINUX_ENOENT; /* removed */

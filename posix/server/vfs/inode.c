@@ -85,7 +85,7 @@ int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offs
 	return inode->ops->read(inode, buffer, size, offset);
 }
 
-/* ---- times -------------------------------------------------------------------------------------- */
+/* ---- times --------------------------------------------------------------------------------- */
 
 void inode_touch_changed(struct inode *inode)
 {
@@ -125,7 +125,7 @@ void inode_remove_privileges(struct inode *inode, const struct credentials *cred
 	}
 }
 
-/* ---- permissions -------------------------------------------------------------------------------- */
+/* ---- permissions --------------------------------------------------------------------------- */
 
 bool credentials_is_privileged(const struct credentials *credentials)
 {
@@ -173,7 +173,7 @@ int64_t inode_permission(
 	return 0;
 }
 
-/* ---- defaults ----------------------------------------------------------------------------------- */
+/* ---- defaults ------------------------------------------------------------------------------ */
 
 int64_t inode_default_lookup(UNUSED struct inode *directory, UNUSED struct dentry *dentry)
 {
@@ -186,8 +186,8 @@ int64_t inode_default_create(UNUSED struct inode *directory, UNUSED struct dentr
 	return -LINUX_EPERM;
 }
 
-int64_t inode_default_link(UNUSED struct inode *directory, UNUSED struct dentry *dentry,
-	UNUSED struct inode *inode)
+int64_t inode_default_link(
+	UNUSED struct inode *directory, UNUSED struct dentry *dentry, UNUSED struct inode *inode)
 {
 	return -LINUX_EPERM;
 }

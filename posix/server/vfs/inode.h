@@ -2,12 +2,14 @@
 /*
  * Inodes and file systems, as the parts of the virtual file system see them.
  *
- * A file system embeds struct inode in its own inodes and fills a const struct inode_ops. The hooks act; everything
- * that can be refused has been checked before (permissions, types, names, mounts), except where a comment says
- * otherwise. All hooks are set: inode_default_<hook>() answers for what a kind of inode cannot do.
+ * A file system embeds struct inode in its own inodes and fills a const struct inode_ops. The hooks
+ * act; everything that can be refused has been checked before (permissions, types, names, mounts),
+ * except where a comment says otherwise. All hooks are set: inode_default_<hook>() answers for what
+ * a kind of inode cannot do.
  *
- * References: a positive dentry, an open file and a path walk in progress each hold one. An inode whose last
- * reference goes is released: whether it is to be kept is the file system's business, which then pins a dentry.
+ * References: a positive dentry, an open file and a path walk in progress each hold one. An inode
+ * whose last reference goes is released: whether it is to be kept is the file system's business,
+ * which then pins a dentry.
  */
 #ifndef POSIX_VFS_INODE_H
 #define POSIX_VFS_INODE_H
@@ -49,21 +51,31 @@ struct link_target {
 
 struct inode_ops {
 	const char *name;
-	/* Fill in the negative @dentry if the name exists; 0, -LINUX_ENOENT (it stays negative), … */
+	/*
+	 * Fill in the negative @dentry if the name exists; 0, -LINUX_ENOENT (it stays negative), …
+	 */
 	int64_t (*lookup)(struct inode *directory, struct dentry *dentry);
 	/* Make an inode and fill in the negative @dentry; target: of a symbolic link. */
 	int64_t (*create)(struct inode *directory, struct dentry *dentry,
 		const struct node_spec *spec, const char *target);
 	/* Make @dentry a further name of @inode. */
 	int64_t (*link)(struct inode *directory, struct dentry *dentry, struct inode *inode);
-	/* Take the name away, also of a directory (-LINUX_ENOTEMPTY); the caller drops the dentry. */
+	/*
+	 * Take the name away, also of a directory (-LINUX_ENOTEMPTY); the caller drops the dentry.
+	 */
 	int64_t (*unlink)(struct inode *directory, struct dentry *dentry);
-	/* flags: LINUX_RENAME_EXCHANGE or 0; @to may be positive and is then replaced (-LINUX_ENOTEMPTY).
-	 * The caller moves the dentries. */
+	/*
+	 * flags: LINUX_RENAME_EXCHANGE or 0; @to may be positive and is then replaced
+	 * (-LINUX_ENOTEMPTY). The caller moves the dentries.
+	 */
 	int64_t (*rename)(struct inode *from_directory, struct dentry *from,
 		struct inode *to_directory, struct dentry *to, uint32_t flags);
-	int64_t (*follow)(struct inode *inode, struct process *process, struct link_target *out_target);
-	/* Give @file its ops and data. May park through @request (FIFOs), which is NULL for the system's own opens. */
+	int64_t (*follow)(
+		struct inode *inode, struct process *process, struct link_target *out_target);
+	/*
+	 * Give @file its ops and data. May park through @request (FIFOs), which is NULL for the
+	 * system's own opens.
+	 */
 	int64_t (*open)(struct inode *inode, struct file *file, struct request *request);
 	int64_t (*truncate)(struct inode *inode, uint64_t size);
 	int64_t (*change)(struct inode *inode, const struct inode_change *change);
@@ -87,8 +99,8 @@ struct inode {
 	uint64_t blocks; /* of 512 bytes */
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
-	struct pipe *pipe;       /* of a FIFO while it is open */
-	void *data;              /* the kind's */
+	struct pipe *pipe; /* of a FIFO while it is open */
+	void *data; /* the kind's */
 };
 
 int64_t inode_default_lookup(struct inode *directory, struct dentry *dentry);
@@ -104,8 +116,7 @@ int64_t inode_default_open(struct inode *inode, struct file *file, struct reques
 int64_t inode_default_truncate(struct inode *inode, uint64_t size);
 int64_t inode_default_change(struct inode *inode, const struct inode_change *change);
 void inode_default_refresh(struct inode *inode);
-int64_t inode_default_contents(
-	struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
+int64_t inode_default_contents(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
 void inode_default_contents_mapped(struct inode *inode);
 int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 
@@ -113,14 +124,14 @@ int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint6
 
 /** INODE_OPS_DEFAULT - initialisers for every hook but `release`; those that follow win,
  * which the compiler would warn of */
-#define INODE_OPS_DEFAULT \
-	.lookup = inode_default_lookup, .create = inode_default_create, \
-	.link = inode_default_link, .unlink = inode_default_unlink, \
-	.rename = inode_default_rename, .follow = inode_default_follow, \
-	.open = inode_default_open, .truncate = inode_default_truncate, \
-	.change = inode_default_change, .refresh = inode_default_refresh, \
-	.contents = inode_default_contents, \
-	.contents_mapped = inode_default_contents_mapped, .read = inode_default_read
+#define INODE_OPS_DEFAULT                                                                     \
+	.lookup = inode_default_lookup, .create = inode_default_create,                       \
+	.link = inode_default_link, .unlink = inode_default_unlink,                           \
+	.rename = inode_default_rename, .follow = inode_default_follow,                       \
+	.open = inode_default_open, .truncate = inode_default_truncate,                       \
+	.change = inode_default_change, .refresh = inode_default_refresh,                     \
+	.contents = inode_default_contents, .contents_mapped = inode_default_contents_mapped, \
+	.read = inode_default_read
 
 /** inode_init() - the common part of a new inode, with one reference and the time of now */
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
@@ -151,10 +162,11 @@ static inline uint8_t inode_directory_type(const struct inode *inode)
 	return (uint8_t)(inode->mode >> 12);
 }
 
-/* ---- file systems ------------------------------------------------------------------------------- */
+/* ---- file systems -------------------------------------------------------------------------- */
 
 enum super_flags : uint32_t {
-	SUPER_PINNED = 1,   /* the names are all in the dentry cache: what is not there does not exist */
+	/* the names are all in the dentry cache: what is not there does not exist */
+	SUPER_PINNED = 1,
 	SUPER_VOLATILE = 2, /* names come and go by themselves: unused dentries are not kept */
 };
 
@@ -173,10 +185,11 @@ struct super_ops {
 
 struct super {
 	const struct super_ops *ops;
-	uint32_t references; /* one for all mounts together, and what the file system counts (inodes) */
+	/* one for all mounts together, and what the file system counts (inodes) */
+	uint32_t references;
 	uint32_t n_mounts;
 	uint32_t flags; /* enum super_flags */
-	uint64_t dev;   /* st_dev */
+	uint64_t dev; /* st_dev */
 	uint64_t next_ino;
 	uint32_t block_size;
 	struct dentry *root; /* referenced */
@@ -194,14 +207,20 @@ void super_put_mount(struct super *super);
 
 /** anonymous_inode_create() - an inode for a file without a name: pipes, eventfd, epoll, … */
 struct inode *anonymous_inode_create(uint32_t mode, const char *name);
-/** anonymous_path() - a place for @inode, so that it can be walked to; `name` of the inode, as "pipe:[7]" */
+/**
+ * anonymous_path() - a place for @inode, so that it can be walked to; `name` of the inode, as
+ * "pipe:[7]"
+ */
 int64_t anonymous_path(struct inode *inode, struct path *out_path);
 
-/* ---- who may do what ---------------------------------------------------------------------------- */
+/* ---- who may do what ----------------------------------------------------------------------- */
 
 enum access : uint32_t { ACCESS_EXECUTE = 1, ACCESS_WRITE = 2, ACCESS_READ = 4 };
 
-/** credentials_is_privileged() - whether file access checks are waived (the CAP_DAC, CAP_FOWNER, … of Linux) */
+/**
+ * credentials_is_privileged() - whether file access checks are waived (the CAP_DAC, CAP_FOWNER, …
+ * of Linux)
+ */
 bool credentials_is_privileged(const struct credentials *credentials);
 bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid);
 /** credentials_owns() - whether they may do what only the owner may */

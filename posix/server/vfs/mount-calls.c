@@ -107,8 +107,8 @@ static int64_t mount_bind(struct request *request, const struct path *at, uint64
 {
 	struct path source;
 	struct mount *mount;
-	int64_t error = vfs_lookup(request->process, LINUX_AT_FDCWD, request_path(request, 0),
-		VFS_FOLLOW, &source);
+	int64_t error = vfs_lookup(
+		request->process, LINUX_AT_FDCWD, request_path(request, 0), VFS_FOLLOW, &source);
 
 	if (error < 0) {
 		return error;
@@ -144,8 +144,8 @@ int64_t posix_mount(struct request *request)
 	if (!credentials_is_privileged(&request->process->credentials)) {
 		return -LINUX_EPERM;
 	}
-	error = vfs_lookup(request->process, LINUX_AT_FDCWD, request_path(request, 1), VFS_FOLLOW,
-		&at);
+	error = vfs_lookup(
+		request->process, LINUX_AT_FDCWD, request_path(request, 1), VFS_FOLLOW, &at);
 	if (error < 0) {
 		return error;
 	}
@@ -176,8 +176,8 @@ int64_t posix_umount2(struct request *request)
 	if (!credentials_is_privileged(&request->process->credentials)) {
 		return -LINUX_EPERM;
 	}
-	int64_t error = vfs_lookup(
-		request->process, LINUX_AT_FDCWD, request_path(request, 0), lookup, &at);
+	int64_t error =
+		vfs_lookup(request->process, LINUX_AT_FDCWD, request_path(request, 0), lookup, &at);
 
 	if (error < 0) {
 		return error;

@@ -178,7 +178,7 @@ int64_t mount_may_write(const struct path *path)
 	return (path->mount->flags & MOUNT_READ_ONLY) ? -LINUX_EROFS : 0;
 }
 
-/* ---- texts -------------------------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------------------------- */
 
 static size_t mount_print_options(const struct mount *mount, char *buffer, size_t size)
 {

@@ -2,10 +2,10 @@
 /*
  * Mounts: how file systems (or parts of them) are put together to one tree.
  *
- * A mount shows the tree below `root` of its file system at a mount point, a dentry of its parent mount. Crossing is
- * done by the path walk: down when it comes to a dentry with mounts on it, up from a mount's root. The tree holds
- * one reference to each mount, its children one to their parent, each struct path one: a mount with more than the
- * tree's own is busy.
+ * A mount shows the tree below `root` of its file system at a mount point, a dentry of its parent
+ * mount. Crossing is done by the path walk: down when it comes to a dentry with mounts on it, up
+ * from a mount's root. The tree holds one reference to each mount, its children one to their
+ * parent, each struct path one: a mount with more than the tree's own is busy.
  */
 #ifndef POSIX_VFS_MOUNT_H
 #define POSIX_VFS_MOUNT_H
@@ -50,7 +50,9 @@ void mount_step_down(struct path *path);
 /** mount_step_up() - from the root of a mount to its mount point; false at the top */
 bool mount_step_up(struct path *path);
 
-/** mount_detach() - umount: -LINUX_EBUSY, unless @is_lazy: then it goes when its last user has gone */
+/**
+ * mount_detach() - umount: -LINUX_EBUSY, unless @is_lazy: then it goes when its last user has gone
+ */
 int64_t mount_detach(struct mount *mount, bool is_lazy);
 
 void mount_ref(struct mount *mount);
@@ -62,7 +64,7 @@ int64_t mount_may_write(const struct path *path);
 /** mount_print() - the text of /proc/mounts or of /proc/PID/mountinfo; returns bytes */
 size_t mount_print(struct process *process, bool is_info, char *buffer, size_t size);
 
-/* ---- file system types --------------------------------------------------------------------------- */
+/* ---- file system types --------------------------------------------------------------------- */
 
 struct file_system_type {
 	const char *name;
@@ -76,7 +78,7 @@ const struct file_system_type *file_system_type_find(const char *name);
 /** file_system_types_print() - the text of /proc/filesystems; returns bytes */
 size_t file_system_types_print(char *buffer, size_t size);
 
-/* ---- pipes (file/pipe.c) serve FIFOs of any file system ---------------------------------------------- */
+/* ---- pipes (file/pipe.c) serve FIFOs of any file system ------------------------------------ */
 
 int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *request);
 

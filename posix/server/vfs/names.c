@@ -65,7 +65,7 @@ struct node_spec name_spec(
 	return spec;
 }
 
-/* ---- making ------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 /* A name that is to be made: the walk stands in its directory, the dentry is negative. */
 struct new_name {
@@ -109,8 +109,8 @@ static int64_t new_name_begin(struct new_name *name, struct request *request, ui
 	struct process *process = request->process;
 
 	name->dentry = NULL;
-	int64_t error = walk_begin(&name->walk, process, &process->credentials,
-		(int)(uint32_t)dirfd, text);
+	int64_t error =
+		walk_begin(&name->walk, process, &process->credentials, (int)(uint32_t)dirfd, text);
 
 	if (error < 0) {
 		return error;
@@ -122,8 +122,8 @@ static int64_t new_name_begin(struct new_name *name, struct request *request, ui
 	return error;
 }
 
-static int64_t new_name_create(
-	struct new_name *name, struct process *process, uint32_t mode, uint64_t rdev, const char *target)
+static int64_t new_name_create(struct new_name *name, struct process *process, uint32_t mode,
+	uint64_t rdev, const char *target)
 {
 	struct inode *directory = name->walk.at.dentry->inode;
 	struct node_spec spec = name_spec(process, directory, mode, rdev);
@@ -177,8 +177,7 @@ int64_t posix_mknodat(struct request *request)
 	if (error < 0) {
 		return error;
 	}
-	error = new_name_create(
-		&name, request->process, mode & (LINUX_S_IFMT | 07777), rdev, NULL);
+	error = new_name_create(&name, request->process, mode & (LINUX_S_IFMT | 07777), rdev, NULL);
 	new_name_end(&name);
 	return error;
 }
@@ -203,8 +202,7 @@ int64_t posix_symlinkat(struct request *request)
 }
 
 /* The sysctl protected_hardlinks of Linux. */
-static int64_t link_check_source(
-	const struct credentials *credentials, struct inode *inode)
+static int64_t link_check_source(const struct credentials *credentials, struct inode *inode)
 {
 	uint32_t runs_as_group = LINUX_S_ISGID | LINUX_S_IXGRP;
 
@@ -274,7 +272,7 @@ int64_t posix_linkat(struct request *request)
 	return error;
 }
 
-/* ---- removing ----------------------------------------------------------------------------------- */
+/* ---- removing ------------------------------------------------------------------------------ */
 
 static int64_t unlink_check(const struct walk *walk, const struct dentry *dentry, bool is_rmdir)
 {

@@ -2,8 +2,9 @@
 /*
  * open(2).
  *
- * First the walk, which makes the file if it has to, then permissions, then the open hook of the inode, which may park
- * (a FIFO waits for its other end): the file is then in state[0] and only the hook is called again.
+ * First the walk, which makes the file if it has to, then permissions, then the open hook of the
+ * inode, which may park (a FIFO waits for its other end): the file is then in state[0] and only the
+ * hook is called again.
  */
 #include <base/format.h>
 #include <base/string.h>
@@ -45,8 +46,7 @@ static int64_t opening_check_flags(struct opening *opening)
 			opening_has(opening, LINUX_O_CREAT)) {
 			return -LINUX_EINVAL;
 		}
-	} else if (opening_has(opening, LINUX_O_CREAT) &&
-		opening_has(opening, LINUX_O_DIRECTORY)) {
+	} else if (opening_has(opening, LINUX_O_CREAT) && opening_has(opening, LINUX_O_DIRECTORY)) {
 		return -LINUX_EINVAL;
 	}
 	opening->mode &= 07777;
@@ -54,7 +54,7 @@ static int64_t opening_check_flags(struct opening *opening)
 	return 0;
 }
 
-/* ---- finding or making -------------------------------------------------------------------------- */
+/* ---- finding or making --------------------------------------------------------------------- */
 
 static int64_t opening_create(struct opening *opening, struct walk *walk, struct dentry *dentry)
 {
@@ -72,15 +72,17 @@ static int64_t opening_create(struct opening *opening, struct walk *walk, struct
 	return error;
 }
 
-/* The sysctls protected_regular and protected_fifos: in shared directories only what is one's own. */
+/*
+ * The sysctls protected_regular and protected_fifos: in shared directories only what is one's own.
+ */
 static int64_t opening_check_shared(const struct walk *walk, const struct inode *inode)
 {
 	const struct inode *directory = walk->at.dentry->inode;
 	bool is_protected =
 		inode_is_type(inode, LINUX_S_IFREG) || inode_is_type(inode, LINUX_S_IFIFO);
 
-	if (!(directory->mode & LINUX_S_ISVTX) || !is_protected ||
-		inode->uid == directory->uid || inode->uid == walk->credentials->fsuid) {
+	if (!(directory->mode & LINUX_S_ISVTX) || !is_protected || inode->uid == directory->uid ||
+		inode->uid == walk->credentials->fsuid) {
 		return 0;
 	}
 	return (directory->mode & 0022) ? -LINUX_EACCES : 0;
@@ -131,8 +133,8 @@ static int64_t opening_create_last(struct opening *opening, struct walk *walk)
 static int64_t opening_walk_creating(struct opening *opening, int dirfd, const char *name)
 {
 	struct walk walk;
-	int64_t result = walk_begin(
-		&walk, opening->process, &opening->process->credentials, dirfd, name);
+	int64_t result =
+		walk_begin(&walk, opening->process, &opening->process->credentials, dirfd, name);
 
 	if (result < 0) {
 		return result;
@@ -199,7 +201,7 @@ static int64_t opening_make_temporary(struct opening *opening)
 	return 0;
 }
 
-/* ---- permission --------------------------------------------------------------------------------- */
+/* ---- permission ---------------------------------------------------------------------------- */
 
 static uint32_t opening_access(const struct opening *opening)
 {
@@ -250,7 +252,7 @@ static int64_t opening_check(const struct opening *opening)
 	return error;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 /* An O_PATH file does nothing but name its place. */
 static const struct file_ops path_file_ops = { FILE_OPS_DEFAULT, .name = "path" };
@@ -295,7 +297,8 @@ static int64_t opening_find(struct opening *opening, int dirfd, const char *name
 	if (error == 0) {
 		error = opening_walk(opening, dirfd, name);
 	}
-	if (error == 0 && opening_has(opening, TMPFILE_BIT) && !opening_has(opening, LINUX_O_PATH)) {
+	if (error == 0 && opening_has(opening, TMPFILE_BIT) &&
+		!opening_has(opening, LINUX_O_PATH)) {
 		error = opening_make_temporary(opening);
 	}
 	if (error == 0 && !opening->is_created && !opening_has(opening, LINUX_O_PATH)) {
@@ -304,7 +307,10 @@ static int64_t opening_find(struct opening *opening, int dirfd, const char *name
 	return error;
 }
 
-/* From flags and name to a file whose hook was called; PARK: *out_file is to be given to the next attempt. */
+/*
+ * From flags and name to a file whose hook was called; PARK: *out_file is to be given to the next
+ * attempt.
+ */
 static int64_t opening_run(struct opening *opening, int dirfd, const char *name,
 	struct request *request, struct file **out_file)
 {
@@ -336,8 +342,8 @@ int64_t vfs_open(struct process *process, int dirfd, const char *name, uint32_t 
 	return opening_run(&opening, dirfd, name, NULL, out_file);
 }
 
-int64_t open_path(struct process *process, const struct path *path, uint32_t flags,
-	struct file **out_file)
+int64_t open_path(
+	struct process *process, const struct path *path, uint32_t flags, struct file **out_file)
 {
 	struct opening opening = { .process = process, .flags = flags, .path = *path };
 	struct file *file = NULL;
@@ -363,7 +369,7 @@ int64_t open_path(struct process *process, const struct path *path, uint32_t fla
 	return 0;
 }
 
-/* ---- the call ----------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------ */
 
 static void openat_release(struct request *request)
 {

@@ -5,8 +5,11 @@
 
 #include <posix/server/vfs/inode.h>
 
-/** open_path() - open what is at @path, as /proc and ptys do: no walk, no creation, but all permissions */
-int64_t open_path(struct process *process, const struct path *path, uint32_t flags,
-	struct file **out_file);
+/**
+ * open_path() - open what is at @path, as /proc and ptys do: no walk, no creation, but all
+ * permissions
+ */
+int64_t open_path(
+	struct process *process, const struct path *path, uint32_t flags, struct file **out_file);
 
 #endif

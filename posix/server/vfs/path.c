@@ -69,8 +69,7 @@ static bool path_prepend_all(
 	return !is_empty || path_prepend(writer, "/", 1);
 }
 
-int64_t path_print(
-	struct process *process, const struct path *path, char *buffer, size_t size)
+int64_t path_print(struct process *process, const struct path *path, char *buffer, size_t size)
 {
 	static const char deleted[] = " (deleted)";
 	struct path_writer writer = { .buffer = buffer, .start = size, .size = size };
@@ -90,7 +89,7 @@ int64_t path_print(
 	return (int64_t)used;
 }
 
-/* ---- contexts ----------------------------------------------------------------------------------- */
+/* ---- contexts ------------------------------------------------------------------------------ */
 
 static struct fs_context *fs_context_make(
 	const struct path *root, const struct path *cwd, uint32_t umask)
@@ -100,9 +99,8 @@ static struct fs_context *fs_context_make(
 	if (context == NULL) {
 		return NULL;
 	}
-	*context = (struct fs_context){
-		.references = 1, .root = *root, .cwd = *cwd, .umask = umask
-	};
+	*context =
+		(struct fs_context){ .references = 1, .root = *root, .cwd = *cwd, .umask = umask };
 	path_ref(&context->root);
 	path_ref(&context->cwd);
 	return context;

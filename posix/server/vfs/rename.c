@@ -2,9 +2,9 @@
 /*
  * rename: the call with the most ways to fail.
  *
- * Both walks end before the last component. The order of the checks is that of Linux, because programs see which
- * error wins. A directory never becomes its own descendant; replacing needs an empty directory for a directory and a
- * file for a file.
+ * Both walks end before the last component. The order of the checks is that of Linux, because
+ * programs see which error wins. A directory never becomes its own descendant; replacing needs an
+ * empty directory for a directory and a file for a file.
  */
 #include <posix/server/vfs/call.h>
 

@@ -20,9 +20,8 @@ static struct linux_statx_time statx_time(int64_t ns)
 {
 	struct linux_timespec time = stat_time(ns);
 
-	return (struct linux_statx_time){
-		.seconds = time.seconds, .nanoseconds = (uint32_t)time.nanoseconds
-	};
+	return (struct linux_statx_time){ .seconds = time.seconds,
+		.nanoseconds = (uint32_t)time.nanoseconds };
 }
 
 static void stat_fill(struct inode *inode, struct linux_stat *out)
@@ -82,8 +81,8 @@ static int64_t stat_find(struct request *request, const char *name, uint32_t fla
 
 	if (name[0] == '\0' && (flags & LINUX_AT_EMPTY_PATH) &&
 		(int)(uint32_t)request->args[0] != LINUX_AT_FDCWD) {
-		struct file *file = fd_table_get(
-			request->process->files, (int)(uint32_t)request->args[0]);
+		struct file *file =
+			fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
 
 		if (file == NULL) {
 			return -LINUX_EBADF;
@@ -104,8 +103,8 @@ static int64_t stat_find(struct request *request, const char *name, uint32_t fla
 	return error;
 }
 
-constexpr uint32_t STAT_FLAGS = LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT |
-	LINUX_AT_EMPTY_PATH;
+constexpr uint32_t STAT_FLAGS =
+	LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT | LINUX_AT_EMPTY_PATH;
 
 int64_t posix_newfstatat(struct request *request)
 {
@@ -155,7 +154,7 @@ int64_t posix_statx(struct request *request)
 	return out == NULL ? -LINUX_EFAULT : 0;
 }
 
-/* ---- access ------------------------------------------------------------------------------------- */
+/* ---- access -------------------------------------------------------------------------------- */
 
 static int64_t access_check(
 	const struct credentials *credentials, const struct path *path, uint32_t access)
@@ -206,7 +205,7 @@ int64_t posix_faccessat2(struct request *request)
 	return error;
 }
 
-/* ---- readlink ----------------------------------------------------------------------------------- */
+/* ---- readlink ------------------------------------------------------------------------------ */
 
 static int64_t readlink_copy(struct request *request, const char *text)
 {
@@ -254,7 +253,7 @@ int64_t posix_readlinkat(struct request *request)
 	return error;
 }
 
-/* ---- statfs ------------------------------------------------------------------------------------- */
+/* ---- statfs -------------------------------------------------------------------------------- */
 
 static int64_t statfs_fill(struct request *request, struct mount *mount, struct super *super)
 {
@@ -284,8 +283,8 @@ static int64_t statfs_fill(struct request *request, struct mount *mount, struct 
 int64_t posix_statfs(struct request *request)
 {
 	struct path path;
-	int64_t error = vfs_lookup(request->process, LINUX_AT_FDCWD, request_path(request, 0),
-		VFS_FOLLOW, &path);
+	int64_t error = vfs_lookup(
+		request->process, LINUX_AT_FDCWD, request_path(request, 0), VFS_FOLLOW, &path);
 
 	if (error == 0) {
 		error = statfs_fill(request, path.mount, path.dentry->super);
@@ -296,12 +295,11 @@ int64_t posix_statfs(struct request *request)
 
 int64_t posix_fstatfs(struct request *request)
 {
-	struct file *file =
-		fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
+	struct file *file = fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
 
 	if (file == NULL) {
 		return -LINUX_EBADF;
 	}
-	return statfs_fill(request, file->path.dentry == NULL ? NULL : file->path.mount,
-		file->inode->super);
+	return statfs_fill(
+		request, file->path.dentry == NULL ? NULL : file->path.mount, file->inode->super);
 }

@@ -47,7 +47,7 @@ void super_put_mount(struct super *super)
 	super_unref(super);
 }
 
-/* ---- files without a name ----------------------------------------------------------------------- */
+/* ---- files without a name ------------------------------------------------------------------ */
 
 static void anonymous_info(UNUSED struct super *super, struct super_info *out_info)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree at the start: tmpfs on /, filled from the boot archive; proc, sys, dev, dev/pts and dev/shm.
+ * The tree at the start: tmpfs on /, filled from the boot archive; proc, sys, dev, dev/pts and
+ * dev/shm.
  *
- * The archive (several cpio archives after each other) is unpacked in order, a later entry replacing an earlier one of
- * the same name. What is below boot/hati/ belongs to the system itself and is not a file of Linux programs, but for
- * boot/hati/init, which /sbin/init is a link to.
+ * The archive (several cpio archives after each other) is unpacked in order, a later entry
+ * replacing an earlier one of the same name. What is below boot/hati/ belongs to the system itself
+ * and is not a file of Linux programs, but for boot/hati/init, which /sbin/init is a link to.
  */
 #include <abi/linux/errno.h>
 #include <base/cpio.h>
@@ -37,7 +38,8 @@ static int64_t vfs_mount_root(void)
 	int64_t error = tmpfs_create(&options, &super);
 
 	if (error == 0) {
-		error = mount_create(super, super->root, "root", NULL, MOUNT_RELATIVE_ATIME, &mount);
+		error = mount_create(
+			super, super->root, "root", NULL, MOUNT_RELATIVE_ATIME, &mount);
 		super_unref(super);
 	}
 	if (error == 0) {
@@ -47,7 +49,10 @@ static int64_t vfs_mount_root(void)
 	return error;
 }
 
-/* Mounts a file system on a folder of `parent`, which is made if need be; takes the reference of @super. */
+/*
+ * Mounts a file system on a folder of `parent`, which is made if need be; takes the reference of
+ * @super.
+ */
 static int64_t vfs_mount_on(const struct path *parent, const char *folder, struct super *super,
 	const char *source, uint32_t mode, struct path *out_root)
 {
@@ -73,8 +78,7 @@ static int64_t vfs_mount_type(const struct path *parent, const char *folder, con
 	struct super *super;
 	int64_t error = file_system_type_find(type)->create(type, "", &super);
 
-	return error < 0 ? error
-			 : vfs_mount_on(parent, folder, super, type, mode, out_root);
+	return error < 0 ? error : vfs_mount_on(parent, folder, super, type, mode, out_root);
 }
 
 static int64_t vfs_mount_all(void)

@@ -67,7 +67,7 @@ int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offs
  */
 int64_t path_print(struct process *process, const struct path *path, char *buffer, size_t size);
 
-/* ---- procfs's view of processes: implemented by the process side ----------------------------- */
+/* ---- procfs's view of processes: implemented by the process side --------------------------- */
 struct process *process_first(void);
 struct process *process_next(struct process *process);
 struct process *process_find(uint32_t pid);

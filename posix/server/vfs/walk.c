@@ -119,9 +119,8 @@ static void walk_up(struct walk *walk)
 			break;
 		}
 		if (walk->at.dentry != walk->at.mount->root && walk->at.dentry->parent != NULL) {
-			struct path parent = {
-				.mount = walk->at.mount, .dentry = walk->at.dentry->parent
-			};
+			struct path parent = { .mount = walk->at.mount,
+				.dentry = walk->at.dentry->parent };
 
 			walk_set(walk, &parent);
 			break;
@@ -271,8 +270,7 @@ int64_t walk_to_parent(struct walk *walk)
 int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_dentry)
 {
 	ASSERT(walk->last_kind == WALK_LAST_NAME);
-	return dentry_find(
-		walk->at.dentry, walk->last, walk->last_size, is_wanted, out_dentry);
+	return dentry_find(walk->at.dentry, walk->last, walk->last_size, is_wanted, out_dentry);
 }
 
 static int64_t walk_deliver(struct walk *walk, struct path *out_path)
@@ -368,16 +366,15 @@ int64_t walk_path(struct process *process, const struct credentials *credentials
 			walk_end(&walk);
 		}
 	}
-	if (error == 0 && (flags & VFS_DIRECTORY) &&
-		!inode_is_directory(out_path->dentry->inode)) {
+	if (error == 0 && (flags & VFS_DIRECTORY) && !inode_is_directory(out_path->dentry->inode)) {
 		path_unref(out_path);
 		return -LINUX_ENOTDIR;
 	}
 	return error;
 }
 
-int64_t vfs_lookup(struct process *process, int dirfd, const char *name, uint32_t flags,
-	struct path *out_path)
+int64_t vfs_lookup(
+	struct process *process, int dirfd, const char *name, uint32_t flags, struct path *out_path)
 {
 	return walk_path(process, &process->credentials, dirfd, name, flags, out_path);
 }

@@ -2,16 +2,18 @@
 /*
  * Path walks: from a name to a place in the tree.
  *
- * A walk goes component by component; a symbolic link puts its text before what is still to be walked. It stops
- * before the last component, whose name is then in `last`, because that is what calls treat differently: some follow
- * a link there, some make or remove the name. walk_finish() goes the last step.
+ * A walk goes component by component; a symbolic link puts its text before what is still to be
+ * walked. It stops before the last component, whose name is then in `last`, because that is what
+ * calls treat differently: some follow a link there, some make or remove the name. walk_finish()
+ * goes the last step.
  *
  *	walk_begin() ---> walk_to_parent() ---> walk_finish()          to what exists
  *	                        |  ^
  *	                        v  | walk_follow(): the last component is a link
  *	                  walk_find_last()                             to what may not exist
  *
- * The rest of the name is a stack of frames, one per link that is being expanded; frames[0] is the caller's name.
+ * The rest of the name is a stack of frames, one per link that is being expanded; frames[0] is the
+ * caller's name.
  */
 #ifndef POSIX_VFS_WALK_H
 #define POSIX_VFS_WALK_H
@@ -71,7 +73,8 @@ int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_de
 
 /**
  * walk_follow() - go on at the target of the symbolic link @inode in walk->at
- * @out_is_there: the link led directly to a place (/proc): walk->at is it, and nothing is left to walk here
+ * @out_is_there: the link led directly to a place (/proc): walk->at is it, and nothing is left to
+ * walk here
  */
 int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there);
 
