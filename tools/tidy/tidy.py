@@ -80,8 +80,8 @@ _OTHER_NAMES = {'README.md', 'HACKING.md', 'LICENSE', 'Makefile', 'meson_options
 
 
 def _as_told(source):
-    """The name without what is a name elsewhere: an architecture, a call of hel."""
-    if source.path.startswith('docs/hel/'):
+    """The name without what is a name elsewhere: an architecture, a call of hel, a module."""
+    if source.path.startswith('docs/hel/') or source.path.endswith('.py'):
         return source.name.replace('_', '-')
     return source.name.replace('x86_64', 'x86')
 
