@@ -48,6 +48,51 @@ void shootdown_poll(void)
 	}
 }
 
+void shootdown_enter_idle(void)
+{
+	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
+
+	/* STALE stays: nothing has been used since. */
+	if (atomic_load_explicit(&own->idleness, memory_order_relaxed) == SHOOTDOWN_BUSY) {
+		atomic_store(&own->idleness, SHOOTDOWN_IDLE);
+	}
+}
+
+void shootdown_leave_idle(bool loads_table)
+{
+	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
+
+	if (likely(atomic_load_explicit(&own->idleness, memory_order_relaxed) == SHOOTDOWN_BUSY)) {
+		return;
+	}
+	if (atomic_exchange(&own->idleness, SHOOTDOWN_BUSY) == SHOOTDOWN_STALE && !loads_table) {
+		arch_tlb_flush_user();
+	}
+}
+
+/* Whether @target idles and need not be asked; it will flush before it uses a space again. */
+static bool shootdown_mark_stale(struct cpu *target)
+{
+	enum shootdown_idleness idleness = SHOOTDOWN_IDLE;
+
+	return atomic_compare_exchange_strong(
+		       &target->shootdown.idleness, &idleness, SHOOTDOWN_STALE) ||
+		idleness == SHOOTDOWN_STALE;
+}
+
+/* Of the CPUs in @mask those that have to be asked. */
+static uint64_t shootdown_targets(const struct shootdown_request *request, uint64_t mask)
+{
+	uint64_t targets = mask;
+
+	for (uint64_t left = mask; left != 0 && !request->frees_tables; left &= left - 1) {
+		if (shootdown_mark_stale(cpu_table[__builtin_ctzll(left)])) {
+			targets &= ~(left & -left);
+		}
+	}
+	return targets;
+}
+
 static void shootdown_post(struct shootdown_request *request, struct cpu *target)
 {
 	struct shootdown_post *post = &arch_this_cpu()->shootdown.posts[target->index];
@@ -71,7 +116,7 @@ void shootdown_run(struct shootdown_request *request)
 	/* Page-table edits before the mask: a CPU that activates the space later sees the edits. */
 	atomic_thread_fence(memory_order_seq_cst);
 	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_relaxed);
-	uint64_t others = mask & ~((uint64_t)1 << self);
+	uint64_t others = shootdown_targets(request, mask & ~((uint64_t)1 << self));
 
 	atomic_store_explicit(
 		&request->n_pending, (uint32_t)__builtin_popcountll(others), memory_order_relaxed);
@@ -93,6 +138,7 @@ void shootdown_batch_init(struct shootdown_batch *batch, struct space *space)
 {
 	batch->request.space = space;
 	batch->request.n_pages = 0;
+	batch->request.frees_tables = false;
 	batch->n_frames = 0;
 }
 
@@ -117,6 +163,7 @@ void shootdown_batch_flush(struct shootdown_batch *batch)
 	if (batch->request.n_pages != 0) {
 		shootdown_run(&batch->request);
 		batch->request.n_pages = 0;
+		batch->request.frees_tables = false;
 	}
 	for (uint32_t i = 0; i < batch->n_frames; i++) {
 		frame_unref(batch->frames[i]);

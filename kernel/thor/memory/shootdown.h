@@ -9,6 +9,11 @@
  * polls as well, so two CPUs that shoot at each other, or a target that waits for a lock the
  * requester holds, make progress.
  *
+ * A CPU that idles still has the page table of the last space loaded, but touches no user
+ * address. It is not interrupted; its state is changed from IDLE to STALE, and it flushes
+ * everything before it uses a space again. Only where page tables themselves are going to be
+ * freed is it asked like any other, for a processor may walk them on its own.
+ *
  * No locks: a list is a stack that is pushed by compare-and-swap and emptied by one exchange.
  */
 #ifndef THOR_MEMORY_SHOOTDOWN_H
@@ -22,7 +27,8 @@ constexpr uint32_t SHOOTDOWN_PAGES_MAX = 16; /* more pages than that: flush ever
 
 struct shootdown_request {
 	struct space *space;
-	uint32_t n_pages; /* above SHOOTDOWN_PAGES_MAX: everything */
+	bool frees_tables;          /* page tables were cut off, not only entries changed */
+	uint32_t n_pages;           /* above SHOOTDOWN_PAGES_MAX: everything */
 	_Atomic uint32_t n_pending; /* CPUs that have not acknowledged */
 	uint64_t pages[SHOOTDOWN_PAGES_MAX];
 };
@@ -32,9 +38,20 @@ struct shootdown_post {
 	struct shootdown_request *request;
 };
 
+/*
+ * BUSY <-> IDLE: the owner; IDLE -> STALE: whoever shoots; STALE -> BUSY: the owner, which
+ * flushes
+ */
+enum shootdown_idleness : uint32_t {
+	SHOOTDOWN_BUSY,
+	SHOOTDOWN_IDLE,
+	SHOOTDOWN_STALE,
+};
+
 struct shootdown_cpu {
+	_Atomic(enum shootdown_idleness) idleness;
 	struct shootdown_post *_Atomic first; /* what this CPU is asked to flush */
-	struct shootdown_post posts[64]; /* owner CPU only: its own posts, by target */
+	struct shootdown_post posts[64];      /* owner CPU only: its own posts, by target */
 };
 
 /**
@@ -50,6 +67,21 @@ void shootdown_serve(void);
  * Context: any, with interrupts off.
  */
 void shootdown_poll(void);
+
+/**
+ * shootdown_enter_idle() - from now on this CPU touches no user address
+ *
+ * Context: interrupts off, on the way to arch_idle().
+ */
+void shootdown_enter_idle(void);
+
+/**
+ * shootdown_leave_idle() - this CPU may touch user addresses again; flushes if that is due
+ * @loads_table: the caller loads a page table right afterwards, which flushes as well
+ *
+ * Context: interrupts off, before the space is used, and after active_cpus says that it is.
+ */
+void shootdown_leave_idle(bool loads_table);
 
 /**
  * shootdown_run() - carry out a request on all CPUs where its space is active, this one included

@@ -212,6 +212,7 @@ void space__trim(struct space_edit *edit, uint64_t address, uint64_t end)
 		arch_page_table_trim(&edit->space->page_table, low, high);
 		spinlock_release(&edit->space->table_lock);
 		edit->batch.request.n_pages = SHOOTDOWN_PAGES_MAX + 1;
+		edit->batch.request.frees_tables = true;
 	}
 }
 

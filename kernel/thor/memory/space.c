@@ -92,14 +92,17 @@ void space_activate(struct space *space)
 	uint64_t bit = (uint64_t)1 << cpu->index;
 
 	if (space == old) {
+		shootdown_leave_idle(false);
 		return;
 	}
 	if (space != NULL) {
 		object_ref(&space->object);
 		/* Before loading: from now on whoever edits the page table tells us. */
 		atomic_fetch_or_explicit(&space->active_cpus, bit, memory_order_seq_cst);
+		shootdown_leave_idle(true);
 		arch_page_table_activate(&space->page_table);
 	} else {
+		shootdown_leave_idle(true);
 		arch_page_table_activate_kernel();
 	}
 	cpu->active_space = space;
