@@ -32,9 +32,10 @@ static int item_compare_key(const void *key, const struct tree_node *node)
 	return (wanted > item_of(node)->key) - (wanted < item_of(node)->key);
 }
 
-static void item_summarise(struct tree_node *node)
+static bool item_summarise(struct tree_node *node)
 {
 	struct item *item = item_of(node);
+	uint64_t before = item->sum;
 
 	item->sum = item->key;
 	for (int side = 0; side < 2; side++) {
@@ -42,6 +43,7 @@ static void item_summarise(struct tree_node *node)
 			item->sum += item_of(node->child[side])->sum;
 		}
 	}
+	return item->sum != before;
 }
 
 /* Check the subtree's links, heights and summaries; returns its height. */

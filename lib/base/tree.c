@@ -7,16 +7,19 @@ static uint32_t tree_height(const struct tree_node *node)
 	return node != NULL ? node->height : 0;
 }
 
-/* Recompute what a node caches about its subtree. */
-static void tree_refresh(struct tree *tree, struct tree_node *node)
+/* Recompute what a node caches about its subtree; whether that changed. */
+static bool tree_refresh(struct tree *tree, struct tree_node *node)
 {
 	uint32_t before = tree_height(node->child[0]);
 	uint32_t after = tree_height(node->child[1]);
+	uint32_t height = 1 + (before > after ? before : after);
+	bool is_changed = height != node->height;
 
-	node->height = 1 + (before > after ? before : after);
-	if (tree->summarise != NULL) {
-		tree->summarise(node);
+	node->height = height;
+	if (tree->summarise != NULL && tree->summarise(node)) {
+		is_changed = true;
 	}
+	return is_changed;
 }
 
 /* Put @replacement, which may be NULL, where @node hangs. */
@@ -61,34 +64,47 @@ static struct tree_node *tree_rotate(struct tree *tree, struct tree_node *node, 
 }
 
 /*
- * Restore the invariant at @node, whose subtrees are balanced and differ in height by at most two.
+ * Restore the invariant at *@node, whose subtrees are balanced and differ in height by at most two;
+ * *@node becomes the root of the subtree. Whether it or what it caches changed.
  */
-static struct tree_node *tree_balance(struct tree *tree, struct tree_node *node)
+static bool tree_balance(struct tree *tree, struct tree_node **node)
 {
-	uint32_t height[2] = { tree_height(node->child[0]), tree_height(node->child[1]) };
+	uint32_t height[2] = { tree_height((*node)->child[0]), tree_height((*node)->child[1]) };
 	int side = height[1] > height[0];
 
 	if (height[side] <= height[!side] + 1) {
-		tree_refresh(tree, node);
-		return node;
+		return tree_refresh(tree, *node);
 	}
-	struct tree_node *child = node->child[side];
+	struct tree_node *child = (*node)->child[side];
 
 	if (tree_height(child->child[!side]) > tree_height(child->child[side])) {
 		tree_rotate(tree, child, !side);
 	}
-	return tree_rotate(tree, node, side);
+	*node = tree_rotate(tree, *node, side);
+	return true;
 }
 
-/* Restore the invariant from @node to the root; an ordinary tree stops where heights settle. */
-static void tree_balance_up(struct tree *tree, struct tree_node *node)
+/*
+ * Restore the invariant from @node upwards, until nothing changes any more.
+ * @stale: an ancestor, or @node itself, that caches what another node did; or NULL
+ */
+static void tree_balance_up(
+	struct tree *tree, struct tree_node *node, const struct tree_node *stale)
 {
 	while (node != NULL) {
+		const struct tree_node *before = node;
 		uint32_t height_before = node->height;
+		bool is_changed = tree_balance(tree, &node);
 
-		node = tree_balance(tree, node);
-		if (node->height == height_before && tree->summarise == NULL) {
+		if (tree->summarise == NULL) {
+			is_changed = node->height != height_before;
+			stale = NULL;
+		}
+		if (!is_changed && stale == NULL) {
 			return;
+		}
+		if (before == stale) {
+			stale = NULL;
 		}
 		node = node->parent;
 	}
@@ -105,7 +121,7 @@ void tree_insert(struct tree *tree, struct tree_node *node, tree_compare_fn comp
 	}
 	*node = (struct tree_node){ .parent = parent };
 	*link = node;
-	tree_balance_up(tree, node);
+	tree_balance_up(tree, node, NULL);
 }
 
 void tree_insert_at(
@@ -117,19 +133,19 @@ void tree_insert_at(
 	} else {
 		parent->child[side] = node;
 	}
-	tree_balance_up(tree, node);
+	tree_balance_up(tree, node, NULL);
 }
 
 void tree_remove(struct tree *tree, struct tree_node *node)
 {
 	struct tree_node *damaged; /* the lowest node whose subtree changed */
+	struct tree_node *heir = NULL; /* takes the place of a node with two children */
 
 	if (node->child[0] == NULL || node->child[1] == NULL) {
 		damaged = node->parent;
 		tree_replace(tree, node, node->child[node->child[0] == NULL]);
 	} else {
-		struct tree_node *heir = tree_next(node);
-
+		heir = tree_next(node);
 		damaged = heir->parent == node ? heir : heir->parent;
 		tree_replace(tree, heir, heir->child[1]);
 		tree_replace(tree, node, heir);
@@ -141,14 +157,14 @@ void tree_remove(struct tree *tree, struct tree_node *node)
 			}
 		}
 	}
-	tree_balance_up(tree, damaged);
+	tree_balance_up(tree, damaged, heir);
 	tree_node_init(node);
 }
 
 void tree_summarise_up(struct tree *tree, struct tree_node *node)
 {
-	for (; node != NULL; node = node->parent) {
-		tree->summarise(node);
+	while (node != NULL && tree->summarise(node)) {
+		node = node->parent;
 	}
 }
 

@@ -28,8 +28,12 @@ struct tree_node {
 typedef int (*tree_compare_fn)(const struct tree_node *a, const struct tree_node *b);
 /** tree_compare_key_fn - negative, 0, positive: @key is before, equal to, after @node */
 typedef int (*tree_compare_key_fn)(const void *key, const struct tree_node *node);
-/** tree_summarise_fn - recompute @node's summary from itself and its children */
-typedef void (*tree_summarise_fn)(struct tree_node *node);
+/**
+ * tree_summarise_fn - recompute @node's summary from itself and its children
+ *
+ * Return: whether it changed.
+ */
+typedef bool (*tree_summarise_fn)(struct tree_node *node);
 
 struct tree {
 	struct tree_node *root;
@@ -83,7 +87,7 @@ void tree_insert_at(
 /** tree_remove() - unlink @node, which is in @tree, and initialise it */
 void tree_remove(struct tree *tree, struct tree_node *node);
 
-/** tree_summarise_up() - refresh the summaries of @node and all its ancestors */
+/** tree_summarise_up() - refresh the summaries of @node and its ancestors as far as they change */
 void tree_summarise_up(struct tree *tree, struct tree_node *node);
 
 /** tree_first() - the first node in order, NULL when empty */

@@ -9,13 +9,15 @@ static uint64_t mapping_gap_max_of(const struct tree_node *node)
 	return node != NULL ? container_of(node, struct mapping, node)->gap_bytes_max : 0;
 }
 
-static void mapping_summarise(struct tree_node *node)
+static bool mapping_summarise(struct tree_node *node)
 {
 	struct mapping *mapping = container_of(node, struct mapping, node);
+	uint64_t before = mapping->gap_bytes_max;
 	uint64_t children =
 		max_u64(mapping_gap_max_of(node->child[0]), mapping_gap_max_of(node->child[1]));
 
 	mapping->gap_bytes_max = max_u64(mapping->gap_bytes, children);
+	return mapping->gap_bytes_max != before;
 }
 
 void mapping_set_init(struct mapping_set *set)
@@ -32,22 +34,13 @@ static uint64_t mapping_gap(const struct mapping *mapping)
 	return mapping->address - (mapping->prev != NULL ? mapping_end(mapping->prev) : 0);
 }
 
-static void mapping_update_gap(struct mapping *mapping)
+static void mapping_update_gap(struct mapping_set *set, struct mapping *mapping)
 {
 	uint64_t gap_bytes = mapping_gap(mapping);
 
-	if (gap_bytes == mapping->gap_bytes) {
-		return;
-	}
-	mapping->gap_bytes = gap_bytes;
-	/* As tree_summarise_up(), but only as far as something changes. */
-	for (struct tree_node *node = &mapping->node; node != NULL; node = node->parent) {
-		uint64_t before = mapping_gap_max_of(node);
-
-		mapping_summarise(node);
-		if (mapping_gap_max_of(node) == before) {
-			break;
-		}
+	if (gap_bytes != mapping->gap_bytes) {
+		mapping->gap_bytes = gap_bytes;
+		tree_summarise_up(&set->tree, &mapping->node);
 	}
 }
 
@@ -76,7 +69,7 @@ void mapping_set_insert(struct mapping_set *set, struct mapping *mapping)
 	set->n_mappings++;
 	set->recent = mapping;
 	if (mapping->next != NULL) {
-		mapping_update_gap(mapping->next);
+		mapping_update_gap(set, mapping->next);
 	}
 }
 
@@ -90,15 +83,15 @@ void mapping_set_remove(struct mapping_set *set, struct mapping *mapping)
 		set->recent = NULL;
 	}
 	if (mapping->next != NULL) {
-		mapping_update_gap(mapping->next);
+		mapping_update_gap(set, mapping->next);
 	}
 }
 
-void mapping_set_resized(struct mapping *mapping)
+void mapping_set_resized(struct mapping_set *set, struct mapping *mapping)
 {
-	mapping_update_gap(mapping);
+	mapping_update_gap(set, mapping);
 	if (mapping->next != NULL) {
-		mapping_update_gap(mapping->next);
+		mapping_update_gap(set, mapping->next);
 	}
 }
 

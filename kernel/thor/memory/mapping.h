@@ -76,7 +76,7 @@ void mapping_set_remove(struct mapping_set *set, struct mapping *mapping);
  * mapping_set_resized() - recompute the gaps after the range of a mapping changed (not past a
  * neighbour)
  */
-void mapping_set_resized(struct mapping *mapping);
+void mapping_set_resized(struct mapping_set *set, struct mapping *mapping);
 
 /** mapping_set_find() - the mapping that contains @address, or NULL */
 struct mapping *mapping_set_find(struct mapping_set *set, uint64_t address);

@@ -331,7 +331,8 @@ int memory_create_copy_on_write(
 /**
  * memory_create_borrowed() - memory over pages that another kernel object owns
  * @owner: a reference is taken
- * @phys_of: the page at an index below the size; constant while @owner lives, called with locks held
+ * @phys_of: the page at an index below the size; constant while @owner lives, called with locks
+ * held
  */
 int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory)

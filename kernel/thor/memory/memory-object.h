@@ -61,7 +61,8 @@ struct memory {
 struct memory_page {
 	uint64_t phys;
 	bool can_write;  /* the page may be mapped writable */
-	bool is_changed; /* a copy of what was visible so far, which may still be mapped somewhere */
+	/* a copy of what was visible so far, which may still be mapped somewhere */
+	bool is_changed;
 	/* the page it took the place of: to be unreferenced once no TLB has it; or 0 */
 	uint64_t replaced;
 };

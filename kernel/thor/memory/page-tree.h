@@ -35,10 +35,15 @@ struct page_tree_run {
 	uint64_t n_pages_max; /* there are no more pages than that among them */
 };
 
-/** page_tree_run_fn - visit the pages of a run; may not change the tree. Return: how many there are */
+/**
+ * page_tree_run_fn - visit the pages of a run; may not change the tree. Return: how many there are
+ */
 typedef uint32_t (*page_tree_run_fn)(void *context, const struct page_tree_run *run);
 
-/** PAGE_TREE_FOR_EACH() - the pages of a run: declares `entry`, and counts in `n_pages` of the caller */
+/**
+ * PAGE_TREE_FOR_EACH() - the pages of a run: declares `entry`, and counts in `n_pages` of the
+ * caller
+ */
 #define PAGE_TREE_FOR_EACH(entry, n_pages, run)                                            \
 	for (uint32_t slot_ = 0; slot_ < (run)->n_slots && (n_pages) < (run)->n_pages_max; \
 		slot_++)                                                                   \

@@ -118,7 +118,7 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 	if (memory != NULL) {
 		spinlock_release(&memory->lock);
 	}
-	mapping_set_resized(mapping);
+	mapping_set_resized(&edit->space->mappings, mapping);
 	space_retire(edit, upper);
 }
 

@@ -136,7 +136,7 @@ static bool space_extend(struct space_edit *edit, const struct space_request *re
 		spinlock_acquire(&below->memory->lock);
 		below->size_bytes += size_bytes;
 		spinlock_release(&below->memory->lock);
-		mapping_set_resized(below);
+		mapping_set_resized(set, below);
 		space__try_merge(edit, below);
 		return true;
 	}
@@ -147,7 +147,7 @@ static bool space_extend(struct space_edit *edit, const struct space_request *re
 		above->offset -= size_bytes;
 		above->size_bytes += size_bytes;
 		spinlock_release(&above->memory->lock);
-		mapping_set_resized(above);
+		mapping_set_resized(set, above);
 		return true;
 	}
 	return false;

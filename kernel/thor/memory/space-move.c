@@ -233,7 +233,7 @@ static void space_grow(struct space_edit *edit, struct mapping *mapping, uint64_
 	if (mapping->memory != NULL) {
 		spinlock_release(&mapping->memory->lock);
 	}
-	mapping_set_resized(mapping);
+	mapping_set_resized(&edit->space->mappings, mapping);
 	space__try_merge(edit, mapping);
 }
 
