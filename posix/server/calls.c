@@ -2,8 +2,8 @@
 /*
  * The table of calls: calls.def for Linux calls, internal-calls.def for the shim's own requests.
  *
- * Handlers are called posix_<name> and are weak here: a row whose handler does not exist answers -LINUX_ENOSYS and is
- * counted, so that /proc/hati/unimplemented says what programs miss.
+ * Handlers are called posix_<name> and are weak here: a row whose handler does not exist answers
+ * -LINUX_ENOSYS and is counted, so that /proc/hati/unimplemented says what programs miss.
  */
 #include <base/format.h>
 #include <posix/server/request-internal.h>
@@ -69,7 +69,7 @@ const struct call_row *call_find(uint32_t number)
 	return row != NULL && row->name != NULL ? row : NULL;
 }
 
-/* ---- what is missed --------------------------------------------------------------------------------------- */
+/* ---- what is missed -------------------------------------------------------------------------- */
 
 static uint32_t linux_counts[LINUX_CALLS_END];
 static uint32_t internal_counts[INTERNAL_CALLS];

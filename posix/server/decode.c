@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decoding of requests: where each argument's data lie in the payload, and what room the answer needs.
+ * Decoding of requests: where each argument's data lie in the payload, and what room the answer
+ * needs.
  *
- * All of the message comes from a process and may be anything. Nothing here changes more than the request
- * itself.
+ * All of the message comes from a process and may be anything. Nothing here changes more than the
+ * request itself.
  */
 #include <base/string.h>
 #include <helix/memory.h>
@@ -140,13 +141,13 @@ static void reset(struct request *request, const struct posix_request *header)
 
 	request->number = header->number;
 	request->flags = header->flags;
-	memcpy(request->args, header->args, sizeof(request->args));
+	__builtin_memcpy(request->args, header->args, sizeof(request->args));
 	request->null_mask = header->null_mask;
 	request->deadline_ns = HEL_DEADLINE_NEVER;
 	request->interrupted_result = -LINUX_ERESTARTSYS;
 	request->is_timed_out = false;
 	request->is_first_attempt = true;
-	memset(request->state, 0, sizeof(request->state));
+	__builtin_memset(request->state, 0, sizeof(request->state));
 	request->release = NULL;
 
 	internal->row = call_find(header->number);
@@ -157,8 +158,8 @@ static void reset(struct request *request, const struct posix_request *header)
 	internal->sequence = header->sequence;
 	internal->payload = NULL;
 	internal->payload_size = 0;
-	memset(internal->in_size, 0, sizeof(internal->in_size));
-	memset(internal->out_size, 0, sizeof(internal->out_size));
+	__builtin_memset(internal->in_size, 0, sizeof(internal->in_size));
+	__builtin_memset(internal->out_size, 0, sizeof(internal->out_size));
 	internal->out = NULL;
 	internal->out_total = 0;
 	internal->bulk = NULL;
@@ -237,7 +238,7 @@ void request_drop(struct request *request)
 	internal->payload = NULL;
 }
 
-/* ---- what handlers ask for ------------------------------------------------------------------------------ */
+/* ---- what handlers ask for ------------------------------------------------------------------- */
 
 const void *request_in(struct request *request, unsigned i, size_t *out_size)
 {
@@ -341,7 +342,10 @@ void *request_bulk_buffer(struct request *request, size_t size)
 		return NULL;
 	}
 	if (internal->bulk_block == NULL) {
-		/* What the program asked for, whatever the handler needs first: later attempts use the same. */
+		/*
+		 * What the program asked for, whatever the handler needs first: later attempts use
+		 * the same.
+		 */
 		internal->bulk_block = helix_malloc(max_size(internal->bulk_max, size));
 	}
 	internal->bulk = internal->bulk_block;

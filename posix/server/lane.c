@@ -2,15 +2,18 @@
 /*
  * Lanes: how requests arrive from a thread and replies go back.
  *
- * One exchange usually does both: [send the reply, receive the next request inline]. It completes with the
- * next request, which may be hours away, so a reply whose memory must be given back soon (long output, long
- * data) goes by an exchange of its own, submitted before the receive:
+ * One exchange usually does both: [send the reply, receive the next request inline]. It completes
+ * with the next request, which may be hours away, so a reply whose memory must be given back soon
+ * (long output, long data) goes by an exchange of its own, submitted before the receive:
  *
  *      reply in the thread's own memory   receive = { SEND_SG reply, RECEIVE_INLINE }
- *      other replies                      reply   = { SEND_SG reply [, SEND bulk] }, receive = { RECEIVE_INLINE }
- *      long payload                       reply   = { RECEIVE payload }  (or DISMISS when there is no memory)
+ *      other replies                      reply   = { SEND_SG reply [, SEND bulk] }, receive = {
+ *                                         RECEIVE_INLINE }
+ *      long payload                       reply   = { RECEIVE payload }  (or DISMISS when there is
+ *                                         no memory)
  *
- * Whatever goes wrong on a lane is the process' doing, or its death: the thread's process is killed, posix goes on.
+ * Whatever goes wrong on a lane is the process' doing, or its death: the thread's process is
+ * killed, posix goes on.
  */
 #include <base/errors.h>
 #include <base/string.h>
@@ -66,7 +69,7 @@ void lane_close(struct thread *thread)
 	}
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void lane_serve(
 	struct thread *thread, const struct posix_request *header, const void *payload, size_t size)
@@ -174,7 +177,10 @@ static void lane_take(struct thread *thread)
 	} else {
 		lane_serve(thread, header, header + 1, size - sizeof(*header));
 	}
-	/* The reply may have begun the next round already: then `receive` was released and built anew. */
+	/*
+	 * The reply may have begun the next round already: then `receive` was released and built
+	 * anew.
+	 */
 	if (!lane->is_receiving) {
 		helix_exchange_release(&lane->receive);
 	}
@@ -192,7 +198,7 @@ static void lane_received(struct op *op)
 	lane_take(thread);
 }
 
-/* ---- replies ----------------------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 struct reply_data {
 	const void *data;
@@ -255,8 +261,8 @@ static void add_reply(
 }
 
 /*
- * The header must have arrived. That the bulk did not is the program's bad pointer, of which the shim
- * makes EFAULT.
+ * The header must have arrived. That the bulk did not is the program's bad pointer, of which the
+ * shim makes EFAULT.
  */
 static bool lane_reply_arrived(struct lane *lane)
 {

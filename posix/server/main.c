@@ -2,8 +2,8 @@
 /*
  * posix: the server of Linux programs.
  *
- * One loop on one thread. It starts the file system from the boot archive and then one process, /boot/hati/init; everything
- * else comes by requests (lane.c) and completions.
+ * One loop on one thread. It starts the file system from the boot archive and then one process,
+ * /boot/hati/init; everything else comes by requests (lane.c) and completions.
  *
  * Handles: "log", "statistics" (counters of the kernel), "initrd", "mbus" (terminals, power).
  */
@@ -13,7 +13,8 @@
 #include <posix/server/process/process-internal.h>
 #include <posix/server/time/time.h>
 
-constexpr char INIT_PATH[] = "/boot/hati/init"; /* part of the system, not of the root that is brought along */
+constexpr char INIT_PATH[] =
+	"/boot/hati/init"; /* part of the system, not of the root that is brought along */
 constexpr char INIT_STRINGS[] =
 	"/boot/hati/init\0HOME=/root\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0"
 	"TERM=linux";

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parking: requests that wait, without a stack, until a wait queue is woken, a deadline passes or a signal comes.
+ * Parking: requests that wait, without a stack, until a wait queue is woken, a deadline passes or a
+ * signal comes.
  *
- * A woken request is taken off all its queues at once and put on the ready list; one operation of the loop
- * runs all ready requests later in the same turn. So no handler ever runs inside somebody else's wait_queue_wake().
+ * A woken request is taken off all its queues at once and put on the ready list; one operation of
+ * the loop runs all ready requests later in the same turn. So no handler ever runs inside somebody
+ * else's wait_queue_wake().
  */
 #include <async/loop.h>
 #include <base/assert.h>
@@ -18,7 +20,7 @@ struct wait_chunk {
 	struct wait_entry entries[WAIT_CHUNK_ENTRIES];
 };
 
-/* ---- wait queues ---------------------------------------------------------------------------------------- */
+/* ---- wait queues ----------------------------------------------------------------------------- */
 
 void wait_queue_init(struct wait_queue *queue)
 {
@@ -58,7 +60,7 @@ void wait_entry_remove(struct wait_entry *entry)
 	}
 }
 
-/* ---- the ready list --------------------------------------------------------------------------------------- */
+/* ---- the ready list -------------------------------------------------------------------------- */
 
 static struct list ready = LIST_INIT(ready);
 static struct op ready_op;
@@ -117,7 +119,7 @@ static void request_timer_fired(struct timer *timer)
 	request_make_ready(internal->request);
 }
 
-/* ---- parking ------------------------------------------------------------------------------------------------ */
+/* ---- parking --------------------------------------------------------------------------------- */
 
 void request_init(struct request *request, struct request_internal *internal, struct thread *thread)
 {
@@ -218,7 +220,10 @@ static void request_park(struct request *request)
 	struct request_internal *internal = request->internal;
 
 	if (request->is_timed_out) {
-		/* The handler was told and has no answer: it waits for ever, which we do not let it. */
+		/*
+		 * The handler was told and has no answer: it waits for ever, which we do not let
+		 * it.
+		 */
 		request_finish(request, -LINUX_EAGAIN);
 		return;
 	}

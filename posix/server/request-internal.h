@@ -7,9 +7,9 @@
  *       ^                        | result              | signal, thread's death
  *       +---- reply sent --------+---------------------+
  *
- * Each thread has one request, embedded in its fixed state, because a thread waits for its one reply. What a parked
- * request costs beyond that is its payload and output when they do not fit the embedded buffers, and wait
- * entries beyond the first two.
+ * Each thread has one request, embedded in its fixed state, because a thread waits for its one
+ * reply. What a parked request costs beyond that is its payload and output when they do not fit the
+ * embedded buffers, and wait entries beyond the first two.
  */
 #ifndef POSIX_REQUEST_INTERNAL_H
 #define POSIX_REQUEST_INTERNAL_H
@@ -23,7 +23,7 @@ constexpr uint32_t REQUEST_OUT_INLINE = 160;  /* output that is kept in the requ
 constexpr uint32_t REQUEST_WAITS_INLINE = 2;
 constexpr uint32_t REQUEST_OUT_MAX = POSIX_REPLY_MAX - sizeof(struct posix_reply);
 
-/* ---- the table ------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum argument_kind : uint8_t {
 	ARGUMENT_NONE,
@@ -45,9 +45,9 @@ struct argument {
 };
 
 /*
- * Linux calls have a description per argument. Internal requests (is_raw) have one undivided payload, which every
- * index of request_in() names, and at most one piece of output, described by arguments[0] and sent
- * if the handler asked for it.
+ * Linux calls have a description per argument. Internal requests (is_raw) have one undivided
+ * payload, which every index of request_in() names, and at most one piece of output, described by
+ * arguments[0] and sent if the handler asked for it.
  */
 struct call_row {
 	const char *name; /* NULL: no such call */
@@ -59,7 +59,7 @@ struct call_row {
 /* The row of a request number, NULL if there is none. */
 const struct call_row *call_find(uint32_t number);
 
-/* ---- requests ------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 enum request_phase : uint8_t {
 	REQUEST_IDLE,
@@ -110,7 +110,7 @@ struct request_internal {
 	alignas(8) uint8_t out_inline[REQUEST_OUT_INLINE];
 };
 
-/* ---- decode.c: no side effects but memory ----------------------------------------------------------- */
+/* ---- decode.c: no side effects but memory ---------------------------------------------------- */
 
 /**
  * request_decode() - check a message and describe its pieces
@@ -120,8 +120,8 @@ struct request_internal {
  *
  * Copies the payload if it is short; else payload is borrowed, see request_keep_payload().
  *
- * Return: 0; -LINUX_E... that is the call's answer (the message is well-formed, its contents are not);
- * 1: garbage that no shim sends.
+ * Return: 0; -LINUX_E... that is the call's answer (the message is well-formed, its contents are
+ * not); 1: garbage that no shim sends.
  */
 int request_decode(struct request *request, const struct posix_request *header, const void *payload,
 	size_t size);
@@ -132,7 +132,7 @@ int request_keep_payload(struct request *request);
 /** request_drop() - give back all memory of a request that has ended */
 void request_drop(struct request *request);
 
-/* ---- park.c ------------------------------------------------------------------------------------------ */
+/* ---- park.c ---------------------------------------------------------------------------------- */
 
 /** request_init() - prepare a thread's request */
 void request_init(
@@ -147,13 +147,16 @@ void request_run(struct request *request);
 /** request_park_as_killable() - for the handler: signals must not end this wait */
 void request_park_as_killable(struct request *request);
 
-/** request_interrupt() - a signal came: end a parked request; false if there is none or it must not end */
+/**
+ * request_interrupt() - a signal came: end a parked request; false if there is none or it must not
+ * end
+ */
 bool request_interrupt(struct request *request);
 
 /** request_abandon() - the thread is dying: nobody will be answered */
 void request_abandon(struct request *request);
 
-/* ---- what park.c needs of others (fakes in unit tests) ------------------------------------------------- */
+/* ---- what park.c needs of others (fakes in unit tests) --------------------------------------- */
 
 /** request_reply() - send the one reply (lane.c) */
 void request_reply(struct request *request, int64_t result);

@@ -6,12 +6,12 @@
 #include <posix/server/request-internal.h>
 
 /* Handlers of the calls that the tests send; the others are not there. */
-#define HANDLER(name) \
+#define HANDLER(name)                                  \
 	int64_t posix_##name(struct request *request); \
-	int64_t posix_##name(struct request *request) \
-	{ \
-		(void)request; \
-		return 0; \
+	int64_t posix_##name(struct request *request)  \
+	{                                              \
+		(void)request;                         \
+		return 0;                              \
 	}
 HANDLER(openat)
 HANDLER(write)
@@ -19,8 +19,8 @@ HANDLER(write)
 static struct request request;
 static struct request_internal internal;
 
-static int decode(uint32_t number, const uint64_t *args, uint32_t null_mask, uint32_t flags, const void *payload,
-	size_t size)
+static int decode(uint32_t number, const uint64_t *args, uint32_t null_mask, uint32_t flags,
+	const void *payload, size_t size)
 {
 	struct posix_request header = {
 		.number = number, .flags = flags, .in_size = (uint32_t)size, .null_mask = null_mask
@@ -95,17 +95,22 @@ TEST(bulk_in_has_its_count)
 TEST(bulk_in_beyond_the_payload_is_refused)
 {
 	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, 9 }, 0, 0, "hello\0\0\0", 8), -LINUX_EINVAL);
-	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, UINT64_MAX }, 0, 0, "hello\0\0\0", 8), -LINUX_EINVAL);
-	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, POSIX_BULK_MAX + 1 }, 0, 0, "hello\0\0\0", 8), -LINUX_EINVAL);
+	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, UINT64_MAX }, 0, 0, "hello\0\0\0", 8),
+		-LINUX_EINVAL);
+	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, POSIX_BULK_MAX + 1 }, 0, 0, "hello\0\0\0", 8),
+		-LINUX_EINVAL);
 }
 
 TEST(bulk_out_limits)
 {
 	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_INLINE }, 0, 0, "", 0), 0);
 	CHECK_EQ(internal.bulk_max, POSIX_BULK_INLINE);
-	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_INLINE + 1 }, 0, 0, "", 0), -LINUX_EINVAL);
-	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_MAX }, 0, POSIX_REQUEST_BULK_OUT, "", 0), 0);
-	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_MAX + 1 }, 0, POSIX_REQUEST_BULK_OUT, "", 0),
+	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_INLINE + 1 }, 0, 0, "", 0),
+		-LINUX_EINVAL);
+	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_MAX }, 0, POSIX_REQUEST_BULK_OUT, "", 0),
+		0);
+	CHECK_EQ(decode(0, (uint64_t[6]){ 0, 0, POSIX_BULK_MAX + 1 }, 0, POSIX_REQUEST_BULK_OUT, "",
+			 0),
 		-LINUX_EINVAL);
 }
 
@@ -183,7 +188,8 @@ TEST(internal_request_counts_its_output)
 	CHECK_EQ(decode(POSIX_POLL, (uint64_t[6]){ 448 }, 0, 0, records, sizeof(records)), 0);
 	CHECK(request_out(&request, 0, &size) != NULL);
 	CHECK_EQ(size, sizeof(records));
-	CHECK_EQ(decode(POSIX_POLL, (uint64_t[6]){ 1ull << 60 }, 0, 0, records, sizeof(records)), -LINUX_EINVAL);
+	CHECK_EQ(decode(POSIX_POLL, (uint64_t[6]){ 1ull << 60 }, 0, 0, records, sizeof(records)),
+		-LINUX_EINVAL);
 	request_drop(&request);
 }
 
@@ -204,7 +210,8 @@ TEST(long_payload_is_kept_when_it_must_be)
 	static char payload[1024];
 
 	memset(payload, 'x', sizeof(payload));
-	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, sizeof(payload) }, 0, 0, payload, sizeof(payload)), 0);
+	CHECK_EQ(decode(1, (uint64_t[6]){ 1, 0, sizeof(payload) }, 0, 0, payload, sizeof(payload)),
+		0);
 	CHECK(request_in(&request, 1, NULL) == payload);
 	CHECK_EQ(request_keep_payload(&request), 0);
 	CHECK(request_in(&request, 1, NULL) != payload);
@@ -223,17 +230,20 @@ TEST(random_requests_never_go_astray)
 		size_t size = random_below(&random, 400) & ~(size_t)7;
 		uint8_t *payload = malloc(size + 1);
 		uint64_t args[6];
-		uint32_t number = random_chance(&random, 4) ? POSIX_CLONE + (uint32_t)random_below(&random, 22)
-							    : (uint32_t)random_below(&random, 460);
+		uint32_t number = random_chance(&random, 4)
+			? POSIX_CLONE + (uint32_t)random_below(&random, 22)
+			: (uint32_t)random_below(&random, 460);
 
 		for (size_t i = 0; i < size; i++) {
 			payload[i] = random_chance(&random, 5) ? 0 : (uint8_t)random_u64(&random);
 		}
 		for (unsigned i = 0; i < 6; i++) {
-			args[i] = random_chance(&random, 2) ? random_below(&random, 300) : random_u64(&random);
+			args[i] = random_chance(&random, 2) ? random_below(&random, 300)
+							    : random_u64(&random);
 		}
 		if (decode(number, args, (uint32_t)random_below(&random, 64),
-			    random_chance(&random, 2) ? POSIX_REQUEST_BULK_OUT : 0, payload, size) == 0 &&
+			    random_chance(&random, 2) ? POSIX_REQUEST_BULK_OUT : 0, payload,
+			    size) == 0 &&
 			internal.row != NULL) {
 			for (unsigned i = 0; i < 6; i++) {
 				size_t part = 0;

@@ -8,7 +8,8 @@
  *     does, the woken one runs at once and goes on with the rest of the slice: a request and its
  *     answer are two kernel entries, without tree or timer. The slice bounds what two threads that
  *     hand over to each other can take from a third.
- *   - If the current thread goes on, or the slot is taken: to an idle CPU (the last one it ran on if
+ *   - If the current thread goes on, or the slot is taken: to an idle CPU (the last one it ran on
+ *   if
  *     possible), else into this CPU's tree.
  *
  * An idle CPU sets its bit in sched_idle_mask, then looks for work elsewhere; who inserts into a

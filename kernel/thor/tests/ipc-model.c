@@ -109,7 +109,7 @@ static void finish(struct model_exchange *exchange, uint32_t index, int error, u
 	}
 }
 
-/* ---- two that meet ------------------------------------------------------------------------------------ */
+/* ---- two that meet --------------------------------------------------------------------------- */
 
 static bool is_send(const struct model_action *action)
 {
@@ -181,12 +181,12 @@ static void meet(struct pending a, struct pending b)
 	}
 }
 
-/* ---- submission ------------------------------------------------------------------------------------------- */
+/* ---- submission ------------------------------------------------------------------------------ */
 
 static void submit_action(struct model_exchange *exchange, uint32_t index, model_name name)
 {
 	struct lane *lane = lane_of(name), *peer = lane_of(peer_of(name));
-	struct pending own = {exchange, index};
+	struct pending own = { exchange, index };
 
 	if (lane->is_closed || peer->is_closed) {
 		finish(exchange, index, MODEL_HANG_UP, 0);
@@ -264,11 +264,11 @@ void model_submit(struct model_exchange *exchange, model_name lane)
 	close_exchange(exchange);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------------------ */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void close_lane(model_name name)
 {
-	struct lane *both[2] = {lane_of(name), lane_of(peer_of(name))};
+	struct lane *both[2] = { lane_of(name), lane_of(peer_of(name)) };
 
 	both[0]->is_closed = true;
 	for (int i = 0; i < 2; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reference model of streams, exchanges and handles: what abi/hel/queue.h and stream.h promise, in
- * the plainest way. One record at a time; what drops to zero ends before the next.
+ * A reference model of streams, exchanges and handles: what abi/hel/queue.h and stream.h promise,
+ * in the plainest way. One record at a time; what drops to zero ends before the next.
  *
  * Which of the two errors of a lane that ends comes first depends on the order in which things are
  * destroyed; the model says MODEL_HANG_UP for both.
@@ -24,11 +24,11 @@ struct model_action {
 	struct hel_action wish;
 	int error; /* MODEL_UNDECIDED */
 	uint64_t value;
-	model_name name;    /* what a PUSH carries, a PULL got; the lane that OFFER or ACCEPT made */
+	model_name name; /* what a PUSH carries, a PULL got; the lane that OFFER or ACCEPT made */
 	model_name offered; /* OFFER: the peer's lane, until it is accepted */
-	model_name kept;    /* what the handle that it gives out names */
-	int maker;          /* ANCILLARY: index of the OFFER or ACCEPT, else -1 */
-	uint32_t tag;       /* SEND: what it says; RECEIVE: what was said */
+	model_name kept; /* what the handle that it gives out names */
+	int maker; /* ANCILLARY: index of the OFFER or ACCEPT, else -1 */
+	uint32_t tag; /* SEND: what it says; RECEIVE: what was said */
 };
 
 struct model_exchange {
@@ -41,7 +41,10 @@ struct model_exchange {
 /** model_reset() - nothing exists */
 void model_reset(void);
 
-/** model_create_stream() - two lanes with a handle each; the name of the first, the second is one more */
+/**
+ * model_create_stream() - two lanes with a handle each; the name of the first, the second is one
+ * more
+ */
 model_name model_create_stream(void);
 
 /** model_ref() / model_unref() - a handle more or less; model_settle() does what follows */

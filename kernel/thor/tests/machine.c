@@ -20,9 +20,9 @@ hel_handle machine_authority;
 
 static uint64_t free_bytes_at_start;
 static uint64_t heap_bytes_at_start;
-static uint32_t n_threads_at_start;	/* those that failed tests have left count for ever */
+static uint32_t n_threads_at_start; /* those that failed tests have left count for ever */
 
-/* ---- parts of thor that are not linked ------------------------------------------------------------ */
+/* ---- parts of thor that are not linked ------------------------------------------------------- */
 
 void log_write(UNUSED const char *text, UNUSED size_t size)
 {
@@ -38,7 +38,7 @@ bool boot_owns_range(uint64_t phys, UNUSED uint64_t size_bytes)
 	return phys < MIB(MACHINE_MEMORY_MIB);
 }
 
-/* ---- machines --------------------------------------------------------------------------------------- */
+/* ---- machines -------------------------------------------------------------------------------- */
 
 void machine_begin(uint32_t n_cpus, uint64_t seed)
 {

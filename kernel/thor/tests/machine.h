@@ -8,8 +8,8 @@
  *	}
  *
  * is a case whose body is the user program of the first thread of a machine with one CPU; it may
- * start others (user_start()). When nothing can happen any more all threads have to be gone, and all
- * frames and heap objects have to be back.
+ * start others (user_start()). When nothing can happen any more all threads have to be gone, and
+ * all frames and heap objects have to be back.
  */
 #ifndef THOR_TESTS_MACHINE_H
 #define THOR_TESTS_MACHINE_H
@@ -21,12 +21,15 @@
 #include <hel/queue-client.h>
 #include <thor/arch/sim/processor.h>
 
-/* ---- machines ---------------------------------------------------------------------------------- */
+/* ---- machines -------------------------------------------------------------------------------- */
 
 /** machine_begin() - boot @n_cpus; @seed decides who runs when */
 void machine_begin(uint32_t n_cpus, uint64_t seed);
 
-/** machine_run() - a program in a universe and space of its own, until the machine is quiet; false: it never is */
+/**
+ * machine_run() - a program in a universe and space of its own, until the machine is quiet; false:
+ * it never is
+ */
 bool machine_run(void (*main)(void *context), void *context);
 
 /** machine_settle() - run until the machine is quiet; false: it never is */
@@ -38,21 +41,21 @@ bool machine_end(void);
 /** machine_authority() - the next first program finds an authority under this handle */
 extern hel_handle machine_authority;
 
-#define USER_TEST(name_) \
-	static void user_##name_(void); \
-	static void user_main_##name_(UNUSED void *context) \
-	{ \
-		user_##name_(); \
-	} \
-	TEST(name_) \
-	{ \
-		machine_begin(1, 1); \
+#define USER_TEST(name_)                                     \
+	static void user_##name_(void);                      \
+	static void user_main_##name_(UNUSED void *context)  \
+	{                                                    \
+		user_##name_();                              \
+	}                                                    \
+	TEST(name_)                                          \
+	{                                                    \
+		machine_begin(1, 1);                         \
 		CHECK(machine_run(user_main_##name_, NULL)); \
-		CHECK(machine_end()); \
-	} \
+		CHECK(machine_end());                        \
+	}                                                    \
 	static void user_##name_(void)
 
-/* ---- for programs: memory and threads ------------------------------------------------------------ */
+/* ---- for programs: memory and threads -------------------------------------------------------- */
 
 /** user_map() - fresh private memory; 0: there is none */
 uint64_t user_map(uint64_t n_pages);
@@ -69,7 +72,7 @@ int user_create(void (*main)(void *context), void *context, hel_handle *out_thre
 /** user_start() - the same, running; HEL_NULL on errors */
 hel_handle user_start(void (*main)(void *context), void *context);
 
-/* ---- for programs: queues ------------------------------------------------------------------------ */
+/* ---- for programs: queues -------------------------------------------------------------------- */
 
 constexpr uint32_t USER_COMPLETIONS_MAX = 512;
 constexpr uint32_t USER_DATA_MAX = 8192;
@@ -95,8 +98,8 @@ struct user_queue {
 };
 
 /** queue_open() - make a queue and map it; an error */
-int queue_open(struct user_queue *queue, uint32_t n_chunks, uint32_t chunk_size,
-	uint32_t submit_size);
+int queue_open(
+	struct user_queue *queue, uint32_t n_chunks, uint32_t chunk_size, uint32_t submit_size);
 
 /** queue_close() - give it up */
 void queue_close(struct user_queue *queue);
@@ -128,25 +131,25 @@ void submit_cancel(struct user_queue *queue, uint64_t context);
 const struct hel_event_result *completion_event(const struct completion *completion);
 const struct hel_observe_result *completion_observation(const struct completion *completion);
 
-/* ---- actions --------------------------------------------------------------------------------------- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
-#define DISMISS() ((struct hel_action){.type = HEL_ACTION_DISMISS})
+#define DISMISS() ((struct hel_action){ .type = HEL_ACTION_DISMISS })
 #define SEND(address_, size_) \
-	((struct hel_action){.type = HEL_ACTION_SEND, .address = (address_), .length = (size_)})
+	((struct hel_action){ .type = HEL_ACTION_SEND, .address = (address_), .length = (size_) })
 #define SEND_SG(address_, n_) \
-	((struct hel_action){.type = HEL_ACTION_SEND_SG, .address = (address_), .length = (n_)})
+	((struct hel_action){ .type = HEL_ACTION_SEND_SG, .address = (address_), .length = (n_) })
 #define RECEIVE(address_, size_) \
-	((struct hel_action){ \
-		.type = HEL_ACTION_RECEIVE, .address = (address_), .length = (size_)})
+	((struct hel_action){    \
+		.type = HEL_ACTION_RECEIVE, .address = (address_), .length = (size_) })
 #define RECEIVE_INLINE(size_) \
-	((struct hel_action){.type = HEL_ACTION_RECEIVE_INLINE, .length = (size_)})
-#define PUSH(handle_) ((struct hel_action){.type = HEL_ACTION_PUSH, .handle = (handle_)})
-#define PULL() ((struct hel_action){.type = HEL_ACTION_PULL})
-#define OFFER(flags_) ((struct hel_action){.type = HEL_ACTION_OFFER, .flags = (flags_)})
-#define ACCEPT(flags_) ((struct hel_action){.type = HEL_ACTION_ACCEPT, .flags = (flags_)})
+	((struct hel_action){ .type = HEL_ACTION_RECEIVE_INLINE, .length = (size_) })
+#define PUSH(handle_)  ((struct hel_action){ .type = HEL_ACTION_PUSH, .handle = (handle_) })
+#define PULL()         ((struct hel_action){ .type = HEL_ACTION_PULL })
+#define OFFER(flags_)  ((struct hel_action){ .type = HEL_ACTION_OFFER, .flags = (flags_) })
+#define ACCEPT(flags_) ((struct hel_action){ .type = HEL_ACTION_ACCEPT, .flags = (flags_) })
 #define IMBUE(handle_) \
-	((struct hel_action){.type = HEL_ACTION_IMBUE_CREDENTIALS, .handle = (handle_)})
-#define EXTRACT() ((struct hel_action){.type = HEL_ACTION_EXTRACT_CREDENTIALS})
+	((struct hel_action){ .type = HEL_ACTION_IMBUE_CREDENTIALS, .handle = (handle_) })
+#define EXTRACT() ((struct hel_action){ .type = HEL_ACTION_EXTRACT_CREDENTIALS })
 
 /** ancillary() - the same action, on the stream of the last OFFER or ACCEPT */
 static inline struct hel_action ancillary(struct hel_action action)

@@ -123,7 +123,7 @@ USER_TEST(irq_is_in_service_until_acknowledged)
 	sim_raise_vector(0, info.data);
 	sim_compute(1'000'000);
 	CHECK(queue_is_quiet(&queue));
-	CHECK_OK(hel_irq_acknowledge(irq, HEL_IRQ_ACK, 0));	/* not the one in service */
+	CHECK_OK(hel_irq_acknowledge(irq, HEL_IRQ_ACK, 0)); /* not the one in service */
 	CHECK(queue_is_quiet(&queue));
 	CHECK_OK(hel_irq_acknowledge(irq, HEL_IRQ_ACK, 1));
 	CHECK(queue_await(&queue, context, &completion));
@@ -132,7 +132,7 @@ USER_TEST(irq_is_in_service_until_acknowledged)
 	context = submit_event(&queue, irq, 2);
 	CHECK_OK(queue_drive(&queue));
 	sim_compute(1'000'000);
-	CHECK(queue_is_quiet(&queue));	/* two edges were one */
+	CHECK(queue_is_quiet(&queue)); /* two edges were one */
 	CHECK_OK(hel_irq_acknowledge(irq, HEL_IRQ_KICK, 0));
 	CHECK(queue_await(&queue, context, &completion));
 	CHECK_EQ(completion_event(&completion)->sequence, 3);
@@ -165,11 +165,12 @@ USER_TEST(irq_vectors_run_out_and_come_back)
 		-ERR_NO_SPACE);
 	CHECK_OK(hel_close(HEL_THIS, irqs[0]));
 	CHECK_OK(hel_nop());
-	CHECK_EQ(hel_irq_create_msi(machine_authority, (struct hel_msi_info *)8, &irqs[0]), -ERR_FAULT);
+	CHECK_EQ(hel_irq_create_msi(machine_authority, (struct hel_msi_info *)8, &irqs[0]),
+		-ERR_FAULT);
 	CHECK_OK(hel_nop());
 	CHECK_OK(hel_irq_create_msi(machine_authority, &info, &irqs[0]));
 	for (uint32_t vector = 0; vector < 300; vector += 7) {
-		sim_raise_vector(0, vector);	/* nobody's */
+		sim_raise_vector(0, vector); /* nobody's */
 		sim_compute(1000);
 	}
 }

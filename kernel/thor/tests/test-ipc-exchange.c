@@ -11,7 +11,7 @@ static uint64_t memory; /* four pages */
 
 static void open_stream(void)
 {
-	struct hel_stream_lanes made;	/* on the stack: calls know no other memory of the host */
+	struct hel_stream_lanes made; /* on the stack: calls know no other memory of the host */
 
 	CHECK_OK(hel_stream_create(&made));
 	lanes = made;
@@ -66,7 +66,7 @@ static void check_pair(struct hel_action a, int error_a, struct hel_action b, in
 	}
 }
 
-/* ---- all pairs ------------------------------------------------------------------------------------ */
+/* ---- all pairs ------------------------------------------------------------------------------- */
 
 static struct hel_action action_of(uint16_t type, hel_handle token)
 {
@@ -76,7 +76,7 @@ static struct hel_action action_of(uint16_t type, hel_handle token)
 	case HEL_ACTION_RECEIVE: return RECEIVE(memory + 4096, 16);
 	case HEL_ACTION_RECEIVE_INLINE: return RECEIVE_INLINE(16);
 	case HEL_ACTION_PUSH: return PUSH(token);
-	default: return (struct hel_action){.type = type};
+	default: return (struct hel_action){ .type = type };
 	}
 }
 
@@ -104,7 +104,7 @@ USER_TEST(every_pair_of_actions)
 
 	open_all();
 	CHECK_OK(hel_token_create(&token));
-	struct hel_sg segment = {memory, 16};
+	struct hel_sg segment = { memory, 16 };
 
 	sim_store(memory + 256, &segment, sizeof(segment));
 	for (uint16_t a = HEL_ACTION_DISMISS; a <= HEL_ACTION_EXTRACT_CREDENTIALS; a++) {
@@ -116,7 +116,7 @@ USER_TEST(every_pair_of_actions)
 	close_all();
 }
 
-/* ---- data -------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 USER_TEST(send_to_receive)
 {
@@ -125,7 +125,7 @@ USER_TEST(send_to_receive)
 
 	open_all();
 	send = SEND(memory, 8);
-	receive = RECEIVE(memory + 4090, 16);	/* over a page's end, more room than needed */
+	receive = RECEIVE(memory + 4090, 16); /* over a page's end, more room than needed */
 	user_store_string(memory, "message");
 	for (int order = 0; order < 2; order++) {
 		user_store_string(memory + 4090, "-------");
@@ -143,7 +143,7 @@ USER_TEST(send_to_receive_inline)
 
 	open_all();
 	for (unsigned i = 0; i < 4; i++) {
-		static const uint32_t sizes[] = {1, 96, 97, 4096};
+		static const uint32_t sizes[] = { 1, 96, 97, 4096 };
 
 		send[i] = SEND(memory + i, sizes[i]);
 		receive[i] = RECEIVE_INLINE(4096);
@@ -185,10 +185,10 @@ USER_TEST(scattered_messages)
 
 	open_all();
 	user_store_string(memory, "scattered");
-	segments[0] = (struct hel_sg){memory, 4};
-	segments[1] = (struct hel_sg){~0ull, 0};
-	segments[2] = (struct hel_sg){memory + 4, 5};
-	segments[3] = (struct hel_sg){memory + 9, 1};
+	segments[0] = (struct hel_sg){ memory, 4 };
+	segments[1] = (struct hel_sg){ ~0ull, 0 };
+	segments[2] = (struct hel_sg){ memory + 4, 5 };
+	segments[3] = (struct hel_sg){ memory + 9, 1 };
 	sim_store(memory + 512, segments, sizeof(segments));
 	send = SEND_SG(memory + 512, 4);
 	receive = RECEIVE(memory + 4091, 10);
@@ -206,14 +206,15 @@ USER_TEST(buffers_that_are_too_small)
 	struct hel_sg segments[2];
 
 	open_all();
-	segments[0] = segments[1] = (struct hel_sg){memory, 8};
+	segments[0] = segments[1] = (struct hel_sg){ memory, 8 };
 	sim_store(memory + 512, segments, sizeof(segments));
 	user_store_string(memory + 4096, "unchanged");
 	check_pair(SEND(memory, 17), -ERR_BUFFER_TOO_SMALL, RECEIVE(memory + 4096, 16),
 		-ERR_BUFFER_TOO_SMALL);
 	check_pair(SEND_SG(memory + 512, 2), -ERR_BUFFER_TOO_SMALL, RECEIVE(memory + 4096, 15),
 		-ERR_BUFFER_TOO_SMALL);
-	check_pair(SEND(memory, 1), -ERR_BUFFER_TOO_SMALL, RECEIVE_INLINE(0), -ERR_BUFFER_TOO_SMALL);
+	check_pair(
+		SEND(memory, 1), -ERR_BUFFER_TOO_SMALL, RECEIVE_INLINE(0), -ERR_BUFFER_TOO_SMALL);
 	CHECK(user_has_string(memory + 4096, "unchanged"));
 	close_all();
 }
@@ -225,8 +226,8 @@ USER_TEST(faults_on_either_side)
 
 	open_all();
 	CHECK_OK(hel_space_protect(HEL_THIS, memory + 3 * 4096, 4096, HEL_MAP_READ));
-	segments[0] = (struct hel_sg){memory, 8};
-	segments[1] = (struct hel_sg){0x1000, 8};
+	segments[0] = (struct hel_sg){ memory, 8 };
+	segments[1] = (struct hel_sg){ 0x1000, 8 };
 	sim_store(memory + 512, segments, sizeof(segments));
 	check_pair(SEND(0x10, 8), -ERR_FAULT, RECEIVE(memory, 8), -ERR_DISMISSED);
 	check_pair(SEND(0xffff'8000'0000'0000, 8), -ERR_FAULT, RECEIVE(memory, 8), -ERR_DISMISSED);
@@ -236,8 +237,10 @@ USER_TEST(faults_on_either_side)
 	check_pair(SEND(memory, 8), -ERR_DISMISSED, RECEIVE(~0ull - 3, 8), -ERR_FAULT);
 	check_pair(SEND(memory, 8), -ERR_DISMISSED, RECEIVE(memory + 3 * 4096, 8), -ERR_FAULT);
 	/* only the end of the buffer is bad */
-	check_pair(SEND(memory, 16), -ERR_DISMISSED, RECEIVE(memory + 3 * 4096 - 8, 16), -ERR_FAULT);
-	check_pair(SEND(memory + 4 * 4096 - 8, 16), -ERR_FAULT, RECEIVE(memory, 16), -ERR_DISMISSED);
+	check_pair(
+		SEND(memory, 16), -ERR_DISMISSED, RECEIVE(memory + 3 * 4096 - 8, 16), -ERR_FAULT);
+	check_pair(
+		SEND(memory + 4 * 4096 - 8, 16), -ERR_FAULT, RECEIVE(memory, 16), -ERR_DISMISSED);
 	close_all();
 }
 
@@ -262,7 +265,7 @@ USER_TEST(one_mebibyte_at_most)
 	close_all();
 }
 
-/* ---- records that are refused --------------------------------------------------------------------------- */
+/* ---- records that are refused ---------------------------------------------------------------- */
 
 static void check_refused(hel_handle lane, const struct hel_action *actions, uint32_t n, int error)
 {
@@ -290,12 +293,12 @@ USER_TEST(exchanges_that_are_refused)
 	}
 	check_refused(lanes.lane[0], many, 17, -ERR_ILLEGAL_ARGS);
 	for (uint16_t type = 0; type < 20; type += 12) {
-		action = (struct hel_action){.type = type};
+		action = (struct hel_action){ .type = type };
 		check_refused(lanes.lane[0], &action, 1, -ERR_ILLEGAL_ARGS);
 	}
-	action = (struct hel_action){.type = HEL_ACTION_PULL, .flags = 4};
+	action = (struct hel_action){ .type = HEL_ACTION_PULL, .flags = 4 };
 	check_refused(lanes.lane[0], &action, 1, -ERR_ILLEGAL_ARGS);
-	action = (struct hel_action){.type = HEL_ACTION_PULL, .reserved = 1};
+	action = (struct hel_action){ .type = HEL_ACTION_PULL, .reserved = 1 };
 	check_refused(lanes.lane[0], &action, 1, -ERR_ILLEGAL_ARGS);
 	action = ancillary(PULL());
 	check_refused(lanes.lane[0], &action, 1, -ERR_ILLEGAL_ARGS);
@@ -324,7 +327,7 @@ USER_TEST(exchanges_that_are_refused)
 /* What could not be reported in one chunk is refused. */
 USER_TEST(results_have_to_fit_a_chunk)
 {
-	struct hel_action actions[2] = {RECEIVE_INLINE(900), RECEIVE_INLINE(100)};
+	struct hel_action actions[2] = { RECEIVE_INLINE(900), RECEIVE_INLINE(100) };
 
 	CHECK_OK(queue_open(&queue, 4, 1024, 4096));
 	open_stream();
@@ -338,7 +341,7 @@ USER_TEST(results_have_to_fit_a_chunk)
 	close_all();
 }
 
-/* ---- descriptors and credentials -------------------------------------------------------------------------- */
+/* ---- descriptors and credentials ------------------------------------------------------------- */
 
 USER_TEST(push_to_pull)
 {
@@ -377,7 +380,7 @@ USER_TEST(push_to_pull)
 USER_TEST(credentials_cannot_be_forged)
 {
 	hel_handle token, other;
-	struct hel_action imbue[3], extract[3] = {EXTRACT(), EXTRACT(), EXTRACT()};
+	struct hel_action imbue[3], extract[3] = { EXTRACT(), EXTRACT(), EXTRACT() };
 	uint8_t first[16];
 
 	open_all();
@@ -405,7 +408,7 @@ USER_TEST(credentials_cannot_be_forged)
 	close_all();
 }
 
-/* ---- conversations ------------------------------------------------------------------------------------------ */
+/* ---- conversations --------------------------------------------------------------------------- */
 
 /* Offer, request and answer in one exchange; the server accepts and serves in two. */
 USER_TEST(conversation_on_an_ancillary_stream)
@@ -568,8 +571,8 @@ USER_TEST(exchange_is_cancelled_halfway)
 USER_TEST(accepted_chain_is_cancelled)
 {
 	struct hel_action client = OFFER(HEL_ACTION_WANT_LANE);
-	struct hel_action server[3] = {
-		ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(ACCEPT(0))};
+	struct hel_action server[3] = { ACCEPT(0), ancillary(RECEIVE_INLINE(8)),
+		ancillary(ACCEPT(0)) };
 	uint64_t served;
 
 	open_all();
@@ -591,7 +594,7 @@ USER_TEST(accepted_chain_is_cancelled)
 	close_all();
 }
 
-/* ---- the end of lanes -------------------------------------------------------------------------------------------- */
+/* ---- the end of lanes ------------------------------------------------------------------------ */
 
 /* What is pending on a lane that goes, on the other one, and what comes later. */
 static void check_hang_up(bool is_shutdown, unsigned pending_side)
@@ -673,7 +676,10 @@ USER_TEST(lane_in_flight_keeps_its_stream)
 	close_all();
 }
 
-/* A lane that is in flight on its own peer: nobody can ever get it, so all of it ends with the peer. */
+/*
+ * A lane that is in flight on its own peer: nobody can ever get it, so all of it ends with the
+ * peer.
+ */
 USER_TEST(lane_pushed_through_its_own_stream)
 {
 	struct hel_action push;

@@ -19,15 +19,18 @@ static void wait_once(void *context)
 {
 	struct worker *worker = context;
 
-	worker->result = hel_futex_wait((const uint32_t *)worker->address, 0, worker->deadline_ns,
-		worker->bitset);
+	worker->result = hel_futex_wait(
+		(const uint32_t *)worker->address, 0, worker->deadline_ns, worker->bitset);
 	worker->is_done = true;
 }
 
 static void start_worker(unsigned index, uint64_t address, uint32_t bitset, uint64_t deadline_ns)
 {
 	workers[index] = (struct worker){
-		.address = address, .bitset = bitset, .deadline_ns = deadline_ns, .result = 99,
+		.address = address,
+		.bitset = bitset,
+		.deadline_ns = deadline_ns,
+		.result = 99,
 	};
 	workers[index].thread = user_start(wait_once, &workers[index]);
 	CHECK(workers[index].thread != HEL_NULL);
@@ -129,7 +132,8 @@ USER_TEST(futex_deadline)
 
 	start_all(0);
 	start_ns = sim_time_ns;
-	CHECK_EQ(hel_futex_wait((const uint32_t *)word, 0, start_ns + 3'000'000, ~0u), -ERR_TIMED_OUT);
+	CHECK_EQ(hel_futex_wait((const uint32_t *)word, 0, start_ns + 3'000'000, ~0u),
+		-ERR_TIMED_OUT);
 	CHECK(sim_time_ns >= start_ns + 3'000'000 && sim_time_ns < start_ns + 3'100'000);
 	/* Woken in time: the timer is gone. */
 	start_worker(0, word, 1, sim_time_ns + 500'000'000);
@@ -170,7 +174,8 @@ USER_TEST(futex_requeue_moves)
 	CHECK_EQ(wake(other, 100, ~0u), 2);
 	pass_time();
 	CHECK_EQ(count_done(), 6);
-	CHECK_EQ(hel_futex_requeue(from, ~0ull, (const uint32_t *)0x40, 1, 1, &n_threads), -ERR_FAULT);
+	CHECK_EQ(hel_futex_requeue(from, ~0ull, (const uint32_t *)0x40, 1, 1, &n_threads),
+		-ERR_FAULT);
 	CHECK_EQ(hel_futex_requeue((const uint32_t *)(word + 2), ~0ull, to, 1, 1, &n_threads),
 		-ERR_ILLEGAL_ARGS);
 }
@@ -185,8 +190,8 @@ USER_TEST(futex_requeued_waiters_end_otherwise)
 	start_worker(1, word, 1, HEL_DEADLINE_NEVER);
 	start_worker(2, word, 1, HEL_DEADLINE_NEVER);
 	pass_time();
-	CHECK_OK(hel_futex_requeue((const uint32_t *)word, ~0ull, (const uint32_t *)other, 0, 100,
-		&n_threads));
+	CHECK_OK(hel_futex_requeue(
+		(const uint32_t *)word, ~0ull, (const uint32_t *)other, 0, 100, &n_threads));
 	CHECK_EQ(n_threads, 3);
 	CHECK_OK(hel_thread_kick(workers[1].thread));
 	CHECK_OK(hel_thread_kill(workers[2].thread));
@@ -205,7 +210,7 @@ USER_TEST(futex_kick_is_latched)
 	start_all(0);
 	start_worker(0, word, 1, HEL_DEADLINE_NEVER);
 	self = workers[0].thread;
-	CHECK_OK(hel_thread_kick(self));	/* it has not run yet */
+	CHECK_OK(hel_thread_kick(self)); /* it has not run yet */
 	pass_time();
 	CHECK_EQ(workers[0].result, -ERR_KICKED);
 	CHECK_EQ(hel_thread_kick(self), -ERR_THREAD_TERMINATED);

@@ -101,17 +101,17 @@ static int find_lane(void)
 	return -1;
 }
 
-/* ---- exchanges ---------------------------------------------------------------------------------------- */
+/* ---- exchanges ------------------------------------------------------------------------------- */
 
 static void make_action(struct model_exchange *exchange, uint32_t index, bool has_maker)
 {
-	static const uint16_t types[] = {HEL_ACTION_DISMISS, HEL_ACTION_OFFER, HEL_ACTION_OFFER,
+	static const uint16_t types[] = { HEL_ACTION_DISMISS, HEL_ACTION_OFFER, HEL_ACTION_OFFER,
 		HEL_ACTION_ACCEPT, HEL_ACTION_ACCEPT, HEL_ACTION_SEND, HEL_ACTION_SEND,
 		HEL_ACTION_RECEIVE_INLINE, HEL_ACTION_RECEIVE_INLINE, HEL_ACTION_PUSH,
-		HEL_ACTION_PULL};
+		HEL_ACTION_PULL };
 	struct model_action *action = &exchange->actions[index];
 
-	*action = (struct model_action){.wish.type = types[pick(ARRAY_SIZE(types))]};
+	*action = (struct model_action){ .wish.type = types[pick(ARRAY_SIZE(types))] };
 	switch (action->wish.type) {
 	case HEL_ACTION_SEND:
 		action->tag = next_tag++;
@@ -131,9 +131,7 @@ static void make_action(struct model_exchange *exchange, uint32_t index, bool ha
 		action->name = held[which].name;
 		break;
 	case HEL_ACTION_OFFER:
-	case HEL_ACTION_ACCEPT:
-		action->wish.flags = pick(2) == 0 ? HEL_ACTION_WANT_LANE : 0;
-		break;
+	case HEL_ACTION_ACCEPT: action->wish.flags = pick(2) == 0 ? HEL_ACTION_WANT_LANE : 0; break;
 	default: break;
 	}
 	if (has_maker && pick(3) != 0) {
@@ -156,11 +154,11 @@ static void submit_one(void)
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		make_action(exchange, i, has_maker);
 		actions[i] = exchange->actions[i].wish;
-		has_maker |= actions[i].type == HEL_ACTION_OFFER ||
-			actions[i].type == HEL_ACTION_ACCEPT;
+		has_maker |=
+			actions[i].type == HEL_ACTION_OFFER || actions[i].type == HEL_ACTION_ACCEPT;
 	}
-	exchange->context = submit_exchange(
-		&queue, held[index].handle, actions, exchange->n_actions);
+	exchange->context =
+		submit_exchange(&queue, held[index].handle, actions, exchange->n_actions);
 	exchanges[n_exchanges++] = exchange;
 	model_submit(exchange, held[index].name);
 	CHECK_OK(queue_drive(&queue));
@@ -189,7 +187,7 @@ static void shutdown_one(void)
 	}
 }
 
-/* ---- comparing -------------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static bool is_same_error(int is, int expected)
 {
@@ -311,8 +309,8 @@ static void reset(uint64_t seed)
 TEST(random_exchanges_follow_the_model)
 {
 	uint64_t seed = test_seed(1000);
-	uint64_t n_rounds = getenv("TEST_ROUNDS") != NULL ? strtoull(getenv("TEST_ROUNDS"), NULL, 0)
-							  : 60;
+	uint64_t n_rounds =
+		getenv("TEST_ROUNDS") != NULL ? strtoull(getenv("TEST_ROUNDS"), NULL, 0) : 60;
 
 	for (uint64_t round = 0; round < n_rounds; round++) {
 		reset(seed + round);

@@ -40,7 +40,8 @@ USER_TEST(rights_only_shrink)
 	struct hel_descriptor_info info;
 
 	CHECK_OK(hel_event_create(0, &event));
-	CHECK_OK(hel_transfer(HEL_THIS, event, HEL_THIS, HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, &narrow));
+	CHECK_OK(hel_transfer(
+		HEL_THIS, event, HEL_THIS, HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, &narrow));
 	CHECK_OK(hel_descriptor_info(HEL_THIS, narrow, &info));
 	CHECK_EQ(info.rights, HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE);
 	CHECK_EQ(hel_event_raise(narrow, 1), -ERR_NO_RIGHTS);
@@ -74,7 +75,8 @@ USER_TEST(identity_names_the_object)
 	CHECK_OK(hel_descriptor_info(HEL_THIS, other, &other_info));
 	CHECK_EQ(info.identity, copy_info.identity);
 	CHECK(info.identity != other_info.identity);
-	CHECK_EQ(hel_descriptor_info(HEL_THIS, token, (struct hel_descriptor_info *)16), -ERR_FAULT);
+	CHECK_EQ(
+		hel_descriptor_info(HEL_THIS, token, (struct hel_descriptor_info *)16), -ERR_FAULT);
 }
 
 USER_TEST(transfer_between_universes)
@@ -156,8 +158,8 @@ USER_TEST(calls_that_do_not_exist)
 /* Garbage in every argument of every call: an error each time, and nothing breaks. */
 USER_TEST(calls_with_garbage)
 {
-	static const uint64_t garbage[] = {0, 1, ~(uint64_t)0, 0x7fff'ffff'f000, 0x8000'0000'0000,
-		0xffff'8000'0000'0000, 4095, 4096, 0x1'0000'0000, 0x1'0000'0001, 0x2'0000'0003};
+	static const uint64_t garbage[] = { 0, 1, ~(uint64_t)0, 0x7fff'ffff'f000, 0x8000'0000'0000,
+		0xffff'8000'0000'0000, 4095, 4096, 0x1'0000'0000, 0x1'0000'0001, 0x2'0000'0003 };
 	static const uint8_t numbers[] = {
 #define HEL_CALL(number, name, n_arguments) number,
 #include <abi/hel/calls.def>

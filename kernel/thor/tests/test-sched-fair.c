@@ -3,8 +3,8 @@
  * The scheduler over a virtual clock: fairness, work conservation, affinity, priorities, stealing.
  *
  * Unfairness is computed here from the outside, as the handbook defines it: while n threads are
- * schedulable each gains dt / n, and the one that runs loses dt. On one CPU the sum over all threads
- * stays zero and none may stray far from it.
+ * schedulable each gains dt / n, and the one that runs loses dt. On one CPU the sum over all
+ * threads stays zero and none may stray far from it.
  */
 #include "machine.h"
 
@@ -25,10 +25,11 @@ static struct actor {
 	uint64_t until_ns; /* when it ends */
 } actors[THREADS_MAX];
 static uint32_t n_actors;
-static uint64_t n_idle_with_ready; /* moments at which a CPU idled although a thread could have run there */
+static uint64_t
+	n_idle_with_ready; /* moments at which a CPU idled although a thread could have run there */
 static uint64_t idle_ns;
 
-/* ---- the model --------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static bool is_running(const struct actor *actor)
 {
@@ -88,7 +89,8 @@ static void observe_idling(uint64_t duration_ns)
 		}
 		idle_ns += duration_ns;
 		for (uint32_t j = 0; j < n_actors; j++) {
-			n_idle_with_ready += is_schedulable(&actors[j]) && !is_running(&actors[j]) &&
+			n_idle_with_ready += is_schedulable(&actors[j]) &&
+				!is_running(&actors[j]) &&
 				(atomic_load(&actors[j].thread->affinity) >> i & 1) != 0;
 		}
 	}
@@ -112,7 +114,7 @@ static void observe(uint64_t duration_ns, bool is_quiet)
 	}
 }
 
-/* ---- what threads do ------------------------------------------------------------------------------------- */
+/* ---- what threads do ------------------------------------------------------------------------- */
 
 static void hog(void *context)
 {
@@ -177,7 +179,7 @@ static void climber(void *context)
 	}
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void begin(uint32_t n_cpus, uint64_t seed)
 {
@@ -188,7 +190,8 @@ static void begin(uint32_t n_cpus, uint64_t seed)
 	sim_on_advance(observe);
 }
 
-static void run(uint32_t n_threads, void (*main)(void *context), uint64_t duration_ns, uint64_t seed)
+static void run(
+	uint32_t n_threads, void (*main)(void *context), uint64_t duration_ns, uint64_t seed)
 {
 	struct universe *universe;
 	struct space *space;
@@ -198,7 +201,7 @@ static void run(uint32_t n_threads, void (*main)(void *context), uint64_t durati
 	for (uint32_t i = 0; i < n_threads; i++) {
 		struct actor *actor = &actors[i];
 
-		*actor = (struct actor){.until_ns = sim_time_ns + duration_ns};
+		*actor = (struct actor){ .until_ns = sim_time_ns + duration_ns };
 		random_init(&actor->random, seed * 100 + i);
 		actor->thread = sim_spawn(universe, space, main, actor);
 	}
@@ -218,7 +221,7 @@ static void end(void)
 	CHECK(machine_end());
 }
 
-/* ---- one CPU --------------------------------------------------------------------------------------------------- */
+/* ---- one CPU --------------------------------------------------------------------------------- */
 
 TEST(hogs_share_one_cpu)
 {
@@ -312,7 +315,7 @@ TEST(yield_lets_others_go)
 	end();
 }
 
-/* ---- several CPUs ------------------------------------------------------------------------------------------------ */
+/* ---- several CPUs ---------------------------------------------------------------------------- */
 
 TEST(no_cpu_idles_while_a_thread_is_ready)
 {

@@ -51,10 +51,10 @@ static void wait_in_drive(UNUSED void *context)
 	struct user_queue own;
 
 	if (queue_open(&own, 1, 1024, 512) == 0) {
-		n_runs += hel_drive(own.client.handle, HEL_DRIVE_WAIT, 0, HEL_DEADLINE_NEVER, NULL) ==
-			-ERR_KICKED;
-		n_runs += hel_drive(own.client.handle, HEL_DRIVE_WAIT, 0,
-				  sim_time_ns + 1'000'000, NULL) == -ERR_TIMED_OUT;
+		n_runs += hel_drive(own.client.handle, HEL_DRIVE_WAIT, 0, HEL_DEADLINE_NEVER,
+				  NULL) == -ERR_KICKED;
+		n_runs += hel_drive(own.client.handle, HEL_DRIVE_WAIT, 0, sim_time_ns + 1'000'000,
+				  NULL) == -ERR_TIMED_OUT;
 		queue_close(&own);
 	}
 }
@@ -145,13 +145,13 @@ USER_TEST(thread_is_killed_in_every_state)
 	open_queue();
 	futex_word = user_map(1);
 	sim_store(futex_word, &zero, sizeof(zero));
-	check_kill(count_run, false, 0);		/* never started */
+	check_kill(count_run, false, 0);  /* never started */
 	CHECK_EQ(n_runs, 0);
-	check_kill(run_for_ever, true, 1);		/* ready */
+	check_kill(run_for_ever, true, 1);  /* ready */
 	n_runs = 0;
 	check_kill(wait_in_drive, true, 3);
 	check_kill(wait_in_futex, true, 3);
-	check_kill(touch_nothing, true, 0);		/* stopped by a fault */
+	check_kill(touch_nothing, true, 0);  /* stopped by a fault */
 	check_kill(make_foreign_call, true, 0);
 	CHECK_EQ(n_runs, 0);
 	queue_close(&queue);
@@ -167,7 +167,7 @@ USER_TEST(stopped_thread_without_handles_ends)
 	pass_time();
 	CHECK_OK(hel_close(HEL_THIS, thread));
 	thread = user_start(touch_nothing, NULL);
-	CHECK_OK(hel_close(HEL_THIS, thread));	/* before it even faults */
+	CHECK_OK(hel_close(HEL_THIS, thread)); /* before it even faults */
 	pass_time();
 	CHECK_EQ(n_runs, 0);
 	queue_close(&queue);
@@ -220,7 +220,7 @@ USER_TEST(bad_call_is_observed)
 
 USER_TEST(thread_without_program_faults)
 {
-	struct hel_thread_args args = {.universe = HEL_THIS, .space = HEL_THIS, .ip = 0x5000};
+	struct hel_thread_args args = { .universe = HEL_THIS, .space = HEL_THIS, .ip = 0x5000 };
 	hel_handle thread;
 
 	open_queue();
@@ -356,7 +356,7 @@ USER_TEST(registers_of_a_stopped_thread)
 
 USER_TEST(thread_create_checks_arguments)
 {
-	struct hel_thread_args args = {.universe = HEL_THIS, .space = HEL_THIS};
+	struct hel_thread_args args = { .universe = HEL_THIS, .space = HEL_THIS };
 	hel_handle thread;
 
 	args.flags = 2;
@@ -394,11 +394,11 @@ USER_TEST(kick_ends_a_wait)
 	pass_time();
 	CHECK_OK(hel_thread_kick(thread));
 	CHECK_EQ(observe(thread, 0).observation, HEL_OBSERVE_TERMINATED);
-	CHECK_EQ(n_runs, 2);	/* kicked once, then it timed out: no second kick was left */
+	CHECK_EQ(n_runs, 2); /* kicked once, then it timed out: no second kick was left */
 	queue_close(&queue);
 }
 
-/* ---- the bounce ------------------------------------------------------------------------------------- */
+/* ---- the bounce ------------------------------------------------------------------------------ */
 
 static struct {
 	uint64_t ips[16];
@@ -421,11 +421,11 @@ constexpr uint64_t RESTART = 0x70400;
 static void bounced(UNUSED void *context)
 {
 	const uint64_t arguments[6] = {};
-	static const uint64_t places[] = {SIM_IP, 0x72000, 0x71000, SIM_IP};
+	static const uint64_t places[] = { SIM_IP, 0x72000, 0x71000, SIM_IP };
 	uint32_t value;
 
 	sim_on_redirect(note_redirect);
-	(void)hel_sim_call(39, arguments);	/* goes to the shim */
+	(void)hel_sim_call(39, arguments); /* goes to the shim */
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		/* kicked outside, in the shim, in a critical range */
 		sim_set_ip(places[i]);
@@ -447,7 +447,7 @@ static int create_bounced(hel_handle *out_thread, hel_handle *out_page)
 		.entry_kick = ENTRY_KICK,
 		.entry_fault = ENTRY_FAULT,
 		.entry_shim_fault = ENTRY_SHIM_FAULT,
-		.critical = {{0x71000, 0x71100, RESTART}},
+		.critical = { { 0x71000, 0x71100, RESTART } },
 	};
 	struct hel_thread_args args = {
 		.universe = HEL_THIS,
@@ -484,7 +484,7 @@ USER_TEST(bounced_thread)
 	sim_compute(1'000'000'000);
 	CHECK_EQ(redirects.ips[0], ENTRY_SYSCALL);
 	CHECK_EQ(redirects.ips[1], ENTRY_KICK);
-	CHECK_EQ(redirects.ips[2], RESTART);	/* nothing for the kick inside the shim */
+	CHECK_EQ(redirects.ips[2], RESTART); /* nothing for the kick inside the shim */
 	CHECK_EQ(redirects.ips[3], ENTRY_FAULT);
 	CHECK(hel_memory_read(memory, 0, &page, sizeof(page)) == 0);
 	CHECK_EQ(page.pending, 1);
@@ -496,7 +496,7 @@ USER_TEST(bounced_thread)
 	queue_close(&queue);
 }
 
-/* ---- many ------------------------------------------------------------------------------------------------ */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 USER_TEST(a_thousand_threads)
 {

@@ -4,7 +4,7 @@
 
 #include <base/string.h>
 
-/* ---- memory and threads ------------------------------------------------------------------------------ */
+/* ---- memory and threads ---------------------------------------------------------------------- */
 
 uint64_t user_map(uint64_t n_pages)
 {
@@ -54,7 +54,7 @@ hel_handle user_start(void (*main)(void *context), void *context)
 	return hel_thread_start(thread) == 0 ? thread : HEL_NULL;
 }
 
-/* ---- queues --------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 int queue_open(
 	struct user_queue *queue, uint32_t n_chunks, uint32_t chunk_size, uint32_t submit_size)
@@ -71,7 +71,7 @@ int queue_open(
 	};
 	int error = hel_queue_create(&params, &args.memory);
 
-	*queue = (struct user_queue){.size_bytes = args.size_bytes, .next_context = 1};
+	*queue = (struct user_queue){ .size_bytes = args.size_bytes, .next_context = 1 };
 	if (error != 0) {
 		return error;
 	}
@@ -234,7 +234,7 @@ bool queue_await(struct user_queue *queue, uint64_t context, struct completion *
 	return true;
 }
 
-/* ---- records ----------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static uint64_t queue_commit(struct user_queue *queue)
 {

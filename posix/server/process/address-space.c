@@ -7,8 +7,8 @@
  *      0x7fff00000000  slot 0, slot 1, ...: guard, shim stack, thread page, process page, queue
  *      below           the program's
  *
- * An mm may belong to several processes (vfork, CLONE_VM). What a slot holds is unmapped when its thread is gone,
- * unless the whole space goes with it.
+ * An mm may belong to several processes (vfork, CLONE_VM). What a slot holds is unmapped when its
+ * thread is gone, unless the whole space goes with it.
  */
 #include <abi/linux/mman.h>
 #include <base/cpio.h>
@@ -51,7 +51,7 @@ int linux_errno_of(int error)
 	}
 }
 
-/* ---- the shim's image --------------------------------------------------------------------------------------- */
+/* ---- the shim's image ------------------------------------------------------------------------ */
 
 static int shim_read_header(const void *image, uint64_t size)
 {
@@ -171,7 +171,7 @@ uint64_t shim_vdso(void)
 	return shim.vdso;
 }
 
-/* ---- spaces --------------------------------------------------------------------------------------------------- */
+/* ---- spaces ---------------------------------------------------------------------------------- */
 
 int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
 	uint32_t flags)
@@ -235,7 +235,10 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot)
 	if (copy->exe.dentry != NULL) {
 		path_ref(&copy->exe);
 	}
-	/* Pages and queues are left out by their mappings; the stacks of other threads are copied, so drop them. */
+	/*
+	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
+	 * so drop them.
+	 */
 	for (size_t i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, 0); i != BITMAP_NONE;
 		i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, i + 1)) {
 		if (i != slot) {

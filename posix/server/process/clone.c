@@ -2,8 +2,8 @@
 /*
  * clone, fork, vfork: new threads and new processes.
  *
- * Everything that can fail is made first; then the child becomes visible and runs. What was made is undone by the
- * discard functions, which accept half-built objects.
+ * Everything that can fail is made first; then the child becomes visible and runs. What was made is
+ * undone by the discard functions, which accept half-built objects.
  *
  *      fork            a copy of the address space, the caller's slot in it made afresh
  *      vfork           the caller's address space, a slot of its own, the caller waits
@@ -41,23 +41,26 @@ static int64_t check_flags(uint64_t flags)
 	return (flags & LINUX_CSIGNAL) > LINUX_NSIG ? -LINUX_EINVAL : 0;
 }
 
-/* A fork bomb meets these: the system keeps room for others, and a user for root. */
-static int64_t check_limits(const struct process *process)
+/* A fork bomb meets these: the system keeps room for root, and a user for others. */
+static int64_t check_limits(const struct process *process, bool is_thread)
 {
-	uint32_t limit = thread_limit();
+	uint32_t n_threads_max = thread_limit(), n_processes_max = process_limit();
 
 	if (!process_is_privileged(process)) {
-		uint32_t uid = process->credentials.uid;
-
-		limit -= limit / 16;
-		if (process_count_of_user(uid) >= process->limits[LIMIT_NPROC][0]) {
+		n_threads_max -= n_threads_max / 16;
+		n_processes_max -= n_processes_max / 16;
+		if (process_count_of_user(process->credentials.uid) >=
+			process->limits[LIMIT_NPROC][0]) {
 			return -LINUX_EAGAIN;
 		}
 	}
-	return thread_count() >= limit || process_count() >= limit ? -LINUX_EAGAIN : 0;
+	if (thread_count() >= n_threads_max || (!is_thread && process_count() >= n_processes_max)) {
+		return -LINUX_EAGAIN;
+	}
+	return 0;
 }
 
-/* ---- what a new thread starts with ----------------------------------------------------------------------------- */
+/* ---- what a new thread starts with ----------------------------------------------------------- */
 
 static void fill_thread_page(const struct clone *clone, struct thread *thread)
 {
@@ -96,7 +99,7 @@ static void write_tids(const struct clone *clone, const struct thread *thread)
 	}
 }
 
-/* ---- threads ----------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static int64_t clone_thread(const struct clone *clone)
 {
@@ -133,7 +136,7 @@ static int64_t clone_thread(const struct clone *clone)
 	return tid;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static int share_or_copy_files(const struct clone *clone, struct process *child)
 {
@@ -301,7 +304,7 @@ int64_t posix_clone(struct request *request)
 	}
 	result = check_flags(clone.flags);
 	if (result == 0) {
-		result = check_limits(request->process);
+		result = check_limits(request->process, (clone.flags & LINUX_CLONE_THREAD) != 0);
 	}
 	if (result != 0) {
 		return result;

@@ -2,8 +2,9 @@
 /*
  * Credentials: the set*id family by Linux' rules.
  *
- * Without capabilities yet, euid 0 stands for CAP_SETUID and CAP_SETGID.  A call that would change nothing it may not
- * change succeeds; -1 means "leave as it is". The file-system id follows the effective one.
+ * Without capabilities yet, euid 0 stands for CAP_SETUID and CAP_SETGID. A call that would change
+ * nothing it may not change succeeds; -1 means "leave as it is". The file-system id follows the
+ * effective one.
  */
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
@@ -65,7 +66,7 @@ static int64_t set_gids(struct process *process, const struct ids *ids)
 	return finish(process, has_changed);
 }
 
-/* ---- the rules ---------------------------------------------------------------------------------------------- */
+/* ---- the rules ------------------------------------------------------------------------------- */
 
 static int64_t change_one(struct ids *ids, uint32_t id, bool is_privileged)
 {
@@ -126,7 +127,7 @@ static int64_t change_three(struct ids *ids, const uint64_t args[3], bool is_pri
 	return 0;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 int64_t posix_setuid(struct request *request)
 {

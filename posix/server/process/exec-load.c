@@ -2,9 +2,10 @@
 /*
  * Loading ELF files into an address space.
  *
- * Pages that nobody may write are the file's own pages, shared by all processes; they are mapped through a descriptor
- * without the right to write, so no mprotect makes them writable. Writable ones are a private copy-on-write view of the file,
- * zeroed from the end of the file's bytes to the end of the page; what is beyond is fresh memory.
+ * Pages that nobody may write are the file's own pages, shared by all processes; they are mapped
+ * through a descriptor without the right to write, so no mprotect makes them writable. Writable
+ * ones are a private copy-on-write view of the file, zeroed from the end of the file's bytes to the
+ * end of the page; what is beyond is fresh memory.
  */
 #include <abi/linux/fcntl.h>
 #include <base/errors.h>

@@ -81,7 +81,7 @@ void exec_strings_release(struct exec_strings *strings)
 	strings->block = NULL;
 }
 
-/* ---- scripts ------------------------------------------------------------------------------------------------ */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {

@@ -5,8 +5,8 @@
  *      open, follow scripts -> load into a new space -> build stack, page, thread -> commit
  *      '------------------------- may fail, nothing has changed ----------------'   cannot fail
  *
- * All is built beside the old program: space, universe, process page, first thread. The commit swaps them in and kills
- * the old threads, which go on their own when the kernel is done with them.
+ * All is built beside the old program: space, universe, process page, first thread. The commit
+ * swaps them in and kills the old threads, which go on their own when the kernel is done with them.
  *
  * The state of the exec under way is static: posix is one loop, and nothing here waits.
  */
@@ -51,7 +51,7 @@ struct exec {
 
 static struct exec state;
 
-/* ---- chance ------------------------------------------------------------------------------------------------- */
+/* ---- chance ---------------------------------------------------------------------------------- */
 
 static bool is_random(void)
 {
@@ -75,7 +75,7 @@ static uint64_t random_bytes(uint64_t n_pages)
 	return value % n_pages * HEL_PAGE_SIZE;
 }
 
-/* ---- finding the program ---------------------------------------------------------------------------------------- */
+/* ---- finding the program --------------------------------------------------------------------- */
 
 /* The script's interpreter takes its place: argv = interpreter, [argument,] script, rest. */
 static int64_t follow_script(struct exec *exec, const char *script_path)
@@ -173,7 +173,7 @@ static void choose_credentials(struct exec *exec)
 		credentials->euid != credentials->uid || credentials->egid != credentials->gid;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The stack and where mappings go: everything that hangs down from the top. */
 static int64_t place_stack(struct exec *exec)
@@ -274,7 +274,7 @@ static int64_t load(struct exec *exec)
 	return error;
 }
 
-/* ---- the first stack --------------------------------------------------------------------------------------------------- */
+/* ---- the first stack ------------------------------------------------------------------------- */
 
 static void add_auxv(struct exec_stack *stack, uint64_t key, uint64_t value)
 {
@@ -347,7 +347,7 @@ static int64_t build_stack(struct exec *exec)
 	return error != 0 ? -LINUX_ENOMEM : 0;
 }
 
-/* ---- page and thread -------------------------------------------------------------------------------------------------- */
+/* ---- page and thread ------------------------------------------------------------------------- */
 
 static void fill_process_page(struct exec *exec)
 {
@@ -421,7 +421,7 @@ static int64_t build_thread(struct exec *exec, struct thread *caller)
 	return 0;
 }
 
-/* ---- the point of no return --------------------------------------------------------------------------------------------- */
+/* ---- the point of no return ------------------------------------------------------------------ */
 
 static void replace_threads(struct process *process)
 {

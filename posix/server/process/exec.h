@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of exec that touch nothing but their arguments (scripts, strings, the first stack), and the loader.
+ * The parts of exec that touch nothing but their arguments (scripts, strings, the first stack), and
+ * the loader.
  */
 #ifndef POSIX_EXEC_H
 #define POSIX_EXEC_H
@@ -13,7 +14,7 @@ constexpr size_t EXEC_SCRIPT_LINE_MAX = 256; /* of that, what counts of a script
 constexpr uint32_t EXEC_SCRIPTS_MAX = 5; /* interpreters that are scripts themselves */
 constexpr uint32_t EXEC_AUXV_MAX = 24;
 
-/* ---- strings -------------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 /* argc + envc strings, one after the other, each with its NUL. */
 struct exec_strings {
@@ -32,7 +33,10 @@ struct exec_strings {
  */
 int exec_strings_measure(const char *bytes, size_t size, uint32_t n_strings, size_t *out_size);
 
-/** exec_strings_copy() - take over what the shim sent; a missing argv[0] becomes ""; -LINUX_EFAULT, -LINUX_ENOMEM */
+/**
+ * exec_strings_copy() - take over what the shim sent; a missing argv[0] becomes ""; -LINUX_EFAULT,
+ * -LINUX_ENOMEM
+ */
 int exec_strings_copy(const char *bytes, size_t size, uint32_t argc, uint32_t envc,
 	struct exec_strings *out_strings);
 
@@ -41,17 +45,19 @@ int exec_strings_prepend(struct exec_strings *strings, const char *const *first,
 
 void exec_strings_release(struct exec_strings *strings);
 
-/* ---- scripts ------------------------------------------------------------------------------------------------ */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 struct exec_script {
 	char interpreter[EXEC_SCRIPT_LINE_MAX];
 	char argument[EXEC_SCRIPT_LINE_MAX]; /* "": none */
 };
 
-/** exec_script_parse() - the first line of a script; false: not a script, or none that can be run */
+/**
+ * exec_script_parse() - the first line of a script; false: not a script, or none that can be run
+ */
 bool exec_script_parse(const char *head, size_t size, struct exec_script *out_script);
 
-/* ---- the first stack ------------------------------------------------------------------------------------------ */
+/* ---- the first stack ------------------------------------------------------------------------- */
 
 struct exec_auxv {
 	uint64_t key, value;
@@ -78,7 +84,7 @@ size_t exec_stack_size(const struct exec_stack *stack);
 /** exec_stack_build() - lay it out in @image, exec_stack_size() bytes, and set the results */
 void exec_stack_build(struct exec_stack *stack, uint8_t *image);
 
-/* ---- loading ---------------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* An ELF file to be mapped. */
 struct exec_image {

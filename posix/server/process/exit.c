@@ -44,7 +44,7 @@ void process_vfork_done(struct process *process)
 	wait_queue_wake(&internal->vfork_wait);
 }
 
-/* ---- telling the parent --------------------------------------------------------------------------------------- */
+/* ---- telling the parent ---------------------------------------------------------------------- */
 
 static uint64_t child_action_flags(const struct process *parent)
 {
@@ -121,7 +121,7 @@ static void process_tell_end(struct process *process)
 	}
 }
 
-/* ---- children without parent ------------------------------------------------------------------------------- */
+/* ---- children without parent ----------------------------------------------------------------- */
 
 static struct process *new_parent_of(struct process *dead)
 {
@@ -170,7 +170,7 @@ static void give_children_away(struct process *dead)
 	}
 }
 
-/* ---- the last thread is gone ------------------------------------------------------------------------------------- */
+/* ---- the last thread is gone ----------------------------------------------------------------- */
 
 static void release_resources(struct process *process)
 {
@@ -235,7 +235,7 @@ void process_thread_gone(struct thread *thread)
 	}
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 int64_t posix_exit_thread(struct request *request)
 {

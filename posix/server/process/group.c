@@ -2,15 +2,16 @@
 /*
  * Process groups and sessions: job control's books, and the calls that change them.
  *
- * A group lives while it has members, a session while it has groups. A group is *orphaned* when no member has a parent
- * outside the group but in the same session: nobody could continue it, so it must not be stopped by the terminal,
- * and stopped members are sent SIGHUP and SIGCONT at the moment it happens.
+ * A group lives while it has members, a session while it has groups. A group is *orphaned* when no
+ * member has a parent outside the group but in the same session: nobody could continue it, so it
+ * must not be stopped by the terminal, and stopped members are sent SIGHUP and SIGCONT at the
+ * moment it happens.
  */
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
 
-/* ---- lifetimes ------------------------------------------------------------------------------------------- */
+/* ---- lifetimes ------------------------------------------------------------------------------- */
 
 struct session *session_create(uint32_t sid)
 {
@@ -84,7 +85,7 @@ void session_set_tty(struct session *session, struct tty *tty)
 	session->tty = tty;
 }
 
-/* ---- orphans ------------------------------------------------------------------------------------------------ */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
 static bool anchors_group(const struct process *member, const struct process_group *group)
 {
@@ -139,7 +140,7 @@ void process_group_check_orphans(struct process *leaver)
 	rouse_if_orphaned(leaver->group, leaver);
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static int64_t check_setpgid(const struct process *caller, const struct process *target)
 {

@@ -73,7 +73,7 @@ int64_t posix_prlimit64(struct request *request)
 	return new != NULL ? set_limit(request->process, target, which, new) : 0;
 }
 
-/* ---- priorities --------------------------------------------------------------------------------------------- */
+/* ---- priorities ------------------------------------------------------------------------------ */
 
 static bool is_meant(const struct request *request, const struct process *process)
 {
@@ -144,7 +144,7 @@ int64_t posix_setpriority(struct request *request)
 	return result;
 }
 
-/* ---- affinity ------------------------------------------------------------------------------------------------ */
+/* ---- affinity -------------------------------------------------------------------------------- */
 
 static uint64_t online_mask(void)
 {

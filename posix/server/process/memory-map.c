@@ -2,8 +2,9 @@
 /*
  * Mapping files: the only part of mmap that needs posix, because only posix has the file's memory.
  *
- * Shared mappings are the file's own pages, through a descriptor that allows writing only if the file is open for it.
- * Private ones are a copy-on-write view, which may be written whatever the file allows.
+ * Shared mappings are the file's own pages, through a descriptor that allows writing only if the
+ * file is open for it. Private ones are a copy-on-write view, which may be written whatever the
+ * file allows.
  */
 #include <abi/linux/fcntl.h>
 #include <abi/linux/mman.h>
@@ -99,8 +100,8 @@ static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, h
 }
 
 /*
- * Makes the mapping, also where it goes beyond the file's last page: the memory was made large enough for it and
- * shrinks when the mapping is there, so that access beyond is a SIGBUS.
+ * Makes the mapping, also where it goes beyond the file's last page: the memory was made large
+ * enough for it and shrinks when the mapping is there, so that access beyond is a SIGBUS.
  */
 static int64_t map_view(struct file *file, const struct mm *mm, const struct file_mapping *mapping,
 	hel_handle view, uint64_t offset)

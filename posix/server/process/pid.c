@@ -2,8 +2,9 @@
 /*
  * Numbers of threads, processes, groups and sessions: one table, because they share one space.
  *
- * A number is free when nobody of the four has it. Numbers are given out in rising order and start over at the end,
- * as Linux does, so that a number is not soon given again. Only the part of the table that was ever used takes memory.
+ * A number is free when nobody of the four has it. Numbers are given out in rising order and start
+ * over at the end, as Linux does, so that a number is not soon given again. Only the part of the
+ * table that was ever used takes memory.
  */
 #include <posix/server/process/process-internal.h>
 

@@ -20,7 +20,7 @@ void print(struct printer *printer, const char *format, ...)
 	va_end(arguments);
 }
 
-/* ---- what several files tell ---------------------------------------------------------------------------------- */
+/* ---- what several files tell ----------------------------------------------------------------- */
 
 static char state_of(const struct process *process)
 {
@@ -110,7 +110,7 @@ static uint32_t parent_pid(const struct process *process)
 	return process->parent != NULL ? process->parent->pid : 0;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void print_stat(struct process *process, struct printer *printer)
 {

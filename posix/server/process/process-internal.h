@@ -11,11 +11,13 @@
  *      created -- thread_start() --> alive -- thread_kill() or its own end --> dying
  *              -- terminated as observed, no operation pending --> gone, freed
  *
- * EXITING: every thread is dying, no request of it is served; memory and descriptors go when the last thread is gone,
- * because until then it may run. A ZOMBIE holds its number, status and times.  exec replaces the calling thread: the new one has
- * the same tid, the old one dies on its own (is_replaced) with the old address space.
+ * EXITING: every thread is dying, no request of it is served; memory and descriptors go when the
+ * last thread is gone, because until then it may run. A ZOMBIE holds its number, status and times.
+ * exec replaces the calling thread: the new one has the same tid, the old one dies on its own
+ * (is_replaced) with the old address space.
  *
- * References: a process and each of its threads hold one on their mm. Everything belongs to the one loop.
+ * References: a process and each of its threads hold one on their mm. Everything belongs to the one
+ * loop.
  */
 #ifndef POSIX_PROCESS_INTERNAL_H
 #define POSIX_PROCESS_INTERNAL_H
@@ -29,11 +31,11 @@
 #include <posix/server/vfs/vfs.h>
 
 constexpr uint32_t PID_MAX = 32768;  /* numbers are below */
-constexpr uint32_t MM_SLOTS_MAX = 4096;  /* threads in one address space */
+constexpr uint32_t MM_SLOTS_MAX = 16384; /* threads in one address space */
 constexpr uint32_t SIGNAL_QUEUE_MAX = 1024; /* queued signals of one process or thread */
 constexpr uint32_t LANE_REPLY_ACTIONS_MAX = 2;
 
-/* ---- address spaces --------------------------------------------------------------------------------- */
+/* ---- address spaces -------------------------------------------------------------------------- */
 
 struct mm {
 	uint32_t references;
@@ -49,7 +51,7 @@ struct mm {
 	uint64_t auxv_address, auxv_size;
 };
 
-/* ---- signals ------------------------------------------------------------------------------------------ */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 struct pending_signal {
 	struct list_node node;
@@ -62,7 +64,7 @@ struct signal_pending {
 	uint32_t n_queued;
 };
 
-/* ---- a thread's conversation (lane.c) -------------------------------------------------------------------- */
+/* ---- a thread's conversation (lane.c) -------------------------------------------------------- */
 
 struct lane {
 	hel_handle handle;
@@ -78,7 +80,7 @@ struct lane {
 	struct hel_sg segments[2];
 };
 
-/* ---- threads ---------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct thread_internal {
 	struct mm *mm; /* referenced */
@@ -99,7 +101,7 @@ struct thread_internal {
 	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE is parked */
 };
 
-/* ---- processes ------------------------------------------------------------------------------------------------ */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 enum process_state : uint8_t { PROCESS_RUNNING, PROCESS_EXITING, PROCESS_ZOMBIE };
 
@@ -154,7 +156,7 @@ struct process_internal {
 	bool shares_files; /* CLONE_FILES, by whichever side */
 };
 
-/* ---- pid.c ---------------------------------------------------------------------------------------------------- */
+/* ---- pid.c ----------------------------------------------------------------------------------- */
 
 /** pid_allocate() - a number that no thread, process, group or session has; 0 if all are taken */
 uint32_t pid_allocate(void);
@@ -166,7 +168,7 @@ struct thread *thread_find(uint32_t tid);
 struct session *session_find(uint32_t sid);
 uint32_t pid_last(void);
 
-/* ---- process.c -------------------------------------------------------------------------------------------------- */
+/* ---- process.c ------------------------------------------------------------------------------- */
 
 /**
  * process_create() - a process without threads, a copy of @parent where Linux copies
@@ -192,7 +194,9 @@ struct process *process_init(void); /* pid 1, NULL before it exists */
 uint32_t process_count(void);
 uint32_t thread_count(void);
 void thread_count_add(int n);
+/** thread_limit(), process_limit() - what the machine's memory is good for */
 uint32_t thread_limit(void);
+uint32_t process_limit(void);
 /** process_count_of_user() - live threads whose real uid is @uid */
 uint32_t process_count_of_user(uint32_t uid);
 /** process_publish() - write identity and limits to the process page */
@@ -208,17 +212,20 @@ static inline bool process_is_privileged(const struct process *process)
 	return process->credentials.euid == 0;
 }
 
-/* ---- group.c ------------------------------------------------------------------------------------------------------ */
+/* ---- group.c --------------------------------------------------------------------------------- */
 
 struct process_group *process_group_create(uint32_t pgid, struct session *session);
 struct session *session_create(uint32_t sid);
 void process_group_unref(struct process_group *group);
 void process_group_join(struct process_group *group, struct process *process);
 void process_group_leave(struct process *process);
-/** process_group_check_orphans() - a parent's death or group change may orphan groups: SIGHUP, SIGCONT */
+/**
+ * process_group_check_orphans() - a parent's death or group change may orphan groups: SIGHUP,
+ * SIGCONT
+ */
 void process_group_check_orphans(struct process *leaver);
 
-/* ---- thread.c ------------------------------------------------------------------------------------------------------ */
+/* ---- thread.c -------------------------------------------------------------------------------- */
 
 struct thread_options {
 	struct process *process;
@@ -267,9 +274,11 @@ static inline struct thread *process_first_thread(const struct process *process)
 	return LIST_FIRST(&process->threads, struct thread, process_node);
 }
 
-/* ---- lane.c -------------------------------------------------------------------------------------------------------- */
+/* ---- lane.c ---------------------------------------------------------------------------------- */
 
-/** lane_open() - begin to serve the requests that arrive on thread's lane @handle, which is taken */
+/**
+ * lane_open() - begin to serve the requests that arrive on thread's lane @handle, which is taken
+ */
 void lane_open(struct thread *thread, hel_handle handle);
 /** lane_close() - no more; what is pending ends soon */
 void lane_close(struct thread *thread);
@@ -278,7 +287,7 @@ static inline bool lane_is_idle(const struct lane *lane)
 	return !lane->is_receiving && !lane->is_replying;
 }
 
-/* ---- address-space.c ------------------------------------------------------------------------------------------------ */
+/* ---- address-space.c ------------------------------------------------------------------------- */
 
 int shim_load(const void *initrd, size_t initrd_size);
 const struct hel_bounce *shim_bounce(void);
@@ -302,7 +311,7 @@ static inline uint64_t slot_address(uint32_t slot)
 	return POSIX_SLOTS + slot * POSIX_SLOT_SIZE;
 }
 
-/* ---- exit.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- exit.c ---------------------------------------------------------------------------------- */
 
 /** process_exit() - begin the end of a process; @status as of wait; the first one counts */
 void process_exit(struct process *process, uint32_t status);
@@ -318,7 +327,7 @@ void process_notify_parent(struct process *process, int code, int status);
 /** system_init_died() - the first process is gone: nothing can go on (system.c) */
 void system_init_died(uint32_t status);
 
-/* ---- exec.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- exec.c ---------------------------------------------------------------------------------- */
 
 struct exec_arguments { /* strings one after the other, each with its NUL */
 	const char *strings;
@@ -330,7 +339,7 @@ struct exec_arguments { /* strings one after the other, each with its NUL */
 int64_t process_exec_first(
 	struct process *process, const char *path, const struct exec_arguments *arguments);
 
-/* ---- arch ---------------------------------------------------------------------------------------------------------------- */
+/* ---- arch ------------------------------------------------------------------------------------ */
 
 struct processor_info {
 	uint64_t xsave_size, xsave_mask;
@@ -344,7 +353,7 @@ const struct processor_info *processor_info(void);
 /** processor_print() - /proc/cpuinfo; returns bytes */
 size_t processor_print(char *buffer, size_t size, uint32_t n_cpus);
 
-/* ---- errors --------------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /** linux_errno_of() - a negative ERR_* as a negative LINUX_E* */
 int linux_errno_of(int error);

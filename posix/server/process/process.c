@@ -13,8 +13,9 @@ struct process_block {
 	struct process_internal internal;
 };
 
-constexpr uint64_t MEMORY_PER_THREAD = KIB(160); /* what a small process may cost in all */
-constexpr uint32_t THREADS_MIN = 64;
+constexpr uint64_t MEMORY_PER_PROCESS = KIB(160); /* what a small one may cost in all */
+constexpr uint64_t MEMORY_PER_THREAD = KIB(64);
+constexpr uint32_t LIMIT_MIN = 64;
 
 static struct list processes = LIST_INIT(processes);
 static uint32_t n_processes, n_threads;
@@ -24,7 +25,7 @@ struct process *process_of(const struct process_internal *internal)
 	return &container_of(internal, struct process_block, internal)->process;
 }
 
-/* ---- counting ----------------------------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 uint32_t process_count(void)
 {
@@ -41,18 +42,33 @@ void thread_count_add(int n)
 	n_threads += (uint32_t)n;
 }
 
+static uint32_t limit_by_memory(uint64_t bytes_each)
+{
+	struct hel_kernel_stats stats;
+	uint64_t n = PID_MAX / 2;
+
+	if (kernel_stats_get(&stats) == 0) {
+		n = min_u64(n, stats.memory_total_bytes / bytes_each);
+	}
+	return (uint32_t)max_u64(n, LIMIT_MIN);
+}
+
 uint32_t thread_limit(void)
 {
 	static uint32_t limit;
-	struct hel_kernel_stats stats;
 
 	if (limit == 0) {
-		uint64_t n = PID_MAX / 2;
+		limit = limit_by_memory(MEMORY_PER_THREAD);
+	}
+	return limit;
+}
 
-		if (kernel_stats_get(&stats) == 0) {
-			n = min_u64(n, stats.memory_total_bytes / MEMORY_PER_THREAD);
-		}
-		limit = (uint32_t)max_u64(n, THREADS_MIN);
+uint32_t process_limit(void)
+{
+	static uint32_t limit;
+
+	if (limit == 0) {
+		limit = limit_by_memory(MEMORY_PER_PROCESS);
 	}
 	return limit;
 }
@@ -69,7 +85,7 @@ uint32_t process_count_of_user(uint32_t uid)
 	return n;
 }
 
-/* ---- walking -------------------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 struct process *process_first(void)
 {
@@ -110,7 +126,7 @@ static void insert_by_pid(struct process *process)
 	list_insert_before(position, &process->internal->all_node);
 }
 
-/* ---- creation ------------------------------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------------------------------- */
 
 static void init_limits(struct process *process)
 {
@@ -253,7 +269,7 @@ void process_free(struct process *process)
 	helix_free(container_of(process, struct process_block, process));
 }
 
-/* ---- the process page --------------------------------------------------------------------------------------------- */
+/* ---- the process page ------------------------------------------------------------------------ */
 
 void process_publish(struct process *process)
 {

@@ -138,8 +138,8 @@ static uint64_t find_auxv(const struct exec_stack *stack, uint64_t key)
 	}
 }
 
-static struct exec_stack build(struct exec_strings *strings, const char *bytes, size_t size, uint32_t argc,
-	uint32_t envc)
+static struct exec_stack build(
+	struct exec_strings *strings, const char *bytes, size_t size, uint32_t argc, uint32_t envc)
 {
 	struct exec_stack stack = {
 		.strings = strings,

@@ -2,8 +2,9 @@
 /*
  * The process tree, waiting, groups, credentials and signals, over fake threads.
  *
- * A fake thread is pages in memory; "kill" makes it dying, and reap_threads() plays the kernel that says it has
- * terminated. Requests are run through the real dispatcher; replies are kept in the thread's record.
+ * A fake thread is pages in memory; "kill" makes it dying, and reap_threads() plays the kernel that
+ * says it has terminated. Requests are run through the real dispatcher; replies are kept in the
+ * thread's record.
  */
 #include <abi/linux/wait.h>
 #include <base/testing.h>
@@ -253,7 +254,8 @@ static struct fake_thread *fake_first(struct process *process)
 }
 
 /* Send a request through the dispatcher; the reply, or REQUEST_PARK while there is none. */
-static int64_t call_from(struct thread *thread, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+static int64_t call_from(
+	struct thread *thread, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	struct fake_thread *fake = fake_of(thread);
 	const struct posix_request header = { .number = number, .args = { a0, a1, a2, a3 } };
@@ -412,13 +414,14 @@ TEST(wait_is_interrupted_by_a_handler)
 	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
 	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), 0);
 	end(LIST_FIRST(&shell->internal->children, struct process_internal, sibling_node) != NULL
-			? process_of(LIST_FIRST(&shell->internal->children, struct process_internal, sibling_node))
+			? process_of(LIST_FIRST(&shell->internal->children, struct process_internal,
+				  sibling_node))
 			: NULL,
 		0);
 	end_session(shell);
 }
 
-/* ---- the tree ---------------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 TEST(orphans_go_to_init)
 {
@@ -496,7 +499,8 @@ TEST(last_thread_ends_the_process)
 	struct process *shell = start(), *child = spawn(shell);
 	struct thread *second = add_thread(child);
 
-	CHECK_EQ(call_from(process_first_thread(child), POSIX_EXIT_THREAD, 3, 0, 0, 0), REQUEST_PARK);
+	CHECK_EQ(call_from(process_first_thread(child), POSIX_EXIT_THREAD, 3, 0, 0, 0),
+		REQUEST_PARK);
 	reap_threads();
 	CHECK(process_is_alive(child));
 	CHECK_EQ(call_from(second, POSIX_EXIT_THREAD, 4, 0, 0, 0), REQUEST_PARK);
@@ -525,7 +529,7 @@ TEST(numbers_of_living_groups_are_not_given_again)
 	CHECK(process_group_find(pgid) == NULL);
 }
 
-/* ---- groups and sessions -------------------------------------------------------------------------- */
+/* ---- groups and sessions --------------------------------------------------------------------- */
 
 TEST(setpgid_rules)
 {
@@ -584,7 +588,7 @@ TEST(stopped_orphans_are_roused)
 	end_session(shell);
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------ */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 TEST(signal_kill_ends_a_process_without_its_help)
 {
@@ -650,7 +654,8 @@ TEST(signal_standard_ones_do_not_queue_and_real_time_ones_do)
 	set_handler(shell, 40, HANDLER, 0);
 	for (int i = 0; i < 3; i++) {
 		signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
-		signal_send_process(shell, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE });
+		signal_send_process(
+			shell, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE });
 	}
 	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
 	for (int i = 0; i < 3; i++) {
@@ -794,7 +799,8 @@ TEST(sigtimedwait_times_out)
 {
 	struct process *shell = start();
 
-	CHECK_EQ(call(shell, POSIX_SIGTIMEDWAIT, linux_sigmask(LINUX_SIGUSR1), 1000, 0), REQUEST_PARK);
+	CHECK_EQ(call(shell, POSIX_SIGTIMEDWAIT, linux_sigmask(LINUX_SIGUSR1), 1000, 0),
+		REQUEST_PARK);
 	fake_run_loop();
 	CHECK(!fake_first(shell)->has_reply);
 	fake_now_ns += 2000;
@@ -820,21 +826,27 @@ TEST(signal_info_layouts)
 	struct posix_signal_info encoded;
 	struct linux_siginfo *info = (struct linux_siginfo *)&encoded;
 
-	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGCHLD, .code = LINUX_CLD_EXITED, .pid = 9,
-				   .uid = 8, .status = 7 },
+	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGCHLD,
+				   .code = LINUX_CLD_EXITED,
+				   .pid = 9,
+				   .uid = 8,
+				   .status = 7 },
 		&encoded);
 	CHECK_EQ(info->child.pid, 9);
 	CHECK_EQ(info->child.status, 7);
-	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGSEGV, .code = LINUX_SEGV_MAPERR, .address = 64 },
+	signal_info_encode(
+		&(struct signal_info){
+			.signal = LINUX_SIGSEGV, .code = LINUX_SEGV_MAPERR, .address = 64 },
 		&encoded);
 	CHECK_EQ(info->fault.address, 64);
-	signal_info_encode(&(struct signal_info){ .signal = LINUX_SIGUSR1, .code = LINUX_SI_QUEUE, .pid = 3,
-				   .value = 99 },
+	signal_info_encode(
+		&(struct signal_info){
+			.signal = LINUX_SIGUSR1, .code = LINUX_SI_QUEUE, .pid = 3, .value = 99 },
 		&encoded);
 	CHECK_EQ(info->sender.value, 99);
 }
 
-/* ---- credentials ------------------------------------------------------------------------------------------ */
+/* ---- credentials ----------------------------------------------------------------------------- */
 
 static void set_ids(struct process *process, uint32_t real, uint32_t effective, uint32_t saved)
 {
@@ -843,7 +855,8 @@ static void set_ids(struct process *process, uint32_t real, uint32_t effective, 
 	process->credentials.suid = saved;
 }
 
-static bool has_ids(const struct process *process, uint32_t real, uint32_t effective, uint32_t saved)
+static bool has_ids(
+	const struct process *process, uint32_t real, uint32_t effective, uint32_t saved)
 {
 	return process->credentials.uid == real && process->credentials.euid == effective &&
 		process->credentials.suid == saved && process->credentials.fsuid == effective;

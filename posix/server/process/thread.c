@@ -2,8 +2,9 @@
 /*
  * Threads: the kernel's thread, its slot in the address space, its lane, and their end.
  *
- * A dying thread leaves its process' list at once, but keeps its memory until the kernel says that it has terminated
- * and its operations have ended: until then it may still run, and somebody may still write to it.
+ * A dying thread leaves its process' list at once, but keeps its memory until the kernel says that
+ * it has terminated and its operations have ended: until then it may still run, and somebody may
+ * still write to it.
  */
 #include <base/assert.h>
 #include <helix/log.h>
@@ -26,7 +27,7 @@ constexpr uint32_t PAGE_FLAGS = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_DROP
 
 static void thread_observed(struct op *op);
 
-/* ---- shared pages ------------------------------------------------------------------------------------------ */
+/* ---- shared pages ---------------------------------------------------------------------------- */
 
 /* A page that posix and the process both see. */
 static int shared_page_create(
@@ -98,7 +99,7 @@ void process_page_adopt(struct process *process, struct process_page_holder *hol
 	internal->page_slot = holder->slot;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static int build_queue(struct thread *thread)
 {
@@ -266,7 +267,7 @@ void thread_discard(struct thread *thread)
 	release(thread);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void observe(struct thread *thread, uint64_t sequence)
 {
@@ -395,7 +396,7 @@ static void thread_observed(struct op *op)
 	observe(thread, internal->observe.sequence);
 }
 
-/* ---- what it used --------------------------------------------------------------------------------------------------- */
+/* ---- what it used ---------------------------------------------------------------------------- */
 
 void usage_add(struct usage *to, const struct usage *from)
 {

@@ -61,7 +61,10 @@ int64_t posix_times(struct request *request)
 	return (int64_t)ns_to_ticks(clock_monotonic_ns());
 }
 
-/* Clocks of other processes and threads have their pid in the number: ~pid << 3 | 4 for a thread | kind. */
+/*
+ * Clocks of other processes and threads have their pid in the number: ~pid << 3 | 4 for a thread |
+ * kind.
+ */
 int64_t posix_cpu_clock(struct request *request)
 {
 	int32_t clock = (int32_t)request->args[0];

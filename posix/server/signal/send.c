@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending signals: what happens at once (death, stop, continue), and what waits for a thread to take it.
+ * Sending signals: what happens at once (death, stop, continue), and what waits for a thread to
+ * take it.
  *
- * A signal without handler whose default is to end or stop the process does so here and now: no thread has to run for
- * that. Only what a handler is to see, or what is blocked, becomes pending.
+ * A signal without handler whose default is to end or stop the process does so here and now: no
+ * thread has to run for that. Only what a handler is to see, or what is blocked, becomes pending.
  */
 #include <posix/server/signal/signal.h>
 
@@ -100,7 +101,10 @@ static void remove_opposite(struct process *process, int signal)
 	signal_publish(process);
 }
 
-/* @target: lets the signal through, NULL: blocked. @thread: it is for this one, NULL: for the process. */
+/*
+ * @target: lets the signal through, NULL: blocked. @thread: it is for this one, NULL: for the
+ * process.
+ */
 static int send(struct process *process, struct thread *thread, struct thread *target,
 	const struct signal_info *info)
 {

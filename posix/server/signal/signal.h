@@ -2,13 +2,13 @@
 /*
  * Signals: what is pending, who takes it, what happens when nobody does.
  *
- * Dispositions live in the process page and masks in the thread pages: both are the process' own and may say
- * anything, at any moment. posix reads them when it decides; a wrong value harms nobody but that process. SIGKILL and SIGSTOP are
- * decided without looking.
+ * Dispositions live in the process page and masks in the thread pages: both are the process' own
+ * and may say anything, at any moment. posix reads them when it decides; a wrong value harms nobody
+ * but that process. SIGKILL and SIGSTOP are decided without looking.
  *
- * thread page .signals_pending is what posix tells the shim: bit n - 1 for a signal that is pending for the thread or its
- * process, and the bit of SIGSTOP while the process is stopped, so that every thread asks (POSIX_SIGNAL_TAKE)
- * and is held.
+ * thread page .signals_pending is what posix tells the shim: bit n - 1 for a signal that is pending
+ * for the thread or its process, and the bit of SIGSTOP while the process is stopped, so that every
+ * thread asks (POSIX_SIGNAL_TAKE) and is held.
  */
 #ifndef POSIX_SIGNAL_H
 #define POSIX_SIGNAL_H
@@ -29,18 +29,20 @@ constexpr uint64_t SIGNAL_MASK_STOP = 1ull << (LINUX_SIGSTOP - 1) | 1ull << (LIN
 constexpr uint64_t SIGNAL_MASK_UNBLOCKABLE =
 	1ull << (LINUX_SIGKILL - 1) | 1ull << (LINUX_SIGSTOP - 1);
 
-/* ---- pending.c: sets, no side effects ------------------------------------------------------------------ */
+/* ---- pending.c: sets, no side effects -------------------------------------------------------- */
 
 void signal_pending_init(struct signal_pending *pending);
 void signal_pending_clear(struct signal_pending *pending);
 /**
  * signal_pending_add() - queue a signal
  *
- * A standard signal that is pending already is not queued again. Without memory, or over the limit, a standard or
- * kernel-made signal stays pending without information; for others -LINUX_EAGAIN.
+ * A standard signal that is pending already is not queued again. Without memory, or over the limit,
+ * a standard or kernel-made signal stays pending without information; for others -LINUX_EAGAIN.
  */
 int signal_pending_add(struct signal_pending *pending, const struct signal_info *info);
-/** signal_pending_take() - the lowest pending signal in @set, synchronous ones first; false: none */
+/**
+ * signal_pending_take() - the lowest pending signal in @set, synchronous ones first; false: none
+ */
 bool signal_pending_take(
 	struct signal_pending *pending, uint64_t set, struct signal_info *out_info);
 /** signal_pending_remove() - forget all of @set */
@@ -48,10 +50,12 @@ void signal_pending_remove(struct signal_pending *pending, uint64_t set);
 /** signal_info_encode() - as struct linux_siginfo */
 void signal_info_encode(const struct signal_info *info, struct posix_signal_info *out_info);
 
-/* ---- disposition.c -------------------------------------------------------------------------------------- */
+/* ---- disposition.c --------------------------------------------------------------------------- */
 
 enum signal_default signal_default_of(int signal);
-/** signal_handler_of() - LINUX_SIG_DFL, LINUX_SIG_IGN or an address, as the process page says now */
+/**
+ * signal_handler_of() - LINUX_SIG_DFL, LINUX_SIG_IGN or an address, as the process page says now
+ */
 uint64_t signal_handler_of(const struct process *process, int signal);
 /** signal_is_discarded() - whether sending it would change nothing if it is not blocked */
 bool signal_is_discarded(const struct process *process, int signal);
@@ -60,7 +64,7 @@ uint64_t signal_mask_of(const struct thread *thread);
 /** signal_deliverable() - pending for the thread or its process and not blocked */
 uint64_t signal_deliverable(const struct thread *thread);
 
-/* ---- send.c ------------------------------------------------------------------------------------------------ */
+/* ---- send.c ---------------------------------------------------------------------------------- */
 
 /** signal_send_thread() - to one thread; 0, -LINUX_EAGAIN (the queue is full) */
 int signal_send_thread(struct thread *thread, const struct signal_info *info);
@@ -70,19 +74,24 @@ int signal_send_process_checked(struct process *process, const struct signal_inf
 void signal_publish(struct process *process);
 /** signal_kick() - make the thread look at its signals soon */
 void signal_kick(struct thread *thread);
-/** signal_act_default() - the default action of @signal for @process; true if the caller is to be held or is dead */
+/**
+ * signal_act_default() - the default action of @signal for @process; true if the caller is to be
+ * held or is dead
+ */
 bool signal_act_default(struct process *process, int signal);
 
-/* ---- stop.c -------------------------------------------------------------------------------------------------- */
+/* ---- stop.c ---------------------------------------------------------------------------------- */
 
 /** process_stop() - begin to hold all threads */
 void process_stop(struct process *process, int signal);
 /** process_continue() - SIGCONT was sent */
 void process_continue(struct process *process);
-/** process_check_stopped() - a thread was held, or has gone: if all are held now, tell the parent */
+/**
+ * process_check_stopped() - a thread was held, or has gone: if all are held now, tell the parent
+ */
 void process_check_stopped(struct process *process);
 
-/* ---- status ---------------------------------------------------------------------------------------------------- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 /** signal_death_status() - the wait status of a process that @signal kills */
 uint32_t signal_death_status(const struct process *process, int signal);

@@ -6,8 +6,9 @@
  *         ^                              |                                |
  *         +------- process_continue() ---+--------------------------------+
  *
- * While a process is stopping each of its threads is made to ask for signals; that request is parked until SIGCONT. A
- * thread that waits for its vforked child cannot be held and counts as if it were.
+ * While a process is stopping each of its threads is made to ask for signals; that request is
+ * parked until SIGCONT. A thread that waits for its vforked child cannot be held and counts as if
+ * it were.
  */
 #include <posix/server/signal/signal.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's requests about signals: taking one, waiting for one, and what happens without a handler.
+ * The shim's requests about signals: taking one, waiting for one, and what happens without a
+ * handler.
  */
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>

@@ -2,8 +2,8 @@
 /*
  * Clocks and the load average.
  *
- * The monotonic clock is the kernel's. The wall clock is an offset to it: the clock page's, which whoever keeps
- * the time writes, or, as long as nobody does, our own: a fixed date at boot.
+ * The monotonic clock is the kernel's. The wall clock is an offset to it: the clock page's, which
+ * whoever keeps the time writes, or, as long as nobody does, our own: a fixed date at boot.
  */
 #include <abi/linux/time.h>
 #include <async/loop.h>
@@ -83,7 +83,7 @@ int kernel_stats_get(struct hel_kernel_stats *out_stats)
 	return authority == HEL_NULL ? -ERR_NO_RIGHTS : hel_kernel_stats(authority, out_stats);
 }
 
-/* ---- load average ---------------------------------------------------------------------------------------------- */
+/* ---- load average ---------------------------------------------------------------------------- */
 
 constexpr uint64_t LOAD_PERIOD_NS = 5 * NS_PER_S;
 constexpr uint64_t LOAD_ONE = 1 << 16;

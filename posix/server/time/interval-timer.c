@@ -2,7 +2,8 @@
 /*
  * alarm, setitimer, getitimer.
  *
- * ITIMER_REAL is a timer of the loop. The two that count processor time are not there yet: EINVAL, counted.
+ * ITIMER_REAL is a timer of the loop. The two that count processor time are not there yet: EINVAL,
+ * counted.
  */
 #include <abi/linux/time.h>
 #include <async/loop.h>
@@ -82,7 +83,7 @@ int64_t posix_alarm(struct request *request)
 	return (int64_t)left;
 }
 
-/* ---- itimers ---------------------------------------------------------------------------------------------------- */
+/* ---- itimers --------------------------------------------------------------------------------- */
 
 static bool decode(const struct linux_timeval *time, uint64_t *out_ns)
 {

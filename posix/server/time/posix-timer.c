@@ -2,8 +2,8 @@
 /*
  * POSIX timers: timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
  *
- * Times are kept on the monotonic clock; an absolute wall-clock time is converted when it is set, so a later change of the
- * wall clock does not move it.
+ * Times are kept on the monotonic clock; an absolute wall-clock time is converted when it is set,
+ * so a later change of the wall clock does not move it.
  */
 #include <abi/linux/signal.h>
 #include <async/loop.h>
@@ -28,7 +28,7 @@ struct posix_timer {
 	uint64_t overrun, last_overrun;
 };
 
-/* ---- expiries -------------------------------------------------------------------------------------------- */
+/* ---- expiries -------------------------------------------------------------------------------- */
 
 bool timespec_decode(const struct linux_timespec *time, uint64_t *out_ns)
 {
@@ -110,7 +110,7 @@ uint64_t expiry_renew(struct expiry *expiry)
 	return n_expired;
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static bool is_signal_pending(const struct posix_timer *timer)
 {

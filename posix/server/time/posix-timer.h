@@ -29,7 +29,10 @@ int64_t expiry_set(
 	struct expiry *expiry, int clock, bool is_absolute, const struct linux_itimerspec *spec);
 void expiry_get(const struct expiry *expiry, struct linux_itimerspec *out_spec);
 void expiry_stop(struct expiry *expiry);
-/** expiry_renew() - in the timer's function: arm it again if it repeats; how many times it has expired */
+/**
+ * expiry_renew() - in the timer's function: arm it again if it repeats; how many times it has
+ * expired
+ */
 uint64_t expiry_renew(struct expiry *expiry);
 
 #endif

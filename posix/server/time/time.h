@@ -16,7 +16,10 @@ void process_timers_exec(struct process *process);
 
 /** clock_init() - find out what time it is */
 void clock_init(void);
-/** clock_set_realtime() - change the wall clock; 0 or -LINUX_EPERM when the clock page is not ours to write */
+/**
+ * clock_set_realtime() - change the wall clock; 0 or -LINUX_EPERM when the clock page is not ours
+ * to write
+ */
 int64_t clock_set_realtime(uint64_t realtime_ns);
 
 /* kernel statistics, through whatever handle svrctl gave us; -ERR_NO_RIGHTS without one */

@@ -13,7 +13,7 @@ constexpr size_t SIM_FPU_BYTES = 512;
 
 static uint64_t vectors_used[CPUS_MAX]; /* from SIM_VECTOR_FIRST on */
 
-/* ---- contexts --------------------------------------------------------------------------------- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
 int arch_context_init(struct arch_context *context, uint64_t ip, uint64_t sp, uint64_t argument,
 	uint64_t tls_base)
@@ -22,7 +22,10 @@ int arch_context_init(struct arch_context *context, uint64_t ip, uint64_t sp, ui
 		return -ERR_ILLEGAL_ARGS;
 	}
 	*context = (struct arch_context){
-		.ip = ip, .sp = sp, .argument = argument, .tls_base = tls_base,
+		.ip = ip,
+		.sp = sp,
+		.argument = argument,
+		.tls_base = tls_base,
 	};
 	sim_program_bind(context);
 	return 0;
@@ -37,8 +40,8 @@ void arch_context_deinit(struct arch_context *context)
 	}
 }
 
-void arch_context_set_bounce(struct arch_context *context, struct hel_bounce_page *page,
-	const struct hel_bounce *bounce)
+void arch_context_set_bounce(
+	struct arch_context *context, struct hel_bounce_page *page, const struct hel_bounce *bounce)
 {
 	struct sim_program *program = sim_program_of(context);
 
@@ -98,8 +101,7 @@ int arch_context_get_fpu(UNUSED struct thread *thread, void *buffer, size_t size
 	return 0;
 }
 
-int arch_context_set_fpu(
-	UNUSED struct thread *thread, UNUSED const void *buffer, size_t size)
+int arch_context_set_fpu(UNUSED struct thread *thread, UNUSED const void *buffer, size_t size)
 {
 	return size == SIM_FPU_BYTES ? 0 : -ERR_ILLEGAL_ARGS;
 }
@@ -153,7 +155,7 @@ void arch_context_redirect(struct arch_context *context, uint64_t ip, uint64_t s
 	context->sp = sp;
 }
 
-/* ---- user copies --------------------------------------------------------------------------------- */
+/* ---- user copies ----------------------------------------------------------------------------- */
 
 int arch_copy_from_user(void *to, uint64_t from, size_t size)
 {
@@ -178,7 +180,7 @@ int arch_user_load_u32(uint64_t address, uint32_t *out_value)
 	return arch_copy_from_user(out_value, address, sizeof(*out_value));
 }
 
-/* ---- clock and interrupts --------------------------------------------------------------------------- */
+/* ---- clock and interrupts -------------------------------------------------------------------- */
 
 uint64_t arch_clock_ns(void)
 {
@@ -187,7 +189,7 @@ uint64_t arch_clock_ns(void)
 
 void arch_clock_fill_page(struct hel_clock_page *page)
 {
-	*page = (struct hel_clock_page){.multiplier = (uint64_t)1 << 32};
+	*page = (struct hel_clock_page){ .multiplier = (uint64_t)1 << 32 };
 }
 
 void arch_timer_set(uint64_t deadline_ns)
@@ -213,7 +215,7 @@ int arch_msi_allocate(struct cpu *cpu, uint32_t *out_vector, struct hel_msi_info
 		if ((vectors_used[cpu->index] & bit) == 0) {
 			vectors_used[cpu->index] |= bit;
 			*out_vector = vector;
-			*out_info = (struct hel_msi_info){.address = cpu->index, .data = vector};
+			*out_info = (struct hel_msi_info){ .address = cpu->index, .data = vector };
 			return 0;
 		}
 	}

@@ -28,7 +28,9 @@ void sim_fibre_arrive(void);
 /** sim_fibre_is_current() - whether this code runs on that stack */
 bool sim_fibre_is_current(const struct sim_fibre *fibre);
 
-/** sim_fibre_recover() - a longjmp() may have led from another stack to the main one: make that true */
+/**
+ * sim_fibre_recover() - a longjmp() may have led from another stack to the main one: make that true
+ */
 void sim_fibre_recover(void);
 
 #endif

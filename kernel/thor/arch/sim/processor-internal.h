@@ -32,7 +32,10 @@ struct sim_program {
 /** sim_program_of() - the program of a context, NULL if it has none */
 struct sim_program *sim_program_of(const struct arch_context *context);
 
-/** sim_program_bind() - a new context gets the program that it names, if there is one without a thread */
+/**
+ * sim_program_bind() - a new context gets the program that it names, if there is one without a
+ * thread
+ */
 void sim_program_bind(struct arch_context *context);
 
 /** sim_program_release() - its thread has ended */

@@ -54,7 +54,7 @@ static struct random sim_random;
 static uint32_t interleave_one_in;
 static void (*advance_hook)(uint64_t duration_ns, bool is_quiet);
 
-/* ---- the kernel's stacks --------------------------------------------------------------------------- */
+/* ---- the kernel's stacks --------------------------------------------------------------------- */
 
 static void kernel_enter(struct sim_processor *processor)
 {
@@ -143,7 +143,7 @@ void __wrap_arch_send_shootdown(struct cpu *cpu)
 	cpu->arch.has_shootdown = true;
 }
 
-/* ---- programs ----------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 struct sim_program *sim_program_of(const struct arch_context *context)
 {
@@ -175,7 +175,7 @@ void sim_program_release(struct sim_program *program)
 uint64_t sim_program_create(void (*main)(void *context), void *context)
 {
 	ASSERT(n_programs < SIM_PROGRAMS_MAX);
-	programs[n_programs] = (struct sim_program){.main = main, .context = context};
+	programs[n_programs] = (struct sim_program){ .main = main, .context = context };
 	return ++n_programs;
 }
 
@@ -220,8 +220,9 @@ static void program_resume(struct sim_program *program, struct thread *thread)
 {
 	if (program->fibre.base == NULL) {
 		program->thread = thread;
-		program->fibre.base = n_free_stacks > 0 ? free_stacks[--n_free_stacks]
-							: sim_fibre_map_stack(SIM_PROGRAM_STACK_BYTES);
+		program->fibre.base = n_free_stacks > 0
+			? free_stacks[--n_free_stacks]
+			: sim_fibre_map_stack(SIM_PROGRAM_STACK_BYTES);
 		sim_fibre_start(&program->fibre, SIM_PROGRAM_STACK_BYTES, program_main, program);
 	}
 	sim_fibre_switch(&program->fibre);
@@ -251,9 +252,10 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		memcpy(registers->call_arguments, arguments, sizeof(registers->call_arguments));
 		registers->is_restarted = false;
 		program_leave(program,
-			(number & HEL_CALL_BASE) != 0 ? SIM_REQUEST_CALL : SIM_REQUEST_FOREIGN_CALL);
+			(number & HEL_CALL_BASE) != 0 ? SIM_REQUEST_CALL
+						      : SIM_REQUEST_FOREIGN_CALL);
 	} while (registers->is_restarted);
-	return (struct hel_outcome){registers->result, registers->value};
+	return (struct hel_outcome){ registers->result, registers->value };
 }
 
 void sim_compute(uint64_t duration_ns)
@@ -284,7 +286,8 @@ static uint8_t *program_touch(uint64_t address, bool is_write)
 {
 	for (;;) {
 		struct sim_program *program = program_current();
-		uint64_t *slot = sim_page_slot(sim_cpu->arch.loaded, align_down(address, HEL_PAGE_SIZE));
+		uint64_t *slot =
+			sim_page_slot(sim_cpu->arch.loaded, align_down(address, HEL_PAGE_SIZE));
 		uint64_t needed = ARCH_PAGE_READ | (is_write ? ARCH_PAGE_WRITE : 0);
 
 		if (slot != NULL && *slot != 0 && (*slot & needed) == needed) {
@@ -303,7 +306,8 @@ static uint8_t *program_touch(uint64_t address, bool is_write)
 void sim_load(void *to, uint64_t address, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		size_t part = min_size(size - done, HEL_PAGE_SIZE - (address + done) % HEL_PAGE_SIZE);
+		size_t part =
+			min_size(size - done, HEL_PAGE_SIZE - (address + done) % HEL_PAGE_SIZE);
 
 		memcpy((uint8_t *)to + done, program_touch(address + done, false), part);
 		done += part;
@@ -313,7 +317,8 @@ void sim_load(void *to, uint64_t address, size_t size)
 void sim_store(uint64_t address, const void *from, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		size_t part = min_size(size - done, HEL_PAGE_SIZE - (address + done) % HEL_PAGE_SIZE);
+		size_t part =
+			min_size(size - done, HEL_PAGE_SIZE - (address + done) % HEL_PAGE_SIZE);
 
 		memcpy(program_touch(address + done, true), (const uint8_t *)from + done, part);
 		done += part;
@@ -337,7 +342,7 @@ void *sim_alias(uint64_t address, uint64_t n_pages)
 	return base;
 }
 
-/* ---- the machine ---------------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 void sim_boot(uint64_t seed)
 {
@@ -350,11 +355,11 @@ void sim_boot(uint64_t seed)
 	for (uint32_t i = 0; i < n_cpus; i++) {
 		uint8_t *stack = processors[i].kernel.base;
 
-		processors[i] = (struct sim_processor){.mode = SIM_IDLE};
+		processors[i] = (struct sim_processor){ .mode = SIM_IDLE };
 		processors[i].kernel.base =
 			stack != NULL ? stack : sim_fibre_map_stack(SIM_KERNEL_STACK_BYTES);
-		sim_fibre_start(&processors[i].kernel, SIM_KERNEL_STACK_BYTES, kernel_main,
-			&processors[i]);
+		sim_fibre_start(
+			&processors[i].kernel, SIM_KERNEL_STACK_BYTES, kernel_main, &processors[i]);
 		cpu_table[i]->arch.timer_deadline_ns = HEL_DEADLINE_NEVER;
 		sim_switch_cpu(i);
 		sched_init_cpu(cpu_table[i]);
@@ -498,7 +503,7 @@ static void processor_run_user(struct sim_processor *processor)
 	struct sim_program *program = sim_program_of(&processor->user->arch);
 
 	if (program == NULL) {
-		processor->fault = (struct hel_fault){.vector = SIM_VECTOR_UNDEFINED};
+		processor->fault = (struct hel_fault){ .vector = SIM_VECTOR_UNDEFINED };
 		processor_enter(processor, SIM_REQUEST_FAULT);
 		return;
 	}

@@ -25,7 +25,9 @@ static inline void entry_store(page_entry *entry, uint64_t value)
 	atomic_store_explicit(entry, value, memory_order_relaxed);
 }
 
-/** entry_count() - add to the count in the entry that points to a table; NULL: the root, uncounted */
+/**
+ * entry_count() - add to the count in the entry that points to a table; NULL: the root, uncounted
+ */
 static inline void entry_count(page_entry *parent, uint64_t change)
 {
 	if (parent != NULL) {
@@ -34,8 +36,8 @@ static inline void entry_count(page_entry *parent, uint64_t change)
 }
 
 /**
- * page_table_make_leaf() - the entry that points to the lowest table on the way to @address, which is
- * made if need be; NULL: no memory
+ * page_table_make_leaf() - the entry that points to the lowest table on the way to @address, which
+ * is made if need be; NULL: no memory
  */
 page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address);
 

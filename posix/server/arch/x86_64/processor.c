@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs want to know of the processor: the auxiliary vector, signal frames, /proc/cpuinfo. */
+/*
+ * What programs want to know of the processor: the auxiliary vector, signal frames, /proc/cpuinfo.
+ */
 #include <base/format.h>
 #include <base/string.h>
 #include <posix/server/process/process-internal.h>
