@@ -12,7 +12,7 @@ constexpr uint32_t WORKERS_MAX = 6;
 constexpr uint32_t RECORDS_MAX = 2048;
 constexpr uint32_t SHARED = 12;
 constexpr uint32_t TAGS_MAX = WORKERS_MAX * RECORDS_MAX;
-constexpr uint32_t SLOTS = 512;
+constexpr uint32_t SLOT_PAGES = TAGS_MAX * 4 / 4096;
 
 static struct worker {
 	uint32_t index;
@@ -21,7 +21,7 @@ static struct worker {
 	uint8_t n_completions[RECORDS_MAX]; /* by context */
 	uint32_t tags[RECORDS_MAX];         /* of the SEND that the record begins with, 0: none */
 	uint32_t n_records, n_completed;
-	uint64_t slots; /* memory for messages */
+	uint64_t slots; /* memory for messages, one for each tag */
 	uint32_t n_steps;
 	bool is_done;
 	hel_handle thread;
@@ -145,7 +145,7 @@ static uint32_t begin_record(struct worker *worker)
 
 static struct hel_action make_action(struct worker *worker, uint32_t tag, enum kind *out_kind)
 {
-	uint64_t slot = worker->slots + tag % SLOTS * 4;
+	uint64_t slot = worker->slots + tag * 4;
 
 	*out_kind = KIND_OTHER;
 	switch (pick(worker, 12)) {
@@ -351,7 +351,7 @@ static void worker_main(void *context)
 		fail("no queue");
 		return;
 	}
-	worker->slots = user_map(1);
+	worker->slots = user_map(SLOT_PAGES);
 	work(worker);
 	finish(worker);
 	queue_close(&worker->queue);
@@ -467,7 +467,7 @@ static void chaos_worker_main(void *context)
 	if (queue_open(&worker->queue, 8, 8192, 8192) != 0) {
 		return;
 	}
-	worker->slots = user_map(1);
+	worker->slots = user_map(SLOT_PAGES);
 	work(worker);
 	if (pick(worker, 2) == 0) {
 		queue_close(&worker->queue);
