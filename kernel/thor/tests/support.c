@@ -18,6 +18,7 @@ bool fixture_end(void);
 void fixture_reap(void);
 uint64_t fixture_free_bytes(void);
 void fixture_fail_after(uint64_t n_allocations);
+void fixture_fail_only(uint64_t n_allocations);
 bool fixture_has_failed(void);
 uint64_t map_anonymous(struct space *space, uint64_t n_pages);
 int peek(uint64_t address);
@@ -26,6 +27,7 @@ int poke(uint64_t address, uint8_t value);
 static uint64_t fixture_free_at_start;
 static uint64_t fixture_allocations_left = ~(uint64_t)0;
 static bool fixture_failed;
+static bool fixture_fails_once;
 
 /* ---- the kernel's other parts ------------------------------------------------------ */
 
@@ -68,6 +70,13 @@ void fixture_fail_after(uint64_t n_allocations)
 {
 	fixture_allocations_left = n_allocations;
 	fixture_failed = false;
+	fixture_fails_once = false;
+}
+
+void fixture_fail_only(uint64_t n_allocations)
+{
+	fixture_fail_after(n_allocations);
+	fixture_fails_once = true;
 }
 
 bool fixture_has_failed(void)
@@ -79,6 +88,9 @@ static bool fixture_may_allocate(void)
 {
 	if (fixture_allocations_left == 0) {
 		fixture_failed = true;
+		if (fixture_fails_once) {
+			fixture_allocations_left = ~(uint64_t)0;
+		}
 		return false;
 	}
 	fixture_allocations_left -= fixture_allocations_left != ~(uint64_t)0;

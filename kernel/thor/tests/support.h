@@ -36,6 +36,9 @@ uint64_t fixture_free_bytes(void);
  */
 void fixture_fail_after(uint64_t n_allocations);
 
+/** fixture_fail_only() - the same, but those behind it succeed again */
+void fixture_fail_only(uint64_t n_allocations);
+
 /** fixture_has_failed() - whether an allocation failed since fixture_fail_after() */
 bool fixture_has_failed(void);
 
