@@ -16,7 +16,8 @@
 constexpr char INIT_PATH[] =
 	"/boot/hati/init"; /* part of the system, not of the root that is brought along */
 constexpr char INIT_STRINGS[] =
-	"/boot/hati/init\0HOME=/root\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0"
+	"/boot/hati/init\0HOME=/root\0"
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0"
 	"TERM=linux";
 
 static struct helix_loop loop;

@@ -2,17 +2,19 @@
 /*
  * Entry and exit of the shim on x86-64: the bounce, kicks, faults, new threads, and the ways back.
  *
- * The program's stack is never touched (its red zone is live) and no vector register is used.  State is a function of the
- * program counter: a kick inside [shim_exit_begin, shim_exit_end) or [shim_full_begin, shim_full_end) restarts that range,
- * which only reads its frame; anywhere else in the shim it only sets `pending`, which both ranges test first.
+ * The program's stack is never touched (its red zone is live) and no vector register is used. State
+ * is a function of the program counter: a kick inside [shim_exit_begin, shim_exit_end) or
+ * [shim_full_begin, shim_full_end) restarts that range, which only reads its frame; anywhere else
+ * in the shim it only sets `pending`, which both ranges test first.
  *
- *   syscall -> shim_entry_syscall -> table -> handler -> shim_exit_begin -> program       (no kernel entry on the way back)
- *                                                     \-> pending: shim_exit_slow -> shim_leave_call() -> shim_full_return
+ *   syscall -> shim_entry_syscall -> table -> handler -> shim_exit_begin -> program
+ *                                              \-> pending: shim_exit_slow -> shim_full_return
  *   kick    -> shim_entry_kick  -> shim_kick()  -> shim_full_return
  *   fault   -> shim_entry_fault -> shim_fault() -> shim_full_return
  *   thread  -> shim_entry_child -> shim_start() -> shim_full_return
  *
- * The call frame (offsets.h, CF_*) lies right below the stack's top, so that restart code can find it again.
+ * The call frame (offsets.h, CF_*) lies right below the stack's top, so that restart code can find
+ * it again.
  */
 #include "offsets.h"
 
@@ -62,8 +64,11 @@ shim_exit_restart:
 	sub	$CF_SIZE, %rsp
 	jmp	shim_exit_begin
 
-/* Builds struct hel_registers of the interrupted program at (%rsp) from the call frame above it; rax = result.
- * `base` is the distance from rsp to the call frame after the structure was made room for. */
+/*
+ * Builds struct hel_registers of the interrupted program at (%rsp) from the call frame above it;
+ * rax = result. `base` is the distance from rsp to the call frame after the structure was made room
+ * for.
+ */
 .macro save_call_registers base
 	mov	%rax, R_RAX(%rsp)
 	mov	%rbx, R_RBX(%rsp)
@@ -105,11 +110,15 @@ shim_exit_slow:
 	call	shim_leave_call
 	jmp	shim_full_return
 
-/* Handlers that need the whole context: clone, fork, vfork, rt_sigreturn.  `handler(registers, number)`. */
+/*
+ * Handlers that need the whole context: clone, fork, vfork, rt_sigreturn.  `handler(registers,
+ * number)`.
+ */
 .macro full_context_call name, handler
 	.globl	\name
 \name:
-	sub	$(R_SIZE + 8), %rsp		/* the return address and this keep 16-byte alignment */
+	/* the return address and this keep 16-byte alignment */
+	sub	$(R_SIZE + 8), %rsp
 	save_call_registers (R_SIZE + 16)
 	mov	%rsp, %rdi
 	mov	(R_SIZE + 16 + CF_NUMBER)(%rsp), %rsi
@@ -201,7 +210,7 @@ shim_entry_child:
 	call	shim_start
 	jmp	shim_full_return
 
-/* ---- access to the program's memory ---------------------------------------------------------------- */
+/* ---- access to the program's memory ---------------------------------------------------------- */
 
 .macro fixup begin, end
 	.pushsection .shim.fixups, "a", @progbits
@@ -256,7 +265,10 @@ shim_copy_bytes:
 	ret
 	fixup	10b, 17b
 
-/* int64_t shim_string_size(const char *string, size_t limit): bytes with the NUL, -EFAULT, or -ENAMETOOLONG */
+/*
+ * int64_t shim_string_size(const char *string, size_t limit): bytes with the NUL, -EFAULT, or
+ * -ENAMETOOLONG
+ */
 	.globl	shim_string_size
 shim_string_size:
 20:
@@ -284,7 +296,10 @@ shim_store_u32:
 	ret
 	fixup	30b, 31b
 
-/* int shim_fpu_save(void *area, uint64_t mask): XSAVE of the components in mask; 0 or -EFAULT.  The header is zeroed. */
+/*
+ * int shim_fpu_save(void *area, uint64_t mask): XSAVE of the components in mask; 0 or -EFAULT.  The
+ * header is zeroed.
+ */
 	.globl	shim_fpu_save
 shim_fpu_save:
 40:
@@ -297,14 +312,18 @@ shim_fpu_save:
 	mov	%esi, %eax
 	mov	%rsi, %rdx
 	shr	$32, %rdx
-	fnop				/* QEMU's XSAVE and XRSTOR do not fetch a state that is not loaded; this does */
+	/* QEMU's XSAVE and XRSTOR do not fetch a state that is not loaded; this does */
+	fnop
 	xsave64	(%rdi)
 	xor	%eax, %eax
 42:
 	ret
 	fixup	40b, 42b
 
-/* int shim_fpu_load(const void *area, uint64_t mask): XRSTOR; 0 or -EFAULT (also when the area is malformed) */
+/*
+ * int shim_fpu_load(const void *area, uint64_t mask): XRSTOR; 0 or -EFAULT (also when the area is
+ * malformed)
+ */
 	.globl	shim_fpu_load
 shim_fpu_load:
 50:
@@ -318,7 +337,7 @@ shim_fpu_load:
 	ret
 	fixup	50b, 51b
 
-/* ---- faults inside the shim: not bounced again ------------------------------------------------------- */
+/* ---- faults inside the shim: not bounced again ----------------------------------------------- */
 
 	.section .shim.fault, "ax", @progbits
 	.globl	shim_entry_shim_fault
@@ -345,18 +364,22 @@ shim_entry_shim_fault:
 	add	$8, %rsi
 	jmp	60b
 62:
-	/* A fault that is a bug of ours, or of a program that jumped in here: the observer ends the process. */
+	/*
+	 * A fault that is a bug of ours, or of a program that jumped in here: the observer ends the
+	 * process.
+	 */
 	ud2
 
-/* ---- header ---------------------------------------------------------------------------------------------- */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 	.section .shim.header, "a", @progbits
 	.globl	shim_image_begin
 shim_image_begin:
 	.quad	0x4d49485349544148
 	.long	1, shim_header_end - shim_image_begin
-	.irp	symbol, image_end, entry_syscall, entry_kick, entry_fault, entry_shim_fault, entry_child, \
-		fault_begin, fault_end, exit_begin, exit_end, exit_restart, full_begin, full_end, full_restart
+	.irp	symbol, image_end, entry_syscall, entry_kick, entry_fault, entry_shim_fault, \
+		entry_child, fault_begin, fault_end, exit_begin, exit_end, exit_restart, \
+		full_begin, full_end, full_restart
 	.quad	shim_\symbol - shim_image_begin
 	.endr
 	.quad	0, 0, 0
@@ -364,7 +387,7 @@ shim_image_begin:
 	.quad	0
 shim_header_end:
 
-/* ---- the table of calls: 32-bit distances from the table, so that nothing needs relocation ---------------- */
+/* ---- the table of calls: 32-bit distances from the table, so that nothing needs relocation --- */
 
 	.section .shim.calls, "a", @progbits
 	.balign	4

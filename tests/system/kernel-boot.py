@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The kernel alone: it starts, tests itself on several CPUs, and says what it should when it panics.
+"""The kernel alone: it starts, tests itself on several CPUs, says what it should in a panic.
 
 No program has to work for these: the boot ends in a panic on purpose (thor.crash).
 """

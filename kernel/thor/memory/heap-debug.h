@@ -3,8 +3,7 @@
  * What debug builds check of heap objects: patterns in freed ones, a redzone after each one, and
  * AddressSanitizer's shadow on the host. In release builds all of it is empty.
  *
- *	allocated: | size bytes | 0xfa … | size ^ HEAP_REDZONE_MAGIC |  the last 8 bytes of the class's
- *	size
+ *	allocated:  | size bytes | 0xfa … | size ^ HEAP_REDZONE_MAGIC |
  *	freed:      | links: 8 bytes | 0xa5 …                         |
  */
 #ifndef THOR_MEMORY_HEAP_DEBUG_H

@@ -8,7 +8,7 @@
  * flat as one used around 0. One page needs no node at all, 64 neighbours need one.
  *
  *	height 0: root is the entry of index `origin` (0: none)
- *	height h: root points to a node; its slot i covers 64^(h-1) indices from origin + i * 64^(h-1)
+ *	height h: root points to a node; its slot i covers 64^(h-1) indices at origin + i * 64^(h-1)
  *
  * `origin` counts modulo 2^64: it may lie "below zero". An entry is never 0; 0 means absent. The
  * owner locks.

@@ -67,7 +67,8 @@ static void print_stat(struct printer *printer)
 		print_cpu_line(printer, now_ns - idle, idle);
 	}
 	print(printer,
-		"intr %llu\nctxt %llu\nbtime %llu\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
+		"intr %llu\nctxt %llu\nbtime %llu\nprocesses %u\n"
+		"procs_running %u\nprocs_blocked 0\n",
 		(unsigned long long)stats.n_interrupts, (unsigned long long)stats.n_switches,
 		(unsigned long long)((clock_realtime_ns() - now_ns) / NS_PER_S), pid_last(), 1u);
 }

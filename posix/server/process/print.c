@@ -181,7 +181,8 @@ static void print_status_memory(struct process *process, struct printer *printer
 		(unsigned long long)memory.resident / 1024,
 		(unsigned long long)memory.resident / 1024);
 	print(printer,
-		"VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\nVmLib:\t%8u kB\nVmSwap:\t%8u kB\n",
+		"VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
+		"VmLib:\t%8u kB\nVmSwap:\t%8u kB\n",
 		(unsigned long long)memory.data / 1024, (unsigned long long)memory.stack / 1024,
 		(unsigned long long)memory.code / 1024, 0, 0);
 }
@@ -194,7 +195,8 @@ static void print_status(struct process *process, struct printer *printer)
 	uint64_t capabilities = c->euid == 0 ? 0x1ffffffffff : 0;
 
 	print(printer,
-		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
+		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n"
+		"Pid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
 		process->comm, state, state_name(state), process->pid, process->pid,
 		parent_pid(process));
 	print_ids(printer, "Uid", c->uid, c->euid, c->suid, c->fsuid);
@@ -214,7 +216,8 @@ static void print_status(struct process *process, struct printer *printer)
 		(unsigned long long)signals.blocked, (unsigned long long)signals.ignored,
 		(unsigned long long)signals.caught);
 	print(printer,
-		"CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+		"CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n"
+		"CapBnd:\t%016llx\nCapAmb:\t%016llx\n",
 		0ull, (unsigned long long)capabilities, (unsigned long long)capabilities,
 		0x1ffffffffffull, 0ull);
 	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",

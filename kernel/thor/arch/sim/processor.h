@@ -8,7 +8,7 @@
  * top, and arch_enter_user() and arch_idle() leave it for good. sim_execute() is the machine: it
  * picks a CPU that can do something, lets it do that, and advances the virtual clock when none can.
  *
- *	IDLE ---interrupt---> KERNEL ---arch_enter_user---> USER ---call, fault, interrupt---> KERNEL
+ *	IDLE --interrupt--> KERNEL --arch_enter_user--> USER --call, fault, interrupt--> KERNEL
  *	 ^---------------------- arch_idle --'
  *
  * With sim_interleave() a CPU in the kernel may be left at every atomic access (points.h) for
