@@ -37,6 +37,12 @@ static void expect(bool is_true, const char *what)
 		} \
 	} while (0)
 
+static void restore_memory(void)
+{
+	has_failed |= fixture_has_failed();
+	fixture_fail_after(~(uint64_t)0);
+}
+
 static void touch(uint64_t address, uint64_t n_pages)
 {
 	uint32_t zero = 0;
@@ -60,8 +66,7 @@ static void scenario_main(UNUSED void *context)
 		fixture_fail_after(n_allocations);
 	}
 	scenario();
-	has_failed = fixture_has_failed();
-	fixture_fail_after(~(uint64_t)0);
+	restore_memory();
 }
 
 static void play(void (*played)(void))
@@ -74,6 +79,7 @@ static void play(void (*played)(void))
 		n_allocations = 0;
 		do {
 			failure = NULL;
+			has_failed = false;
 			machine_begin(1, 1);
 			CHECK(machine_run(scenario_main, NULL));
 			if (failure != NULL) {
@@ -218,8 +224,7 @@ static void drive_all(void)
 
 		expect(error == 0 || error == -ERR_NO_MEMORY, "drive");
 		if (error != 0) {
-			has_failed = fixture_has_failed();
-			fixture_fail_after(~(uint64_t)0);
+			restore_memory();
 			expect(has_failed, "drive failed without a reason");
 		}
 	}
