@@ -30,7 +30,8 @@
 #define CONSOLE_NAME_MAX    64
 #define PORT_BUFFERS        32
 #define PORT_BUFFER_SIZE    4096
-#define CONTROL_BUFFERS     16
+/* QEMU drops control messages that find no buffer: there are enough for all ports' first ones */
+#define CONTROL_BUFFERS     32
 #define CONTROL_BUFFER_SIZE 256
 
 struct console;

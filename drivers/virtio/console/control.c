@@ -148,6 +148,7 @@ void control_poll(struct task *task, struct console *console)
 	void *token;
 	uint32_t size;
 	struct control_message message;
+	uint8_t copy[CONTROL_BUFFER_SIZE];
 
 	if (!console->is_multiport) {
 		return;
@@ -158,14 +159,14 @@ void control_poll(struct task *task, struct console *console)
 		console->free_messages |= 1u << (slot - control_slots(console));
 	}
 	while (virtqueue_take(&console->control_receive, &token, &size)) {
-		uint8_t *buffer = token;
-
+		/* the buffer goes back before the message is served, which may take time */
+		memcpy(copy, token, size);
+		control_give_buffer(console, token);
+		virtio_kick(&console->device, &console->control_receive);
 		if (size >= sizeof(message)) {
-			memcpy(&message, buffer, sizeof(message));
-			control_serve(task, console, &message, buffer + sizeof(message),
+			memcpy(&message, copy, sizeof(message));
+			control_serve(task, console, &message, copy + sizeof(message),
 				size - sizeof(message));
 		}
-		control_give_buffer(console, buffer);
 	}
-	virtio_kick(&console->device, &console->control_receive);
 }
