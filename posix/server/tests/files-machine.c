@@ -107,6 +107,11 @@ void channel_init(struct channel *channel, const struct channel_ops *ops)
 	*channel = (struct channel){ .ops = ops };
 }
 
+void channel_want(struct channel *channel)
+{
+	(void)channel;
+}
+
 void channel_input_wanted(struct channel *channel)
 {
 	(void)channel;

@@ -44,30 +44,76 @@ static bool object_property(
 	return false;
 }
 
-static int finder_attach(struct task *task, struct finder *finder, const struct mbus_object *object)
+/* ---- from an object to a lane ---------------------------------------------------------------- */
+
+struct binding {
+	struct job job;
+	struct channel *channel;
+};
+
+static int binding_run(struct task *task, void *argument)
+{
+	struct binding *binding = argument;
+	struct channel *channel = binding->channel;
+	hel_handle lane;
+	int error = mbus_bind(task, helix_start_handle("mbus"), channel->object, &lane);
+
+	if (error == 0) {
+		error = channel_attach(channel, lane);
+		if (error != 0) {
+			hel_close(HEL_THIS, lane);
+		}
+	}
+	channel->is_binding = false;
+	binding->job.task->job = NULL; /* the job goes before its task ends */
+	helix_free(binding);
+	return error;
+}
+
+static void channel_bind(struct channel *channel)
+{
+	bool is_bound = channel->link != NULL && !channel->is_broken;
+
+	if (!channel->is_wanted || channel->object == 0 || is_bound || channel->is_binding) {
+		return;
+	}
+	struct binding *binding = helix_malloc(sizeof(*binding));
+
+	if (binding != NULL) {
+		binding->channel = channel;
+		channel->is_binding = true;
+		job_init(&binding->job, "channel bind", binding_run, binding);
+		job_submit(posix_loop(), &binding->job);
+	}
+}
+
+void channel_want(struct channel *channel)
+{
+	channel->is_wanted = true;
+	channel_bind(channel);
+}
+
+void channel_offer(struct channel *channel, uint64_t object)
+{
+	channel->object = object;
+	channel_bind(channel);
+}
+
+/* ---- finding ---------------------------------------------------------------------------------- */
+
+static void finder_take(const struct mbus_object *object)
 {
 	char name[64];
-	hel_handle lane;
 
 	if (!object_property(object, "name", name, sizeof(name)) || strchr(name, '/') != NULL) {
-		return 0;
+		return;
 	}
 	struct channel *channel =
 		str_equal(name, console_name) ? channel_of_console() : channel_of_port(name);
 
-	if (channel == NULL || (channel->link != NULL && !channel->is_broken)) {
-		return 0;
+	if (channel != NULL) {
+		channel_offer(channel, object->id);
 	}
-	int error = mbus_bind(task, finder->mbus, object->id, &lane);
-
-	if (error != 0) {
-		return error == -ERR_NOT_FOUND ? 0 : error;
-	}
-	error = channel_attach(channel, lane);
-	if (error != 0) {
-		hel_close(HEL_THIS, lane);
-	}
-	return error;
 }
 
 static int finder_step(struct task *task, struct finder *finder)
@@ -90,10 +136,10 @@ static int finder_step(struct task *task, struct finder *finder)
 		return error;
 	}
 	finder->sequence = reply.sequence;
-	for (uint32_t i = 0; i < reply.appeared.count && error == 0; i++) {
-		error = finder_attach(task, finder, &reply.appeared.items[i]);
+	for (uint32_t i = 0; i < reply.appeared.count; i++) {
+		finder_take(&reply.appeared.items[i]);
 	}
-	return error;
+	return 0;
 }
 
 static int finder_run(struct task *task, void *argument)

@@ -36,6 +36,9 @@ struct channel_ops {
 struct channel {
 	const struct channel_ops *ops;
 	struct channel_link *link; /* NULL: no device yet */
+	uint64_t object;           /* on mbus, that the device is; 0: none was found */
+	bool is_wanted;            /* the owner has asked for the bytes */
+	bool is_binding;           /* a lane is being got */
 	bool is_at_end; /* nothing can come at the moment */
 	bool is_sending; /* bytes were taken and are on their way to the device */
 	bool is_broken; /* the device is gone */
@@ -48,6 +51,16 @@ void channel_init(struct channel *channel, const struct channel_ops *ops);
  * -ERR_NO_MEMORY
  */
 int channel_attach(struct channel *channel, hel_handle lane);
+
+/**
+ * channel_want() - the owner wants the device's bytes, from now on
+ *
+ * Until then nothing is read: all clients of a device share its one stream.
+ */
+void channel_want(struct channel *channel);
+
+/** channel_offer() - the device is the object @object on mbus */
+void channel_offer(struct channel *channel, uint64_t object);
 
 /** channel_input_wanted() - there is room for input again; harmless at any time */
 void channel_input_wanted(struct channel *channel);

@@ -131,6 +131,7 @@ int64_t console_init(void)
 	tty_init(&console, &console_driver, hvc.rdev);
 	console.line.termios.iflag |= LINUX_IUTF8;
 	channel_init(&channel, &console_channel_ops);
+	channel_want(&channel);
 	int64_t error = device_register(&hvc);
 
 	return error < 0 ? error : device_register(&alias);

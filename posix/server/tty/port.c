@@ -195,6 +195,7 @@ static int64_t port_open(struct device *device, struct file *file, UNUSED struct
 		return -LINUX_EBUSY;
 	}
 	port->is_open = true;
+	channel_want(&port->channel);
 	file->ops = &port_file_ops;
 	file->data = port;
 	return 0;

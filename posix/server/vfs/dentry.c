@@ -255,7 +255,10 @@ int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, b
 	if (!is_pinned) {
 		int64_t error = parent->inode->ops->lookup(parent->inode, dentry);
 
-		if (error < 0 && (error != -LINUX_ENOENT || !is_wanted)) {
+		bool is_made_by_hand = (parent->super->flags & SUPER_VOLATILE) == 0;
+
+		if (error < 0 &&
+			(error != -LINUX_ENOENT || !is_wanted || !is_made_by_hand)) {
 			if (error != -LINUX_ENOENT) {
 				dentry_drop(dentry);
 			}
