@@ -9,6 +9,7 @@
 #include <thor/ipc/exchange.h>
 
 #include <base/assert.h>
+#include <thor/cpu.h>
 #include <thor/memory/memory.h>
 #include <thor/object/universe.h>
 
@@ -54,11 +55,23 @@ static void meet_fail_copy(struct action *send, struct action *receive, int erro
 	action_finish(receive, is_readable ? -ERR_FAULT : -ERR_DISMISSED, 0);
 }
 
+/*
+ * As a rule the sender is the current thread, whose space is loaded: then there is no need to
+ * search in it.
+ */
+static int meet_copy_in(struct space *space, void *to, uint64_t from, uint64_t size)
+{
+	if (likely(arch_this_cpu()->active_space == space)) {
+		return arch_copy_from_user(to, from, size);
+	}
+	return space_copy_in(space, to, from, size);
+}
+
 static int meet_copy_piece(struct action *receive, uint64_t offset, struct space *from_space,
 	uint64_t from, uint64_t size)
 {
 	if (receive->type == HEL_ACTION_RECEIVE_INLINE) {
-		return space_copy_in(
+		return meet_copy_in(
 			from_space, (uint8_t *)receive->inline_data + offset, from, size);
 	}
 	return space_copy_between(
