@@ -18,8 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_TOP = os.path.dirname(os.path.dirname(_HERE))
+_TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _KERNEL_IMAGE = 0xffffffff80000000
 _SHIM_MASK = 0xffffff       # the shim is linked at 0 and mapped at a multiple of 16 MiB
 _SHIM_LOW = 0x600000000000
@@ -122,9 +121,8 @@ def main():
 
     build = os.path.join(_TOP, 'build', f'x86_64-{options.build}')
     with tempfile.TemporaryDirectory() as folder:
-        plugin, counts = os.path.join(folder, 'plugin.so'), os.path.join(folder, 'counts')
-        subprocess.run(['clang-19', '-std=gnu23', '-O2', '-shared', '-fPIC', '-o', plugin,
-                        os.path.join(_HERE, 'plugin.c')], check=True)
+        counts = os.path.join(folder, 'counts')
+        plugin = os.path.join(_TOP, 'build/host/tools/profile/profile.so')
         arguments = f'-plugin file={plugin},out={counts}'
         if options.marks:
             first, last = options.marks.split(':')
