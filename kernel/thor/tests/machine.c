@@ -81,7 +81,7 @@ bool machine_run(void (*main)(void *context), void *context)
 	return machine_settle();
 }
 
-bool machine_end(void)
+bool machine_is_clean(void)
 {
 	uint32_t n_threads = thread_count() - n_threads_at_start;
 
@@ -93,15 +93,22 @@ bool machine_end(void)
 	sim_switch_cpu(0);
 	uint64_t free_bytes = fixture_free_bytes();
 	uint64_t heap_bytes = heap_used_bytes();
-	bool is_whole = n_threads == 0 && free_bytes == free_bytes_at_start &&
+	bool is_clean = n_threads == 0 && free_bytes == free_bytes_at_start &&
 		heap_bytes == heap_bytes_at_start;
 
-	if (!is_whole) {
+	if (!is_clean) {
 		printf("# left: %u threads, %lld bytes of frames, %lld bytes of heap\n", n_threads,
 			(long long)(free_bytes_at_start - free_bytes),
 			(long long)(heap_bytes - heap_bytes_at_start));
 	}
+	return is_clean;
+}
+
+bool machine_end(void)
+{
+	bool is_clean = machine_is_clean();
+
 	sim_shutdown();
 	sim_machine_destroy();
-	return is_whole;
+	return is_clean;
 }

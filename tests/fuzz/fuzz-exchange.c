@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer target: exchanges with every action on objects of every type.
+ *
+ * Handles are picked from what there is, everything else comes from the input. Each record completes
+ * exactly once, when all is cancelled in the end, and nothing is left.
+ */
+#include "fuzz-machine.h"
+
+constexpr uint32_t HANDLES = 24;
+constexpr uint32_t RECORDS_MAX = 200;
+
+static struct user_queue queue;
+static uint64_t memory;
+static hel_handle handles[HANDLES];
+static uint8_t n_completions[RECORDS_MAX + 1];
+static uint32_t n_records;
+static const uint8_t *input;
+static size_t n_left;
+
+static uint8_t next_byte(void)
+{
+	if (n_left == 0) {
+		return 0;
+	}
+	n_left--;
+	return *input++;
+}
+
+static uint64_t next_address(void)
+{
+	uint8_t byte = next_byte();
+
+	switch (byte % 4) {
+	case 0: return memory + byte * 16u;
+	case 1: return memory + 4096 - byte;
+	case 2: return memory + 2 * 4096 - byte; /* over the end */
+	default: return (uint64_t)byte << (next_byte() % 64);
+	}
+}
+
+static uint64_t next_length(void)
+{
+	uint8_t byte = next_byte();
+
+	return byte < 128 ? byte : (uint64_t)byte << (next_byte() % 64);
+}
+
+static void make_action(struct hel_action *action)
+{
+	*action = (struct hel_action){
+		.type = next_byte() % 13,
+		.flags = next_byte() % 8 & (next_byte() % 8 | 3),
+		.handle = handles[next_byte() % HANDLES],
+		.address = next_address(),
+		.length = next_length(),
+	};
+}
+
+static void exchange(void)
+{
+	struct hel_action actions[HEL_ACTIONS_MAX];
+	hel_handle lane = handles[next_byte() % HANDLES];
+	uint32_t n_actions = next_byte() % HEL_ACTIONS_MAX + 1u;
+
+	if (n_records == RECORDS_MAX) {
+		return;
+	}
+	n_records++;
+	for (uint32_t i = 0; i < n_actions; i++) {
+		make_action(&actions[i]);
+	}
+	(void)submit_exchange(&queue, lane, actions, n_actions);
+}
+
+static void take_completions(void)
+{
+	struct completion completion;
+
+	while (queue_take(&queue, &completion)) {
+		ASSERT(completion.context >= 1);
+		ASSERT(completion.context <= n_records);
+		ASSERT(++n_completions[completion.context] == 1);
+		for (uint32_t i = 0; i < completion.n_results; i++) {
+			if (completion.results[i].value >> 32 != 0) {
+				handles[next_byte() % HANDLES] = completion.results[i].value;
+			}
+		}
+	}
+}
+
+static void cancel(uint64_t context)
+{
+	submit_cancel(&queue, context);
+	queue.next_context = n_records + 1;
+}
+
+static void make_handles(void)
+{
+	struct hel_stream_lanes lanes;
+
+	for (uint32_t i = 0; i < 16; i += 2) {
+		ASSERT(hel_stream_create(&lanes) == 0);
+		handles[i] = lanes.lane[0];
+		handles[i + 1] = lanes.lane[1];
+	}
+	ASSERT(hel_event_create(0, &handles[16]) == 0);
+	ASSERT(hel_token_create(&handles[17]) == 0);
+	ASSERT(hel_universe_create(&handles[18]) == 0);
+	handles[19] = queue.client.handle;
+	handles[20] = HEL_THIS;
+	handles[21] = HEL_NULL;
+	handles[22] = machine_authority;
+	ASSERT(hel_transfer(HEL_THIS, handles[0], HEL_THIS, HEL_RIGHT_INVOKE, &handles[23]) == 0);
+}
+
+static void play(UNUSED void *context)
+{
+	ASSERT(queue_open(&queue, 8, 32768, 16384) == 0);
+	memory = user_map(2);
+	make_handles();
+	while (n_left > 0) {
+		switch (next_byte() % 8) {
+		case 0: (void)queue_drive(&queue); break;
+		case 1: take_completions(); break;
+		case 2: cancel(next_byte()); break;
+		case 3: {
+			hel_handle handle = handles[next_byte() % HANDLES];
+
+			if (handle != queue.client.handle) {
+				(void)hel_close(HEL_THIS, handle);
+			}
+			break;
+		}
+		default: exchange(); break;
+		}
+	}
+	(void)queue_drive(&queue);
+	for (uint32_t i = 1; i <= n_records; i++) {
+		cancel(i);
+	}
+	(void)queue_drive(&queue);
+	take_completions();
+	for (uint32_t i = 1; i <= n_records; i++) {
+		ASSERT(n_completions[i] == 1);
+	}
+	queue_close(&queue);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	input = data;
+	n_left = size;
+	n_records = 0;
+	memset(n_completions, 0, sizeof(n_completions));
+	fuzz_run(play);
+	return 0;
+}
