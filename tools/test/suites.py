@@ -51,8 +51,7 @@ def _environment(settings):
     variables = dict(os.environ)
     variables.update(HATI=HATI, HATI_BUILD=settings.build, HATI_TOP=TOP,
                      HATI_GUEST_BUILD=settings.guest_build,
-                     UBSAN_OPTIONS='print_stacktrace=1:halt_on_error=1',
-                     ASAN_OPTIONS='detect_stack_use_after_return=1')
+                     UBSAN_OPTIONS='print_stacktrace=1:halt_on_error=1')
     return variables
 
 
