@@ -5,8 +5,8 @@
     hel_calls.py            write docs/hel/*.md
     hel_calls.py --check    "ok docs-hel-calls" if the pages are what would be written
 
-The comment of each call in the header is the source: its summary, arguments, text and errors. What is
-said here in addition stands in docs/hel/notes/<call>.txt, if there is such a file.
+The comment of each call in the header is the source: its summary, arguments, text and errors. What
+is said in addition stands in docs/hel/notes/<call>.txt, if there is such a file.
 """
 
 import os
@@ -139,7 +139,8 @@ def rights(call):
 
 
 def page(call, number, by_section):
-    parts = [f'# hel_{call.name}', wrapped(marked(call.summary[0].upper() + call.summary[1:])) + '.',
+    summary = marked(call.summary[0].upper() + call.summary[1:]) + '.'
+    parts = [f'# hel_{call.name}', wrapped(summary),
              '## Synopsis', f'```c\n#include <hel/hel-calls.h>\n\n{call.signature}\n```',
              f'Call number {number} (0x{0x80000000 + number:08x} in `eax`).']
     if call.text:
@@ -175,23 +176,26 @@ def page(call, number, by_section):
 
 README_HEAD = '''# The hel calls
 
-hel is the interface between user mode and thor: objects behind handles, and calls on them. The C functions are
-in `lib/hel/hel-calls.h`, one `syscall` instruction each; the structures they take are in `abi/hel/hel.h`, the numbers
-in `abi/hel/calls.def`. These pages are written from the headers by `tools/docs/hel_calls.py`.
+hel is the interface between user mode and thor: objects behind handles, and calls on them. The C
+functions are in `lib/hel/hel-calls.h`, one `syscall` instruction each; the structures they take
+are in `abi/hel/hel.h`, the numbers in `abi/hel/calls.def`. These pages are written from the
+headers by `tools/docs/hel_calls.py`.
 
-The calls create objects, map memory and control threads; all of them finish at once. What may take time, messages,
-events, the clock, observing threads, is submitted to a queue, and its result comes back there: see
-[queues](../internals/queues.md).
+The calls create objects, map memory and control threads; all of them finish at once. What may
+take time, messages, events, the clock, observing threads, is submitted to a queue, and its result
+comes back there: see [queues](../internals/queues.md).
 
 ## Conventions
 
-The number is in `eax` with bit 31 set, the arguments in `rdi rsi rdx r10 r8 r9`. Back come 0 or an error in `rax` and at
-most one value in `rdx`; `rcx` and `r11` are lost, everything else is kept. A `universe`, `space` or `thread` argument may be
-`HEL_THIS`: the caller's own, which needs no rights.
+The number is in `eax` with bit 31 set, the arguments in `rdi rsi rdx r10 r8 r9`. Back come 0 or
+an error in `rax` and at most one value in `rdx`; `rcx` and `r11` are lost, everything else is
+kept. A `universe`, `space` or `thread` argument may be `HEL_THIS`: the caller's own, which needs
+no rights.
 
 ## Errors
 
-A call returns 0 or `-ERR_X` (`abi/hel/errors.def`), and changes nothing when it fails. Every call can return
+A call returns 0 or `-ERR_X` (`abi/hel/errors.def`), and changes nothing when it fails. Every call
+can return
 
 * `-ERR_BAD_HANDLE` for a handle that names nothing,
 * `-ERR_BAD_TYPE` for a descriptor of the wrong type,

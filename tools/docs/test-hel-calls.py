@@ -8,5 +8,5 @@ import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
-sys.exit(subprocess.run(
-    [sys.executable, '-B', os.path.join(FOLDER, 'hel_calls.py'), '--check'], check=False).returncode)
+command = [sys.executable, '-B', os.path.join(FOLDER, 'hel_calls.py'), '--check']
+sys.exit(subprocess.run(command, check=False).returncode)
