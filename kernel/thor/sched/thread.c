@@ -29,10 +29,6 @@ static void thread_release(struct thread *thread)
 		object_unref((struct object *)thread->space);
 		thread->space = NULL;
 	}
-	if (thread->bounce.page != NULL) {
-		thread->bounce.page = NULL;
-		frame_unref(thread->bounce.page_phys);
-	}
 	arch_context_deinit(&thread->arch);
 	atomic_fetch_sub_explicit(&thread_n_alive, 1, memory_order_relaxed);
 }
@@ -47,6 +43,10 @@ static void thread_destroy(struct object *object)
 		thread_release(thread);
 	}
 	ASSERT(thread->observer == NULL);
+	/* Not earlier: a kick on another CPU may still write to it. */
+	if (thread->bounce.page != NULL) {
+		frame_unref(thread->bounce.page_phys);
+	}
 	heap_free(thread);
 }
 
