@@ -13,16 +13,12 @@
  * sees the garbage before.
  *
  * Single pages come from and go to the CPU's cache in batches; only that takes the lock.
- *
- * Reserve: the last pages are not for Linux programs (threads with a bounce), so that when one of them has
- * eaten everything else the servers can still do what ends it.
  */
 #include <thor/memory/frame.h>
 
 #include <base/string.h>
 #include <thor/cpu.h>
 #include <thor/panic.h>
-#include <thor/sched/thread.h>
 
 enum frame_block_state : uint8_t {
 	FRAME_BLOCK_ABSENT = 0, /* no RAM: structs undefined */
@@ -48,7 +44,6 @@ static uint64_t frame_direct_end; /* first address that the direct map need not 
 static struct spinlock frame_lock;
 static struct frame_list frame_free_lists[FRAME_ZONE_COUNT][FRAME_ORDER_MAX + 1];
 static uint64_t frame_n_free; /* in the lists, without the CPUs' caches */
-static uint64_t frame_n_reserved; /* immutable: pages of them that are kept for servers */
 
 /* ---- lists ------------------------------------------------------------------------- */
 
@@ -160,15 +155,6 @@ static uint32_t frame_allocate_locked(unsigned order)
 	return FRAME_NONE;
 }
 
-/* Whether what runs now may have 2^order pages more. */
-static bool frame_may_take(unsigned order)
-{
-	const struct thread *thread = arch_this_cpu()->current;
-
-	return frame_n_free >= frame_n_reserved + ((uint64_t)1 << order) || thread == NULL ||
-		thread->bounce.page == NULL;
-}
-
 /*
  * The same below an address: the block's first pages have to lie below it. Rare, so lists are
  * searched.
@@ -197,13 +183,11 @@ static uint32_t frame_allocate_below_locked(unsigned order, uint64_t below_phys)
 static bool frame_cache_fill(struct frame_cache *cache)
 {
 	unsigned order = FRAME_CACHE_BATCH_ORDER;
-	uint32_t index = FRAME_NONE;
+	uint32_t index;
 
 	spinlock_acquire(&frame_lock);
-	if (frame_may_take(order)) {
-		while ((index = frame_allocate_locked(order)) == FRAME_NONE && order > 0) {
-			order--;
-		}
+	while ((index = frame_allocate_locked(order)) == FRAME_NONE && order > 0) {
+		order--;
 	}
 	spinlock_release(&frame_lock);
 	if (index == FRAME_NONE) {
@@ -302,14 +286,11 @@ uint64_t frame_allocate_run(unsigned order, uint64_t below_phys)
 	if (order > FRAME_ORDER_MAX) {
 		return 0;
 	}
-	uint32_t index = FRAME_NONE;
-
 	spinlock_acquire(&frame_lock);
-	if (frame_may_take(order)) {
-		index = below_phys >= frame_count << FRAME_SHIFT
-			? frame_allocate_locked(order)
-			: frame_allocate_below_locked(order, below_phys);
-	}
+	uint32_t index = below_phys >= frame_count << FRAME_SHIFT
+		? frame_allocate_locked(order)
+		: frame_allocate_below_locked(order, below_phys);
+
 	spinlock_release(&frame_lock);
 	if (index == FRAME_NONE) {
 		return 0;
@@ -514,7 +495,6 @@ void frame_init(const struct boot_info *boot)
 			frame_add_memory(&boot->memory[i], table_phys, table_phys + size_bytes);
 		}
 	}
-	frame_n_reserved = min_u64(frame_n_free / 32, MIB(8) >> FRAME_SHIFT);
 	frame_zero_phys = frame_allocate_zeroed();
 	ASSERT(frame_zero_phys != 0);
 	frame_of(frame_zero_phys)->state = FRAME_INNER; /* so its owners are not counted … */
