@@ -29,7 +29,8 @@ static void check(const struct elf_info *info, uint64_t file_size)
 		ASSERT(segment->memory_size > 0);
 		ASSERT(segment->file_size <= segment->memory_size);
 		ASSERT(segment->file_size == 0 || segment->offset <= file_size);
-		ASSERT(segment->file_size == 0 || segment->file_size <= file_size - segment->offset);
+		ASSERT(segment->file_size == 0 ||
+			segment->file_size <= file_size - segment->offset);
 		ASSERT(segment->vaddr >= previous_end);
 		ASSERT(segment->vaddr < ELF_USER_END);
 		ASSERT(segment->memory_size <= ELF_USER_END - segment->vaddr);

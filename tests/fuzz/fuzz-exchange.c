@@ -2,8 +2,8 @@
 /*
  * libFuzzer target: exchanges with every action on objects of every type.
  *
- * Handles are picked from what there is, everything else comes from the input. Each record completes
- * exactly once, when all is cancelled in the end, and nothing is left.
+ * Handles are picked from what there is, everything else comes from the input. Each record
+ * completes exactly once, when all is cancelled in the end, and nothing is left.
  */
 #include "fuzz-machine.h"
 

@@ -14,7 +14,9 @@ void assert_fail(const char *file, int line, const char *expression)
 	abort();
 }
 
-/** fuzz_run() - @play as a program with universe and space of its own, of which nothing may be left */
+/**
+ * fuzz_run() - @play as a program with universe and space of its own, of which nothing may be left
+ */
 static void fuzz_run(void (*play)(void *context))
 {
 	static uint32_t n_runs;

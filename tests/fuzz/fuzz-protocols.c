@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* libFuzzer target: the decoders of all protocols on arbitrary bytes; the first two say which one. */
+/*
+ * libFuzzer target: the decoders of all protocols on arbitrary bytes; the first two say which one.
+ */
 #include <base/assert.h>
 #include <bragi-rt/call.h>
 

@@ -180,8 +180,9 @@ def dead_file(files):
         stem = os.path.splitext(source.name)[0]
         while not is_named:
             text = builds.get(folder, '')
+            bare = stem.removeprefix('test-').removeprefix('fuzz-')
             is_named = source.name in text or re.search(rf"'(test-)?{re.escape(stem)}'", text) or \
-                re.search(rf"'{re.escape(stem.removeprefix('test-'))}'", text)
+                re.search(rf"'{re.escape(bare)}'", text)
             if not folder:
                 break
             folder = os.path.dirname(folder)

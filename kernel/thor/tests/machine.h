@@ -35,7 +35,9 @@ bool machine_run(void (*main)(void *context), void *context);
 /** machine_settle() - run until the machine is quiet; false: it never is */
 bool machine_settle(void);
 
-/** machine_is_clean() - no threads, frames or heap objects are left of what ran on the quiet machine */
+/**
+ * machine_is_clean() - no threads, frames or heap objects are left of what ran on the quiet machine
+ */
 bool machine_is_clean(void);
 
 /** machine_end() - switch off; whether it was clean */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocations that fail: each scenario is played with the first, the second, ... allocation failing,
- * alone and with all behind it, until none is left to fail. Every time all calls end with a defined
- * error, records complete once there is memory again, and nothing is lost.
+ * Allocations that fail: each scenario is played with the first, the second, ... allocation
+ * failing, alone and with all behind it, until none is left to fail. Every time all calls end with
+ * a defined error, records complete once there is memory again, and nothing is lost.
  */
 #include "machine.h"
 
@@ -28,13 +28,13 @@ static void expect(bool is_true, const char *what)
 }
 
 /* End the scenario when something did not work, as a program would. */
-#define TRY(call_) \
-	do { \
-		int error_ = (call_); \
+#define TRY(call_)                                  \
+	do {                                        \
+		int error_ = (call_);               \
 		expect(is_defined(error_), #call_); \
-		if (error_ != 0) { \
-			return; \
-		} \
+		if (error_ != 0) {                  \
+			return;                     \
+		}                                   \
 	} while (0)
 
 static void restore_memory(void)
@@ -95,15 +95,15 @@ static void play(void (*played)(void))
 	CHECK(n_played > 2);
 }
 
-#define FAILURE_TEST(name_) \
+#define FAILURE_TEST(name_)                 \
 	static void scenario_##name_(void); \
-	TEST(name_##_without_memory) \
-	{ \
-		play(scenario_##name_); \
-	} \
+	TEST(name_##_without_memory)        \
+	{                                   \
+		play(scenario_##name_);     \
+	}                                   \
 	static void scenario_##name_(void)
 
-/* ---- objects ------------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 FAILURE_TEST(objects)
 {
@@ -134,7 +134,7 @@ FAILURE_TEST(universe_growth)
 
 FAILURE_TEST(queue)
 {
-	struct hel_queue_params params = {16, 4096, 4096, 0};
+	struct hel_queue_params params = { 16, 4096, 4096, 0 };
 	struct hel_map_args args = {
 		.space = HEL_THIS,
 		.size_bytes = hel_queue_memory_size(&params),
@@ -170,7 +170,7 @@ FAILURE_TEST(space)
 FAILURE_TEST(memory)
 {
 	hel_handle object, view;
-	uint8_t bytes[64] = {1};
+	uint8_t bytes[64] = { 1 };
 
 	TRY(hel_memory_allocate(GIB(1), 0, &object));
 	for (uint64_t offset = 0; offset < GIB(1); offset += MIB(300)) {
@@ -182,7 +182,7 @@ FAILURE_TEST(memory)
 	TRY(hel_memory_resize(object, MIB(1)));
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static void do_nothing(UNUSED void *context)
 {
@@ -214,7 +214,7 @@ FAILURE_TEST(threads)
 	TRY(hel_close(HEL_THIS, thread));
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* Drive until all records are taken; memory comes back when it has to. */
 static void drive_all(void)
@@ -236,7 +236,7 @@ static void await_defined(uint64_t context, struct completion *out_completion)
 	drive_all();
 	if (!queue_await(&queue, context, out_completion)) {
 		expect(false, "a record did not complete");
-		*out_completion = (struct completion){.error = -ERR_NO_MEMORY};
+		*out_completion = (struct completion){ .error = -ERR_NO_MEMORY };
 	}
 	expect(is_defined(out_completion->error), "a completion's error");
 	expect(out_completion->context == context, "another completion");
@@ -300,15 +300,15 @@ FAILURE_TEST(operations)
 FAILURE_TEST(messages)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_sg segments[2] = {{memory, 4000}, {memory + 4096, 96}};
+	struct hel_sg segments[2] = { { memory, 4000 }, { memory + 4096, 96 } };
 	uint64_t fresh = user_map(4); /* pages that are made by the copy */
 
 	TRY(hel_stream_create(&lanes));
 	sim_store(memory + 8192, segments, sizeof(segments));
-	struct hel_action sends[5] = {SEND(memory, 10), SEND(memory, 4096),
-		SEND_SG(memory + 8192, 2), SEND(memory, 90), SEND(fresh + 4096, 5000)};
-	struct hel_action receives[5] = {RECEIVE_INLINE(96), RECEIVE_INLINE(4096),
-		RECEIVE_INLINE(4096), RECEIVE_INLINE(96), RECEIVE(fresh + 100, 8000)};
+	struct hel_action sends[5] = { SEND(memory, 10), SEND(memory, 4096),
+		SEND_SG(memory + 8192, 2), SEND(memory, 90), SEND(fresh + 4096, 5000) };
+	struct hel_action receives[5] = { RECEIVE_INLINE(96), RECEIVE_INLINE(4096),
+		RECEIVE_INLINE(4096), RECEIVE_INLINE(96), RECEIVE(fresh + 100, 8000) };
 
 	exchange_both(&lanes, sends, 5, receives, 5);
 	exchange_both(&lanes, receives, 5, sends, 5);
@@ -325,12 +325,12 @@ FAILURE_TEST(descriptors_and_conversations)
 	for (unsigned i = 0; i < 55; i++) {
 		TRY(hel_transfer(HEL_THIS, event, HEL_THIS, 0, &full[i]));
 	}
-	struct hel_action client[7] = {OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND(memory, 200)),
+	struct hel_action client[7] = { OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND(memory, 200)),
 		ancillary(PUSH(event)), ancillary(OFFER(HEL_ACTION_WANT_LANE)),
-		ancillary(IMBUE(HEL_THIS)), PUSH(lanes.lane[0]), PUSH(event)};
-	struct hel_action server[7] = {ACCEPT(HEL_ACTION_WANT_LANE), ancillary(RECEIVE_INLINE(200)),
-		ancillary(PULL()), ancillary(ACCEPT(HEL_ACTION_WANT_LANE)), ancillary(EXTRACT()),
-		PULL(), PULL()};
+		ancillary(IMBUE(HEL_THIS)), PUSH(lanes.lane[0]), PUSH(event) };
+	struct hel_action server[7] = { ACCEPT(HEL_ACTION_WANT_LANE),
+		ancillary(RECEIVE_INLINE(200)), ancillary(PULL()),
+		ancillary(ACCEPT(HEL_ACTION_WANT_LANE)), ancillary(EXTRACT()), PULL(), PULL() };
 
 	for (unsigned i = 0; i < 3; i++) {
 		exchange_both(&lanes, client, 7, server, 7);

@@ -416,7 +416,7 @@ USER_TEST(operations_of_a_queue_are_limited)
 
 	CHECK_OK(queue_open(&queue, 4, 1024, 65536));
 	CHECK_OK(hel_event_create(0, &event));
-	while (error == 0 && n_submitted < 20'000) {
+	while (error == 0 && n_submitted < QUEUE_OPERATIONS_MAX + 4000) {
 		for (unsigned i = 0; i < 1000; i++) {
 			(void)submit_event(&queue, event, 0);
 		}

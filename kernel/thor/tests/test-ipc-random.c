@@ -55,7 +55,7 @@ static void expect(bool is_true, const char *what)
 	}
 }
 
-/* ---- completions ------------------------------------------------------------------------------------- */
+/* ---- completions ----------------------------------------------------------------------------- */
 
 static void note_message(const struct completion *completion, uint32_t index)
 {
@@ -136,7 +136,7 @@ static void take_completions(struct worker *worker)
 	}
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------ */
+/* ---- submissions ----------------------------------------------------------------------------- */
 
 static uint32_t begin_record(struct worker *worker)
 {
@@ -194,8 +194,8 @@ static void submit_random_exchange(struct worker *worker)
 		if (has_maker && pick(worker, 3) != 0) {
 			actions[i] = ancillary(actions[i]);
 		}
-		has_maker |= actions[i].type == HEL_ACTION_OFFER ||
-			actions[i].type == HEL_ACTION_ACCEPT;
+		has_maker |=
+			actions[i].type == HEL_ACTION_OFFER || actions[i].type == HEL_ACTION_ACCEPT;
 	}
 	(void)submit_exchange(
 		&worker->queue, shared_lanes[pick(worker, SHARED)], actions, n_actions);
@@ -209,7 +209,8 @@ static void submit_random(struct worker *worker)
 	switch (pick(worker, 8)) {
 	case 0:
 		(void)begin_record(worker);
-		(void)submit_event(&worker->queue, shared_events[pick(worker, 4)], pick(worker, 20));
+		(void)submit_event(
+			&worker->queue, shared_events[pick(worker, 4)], pick(worker, 20));
 		break;
 	case 1:
 		(void)begin_record(worker);
@@ -235,13 +236,13 @@ static void cancel_random(struct worker *worker)
 	}
 }
 
-/* ---- other calls -------------------------------------------------------------------------------------------- */
+/* ---- other calls ----------------------------------------------------------------------------- */
 
 static void replace_stream(struct worker *worker)
 {
 	struct hel_stream_lanes lanes;
 	uint32_t first = (uint32_t)pick(worker, SHARED / 2) * 2;
-	hel_handle old[2] = {shared_lanes[first], shared_lanes[first + 1]};
+	hel_handle old[2] = { shared_lanes[first], shared_lanes[first + 1] };
 
 	if (hel_stream_create(&lanes) != 0) {
 		fail("no stream");
@@ -277,8 +278,8 @@ static void call_random(struct worker *worker)
 	case 0: replace_stream(worker); break;
 	case 1: (void)hel_event_raise(shared_events[pick(worker, 4)], 1); break;
 	case 2:
-		(void)!hel_futex_wait((const uint32_t *)shared_word, 0,
-			sim_time_ns + pick(worker, 50'000), ~0u);
+		(void)!hel_futex_wait(
+			(const uint32_t *)shared_word, 0, sim_time_ns + pick(worker, 50'000), ~0u);
 		break;
 	case 3: (void)hel_futex_wake((const uint32_t *)shared_word, 2, ~0u, NULL); break;
 	case 4: (void)hel_thread_kick(workers[pick(worker, n_workers)].thread); break;
@@ -458,7 +459,7 @@ TEST(every_record_completes_once_and_messages_arrive)
 	CHECK(n_rounds < 10 || (n_messages > 100 && n_pulled > 50 && n_cancelled > 100));
 }
 
-/* ---- the same, and they are killed, interrupted and their queues closed ------------------------------------ */
+/* ---- the same, and they are killed, interrupted and their queues closed ---------------------- */
 
 static void chaos_worker_main(void *context)
 {

@@ -99,7 +99,7 @@ void channel_offer(struct channel *channel, uint64_t object)
 	channel_bind(channel);
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static void finder_take(const struct mbus_object *object)
 {

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fake threads for test-process.c, and what its cases are built from.
+ *
+ * A fake thread is pages in memory; "kill" makes it dying, and reap_threads() plays the kernel that
+ * says it has terminated. Requests are run through the real dispatcher; replies are kept in the
+ * thread's record. The functions stand in for the parts of posix that need a kernel.
+ */
+#ifndef POSIX_TEST_PROCESS_MACHINE_H
+#define POSIX_TEST_PROCESS_MACHINE_H
+
+#include <abi/linux/wait.h>
+#include <base/testing.h>
+#include <helix/log.h>
+#include <helix/memory.h>
+#include <helix/start.h>
+#include <posix/server/file/handlers.h>
+#include <posix/server/process/usage.h>
+#include <posix/server/signal/signal.h>
+#include <posix/server/tests/fakes.h>
+#include <posix/server/time/time.h>
+
+/* ---- fakes of the parts that need a kernel -------------------------------------------------- */
+
+struct fake_thread {
+	struct thread thread;
+	struct thread_internal internal;
+	struct posix_thread_page page;
+	struct posix_process_page process_page;
+	bool has_reply;
+	int64_t reply;
+	int n_kicks;
+	struct fake_thread *next;
+};
+
+static struct fake_thread *threads;
+
+static struct fake_thread *fake_of(struct thread *thread)
+{
+	return container_of(thread, struct fake_thread, thread);
+}
+
+struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
+{
+	if (number == HEL_CALL_thread_kick) {
+		for (struct fake_thread *fake = threads; fake != NULL; fake = fake->next) {
+			if (fake->internal.thread == arguments[0]) {
+				fake->n_kicks++;
+			}
+		}
+	}
+	return (struct hel_outcome){ 0, 7 };
+}
+
+void helix_log(enum hel_log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+const struct hel_start *helix_start(void)
+{
+	static const struct hel_start start = { .n_cpus = 2 };
+
+	return &start;
+}
+
+int kernel_stats_get(struct hel_kernel_stats *out_stats)
+{
+	*out_stats = (struct hel_kernel_stats){ .memory_total_bytes = MIB(512) };
+	return 0;
+}
+
+struct fd_table *fd_table_create(void)
+{
+	return (struct fd_table *)helix_malloc(1);
+}
+
+void fd_table_unref(struct fd_table *table, struct process *process)
+{
+	(void)process;
+	helix_free(table);
+}
+
+struct fs_context *fs_context_create(const struct path *root)
+{
+	(void)root;
+	return helix_malloc(sizeof(struct fs_context));
+}
+
+void fs_context_unref(struct fs_context *context)
+{
+	helix_free(context);
+}
+
+static unsigned n_leaders_exited;
+static uint32_t init_status;
+
+void tty_session_leader_exited(struct tty *tty, struct session *session)
+{
+	(void)tty;
+	n_leaders_exited++;
+	session->tty = NULL;
+}
+
+void system_init_died(uint32_t status)
+{
+	init_status = status;
+}
+
+void process_timers_init(struct process *process)
+{
+	(void)process;
+}
+
+void process_timers_release(struct process *process)
+{
+	(void)process;
+}
+
+void mm_unref(struct mm *mm)
+{
+	(void)mm;
+}
+
+void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page)
+{
+	(void)mm;
+	(void)slot;
+	(void)keeps_process_page;
+}
+
+void process_page_release(struct process *process)
+{
+	process->internal->page = NULL;
+}
+
+void thread_usage(const struct thread *thread, struct usage *out_usage)
+{
+	(void)thread;
+	*out_usage = (struct usage){ .user_ns = 1000 };
+}
+
+void usage_add(struct usage *to, const struct usage *from)
+{
+	to->user_ns += from->user_ns;
+}
+
+void process_usage(const struct process *process, struct usage *out_usage)
+{
+	*out_usage = process->internal->dead_threads;
+}
+
+void usage_encode(const struct usage *usage, struct linux_rusage *out_rusage)
+{
+	out_rusage->user.microseconds = (int64_t)usage->user_ns / 1000;
+}
+
+void thread_kill(struct thread *thread)
+{
+	thread->internal->is_dying = true;
+	list_remove(&thread->process_node);
+	pid_set_thread(thread->tid, NULL);
+	request_abandon(&thread->internal->request);
+}
+
+void request_reply(struct request *request, int64_t result)
+{
+	struct fake_thread *fake = fake_of(request->thread);
+
+	fake->has_reply = true;
+	fake->reply = result;
+	request_drop(request);
+}
+
+/* The kernel says that dying threads have terminated. */
+static void reap_threads(void)
+{
+	for (struct fake_thread **link = &threads; *link != NULL;) {
+		struct fake_thread *fake = *link;
+
+		if (!fake->internal.is_dying) {
+			link = &fake->next;
+			continue;
+		}
+		*link = fake->next;
+		signal_pending_clear(&fake->internal.pending);
+		process_thread_gone(&fake->thread);
+		free(fake);
+		link = &threads;
+	}
+	fake_run_loop();
+}
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+static struct thread *add_thread(struct process *process)
+{
+	struct fake_thread *fake = calloc(1, sizeof(*fake));
+	struct thread *thread = &fake->thread;
+
+	thread->internal = &fake->internal;
+	thread->process = process;
+	thread->tid = list_is_empty(&process->threads) ? process->pid : pid_allocate();
+	pid_set_thread(thread->tid, thread);
+	fake->internal.page = &fake->page;
+	fake->internal.thread = (hel_handle)fake;
+	fake->internal.is_started = true;
+	signal_pending_init(&fake->internal.pending);
+	request_init(&fake->internal.request, &fake->internal.request_internal, thread);
+	fake->internal.request.process = process;
+	if (process->internal->page == NULL) {
+		process->internal->page = &fake->process_page;
+	}
+	list_push_back(&process->threads, &thread->process_node);
+	process->internal->n_threads++;
+	fake->next = threads;
+	threads = fake;
+	return thread;
+}
+
+static struct process *spawn(struct process *parent)
+{
+	struct process *process;
+	struct process_group *group = parent != NULL ? parent->group : NULL;
+
+	CHECK_EQ(process_create(parent, NULL, &process), 0);
+	if (parent == NULL) {
+		group = process_group_create(process->pid, session_create(process->pid));
+	}
+	process_attach(process, parent, group);
+	add_thread(process);
+	return process;
+}
+
+static struct process *init;
+
+/* Each case starts with init and its child, a shell in a session of its own. */
+static struct process *start(void)
+{
+	struct process *shell;
+	struct request *request;
+
+	if (init == NULL) {
+		init = spawn(NULL);
+		CHECK_EQ(init->pid, 1);
+	}
+	shell = spawn(init);
+	request = &process_first_thread(shell)->internal->request;
+	CHECK_EQ(posix_setsid(request), shell->pid);
+	return shell;
+}
+
+static struct fake_thread *fake_first(struct process *process)
+{
+	return fake_of(process_first_thread(process));
+}
+
+/* Send a request through the dispatcher; the reply, or REQUEST_PARK while there is none. */
+static int64_t call_from(
+	struct thread *thread, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	struct fake_thread *fake = fake_of(thread);
+	const struct posix_request header = { .number = number, .args = { a0, a1, a2, a3 } };
+
+	fake->has_reply = false;
+	CHECK_EQ(request_decode(&fake->internal.request, &header, "", 0), 0);
+	request_run(&fake->internal.request);
+	return fake->has_reply ? fake->reply : REQUEST_PARK;
+}
+
+static int64_t call(struct process *process, uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	return call_from(process_first_thread(process), number, a0, a1, a2, 0);
+}
+
+static int64_t wait_for(struct process *process, int pid, uint32_t options)
+{
+	return call(process, 61, (uint64_t)(int64_t)pid, 0, options);
+}
+
+static void end(struct process *process, uint32_t status)
+{
+	process_exit(process, status);
+	reap_threads();
+}
+
+/* The child is gone afterwards. */
+static void check_reaps(struct process *parent, struct process *child, int pid, uint32_t options)
+{
+	uint32_t expected = child->pid;
+
+	CHECK_EQ(wait_for(parent, pid, options), expected);
+	CHECK(process_find(expected) == NULL);
+}
+
+static void end_session(struct process *shell)
+{
+	end(shell, 0);
+	while (wait_for(init, -1, LINUX_WNOHANG) > 0) {
+	}
+}
+
+static void set_handler(struct process *process, int signal, uint64_t handler, uint64_t flags)
+{
+	process->internal->page->actions[signal - 1].handler = handler;
+	process->internal->page->actions[signal - 1].flags = flags;
+}
+
+static void set_mask(struct process *process, uint64_t mask)
+{
+	fake_first(process)->page.signal_mask = mask;
+}
+
+constexpr uint64_t HANDLER = 0x401234;
+
+#endif
