@@ -21,7 +21,7 @@
 #include <thor/spinlock.h>
 
 constexpr uint32_t QUEUE_TAG_BUCKETS = 32;
-constexpr uint32_t QUEUE_OPERATIONS_MAX = 16384;
+constexpr uint32_t QUEUE_OPERATIONS_MAX = 65536;
 constexpr uint32_t QUEUE_WAITERS_MAX = 16;
 
 struct memory;

@@ -292,7 +292,7 @@ void thread_start(struct thread *thread)
 	pid_set_thread(thread->tid, thread);
 	internal->start_ns = clock_monotonic_ns();
 	internal->is_started = true;
-	signal_publish(process);
+	signal_publish_to(thread);
 	observe(thread, 0);
 	lane_open(thread, internal->lane.handle);
 	if (affinity != ~(uint64_t)0) {

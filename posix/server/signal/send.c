@@ -8,16 +8,20 @@
  */
 #include <posix/server/signal/signal.h>
 
+void signal_publish_to(struct thread *thread)
+{
+	const struct process_internal *internal = thread->process->internal;
+	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
+	uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
+
+	atomic_store_explicit(
+		&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+}
+
 void signal_publish(struct process *process)
 {
-	const struct process_internal *internal = process->internal;
-	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
-
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
-		uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
-
-		atomic_store_explicit(
-			&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+		signal_publish_to(thread);
 	}
 }
 

@@ -72,6 +72,8 @@ int signal_send_thread(struct thread *thread, const struct signal_info *info);
 int signal_send_process_checked(struct process *process, const struct signal_info *info);
 /** signal_publish() - write signals_pending of all threads of the process */
 void signal_publish(struct process *process);
+/** signal_publish_to() - the same for one of them */
+void signal_publish_to(struct thread *thread);
 /** signal_kick() - make the thread look at its signals soon */
 void signal_kick(struct thread *thread);
 /**
