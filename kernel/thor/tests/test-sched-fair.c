@@ -326,6 +326,7 @@ TEST(no_cpu_idles_while_a_thread_is_ready)
 			uint32_t n = n_cpus - 1 + round * 3;
 
 			begin(n_cpus, seed + round);
+			sim_interleave(round % 2 == 0 ? 0 : 4);
 			run(n < THREADS_MAX ? n : THREADS_MAX, sleeper, 800 * MS, seed + round);
 			CHECK_EQ(n_idle_with_ready, 0);
 			end();
