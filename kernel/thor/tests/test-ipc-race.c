@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two threads that do two things to one object at the same time, many times, from points that differ.
+ * Two threads that do two things to one object at the same time, many times, from points that
+ * differ.
  *
  * The first thread prepares, both act, the first checks. A CPU may be left at every atomic access.
  * Whoever wins, there is one result, and who lost hears so.
@@ -104,7 +105,8 @@ static void run(const struct race *what)
 		sim_interleave(2u << 2 * round);
 		CHECK(machine_run(first_main, NULL));
 		if (failure != NULL) {
-			test_fail(__FILE__, __LINE__, "round %u, turn %u: %s", round, turn, failure);
+			test_fail(
+				__FILE__, __LINE__, "round %u, turn %u: %s", round, turn, failure);
 		}
 		CHECK_EQ(n_turns_done, TURNS);
 		CHECK(machine_end());
@@ -129,7 +131,7 @@ static void cancel(unsigned index)
 	expect(queue_drive(&queues[index]) == 0, "drive");
 }
 
-/* ---- events and the clock ----------------------------------------------------------------------------- */
+/* ---- events and the clock --------------------------------------------------------------- */
 
 static void await_event(void)
 {
@@ -158,7 +160,7 @@ static void check_event(void)
 
 TEST(event_cancel_against_raise)
 {
-	run(&(const struct race){await_event, cancel_first, raise_event, check_event});
+	run(&(const struct race){ await_event, cancel_first, raise_event, check_event });
 }
 
 static void drive_first(void)
@@ -166,19 +168,20 @@ static void drive_first(void)
 	uint64_t start_ns = sim_time_ns;
 
 	expect(hel_drive(queues[0].client.handle, HEL_DRIVE_WAIT, queues[0].client.n_taken,
-			sim_time_ns + 100'000'000, NULL) == 0,
+		       sim_time_ns + 100'000'000, NULL) == 0,
 		"a wake-up was lost");
 	expect(sim_time_ns < start_ns + 10'000'000, "a wake-up came late");
 }
 
 TEST(drive_waits_against_raise)
 {
-	run(&(const struct race){await_event, drive_first, raise_event, check_event});
+	run(&(const struct race){ await_event, drive_first, raise_event, check_event });
 }
 
 static void await_clock(void)
 {
-	contexts[0] = submit_clock(&queues[0], sim_time_ns + 300 + random_below(&random_state, 2000));
+	contexts[0] =
+		submit_clock(&queues[0], sim_time_ns + 300 + random_below(&random_state, 2000));
 	expect(queue_drive(&queues[0]) == 0, "drive");
 }
 
@@ -203,10 +206,10 @@ static void compute_some(void)
 
 TEST(clock_cancel_against_deadline)
 {
-	run(&(const struct race){await_clock, wander, compute_some, check_cancelled_or_done});
+	run(&(const struct race){ await_clock, wander, compute_some, check_cancelled_or_done });
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 static void open_stream(void)
 {
@@ -258,7 +261,7 @@ static void check_message(void)
 
 TEST(message_cancel_against_peer)
 {
-	run(&(const struct race){prepare_receive, cancel_first, send_second, check_message});
+	run(&(const struct race){ prepare_receive, cancel_first, send_second, check_message });
 }
 
 static void close_first_lane(void)
@@ -282,7 +285,7 @@ static void check_closed(void)
 
 TEST(lane_close_against_peer)
 {
-	run(&(const struct race){prepare_receive, close_first_lane, send_second, check_closed});
+	run(&(const struct race){ prepare_receive, close_first_lane, send_second, check_closed });
 }
 
 static void close_second_lane(void)
@@ -300,14 +303,15 @@ static void check_hang_up(void)
 
 TEST(both_lanes_close)
 {
-	run(&(const struct race){prepare_receive, close_first_lane, close_second_lane, check_hang_up});
+	run(&(const struct race){
+		prepare_receive, close_first_lane, close_second_lane, check_hang_up });
 }
 
 /* A conversation that is cancelled while the peer serves it. */
 static void prepare_conversation(void)
 {
-	struct hel_action actions[4] = {ACCEPT(0), ancillary(RECEIVE_INLINE(8)),
-		ancillary(ACCEPT(0)), ancillary(PULL())};
+	struct hel_action actions[4] = { ACCEPT(0), ancillary(RECEIVE_INLINE(8)),
+		ancillary(ACCEPT(0)), ancillary(PULL()) };
 
 	open_stream();
 	contexts[0] = submit_exchange(&queues[0], lanes[0], actions, 4);
@@ -317,7 +321,7 @@ static void prepare_conversation(void)
 /* The peer keeps its lane and leaves the rest unanswered: only the cancel ends that. */
 static void serve_conversation(void)
 {
-	struct hel_action actions[2] = {OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND(word, 8))};
+	struct hel_action actions[2] = { OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND(word, 8)) };
 
 	contexts[1] = submit_exchange(&queues[1], lanes[1], actions, 2);
 	expect(queue_drive(&queues[1]) == 0, "drive");
@@ -342,7 +346,7 @@ static void check_conversation(void)
 TEST(conversation_cancel_against_peer)
 {
 	run(&(const struct race){
-		prepare_conversation, cancel_first, serve_conversation, check_conversation});
+		prepare_conversation, cancel_first, serve_conversation, check_conversation });
 }
 
 /* A descriptor in flight, whose lane closes while the peer pulls. */
@@ -372,7 +376,7 @@ static void check_pull(void)
 
 TEST(push_against_close)
 {
-	run(&(const struct race){prepare_push, close_first_lane, pull_second, check_pull});
+	run(&(const struct race){ prepare_push, close_first_lane, pull_second, check_pull });
 }
 
 /* The buffer of a message goes away while it is copied. */
@@ -410,10 +414,10 @@ static void check_copy(void)
 
 TEST(message_against_unmap)
 {
-	run(&(const struct race){prepare_buffer, unmap_buffer, send_much, check_copy});
+	run(&(const struct race){ prepare_buffer, unmap_buffer, send_much, check_copy });
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------ */
 
 static hel_handle token, copy;
 
@@ -450,7 +454,7 @@ static void transfer_token(void)
 
 TEST(transfer_against_close)
 {
-	run(&(const struct race){make_token, transfer_token, close_token, check_transfer});
+	run(&(const struct race){ make_token, transfer_token, close_token, check_transfer });
 }
 
 static void close_token_first(void)
@@ -465,10 +469,10 @@ static void check_one_closed(void)
 
 TEST(close_against_close)
 {
-	run(&(const struct race){make_token, close_token_first, close_token, check_one_closed});
+	run(&(const struct race){ make_token, close_token_first, close_token, check_one_closed });
 }
 
-/* ---- futexes ---------------------------------------------------------------------------------------------------- */
+/* ---- futexes ---------------------------------------------------------------------------- */
 
 static void wait_briefly(void)
 {
@@ -489,7 +493,7 @@ static void check_wake(void)
 
 TEST(futex_wake_against_deadline)
 {
-	run(&(const struct race){nothing, wait_briefly, wake_word, check_wake});
+	run(&(const struct race){ nothing, wait_briefly, wake_word, check_wake });
 }
 
 static hel_handle waiter;
@@ -535,7 +539,7 @@ static void check_kicked(void)
 
 TEST(futex_wake_against_kick)
 {
-	run(&(const struct race){start_waiter, wake_word, kick_waiter, check_kicked});
+	run(&(const struct race){ start_waiter, wake_word, kick_waiter, check_kicked });
 }
 
 static void requeue_word(void)
@@ -543,7 +547,7 @@ static void requeue_word(void)
 	uint32_t n_threads;
 
 	expect(hel_futex_requeue((const uint32_t *)word, ~0ull, (const uint32_t *)page, 0, 1,
-			&n_threads) == 0,
+		       &n_threads) == 0,
 		"requeue");
 }
 
@@ -563,10 +567,10 @@ static void check_requeued(void)
 
 TEST(futex_wake_against_requeue)
 {
-	run(&(const struct race){start_waiter, requeue_word, wake_word, check_requeued});
+	run(&(const struct race){ start_waiter, requeue_word, wake_word, check_requeued });
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------------------- */
+/* ---- threads ---------------------------------------------------------------------------- */
 
 static void kill_waiter(void)
 {
@@ -581,13 +585,13 @@ static void check_killed(void)
 
 TEST(kill_against_wake)
 {
-	run(&(const struct race){start_waiter, wake_word, kill_waiter, check_killed});
+	run(&(const struct race){ start_waiter, wake_word, kill_waiter, check_killed });
 }
 
 TEST(kill_against_wait)
 {
 	n_woken = 0;
-	run(&(const struct race){start_waiter, nothing, kill_waiter, check_waiter_ended});
+	run(&(const struct race){ start_waiter, nothing, kill_waiter, check_waiter_ended });
 }
 
 static void interrupt_waiter(void)
@@ -612,18 +616,19 @@ static void check_interrupted(void)
 		expect(results[1] == -ERR_THREAD_TERMINATED, "interrupt");
 		expect(collect(0) == 0, "no observation");
 	}
-	expect(completion_observation(&completion)->observation == HEL_OBSERVE_TERMINATED, "no end");
+	expect(completion_observation(&completion)->observation == HEL_OBSERVE_TERMINATED,
+		"no end");
 	expect(hel_close(HEL_THIS, waiter) == 0, "close");
 }
 
 TEST(interrupt_against_wake)
 {
-	run(&(const struct race){start_waiter, wake_word, interrupt_waiter, check_interrupted});
+	run(&(const struct race){ start_waiter, wake_word, interrupt_waiter, check_interrupted });
 }
 
 TEST(interrupt_against_kill)
 {
-	run(&(const struct race){start_waiter, kill_waiter, interrupt_waiter, check_interrupted});
+	run(&(const struct race){ start_waiter, kill_waiter, interrupt_waiter, check_interrupted });
 }
 
 static void create_thread(void)
@@ -648,7 +653,8 @@ static void check_started_or_killed(void)
 
 TEST(start_against_kill)
 {
-	run(&(const struct race){create_thread, start_first, kill_waiter, check_started_or_killed});
+	run(&(const struct race){
+		create_thread, start_first, kill_waiter, check_started_or_killed });
 }
 
 static void set_affinity(void)
@@ -669,7 +675,7 @@ static void check_moved(void)
 
 TEST(affinity_against_wake)
 {
-	run(&(const struct race){start_waiter, wake_word, set_affinity, check_moved});
+	run(&(const struct race){ start_waiter, wake_word, set_affinity, check_moved });
 }
 
 TEST_MAIN()
