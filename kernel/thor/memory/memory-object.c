@@ -5,6 +5,8 @@
 #include <base/string.h>
 #include <thor/memory/space.h>
 
+constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
+
 static void memory_destroy(struct object *object);
 
 static const struct object_class memory_class = {
@@ -354,6 +356,26 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 
 /* ---- destroying and resizing ------------------------------------------------------- */
 
+/* Free some pages; whether that was all of them. */
+static bool memory_free_slice(struct memory *memory)
+{
+	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
+	uint64_t n_left_max =
+		memory->pages.n_pages - min_u64(memory->pages.n_pages, MEMORY_SLICE_PAGES);
+	uint64_t index, phys;
+
+	while (memory->pages.n_pages > n_left_max &&
+		page_tree_next(&memory->pages, 0, end, &index, &phys)) {
+		page_tree_remove(&memory->pages, index, align_up(index + 1, PAGE_TREE_WAYS),
+			memory_unref_pages, NULL);
+	}
+	if (memory->pages.n_pages != 0) {
+		return false;
+	}
+	page_tree_remove(&memory->pages, 0, end, memory_unref_pages, NULL);
+	return true;
+}
+
 static void memory_destroy(struct object *object)
 {
 	struct memory *memory = container_of(object, struct memory, object);
@@ -365,8 +387,14 @@ static void memory_destroy(struct object *object)
 		list_remove(&memory->view_node);
 		spinlock_release(&memory->source->lock);
 		object_unref(&memory->source->object);
+		memory->source = NULL;
 	}
-	page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_pages, NULL);
+	if (!memory_free_slice(memory)) {
+		/* To be destroyed again: there is one more last reference to drop. */
+		atomic_store_explicit(&object->references, 1, memory_order_relaxed);
+		object_unref(object);
+		return;
+	}
 	object_unref(memory->owner);
 	heap_free(memory);
 }

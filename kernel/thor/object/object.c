@@ -128,12 +128,22 @@ bool object_reap(struct cpu *cpu, unsigned budget)
 	if (cpu->run_queue.is_reaping) {
 		return false;
 	}
+	uint64_t start_ns = 0;
+
 	cpu->run_queue.is_reaping = true;
 	while (cpu->run_queue.deferred != NULL && budget-- > 0) {
 		struct object *object = cpu->run_queue.deferred;
 
 		cpu->run_queue.deferred = object->deferred_next;
 		object_finish(object);
+		/* A large object goes in slices: it lists itself again. */
+		if (cpu->run_queue.deferred == object) {
+			if (start_ns == 0) {
+				start_ns = arch_clock_ns();
+			} else if (sched_should_pause(start_ns)) {
+				break;
+			}
+		}
 	}
 	cpu->run_queue.is_reaping = false;
 	return cpu->run_queue.deferred != NULL;

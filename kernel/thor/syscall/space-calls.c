@@ -99,13 +99,31 @@ int call_space_map(struct call *call)
 	return error;
 }
 
+/* Take the pages out of a range that goes, slice by slice; CALL_RESTART: others want to run. */
+static int space_thin_sliced(struct call *call, struct space *space)
+{
+	uint64_t start_ns = 0;
+
+	while (space_thin(space, call_argument(call, 1), call_argument(call, 2))) {
+		if (start_ns == 0) {
+			start_ns = arch_clock_ns();
+		} else if (sched_should_pause(start_ns)) {
+			return CALL_RESTART;
+		}
+	}
+	return 0;
+}
+
 int call_space_unmap(struct call *call)
 {
 	struct space *space;
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
 
 	if (error == 0) {
-		error = space_unmap(space, call_argument(call, 1), call_argument(call, 2));
+		error = space_thin_sliced(call, space);
+		if (error == 0) {
+			error = space_unmap(space, call_argument(call, 1), call_argument(call, 2));
+		}
 		object_unref((struct object *)space);
 	}
 	return error;
@@ -222,7 +240,11 @@ int call_space_discard(struct call *call)
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
 
 	if (error == 0) {
-		error = space_discard(space, call_argument(call, 1), call_argument(call, 2));
+		error = space_thin_sliced(call, space);
+		if (error == 0) {
+			error = space_discard(
+				space, call_argument(call, 1), call_argument(call, 2));
+		}
 		object_unref((struct object *)space);
 	}
 	return error;

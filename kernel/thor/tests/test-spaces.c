@@ -211,6 +211,59 @@ TEST(space_unmap_splits_and_frees)
 	CHECK(fixture_end());
 }
 
+TEST(space_thin_takes_pages_in_slices)
+{
+	struct memory *shared = NULL;
+	unsigned n_slices = 1;
+
+	fixture_begin(1, 64, 1);
+	struct space *space = space_new();
+
+	space_activate(space);
+	CHECK_OK(memory_create_allocated(1000 * PAGE, 0, &shared));
+	CHECK_OK(map_at(space, NULL, BASE, 4000, RW_COPY));
+	CHECK_OK(map_at(space, shared, BASE + 4000 * PAGE, 1000, RW_SHARE));
+	for (uint64_t i = 0; i < 5000; i++) {
+		CHECK_OK(poke(BASE + i * PAGE, 7));
+	}
+	uint64_t before = fixture_free_bytes();
+
+	while (space_thin(space, BASE + PAGE, 4999 * PAGE)) {
+		n_slices++;
+		CHECK_EQ(sim_check_tlbs(), 0);
+	}
+	CHECK(n_slices >= 9 && n_slices <= 11);
+	CHECK(fixture_free_bytes() >= before + 3999 * PAGE);
+	CHECK_EQ(count_mappings(space), 2);
+	CHECK_EQ(peek(BASE), 7);
+	CHECK_EQ(peek(BASE + PAGE), 0);
+	CHECK_EQ(peek(BASE + 4000 * PAGE), 7);
+	CHECK(!space_thin(space, BASE, PAGE));
+	CHECK(!space_thin(space, BASE + 1, ~0ull));
+	object_unref(&shared->object);
+	object_unref(&space->object);
+	CHECK(fixture_end());
+}
+
+TEST(memory_large_objects_end_in_slices)
+{
+	struct memory *memory = NULL;
+	uint8_t byte = 1;
+
+	fixture_begin(1, 64, 1);
+	CHECK_OK(memory_create_allocated(MIB(32), 0, &memory));
+	for (uint64_t i = 0; i < 5000; i++) {
+		CHECK_OK(memory_write(memory, i * PAGE, &byte, 1));
+	}
+	uint64_t before = frame_free_bytes();
+
+	object_unref(&memory->object);
+	CHECK(object_reap(sim_cpu, 1));
+	CHECK(frame_free_bytes() >= before + 1000 * PAGE);
+	CHECK(frame_free_bytes() < before + 2000 * PAGE);
+	CHECK(fixture_end());
+}
+
 TEST(space_protection_is_kept)
 {
 	fixture_begin(1, 16, 1);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Long unmaps in slices.
+ *
+ * Unmapping a range with many pages takes long, and a call that makes room for interrupts is made again from
+ * the start; but once a part is unmapped somebody else may map something there. So first the pages are
+ * taken out, slice by slice, while the mappings stay and keep the addresses; unmapping what is empty is quick.
+ */
+#include <thor/memory/space.h>
+
+constexpr uint64_t SPACE_SLICE_BYTES = MIB(2);
+
+static void space_thin_mapping(
+	struct space_edit *edit, struct mapping *mapping, uint64_t address, uint64_t end)
+{
+	if (mapping->memory == NULL) {
+		return;
+	}
+	memory__lock(mapping->memory);
+	spinlock_acquire(&edit->space->table_lock);
+	space__clear_entries(&edit->batch, address, end);
+	spinlock_release(&edit->space->table_lock);
+	if (mapping->memory->is_anonymous) {
+		space__discard_pages(&edit->batch, mapping, address, end);
+	}
+	memory__unlock(mapping->memory);
+}
+
+/* The first slice of a range that has pages; false if none has. */
+static bool space_find_slice(struct space *space, uint64_t address, uint64_t end,
+	uint64_t *out_address, uint64_t *out_end)
+{
+	spinlock_acquire(&space->table_lock);
+	bool is_found = arch_page_next(&space->page_table, address, end, out_address);
+
+	spinlock_release(&space->table_lock);
+	if (is_found) {
+		*out_end = min_u64(
+			end, align_down(*out_address, SPACE_SLICE_BYTES) + SPACE_SLICE_BYTES);
+	}
+	return is_found;
+}
+
+bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes)
+{
+	uint64_t end = address + size_bytes;
+	uint64_t slice_end;
+	struct space_edit edit;
+
+	if (!space__is_range(address, size_bytes) || size_bytes <= SPACE_SLICE_BYTES) {
+		return false;
+	}
+	space__edit_begin(&edit, space);
+	bool is_found = space_find_slice(space, address, end, &address, &slice_end);
+
+	if (is_found) {
+		struct mapping *mapping = mapping_set_above(&space->mappings, address);
+
+		for (; mapping != NULL && mapping->address < slice_end; mapping = mapping->next) {
+			space_thin_mapping(&edit, mapping, max_u64(address, mapping->address),
+				min_u64(slice_end, mapping_end(mapping)));
+		}
+	}
+	space__edit_end(&edit);
+	return is_found && slice_end < end;
+}
