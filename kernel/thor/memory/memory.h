@@ -99,8 +99,9 @@ int space_map(struct space *space, struct memory *memory, const struct hel_map_a
 int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint32_t allowed, uint64_t *out_address);
 /*
- * Takes some of the pages out of a large range that is about to be unmapped or discarded; true: call it
- * again, after others had their turn if need be. What space_unmap() finds is then quickly unmapped.
+ * Takes some of the pages out of a large range that is about to be unmapped or discarded; true:
+ * call it again, after others had their turn if need be. What space_unmap() finds is then quickly
+ * unmapped.
  */
 bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes);
 int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes); /* holes are fine */

@@ -2,9 +2,10 @@
 /*
  * Long unmaps in slices.
  *
- * Unmapping a range with many pages takes long, and a call that makes room for interrupts is made again from
- * the start; but once a part is unmapped somebody else may map something there. So first the pages are
- * taken out, slice by slice, while the mappings stay and keep the addresses; unmapping what is empty is quick.
+ * Unmapping a range with many pages takes long, and a call that makes room for interrupts is made
+ * again from the start; but once a part is unmapped somebody else may map something there. So first
+ * the pages are taken out, slice by slice, while the mappings stay and keep the addresses;
+ * unmapping what is empty is quick.
  */
 #include <thor/memory/space.h>
 
