@@ -12,7 +12,7 @@
 #include <thor/panic.h>
 #include <thor/spinlock.h>
 
-static struct spinlock log_lock = {.rank = LOCK_RANK_LOG};
+static struct spinlock log_lock = { .rank = LOCK_RANK_LOG };
 static _Atomic bool log_is_lock_broken;
 
 /* guarded by log_lock */

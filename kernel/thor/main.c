@@ -75,17 +75,17 @@ static void start_self_test(const struct boot_info *boot)
 }
 
 static const struct stage stages[] = {
-	{"boot-cpu", {}, arch_init_boot_cpu},
-	{"frames", {"boot-cpu"}, frame_init},
-	{"machine", {"frames"}, arch_init_machine},
-	{"random", {"machine"}, start_random},
-	{"scheduler", {"machine", "random"}, start_scheduler},
-	{"futexes", {"frames"}, start_futexes},
-	{"clock-page", {"machine", "scheduler"}, start_clock_page},
-	{"cpus", {"scheduler"}, start_cpus},
-	{"reclaim", {"cpus"}, frame_reclaim_boot},
-	{"self-test", {"cpus", "reclaim"}, start_self_test},
-	{"bootstrap", {"self-test", "futexes", "clock-page"}, server_bootstrap},
+	{ "boot-cpu", {}, arch_init_boot_cpu },
+	{ "frames", { "boot-cpu" }, frame_init },
+	{ "machine", { "frames" }, arch_init_machine },
+	{ "random", { "machine" }, start_random },
+	{ "scheduler", { "machine", "random" }, start_scheduler },
+	{ "futexes", { "frames" }, start_futexes },
+	{ "clock-page", { "machine", "scheduler" }, start_clock_page },
+	{ "cpus", { "scheduler" }, start_cpus },
+	{ "reclaim", { "cpus" }, frame_reclaim_boot },
+	{ "self-test", { "cpus", "reclaim" }, start_self_test },
+	{ "bootstrap", { "self-test", "futexes", "clock-page" }, server_bootstrap },
 };
 
 static bool stage_is_done[ARRAY_SIZE(stages)];

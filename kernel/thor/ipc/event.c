@@ -89,8 +89,7 @@ void event_source_raise(struct event_source *source, uint32_t bits)
 	spinlock_acquire(&source->lock);
 	source->bits |= bits;
 	source->sequence++;
-	LIST_FOR_EACH(operation, &source->waiters, struct operation, wait_node)
-	{
+	LIST_FOR_EACH(operation, &source->waiters, struct operation, wait_node) {
 		struct await_event *await = await_event_of(operation);
 
 		await->is_armed = false;

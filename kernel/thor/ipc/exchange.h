@@ -24,7 +24,7 @@
 #include <thor/sched/thread.h>
 
 constexpr uint64_t EXCHANGE_BYTES_MAX = 1u << 20; /* of one action */
-constexpr uint32_t EXCHANGE_SMALL_INLINE = 96;    /* inline data that need no buffer of their own */
+constexpr uint32_t EXCHANGE_SMALL_INLINE = 96; /* inline data that need no buffer of their own */
 
 struct exchange;
 struct space;
@@ -32,7 +32,7 @@ struct universe;
 
 struct action {
 	struct list_node
-		node;    /* on lane->pending, guarded by the stream's lock; later on a work list */
+		node; /* on lane->pending, guarded by the stream's lock; later on a work list */
 	bool is_pending; /* guarded by the stream's lock */
 	/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
 	int8_t stream_maker;
@@ -45,9 +45,9 @@ struct action {
 	struct exchange *exchange;
 
 	uint64_t address, length; /* SEND_SG: length is the sum */
-	struct hel_sg *segments;  /* SEND_SG: allocated copy */
+	struct hel_sg *segments; /* SEND_SG: allocated copy */
 	uint32_t n_segments;
-	uint32_t rights;       /* PUSH: of the descriptor */
+	uint32_t rights; /* PUSH: of the descriptor */
 	struct object *object; /* PUSH: with a handle reference */
 	struct lane *
 		/*
@@ -68,7 +68,7 @@ struct action {
 struct exchange {
 	struct operation operation;
 	struct universe *universe; /* referenced */
-	struct space *space;       /* referenced */
+	struct space *space; /* referenced */
 	struct thread_credentials credentials;
 	_Atomic uint32_t n_open; /* actions that are not DONE, and one for the submitter */
 	_Atomic bool is_cancelled;

@@ -186,8 +186,7 @@ static uint32_t futex_wake_locked(
 {
 	uint32_t n_woken = 0;
 
-	LIST_FOR_EACH_SAFE(thread, &bucket->waiters, struct thread, wait.node)
-	{
+	LIST_FOR_EACH_SAFE(thread, &bucket->waiters, struct thread, wait.node) {
 		if (n_woken == n_max) {
 			break;
 		}
@@ -249,8 +248,7 @@ static uint32_t futex_move_locked(struct futex_bucket *from, const struct futex_
 	uint32_t n_moved = 0;
 
 	list_init(&moved);
-	LIST_FOR_EACH_SAFE(thread, &from->waiters, struct thread, wait.node)
-	{
+	LIST_FOR_EACH_SAFE(thread, &from->waiters, struct thread, wait.node) {
 		if (n_moved == n_max) {
 			break;
 		}

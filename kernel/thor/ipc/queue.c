@@ -429,8 +429,7 @@ void queue_cancel(struct queue *queue, uint64_t context)
 
 	list_init(&chosen);
 	spinlock_acquire(&queue->lock);
-	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node)
-	{
+	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node) {
 		if (operation->context == context) {
 			list_remove(&operation->tag_node);
 			list_push_back(&chosen, &operation->tag_node);

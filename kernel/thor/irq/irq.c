@@ -12,7 +12,7 @@ constexpr uint32_t IRQ_VECTORS = 256;
  * an irq that is being destroyed is not found any more; it ranks below the sources' locks.
  */
 static struct irq *irq_table[CPUS_MAX][IRQ_VECTORS]; /* guarded by irq_table_lock */
-static struct spinlock irq_table_lock = {.rank = LOCK_RANK_EVENT};
+static struct spinlock irq_table_lock = { .rank = LOCK_RANK_EVENT };
 static uint32_t irq_next_cpu; /* guarded by irq_table_lock */
 
 static void irq_destroy(struct object *object)

@@ -252,13 +252,14 @@ static void *heap_allocate_run(size_t size)
 static void heap_clear(void *object, size_t size)
 {
 	volatile uint64_t *words = object;
-	size_t n_words = align_up_size(size, HEAP_UNIT) / sizeof(*words);
 	size_t i = 0;
 
 	if (HEAP_REDZONE != 0) {
 		memset(object, 0, size);
 		return;
 	}
+	size_t n_words = align_up_size(size, HEAP_UNIT) / sizeof(*words);
+
 	for (; i + 8 <= n_words; i += 8) {
 		words[i] = words[i + 1] = words[i + 2] = words[i + 3] = 0;
 		words[i + 4] = words[i + 5] = words[i + 6] = words[i + 7] = 0;

@@ -359,21 +359,21 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 /* Free some pages; whether that was all of them. */
 static bool memory_free_slice(struct memory *memory)
 {
+	struct page_tree *pages = &memory->pages;
 	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
-	uint64_t n_left_max =
-		memory->pages.n_pages - min_u64(memory->pages.n_pages, MEMORY_SLICE_PAGES);
 	uint64_t index, phys;
 
-	while (memory->pages.n_pages > n_left_max &&
-		page_tree_next(&memory->pages, 0, end, &index, &phys)) {
-		page_tree_remove(&memory->pages, index, align_up(index + 1, PAGE_TREE_WAYS),
+	if (pages->n_pages <= MEMORY_SLICE_PAGES) {
+		page_tree_remove(pages, 0, end, memory_unref_pages, NULL);
+		return true;
+	}
+	uint64_t n_left_max = pages->n_pages - MEMORY_SLICE_PAGES;
+
+	while (pages->n_pages > n_left_max && page_tree_next(pages, 0, end, &index, &phys)) {
+		page_tree_remove(pages, index, align_up(index + 1, PAGE_TREE_WAYS),
 			memory_unref_pages, NULL);
 	}
-	if (memory->pages.n_pages != 0) {
-		return false;
-	}
-	page_tree_remove(&memory->pages, 0, end, memory_unref_pages, NULL);
-	return true;
+	return false;
 }
 
 static void memory_destroy(struct object *object)

@@ -44,9 +44,9 @@ typedef uint32_t (*page_tree_run_fn)(void *context, const struct page_tree_run *
  * PAGE_TREE_FOR_EACH() - the pages of a run: declares `entry`, and counts in `n_pages` of the
  * caller
  */
-#define PAGE_TREE_FOR_EACH(entry, n_pages, run)                                            \
+#define PAGE_TREE_FOR_EACH(entry, n_pages, run) \
 	for (uint32_t slot_ = 0; slot_ < (run)->n_slots && (n_pages) < (run)->n_pages_max; \
-		slot_++)                                                                   \
+		slot_++) \
 		for (uint64_t entry = (run)->slots[slot_]; entry != 0; entry = 0, (n_pages)++)
 
 /** page_tree_init() - make @tree empty */

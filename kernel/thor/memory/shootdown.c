@@ -166,7 +166,7 @@ void shootdown_batch_flush(struct shootdown_batch *batch)
 		batch->request.frees_tables = false;
 	}
 	for (uint32_t i = 0; i < batch->n_frames; i++) {
-		frame_unref(batch->frames[i]);
+		frame_unref_owned(batch->frames[i]);
 	}
 	batch->n_frames = 0;
 }

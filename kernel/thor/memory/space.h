@@ -57,7 +57,7 @@ struct shootdown_batch {
 void shootdown_batch_init(struct shootdown_batch *batch, struct space *space);
 /** shootdown_batch_add() - the translation of @address has to go */
 void shootdown_batch_add(struct shootdown_batch *batch, uint64_t address);
-/** shootdown_batch_unref() - drop an owner of @phys after the flush; may flush at once */
+/** shootdown_batch_unref() - drop an object's count of a page after the flush; may flush at once */
 void shootdown_batch_unref(struct shootdown_batch *batch, uint64_t phys);
 /** shootdown_batch_flush() - do it all; the batch is empty again */
 void shootdown_batch_flush(struct shootdown_batch *batch);

@@ -33,7 +33,7 @@ static const struct object_class authority_class = {
 };
 
 /* One reference is nobody's, so the count never falls to zero. */
-static struct object authority = {.class = &authority_class, .references = 1, .identity = 1};
+static struct object authority = { .class = &authority_class, .references = 1, .identity = 1 };
 
 struct object *authority_object(void)
 {

@@ -299,7 +299,7 @@ static void bootstrap_find(const struct boot_info *boot, struct cpio_entry *out_
 
 void server_bootstrap(const struct boot_info *boot)
 {
-	struct bootstrap bootstrap = {.boot = boot};
+	struct bootstrap bootstrap = { .boot = boot };
 	struct cpio_entry file;
 
 	bootstrap_boot_info = boot;

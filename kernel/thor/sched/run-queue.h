@@ -34,16 +34,18 @@ struct run_queue {
 
 	/* owner only */
 	struct thread *handoff; /* woken here, runs next if the current one blocks */
+	bool may_linger;        /* `handoff` was woken by a call that wanted to wait */
+	bool is_lingering;      /* it has been there while the current thread was in user mode */
 	/* V: sum of dt / n; a thief reads it without lock, a little old is fine */
 	int64_t virtual_ns;
 	uint32_t n_schedulable;    /* n since counted_until_ns */
 	bool is_yielding;          /* the current thread wants to be passed over once */
 	uint64_t counted_until_ns; /* up to when V and the current thread's run time are counted */
-	uint64_t slice_end_ns;     /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
-	uint64_t timer_set_ns;     /* what the hardware timer is set to */
-	struct object *deferred;   /* objects to abandon or destroy on the way out, see object.c */
-	bool is_reaping;           /* `deferred` is being worked on */
-	uint64_t n_identities;     /* of objects made on this CPU */
+	uint64_t slice_end_ns; /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
+	uint64_t timer_set_ns; /* what the hardware timer is set to */
+	struct object *deferred; /* objects to abandon or destroy on the way out, see object.c */
+	bool is_reaping; /* `deferred` is being worked on */
+	uint64_t n_identities; /* of objects made on this CPU */
 };
 
 #endif

@@ -28,6 +28,7 @@ constexpr unsigned SCHED_ROUNDS_MAX = 16; /* of due work before interrupts get t
 constexpr unsigned SCHED_REAP_BATCH = 32;
 constexpr unsigned SCHED_EXPIRE_BATCH = 32;
 constexpr uint64_t SCHED_PAUSE_NS = 200'000;
+constexpr uint64_t SCHED_LINGER_NS = 200'000; /* while another CPU is idle */
 
 static _Atomic uint64_t sched_idle_mask;
 
@@ -42,6 +43,8 @@ void sched_init_cpu(struct cpu *cpu)
 	atomic_init(&queue->inbox, NULL);
 	atomic_init(&queue->needs_look, false);
 	queue->handoff = NULL;
+	queue->may_linger = false;
+	queue->is_lingering = false;
 	queue->virtual_ns = 0;
 	queue->n_schedulable = 0;
 	queue->is_yielding = false;
@@ -300,11 +303,16 @@ static struct thread *sched_choose_next(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
 	struct thread *handoff = queue->handoff;
+	bool has_entered = queue->is_lingering;
 
 	queue->is_yielding = false;
+	queue->is_lingering = false;
+	queue->may_linger = false;
 	if (handoff != NULL) {
 		queue->handoff = NULL;
-		run_queue_enter(queue, handoff);
+		if (!has_entered) {
+			run_queue_enter(queue, handoff);
+		}
 		if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0 ||
 			now_ns < queue->slice_end_ns) {
 			struct thread *urgent =
@@ -325,6 +333,50 @@ static struct thread *sched_choose_next(struct cpu *cpu, uint64_t now_ns)
 	return best != NULL ? best : sched_steal(cpu);
 }
 
+/*
+ * Whether the thread in the hand-off slot stays there while the current one goes on. A server that
+ * has answered tidies up, takes the next request or waits for it; then the client runs, without
+ * tree or another CPU. It stays for a slice, or only for a short time if another CPU is idle.
+ */
+static bool sched_try_linger(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	struct thread *handoff = queue->handoff;
+	uint64_t limit_ns = SCHED_GRANULARITY_NS;
+
+	if (now_ns >= queue->slice_end_ns || queue->is_yielding) {
+		return false;
+	}
+	if (queue->is_lingering || !queue->may_linger) {
+		return queue->is_lingering;
+	}
+	run_queue_enter(queue, handoff);
+	if (handoff->ready_priority > cpu->current->ready_priority ||
+		handoff->key - cpu->current->key > (int64_t)SCHED_GRANULARITY_NS) {
+		run_queue_exit(queue, handoff);
+		return false;
+	}
+	if (atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) != 0) {
+		limit_ns = SCHED_LINGER_NS;
+	}
+	queue->slice_end_ns = min_u64(queue->slice_end_ns, now_ns + limit_ns);
+	queue->is_lingering = true;
+	return true;
+}
+
+static void sched_place_handoff(struct cpu *cpu)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	struct thread *handoff = queue->handoff;
+
+	queue->handoff = NULL;
+	if (queue->is_lingering) {
+		queue->is_lingering = false;
+		run_queue_exit(queue, handoff);
+	}
+	sched_place(cpu, handoff);
+}
+
 /* The current thread can go on: does it? */
 static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
 {
@@ -333,11 +385,13 @@ static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
 	enum run_queue_demand demand = RUN_QUEUE_MUCH_BETTER;
 
 	if (queue->handoff != NULL) {
-		struct thread *handoff = queue->handoff;
-
-		queue->handoff = NULL;
-		sched_place(cpu, handoff);
+		if (sched_try_linger(cpu, now_ns)) {
+			queue->may_linger = false;
+			return;
+		}
+		sched_place_handoff(cpu);
 	}
+	queue->may_linger = false;
 	if (queue->is_yielding) {
 		demand = RUN_QUEUE_ANY;
 	} else if (now_ns >= queue->slice_end_ns) {
@@ -363,8 +417,10 @@ static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
 	uint32_t n_ready = atomic_load_explicit(&queue->n_ready, memory_order_relaxed);
 	uint64_t wanted_ns = atomic_load_explicit(&cpu->timers.first_ns, memory_order_relaxed);
 
-	queue->n_schedulable = n_ready + (cpu->current != NULL);
-	if (n_ready == 0 || cpu->current == NULL) {
+	queue->n_schedulable = n_ready + (cpu->current != NULL) + queue->is_lingering;
+	if (queue->is_lingering) {
+		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
+	} else if (n_ready == 0 || cpu->current == NULL) {
 		queue->slice_end_ns = HEL_DEADLINE_NEVER;
 	} else {
 		uint64_t slice_ns = run_queue_slice_ns(queue, cpu->current);

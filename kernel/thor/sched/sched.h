@@ -39,6 +39,15 @@ static inline void sched_look(struct cpu *cpu)
 }
 
 /**
+ * sched_expect_wait() - the current thread wanted to wait in this call, and will do so soon if it
+ * does not now: what it has woken need not be given to another CPU at once
+ */
+static inline void sched_expect_wait(struct cpu *cpu)
+{
+	cpu->run_queue.may_linger = cpu->run_queue.handoff != NULL;
+}
+
+/**
  * sched_put_current() - take the current thread off the CPU, which then has none; its state is
  * the caller's business
  */

@@ -59,7 +59,7 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_INTERRUPT = 4,
 	THREAD_ATTENTION_MIGRATE = 8, /* the affinity changed */
 	THREAD_ATTENTION_EXIT = 15,   /* those that the way out of the kernel looks at */
-	THREAD_ATTENTION_LATCH = 16,  /* not bounced: the next wait ends at once with ERR_KICKED */
+	THREAD_ATTENTION_LATCH = 16, /* not bounced: the next wait ends at once with ERR_KICKED */
 };
 
 /*
@@ -75,20 +75,20 @@ constexpr int THREAD_WAIT_RESTART = 1;
  */
 struct thread_wait {
 	void (*finish)(struct thread *thread); /* NULL: no wait */
-	int result;                            /* written by whoever won WAITING -> RUNNABLE */
-	struct list_node node;                 /* guarded by the lock of what is waited for */
-	struct timer timer;                    /* the deadline */
-	struct queue *queue;                   /* hel_drive: referenced */
+	int result; /* written by whoever won WAITING -> RUNNABLE */
+	struct list_node node; /* guarded by the lock of what is waited for */
+	struct timer timer; /* the deadline */
+	struct queue *queue; /* hel_drive: referenced */
 	_Atomic(struct futex_bucket *) bucket; /* hel_futex_wait */
-	struct memory *futex_memory;           /* key, referenced; guarded by the bucket's lock */
+	struct memory *futex_memory; /* key, referenced; guarded by the bucket's lock */
 	uint64_t futex_offset;
 	uint32_t futex_bitset;
 };
 
 struct thread_bounce {
 	struct hel_bounce_page *page; /* in the direct map; NULL: not bounced */
-	uint64_t page_phys;           /* with a frame reference */
-	uint64_t address;             /* where the space has it */
+	uint64_t page_phys; /* with a frame reference */
+	uint64_t address; /* where the space has it */
 	struct hel_bounce entries;
 };
 
@@ -115,8 +115,8 @@ struct thread {
 	struct tree_node ready_node;
 	struct thread *inbox_next;
 	int64_t key; /* in a run queue or running: unfairness - virtual_ns; else the unfairness */
-	_Atomic int32_t priority;  /* -8 … 7; greater goes first */
-	int32_t ready_priority;    /* what counts while it is in a run queue or running */
+	_Atomic int32_t priority; /* -8 … 7; greater goes first */
+	int32_t ready_priority; /* what counts while it is in a run queue or running */
 	_Atomic uint64_t affinity; /* bit per CPU */
 	uint32_t last_cpu;
 
@@ -127,7 +127,7 @@ struct thread {
 	struct operation *observer; /* armed, one reference; NULL: none */
 	struct {
 		uint64_t sequence; /* 0: nothing happened yet */
-		uint32_t kind;     /* enum hel_observation */
+		uint32_t kind; /* enum hel_observation */
 		struct hel_fault fault;
 		uint64_t ip;
 	} observation;
@@ -139,7 +139,7 @@ struct thread {
 
 struct thread_options {
 	struct universe *universe; /* borrowed */
-	struct space *space;       /* borrowed */
+	struct space *space; /* borrowed */
 	uint64_t ip, sp, argument, tls_base;
 	struct memory *bounce_page; /* borrowed; NULL: not bounced */
 	uint64_t bounce_address;

@@ -17,7 +17,7 @@ static const call_fn call_table[] = {
 NORETURN void thor_enter_call(struct thread *thread)
 {
 	uint32_t number = arch_call_number(&thread->arch);
-	struct call call = {.thread = thread};
+	struct call call = { .thread = thread };
 	int result = -ERR_ILLEGAL_SYSCALL;
 
 	arch_this_cpu()->statistics.n_calls++;

@@ -130,7 +130,7 @@ int call_kernel_stats(struct call *call)
 
 int call_log(struct call *call)
 {
-	static const char level_marks[] = {'E', 'W', ' ', 'D'};
+	static const char level_marks[] = { 'E', 'W', ' ', 'D' };
 	char line[sizeof(LOG_PREFIX) + 2 + HEL_LOG_MAX];
 	uint64_t level = call_argument(call, 1);
 	size_t size = min_size(call_argument(call, 3), HEL_LOG_MAX);

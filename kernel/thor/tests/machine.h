@@ -46,18 +46,18 @@ bool machine_end(void);
 /** machine_authority() - the next first program finds an authority under this handle */
 extern hel_handle machine_authority;
 
-#define USER_TEST(name_)                                     \
-	static void user_##name_(void);                      \
-	static void user_main_##name_(UNUSED void *context)  \
-	{                                                    \
-		user_##name_();                              \
-	}                                                    \
-	TEST(name_)                                          \
-	{                                                    \
-		machine_begin(1, 1);                         \
+#define USER_TEST(name_) \
+	static void user_##name_(void); \
+	static void user_main_##name_(UNUSED void *context) \
+	{ \
+		user_##name_(); \
+	} \
+	TEST(name_) \
+	{ \
+		machine_begin(1, 1); \
 		CHECK(machine_run(user_main_##name_, NULL)); \
-		CHECK(machine_end());                        \
-	}                                                    \
+		CHECK(machine_end()); \
+	} \
 	static void user_##name_(void)
 
 /* ---- for programs: memory and threads -------------------------------------------------------- */
@@ -144,7 +144,7 @@ const struct hel_observe_result *completion_observation(const struct completion 
 #define SEND_SG(address_, n_) \
 	((struct hel_action){ .type = HEL_ACTION_SEND_SG, .address = (address_), .length = (n_) })
 #define RECEIVE(address_, size_) \
-	((struct hel_action){    \
+	((struct hel_action){ \
 		.type = HEL_ACTION_RECEIVE, .address = (address_), .length = (size_) })
 #define RECEIVE_INLINE(size_) \
 	((struct hel_action){ .type = HEL_ACTION_RECEIVE_INLINE, .length = (size_) })

@@ -28,13 +28,13 @@ static void expect(bool is_true, const char *what)
 }
 
 /* End the scenario when something did not work, as a program would. */
-#define TRY(call_)                                  \
-	do {                                        \
-		int error_ = (call_);               \
+#define TRY(call_) \
+	do { \
+		int error_ = (call_); \
 		expect(is_defined(error_), #call_); \
-		if (error_ != 0) {                  \
-			return;                     \
-		}                                   \
+		if (error_ != 0) { \
+			return; \
+		} \
 	} while (0)
 
 static void restore_memory(void)
@@ -95,12 +95,12 @@ static void play(void (*played)(void))
 	CHECK(n_played > 2);
 }
 
-#define FAILURE_TEST(name_)                 \
+#define FAILURE_TEST(name_) \
 	static void scenario_##name_(void); \
-	TEST(name_##_without_memory)        \
-	{                                   \
-		play(scenario_##name_);     \
-	}                                   \
+	TEST(name_##_without_memory) \
+	{ \
+		play(scenario_##name_); \
+	} \
 	static void scenario_##name_(void)
 
 /* ---- objects --------------------------------------------------------------------------------- */

@@ -15,9 +15,16 @@ static void open_small(void)
 USER_TEST(queue_create_checks_params)
 {
 	static const struct hel_queue_params bad[] = {
-		{0, 1024, 512, 0}, {65, 1024, 512, 0}, {4, 1000, 512, 0}, {4, 512, 512, 0},
-		{4, 131072, 512, 0}, {4, 1024, 256, 0}, {4, 1024, 513, 0}, {4, 1024, 131072, 0},
-		{4, 1024, 512, 1}, {~0u, ~0u, ~0u, 0},
+		{ 0, 1024, 512, 0 },
+		{ 65, 1024, 512, 0 },
+		{ 4, 1000, 512, 0 },
+		{ 4, 512, 512, 0 },
+		{ 4, 131072, 512, 0 },
+		{ 4, 1024, 256, 0 },
+		{ 4, 1024, 513, 0 },
+		{ 4, 1024, 131072, 0 },
+		{ 4, 1024, 512, 1 },
+		{ ~0u, ~0u, ~0u, 0 },
 	};
 	struct hel_queue_params params;
 	hel_handle handle;
@@ -27,9 +34,9 @@ USER_TEST(queue_create_checks_params)
 		CHECK_EQ(hel_queue_create(&params, &handle), -ERR_ILLEGAL_ARGS);
 	}
 	CHECK_EQ(hel_queue_create((const struct hel_queue_params *)8, &handle), -ERR_FAULT);
-	params = (struct hel_queue_params){64, 65536, 65536, 0};
+	params = (struct hel_queue_params){ 64, 65536, 65536, 0 };
 	CHECK_OK(hel_queue_create(&params, &handle));
-	params = (struct hel_queue_params){1, 1024, 512, 0};
+	params = (struct hel_queue_params){ 1, 1024, 512, 0 };
 	CHECK_OK(hel_queue_create(&params, &handle));
 }
 
@@ -56,8 +63,8 @@ USER_TEST(queue_ring_wraps_with_pads)
 	open_small();
 	for (unsigned round = 0; round < 50; round++) {
 		for (unsigned i = 0; i < round % 7 + 1; i++) {
-			struct hel_record *record = queue_record(
-				&queue, HEL_SUBMIT_NOP, 16 + 8 * ((round + i) % 5));
+			struct hel_record *record =
+				queue_record(&queue, HEL_SUBMIT_NOP, 16 + 8 * ((round + i) % 5));
 
 			CHECK(record != NULL);
 		}
@@ -171,7 +178,7 @@ USER_TEST(queue_refuses_corrupt_records)
 	check_corrupt(0, HEL_SUBMIT_NOP, 16);
 	check_corrupt(8, HEL_SUBMIT_NOP, 16);
 	check_corrupt(17, HEL_SUBMIT_NOP, 24);
-	check_corrupt(24, HEL_SUBMIT_NOP, 16);	/* beyond the tail */
+	check_corrupt(24, HEL_SUBMIT_NOP, 16); /* beyond the tail */
 	check_corrupt(1032, HEL_SUBMIT_NOP, 1032);
 	check_corrupt(0xfffffff8, HEL_SUBMIT_NOP, 16);
 	check_corrupt(16, 7, 16);
@@ -197,7 +204,7 @@ USER_TEST(queue_refuses_records_over_the_end)
 
 USER_TEST(queue_refuses_corrupt_tail)
 {
-	static const uint32_t tails[] = {1, 4, 7, 520, 0x7fffffff, 0x80000000, 0xfffffff8};
+	static const uint32_t tails[] = { 1, 4, 7, 520, 0x7fffffff, 0x80000000, 0xfffffff8 };
 
 	open_small();
 	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
@@ -283,7 +290,7 @@ USER_TEST(queue_cancels_by_tag)
 	open_small();
 	CHECK_OK(hel_event_create(0, &event));
 	first = submit_event(&queue, event, 0);
-	queue.next_context--;	/* two with one tag */
+	queue.next_context--; /* two with one tag */
 	second = submit_event(&queue, event, 0);
 	other = submit_event(&queue, event, 0);
 	CHECK_EQ(first, second);
@@ -297,7 +304,7 @@ USER_TEST(queue_cancels_by_tag)
 		CHECK_EQ(completion.error, -ERR_CANCELLED);
 	}
 	CHECK(queue_is_quiet(&queue));
-	submit_cancel(&queue, 0x123456);	/* nobody: nothing */
+	submit_cancel(&queue, 0x123456); /* nobody: nothing */
 	submit_cancel(&queue, first);
 	CHECK_OK(queue_drive(&queue));
 	CHECK(queue_is_quiet(&queue));

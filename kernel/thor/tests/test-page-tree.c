@@ -10,7 +10,8 @@ static uint32_t ignore(void *context, const struct page_tree_run *run)
 	uint64_t *n_called = context;
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(entry, n_pages, run) {
+	PAGE_TREE_FOR_EACH(entry, n_pages, run)
+	{
 		CHECK_EQ(entry, run->index + (uint64_t)slot_ + 1);
 	}
 	*n_called += n_pages;

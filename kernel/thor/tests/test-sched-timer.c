@@ -8,7 +8,7 @@ constexpr uint32_t TIMERS = 10'000;
 
 static struct test_timer {
 	struct timer timer;
-	uint64_t deadline_ns;	/* of the model: 0: not armed */
+	uint64_t deadline_ns; /* of the model: 0: not armed */
 	uint32_t n_fired, n_done;
 } timers[TIMERS];
 static uint64_t now_ns, last_fired_ns;

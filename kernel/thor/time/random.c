@@ -26,7 +26,7 @@ static struct {
 	uint8_t pool[RANDOM_POOL_BYTES];
 	size_t n_left;            /* at the end of the pool */
 	_Atomic uint64_t stirred; /* goes into the next refill; not guarded */
-} random_state = {.lock = {.rank = LOCK_RANK_RANDOM}};
+} random_state = { .lock = { .rank = LOCK_RANK_RANDOM } };
 
 static uint32_t chacha_rotate(uint32_t value, unsigned count)
 {
@@ -48,7 +48,7 @@ static void chacha_quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
 static void chacha_block(const uint32_t key[8], uint64_t counter, uint64_t nonce,
 	uint8_t out_block[CHACHA_BLOCK_BYTES])
 {
-	uint32_t start[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+	uint32_t start[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
 	uint32_t x[16];
 
 	memcpy(&start[4], key, CHACHA_KEY_BYTES);

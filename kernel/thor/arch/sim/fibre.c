@@ -50,8 +50,7 @@ static void sanitizer_start(UNUSED struct sim_fibre *from, UNUSED const struct s
 {
 }
 
-static void sanitizer_finish(
-	UNUSED struct sim_fibre *current, UNUSED struct sim_fibre *previous)
+static void sanitizer_finish(UNUSED struct sim_fibre *current, UNUSED struct sim_fibre *previous)
 {
 }
 

@@ -32,18 +32,15 @@ void sim_atomic_point(void);
 #undef atomic_fetch_and
 #undef atomic_fetch_and_explicit
 
-#define atomic_load_explicit(object, order) \
-	(sim_atomic_point(), __c11_atomic_load(object, order))
+#define atomic_load_explicit(object, order) (sim_atomic_point(), __c11_atomic_load(object, order))
 #define atomic_store_explicit(object, value, order) \
 	(sim_atomic_point(), __c11_atomic_store(object, value, order))
 #define atomic_exchange_explicit(object, value, order) \
 	(sim_atomic_point(), __c11_atomic_exchange(object, value, order))
 #define atomic_compare_exchange_strong_explicit(object, expected, value, yes, no) \
-	(sim_atomic_point(), \
-		__c11_atomic_compare_exchange_strong(object, expected, value, yes, no))
+	(sim_atomic_point(), __c11_atomic_compare_exchange_strong(object, expected, value, yes, no))
 #define atomic_compare_exchange_weak_explicit(object, expected, value, yes, no) \
-	(sim_atomic_point(), \
-		__c11_atomic_compare_exchange_weak(object, expected, value, yes, no))
+	(sim_atomic_point(), __c11_atomic_compare_exchange_weak(object, expected, value, yes, no))
 #define atomic_fetch_add_explicit(object, value, order) \
 	(sim_atomic_point(), __c11_atomic_fetch_add(object, value, order))
 #define atomic_fetch_sub_explicit(object, value, order) \
@@ -53,10 +50,9 @@ void sim_atomic_point(void);
 #define atomic_fetch_and_explicit(object, value, order) \
 	(sim_atomic_point(), __c11_atomic_fetch_and(object, value, order))
 
-#define atomic_load(object) atomic_load_explicit(object, memory_order_seq_cst)
-#define atomic_store(object, value) atomic_store_explicit(object, value, memory_order_seq_cst)
-#define atomic_exchange(object, value) \
-	atomic_exchange_explicit(object, value, memory_order_seq_cst)
+#define atomic_load(object)            atomic_load_explicit(object, memory_order_seq_cst)
+#define atomic_store(object, value)    atomic_store_explicit(object, value, memory_order_seq_cst)
+#define atomic_exchange(object, value) atomic_exchange_explicit(object, value, memory_order_seq_cst)
 #define atomic_compare_exchange_strong(object, expected, value) \
 	atomic_compare_exchange_strong_explicit( \
 		object, expected, value, memory_order_seq_cst, memory_order_seq_cst)

@@ -6,7 +6,7 @@ void sim_seed_kernel(uint64_t seed);
 
 void sim_seed_kernel(uint64_t seed)
 {
-	const uint64_t words[4] = {seed, 1, 2, 3};
+	const uint64_t words[4] = { seed, 1, 2, 3 };
 
 	random_init(words);
 }

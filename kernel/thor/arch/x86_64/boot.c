@@ -23,7 +23,7 @@ static ALIGNED(16) uint8_t boot_special_stack[EARLY_STACK_SIZE];
 /* Without SMAP, stac and clac are invalid: make them no-ops, through the writable direct map. */
 static void boot_patch_smap(void)
 {
-	static const uint8_t no_op[3] = {0x0f, 0x1f, 0x00};
+	static const uint8_t no_op[3] = { 0x0f, 0x1f, 0x00 };
 
 	for (const int32_t *site = arch__smap_sites_start; site < arch__smap_sites_end; site++) {
 		const void *place = (const void *)((uint64_t)site + (uint64_t)(int64_t)*site);
@@ -35,7 +35,7 @@ static void boot_patch_smap(void)
 void arch_init_boot_cpu(const struct boot_info *boot)
 {
 	uint64_t special_top = (uint64_t)boot_special_stack + EARLY_STACK_SIZE;
-	uint64_t ist_tops[3] = {special_top, special_top, special_top};
+	uint64_t ist_tops[3] = { special_top, special_top, special_top };
 
 	arch__direct_map_base = boot->direct_map_base;
 	arch__image_base = boot->kernel_base;

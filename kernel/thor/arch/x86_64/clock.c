@@ -215,7 +215,7 @@ static struct frequencies clock_calibrate(void)
 
 	if (!hpet_init() && !pm_timer_init() && !pit_init()) {
 		klog("thor: no clock to calibrate by, 1 GHz assumed");
-		return (struct frequencies){.tsc = NS_PER_S, .lapic = NS_PER_S / 16};
+		return (struct frequencies){ .tsc = NS_PER_S, .lapic = NS_PER_S / 16 };
 	}
 	lapic_timer_start_count();
 	struct sample start = sample_take();

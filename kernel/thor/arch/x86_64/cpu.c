@@ -104,7 +104,7 @@ static void cpu_load_segments(const struct table_pointer *gdt, const struct tabl
 
 void cpu_load_tables(struct cpu *cpu)
 {
-	struct table_pointer gdt, idt_at = {.limit = sizeof(idt) - 1, .address = (uint64_t)idt};
+	struct table_pointer gdt, idt_at = { .limit = sizeof(idt) - 1, .address = (uint64_t)idt };
 
 	cpu->self = cpu;
 	cpu_fill_gdt(&cpu->arch);

@@ -241,9 +241,10 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 {
 	page_entry *parent;
 	page_entry *entry = page_find(table, address, &parent);
-	uint64_t old, new;
+	uint64_t old = entry != NULL ? entry_load(entry) : 0;
+	uint64_t new;
 
-	if (entry == NULL || (old = entry_load(entry)) == 0) {
+	if (old == 0) {
 		return false;
 	}
 	do {
@@ -254,19 +255,27 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	return true;
 }
 
+/* What an entry of a table of @level leads to: 0 for an empty table, too. */
+static uint64_t entry_used(const page_entry *entry, unsigned level)
+{
+	uint64_t value = entry_load(entry);
+
+	return level == 0 || page_count(value) != 0 ? value : 0;
+}
+
 bool arch_page_next(
 	const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address)
 {
 	while (address < end) {
 		page_entry *entries = table_at(table->root_phys);
 		unsigned level = PAGE_LEVEL_ROOT;
-		uint64_t entry = entry_load(&entries[page_index(address, level)]);
+		uint64_t entry = entry_used(&entries[page_index(address, level)], level);
 
 		/* down to a page, or to the table that lacks the way to it */
 		while (entry != 0 && level > 0) {
 			entries = table_at(entry);
 			level--;
-			entry = entry_load(&entries[page_index(address, level)]);
+			entry = entry_used(&entries[page_index(address, level)], level);
 		}
 		/* along that table, which the next entry of may lead further down */
 		unsigned index = page_index(address, level);
@@ -275,7 +284,7 @@ bool arch_page_next(
 		unsigned index_end = page_index(min_u64(end, table_end) - 1, level) + 1;
 
 		while (entry == 0 && ++index < index_end) {
-			entry = entry_load(&entries[index]);
+			entry = entry_used(&entries[index], level);
 		}
 		if (index == index_end) {
 			address = table_end;

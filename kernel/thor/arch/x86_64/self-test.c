@@ -18,11 +18,11 @@
 #define TEST_PAGES       1100u
 #define TEST_PATIENCE_NS UINT64_C(30000000000)
 
-#define CHECK(condition)                                                               \
-	do {                                                                           \
-		if (!(condition)) {                                                    \
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) { \
 			panic("self-test: %s:%d: %s", __func__, __LINE__, #condition); \
-		}                                                                      \
+		} \
 	} while (0)
 
 extern const uint8_t arch__text_start[], arch__boot_stack_top[];
@@ -140,7 +140,7 @@ static void test_kernel_pages(void)
 
 static void test_clock(void)
 {
-	struct hel_clock_page page = {0};
+	struct hel_clock_page page = { 0 };
 	uint64_t start_ns = arch_clock_ns();
 	uint64_t last_ns = start_ns;
 
@@ -216,13 +216,13 @@ void arch_self_test(void)
 		const char *name;
 		void (*run)(void);
 	} tests[] = {
-		{"page-tables", test_page_tables},
-		{"user-copies", test_user_copies},
-		{"kernel-pages", test_kernel_pages},
-		{"clock", test_clock},
-		{"timer", test_timer},
-		{"processors", test_processors},
-		{"messages", test_messages},
+		{ "page-tables", test_page_tables },
+		{ "user-copies", test_user_copies },
+		{ "kernel-pages", test_kernel_pages },
+		{ "clock", test_clock },
+		{ "timer", test_timer },
+		{ "processors", test_processors },
+		{ "messages", test_messages },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {

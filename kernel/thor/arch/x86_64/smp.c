@@ -162,7 +162,10 @@ int arch_start_cpus(void)
 			lapic_id == cpu_table[0]->arch.lapic_id) {
 			continue;
 		}
-		if (parameters->root_phys == 0 && (parameters->root_phys = smp_make_root()) == 0) {
+		if (parameters->root_phys == 0) {
+			parameters->root_phys = smp_make_root();
+		}
+		if (parameters->root_phys == 0) {
 			klog("thor: no memory to start CPUs");
 			break;
 		}

@@ -44,7 +44,7 @@ struct arch_context {
 
 struct arch_page_table {
 	uint64_t root_phys;
-	uint64_t n_tables;     /* tables below the root: what this space costs beyond its frames */
+	uint64_t n_tables; /* tables below the root: what this space costs beyond its frames */
 	uint64_t retired_phys; /* list of tables that were cut off by the last trim */
 };
 
@@ -80,11 +80,11 @@ struct arch_cpu {
 	struct arch_context
 		*bases_owner; /* whose fs and gs base are loaded, if it agrees (bases_cpu) */
 	struct arch_context
-		*fpu_owner;      /* whose FPU state is in the registers, if it agrees (fpu_cpu) */
-	uint64_t root_phys;      /* what CR3 holds */
+		*fpu_owner; /* whose FPU state is in the registers, if it agrees (fpu_cpu) */
+	uint64_t root_phys; /* what CR3 holds */
 	uint64_t stacks_address; /* lowest guard page */
 	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
-	uint64_t noted[4];           /* bits of interrupts that came in arch__wait_briefly() */
+	uint64_t noted[4]; /* bits of interrupts that came in arch__wait_briefly() */
 	uint64_t gdt[9];
 	uint32_t padding; /* makes tss.rsp[] aligned */
 	struct arch_tss tss;
