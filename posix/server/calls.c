@@ -36,8 +36,8 @@ constexpr uint32_t UNIMPLEMENTED_PART =
 #define BULK_OUT(k)      { ARGUMENT_BULK_OUT, k, 1 }
 
 static const struct call_row linux_calls[LINUX_CALLS_END] = {
-#define LINUX_CALL(number, name_, where, a0, a1, a2, a3, a4, a5)                                  \
-	[number] = {                                                                              \
+#define LINUX_CALL(number, name_, where, a0, a1, a2, a3, a4, a5) \
+	[number] = { \
 		.name = #name_, .handler = posix_##name_, .arguments = { a0, a1, a2, a3, a4, a5 } \
 	},
 #include <protocols/posix/calls.def>
@@ -49,8 +49,8 @@ static const struct call_row linux_calls[LINUX_CALLS_END] = {
 #define OUTPUT_N(k, unit) { ARGUMENT_OUT, k, unit }
 
 static const struct call_row internal_calls[INTERNAL_CALLS] = {
-#define INTERNAL_CALL(number, name_, output)                                                      \
-	[number - POSIX_CLONE] = {                                                                \
+#define INTERNAL_CALL(number, name_, output) \
+	[number - POSIX_CLONE] = { \
 		.name = #name_, .handler = posix_##name_, .is_raw = true, .arguments = { output } \
 	},
 #include <posix/server/internal-calls.def>

@@ -258,6 +258,18 @@ const void *request_in(struct request *request, unsigned i, size_t *out_size)
 	return internal->payload + offset;
 }
 
+void *request_take_block(struct request *request, const void *data, size_t size)
+{
+	struct request_internal *internal = request->internal;
+	void *block = internal->payload_block;
+
+	if (block == NULL || block != data || align_up(size, 8) != internal->payload_size) {
+		return NULL;
+	}
+	internal->payload_block = NULL;
+	return block;
+}
+
 const char *request_path(struct request *request, unsigned i)
 {
 	const struct request_internal *internal = request->internal;

@@ -77,6 +77,11 @@ struct request {
  */
 /* Input of argument i: borrowed, *out_size bytes; NULL if the pointer was null. */
 const void *request_in(struct request *request, unsigned i, size_t *out_size);
+/*
+ * The heap block that holds exactly the input at `data`, if that has one of its own: it is the
+ * caller's then, and request_in() must not be used any more. NULL: the bytes must be copied.
+ */
+void *request_take_block(struct request *request, const void *data, size_t size);
 /* A PATH argument: NUL-terminated, at most POSIX_PATH_MAX with NUL. */
 const char *request_path(struct request *request, unsigned i);
 /*

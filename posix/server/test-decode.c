@@ -6,12 +6,12 @@
 #include <posix/server/request-internal.h>
 
 /* Handlers of the calls that the tests send; the others are not there. */
-#define HANDLER(name)                                  \
+#define HANDLER(name) \
 	int64_t posix_##name(struct request *request); \
-	int64_t posix_##name(struct request *request)  \
-	{                                              \
-		(void)request;                         \
-		return 0;                              \
+	int64_t posix_##name(struct request *request) \
+	{ \
+		(void)request; \
+		return 0; \
 	}
 HANDLER(openat)
 HANDLER(write)

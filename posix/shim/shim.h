@@ -36,7 +36,7 @@ static_assert(offsetof(struct hel_registers, rflags) == R_RFLAGS);
 static_assert(sizeof(struct posix_thread_page) <= HEL_PAGE_SIZE);
 static_assert(sizeof(struct posix_process_page) <= HEL_PAGE_SIZE);
 
-#define SHIM_ARGS                                                                     \
+#define SHIM_ARGS \
 	uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, \
 		uint64_t number
 #define SHIM_UNUSED (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)number

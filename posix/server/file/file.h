@@ -107,12 +107,12 @@ void file_default_release(struct file *file);
 
 /* Initialisers for every hook but `name`; those that follow win,
  * which the compiler would warn of. */
-#define FILE_OPS_DEFAULT                                                                           \
-	.read = file_default_read, .write = file_default_write,                                    \
+#define FILE_OPS_DEFAULT \
+	.read = file_default_read, .write = file_default_write, \
 	.read_bulk = file_default_read_bulk, .seek = file_default_seek, .poll = file_default_poll, \
-	.ioctl = file_default_ioctl, .readdir = file_default_readdir,                              \
-	.truncate = file_default_truncate, .fallocate = file_default_fallocate,                    \
-	.sync = file_default_sync, .map = file_default_map, .flush = file_default_flush,           \
+	.ioctl = file_default_ioctl, .readdir = file_default_readdir, \
+	.truncate = file_default_truncate, .fallocate = file_default_fallocate, \
+	.sync = file_default_sync, .map = file_default_map, .flush = file_default_flush, \
 	.release = file_default_release
 
 /* -LINUX_ENFILE/ENOMEM */

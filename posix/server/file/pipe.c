@@ -4,10 +4,10 @@
 #include <abi/linux/poll.h>
 #include <abi/linux/termios.h>
 #include <base/assert.h>
-#include <base/ring.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
+#include <posix/server/file/byte-queue.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/pipe.h>
 #include <posix/server/process/process.h>
@@ -16,10 +16,12 @@
 constexpr size_t PIPE_SIZE_USUAL = KIB(64);
 constexpr size_t PIPE_SIZE_MIN = KIB(4);
 constexpr size_t PIPE_SIZE_MAX = MIB(1);
+/* Writes from this size on are passed on without a copy, if they are a block of their own. */
+constexpr size_t PIPE_BLOCK_MIN = KIB(4);
 
 struct pipe {
 	struct inode *inode; /* not referenced: it goes after its pipe */
-	struct ring ring;    /* storage NULL: nothing was written yet */
+	struct byte_queue queue;
 	size_t size_max;     /* a power of two */
 	bool is_anonymous;   /* from pipe(): opening it through /proc never waits */
 	uint32_t n_readers, n_writers;
@@ -37,7 +39,7 @@ static struct pipe *pipe_of(const struct file *file)
 
 static size_t pipe_used(const struct pipe *pipe)
 {
-	return ring_used(&pipe->ring);
+	return pipe->queue.n_bytes;
 }
 
 static size_t pipe_room(const struct pipe *pipe)
@@ -53,6 +55,7 @@ static struct pipe *pipe_create(struct inode *inode)
 		return NULL;
 	}
 	*pipe = (struct pipe){ .inode = inode, .size_max = PIPE_SIZE_USUAL };
+	byte_queue_init(&pipe->queue);
 	wait_queue_init(&pipe->changed);
 	wait_queue_init(&pipe->opened);
 	inode->pipe = pipe;
@@ -62,39 +65,8 @@ static struct pipe *pipe_create(struct inode *inode)
 static void pipe_free(struct pipe *pipe)
 {
 	pipe->inode->pipe = NULL;
-	helix_free(pipe->ring.data);
+	byte_queue_deinit(&pipe->queue);
 	helix_free(pipe);
-}
-
-/* Gives the ring a new storage of `size` bytes, which hold what it has. */
-static bool pipe_resize_ring(struct pipe *pipe, size_t size)
-{
-	void *storage = helix_malloc(size);
-	struct ring ring;
-
-	if (storage == NULL) {
-		return false;
-	}
-	ring_init(&ring, storage, size);
-	ring.write_total = ring_read(&pipe->ring, storage, size);
-	helix_free(pipe->ring.data);
-	pipe->ring = ring;
-	return true;
-}
-
-/* Makes room in the ring for `size` bytes, which fit the pipe's size. */
-static bool pipe_reserve(struct pipe *pipe, size_t size)
-{
-	size_t needed = pipe_used(pipe) + size;
-	size_t capacity = max_size(pipe->ring.size, PIPE_SIZE_MIN);
-
-	if (needed <= pipe->ring.size) {
-		return true;
-	}
-	while (capacity < needed) {
-		capacity *= 2;
-	}
-	return pipe_resize_ring(pipe, capacity);
 }
 
 /* ---- reading and writing ------------------------------------------------------------------- */
@@ -113,17 +85,17 @@ static int64_t pipe_check_read(struct file *file, struct request *request)
 	return file_wait(file, request, &pipe->changed);
 }
 
+static void pipe_was_read(struct file *file)
+{
+	wait_queue_wake(&pipe_of(file)->changed);
+	inode_touch_accessed(file->inode);
+}
+
 static int64_t pipe_take(struct file *file, void *buffer, size_t size)
 {
-	struct pipe *pipe = pipe_of(file);
-	size_t n_bytes = ring_read(&pipe->ring, buffer, size);
+	size_t n_bytes = byte_queue_take(&pipe_of(file)->queue, buffer, size);
 
-	if (pipe_used(pipe) == 0 && pipe->ring.size > PIPE_SIZE_USUAL) {
-		helix_free(pipe->ring.data);
-		pipe->ring = (struct ring){ 0 };
-	}
-	wait_queue_wake(&pipe->changed);
-	inode_touch_accessed(file->inode);
+	pipe_was_read(file);
 	return (int64_t)n_bytes;
 }
 
@@ -141,6 +113,9 @@ static int64_t pipe_read(struct file *file, struct request *request, void *buffe
 static int64_t pipe_read_bulk(
 	struct file *file, struct request *request, size_t size, UNUSED uint64_t *offset)
 {
+	struct pipe *pipe = pipe_of(file);
+	void *loan;
+
 	if (size == 0) {
 		return 0;
 	}
@@ -149,24 +124,49 @@ static int64_t pipe_read_bulk(
 	if (result != 1) {
 		return result;
 	}
-	size = min_size(size, pipe_used(pipe_of(file)));
+	size = min_size(size, pipe_used(pipe));
+	const void *bytes = byte_queue_borrow(&pipe->queue, size, &loan);
+
+	if (bytes != NULL) {
+		request_bulk(request, bytes, size, byte_queue_return, loan);
+		pipe_was_read(file);
+		return (int64_t)size;
+	}
 	void *buffer = request_bulk_buffer(request, size);
 
 	return buffer == NULL ? -LINUX_ENOMEM : pipe_take(file, buffer, size);
 }
 
+static bool pipe_append(
+	struct pipe *pipe, struct request *request, const uint8_t *bytes, size_t size)
+{
+	void *block = size < PIPE_BLOCK_MIN || request == NULL
+		? NULL
+		: request_take_block(request, bytes, size);
+
+	if (block == NULL) {
+		return byte_queue_append(&pipe->queue, bytes, size);
+	}
+	if (!byte_queue_append_block(&pipe->queue, block, size)) {
+		helix_free(block);
+		return false;
+	}
+	return true;
+}
+
 /* Appends what there is room for; nothing if that would split an atomic write. */
-static int64_t pipe_put(struct pipe *pipe, const uint8_t *bytes, size_t size)
+static int64_t pipe_put(
+	struct pipe *pipe, struct request *request, const uint8_t *bytes, size_t size)
 {
 	size_t n_bytes = min_size(size, pipe_room(pipe));
 
 	if (n_bytes == 0 || (n_bytes < size && size <= PIPE_BYTES_ATOMIC)) {
 		return 0;
 	}
-	if (!pipe_reserve(pipe, n_bytes)) {
+	/* the block is taken only when nothing is left to write from it */
+	if (!pipe_append(pipe, n_bytes == size ? request : NULL, bytes, n_bytes)) {
 		return -LINUX_ENOMEM;
 	}
-	ring_write(&pipe->ring, bytes, n_bytes);
 	inode_touch_modified(pipe->inode);
 	wait_queue_wake(&pipe->changed);
 	return (int64_t)n_bytes;
@@ -185,7 +185,7 @@ static int64_t pipe_write(struct file *file, struct request *request, const void
 	if (pipe->n_readers == 0) {
 		return done > 0 ? (int64_t)done : -LINUX_EPIPE;
 	}
-	int64_t result = pipe_put(pipe, (const uint8_t *)buffer + done, size - done);
+	int64_t result = pipe_put(pipe, request, (const uint8_t *)buffer + done, size - done);
 
 	if (result < 0) {
 		return done > 0 ? (int64_t)done : result;
@@ -300,9 +300,6 @@ int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
 	}
 	if (rounded < pipe_used(pipe)) {
 		return -LINUX_EBUSY;
-	}
-	if (pipe->ring.size > rounded && !pipe_resize_ring(pipe, rounded)) {
-		return -LINUX_ENOMEM;
 	}
 	pipe->size_max = rounded;
 	wait_queue_wake(&pipe->changed);

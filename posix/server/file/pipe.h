@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes and FIFOs: a ring of bytes between writers and readers.
+ * Pipes and FIFOs: a queue of bytes between writers and readers.
  *
- * The ring grows with what is written, up to the pipe's size (64 KiB, F_SETPIPE_SZ). Writes of at
- * most PIPE_BYTES_ATOMIC bytes are never split. A pipe belongs to an inode: one without a name for
- * pipe(), one in the tree for a FIFO, where it exists while somebody has it open.
+ * It holds at most the pipe's size (64 KiB, F_SETPIPE_SZ), and takes memory only for what is in
+ * it. Writes of at most PIPE_BYTES_ATOMIC bytes are never split. A pipe belongs to an inode: one
+ * without a name for pipe(), one in the tree for a FIFO, where it exists while somebody has it
+ * open.
  */
 #ifndef POSIX_FILE_PIPE_H
 #define POSIX_FILE_PIPE_H

@@ -127,10 +127,10 @@ static int64_t memory_open(struct device *device, struct file *file, UNUSED stru
 	return 0;
 }
 
-#define MEMORY_DEVICE(name_, mode_, minor, ops_)        \
-	{ .device = { .name = (name_),                  \
-		  .mode = (mode_),                      \
-		  .open = memory_open,                  \
+#define MEMORY_DEVICE(name_, mode_, minor, ops_) \
+	{ .device = { .name = (name_), \
+		  .mode = (mode_), \
+		  .open = memory_open, \
 		  .rdev = (uint64_t)1 << 8 | (minor) }, \
 		.ops = (ops_) }
 

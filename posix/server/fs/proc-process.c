@@ -283,31 +283,31 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 /* ---- the tables ---------------------------------------------------------------------------- */
 
 /* What a process and each of its threads have alike. Texts without a hook are process_print()'s. */
-#define PROC_COMMON_ENTRIES                                                                      \
+#define PROC_COMMON_ENTRIES \
 	{ .name = "auxv", .mode = PROC_PRIVATE_FILE }, { .name = "cmdline", .mode = PROC_FILE }, \
-		{ .name = "comm", .mode = PROC_WRITABLE_FILE, .write = proc_write_comm },        \
-		{ .name = "cwd", .mode = PROC_LINK, .follow = proc_follow_cwd },                 \
-		{ .name = "environ", .mode = PROC_PRIVATE_FILE },                                \
-		{ .name = "exe", .mode = PROC_LINK, .follow = proc_follow_exe },                 \
-		{ .name = "fd",                                                                  \
-			.mode = PROC_PRIVATE_FOLDER,                                             \
-			.lookup = proc_lookup_fd,                                                \
-			.list = proc_list_fds },                                                 \
-		{ .name = "fdinfo",                                                              \
-			.mode = PROC_PRIVATE_FOLDER,                                             \
-			.lookup = proc_lookup_fdinfo,                                            \
-			.list = proc_list_fds },                                                 \
-		{ .name = "io", .mode = PROC_PRIVATE_FILE },                                     \
-		{ .name = "limits", .mode = PROC_FILE }, { .name = "maps", .mode = PROC_FILE },  \
-		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo },       \
-		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts },             \
-		{ .name = "oom_score", .mode = PROC_FILE },                                      \
-		{ .name = "oom_score_adj", .mode = PROC_FILE },                                  \
-		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root },               \
-		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE },   \
-		{ .name = "status", .mode = PROC_FILE },                                         \
-	{                                                                                        \
-		.name = "wchan", .mode = PROC_FILE                                               \
+		{ .name = "comm", .mode = PROC_WRITABLE_FILE, .write = proc_write_comm }, \
+		{ .name = "cwd", .mode = PROC_LINK, .follow = proc_follow_cwd }, \
+		{ .name = "environ", .mode = PROC_PRIVATE_FILE }, \
+		{ .name = "exe", .mode = PROC_LINK, .follow = proc_follow_exe }, \
+		{ .name = "fd", \
+			.mode = PROC_PRIVATE_FOLDER, \
+			.lookup = proc_lookup_fd, \
+			.list = proc_list_fds }, \
+		{ .name = "fdinfo", \
+			.mode = PROC_PRIVATE_FOLDER, \
+			.lookup = proc_lookup_fdinfo, \
+			.list = proc_list_fds }, \
+		{ .name = "io", .mode = PROC_PRIVATE_FILE }, \
+		{ .name = "limits", .mode = PROC_FILE }, { .name = "maps", .mode = PROC_FILE }, \
+		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
+		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
+		{ .name = "oom_score", .mode = PROC_FILE }, \
+		{ .name = "oom_score_adj", .mode = PROC_FILE }, \
+		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
+		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE }, \
+		{ .name = "status", .mode = PROC_FILE }, \
+	{ \
+		.name = "wchan", .mode = PROC_FILE \
 	}
 
 static const struct proc_entry proc_task_entries[] = { PROC_COMMON_ENTRIES, {} };

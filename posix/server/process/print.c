@@ -277,9 +277,10 @@ static void print_mapping(struct printer *printer, const struct mm *mm,
 {
 	const char *name = mapping_name(mm, info, exe);
 
-	print(printer, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 ", (unsigned long long)info->address,
-		(unsigned long long)(info->address + info->size_bytes),
-		(info->flags & HEL_MAP_READ) != 0 ? 'r' : '-',
+	unsigned long long address = info->address;
+
+	print(printer, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 ", address,
+		address + info->size_bytes, (info->flags & HEL_MAP_READ) != 0 ? 'r' : '-',
 		(info->flags & HEL_MAP_WRITE) != 0 ? 'w' : '-',
 		(info->flags & HEL_MAP_EXECUTE) != 0 ? 'x' : '-', is_private(mm, info) ? 'p' : 's',
 		is_anonymous(info) ? 0 : (unsigned long long)info->offset);

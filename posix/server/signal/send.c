@@ -14,8 +14,7 @@ void signal_publish_to(struct thread *thread)
 	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
 	uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
 
-	atomic_store_explicit(
-		&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+	atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
 }
 
 void signal_publish(struct process *process)

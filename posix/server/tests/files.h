@@ -56,10 +56,10 @@ void begin(void);
 /** begin_with() - the same with an archive to unpack */
 void begin_with(const void *archive, size_t size);
 /** end() - free all; fails the case if anything is left */
-#define end()                                                 \
-	do {                                                  \
-		end_case();                                   \
-		CHECK_EQ(fake_n_blocks, n_blocks_before);     \
+#define end() \
+	do { \
+		end_case(); \
+		CHECK_EQ(fake_n_blocks, n_blocks_before); \
 		CHECK_EQ(fake_n_memories, n_memories_before); \
 		CHECK_EQ(fake_n_mappings, n_mappings_before); \
 	} while (0)
@@ -88,9 +88,9 @@ struct argument_value {
 /** start() - begin a call; it may have a result at once, or be parked */
 void start_call(struct user *user, uint32_t number, uint32_t flags,
 	const struct argument_value *arguments, size_t n_arguments);
-#define start(user, number, ...)                                                    \
+#define start(user, number, ...) \
 	start_call(user, number, 0, (const struct argument_value[]){ __VA_ARGS__ }, \
-		sizeof((const struct argument_value[]){ __VA_ARGS__ }) /            \
+		sizeof((const struct argument_value[]){ __VA_ARGS__ }) / \
 			sizeof(struct argument_value))
 
 /** start_raw() - begin a request that is no Linux call: six values and a payload */

@@ -36,9 +36,9 @@ struct channel_ops {
 struct channel {
 	const struct channel_ops *ops;
 	struct channel_link *link; /* NULL: no device yet */
-	uint64_t object;           /* on mbus, that the device is; 0: none was found */
-	bool is_wanted;            /* the owner has asked for the bytes */
-	bool is_binding;           /* a lane is being got */
+	uint64_t object; /* on mbus, that the device is; 0: none was found */
+	bool is_wanted; /* the owner has asked for the bytes */
+	bool is_binding; /* a lane is being got */
 	bool is_at_end; /* nothing can come at the moment */
 	bool is_sending; /* bytes were taken and are on their way to the device */
 	bool is_broken; /* the device is gone */

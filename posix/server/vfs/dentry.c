@@ -257,8 +257,7 @@ int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, b
 
 		bool is_made_by_hand = (parent->super->flags & SUPER_VOLATILE) == 0;
 
-		if (error < 0 &&
-			(error != -LINUX_ENOENT || !is_wanted || !is_made_by_hand)) {
+		if (error < 0 && (error != -LINUX_ENOENT || !is_wanted || !is_made_by_hand)) {
 			if (error != -LINUX_ENOENT) {
 				dentry_drop(dentry);
 			}

@@ -37,7 +37,7 @@ int64_t directory_read(struct file *file, void *buffer, size_t size, directory_l
 int64_t directory_seek(struct file *file, int64_t offset, int whence);
 
 /** DIRECTORY_FILE_OPS - hooks of open directories; `readdir` is still to be given */
-#define DIRECTORY_FILE_OPS                                                                      \
+#define DIRECTORY_FILE_OPS \
 	.read = directory_read_bytes, .read_bulk = directory_read_bulk, .seek = directory_seek, \
 	.sync = directory_sync
 

@@ -124,12 +124,12 @@ int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint6
 
 /** INODE_OPS_DEFAULT - initialisers for every hook but `release`; those that follow win,
  * which the compiler would warn of */
-#define INODE_OPS_DEFAULT                                                                     \
-	.lookup = inode_default_lookup, .create = inode_default_create,                       \
-	.link = inode_default_link, .unlink = inode_default_unlink,                           \
-	.rename = inode_default_rename, .follow = inode_default_follow,                       \
-	.open = inode_default_open, .truncate = inode_default_truncate,                       \
-	.change = inode_default_change, .refresh = inode_default_refresh,                     \
+#define INODE_OPS_DEFAULT \
+	.lookup = inode_default_lookup, .create = inode_default_create, \
+	.link = inode_default_link, .unlink = inode_default_unlink, \
+	.rename = inode_default_rename, .follow = inode_default_follow, \
+	.open = inode_default_open, .truncate = inode_default_truncate, \
+	.change = inode_default_change, .refresh = inode_default_refresh, \
 	.contents = inode_default_contents, .contents_mapped = inode_default_contents_mapped, \
 	.read = inode_default_read
 
