@@ -68,7 +68,8 @@ bench: setup
 docs:
 	@$(PYTHON) -B tools/docs/docs.py --output build/docs
 
-sources = $(filter-out $(file <tools/tidy/foreign-style),$(shell git ls-files '*.c' '*.h'))
+sources = $(filter-out %.gen.c %.gen.h $(file <tools/tidy/foreign-style), \
+	$(shell git ls-files '*.c' '*.h'))
 
 format: setup
 	@clang-format-19 -i $(sources)

@@ -99,7 +99,7 @@ enum linux_owner_type : int32_t {
 };
 
 struct linux_owner_ex {
-	int32_t type;	/* enum linux_owner_type */
+	int32_t type; /* enum linux_owner_type */
 	int32_t pid;
 };
 
@@ -110,7 +110,7 @@ enum linux_lock_type : int16_t {
 };
 
 struct linux_flock {
-	int16_t type;	/* enum linux_lock_type */
+	int16_t type; /* enum linux_lock_type */
 	int16_t whence;
 	uint32_t padding;
 	int64_t start;

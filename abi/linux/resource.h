@@ -28,7 +28,7 @@ static_assert(sizeof(struct linux_rusage) == 144);
 
 struct linux_sysinfo {
 	int64_t uptime;
-	uint64_t loads[3];	/* 16.16 fixed point */
+	uint64_t loads[3]; /* 16.16 fixed point */
 	uint64_t total_ram, free_ram, shared_ram, buffer_ram, total_swap, free_swap;
 	uint16_t n_processes, padding;
 	uint32_t padding2;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum linux_clone_flags : uint64_t {
-	LINUX_CSIGNAL = 0xff,	/* the signal that tells the parent of the end */
+	LINUX_CSIGNAL = 0xff, /* the signal that tells the parent of the end */
 	LINUX_CLONE_VM = 0x100,
 	LINUX_CLONE_FS = 0x200,
 	LINUX_CLONE_FILES = 0x400,

@@ -41,7 +41,7 @@ enum linux_signal : int {
 	LINUX_SIGRTMAX = 64,
 };
 
-constexpr uint32_t LINUX_NSIG = 64;	/* signals are 1 … 64 */
+constexpr uint32_t LINUX_NSIG = 64; /* signals are 1 … 64 */
 constexpr uint64_t LINUX_SIGSET_SIZE = 8;
 
 /* Values of a handler that are no address. */
@@ -105,7 +105,7 @@ struct linux_siginfo {
 		uint8_t bytes[112];
 		struct {
 			uint32_t pid, uid;
-			uint64_t value;	/* SI_QUEUE */
+			uint64_t value; /* SI_QUEUE */
 		} sender;
 		struct {
 			uint32_t pid, uid;
@@ -152,7 +152,7 @@ enum linux_sigevent_notify : int {
 struct linux_sigevent {
 	uint64_t value;
 	int32_t signal;
-	int32_t notify;		/* enum linux_sigevent_notify */
+	int32_t notify;  /* enum linux_sigevent_notify */
 	int32_t thread_id;
 	uint8_t padding[44];
 };

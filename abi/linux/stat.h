@@ -91,7 +91,7 @@ struct linux_dirent64 {
 	uint64_t ino;
 	int64_t offset;
 	uint16_t record_size;
-	uint8_t type;	/* enum linux_directory_type */
+	uint8_t type; /* enum linux_directory_type */
 	char name[];
 };
 

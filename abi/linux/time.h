@@ -36,6 +36,6 @@ struct linux_itimerspec {
 	struct linux_timespec interval, value;
 };
 
-constexpr uint64_t LINUX_CLOCK_TICKS = 100;	/* per second: times(2), /proc */
+constexpr uint64_t LINUX_CLOCK_TICKS = 100; /* per second: times(2), /proc */
 
 #endif

@@ -31,8 +31,8 @@ static struct fiber *fiber_create(struct loop *loop)
 		.stack_base = stacks->base + index * stacks->slot_size + stacks->guard_size,
 		.stack_size = stacks->slot_size - stacks->guard_size,
 	};
-	fiber->stack_pointer = fiber_prepare_stack(
-		fiber->stack_base + fiber->stack_size, loop__fiber_main, loop);
+	fiber->stack_pointer =
+		fiber_prepare_stack(fiber->stack_base + fiber->stack_size, loop__fiber_main, loop);
 	return fiber;
 }
 

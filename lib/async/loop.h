@@ -55,14 +55,14 @@ struct loop_config {
 };
 
 /** ASYNC_STACK_SLOT_SIZE - usual size of a stack with its guard; normally one page is resident */
-#define ASYNC_STACK_SLOT_SIZE (16 * 1024)
+#define ASYNC_STACK_SLOT_SIZE  (16 * 1024)
 /** ASYNC_STACK_GUARD_SIZE - bytes at the end of each stack that fault */
 #define ASYNC_STACK_GUARD_SIZE (4 * 1024)
 
 struct loop {
 	struct async_platform *platform;
 	const struct loop_test_hooks *test_hooks;
-	struct list ready;    /* operations to deliver */
+	struct list ready; /* operations to deliver */
 	struct list runnable; /* tasks to start or resume */
 	struct timer_heap timers;
 	uint64_t now_ns; /* when events were last collected */
@@ -80,7 +80,7 @@ struct loop {
 	/* fibers */
 	struct fiber *current;
 	struct fiber *previous; /* that switched to `current` */
-	struct fiber main;      /* the stack that called loop_run() */
+	struct fiber main; /* the stack that called loop_run() */
 	struct fiber *fibers;
 	size_t n_fibers_created;
 	struct list idle_fibers;

@@ -172,14 +172,9 @@ void request_cancel(struct request *request, int reason)
 		return;
 	}
 	switch (request->state) {
-	case REQUEST_STATE_RUNNING:
-		request->error = reason;
-		break;
+	case REQUEST_STATE_RUNNING: request->error = reason; break;
 	case REQUEST_STATE_PARKED:
-	case REQUEST_STATE_WOKEN:
-		request_leave(request, reason);
-		break;
-	default:
-		break;
+	case REQUEST_STATE_WOKEN: request_leave(request, reason); break;
+	default: break;
 	}
 }

@@ -8,8 +8,7 @@
 #if __has_feature(address_sanitizer)
 
 /* The sanitizer's interface, declared here because lib/async uses no header of a C library. */
-void __sanitizer_start_switch_fiber(
-	void **out_stack_save, const void *to_base, size_t to_size);
+void __sanitizer_start_switch_fiber(void **out_stack_save, const void *to_base, size_t to_size);
 void __sanitizer_finish_switch_fiber(
 	void *stack_save, const void **out_from_base, size_t *out_from_size);
 

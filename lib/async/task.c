@@ -146,7 +146,7 @@ void task__wake(struct task *task)
 static struct task *task_take_handoff(struct loop *loop)
 {
 	if (loop->is_stopping || loop->test_hooks != NULL ||
-			++loop->n_turns_since_wait >= LOOP_TURNS_MAX) {
+		++loop->n_turns_since_wait >= LOOP_TURNS_MAX) {
 		return NULL;
 	}
 	while (list_is_empty(&loop->runnable) && !list_is_empty(&loop->ready) &&
@@ -263,8 +263,7 @@ int await(struct task *task, struct op *op)
 }
 
 /* Start several operations and wait for all of them; the mode says when the rest is cancelled. */
-static void task_await_many(
-	struct task *task, struct op **ops, size_t n_ops, enum wait_mode mode)
+static void task_await_many(struct task *task, struct op **ops, size_t n_ops, enum wait_mode mode)
 {
 	ASSERT(task->loop->running == task);
 	task->wait.ops = ops;

@@ -172,8 +172,8 @@ struct job {
 	task_fn run;
 	void *argument;
 	uint64_t trace_id;
-	struct task *task;     /* while it runs */
-	int cancel_reason;     /* given before it ran */
+	struct task *task; /* while it runs */
+	int cancel_reason; /* given before it ran */
 	struct list_node node; /* on the inbox */
 };
 

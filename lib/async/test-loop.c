@@ -78,7 +78,7 @@ static void test_task_suspends(struct loop *loop, struct task *task)
 	struct test_loop *test_loop = container_of(loop, struct test_loop, loop);
 
 	if (test_loop->cancel_one_in != 0 &&
-			random_chance(&test_loop->random, test_loop->cancel_one_in)) {
+		random_chance(&test_loop->random, test_loop->cancel_one_in)) {
 		test_loop->n_injected++;
 		scope_cancel(&task->root, -ERR_CANCELLED);
 	}

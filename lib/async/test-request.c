@@ -10,7 +10,7 @@
 #include <base/errors.h>
 #include <base/testing.h>
 
-#define MS 1000000ull
+#define MS      1000000ull
 #define N_PIPES 3
 
 struct pipe {
@@ -111,19 +111,29 @@ static int immediate_attempt(struct request *request)
 }
 
 static const struct request_class read_class = {
-	.name = "read", .kind = REQUEST_ATTEMPT, .attempt = pipe_read_attempt,
+	.name = "read",
+	.kind = REQUEST_ATTEMPT,
+	.attempt = pipe_read_attempt,
 };
 static const struct request_class write_class = {
-	.name = "write", .kind = REQUEST_ATTEMPT, .attempt = pipe_write_attempt,
+	.name = "write",
+	.kind = REQUEST_ATTEMPT,
+	.attempt = pipe_write_attempt,
 };
 static const struct request_class poll_class = {
-	.name = "poll", .kind = REQUEST_ATTEMPT, .attempt = pipe_poll_attempt,
+	.name = "poll",
+	.kind = REQUEST_ATTEMPT,
+	.attempt = pipe_poll_attempt,
 };
 static const struct request_class slow_write_class = {
-	.name = "slow write", .kind = REQUEST_TASK, .run = slow_write_run,
+	.name = "slow write",
+	.kind = REQUEST_TASK,
+	.run = slow_write_run,
 };
 static const struct request_class immediate_class = {
-	.name = "immediate", .kind = REQUEST_IMMEDIATE, .attempt = immediate_attempt,
+	.name = "immediate",
+	.kind = REQUEST_IMMEDIATE,
+	.attempt = immediate_attempt,
 };
 
 static void call_reply(struct request *request, int error)
@@ -335,7 +345,11 @@ struct fuzz {
 static void fuzz_submit_one(struct fuzz *fuzz)
 {
 	static const struct request_class *const classes[] = {
-		&read_class, &read_class, &write_class, &slow_write_class, &poll_class,
+		&read_class,
+		&read_class,
+		&write_class,
+		&slow_write_class,
+		&poll_class,
 	};
 	const struct request_class *class =
 		classes[random_below(fuzz->random, ARRAY_SIZE(classes))];
@@ -399,11 +413,12 @@ static void fuzz_once(uint64_t seed, size_t n_tasks_max, uint64_t cancel_one_in)
 	static struct fuzz fuzz;
 
 	fuzz = (struct fuzz){ .random = &test_loop.random };
-	test_loop_init(&test_loop, &(struct test_loop_options){
-		.seed = seed,
-		.n_tasks_max = n_tasks_max,
-		.cancel_one_in = cancel_one_in,
-	});
+	test_loop_init(&test_loop,
+		&(struct test_loop_options){
+			.seed = seed,
+			.n_tasks_max = n_tasks_max,
+			.cancel_one_in = cancel_one_in,
+		});
 	for (int i = 0; i < N_PIPES; i++) {
 		pipe_init(&fuzz.pipes[i], 2);
 	}

@@ -10,10 +10,10 @@
 #include <base/errors.h>
 #include <base/testing.h>
 
-#define MS 1000000ull
+#define MS          1000000ull
 #define N_TASKS_MAX 48
-#define N_JOBS 24
-#define DEPTH_MAX 3
+#define N_JOBS      24
+#define DEPTH_MAX   3
 
 struct fuzz {
 	struct random random;
@@ -164,8 +164,16 @@ static int step_spawn(struct task *task, struct node *node)
 static int node_run(struct task *task, void *argument)
 {
 	static int (*const steps[])(struct task *task, struct node *node) = {
-		step_sleep, step_lock, step_semaphore, step_race, step_all,
-		step_wake, step_timeout, step_shield, step_spawn, step_spawn,
+		step_sleep,
+		step_lock,
+		step_semaphore,
+		step_race,
+		step_all,
+		step_wake,
+		step_timeout,
+		step_shield,
+		step_spawn,
+		step_spawn,
 	};
 	struct node *node = argument;
 	struct fuzz *fuzz = node->fuzz;
@@ -189,11 +197,12 @@ static void fuzz_once(uint64_t seed, bool is_disordered, uint64_t cancel_one_in)
 	struct node root = { .fuzz = &fuzz };
 	struct job jobs[N_JOBS];
 
-	test_loop_init(&test_loop, &(struct test_loop_options){
-		.seed = is_disordered ? seed : 0,
-		.n_tasks_max = N_TASKS_MAX,
-		.cancel_one_in = cancel_one_in,
-	});
+	test_loop_init(&test_loop,
+		&(struct test_loop_options){
+			.seed = is_disordered ? seed : 0,
+			.n_tasks_max = N_TASKS_MAX,
+			.cancel_one_in = cancel_one_in,
+		});
 	random_init(&fuzz.random, seed);
 	mutex_init(&fuzz.mutex);
 	semaphore_init(&fuzz.semaphore, 2);

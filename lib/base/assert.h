@@ -20,9 +20,7 @@ __attribute__((noreturn, cold)) void assert_fail(
 
 /** ASSERT() - stop the program unless @condition holds; one condition each */
 #define ASSERT(condition) \
-	(__builtin_expect(!!(condition), 1) \
-		? (void)0 \
-		: assert_fail(__FILE__, __LINE__, #condition))
+	(__builtin_expect(!!(condition), 1) ? (void)0 : assert_fail(__FILE__, __LINE__, #condition))
 
 /** UNREACHABLE() - stop the program: control cannot come here */
 #define UNREACHABLE() assert_fail(__FILE__, __LINE__, "unreachable")

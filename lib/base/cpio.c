@@ -10,8 +10,8 @@
 
 #define CPIO_MAGIC_SIZE 6
 #define CPIO_FIELD_SIZE 8
-#define CPIO_ALIGNMENT 4
-#define CPIO_TRAILER "TRAILER!!!"
+#define CPIO_ALIGNMENT  4
+#define CPIO_TRAILER    "TRAILER!!!"
 
 enum cpio_field {
 	CPIO_INO,
@@ -41,7 +41,7 @@ void cpio_begin(struct cpio_iterator *iterator, const void *image, size_t size)
 static bool cpio_parse_header(const uint8_t *header, uint32_t out_fields[CPIO_N_FIELDS])
 {
 	if (memcmp(header, "070701", CPIO_MAGIC_SIZE) != 0 &&
-			memcmp(header, "070702", CPIO_MAGIC_SIZE) != 0) {
+		memcmp(header, "070702", CPIO_MAGIC_SIZE) != 0) {
 		return false;
 	}
 	const char *digits = (const char *)header + CPIO_MAGIC_SIZE;
@@ -92,8 +92,8 @@ static bool cpio_take(struct cpio_iterator *iterator, struct cpio_entry *out_ent
 		return false;
 	}
 	const char *name = (const char *)header + CPIO_HEADER_SIZE;
-	size_t data_offset = align_up_size(
-		iterator->offset + CPIO_HEADER_SIZE + name_size, CPIO_ALIGNMENT);
+	size_t data_offset =
+		align_up_size(iterator->offset + CPIO_HEADER_SIZE + name_size, CPIO_ALIGNMENT);
 	size_t data_size = fields[CPIO_FILE_SIZE];
 
 	if (strnlen(name, name_size) != name_size - 1) {
@@ -107,8 +107,8 @@ static bool cpio_take(struct cpio_iterator *iterator, struct cpio_entry *out_ent
 	out_entry->name = name;
 	out_entry->name_length = name_size - 1;
 	out_entry->data = data_size > 0 ? iterator->image + data_offset : iterator->image;
-	iterator->offset = min_size(
-		align_up_size(data_offset + data_size, CPIO_ALIGNMENT), iterator->size);
+	iterator->offset =
+		min_size(align_up_size(data_offset + data_size, CPIO_ALIGNMENT), iterator->size);
 	return true;
 }
 

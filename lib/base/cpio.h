@@ -14,14 +14,14 @@
 /** CPIO_NAME_MAX - longest name including its terminator */
 #define CPIO_NAME_MAX 4096
 
-#define CPIO_MODE_TYPE 0170000u
-#define CPIO_MODE_FIFO 0010000u
+#define CPIO_MODE_TYPE      0170000u
+#define CPIO_MODE_FIFO      0010000u
 #define CPIO_MODE_CHARACTER 0020000u
 #define CPIO_MODE_DIRECTORY 0040000u
-#define CPIO_MODE_BLOCK 0060000u
-#define CPIO_MODE_REGULAR 0100000u
-#define CPIO_MODE_SYMLINK 0120000u
-#define CPIO_MODE_SOCKET 0140000u
+#define CPIO_MODE_BLOCK     0060000u
+#define CPIO_MODE_REGULAR   0100000u
+#define CPIO_MODE_SYMLINK   0120000u
+#define CPIO_MODE_SOCKET    0140000u
 
 struct cpio_entry {
 	const char *name; /* terminated, inside the archive */

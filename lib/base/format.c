@@ -92,15 +92,16 @@ static void format_number(struct format_output *output, const struct format_spec
 		n_wanted = max_size(n_wanted, n_digits + 1);
 	}
 	if (spec->is_zero_padded && !spec->is_left && !spec->has_precision &&
-			spec->width > prefix_size) {
+		spec->width > prefix_size) {
 		n_wanted = max_size(n_wanted, spec->width - prefix_size);
 	}
-	format_field(output, spec, &(struct format_value){
-		.prefix = prefix,
-		.n_zeros = n_wanted > n_digits ? n_wanted - n_digits : 0,
-		.text = buffer + start,
-		.size = n_digits,
-	});
+	format_field(output, spec,
+		&(struct format_value){
+			.prefix = prefix,
+			.n_zeros = n_wanted > n_digits ? n_wanted - n_digits : 0,
+			.text = buffer + start,
+			.size = n_digits,
+		});
 }
 
 static void format_signed(
@@ -121,18 +122,10 @@ static void format_unsigned(
 	bool has_prefix = spec->is_alternate && value != 0;
 
 	switch (spec->conversion) {
-	case 'x':
-		format_number(output, spec, value, 16, has_prefix ? "0x" : "");
-		break;
-	case 'X':
-		format_number(output, spec, value, 16, has_prefix ? "0X" : "");
-		break;
-	case 'o':
-		format_number(output, spec, value, 8, "");
-		break;
-	default:
-		format_number(output, spec, value, 10, "");
-		break;
+	case 'x': format_number(output, spec, value, 16, has_prefix ? "0x" : ""); break;
+	case 'X': format_number(output, spec, value, 16, has_prefix ? "0X" : ""); break;
+	case 'o': format_number(output, spec, value, 8, ""); break;
+	default: format_number(output, spec, value, 10, ""); break;
 	}
 }
 
@@ -142,9 +135,12 @@ static void format_string(
 	const char *text = string != NULL ? string : "(null)";
 	size_t size_max = spec->has_precision ? spec->precision : SIZE_MAX;
 
-	format_field(output, spec, &(struct format_value){
-		.prefix = "", .text = text, .size = strnlen(text, size_max),
-	});
+	format_field(output, spec,
+		&(struct format_value){
+			.prefix = "",
+			.text = text,
+			.size = strnlen(text, size_max),
+		});
 }
 
 /* A decimal number at *format, which moves past it; absurd ones saturate. */
@@ -162,23 +158,12 @@ static void format_parse_flags(const char **format, struct format_spec *spec)
 {
 	for (;; (*format)++) {
 		switch (**format) {
-		case '-':
-			spec->is_left = true;
-			break;
-		case '0':
-			spec->is_zero_padded = true;
-			break;
-		case '#':
-			spec->is_alternate = true;
-			break;
-		case '+':
-			spec->plus = '+';
-			break;
-		case ' ':
-			spec->plus = spec->plus == '+' ? '+' : ' ';
-			break;
-		default:
-			return;
+		case '-': spec->is_left = true; break;
+		case '0': spec->is_zero_padded = true; break;
+		case '#': spec->is_alternate = true; break;
+		case '+': spec->plus = '+'; break;
+		case ' ': spec->plus = spec->plus == '+' ? '+' : ' '; break;
+		default: return;
 		}
 	}
 }
@@ -210,8 +195,7 @@ static void format_parse_length(const char **format, struct format_spec *spec)
 		(*format)++;
 		spec->value_size = sizeof(uint64_t);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -257,14 +241,10 @@ static int64_t format_take_signed(
 	const struct format_spec *spec, struct format_arguments *arguments)
 {
 	switch (spec->value_size) {
-	case sizeof(int64_t):
-		return va_arg(arguments->list, int64_t);
-	case sizeof(short):
-		return (short)va_arg(arguments->list, int);
-	case sizeof(char):
-		return (signed char)va_arg(arguments->list, int);
-	default:
-		return va_arg(arguments->list, int);
+	case sizeof(int64_t): return va_arg(arguments->list, int64_t);
+	case sizeof(short): return (short)va_arg(arguments->list, int);
+	case sizeof(char): return (signed char)va_arg(arguments->list, int);
+	default: return va_arg(arguments->list, int);
 	}
 }
 
@@ -277,39 +257,33 @@ static uint64_t format_take_unsigned(
 }
 
 /* Print one argument; false if the conversion is unknown. */
-static bool format_convert(struct format_output *output, struct format_spec *spec,
-	struct format_arguments *arguments)
+static bool format_convert(
+	struct format_output *output, struct format_spec *spec, struct format_arguments *arguments)
 {
 	char character;
 
 	switch (spec->conversion) {
 	case 'd':
-	case 'i':
-		format_signed(output, spec, format_take_signed(spec, arguments));
-		return true;
+	case 'i': format_signed(output, spec, format_take_signed(spec, arguments)); return true;
 	case 'u':
 	case 'x':
 	case 'X':
-	case 'o':
-		format_unsigned(output, spec, format_take_unsigned(spec, arguments));
-		return true;
+	case 'o': format_unsigned(output, spec, format_take_unsigned(spec, arguments)); return true;
 	case 'p':
 		format_number(output, spec, (uintptr_t)va_arg(arguments->list, void *), 16, "0x");
 		return true;
-	case 's':
-		format_string(output, spec, va_arg(arguments->list, const char *));
-		return true;
+	case 's': format_string(output, spec, va_arg(arguments->list, const char *)); return true;
 	case 'c':
 		character = (char)va_arg(arguments->list, int);
-		format_field(output, spec, &(struct format_value){
-			.prefix = "", .text = &character, .size = 1,
-		});
+		format_field(output, spec,
+			&(struct format_value){
+				.prefix = "",
+				.text = &character,
+				.size = 1,
+			});
 		return true;
-	case '%':
-		format_emit(output, "%", 1);
-		return true;
-	default:
-		return false;
+	case '%': format_emit(output, "%", 1); return true;
+	default: return false;
 	}
 }
 

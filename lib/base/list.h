@@ -21,7 +21,10 @@ struct list {
 };
 
 /** LIST_INIT() - static initialiser of the list object @list */
-#define LIST_INIT(list) { .head = { .next = &(list).head, .prev = &(list).head } }
+#define LIST_INIT(list) \
+	{ \
+		.head = {.next = &(list).head, .prev = &(list).head } \
+	}
 
 /** list_init() - make @list empty */
 static inline void list_init(struct list *list)
@@ -144,10 +147,11 @@ static inline size_t list_size(const struct list *list)
 }
 
 /** LIST_ENTRY() - the object around a node that may be NULL; NULL for NULL */
-#define LIST_ENTRY(node, type, member) ({ \
-	struct list_node *list_node_ = (node); \
-	list_node_ != NULL ? container_of(list_node_, type, member) : (type *)NULL; \
-})
+#define LIST_ENTRY(node, type, member) \
+	({ \
+		struct list_node *list_node_ = (node); \
+		list_node_ != NULL ? container_of(list_node_, type, member) : (type *)NULL; \
+	})
 
 /** LIST_FIRST() - the object of the first node, NULL when the list is empty */
 #define LIST_FIRST(list, type, member) LIST_ENTRY(list_first(list), type, member)
@@ -167,8 +171,7 @@ static inline size_t list_size(const struct list *list)
 
 /** LIST_FOR_EACH_SAFE() - same; the body may unlink and free @entry, but not its successor */
 #define LIST_FOR_EACH_SAFE(entry, list, type, member) \
-	for (type *entry = LIST_FIRST(list, type, member), *entry##_next_; \
-		entry != NULL && \
+	for (type *entry = LIST_FIRST(list, type, member), *entry##_next_; entry != NULL && \
 		(entry##_next_ = LIST_ENTRY(list_next(list, &entry->member), type, member), true); \
 		entry = entry##_next_)
 

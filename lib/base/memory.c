@@ -12,10 +12,10 @@
 
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
 
-#define WORD sizeof(word)
-#define ROUND (4 * sizeof(word))
+#define WORD                          sizeof(word)
+#define ROUND                         (4 * sizeof(word))
 #define KEEP_IN_REGISTERS(a, b, c, d) __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d))
-#define KEEP_APART() __asm__ volatile("" : : : "memory")
+#define KEEP_APART()                  __asm__ volatile("" : : : "memory")
 
 /* The four words of a round are all loaded before the first is stored: safe for overlap. */
 static inline void memory_move_round(uint8_t *to, const uint8_t *from)

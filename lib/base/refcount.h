@@ -47,8 +47,8 @@ MUST_USE static inline bool refcount_try_ref(struct refcount *refcount)
 		if (unlikely(count >= REFCOUNT_SATURATED)) {
 			return true;
 		}
-	} while (!atomic_compare_exchange_weak_explicit(&refcount->count, &count, count + 1,
-		memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&refcount->count, &count, count + 1, memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 
@@ -72,8 +72,8 @@ MUST_USE static inline bool refcount_unref(struct refcount *refcount)
 /** refcount_get() - the current value; for assertions and dumps only */
 static inline uint32_t refcount_get(const struct refcount *refcount)
 {
-	return atomic_load_explicit(&((struct refcount *)(uintptr_t)refcount)->count,
-		memory_order_relaxed);
+	return atomic_load_explicit(
+		&((struct refcount *)(uintptr_t)refcount)->count, memory_order_relaxed);
 }
 
 #endif

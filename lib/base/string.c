@@ -41,14 +41,10 @@ static unsigned prefix_base(const char *digits, size_t size)
 		return 0;
 	}
 	switch (digits[1] | 0x20) {
-	case 'x':
-		return 16;
-	case 'o':
-		return 8;
-	case 'b':
-		return 2;
-	default:
-		return 0;
+	case 'x': return 16;
+	case 'o': return 8;
+	case 'b': return 2;
+	default: return 0;
 	}
 }
 
@@ -71,7 +67,7 @@ bool parse_u64_span(const char *digits, size_t size, unsigned base, uint64_t *ou
 		unsigned digit = digit_value(digits[i]);
 
 		if (digit >= base || __builtin_mul_overflow(value, (uint64_t)base, &value) ||
-				__builtin_add_overflow(value, (uint64_t)digit, &value)) {
+			__builtin_add_overflow(value, (uint64_t)digit, &value)) {
 			return false;
 		}
 	}

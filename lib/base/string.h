@@ -13,18 +13,18 @@
 #include <base/types.h>
 
 #ifdef BASE_STRING_PREFIXED
-#define memcpy base_memcpy
+#define memcpy  base_memcpy
 #define memmove base_memmove
-#define memset base_memset
-#define memcmp base_memcmp
-#define memchr base_memchr
-#define strlen base_strlen
+#define memset  base_memset
+#define memcmp  base_memcmp
+#define memchr  base_memchr
+#define strlen  base_strlen
 #define strnlen base_strnlen
-#define strcmp base_strcmp
+#define strcmp  base_strcmp
 #define strncmp base_strncmp
-#define strchr base_strchr
+#define strchr  base_strchr
 #define strrchr base_strrchr
-#define strstr base_strstr
+#define strstr  base_strstr
 #endif
 
 void *memcpy(void *restrict out_to, const void *restrict from, size_t size);
@@ -68,7 +68,6 @@ bool str_starts_with(const char *string, const char *prefix);
 MUST_USE bool parse_u64(const char *string, unsigned base, uint64_t *out_value);
 
 /** parse_u64_span() - parse_u64() for @size bytes without a terminator */
-MUST_USE bool parse_u64_span(
-	const char *digits, size_t size, unsigned base, uint64_t *out_value);
+MUST_USE bool parse_u64_span(const char *digits, size_t size, unsigned base, uint64_t *out_value);
 
 #endif

@@ -65,8 +65,7 @@ __attribute__((noreturn, unused, format(printf, 3, 4))) static void test_fail(
 }
 
 /** CHECK() - the condition holds */
-#define CHECK(condition) \
-	((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "%s", #condition))
+#define CHECK(condition) ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "%s", #condition))
 
 /** CHECK_EQ() - two integers or pointers are equal; prints both if not */
 #define CHECK_EQ(a, b) \
@@ -76,8 +75,7 @@ __attribute__((noreturn, unused, format(printf, 3, 4))) static void test_fail(
 #define CHECK_STR_EQ(a, b) test_check_strings(__FILE__, __LINE__, #a " == " #b, (a), (b))
 
 /** CHECK_MEM_EQ() - two areas of @size bytes have the same bytes */
-#define CHECK_MEM_EQ(a, b, size) \
-	CHECK((size) == 0 || memcmp((a), (b), (size)) == 0)
+#define CHECK_MEM_EQ(a, b, size) CHECK((size) == 0 || memcmp((a), (b), (size)) == 0)
 
 /** CHECK_ASSERTS() - running @statement fails an assertion */
 #define CHECK_ASSERTS(statement) \

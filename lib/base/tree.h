@@ -113,14 +113,14 @@ struct tree_node *tree_lower_bound(
 struct tree_node *tree_floor(const struct tree *tree, const void *key, tree_compare_key_fn compare);
 
 /** TREE_ENTRY() - the object around a node that may be NULL; NULL for NULL */
-#define TREE_ENTRY(node, type, member)                                                      \
-	({                                                                                  \
-		struct tree_node *tree_node_ = (node);                                      \
+#define TREE_ENTRY(node, type, member) \
+	({ \
+		struct tree_node *tree_node_ = (node); \
 		tree_node_ != NULL ? container_of(tree_node_, type, member) : (type *)NULL; \
 	})
 
 /** TREE_FOR_EACH() - visit the objects in order; the body must not change the tree */
-#define TREE_FOR_EACH(entry, tree, type, member)                                      \
+#define TREE_FOR_EACH(entry, tree, type, member) \
 	for (type *entry = TREE_ENTRY(tree_first(tree), type, member); entry != NULL; \
 		entry = TREE_ENTRY(tree_next(&entry->member), type, member))
 

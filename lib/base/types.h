@@ -10,20 +10,20 @@
 #include <stdint.h>
 
 /** MUST_USE - the caller has to look at the result */
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE           __attribute__((warn_unused_result))
 /** NORETURN - the function never comes back */
-#define NORETURN __attribute__((noreturn))
+#define NORETURN           __attribute__((noreturn))
 /** UNUSED - the parameter or variable may stay unread (a hook that needs only some arguments) */
-#define UNUSED __attribute__((unused))
+#define UNUSED             __attribute__((unused))
 /** PACKED - the structure has exactly the bytes of its members, as hardware or a file defines it */
-#define PACKED __attribute__((packed))
+#define PACKED             __attribute__((packed))
 /** ALIGNED() - raise the alignment of a type or object */
 #define ALIGNED(alignment) __attribute__((aligned(alignment)))
 /** PRINTF_LIKE() - let the compiler check a format string against its arguments */
 #define PRINTF_LIKE(format_index, first_argument) \
 	__attribute__((format(printf, format_index, first_argument)))
 
-#define likely(condition) __builtin_expect(!!(condition), 1)
+#define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /**
@@ -32,16 +32,20 @@
  * @type: type of the object
  * @member: name of the member in @type; its type is checked against @pointer
  */
-#define container_of(pointer, type, member) ({ \
-	const volatile __typeof__(((type *)0)->member) *member_pointer_ = (pointer); \
-	(type *)((uintptr_t)member_pointer_ - offsetof(type, member)); \
-})
+#define container_of(pointer, type, member) \
+	({ \
+		const volatile __typeof__(((type *)0)->member) *member_pointer_ = (pointer); \
+		(type *)((uintptr_t)member_pointer_ - offsetof(type, member)); \
+	})
 
 /** ARRAY_SIZE() - number of elements of a true array; a pointer does not compile */
 #define ARRAY_SIZE(array) \
 	(sizeof(array) / sizeof((array)[0]) + \
-	 0 * sizeof(char[1 - 2 * __builtin_types_compatible_p( \
-		__typeof__(array), __typeof__(&(array)[0]))]))
+		0 * \
+			sizeof(char[1 - \
+				2 * \
+					__builtin_types_compatible_p( \
+						__typeof__(array), __typeof__(&(array)[0]))]))
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)

@@ -197,8 +197,8 @@ struct bragi_string_span bragi_read_string_span(struct bragi_reader *reader);
  *
  * Return: uninitialised items in the arena; NULL if there are none.
  */
-void *bragi_read_items(struct bragi_reader *reader, size_t item_size, size_t wire_size_min,
-	uint32_t *out_count);
+void *bragi_read_items(
+	struct bragi_reader *reader, size_t item_size, size_t wire_size_min, uint32_t *out_count);
 
 /**
  * bragi_read_tag() - the next tagged value of a tail

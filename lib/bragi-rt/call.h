@@ -34,16 +34,16 @@ hel_handle bragi_handles_take(struct bragi_handles *handles, uint32_t index);
  * One request being served. Filled by the transport, passed through the dispatcher to the handler.
  */
 struct bragi_call {
-	void *server;      /* the object that serves: the handler's context */
+	void *server; /* the object that serves: the handler's context */
 	struct task *task; /* for handlers that wait; NULL where they must not */
 	const void *request;
 	size_t request_size;
 	void *reply; /* room for the encoded reply */
 	size_t reply_size_max;
 	size_t reply_size; /* set by the dispatcher; 0: send none */
-	struct bragi_arena arena;      /* for decoding the request; handlers may allocate, too */
+	struct bragi_arena arena; /* for decoding the request; handlers may allocate, too */
 	struct bragi_handles received; /* taken out by the handler; the transport closes the rest */
-	struct bragi_handles to_send;  /* with the reply; given by the handler, if it succeeds */
+	struct bragi_handles to_send; /* with the reply; given by the handler, if it succeeds */
 };
 
 /* ---- at the client --------------------------------------------------------------------------- */
@@ -53,7 +53,7 @@ struct bragi_exchange {
 	uint8_t *buffer;
 	size_t buffer_size;
 	size_t request_size; /* at the start of the buffer; the reply goes behind it */
-	size_t reply_size;   /* set by the transport */
+	size_t reply_size; /* set by the transport */
 	struct bragi_handles to_send;
 	struct bragi_handles received;
 	struct bragi_arena arena; /* the rest of the buffer, for the decoded reply */

@@ -13,8 +13,7 @@
 
 static uint8_t arena_memory[4096];
 
-void assert_fail(
-	UNUSED const char *file, UNUSED int line, UNUSED const char *expression)
+void assert_fail(UNUSED const char *file, UNUSED int line, UNUSED const char *expression)
 {
 	abort();
 }

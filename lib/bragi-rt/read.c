@@ -94,11 +94,11 @@ uint32_t bragi_message_tail_size(const void *message, size_t size)
 }
 
 int bragi_open(const void *head, size_t head_size_given, const void *tail, size_t tail_size,
-	uint32_t id, size_t head_size, struct bragi_arena *arena,
-	struct bragi_reader *out_head, struct bragi_reader *out_tail)
+	uint32_t id, size_t head_size, struct bragi_arena *arena, struct bragi_reader *out_head,
+	struct bragi_reader *out_tail)
 {
 	if (head_size_given != head_size || bragi_message_id(head, head_size) != id ||
-			bragi_message_tail_size(head, head_size) != tail_size) {
+		bragi_message_tail_size(head, head_size) != tail_size) {
 		return -ERR_PROTOCOL;
 	}
 	*out_head = (struct bragi_reader){
@@ -157,8 +157,8 @@ struct bragi_bytes bragi_read_bytes(struct bragi_reader *reader)
 	return (struct bragi_bytes){ .data = data, .size = data != NULL ? size : 0 };
 }
 
-void *bragi_read_items(struct bragi_reader *reader, size_t item_size, size_t wire_size_min,
-	uint32_t *out_count)
+void *bragi_read_items(
+	struct bragi_reader *reader, size_t item_size, size_t wire_size_min, uint32_t *out_count)
 {
 	uint32_t count = bragi_read_uint32(reader);
 	void *items = NULL;

@@ -65,8 +65,22 @@ TEST(scalars_round_trip)
 TEST(exact_bytes)
 {
 	static const uint8_t expected[] = {
-		0x04, 0x01, 0, 0, 0, 0, 0, 0, /* id 0x104, no tail */
-		0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0,
+		0x04,
+		0x01,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0, /* id 0x104, no tail */
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		2,
+		0,
+		0,
+		0,
 	};
 	struct everything_add_request request = { .a = -1, .b = 2 };
 	uint8_t buffer[sizeof(expected)];
@@ -118,10 +132,12 @@ static void fill_arrays(struct everything_arrays *message, const struct everythi
 	static const uint32_t u32[] = { 1, 2, 3, 4, 5 };
 	static const uint64_t u64[] = { UINT64_MAX };
 	static const struct bragi_string strings[] = {
-		{ .text = "alpha", .length = 5 }, { .text = "", .length = 0 },
+		{ .text = "alpha", .length = 5 },
+		{ .text = "", .length = 0 },
 	};
 	static const enum everything_kind kinds[] = {
-		EVERYTHING_KIND_NOTHING, EVERYTHING_KIND_MUCH,
+		EVERYTHING_KIND_NOTHING,
+		EVERYTHING_KIND_MUCH,
 	};
 	static const enum everything_flavour flavours[] = { EVERYTHING_FLAVOUR_SOUR };
 	static const uint64_t limits[] = { 12345 };
@@ -209,7 +225,8 @@ TEST(head_and_tail_in_two_places)
 	memcpy(tail, buffer + EVERYTHING_ARRAYS_HEAD_SIZE, tail_size);
 	CHECK_EQ(bragi_message_tail_size(buffer, EVERYTHING_ARRAYS_HEAD_SIZE), tail_size);
 	CHECK_EQ(everything_arrays_decode_parts(
-		&out, buffer, EVERYTHING_ARRAYS_HEAD_SIZE, tail, tail_size, &arena), 0);
+			 &out, buffer, EVERYTHING_ARRAYS_HEAD_SIZE, tail, tail_size, &arena),
+		0);
 	check_shape(&out.shape, EVERYTHING_KIND_MUCH);
 	free(tail);
 	free(buffer);

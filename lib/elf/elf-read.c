@@ -16,25 +16,25 @@ static int elf_check_header(const struct elf_header *header, const struct elf_op
 		return -ERR_PROTOCOL;
 	}
 	if (header->ident[ELF_IDENT_CLASS] != ELF_CLASS_64 ||
-			header->ident[ELF_IDENT_DATA] != ELF_DATA_LITTLE_ENDIAN ||
-			header->machine != options->machine) {
+		header->ident[ELF_IDENT_DATA] != ELF_DATA_LITTLE_ENDIAN ||
+		header->machine != options->machine) {
 		return -ERR_UNSUPPORTED;
 	}
 	if (header->type != ELF_TYPE_EXECUTABLE && header->type != ELF_TYPE_SHARED) {
 		return -ERR_UNSUPPORTED;
 	}
 	if (header->ident[ELF_IDENT_VERSION] != ELF_VERSION_CURRENT ||
-			header->version != ELF_VERSION_CURRENT ||
-			header->program_entry_size != sizeof(struct elf_program) ||
-			header->n_programs == 0 || header->n_programs > ELF_PROGRAMS_MAX) {
+		header->version != ELF_VERSION_CURRENT ||
+		header->program_entry_size != sizeof(struct elf_program) ||
+		header->n_programs == 0 || header->n_programs > ELF_PROGRAMS_MAX) {
 		return -ERR_PROTOCOL;
 	}
 	return 0;
 }
 
 /* Check one LOAD header against the file, the address range and its predecessor, and append it. */
-static int elf_add_segment(const struct elf_program *program, const struct elf_options *options,
-	struct elf_info *info)
+static int elf_add_segment(
+	const struct elf_program *program, const struct elf_options *options, struct elf_info *info)
 {
 	uint64_t vaddr_min = options->vaddr_start;
 
@@ -44,11 +44,11 @@ static int elf_add_segment(const struct elf_program *program, const struct elf_o
 		vaddr_min = previous->vaddr + previous->memory_size;
 	}
 	if (program->file_size > program->memory_size ||
-			!elf_is_within(program->offset, program->file_size, options->file_size)) {
+		!elf_is_within(program->offset, program->file_size, options->file_size)) {
 		return -ERR_PROTOCOL;
 	}
 	if (program->vaddr < vaddr_min ||
-			!elf_is_within(program->vaddr, program->memory_size, options->vaddr_end)) {
+		!elf_is_within(program->vaddr, program->memory_size, options->vaddr_end)) {
 		return -ERR_PROTOCOL;
 	}
 	if (program->alignment != 0 && !is_power_of_two(program->alignment)) {
@@ -76,28 +76,22 @@ static int elf_set_extent(const struct elf_program *program, const struct elf_op
 	struct elf_extent *extent)
 {
 	if (extent->size != 0 || program->file_size == 0 ||
-			!elf_is_within(program->offset, program->file_size, options->file_size)) {
+		!elf_is_within(program->offset, program->file_size, options->file_size)) {
 		return -ERR_PROTOCOL;
 	}
 	*extent = (struct elf_extent){ .offset = program->offset, .size = program->file_size };
 	return 0;
 }
 
-static int elf_take_program(const struct elf_program *program, const struct elf_options *options,
-	struct elf_info *info)
+static int elf_take_program(
+	const struct elf_program *program, const struct elf_options *options, struct elf_info *info)
 {
 	switch (program->type) {
-	case ELF_PROGRAM_LOAD:
-		return elf_add_segment(program, options, info);
-	case ELF_PROGRAM_INTERP:
-		return elf_set_extent(program, options, &info->interpreter);
-	case ELF_PROGRAM_DYNAMIC:
-		return elf_set_extent(program, options, &info->dynamic);
-	case ELF_PROGRAM_GNU_STACK:
-		info->stack_flags = program->flags;
-		return 0;
-	default:
-		return 0;
+	case ELF_PROGRAM_LOAD: return elf_add_segment(program, options, info);
+	case ELF_PROGRAM_INTERP: return elf_set_extent(program, options, &info->interpreter);
+	case ELF_PROGRAM_DYNAMIC: return elf_set_extent(program, options, &info->dynamic);
+	case ELF_PROGRAM_GNU_STACK: info->stack_flags = program->flags; return 0;
+	default: return 0;
 	}
 }
 
@@ -142,8 +136,8 @@ int elf_parse_with(const void *image, size_t size, const struct elf_options *opt
 	if (error != 0) {
 		return error;
 	}
-	if (!elf_is_within(header.program_offset,
-			header.n_programs * sizeof(struct elf_program), size)) {
+	if (!elf_is_within(
+		    header.program_offset, header.n_programs * sizeof(struct elf_program), size)) {
 		return -ERR_PROTOCOL;
 	}
 	info.machine = header.machine;
@@ -170,10 +164,12 @@ int elf_parse_with(const void *image, size_t size, const struct elf_options *opt
 
 int elf_parse(const void *image, size_t size, struct elf_info *out_info)
 {
-	return elf_parse_with(image, size, &(struct elf_options){
-		.machine = ELF_MACHINE_NATIVE,
-		.file_size = size,
-		.vaddr_start = 0,
-		.vaddr_end = ELF_USER_END,
-	}, out_info);
+	return elf_parse_with(image, size,
+		&(struct elf_options){
+			.machine = ELF_MACHINE_NATIVE,
+			.file_size = size,
+			.vaddr_start = 0,
+			.vaddr_end = ELF_USER_END,
+		},
+		out_info);
 }

@@ -15,9 +15,9 @@ enum elf_identification {
 	ELF_IDENT_SIZE = 16,
 };
 
-#define ELF_CLASS_64 2
+#define ELF_CLASS_64           2
 #define ELF_DATA_LITTLE_ENDIAN 1
-#define ELF_VERSION_CURRENT 1
+#define ELF_VERSION_CURRENT    1
 
 enum elf_type {
 	ELF_TYPE_RELOCATABLE = 1,

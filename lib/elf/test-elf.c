@@ -28,21 +28,36 @@ static void image_fill(struct image *image)
 		.n_programs = ARRAY_SIZE(image->programs),
 	};
 	image->programs[0] = (struct elf_program){
-		.type = ELF_PROGRAM_LOAD, .flags = ELF_FLAG_READ, .vaddr = 0x400000,
-		.file_size = 0x1000, .memory_size = 0x1000, .alignment = 0x1000,
+		.type = ELF_PROGRAM_LOAD,
+		.flags = ELF_FLAG_READ,
+		.vaddr = 0x400000,
+		.file_size = 0x1000,
+		.memory_size = 0x1000,
+		.alignment = 0x1000,
 	};
 	image->programs[1] = (struct elf_program){
-		.type = ELF_PROGRAM_LOAD, .flags = ELF_FLAG_READ | ELF_FLAG_EXECUTE,
-		.offset = 0x1000, .vaddr = 0x401000,
-		.file_size = 0x800, .memory_size = 0x800, .alignment = 0x1000,
+		.type = ELF_PROGRAM_LOAD,
+		.flags = ELF_FLAG_READ | ELF_FLAG_EXECUTE,
+		.offset = 0x1000,
+		.vaddr = 0x401000,
+		.file_size = 0x800,
+		.memory_size = 0x800,
+		.alignment = 0x1000,
 	};
 	image->programs[2] = (struct elf_program){
-		.type = ELF_PROGRAM_LOAD, .flags = ELF_FLAG_READ | ELF_FLAG_WRITE,
-		.offset = 0x1800, .vaddr = 0x402800,
-		.file_size = 0x100, .memory_size = 0x5000, .alignment = 0x1000,
+		.type = ELF_PROGRAM_LOAD,
+		.flags = ELF_FLAG_READ | ELF_FLAG_WRITE,
+		.offset = 0x1800,
+		.vaddr = 0x402800,
+		.file_size = 0x100,
+		.memory_size = 0x5000,
+		.alignment = 0x1000,
 	};
 	image->programs[3] = (struct elf_program){
-		.type = ELF_PROGRAM_INTERP, .offset = 0x2000, .file_size = 28, .memory_size = 28,
+		.type = ELF_PROGRAM_INTERP,
+		.offset = 0x2000,
+		.file_size = 28,
+		.memory_size = 28,
 	};
 	image->programs[4] = (struct elf_program){ .type = ELF_PROGRAM_GNU_STACK, .flags = 7 };
 }
@@ -124,8 +139,9 @@ TEST(broken_segments)
 	CHECK_BROKEN(-ERR_PROTOCOL, image.programs[1].vaddr = 0x400000);
 	CHECK_BROKEN(-ERR_PROTOCOL, image.programs[3].file_size = IMAGE_SIZE);
 	CHECK_BROKEN(-ERR_PROTOCOL, image.programs[4].type = ELF_PROGRAM_INTERP);
-	CHECK_BROKEN(-ERR_PROTOCOL, image.programs[0].type = image.programs[1].type =
-		image.programs[2].type = ELF_PROGRAM_NOTE);
+	CHECK_BROKEN(-ERR_PROTOCOL,
+		image.programs[0].type = image.programs[1].type = image.programs[2].type =
+			ELF_PROGRAM_NOTE);
 }
 
 /* Touch everything that the reader promises to be within the file. */

@@ -34,9 +34,9 @@ struct hel_queue_client {
 	struct hel_queue_params params;
 	uint8_t *ring;
 	uint8_t *chunks;
-	uint32_t submit_tail;	/* of what is committed */
+	uint32_t submit_tail; /* of what is committed */
 	uint32_t reserved_tail; /* of what is reserved */
-	uint32_t supply_head;	/* place in the supply ring of the chunk that is being read */
+	uint32_t supply_head; /* place in the supply ring of the chunk that is being read */
 	uint32_t supply_tail;
 	uint32_t offset;  /* of the next element in that chunk */
 	uint32_t n_taken; /* elements ever taken: `seen` for hel_drive() */
@@ -54,8 +54,8 @@ static inline uint64_t hel_queue_chunks_offset(const struct hel_queue_params *pa
 /** hel_queue_memory_size() - how much of a queue's memory there is to map: whole pages */
 static inline uint64_t hel_queue_memory_size(const struct hel_queue_params *params)
 {
-	uint64_t end = hel_queue_chunks_offset(params) +
-		(uint64_t)params->n_chunks * params->chunk_size;
+	uint64_t end =
+		hel_queue_chunks_offset(params) + (uint64_t)params->n_chunks * params->chunk_size;
 
 	return (end + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
 }

@@ -29,7 +29,7 @@ static void fake_kernel_init(struct fake_kernel *kernel, struct hel_queue_params
 {
 	uint64_t size = hel_queue_memory_size(&params);
 
-	*kernel = (struct fake_kernel){.params = params, .chunk = ~0u};
+	*kernel = (struct fake_kernel){ .params = params, .chunk = ~0u };
 	kernel->memory = aligned_alloc(4096, size);
 	memset(kernel->memory, 0, size);
 	kernel->header = (struct hel_queue_header *)kernel->memory;
@@ -65,7 +65,7 @@ static bool fake_kernel_complete(struct fake_kernel *kernel, uint64_t context, u
 	struct hel_chunk *chunk = fake_kernel_chunk(kernel);
 	struct hel_element *element = (struct hel_element *)(chunk->elements + kernel->used);
 
-	*element = (struct hel_element){.size = total, .context = context};
+	*element = (struct hel_element){ .size = total, .context = context };
 	memset(element + 1, (int)(context & 0xff), align_up(size, 8));
 	kernel->used += total;
 	chunk->progress = kernel->used;
@@ -94,7 +94,8 @@ static bool fake_kernel_submission(struct fake_kernel *kernel, struct hel_record
 }
 
 static const struct hel_queue_params small = {
-	.n_chunks = 2, .chunk_size = 1024, .submit_size = 512};
+	.n_chunks = 2, .chunk_size = 1024, .submit_size = 512
+};
 
 TEST(queue_layout)
 {
@@ -102,7 +103,7 @@ TEST(queue_layout)
 	CHECK_EQ(hel_queue_chunks_offset(&small), 4096);
 	CHECK_EQ(hel_queue_memory_size(&small), 8192);
 	CHECK_EQ(hel_queue_chunks_offset(&(struct hel_queue_params){
-			 .n_chunks = 1, .chunk_size = 1024, .submit_size = 4096}),
+			 .n_chunks = 1, .chunk_size = 1024, .submit_size = 4096 }),
 		8192);
 }
 
@@ -231,10 +232,10 @@ TEST(results_stay_inside_the_element)
 		uint8_t data[8];
 		struct hel_result second;
 	} completion = {
-		.element = {.size = sizeof(completion), .n_results = 2},
-		.first = {.inline_size = 3, .value = 3},
+		.element = { .size = sizeof(completion), .n_results = 2 },
+		.first = { .inline_size = 3, .value = 3 },
 		.data = "abc",
-		.second = {.value = 42},
+		.second = { .value = 42 },
 	};
 	struct hel_results results = hel_results_begin(&completion.element);
 	const struct hel_result *result = hel_results_next(&results);

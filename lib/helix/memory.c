@@ -33,7 +33,7 @@
 #define PAGE_SIZE     HEL_PAGE_SIZE
 #define PAGES         (SEGMENT_SIZE / PAGE_SIZE)
 #define SMALL_MAX     2048
-#define DISCARD_PAGES 16
+#define DISCARD_PAGES 64
 #define SEGMENT_MAGIC UINT64_C(0x50414548494c4548)
 #define POISON        0xdf
 

@@ -353,10 +353,9 @@ TEST(connect_introduces_clients)
 	CHECK_EQ(hel_stream_create(&first), 0);
 	CHECK_EQ(hel_stream_create(&second), 0);
 	CHECK_EQ(connect_send(&loop.loop, control.lane[0], "first", first.lane[0]), 0);
-	CHECK_EQ(
-		connect_send(&loop.loop, control.lane[0],
-			"a name that is much too long for what there is room for in a message",
-			second.lane[0]),
+	CHECK_EQ(connect_send(&loop.loop, control.lane[0],
+			 "a name that is much too long for what there is room for in a message",
+			 second.lane[0]),
 		0);
 	connect_listen(&listener, &listener_ops, &loop.loop, control.lane[1]);
 	job_init(&job, "close", close_control, &control.lane[0]);

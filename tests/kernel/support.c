@@ -205,7 +205,7 @@ static NORETURN void worker_main(struct worker *worker)
 
 bool worker_create(struct worker *worker, void (*run)(struct worker *worker), void *argument)
 {
-	*worker = (struct worker){.run = run, .argument = argument};
+	*worker = (struct worker){ .run = run, .argument = argument };
 	worker->stack = map_pages(WORKER_STACK);
 	if (worker->stack == 0) {
 		return false;

@@ -121,7 +121,8 @@ static bool bounced_create(struct bounced *bounced, uint64_t ip)
 {
 	static struct bounce_state state;
 	struct hel_map_args map = {
-		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE};
+		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE
+	};
 	struct hel_bounce bounce = {
 		.shim_low = (uint64_t)bounce_shim_low,
 		.shim_high = (uint64_t)bounce_shim_high,
@@ -129,8 +130,8 @@ static bool bounced_create(struct bounced *bounced, uint64_t ip)
 		.entry_kick = (uint64_t)bounce_kick,
 		.entry_fault = (uint64_t)bounce_fault,
 		.entry_shim_fault = (uint64_t)bounce_shim_fault,
-		.critical = {{(uint64_t)bounce_critical, (uint64_t)bounce_critical_end,
-			(uint64_t)bounce_restart}},
+		.critical = { { (uint64_t)bounce_critical, (uint64_t)bounce_critical_end,
+			(uint64_t)bounce_restart } },
 	};
 
 	state = (struct bounce_state){};
@@ -247,11 +248,11 @@ TEST(bounce_kick_ends_a_wait)
 
 TEST(bounce_checks_arguments)
 {
-	struct hel_bounce bounce = {.entry_kick = 0xffff'8000'0000'0000};
-	struct hel_thread_args args = {.universe = HEL_THIS,
+	struct hel_bounce bounce = { .entry_kick = 0xffff'8000'0000'0000 };
+	struct hel_thread_args args = { .universe = HEL_THIS,
 		.space = HEL_THIS,
 		.bounce_address = 0x10000,
-		.bounce = (uint64_t)&bounce};
+		.bounce = (uint64_t)&bounce };
 	hel_handle thread, read_only;
 
 	CHECK_EQ(hel_memory_allocate(4096, 0, &args.bounce_page), 0);

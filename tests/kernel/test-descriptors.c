@@ -2,8 +2,8 @@
 /* Handles, rights, universes, tokens; unknown calls. */
 #include "test.h"
 
-static const hel_handle nonsense[] = {
-	HEL_NULL, 1, 0xffffffff, 0x1'0000'ffff, 0xffff'ffff'0000'0000, HEL_THIS};
+static const hel_handle nonsense[] = { HEL_NULL, 1, 0xffffffff, 0x1'0000'ffff,
+	0xffff'ffff'0000'0000, HEL_THIS };
 
 TEST(nop_succeeds)
 {

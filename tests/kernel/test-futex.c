@@ -144,7 +144,8 @@ static void wait_for_shared_word(struct worker *worker)
 TEST(futex_works_through_two_mappings)
 {
 	struct hel_map_args args = {
-		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE};
+		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE
+	};
 	struct worker worker;
 	uint64_t first, second;
 	uint32_t n_woken = 0;

@@ -13,7 +13,7 @@ TEST(clock_advances)
 
 TEST(clock_page_agrees)
 {
-	struct hel_map_args args = {.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ};
+	struct hel_map_args args = { .space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ };
 	uint64_t address, low_ns, high_ns, write_address;
 
 	CHECK_EQ(hel_clock_page(&args.memory), 0);
@@ -147,7 +147,7 @@ static void use_fpu(UNUSED struct worker *worker)
  */
 static bool use_thread(void)
 {
-	struct hel_thread_args args = {.ip = 0x1000};
+	struct hel_thread_args args = { .ip = 0x1000 };
 	struct worker worker;
 	hel_handle thread;
 

@@ -48,7 +48,8 @@ TEST(memory_needs_rights)
 {
 	hel_handle memory, read_only;
 	struct hel_map_args args = {
-		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE};
+		.space = HEL_THIS, .size_bytes = 4096, .flags = HEL_MAP_READ | HEL_MAP_WRITE
+	};
 	uint64_t address;
 
 	CHECK_EQ(hel_memory_allocate(4096, 0, &memory), 0);
@@ -165,7 +166,7 @@ TEST(memory_physical_needs_authority)
 
 TEST(space_map_checks_arguments)
 {
-	struct hel_map_args args = {.space = HEL_THIS, .size_bytes = 0, .flags = HEL_MAP_READ};
+	struct hel_map_args args = { .space = HEL_THIS, .size_bytes = 0, .flags = HEL_MAP_READ };
 	uint64_t address;
 
 	CHECK_EQ(hel_space_map((void *)8, &address), -ERR_FAULT);
@@ -287,7 +288,7 @@ TEST(space_needs_rights)
 {
 	hel_handle space, weak, out;
 	uint32_t value = 0;
-	struct hel_map_args args = {.size_bytes = 4096, .flags = HEL_MAP_READ};
+	struct hel_map_args args = { .size_bytes = 4096, .flags = HEL_MAP_READ };
 	uint64_t address;
 
 	CHECK_EQ(hel_space_create(&space), 0);

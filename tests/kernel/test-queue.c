@@ -5,14 +5,14 @@
 TEST(queue_create_checks_params)
 {
 	static const struct hel_queue_params bad[] = {
-		{.n_chunks = 0, .chunk_size = 4096, .submit_size = 4096},
-		{.n_chunks = 65, .chunk_size = 4096, .submit_size = 4096},
-		{.n_chunks = 1, .chunk_size = 512, .submit_size = 4096},
-		{.n_chunks = 1, .chunk_size = 3000, .submit_size = 4096},
-		{.n_chunks = 1, .chunk_size = 131072, .submit_size = 4096},
-		{.n_chunks = 1, .chunk_size = 4096, .submit_size = 256},
-		{.n_chunks = 1, .chunk_size = 4096, .submit_size = 131072},
-		{.n_chunks = 1, .chunk_size = 4096, .submit_size = 4096, .reserved = 1},
+		{ .n_chunks = 0, .chunk_size = 4096, .submit_size = 4096 },
+		{ .n_chunks = 65, .chunk_size = 4096, .submit_size = 4096 },
+		{ .n_chunks = 1, .chunk_size = 512, .submit_size = 4096 },
+		{ .n_chunks = 1, .chunk_size = 3000, .submit_size = 4096 },
+		{ .n_chunks = 1, .chunk_size = 131072, .submit_size = 4096 },
+		{ .n_chunks = 1, .chunk_size = 4096, .submit_size = 256 },
+		{ .n_chunks = 1, .chunk_size = 4096, .submit_size = 131072 },
+		{ .n_chunks = 1, .chunk_size = 4096, .submit_size = 4096, .reserved = 1 },
 	};
 	hel_handle queue;
 
@@ -80,7 +80,7 @@ TEST(many_submissions_in_one_drive)
 
 TEST(await_clock_completes_in_order)
 {
-	static const unsigned delays_ms[] = {30, 10, 20};
+	static const unsigned delays_ms[] = { 30, 10, 20 };
 	uint64_t contexts[ARRAY_SIZE(delays_ms)];
 	uint64_t start_ns = test_now();
 
@@ -155,16 +155,16 @@ TEST(corrupt_submissions_are_skipped)
 	static const struct {
 		uint32_t size, opcode;
 	} bad[] = {
-		{0, HEL_SUBMIT_NOP},
-		{8, HEL_SUBMIT_NOP},
-		{20, HEL_SUBMIT_NOP},
-		{1024 + 8, HEL_SUBMIT_NOP},
-		{0xfffffff8, HEL_SUBMIT_NOP},
-		{128, HEL_SUBMIT_NOP},
-		{64, 77},
-		{16, HEL_SUBMIT_EXCHANGE},
-		{0, HEL_SUBMIT_PAD},
-		{16, HEL_SUBMIT_AWAIT_EVENT},
+		{ 0, HEL_SUBMIT_NOP },
+		{ 8, HEL_SUBMIT_NOP },
+		{ 20, HEL_SUBMIT_NOP },
+		{ 1024 + 8, HEL_SUBMIT_NOP },
+		{ 0xfffffff8, HEL_SUBMIT_NOP },
+		{ 128, HEL_SUBMIT_NOP },
+		{ 64, 77 },
+		{ 16, HEL_SUBMIT_EXCHANGE },
+		{ 0, HEL_SUBMIT_PAD },
+		{ 16, HEL_SUBMIT_AWAIT_EVENT },
 	};
 	struct hel_queue_client client;
 

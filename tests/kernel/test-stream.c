@@ -49,9 +49,9 @@ TEST(stream_receive_inline)
 {
 	struct hel_stream_lanes lanes;
 	static uint8_t data[4096];
-	struct hel_action send[3] = {SEND("abc", 3), SEND(data, 4096), SEND(NULL, 0)};
-	struct hel_action receive[3] = {
-		RECEIVE_INLINE(100), RECEIVE_INLINE(4096), RECEIVE_INLINE(0)};
+	struct hel_action send[3] = { SEND("abc", 3), SEND(data, 4096), SEND(NULL, 0) };
+	struct hel_action receive[3] = { RECEIVE_INLINE(100), RECEIVE_INLINE(4096),
+		RECEIVE_INLINE(0) };
 
 	for (size_t i = 0; i < sizeof(data); i++) {
 		data[i] = (uint8_t)(i * 7);
@@ -72,12 +72,13 @@ TEST(stream_send_gathers)
 	struct hel_stream_lanes lanes;
 	char buffer[16] = {};
 	struct hel_sg segments[3] = {
-		{(uint64_t)"ab", 2},
-		{(uint64_t)"", 0},
-		{(uint64_t)"cde", 4},
+		{ (uint64_t)"ab", 2 },
+		{ (uint64_t)"", 0 },
+		{ (uint64_t)"cde", 4 },
 	};
 	struct hel_action send = {
-		.type = HEL_ACTION_SEND_SG, .address = (uint64_t)segments, .length = 3};
+		.type = HEL_ACTION_SEND_SG, .address = (uint64_t)segments, .length = 3
+	};
 	struct hel_action receive = RECEIVE(buffer, sizeof(buffer));
 
 	CHECK(open_stream(&lanes));
@@ -114,8 +115,8 @@ TEST(stream_buffer_too_small)
 {
 	struct hel_stream_lanes lanes;
 	char buffer[4];
-	struct hel_action send[2] = {SEND("12345", 5), SEND("12345", 5)};
-	struct hel_action receive[2] = {RECEIVE(buffer, 4), RECEIVE_INLINE(4)};
+	struct hel_action send[2] = { SEND("12345", 5), SEND("12345", 5) };
+	struct hel_action receive[2] = { RECEIVE(buffer, 4), RECEIVE_INLINE(4) };
 
 	CHECK(open_stream(&lanes));
 	CHECK(exchange_both(&lanes, send, 2, receive, 2));
@@ -130,9 +131,9 @@ TEST(stream_mismatch_and_dismiss)
 {
 	struct hel_stream_lanes lanes;
 	char buffer[4];
-	struct hel_action a[5] = {
-		SEND("x", 1), RECEIVE(buffer, 4), PUSH(test_queue.handle), DISMISS(), DISMISS()};
-	struct hel_action b[5] = {SEND("x", 1), PULL(), DISMISS(), RECEIVE_INLINE(8), DISMISS()};
+	struct hel_action a[5] = { SEND("x", 1), RECEIVE(buffer, 4), PUSH(test_queue.handle),
+		DISMISS(), DISMISS() };
+	struct hel_action b[5] = { SEND("x", 1), PULL(), DISMISS(), RECEIVE_INLINE(8), DISMISS() };
 
 	CHECK(open_stream(&lanes));
 	CHECK(exchange_both(&lanes, a, 5, b, 5));
@@ -153,9 +154,9 @@ TEST(stream_faults_blame_the_right_side)
 {
 	struct hel_stream_lanes lanes;
 	char buffer[16];
-	struct hel_action a[3] = {
-		SEND(0x10, 8), SEND("12345678", 8), SEND(0xffff'8000'0000'0000, 8)};
-	struct hel_action b[3] = {RECEIVE(buffer, 8), RECEIVE(0x10, 8), RECEIVE_INLINE(8)};
+	struct hel_action a[3] = { SEND(0x10, 8), SEND("12345678", 8),
+		SEND(0xffff'8000'0000'0000, 8) };
+	struct hel_action b[3] = { RECEIVE(buffer, 8), RECEIVE(0x10, 8), RECEIVE_INLINE(8) };
 
 	CHECK(open_stream(&lanes));
 	CHECK(exchange_both(&lanes, a, 3, b, 3));
@@ -177,8 +178,8 @@ TEST(stream_push_pull)
 	CHECK(open_stream(&lanes));
 	CHECK_EQ(hel_token_create(&token), 0);
 	CHECK_EQ(hel_descriptor_info(HEL_THIS, token, &original), 0);
-	struct hel_action push[2] = {PUSH(token), PUSH(token)};
-	struct hel_action pull[2] = {PULL(), PULL()};
+	struct hel_action push[2] = { PUSH(token), PUSH(token) };
+	struct hel_action pull[2] = { PULL(), PULL() };
 
 	push[1].length = HEL_RIGHT_READ;
 	CHECK(exchange_both(&lanes, push, 2, pull, 2));
@@ -212,8 +213,8 @@ TEST(stream_credentials)
 
 	CHECK(open_stream(&lanes));
 	CHECK_EQ(hel_token_create(&token), 0);
-	struct hel_action imbue[3] = {IMBUE(HEL_NULL), IMBUE(token), IMBUE(HEL_THIS)};
-	struct hel_action extract[3] = {EXTRACT(), EXTRACT(), EXTRACT()};
+	struct hel_action imbue[3] = { IMBUE(HEL_NULL), IMBUE(token), IMBUE(HEL_THIS) };
+	struct hel_action extract[3] = { EXTRACT(), EXTRACT(), EXTRACT() };
 
 	CHECK(exchange_both(&lanes, imbue, 3, extract, 3));
 	CHECK_EQ(result_of(&right, 0)->inline_size, 16);
@@ -237,9 +238,10 @@ TEST(stream_credentials)
 TEST(stream_conversation)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_action client[3] = {
-		OFFER(0), ancillary(SEND("request", 8)), ancillary(RECEIVE_INLINE(64))};
-	struct hel_action server[2] = {ACCEPT(HEL_ACTION_WANT_LANE), ancillary(RECEIVE_INLINE(64))};
+	struct hel_action client[3] = { OFFER(0), ancillary(SEND("request", 8)),
+		ancillary(RECEIVE_INLINE(64)) };
+	struct hel_action server[2] = { ACCEPT(HEL_ACTION_WANT_LANE),
+		ancillary(RECEIVE_INLINE(64)) };
 	struct hel_action answer = SEND("answer", 7);
 
 	CHECK(open_stream(&lanes));
@@ -296,10 +298,10 @@ TEST(stream_offer_wants_lane)
 TEST(stream_nested_offers)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_action a[5] = {OFFER(0), ancillary(SEND("one", 4)), ancillary(OFFER(0)),
-		ancillary(SEND("two", 4)), SEND("three", 6)};
-	struct hel_action b[5] = {ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(ACCEPT(0)),
-		ancillary(RECEIVE_INLINE(8)), RECEIVE_INLINE(8)};
+	struct hel_action a[5] = { OFFER(0), ancillary(SEND("one", 4)), ancillary(OFFER(0)),
+		ancillary(SEND("two", 4)), SEND("three", 6) };
+	struct hel_action b[5] = { ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(ACCEPT(0)),
+		ancillary(RECEIVE_INLINE(8)), RECEIVE_INLINE(8) };
 
 	CHECK(open_stream(&lanes));
 	for (unsigned round = 0; round < 2; round++) {
@@ -321,8 +323,8 @@ TEST(stream_nested_offers)
 TEST(stream_dismissed_offer)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_action a[3] = {
-		OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND("x", 1)), ancillary(RECEIVE_INLINE(8))};
+	struct hel_action a[3] = { OFFER(HEL_ACTION_WANT_LANE), ancillary(SEND("x", 1)),
+		ancillary(RECEIVE_INLINE(8)) };
 	struct hel_action dismiss = DISMISS();
 
 	CHECK(open_stream(&lanes));
@@ -334,9 +336,9 @@ TEST(stream_dismissed_offer)
 	 * An ACCEPT that is dismissed takes what is behind it along, an OFFER's own stream
 	 * included.
 	 */
-	struct hel_action b[5] = {ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(OFFER(0)),
-		ancillary(SEND("y", 1)), SEND("z", 1)};
-	struct hel_action c[2] = {DISMISS(), RECEIVE_INLINE(4)};
+	struct hel_action b[5] = { ACCEPT(0), ancillary(RECEIVE_INLINE(8)), ancillary(OFFER(0)),
+		ancillary(SEND("y", 1)), SEND("z", 1) };
+	struct hel_action c[2] = { DISMISS(), RECEIVE_INLINE(4) };
 
 	CHECK(exchange_both(&lanes, b, 5, c, 2));
 	CHECK_EQ(result_of(&left, 0)->error, -ERR_DISMISSED);
@@ -356,18 +358,18 @@ TEST(stream_exchange_checks_record)
 		uint32_t n_actions;
 		int error;
 	} cases[] = {
-		{{SEND(&byte, 1)}, 0, -ERR_ILLEGAL_ARGS},
-		{{{.type = 0}}, 1, -ERR_ILLEGAL_ARGS},
-		{{{.type = 99}}, 1, -ERR_ILLEGAL_ARGS},
-		{{{.type = HEL_ACTION_SEND, .flags = 8}}, 1, -ERR_ILLEGAL_ARGS},
-		{{{.type = HEL_ACTION_SEND, .reserved = 8}}, 1, -ERR_ILLEGAL_ARGS},
-		{{ancillary(SEND(&byte, 1))}, 1, -ERR_ILLEGAL_ARGS},
-		{{SEND(&byte, MIB(1) + 1)}, 1, -ERR_ILLEGAL_ARGS},
-		{{RECEIVE(&byte, ~(uint64_t)0)}, 1, -ERR_ILLEGAL_ARGS},
-		{{RECEIVE_INLINE(4097)}, 1, -ERR_ILLEGAL_ARGS},
-		{{{.type = HEL_ACTION_SEND_SG, .address = (uint64_t)&byte, .length = 65}}, 1,
-			-ERR_ILLEGAL_ARGS},
-		{{{.type = HEL_ACTION_SEND_SG, .address = 0x10, .length = 2}}, 1, -ERR_FAULT},
+		{ { SEND(&byte, 1) }, 0, -ERR_ILLEGAL_ARGS },
+		{ { { .type = 0 } }, 1, -ERR_ILLEGAL_ARGS },
+		{ { { .type = 99 } }, 1, -ERR_ILLEGAL_ARGS },
+		{ { { .type = HEL_ACTION_SEND, .flags = 8 } }, 1, -ERR_ILLEGAL_ARGS },
+		{ { { .type = HEL_ACTION_SEND, .reserved = 8 } }, 1, -ERR_ILLEGAL_ARGS },
+		{ { ancillary(SEND(&byte, 1)) }, 1, -ERR_ILLEGAL_ARGS },
+		{ { SEND(&byte, MIB(1) + 1) }, 1, -ERR_ILLEGAL_ARGS },
+		{ { RECEIVE(&byte, ~(uint64_t)0) }, 1, -ERR_ILLEGAL_ARGS },
+		{ { RECEIVE_INLINE(4097) }, 1, -ERR_ILLEGAL_ARGS },
+		{ { { .type = HEL_ACTION_SEND_SG, .address = (uint64_t)&byte, .length = 65 } }, 1,
+			-ERR_ILLEGAL_ARGS },
+		{ { { .type = HEL_ACTION_SEND_SG, .address = 0x10, .length = 2 } }, 1, -ERR_FAULT },
 	};
 
 	CHECK(open_stream(&lanes));
@@ -444,7 +446,7 @@ TEST(stream_shutdown_ends_both)
 TEST(stream_cancel_takes_what_is_pending)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_action a[3] = {SEND("x", 1), RECEIVE_INLINE(8), ACCEPT(0)};
+	struct hel_action a[3] = { SEND("x", 1), RECEIVE_INLINE(8), ACCEPT(0) };
 	struct hel_action b = RECEIVE_INLINE(8);
 
 	CHECK(open_stream(&lanes));
@@ -556,7 +558,8 @@ static void put_exchange(struct hel_queue_client *client, hel_handle lane,
 static void echo_serve(struct worker *worker)
 {
 	struct echo *echo = worker->argument;
-	struct hel_action accept[2] = {ACCEPT(HEL_ACTION_WANT_LANE), ancillary(RECEIVE_INLINE(64))};
+	struct hel_action accept[2] = { ACCEPT(HEL_ACTION_WANT_LANE),
+		ancillary(RECEIVE_INLINE(64)) };
 
 	put_exchange(&echo->client, echo->lane, accept, 2);
 	for (;;) {
@@ -592,10 +595,13 @@ TEST(stream_round_trips_between_threads)
 	CHECK(make_queue(&echo.client, 4, 4096, 4096));
 	echo.lane = lanes.lane[1];
 	CHECK(worker_start(&worker, echo_serve, &echo));
+	struct hel_kernel_stats before = {}, after = {};
+
+	(void)hel_kernel_stats(test_authority, &before);
 	start_ns = test_now();
 	for (uint32_t i = 0; i < 2000; i++) {
-		struct hel_action client[3] = {
-			OFFER(0), ancillary(SEND(&i, 4)), ancillary(RECEIVE_INLINE(64))};
+		struct hel_action client[3] = { OFFER(0), ancillary(SEND(&i, 4)),
+			ancillary(RECEIVE_INLINE(64)) };
 		uint32_t answer;
 
 		CHECK(await(submit_exchange(lanes.lane[0], client, 3), &left));
@@ -603,8 +609,13 @@ TEST(stream_round_trips_between_threads)
 		memcpy(&answer, hel_result_data(result_of(&left, 2)), 4);
 		CHECK_EQ(answer, i);
 	}
-	test_print("kernel-test: # round trip %llu ns",
-		(unsigned long long)((test_now() - start_ns) / 2000));
+	uint64_t passed_ns = test_now() - start_ns;
+
+	(void)hel_kernel_stats(test_authority, &after);
+	test_print("kernel-test: # round trip %llu ns, %llu switches, %llu interrupts",
+		(unsigned long long)(passed_ns / 2000),
+		(unsigned long long)(after.n_switches - before.n_switches),
+		(unsigned long long)(after.n_interrupts - before.n_interrupts));
 	hel_close(HEL_THIS, lanes.lane[0]);
 	CHECK(worker_join(&worker));
 	drop_queue(&echo.client);

@@ -25,7 +25,7 @@ TEST(thread_runs_and_ends)
 
 TEST(thread_create_checks_arguments)
 {
-	struct hel_thread_args args = {.universe = HEL_THIS, .space = HEL_THIS, .ip = 0x1000};
+	struct hel_thread_args args = { .universe = HEL_THIS, .space = HEL_THIS, .ip = 0x1000 };
 	hel_handle thread;
 
 	CHECK_EQ(hel_thread_create((void *)8, &thread), -ERR_FAULT);

@@ -26,28 +26,28 @@ struct test_case {
 	void (*run)(void);
 };
 
-#define TEST(name_)                                                                              \
-	static void test_##name_(void);                                                          \
-	__attribute__((section("test_cases"),                                                    \
-		used)) static const struct test_case test_case_##name_ = {#name_, test_##name_}; \
+#define TEST(name_) \
+	static void test_##name_(void); \
+	__attribute__((section("test_cases"), \
+		used)) static const struct test_case test_case_##name_ = { #name_, test_##name_ }; \
 	static void test_##name_(void)
 
 bool test_check(bool is_true, const char *file, int line, const char *text);
 bool test_check_equal(int64_t a, int64_t b, const char *file, int line, const char *text);
 
-#define CHECK(condition)                                                        \
-	do {                                                                    \
+#define CHECK(condition) \
+	do { \
 		if (!test_check((condition), __FILE__, __LINE__, #condition)) { \
-			return;                                                 \
-		}                                                               \
+			return; \
+		} \
 	} while (0)
 
-#define CHECK_EQ(a, b)                                                                       \
-	do {                                                                                 \
-		if (!test_check_equal(                                                       \
+#define CHECK_EQ(a, b) \
+	do { \
+		if (!test_check_equal( \
 			    (int64_t)(a), (int64_t)(b), __FILE__, __LINE__, #a " == " #b)) { \
-			return;                                                              \
-		}                                                                            \
+			return; \
+		} \
 	} while (0)
 
 extern const struct hel_start *test_start;
@@ -100,22 +100,22 @@ bool is_complete(uint64_t context);
 /** result_of() - result @index of an exchange, NULL if there are not so many */
 const struct hel_result *result_of(const struct completion *completion, uint32_t index);
 
-#define DISMISS() ((struct hel_action){.type = HEL_ACTION_DISMISS})
-#define SEND(data_, size_)    \
+#define DISMISS() ((struct hel_action){ .type = HEL_ACTION_DISMISS })
+#define SEND(data_, size_) \
 	((struct hel_action){ \
-		.type = HEL_ACTION_SEND, .address = (uint64_t)(data_), .length = (size_)})
+		.type = HEL_ACTION_SEND, .address = (uint64_t)(data_), .length = (size_) })
 #define RECEIVE(data_, size_) \
 	((struct hel_action){ \
-		.type = HEL_ACTION_RECEIVE, .address = (uint64_t)(data_), .length = (size_)})
+		.type = HEL_ACTION_RECEIVE, .address = (uint64_t)(data_), .length = (size_) })
 #define RECEIVE_INLINE(size_) \
-	((struct hel_action){.type = HEL_ACTION_RECEIVE_INLINE, .length = (size_)})
-#define PUSH(handle_)  ((struct hel_action){.type = HEL_ACTION_PUSH, .handle = (handle_)})
-#define PULL()         ((struct hel_action){.type = HEL_ACTION_PULL})
-#define OFFER(flags_)  ((struct hel_action){.type = HEL_ACTION_OFFER, .flags = (flags_)})
-#define ACCEPT(flags_) ((struct hel_action){.type = HEL_ACTION_ACCEPT, .flags = (flags_)})
+	((struct hel_action){ .type = HEL_ACTION_RECEIVE_INLINE, .length = (size_) })
+#define PUSH(handle_)  ((struct hel_action){ .type = HEL_ACTION_PUSH, .handle = (handle_) })
+#define PULL()         ((struct hel_action){ .type = HEL_ACTION_PULL })
+#define OFFER(flags_)  ((struct hel_action){ .type = HEL_ACTION_OFFER, .flags = (flags_) })
+#define ACCEPT(flags_) ((struct hel_action){ .type = HEL_ACTION_ACCEPT, .flags = (flags_) })
 #define IMBUE(handle_) \
-	((struct hel_action){.type = HEL_ACTION_IMBUE_CREDENTIALS, .handle = (handle_)})
-#define EXTRACT() ((struct hel_action){.type = HEL_ACTION_EXTRACT_CREDENTIALS})
+	((struct hel_action){ .type = HEL_ACTION_IMBUE_CREDENTIALS, .handle = (handle_) })
+#define EXTRACT() ((struct hel_action){ .type = HEL_ACTION_EXTRACT_CREDENTIALS })
 
 /** ancillary() - the same action, on the stream of the last OFFER or ACCEPT */
 static inline struct hel_action ancillary(struct hel_action action)

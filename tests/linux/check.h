@@ -39,14 +39,14 @@ static struct check_case **check_end = &check_first;
 static const char *check_name = "?";
 static jmp_buf check_failed;
 
-#define CASE(name_)                                                                   \
-	static void case_##name_(void);                                               \
+#define CASE(name_) \
+	static void case_##name_(void); \
 	static struct check_case check_case_##name_ = { #name_, case_##name_, NULL }; \
-	__attribute__((constructor)) static void check_register_##name_(void)         \
-	{                                                                             \
-		*check_end = &check_case_##name_;                                     \
-		check_end = &check_case_##name_.next;                                 \
-	}                                                                             \
+	__attribute__((constructor)) static void check_register_##name_(void) \
+	{ \
+		*check_end = &check_case_##name_; \
+		check_end = &check_case_##name_.next; \
+	} \
 	static void case_##name_(void)
 
 __attribute__((noreturn, unused)) static void check_fail(int line, const char *text, long value)
@@ -59,30 +59,30 @@ __attribute__((noreturn, unused)) static void check_fail(int line, const char *t
 }
 
 /** CHECK() - end the case as failed unless the condition holds */
-#define CHECK(condition_)                                     \
-	do {                                                  \
-		if (!(condition_)) {                          \
+#define CHECK(condition_) \
+	do { \
+		if (!(condition_)) { \
 			check_fail(__LINE__, #condition_, 0); \
-		}                                             \
+		} \
 	} while (0)
 
 /** CHECK_EQ() - end the case as failed unless both integers are equal */
-#define CHECK_EQ(a_, b_)                                                \
-	do {                                                            \
-		long check_a_ = (long)(a_);                             \
-		if (check_a_ != (long)(b_)) {                           \
+#define CHECK_EQ(a_, b_) \
+	do { \
+		long check_a_ = (long)(a_); \
+		if (check_a_ != (long)(b_)) { \
 			check_fail(__LINE__, #a_ " == " #b_, check_a_); \
-		}                                                       \
+		} \
 	} while (0)
 
 /** CHECK_ERRNO() - end the case as failed unless the call returns -1 with this errno */
-#define CHECK_ERRNO(call_, errno_)                                                     \
-	do {                                                                           \
-		errno = 0;                                                             \
-		long check_a_ = (long)(call_);                                         \
-		if (check_a_ != -1 || errno != (errno_)) {                             \
+#define CHECK_ERRNO(call_, errno_) \
+	do { \
+		errno = 0; \
+		long check_a_ = (long)(call_); \
+		if (check_a_ != -1 || errno != (errno_)) { \
 			check_fail(__LINE__, #call_ " fails with " #errno_, check_a_); \
-		}                                                                      \
+		} \
 	} while (0)
 
 static bool check_run_here(struct check_case *test)
@@ -146,9 +146,9 @@ __attribute__((unused)) static int check_main(int argc, char **argv)
 	return n_failed ? 1 : 0;
 }
 
-#define CASES_MAIN()                           \
-	int main(int argc, char **argv)        \
-	{                                      \
+#define CASES_MAIN() \
+	int main(int argc, char **argv) \
+	{ \
 		return check_main(argc, argv); \
 	}
 

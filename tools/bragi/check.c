@@ -19,18 +19,65 @@ static const struct {
 	unsigned size;
 	bool is_signed;
 } builtin_integers[] = {
-	{ "byte", 1, false }, { "uint8", 1, false }, { "uint16", 2, false }, { "uint32", 4, false },
-	{ "uint64", 8, false }, { "int8", 1, true }, { "int16", 2, true }, { "int32", 4, true },
+	{ "byte", 1, false },
+	{ "uint8", 1, false },
+	{ "uint16", 2, false },
+	{ "uint32", 4, false },
+	{ "uint64", 8, false },
+	{ "int8", 1, true },
+	{ "int16", 2, true },
+	{ "int32", 4, true },
 	{ "int64", 8, true },
 };
 
 /* Members become members of C structures. */
 static const char *const c_keywords[] = {
-	"alignas", "alignof", "asm", "auto", "bool", "break", "case", "char", "const", "constexpr",
-	"continue", "default", "do", "double", "else", "enum", "extern", "false", "float", "for",
-	"goto", "if", "inline", "int", "long", "nullptr", "register", "restrict", "return", "short",
-	"signed", "sizeof", "static", "static_assert", "struct", "switch", "thread_local", "true",
-	"typedef", "typeof", "typeof_unqual", "union", "unsigned", "void", "volatile", "while",
+	"alignas",
+	"alignof",
+	"asm",
+	"auto",
+	"bool",
+	"break",
+	"case",
+	"char",
+	"const",
+	"constexpr",
+	"continue",
+	"default",
+	"do",
+	"double",
+	"else",
+	"enum",
+	"extern",
+	"false",
+	"float",
+	"for",
+	"goto",
+	"if",
+	"inline",
+	"int",
+	"long",
+	"nullptr",
+	"register",
+	"restrict",
+	"return",
+	"short",
+	"signed",
+	"sizeof",
+	"static",
+	"static_assert",
+	"struct",
+	"switch",
+	"thread_local",
+	"true",
+	"typedef",
+	"typeof",
+	"typeof_unqual",
+	"union",
+	"unsigned",
+	"void",
+	"volatile",
+	"while",
 };
 
 #define FAIL(position, ...) source_fail(checker->file->source, position, __VA_ARGS__)
@@ -103,11 +150,8 @@ static void check_type(const struct checker *checker, struct type *type)
 		type->size = declaration->base.size;
 		type->is_signed = declaration->base.is_signed;
 		break;
-	case DECLARATION_STRUCT:
-		type->kind = TYPE_STRUCT;
-		break;
-	default:
-		FAIL(type->position, "'%s' is not a type", type->name);
+	case DECLARATION_STRUCT: type->kind = TYPE_STRUCT; break;
+	default: FAIL(type->position, "'%s' is not a type", type->name);
 	}
 	declaration->is_in_span = declaration->is_in_span || type->array == ARRAY_DYNAMIC;
 }
@@ -115,24 +159,18 @@ static void check_type(const struct checker *checker, struct type *type)
 uint64_t type_item_wire_size_min(const struct type *type)
 {
 	switch (type->kind) {
-	case TYPE_STRING:
-		return 5;
-	case TYPE_STRUCT:
-		return type->declaration->wire_size_min;
-	default:
-		return type->size;
+	case TYPE_STRING: return 5;
+	case TYPE_STRUCT: return type->declaration->wire_size_min;
+	default: return type->size;
 	}
 }
 
 uint64_t type_wire_size_min(const struct type *type)
 {
 	switch (type->array) {
-	case ARRAY_DYNAMIC:
-		return 4;
-	case ARRAY_FIXED:
-		return type->array_length * type_item_wire_size_min(type);
-	default:
-		return type_item_wire_size_min(type);
+	case ARRAY_DYNAMIC: return 4;
+	case ARRAY_FIXED: return type->array_length * type_item_wire_size_min(type);
+	default: return type_item_wire_size_min(type);
 	}
 }
 
@@ -188,7 +226,7 @@ static void check_scalar_default(
 		break;
 	case TYPE_ENUM:
 		if (literal->kind != LITERAL_NAME ||
-				!enum_has_constant(type->declaration, literal->text)) {
+			!enum_has_constant(type->declaration, literal->text)) {
 			FAIL(literal->position, "the default is one of the constants of '%s'",
 				type->name);
 		}
@@ -201,8 +239,7 @@ static void check_scalar_default(
 			FAIL(literal->position, "strings contain no zero bytes");
 		}
 		break;
-	case TYPE_STRUCT:
-		FAIL(literal->position, "a struct cannot have a default");
+	case TYPE_STRUCT: FAIL(literal->position, "a struct cannot have a default");
 	}
 }
 
@@ -290,8 +327,8 @@ static void check_constants(const struct checker *checker, struct declaration *d
 }
 
 /* No two members may become the same member of the C structure. */
-static void check_member_is_new(const struct checker *checker, const struct list *members,
-	const struct member *member)
+static void check_member_is_new(
+	const struct checker *checker, const struct list *members, const struct member *member)
 {
 	LIST_FOR_EACH(other, members, struct member, node) {
 		if (other == member) {
@@ -304,7 +341,7 @@ static void check_member_is_new(const struct checker *checker, const struct list
 			FAIL(member->position, "there is a member '%s' already", member->name);
 		}
 		if ((other->is_optional && strcmp(other_flag, member->name) == 0) ||
-				(member->is_optional && strcmp(flag, other->name) == 0)) {
+			(member->is_optional && strcmp(flag, other->name) == 0)) {
 			FAIL(member->position, "'%s' clashes with the flag of the optional member",
 				member->name);
 		}
@@ -377,7 +414,7 @@ static void check_reply(const struct checker *checker, const struct method *meth
 {
 	LIST_FOR_EACH(member, &method->reply->members, struct member, node) {
 		if (strcmp(member->name, "error") == 0 && strcmp(member->type.name, "int32") == 0 &&
-				member->type.array == ARRAY_NONE && !member->is_optional) {
+			member->type.array == ARRAY_NONE && !member->is_optional) {
 			return;
 		}
 	}
@@ -464,18 +501,10 @@ void check_file(struct file *file)
 		check_name(checker, declaration->position, declaration->name);
 		switch (declaration->kind) {
 		case DECLARATION_ENUM:
-		case DECLARATION_CONSTS:
-			check_constants(checker, declaration);
-			break;
-		case DECLARATION_STRUCT:
-			check_struct(checker, declaration);
-			break;
-		case DECLARATION_MESSAGE:
-			check_message(checker, declaration);
-			break;
-		case DECLARATION_PROTOCOL:
-			check_protocol(checker, declaration);
-			break;
+		case DECLARATION_CONSTS: check_constants(checker, declaration); break;
+		case DECLARATION_STRUCT: check_struct(checker, declaration); break;
+		case DECLARATION_MESSAGE: check_message(checker, declaration); break;
+		case DECLARATION_PROTOCOL: check_protocol(checker, declaration); break;
 		}
 	}
 }

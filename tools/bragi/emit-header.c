@@ -131,11 +131,14 @@ static void emit_message(FILE *out, const struct file *file, const struct declar
 		(unsigned long long)declaration->head_size);
 	fprintf(out, "void %s_init(struct %s *message);\n", name, name);
 	fprintf(out, "size_t %s_encoded_size(const struct %s *message);\n", name, name);
-	fprintf(out, "MUST_USE int %s_encode(\n"
+	fprintf(out,
+		"MUST_USE int %s_encode(\n"
 		"\tconst struct %s *message, void *buffer, size_t size, size_t *out_size);\n",
 		name, name);
-	fprintf(out, "MUST_USE int %s_decode(struct %s *out_message,\n"
-		"\tconst void *data, size_t size, struct bragi_arena *arena);\n", name, name);
+	fprintf(out,
+		"MUST_USE int %s_decode(struct %s *out_message,\n"
+		"\tconst void *data, size_t size, struct bragi_arena *arena);\n",
+		name, name);
 	fprintf(out,
 		"MUST_USE int %s_decode_parts(struct %s *out_message, const void *head,\n"
 		"\tsize_t head_size, const void *tail, size_t tail_size,\n"
@@ -150,18 +153,10 @@ static void emit_declaration(
 	emit_declaration_comment(out, file, declaration);
 	switch (declaration->kind) {
 	case DECLARATION_ENUM:
-	case DECLARATION_CONSTS:
-		emit_constants(out, file, declaration);
-		break;
-	case DECLARATION_STRUCT:
-		emit_struct(out, file, declaration);
-		break;
-	case DECLARATION_MESSAGE:
-		emit_message(out, file, declaration);
-		break;
-	case DECLARATION_PROTOCOL:
-		emit_protocol_header(out, file, declaration);
-		break;
+	case DECLARATION_CONSTS: emit_constants(out, file, declaration); break;
+	case DECLARATION_STRUCT: emit_struct(out, file, declaration); break;
+	case DECLARATION_MESSAGE: emit_message(out, file, declaration); break;
+	case DECLARATION_PROTOCOL: emit_protocol_header(out, file, declaration); break;
 	}
 }
 

@@ -42,10 +42,8 @@ static const char *c_default(const struct file *file, const struct type *type,
 				literal->length);
 		}
 		return pool_format("BRAGI_LITERAL(%s)", c_string(literal));
-	case TYPE_ENUM:
-		return c_upper(file, pool_format("%s_%s", type->name, literal->text));
-	default:
-		return c_number(type, literal);
+	case TYPE_ENUM: return c_upper(file, pool_format("%s_%s", type->name, literal->text));
+	default: return c_number(type, literal);
 	}
 }
 

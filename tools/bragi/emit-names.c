@@ -32,17 +32,14 @@ const char *c_codec(const struct type *type)
 const char *c_item_type(const struct file *file, const struct type *type)
 {
 	switch (type->kind) {
-	case TYPE_STRING:
-		return "struct bragi_string";
-	case TYPE_STRUCT:
-		return pool_format("struct %s", c_name(file, type->name));
+	case TYPE_STRING: return "struct bragi_string";
+	case TYPE_STRUCT: return pool_format("struct %s", c_name(file, type->name));
 	case TYPE_ENUM:
 		if (type->declaration->kind == DECLARATION_ENUM) {
 			return pool_format("enum %s", c_name(file, type->name));
 		}
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return pool_format("%s_t", c_codec(type));
 }

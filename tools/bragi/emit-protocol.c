@@ -33,9 +33,10 @@ static void emit_hook(FILE *out, const struct method_names *names)
 
 static void emit_client_signature(FILE *out, const struct method_names *names)
 {
-	fprintf(out, "int %s_%s(struct task *task, struct bragi_client *client,\n"
-		"\tstruct bragi_exchange *exchange, const struct %s *request", names->protocol,
-		names->method, names->request);
+	fprintf(out,
+		"int %s_%s(struct task *task, struct bragi_client *client,\n"
+		"\tstruct bragi_exchange *exchange, const struct %s *request",
+		names->protocol, names->method, names->request);
 	if (names->reply != NULL) {
 		fprintf(out, ",\n\tstruct %s *out_reply", names->reply);
 	}
@@ -84,17 +85,20 @@ static void emit_serve_call(FILE *out, const struct method_names *names)
 		"\t\t&request, call->request, call->request_size, &call->arena);\n\n",
 		names->protocol, names->method, names->protocol, names->request, names->reply,
 		names->request);
-	fprintf(out, "\tASSERT(ops->%s != NULL);\n\t%s_init(&reply);\n"
+	fprintf(out,
+		"\tASSERT(ops->%s != NULL);\n\t%s_init(&reply);\n"
 		"\tif (error == 0) {\n\t\terror = ops->%s(call, &request, &reply);\n"
 		"\t\treply.error = error;\n\t}\n",
 		names->method, names->reply, names->method);
-	fprintf(out, "\tif (error == 0) {\n"
+	fprintf(out,
+		"\tif (error == 0) {\n"
 		"\t\terror = %s_encode(\n"
 		"\t\t\t&reply, call->reply, call->reply_size_max, &call->reply_size);\n\t}\n"
 		"\tif (error != 0) {\n\t\t%s_init(&reply);\n\t\treply.error = error;\n"
 		"\t\terror = %s_encode(\n"
 		"\t\t\t&reply, call->reply, call->reply_size_max, &call->reply_size);\n\t}\n"
-		"\treturn error;\n}\n", names->reply, names->reply, names->reply);
+		"\treturn error;\n}\n",
+		names->reply, names->reply, names->reply);
 }
 
 static void emit_serve_send(FILE *out, const struct method_names *names)
@@ -123,10 +127,12 @@ static void emit_client(FILE *out, const struct method_names *names)
 		"\t\terror = bragi_exchange_transact(task, client, exchange);\n\t}\n",
 		names->request);
 	if (names->reply != NULL) {
-		fprintf(out, "\tif (error == 0) {\n"
+		fprintf(out,
+			"\tif (error == 0) {\n"
 			"\t\terror = %s_decode(out_reply, bragi_exchange_reply_data(exchange),\n"
 			"\t\t\texchange->reply_size, &exchange->arena);\n\t}\n"
-			"\treturn error != 0 ? error : out_reply->error;\n}\n", names->reply);
+			"\treturn error != 0 ? error : out_reply->error;\n}\n",
+			names->reply);
 	} else {
 		fputs("\treturn error;\n}\n", out);
 	}
@@ -145,9 +151,11 @@ void emit_protocol_source(FILE *out, const struct file *file, const struct decla
 			emit_serve_send(out, &names);
 		}
 	}
-	fprintf(out, "\nint %s_dispatch(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
+	fprintf(out,
+		"\nint %s_dispatch(const struct %s_ops *ops, struct bragi_call *call)\n{\n"
 		"\tcall->reply_size = 0;\n"
-		"\tswitch (bragi_message_id(call->request, call->request_size)) {\n", name, name);
+		"\tswitch (bragi_message_id(call->request, call->request_size)) {\n",
+		name, name);
 	LIST_FOR_EACH(method, &protocol->methods, struct method, node) {
 		fprintf(out, "\tcase %s_ID:\n\t\treturn %s_serve_%s(ops, call);\n",
 			c_upper(file, method->request->name), name, method->name);

@@ -71,15 +71,9 @@ static void emit_write_plain(const struct place *place, const struct member *mem
 	const char *value = pool_format("%s->%s", place->object, member->name);
 
 	switch (member->type.array) {
-	case ARRAY_NONE:
-		emit_write_value(place, &member->type, value);
-		break;
-	case ARRAY_FIXED:
-		emit_write_fixed(place, &member->type, value);
-		break;
-	case ARRAY_DYNAMIC:
-		emit_write_dynamic(place, &member->type, value);
-		break;
+	case ARRAY_NONE: emit_write_value(place, &member->type, value); break;
+	case ARRAY_FIXED: emit_write_fixed(place, &member->type, value); break;
+	case ARRAY_DYNAMIC: emit_write_dynamic(place, &member->type, value); break;
 	}
 }
 
@@ -169,15 +163,9 @@ static void emit_read_plain(const struct place *place, const struct member *memb
 	const char *value = pool_format("%s->%s", place->object, member->name);
 
 	switch (member->type.array) {
-	case ARRAY_NONE:
-		emit_read_value(place, &member->type, value);
-		break;
-	case ARRAY_FIXED:
-		emit_read_fixed(place, &member->type, value);
-		break;
-	case ARRAY_DYNAMIC:
-		emit_read_dynamic(place, &member->type, value);
-		break;
+	case ARRAY_NONE: emit_read_value(place, &member->type, value); break;
+	case ARRAY_FIXED: emit_read_fixed(place, &member->type, value); break;
+	case ARRAY_DYNAMIC: emit_read_dynamic(place, &member->type, value); break;
 	}
 }
 
@@ -230,11 +218,14 @@ static void emit_span_codec(
 	unsigned long long wire_size_min = is_struct ? declaration->wire_size_min : type.size;
 	struct place place = { .out = out, .file = file, .indent = "\t\t" };
 
-	fprintf(out, "\nvoid %s_span_write(struct bragi_writer *writer, struct %s_span span)\n{\n"
+	fprintf(out,
+		"\nvoid %s_span_write(struct bragi_writer *writer, struct %s_span span)\n{\n"
 		"\tbragi_write_uint32(writer, span.count);\n"
-		"\tfor (uint32_t i = 0; i < span.count; i++) {\n", name, name);
+		"\tfor (uint32_t i = 0; i < span.count; i++) {\n",
+		name, name);
 	emit_write_value(&place, &type, "span.items[i]");
-	fprintf(out, "\t}\n}\n\nstruct %s_span %s_span_read(struct bragi_reader *reader)\n{\n"
+	fprintf(out,
+		"\t}\n}\n\nstruct %s_span %s_span_read(struct bragi_reader *reader)\n{\n"
 		"\tstruct %s_span span;\n"
 		"\t%s *items = bragi_read_items(reader, sizeof(*items), %llu, &span.count);\n\n"
 		"\tfor (uint32_t i = 0; i < span.count; i++) {\n",
@@ -252,8 +243,10 @@ static void emit_struct_codec(
 	fprintf(out, "\nvoid %s_write(struct bragi_writer *writer, const struct %s *value)\n{\n",
 		name, name);
 	emit_write_members(&place, &declaration->members);
-	fprintf(out, "}\n\nvoid %s_read(struct bragi_reader *reader, struct %s *value)\n{\n"
-		"\t*value = (struct %s){ 0 };\n", name, name, name);
+	fprintf(out,
+		"}\n\nvoid %s_read(struct bragi_reader *reader, struct %s *value)\n{\n"
+		"\t*value = (struct %s){ 0 };\n",
+		name, name, name);
 	emit_read_members(&place, &declaration->members);
 	fputs("}\n", out);
 }
@@ -272,8 +265,10 @@ static void emit_part(
 	if (list_is_empty(members)) {
 		return;
 	}
-	fprintf(out, "\nstatic void %s_write_%s(\n"
-		"\tstruct bragi_writer *writer, const struct %s *message)\n{\n", name, part, name);
+	fprintf(out,
+		"\nstatic void %s_write_%s(\n"
+		"\tstruct bragi_writer *writer, const struct %s *message)\n{\n",
+		name, part, name);
 	emit_write_members(&place, members);
 	fputs("}\n", out);
 	fprintf(out,
@@ -284,9 +279,11 @@ static void emit_part(
 	}
 	emit_read_members(&place, members);
 	if (is_tail && has_tags(message)) {
-		fprintf(out, "\twhile (bragi_read_tag(reader, &tag, &value)) {\n"
+		fprintf(out,
+			"\twhile (bragi_read_tag(reader, &tag, &value)) {\n"
 			"\t\t%s_read_tagged(&value, tag, message);\n"
-			"\t\tbragi_close_tag(reader, &value);\n\t}\n", name);
+			"\t\tbragi_close_tag(reader, &value);\n\t}\n",
+			name);
 	} else if (is_tail) {
 		fputs("\tbragi_skip_tags(reader);\n", out);
 	}
@@ -302,15 +299,19 @@ static void emit_read_tagged(FILE *out, const struct file *file, const struct de
 	if (!has_tags(message)) {
 		return;
 	}
-	fprintf(out, "\nstatic void %s_read_tagged(\n"
+	fprintf(out,
+		"\nstatic void %s_read_tagged(\n"
 		"\tstruct bragi_reader *reader, uint32_t tag, struct %s *message)\n{\n"
-		"\tswitch (tag) {\n", name, name);
+		"\tswitch (tag) {\n",
+		name, name);
 	LIST_FOR_EACH(member, &message->tail, struct member, node) {
 		if (!member->has_tag) {
 			continue;
 		}
-		fprintf(out, "\tcase %uu:\n\t\tbragi_check(reader, !message->has_%s);\n"
-			"\t\tmessage->has_%s = true;\n", member->tag, member->name, member->name);
+		fprintf(out,
+			"\tcase %uu:\n\t\tbragi_check(reader, !message->has_%s);\n"
+			"\t\tmessage->has_%s = true;\n",
+			member->tag, member->name, member->name);
 		emit_read_plain(&place, member);
 		fputs("\t\tbreak;\n", out);
 	}
@@ -335,7 +336,8 @@ static void emit_encode(FILE *out, const struct file *file, const struct declara
 	} else {
 		fprintf(out, "\treturn %s_HEAD_SIZE;\n}\n", upper);
 	}
-	fprintf(out, "\nint %s_encode(\n"
+	fprintf(out,
+		"\nint %s_encode(\n"
 		"\tconst struct %s *message, void *buffer, size_t size, size_t *out_size)\n{\n"
 		"\tsize_t encoded_size = %s_encoded_size(message);\n"
 		"\tstruct bragi_writer writer;\n\n"
@@ -350,7 +352,8 @@ static void emit_encode(FILE *out, const struct file *file, const struct declara
 		fprintf(out, "\t%s_write_tail(&writer, message);\n", name);
 	}
 	fputs("\tif (writer.error == 0) {\n\t\t*out_size = encoded_size;\n\t}\n"
-		"\treturn writer.error;\n}\n", out);
+	      "\treturn writer.error;\n}\n",
+		out);
 }
 
 static void emit_decode(FILE *out, const struct file *file, const struct declaration *message)
@@ -390,14 +393,9 @@ static void emit_decode(FILE *out, const struct file *file, const struct declara
 static void emit_code(FILE *out, const struct file *file, const struct declaration *declaration)
 {
 	switch (declaration->kind) {
-	case DECLARATION_ENUM:
-		emit_is_valid(out, file, declaration);
-		break;
-	case DECLARATION_CONSTS:
-		break;
-	case DECLARATION_STRUCT:
-		emit_struct_codec(out, file, declaration);
-		break;
+	case DECLARATION_ENUM: emit_is_valid(out, file, declaration); break;
+	case DECLARATION_CONSTS: break;
+	case DECLARATION_STRUCT: emit_struct_codec(out, file, declaration); break;
 	case DECLARATION_MESSAGE:
 		emit_message_init(out, file, declaration);
 		emit_read_tagged(out, file, declaration);
@@ -406,9 +404,7 @@ static void emit_code(FILE *out, const struct file *file, const struct declarati
 		emit_encode(out, file, declaration);
 		emit_decode(out, file, declaration);
 		break;
-	case DECLARATION_PROTOCOL:
-		emit_protocol_source(out, file, declaration);
-		break;
+	case DECLARATION_PROTOCOL: emit_protocol_source(out, file, declaration); break;
 	}
 	if (declaration->is_in_span) {
 		emit_span_codec(out, file, declaration);

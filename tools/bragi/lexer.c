@@ -179,7 +179,7 @@ static void lexer_number(struct lexer *lexer)
 		unsigned digit = digit_value(*lexer->next);
 
 		if (__builtin_mul_overflow(token->value, base, &token->value) ||
-				__builtin_add_overflow(token->value, digit, &token->value)) {
+			__builtin_add_overflow(token->value, digit, &token->value)) {
 			source_fail(
 				lexer->source, token->position, "number does not fit into 64 bits");
 		}
@@ -237,8 +237,9 @@ static void lexer_sign(struct lexer *lexer)
 	}
 	if (strchr("()[]{};:,=", sign) == NULL) {
 		source_fail(lexer->source, lexer->token.position, "unexpected %s",
-			isprint((unsigned char)sign) ? pool_format("character '%c'", sign)
-			: pool_format("byte 0x%02x", (unsigned char)sign));
+			isprint((unsigned char)sign)
+				? pool_format("character '%c'", sign)
+				: pool_format("byte 0x%02x", (unsigned char)sign));
 	}
 	lexer->token.kind = TOKEN_SIGN;
 	lexer->token.text = pool_copy(lexer->next, 1);
@@ -283,11 +284,8 @@ void lexer_init(struct lexer *lexer, const struct source *source)
 const char *token_describe(const struct token *token)
 {
 	switch (token->kind) {
-	case TOKEN_END:
-		return "end of file";
-	case TOKEN_STRING:
-		return "a string";
-	default:
-		return pool_format("'%s'", token->text);
+	case TOKEN_END: return "end of file";
+	case TOKEN_STRING: return "a string";
+	default: return pool_format("'%s'", token->text);
 	}
 }

@@ -25,9 +25,9 @@ struct comment {
 struct token {
 	enum token_kind kind;
 	struct position position;
-	const char *text;         /* name, decoded string, or the sign; for messages also numbers */
-	size_t length;            /* of a string, which may contain zero bytes */
-	uint64_t value;           /* magnitude of a number */
+	const char *text; /* name, decoded string, or the sign; for messages also numbers */
+	size_t length; /* of a string, which may contain zero bytes */
+	uint64_t value; /* magnitude of a number */
 	bool is_negative;
 	struct comment *comments; /* that stand before it */
 };

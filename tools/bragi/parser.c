@@ -196,17 +196,10 @@ static void parse_literal(struct parser *parser, struct literal *out_literal)
 		return;
 	}
 	switch (token->kind) {
-	case TOKEN_NUMBER:
-		out_literal->kind = LITERAL_NUMBER;
-		break;
-	case TOKEN_NAME:
-		out_literal->kind = LITERAL_NAME;
-		break;
-	case TOKEN_STRING:
-		out_literal->kind = LITERAL_STRING;
-		break;
-	default:
-		parser_expected(parser, "a value");
+	case TOKEN_NUMBER: out_literal->kind = LITERAL_NUMBER; break;
+	case TOKEN_NAME: out_literal->kind = LITERAL_NAME; break;
+	case TOKEN_STRING: out_literal->kind = LITERAL_STRING; break;
+	default: parser_expected(parser, "a value");
 	}
 	out_literal->value = token->value;
 	out_literal->is_negative = token->is_negative;

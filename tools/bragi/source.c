@@ -97,8 +97,7 @@ static void source_show(const struct source *source, struct position position)
 	fputs("^\n", stderr);
 }
 
-void source_fail(
-	const struct source *source, struct position position, const char *format, ...)
+void source_fail(const struct source *source, struct position position, const char *format, ...)
 {
 	va_list arguments;
 

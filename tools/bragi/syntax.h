@@ -26,8 +26,8 @@ struct type {
 	struct position position;
 	const char *name;                      /* as written */
 	enum type_kind kind;                   /* checked */
-	unsigned size;                         /* of an integer, in bytes; checked */
-	bool is_signed;                        /* checked */
+	unsigned size;    /* of an integer, in bytes; checked */
+	bool is_signed;   /* checked */
 	const struct declaration *declaration; /* of an enum or struct; checked */
 	enum array_kind array;
 	uint64_t array_length; /* of a fixed one */

@@ -121,7 +121,7 @@ static struct block *block_find(const struct block *key)
 
 static void block_translated(plugin_id id, struct qemu_plugin_tb *translated)
 {
-	static const uint8_t mark[3] = {0x48, 0x87, 0xc9};
+	static const uint8_t mark[3] = { 0x48, 0x87, 0xc9 };
 	struct block key = {
 		.address = qemu_plugin_tb_vaddr(translated),
 		.n_instructions = qemu_plugin_tb_n_insns(translated),

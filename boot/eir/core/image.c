@@ -35,7 +35,7 @@ static void *image_at(const struct image *image, uint64_t vaddr, uint64_t size)
 
 static struct dynamic image_read_dynamic(const struct image *image, const void *file)
 {
-	struct dynamic dynamic = {0};
+	struct dynamic dynamic = { 0 };
 	const struct elf_dynamic *entries =
 		(const struct elf_dynamic *)((const uint8_t *)file + image->elf.dynamic.offset);
 

@@ -20,7 +20,7 @@ static void memory_map_insert(struct memory_map *map, uint32_t index, uint64_t s
 	memmove(&map->entries[index + 1], &map->entries[index],
 		(map->n_entries - index) * sizeof(map->entries[0]));
 	map->entries[index] =
-		(struct boot_memory){.address = start, .size_bytes = end - start, .type = type};
+		(struct boot_memory){ .address = start, .size_bytes = end - start, .type = type };
 	map->n_entries++;
 }
 

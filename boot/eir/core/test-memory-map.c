@@ -51,7 +51,7 @@ static bool is_well_formed(const struct memory_map *map)
 
 TEST(mark_merges_neighbours)
 {
-	struct memory_map map = {0};
+	struct memory_map map = { 0 };
 
 	memory_map_mark(&map, PAGE(1), PAGE(2), BOOT_MEMORY_FREE);
 	memory_map_mark(&map, PAGE(3), PAGE(4), BOOT_MEMORY_FREE);
@@ -65,7 +65,7 @@ TEST(mark_merges_neighbours)
 
 TEST(mark_splits_what_it_covers)
 {
-	struct memory_map map = {0};
+	struct memory_map map = { 0 };
 
 	memory_map_mark(&map, PAGE(0), PAGE(100), BOOT_MEMORY_FREE);
 	memory_map_mark(&map, PAGE(10), PAGE(20), BOOT_MEMORY_RESERVED);
@@ -87,8 +87,8 @@ TEST(random_marks_agree_with_a_plain_array)
 	struct random random;
 
 	for (uint64_t seed = 0; seed < 50; seed++) {
-		struct memory_map map = {0};
-		uint8_t types[N_PAGES] = {0};
+		struct memory_map map = { 0 };
+		uint8_t types[N_PAGES] = { 0 };
 
 		random_init(&random, seed);
 		for (unsigned step = 0; step < 100; step++) {
@@ -109,7 +109,7 @@ TEST(random_marks_agree_with_a_plain_array)
 
 TEST(allocate_takes_free_memory_above_one_megabyte)
 {
-	struct memory_map map = {0};
+	struct memory_map map = { 0 };
 
 	memory_map_mark(&map, 0, MIB(2), BOOT_MEMORY_FREE);
 	memory_map_mark(&map, MIB(1), MIB(1) + PAGE(3), BOOT_MEMORY_RECLAIM);
@@ -123,7 +123,7 @@ TEST(allocate_takes_free_memory_above_one_megabyte)
 
 TEST(allocate_keeps_below_four_gigabytes)
 {
-	struct memory_map map = {0};
+	struct memory_map map = { 0 };
 
 	memory_map_mark(&map, GIB(4) - PAGE(1), GIB(6), BOOT_MEMORY_FREE);
 	CHECK_EQ(memory_map_allocate(&map, PAGE(1), BOOT_MEMORY_KERNEL), GIB(4) - PAGE(1));
@@ -150,7 +150,7 @@ TEST(overflow_stops_the_boot)
 
 TEST(top_ignores_reserved_ranges)
 {
-	struct memory_map map = {0};
+	struct memory_map map = { 0 };
 
 	CHECK_EQ(memory_map_top(&map), 0u);
 	memory_map_mark(&map, MIB(1), MIB(64), BOOT_MEMORY_FREE);

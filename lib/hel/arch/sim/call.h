@@ -20,7 +20,7 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments);
 static inline struct hel_outcome hel_call5(
 	uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
-	const uint64_t arguments[6] = {a, b, c, d, e, 0};
+	const uint64_t arguments[6] = { a, b, c, d, e, 0 };
 
 	return hel_sim_call(number, arguments);
 }
