@@ -36,6 +36,10 @@ enum hel_type : uint32_t {
 	HEL_TYPE_TOKEN,
 	/* held by svrctl: makes physical memory, io, irq descriptors, writes the log */
 	HEL_TYPE_AUTHORITY,
+	HEL_TYPE_GRANT, /* what was derived through it can be revoked */
+	HEL_TYPE_DMA_SPACE, /* what a device may reach */
+	HEL_TYPE_KERNLET, /* code that runs in interrupt context */
+	HEL_TYPE_BOUND_KERNLET, /* with the memory and events that it works on */
 	HEL_TYPE_COUNT,
 };
 
