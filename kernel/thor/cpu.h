@@ -18,6 +18,7 @@ constexpr uint32_t CPUS_MAX = 64;
 #include <thor/memory/shootdown.h> /* struct shootdown_cpu */
 #include <thor/sched/run-queue.h> /* struct run_queue: ready threads, inbox, idle flag */
 #include <thor/time/timer-heap.h> /* struct timer_heap */
+#include <thor/trace/trace.h> /* struct trace_cpu */
 
 struct space;
 
@@ -34,6 +35,7 @@ struct cpu {
 	struct shootdown_cpu shootdown;
 	struct run_queue run_queue;
 	struct timer_heap timers;
+	struct trace_cpu trace;
 	struct {
 		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
 		uint64_t entered_ns, irqs_off_max_ns;

@@ -14,6 +14,7 @@
 #include <base/types.h>
 
 enum lock_rank : uint8_t {
+	LOCK_RANK_TRACE = 2,    /* rings of the trace */
 	LOCK_RANK_SUBMIT = 5,   /* submission side of a queue */
 	LOCK_RANK_OBSERVE = 10, /* thread observers and life cycle */
 	LOCK_RANK_STREAM = 20,

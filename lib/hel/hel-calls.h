@@ -671,4 +671,43 @@ HEL_MUST_USE static inline int hel_kernel_stats(
 	return (int)hel_call2(HEL_CALL_kernel_stats, authority, (uint64_t)out_stats).error;
 }
 
+/* ---- trace ---------------------------------------------------------------------------------- */
+
+/**
+ * hel_trace_control() - say what the kernel traces, and make the rings for it
+ * @authority: needs MANAGE
+ * @mask: enum hel_trace_category; 0: nothing
+ * @n_events: of each CPU's new ring, a power of two from HEL_TRACE_EVENTS_MIN to
+ * 	HEL_TRACE_EVENTS_MAX; 0: the rings stay
+ *
+ * What is not traced costs nothing. All CPUs are held for some microseconds while the categories
+ * change. With neither @mask nor @n_events the kernel gives the rings up; who has mapped them can
+ * read on.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_ILLEGAL_STATE (there are no rings).
+ */
+HEL_MUST_USE static inline int hel_trace_control(
+	hel_handle authority, uint32_t mask, uint32_t n_events)
+{
+	return (int)hel_call3(HEL_CALL_trace_control, authority, mask, n_events).error;
+}
+
+/**
+ * hel_trace_ring() - the ring of one CPU: memory to be mapped and read as abi/hel/trace.h says
+ * @authority: needs READ
+ * @cpu: 0 to n_cpus - 1
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS (no such CPU), -ERR_ILLEGAL_STATE (there are no rings).
+ */
+HEL_MUST_USE static inline int hel_trace_ring(
+	hel_handle authority, uint32_t cpu, hel_handle *out_memory)
+{
+	struct hel_outcome outcome = hel_call2(HEL_CALL_trace_ring, authority, cpu);
+
+	if (outcome.error == 0) {
+		*out_memory = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
 #endif

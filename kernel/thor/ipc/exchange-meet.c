@@ -12,6 +12,7 @@
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 #include <thor/object/universe.h>
+#include <thor/trace/trace.h>
 
 static bool meet_is(const struct action *action, enum hel_action_type a, enum hel_action_type b)
 {
@@ -245,6 +246,7 @@ static bool meet_try(struct action *a, struct action *b, struct exchange_work *w
 
 void action_meet(struct action *a, struct action *b, struct exchange_work *work)
 {
+	TRACE(IPC, MEET, a->type | (uint64_t)b->type << 32, a->length, b->length);
 	if (meet_is(a, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS) ||
 		meet_is(b, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS)) {
 		meet_dismiss(a, b);

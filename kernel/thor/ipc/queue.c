@@ -10,6 +10,7 @@
 #include <base/string.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
+#include <thor/trace/trace.h>
 
 /* ---- creation */
 
@@ -352,6 +353,8 @@ void operation_complete(struct operation *operation, int error)
 	struct queue *queue = operation->queue;
 	bool is_written = false;
 
+	TRACE(IPC, COMPLETE, operation->opcode | (uint64_t)(uint32_t)error << 32,
+		operation->context, queue->object.identity);
 	operation->error = error;
 	spinlock_acquire(&queue->lock);
 	list_remove(&operation->tag_node);

@@ -15,6 +15,7 @@
 #include <thor/sched/observe.h>
 #include <thor/sched/sched.h>
 #include <thor/time/await-clock.h>
+#include <thor/trace/trace.h>
 
 constexpr uint32_t SUBMIT_PAD_MIN = 8;
 constexpr uint32_t SUBMIT_PAUSE_EVERY = 8; /* records between two looks at the clock */
@@ -67,6 +68,7 @@ static uint32_t submit_size_min(uint32_t opcode)
 static int submit_record(
 	struct queue *queue, struct thread *thread, const struct hel_record *record)
 {
+	TRACE(IPC, SUBMIT, record->opcode, record->context, queue->object.identity);
 	switch (record->opcode) {
 	case HEL_SUBMIT_PAD: return 0;
 	case HEL_SUBMIT_NOP: return queue_post(queue, record, 0);

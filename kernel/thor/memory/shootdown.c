@@ -32,7 +32,11 @@ void shootdown_serve(void)
 		struct shootdown_request *request = post->request;
 		struct shootdown_post *next = post->next;
 
-		shootdown_flush_here(request);
+		if (unlikely(request->call != NULL)) {
+			request->call(request->call_context);
+		} else {
+			shootdown_flush_here(request);
+		}
 		/* From here on post and request are the requester's again. */
 		atomic_fetch_sub_explicit(&request->n_pending, 1, memory_order_release);
 		post = next;
@@ -109,6 +113,25 @@ static void shootdown_post(struct shootdown_request *request, struct cpu *target
 	}
 }
 
+static void shootdown_post_all(struct shootdown_request *request, uint64_t targets)
+{
+	atomic_store_explicit(
+		&request->n_pending, (uint32_t)__builtin_popcountll(targets), memory_order_relaxed);
+	for (uint64_t left = targets; left != 0; left &= left - 1) {
+		shootdown_post(request, cpu_table[__builtin_ctzll(left)]);
+	}
+}
+
+static void shootdown_await(struct shootdown_request *request)
+{
+	uint32_t n_spins = 0;
+
+	while (atomic_load_explicit(&request->n_pending, memory_order_acquire) != 0) {
+		shootdown_poll();
+		arch_relax(&n_spins);
+	}
+}
+
 void shootdown_run(struct shootdown_request *request)
 {
 	uint32_t self = arch_this_cpu()->index;
@@ -118,24 +141,26 @@ void shootdown_run(struct shootdown_request *request)
 	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_relaxed);
 	uint64_t others = shootdown_targets(request, mask & ~((uint64_t)1 << self));
 
-	atomic_store_explicit(
-		&request->n_pending, (uint32_t)__builtin_popcountll(others), memory_order_relaxed);
-	for (uint64_t left = others; left != 0; left &= left - 1) {
-		shootdown_post(request, cpu_table[__builtin_ctzll(left)]);
-	}
+	shootdown_post_all(request, others);
 	shootdown_flush_here(request);
-	uint32_t n_spins = 0;
+	shootdown_await(request);
+}
 
-	while (atomic_load_explicit(&request->n_pending, memory_order_acquire) != 0) {
-		shootdown_poll();
-		arch_relax(&n_spins);
-	}
+void shootdown_call_all(void (*call)(void *context), void *context)
+{
+	struct shootdown_request request = { .call = call, .call_context = context };
+	uint64_t all = cpu_count == CPUS_MAX ? UINT64_MAX : ((uint64_t)1 << cpu_count) - 1;
+
+	shootdown_post_all(&request, all & ~((uint64_t)1 << arch_this_cpu()->index));
+	call(context);
+	shootdown_await(&request);
 }
 
 /* ---- batches ----------------------------------------------------------------------- */
 
 void shootdown_batch_init(struct shootdown_batch *batch, struct space *space)
 {
+	batch->request.call = NULL;
 	batch->request.space = space;
 	batch->request.n_pages = 0;
 	batch->request.frees_tables = false;

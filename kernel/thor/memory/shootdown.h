@@ -26,6 +26,8 @@ struct space;
 constexpr uint32_t SHOOTDOWN_PAGES_MAX = 16; /* more pages than that: flush everything */
 
 struct shootdown_request {
+	void (*call)(void *context); /* NULL, or to be called there instead of flushing */
+	void *call_context;
 	struct space *space;
 	bool frees_tables;          /* page tables were cut off, not only entries changed */
 	uint32_t n_pages;           /* above SHOOTDOWN_PAGES_MAX: everything */
@@ -90,5 +92,13 @@ void shootdown_leave_idle(bool loads_table);
  * Returns when no CPU has the translations any more. Call it after the page table was edited.
  */
 void shootdown_run(struct shootdown_request *request);
+
+/**
+ * shootdown_call_all() - call a function once on every CPU, this one included
+ * @call: runs with interrupts off, wherever the CPU takes interrupts or spins, so it takes no locks
+ *
+ * Context: no locks that another CPU may spin for without polling. Returns when all calls have.
+ */
+void shootdown_call_all(void (*call)(void *context), void *context);
 
 #endif

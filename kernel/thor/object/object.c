@@ -17,6 +17,7 @@
 #include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/sched/sched.h>
+#include <thor/trace/trace.h>
 
 /* Every CPU counts by itself: 2^48 objects at one a nanosecond take three days of nothing else. */
 static uint64_t object_make_identity(void)
@@ -34,6 +35,7 @@ void object_init(struct object *object, const struct object_class *class)
 	object->deferred_next = NULL;
 	atomic_init(&object->deferred, 0);
 	object->identity = object_make_identity();
+	TRACE(OBJECTS, OBJECT_MADE, class->type, object->identity, 0);
 }
 
 void object_abandon_nothing(UNUSED struct object *object)
@@ -119,6 +121,7 @@ static void object_finish(struct object *object)
 		object->class->abandon(object);
 	}
 	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) == 1) {
+		TRACE(OBJECTS, OBJECT_ENDED, object->class->type, object->identity, 0);
 		object->class->destroy(object);
 	}
 }

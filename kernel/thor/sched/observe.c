@@ -7,6 +7,7 @@
 #include <thor/memory/memory.h>
 #include <thor/object/universe.h>
 #include <thor/panic.h>
+#include <thor/trace/trace.h>
 
 struct observe_operation {
 	struct operation operation;
@@ -100,6 +101,7 @@ static void observe_log_unobserved(struct thread *thread)
 void observe_record(struct thread *thread, enum thread_state state, enum hel_observation kind,
 	const struct hel_fault *fault)
 {
+	TRACE(SCHEDULING, STOP, kind, thread->object.identity, fault != NULL ? fault->vector : 0);
 	spinlock_acquire(&thread->observe_lock);
 	struct operation *operation = thread->observer;
 

@@ -22,7 +22,9 @@
 #include <thor/irq/irq.h>
 #include <thor/memory/memory.h>
 #include <thor/memory/space.h>
+#include <thor/object/universe.h>
 #include <thor/time/random.h>
+#include <thor/trace/trace.h>
 
 constexpr unsigned SCHED_ROUNDS_MAX = 16; /* of due work before interrupts get their turn */
 constexpr unsigned SCHED_REAP_BATCH = 32;
@@ -146,6 +148,8 @@ void sched_wake(struct thread *thread)
 	struct cpu *cpu = arch_this_cpu();
 	struct cpu *on_cpu = atomic_load_explicit(&thread->on_cpu, memory_order_acquire);
 
+	TRACE(SCHEDULING, WAKE, thread->object.identity, on_cpu != NULL ? on_cpu->index + 1 : 0, 0);
+
 	if (on_cpu != NULL) {
 		sched_push(on_cpu, thread);
 	} else if (cpu->run_queue.handoff == NULL && sched_may_run_on(thread, cpu)) {
@@ -210,6 +214,10 @@ void sched_put_current(struct cpu *cpu)
 {
 	struct thread *thread = cpu->current;
 
+	TRACE(SCHEDULING, LEAVE,
+		atomic_load_explicit(&thread->state, memory_order_relaxed) != THREAD_RUNNING,
+		thread->universe->object.identity, 0);
+
 	run_queue_exit(&cpu->run_queue, thread);
 	arch_context_leave(thread);
 	cpu->current = NULL;
@@ -219,12 +227,17 @@ void sched_put_current(struct cpu *cpu)
 static void sched_switch_to(struct cpu *cpu, struct thread *thread)
 {
 	ASSERT(atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNABLE);
+	if (thread->last_cpu != cpu->index) {
+		TRACE(SCHEDULING, MIGRATE, thread->last_cpu, cpu->index, thread->object.identity);
+	}
 	thread->last_cpu = cpu->index;
 	atomic_store_explicit(&thread->statistics.n_switches,
 		atomic_load_explicit(&thread->statistics.n_switches, memory_order_relaxed) + 1,
 		memory_order_relaxed);
 	cpu->statistics.n_switches++;
 	cpu->current = thread;
+	TRACE(SCHEDULING, SWITCH, thread->universe->object.identity, arch_context_ip(&thread->arch),
+		atomic_load_explicit(&cpu->run_queue.n_ready, memory_order_relaxed));
 	atomic_store_explicit(&thread->on_cpu, cpu, memory_order_relaxed);
 	atomic_store(&thread->state, THREAD_RUNNING);
 	if (thread->wait.finish != NULL) {
@@ -487,6 +500,7 @@ static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 		space_activate(NULL);
 	}
 	sched_set_timer(cpu, now_ns);
+	TRACE(SCHEDULING, IDLE, 0, 0, 0);
 	shootdown_enter_idle();
 	arch_idle();
 }
@@ -536,6 +550,7 @@ NORETURN void thor_enter_interrupt(uint32_t kinds, uint32_t device_vector)
 	struct cpu *cpu = arch_this_cpu();
 
 	cpu->statistics.n_interrupts++;
+	TRACE(INTERRUPTS, INTERRUPT, kinds, device_vector, 0);
 	if (cpu->current == NULL) {
 		atomic_fetch_and(&sched_idle_mask, ~sched_bit(cpu));
 	}

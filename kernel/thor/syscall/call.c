@@ -4,6 +4,7 @@
 
 #include <thor/cpu.h>
 #include <thor/sched/sched.h>
+#include <thor/trace/trace.h>
 
 typedef int (*call_fn)(struct call *call);
 
@@ -20,10 +21,12 @@ NORETURN void thor_enter_call(struct thread *thread)
 	struct call call = { .thread = thread };
 	int result = -ERR_ILLEGAL_SYSCALL;
 
+	TRACE(CALLS, CALL, number, call_argument(&call, 0), call_argument(&call, 1));
 	arch_this_cpu()->statistics.n_calls++;
 	if (likely(number < ARRAY_SIZE(call_table) && call_table[number] != NULL)) {
 		result = call_table[number](&call);
 	}
+	TRACE(CALLS, CALL_END, number, result, call.value);
 	if (likely(result <= 0)) {
 		arch_call_return(&thread->arch, result, call.value);
 	} else if (result == CALL_RESTART) {

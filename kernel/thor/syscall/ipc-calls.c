@@ -7,6 +7,7 @@
 #include <thor/irq/irq.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
+#include <thor/trace/trace.h>
 
 int call_queue_create(struct call *call)
 {
@@ -32,6 +33,7 @@ static int drive(struct call *call, struct queue *queue)
 	int result = queue_submit(queue, call->thread);
 
 	if (result == 0 && (flags & HEL_DRIVE_WAIT) != 0) {
+		TRACE(IPC, DRIVE, queue->object.identity, call_argument(call, 3), 0);
 		sched_expect_wait(arch_this_cpu());
 		result = queue_wait(queue, call->thread, seen, call_argument(call, 3), &is_blocked);
 	}

@@ -17,6 +17,7 @@
 struct cpu *sim_cpu;
 uint8_t *sim_memory;
 uint64_t sim_time_ns;
+uint32_t sim_trace_mask;
 
 struct cpu *cpu_table[CPUS_MAX];
 uint32_t cpu_count;

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* sim: the trace is a variable that is looked at; its clock is the virtual one. */
+#ifndef THOR_ARCH_TRACE_H
+#define THOR_ARCH_TRACE_H
+
+#include <base/types.h>
+
+extern uint32_t sim_trace_mask;
+extern uint64_t sim_time_ns;
+
+static inline bool arch_trace_is_on(uint32_t category)
+{
+	return (sim_trace_mask & category) != 0;
+}
+
+static inline void arch_trace_switch(uint32_t mask)
+{
+	sim_trace_mask = mask;
+}
+
+static inline uint64_t arch_trace_ticks(void)
+{
+	return sim_time_ns;
+}
+
+static inline uint64_t arch_trace_take(uint64_t *word)
+{
+	return (*word)++;
+}
+
+#endif
