@@ -7,6 +7,7 @@
  * those of their device, which they get here.
  */
 #include "device.h"
+#include "drain.h"
 #include "rtc.h"
 
 #include <base/errors.h>
@@ -60,7 +61,7 @@ static int publish(struct task *task, void *argument UNUSED)
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job job;
+	static struct job job, drain_job;
 	int error = helix_loop_init(&loop, NULL);
 
 	if (error != 0) {
@@ -82,6 +83,8 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	}
 	job_init(&job, "publish", publish, NULL);
 	job_submit(&loop.loop, &job);
+	job_init(&drain_job, "drain", drain_watch, NULL);
+	job_submit(&loop.loop, &drain_job);
 	helix_loop_run(&loop);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's power as an object: see device.h and protocols/hw. */
 #include "device.h"
+#include "drain.h"
 
 #include <protocols/hw/hw.gen.h>
 #include <protocols/mbus/mbus-client.h>
@@ -9,12 +10,14 @@ static int serve_power_off(struct bragi_call *call,
 	const struct hw_power_off_request *request UNUSED,
 	struct hw_power_off_reply *out_reply UNUSED)
 {
+	drain_all(call->task);
 	return machine_power_off(hw_object_of_call(call)->machine);
 }
 
 static int serve_reset(struct bragi_call *call, const struct hw_reset_request *request UNUSED,
 	struct hw_reset_reply *out_reply UNUSED)
 {
+	drain_all(call->task);
 	return machine_reset(hw_object_of_call(call)->machine);
 }
 
