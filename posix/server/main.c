@@ -72,6 +72,7 @@ int main(int n_arguments, char **arguments)
 {
 	size_t initrd_size;
 	const void *initrd;
+	char text[16];
 	int64_t result;
 	int error = helix_loop_init(&loop, NULL);
 
@@ -91,6 +92,9 @@ int main(int n_arguments, char **arguments)
 		helix_fatal("the file system cannot be started: %d", error);
 	}
 	load_init();
+	if (helix_command_line_option("hati.trace", text, sizeof(text))) {
+		thread_log_names();
+	}
 	result = start_init();
 	if (result != 0) {
 		helix_fatal("%s cannot be started: errno %d", INIT_PATH, (int)-result);

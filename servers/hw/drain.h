@@ -3,8 +3,8 @@
  * The last moment before the machine ends, for programs that still have something to write.
  *
  * Such a program publishes an object of class `drain` on mbus and receives on each lane that comes.
- * Before the machine is turned off or reset hw sends a byte there and waits, for a limited time, for
- * the program's end of the lane to close.
+ * Before the machine is turned off or reset hw sends a byte there and waits, for a limited time,
+ * for the program's end of the lane to close.
  */
 #ifndef HW_DRAIN_H
 #define HW_DRAIN_H

@@ -242,6 +242,17 @@ static int server_spawn(struct server *server, const struct grants *grants)
 	return svrctl_spawn(&program, &server->thread);
 }
 
+/* For the tools that give the kernel's trace names. */
+static void server_log_thread(const struct server *server)
+{
+	struct hel_descriptor_info info;
+
+	if (hel_descriptor_info(HEL_THIS, server->thread, &info) == 0) {
+		helix_log(HEL_LOG_DEBUG, "thread %llx is %s", (unsigned long long)info.identity,
+			server->manifest->name);
+	}
+}
+
 static int server_start(struct server *server)
 {
 	struct grants grants;
@@ -254,6 +265,7 @@ static int server_start(struct server *server)
 	if (error != 0) {
 		return error;
 	}
+	server_log_thread(server);
 	job_init(&server->watch, server->manifest->name, server_watch, server);
 	job_submit(&loop.loop, &server->watch);
 	return hel_thread_start(server->thread);

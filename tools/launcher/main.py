@@ -15,10 +15,11 @@ import terminal
 from machine import STATUS_PANIC, Machine
 from options import EXIT_PANIC, EXIT_TIMEOUT, EXIT_USAGE, UsageError, parse
 from session import End, Session
+from tracing import Tracing
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _N_LOGS_KEPT = 40
-_POWER_OFF_SECONDS = 2.0
+_POWER_OFF_SECONDS = 5.0
 _HANG_UP_SECONDS = 0.5
 _EXIT_SIGPIPE = 128 + 13
 
@@ -166,6 +167,10 @@ def run(options):
     is_console = on_terminal and (options.tty or not options.command)
     log_path = prepare_log(options)
     with contextlib.ExitStack() as stack:
+        tracing = Tracing(options)
+        stack.callback(tracing.close)
+        options.append += tracing.command_line()
+        options.qemu.append(tracing.qemu_arguments())
         initrd = stack.enter_context(build_initrd(options, build, is_console))
         if options.gdb:
             say(f'hati: waiting for gdb: gdb {os.path.relpath(build.thor)} '
@@ -178,7 +183,10 @@ def run(options):
             stack.enter_context(terminal.RawTerminal(0))
         session = Session(machine.channels, is_console, log_path, options.timeout)
         stack.callback(session.close)
-        return finish(machine, session, session.run(), options, build, log_path)
+        status = finish(machine, session, session.run(), options, build, log_path)
+        machine.stop()
+        tracing.write(log_path)
+        return status
 
 
 def main():

@@ -130,6 +130,8 @@ def _add_run_options(parser):
         help='end the guest after so long and exit with 124')
     add('--log', metavar='FILE',
         help="kernel's and servers' log (default: a new file in build/log, see build/hati.log)")
+    add('--trace', metavar='FILE',
+        help='trace scheduling, messages, calls and faults; JSON for ui.perfetto.dev')
     add('--icount', action='store_true',
         help='deterministic: one CPU whose clock counts instructions, 1 ns each')
     add('--gdb', action='store_true',

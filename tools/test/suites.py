@@ -9,6 +9,7 @@ system  tests/system/*.py and *.sh: each boots the system as it likes
 """
 
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -82,7 +83,8 @@ def host(settings):
 def tools(settings):
     """Tests of the tools; tidy is one of them."""
     scripts = []
-    for folder in ('docs', 'launcher', 'test', 'tidy'):   # bragi's tests are in meson.build
+    # bragi's tests are in meson.build
+    for folder in ('docs', 'launcher', 'test', 'tidy', 'trace'):
         scripts += sorted(glob.glob(os.path.join(TOP, 'tools', folder, 'test-*.py')))
     scripts += [os.path.join(TOP, 'tools/tidy/tidy.py'), os.path.join(TOP, 'tools/docs/docs.py')]
     jobs = []
@@ -130,6 +132,8 @@ def kernel(settings):
     started = time.monotonic()
     log_path = log_path_of(name)
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(log_path)   # or its end would be taken for that of this run
     process = subprocess.Popen(
         [HATI, 'run', '--build', settings.build, '--append', 'thor.selftest hati.test=kernel',
          '--log', log_path, '--timeout', str(_KERNEL_TIMEOUT), '--', 'busybox', 'sleep', '1000'],

@@ -242,6 +242,9 @@ struct thread_options {
 int thread_create(const struct thread_options *options, struct thread **out_thread);
 /** thread_start() - cannot fail; the thread joins its process */
 void thread_start(struct thread *thread);
+
+/** thread_log_names() - from now on log which thread is of which program, for tools/trace */
+void thread_log_names(void);
 /** thread_discard() - undo thread_create() */
 void thread_discard(struct thread *thread);
 /** thread_kill() - end it, whatever it does; harmless when repeated */

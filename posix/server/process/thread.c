@@ -280,6 +280,23 @@ static void observe(struct thread *thread, uint64_t sequence)
 	}
 }
 
+static bool thread_logs_names;
+
+void thread_log_names(void)
+{
+	thread_logs_names = true;
+}
+
+static void thread_log_name(const struct thread *thread)
+{
+	struct hel_descriptor_info info;
+
+	if (hel_descriptor_info(HEL_THIS, thread->internal->thread, &info) == 0) {
+		helix_log(HEL_LOG_DEBUG, "thread %llx is %s-%d", (unsigned long long)info.identity,
+			thread->process->comm, (int)thread->tid);
+	}
+}
+
 void thread_start(struct thread *thread)
 {
 	struct thread_internal *internal = thread->internal;
@@ -300,6 +317,9 @@ void thread_start(struct thread *thread)
 	}
 	if (process->internal->nice != 0) {
 		hel_thread_set_priority(internal->thread, -process->internal->nice);
+	}
+	if (thread_logs_names) {
+		thread_log_name(thread);
 	}
 	(void)!hel_thread_start(internal->thread);
 }

@@ -26,7 +26,7 @@ on:
 	return true;
 }
 
-/** arch_trace_switch() - trace the categories in @mask; interrupts off, any CPU but one at a time */
+/** arch_trace_switch() - trace the categories in @mask; by one CPU at a time */
 void arch_trace_switch(uint32_t mask);
 
 /** arch_trace_ticks() - the clock of events */
@@ -38,7 +38,7 @@ static inline uint64_t arch_trace_ticks(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/** arch_trace_take() - add one to a word that only this CPU changes, also in an NMI; the old value */
+/** arch_trace_take() - add one to a word that only this CPU and its NMIs change; the old value */
 static inline uint64_t arch_trace_take(uint64_t *word)
 {
 	uint64_t value = 1;
