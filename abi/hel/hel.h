@@ -172,6 +172,13 @@ enum hel_irq_action : uint32_t {
 	HEL_IRQ_CLEAR = 8
 };
 
+enum hel_irq_line_flags : uint32_t {
+	HEL_IRQ_LINE_LEVEL = 1, /* level-triggered; otherwise by edges */
+	HEL_IRQ_LINE_ACTIVE_LOW = 2, /* otherwise active high */
+	/* the number is of an ISA interrupt: the machine says which line, and how it is wired */
+	HEL_IRQ_LINE_ISA = 4,
+};
+
 /* ---- streams --------------------------------------------------------------------------------- */
 struct hel_stream_lanes {
 	hel_handle lane[2];

@@ -39,8 +39,9 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 /* A system call number without bit 31 of a thread that has no bounce.  Never returns. */
 NORETURN void thor_enter_foreign_call(struct thread *thread);
 /*
- * The timer or an IPI or a device interrupt arrived in user mode or in arch_idle; acknowledged at
- * the LAPIC already.  kinds: what arrived.  Never returns.
+ * The timer or an IPI or a device interrupt arrived in user mode or in arch_idle. kinds: what
+ * arrived; the interrupt controller has been told of its end, except for a device's, for which
+ * portable thor calls arch_interrupt_end(). Never returns.
  */
 enum arch_interrupt_kind : uint32_t {
 	ARCH_INTERRUPT_TIMER = 1,
@@ -195,8 +196,29 @@ void arch_tlb_flush_page(uint64_t address);
 void arch_tlb_flush_user(void);
 
 /* ---- devices --------------------------------------------------------------------------------- */
+/* A vector of @cpu and what to write into a device for it; -ERR_NO_SPACE, -ERR_UNSUPPORTED. */
 int arch_msi_allocate(struct cpu *cpu, uint32_t *out_vector, struct hel_msi_info *out_info);
 void arch_msi_free(struct cpu *cpu, uint32_t vector);
+/* The device interrupt that this CPU took has been dealt with, or its line is masked. */
+void arch_interrupt_end(void);
+/*
+ * Lines of the interrupt controllers, by their number in the machine (ACPI: global system
+ * interrupt); all start masked. A masked edge line forgets edges; a level line that is asserted
+ * when it is unmasked interrupts.
+ */
+bool arch_line_exists(uint32_t gsi);
+/*
+ * How the machine has wired ISA interrupt @isa: the line, HEL_IRQ_LINE_LEVEL and _ACTIVE_LOW;
+ * -ERR_NOT_FOUND.
+ */
+int arch_line_of_isa(uint32_t isa, uint32_t *out_gsi, uint32_t *out_line_flags);
+/*
+ * Let the line arrive at @cpu as @vector from now on. One that is on its way still arrives where it
+ * was sent; edges may get lost meanwhile.
+ */
+void arch_line_route(
+	uint32_t gsi, uint32_t line_flags, struct cpu *cpu, uint32_t vector, bool is_masked);
+void arch_line_set_mask(uint32_t gsi, bool is_masked);
 int arch_io_read(uint16_t port, unsigned width_bytes, uint32_t *out_value); /* 1, 2, 4 */
 int arch_io_write(uint16_t port, unsigned width_bytes, uint32_t value);
 

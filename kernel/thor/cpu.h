@@ -13,6 +13,7 @@
 
 constexpr uint32_t CPUS_MAX = 64;
 
+#include <thor/irq/vectors.h> /* struct irq_vectors: whose interrupts arrive here */
 #include <thor/memory/frame-cache.h> /* struct frame_cache: this CPU's free pages */
 #include <thor/memory/heap-cache.h> /* struct heap_cache: this CPU's free heap objects */
 #include <thor/memory/shootdown.h> /* struct shootdown_cpu */
@@ -36,6 +37,7 @@ struct cpu {
 	struct run_queue run_queue;
 	struct timer_heap timers;
 	struct trace_cpu trace;
+	struct irq_vectors irq_vectors;
 	struct {
 		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
 		uint64_t entered_ns, irqs_off_max_ns;

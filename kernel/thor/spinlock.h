@@ -20,6 +20,9 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
 	LOCK_RANK_FUTEX = 40,
+	LOCK_RANK_IRQ_CONFIG = 41,  /* making, moving and ending pins of interrupts */
+	LOCK_RANK_IRQ_VECTORS = 42, /* a CPU's interrupt vectors */
+	LOCK_RANK_IRQ_PIN = 43,
 	LOCK_RANK_EVENT = 45,
 	LOCK_RANK_QUEUE = 50, /* completion side of a queue */
 	LOCK_RANK_SPACE = 60, /* mappings of a space */
@@ -32,6 +35,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_THREAD = 78, /* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,
 	LOCK_RANK_RANDOM = 85,
+	LOCK_RANK_LINES = 87, /* registers of interrupt controllers */
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,
 	LOCK_RANK_LOG = 100,

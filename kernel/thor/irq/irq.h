@@ -1,32 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of devices, as the handbook's section on IRQ handling has them, for edges (MSI).
+ * Interrupts of devices, as the handbook's section on IRQ handling has them.
  *
- * An interrupt moves the sequence on, which completes what awaits it, and is *in service* until
- * the driver acknowledges that sequence. An edge that comes meanwhile is buffered, one of them,
- * and delivered with the acknowledgement. A message-signalled vector has one sink, so nobody
- * else's interrupt is lost by a NACK and there is nothing to mask: NACK counts as a spurious one
- * and ends the service too. KICK delivers once more by software; CLEAR forgets a buffered edge.
+ * An irq object is one driver's view of a pin (pin.h), its *sink*: events to await, and the answer
+ * to the interrupt in service. Several of them may share a line; a message (MSI) has one.
+ *
+ * The sequence of the event source counts the deliveries to the driver, so an answer names what it
+ * answers: one that comes late, or twice, names nothing that is owed and changes nothing.
+ *
+ * Code in the kernel may answer in the driver's place: struct irq_handler.
  */
 #ifndef THOR_IRQ_IRQ_H
 #define THOR_IRQ_IRQ_H
 
 #include <abi/hel/hel.h>
 #include <thor/ipc/event.h>
+#include <thor/irq/pin.h>
 #include <thor/object/object.h>
 
-struct cpu;
+enum irq_verdict : uint32_t {
+	IRQ_VERDICT_NONE, /* the driver decides: it gets the event */
+	IRQ_VERDICT_ACK,  /* answered; the driver gets no event */
+	IRQ_VERDICT_NACK,
+};
+
+/*
+ * Code that sees an interrupt before the driver does. Embedded in a structure of its owner, who
+ * keeps a reference to the irq while it is attached.
+ */
+struct irq_handler {
+	/*
+	 * An interrupt is in service. @sequence: the one that the driver gets with
+	 * IRQ_VERDICT_NONE; it does not move on otherwise.
+	 *
+	 * Context: interrupt, or a driver's answer; interrupts are off and the pin's lock is
+	 * held: only locks that rank above LOCK_RANK_IRQ_PIN may be taken, and nothing of irq.h
+	 * be called. Bounded, short, allocates nothing.
+	 */
+	enum irq_verdict (*run)(struct irq_handler *handler, uint64_t sequence);
+};
 
 struct irq {
 	struct object object;
 	struct event_source source;
-	struct cpu *cpu; /* immutable: where the vector is */
-	uint32_t vector;
-	struct spinlock lock; /* rank EVENT - taken before the source's, never with it */
-	bool is_in_service;   /* guarded by lock, as all below */
-	bool is_buffered;
-	uint64_t served_sequence; /* the one in service */
-	uint64_t n_interrupts, n_spurious;
+	struct irq_pin *pin; /* immutable, referenced */
+	/* guarded by the pin's lock */
+	struct list_node sink_node;
+	bool is_joined;    /* until the last descriptor is gone */
+	bool is_due;       /* owes an answer to what is in service */
+	uint64_t sequence; /* of the last delivery: the source's */
+	struct irq_handler *handler;
 };
 
 /** irq_of() - the interrupt around its object */
@@ -34,6 +57,9 @@ static inline struct irq *irq_of(struct object *object)
 {
 	return container_of(object, struct irq, object);
 }
+
+/** irq_init_cpu() - no vector of @cpu has an owner; before it goes online */
+void irq_init_cpu(struct cpu *cpu);
 
 /**
  * irq_create_msi() - allocate a vector on some CPU; the caller gets the one reference;
@@ -44,7 +70,25 @@ MUST_USE int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 /** irq_acknowledge() - hel_irq_acknowledge: -ERR_ILLEGAL_ARGS */
 MUST_USE int irq_acknowledge(struct irq *irq, uint32_t actions, uint64_t sequence);
 
-/** irq_dispatch() - a device interrupt arrived on this CPU; spurious vectors are counted */
+/**
+ * irq_set_handler() - let @handler see the interrupts from the next one on
+ *
+ * What is in service at the moment stays with the driver: KICK | CLEAR hands it over.
+ *
+ * Return: 0, -ERR_EXISTS: there is one already.
+ */
+MUST_USE int irq_set_handler(struct irq *irq, struct irq_handler *handler);
+
+/**
+ * irq_remove_handler() - it does not run any more, on any CPU, when this returns; may be called for
+ * one that is not attached
+ */
+void irq_remove_handler(struct irq *irq, struct irq_handler *handler);
+
+/**
+ * irq_dispatch() - a device interrupt arrived on this CPU; the controller has not been told of its
+ * end: it is here
+ */
 void irq_dispatch(struct cpu *cpu, uint32_t vector);
 
 #endif

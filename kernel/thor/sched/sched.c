@@ -56,6 +56,7 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->deferred = NULL;
 	queue->is_reaping = false;
 	timer_heap_init(&cpu->timers);
+	irq_init_cpu(cpu);
 }
 
 static uint64_t sched_bit(const struct cpu *cpu)

@@ -6,6 +6,7 @@
 #include <base/random.h>
 #include <base/string.h>
 #include <hel/hel-number.h>
+#include <thor/arch/sim/lines.h>
 #include <thor/arch/sim/page-table.h>
 #include <thor/cpu.h>
 #include <thor/ipc/futex.h>
@@ -352,6 +353,7 @@ void sim_boot(uint64_t seed)
 	sim_time_ns = 1'000'000;
 	interleave_one_in = 0;
 	advance_hook = NULL;
+	sim_lines_reset();
 	for (uint32_t i = 0; i < n_cpus; i++) {
 		uint8_t *stack = processors[i].kernel.base;
 
@@ -425,6 +427,11 @@ void sim_raise_vector(uint32_t cpu_index, uint32_t vector)
 {
 	struct sim_processor *processor = &processors[cpu_index];
 
+	for (uint32_t i = 0; i < processor->n_vectors; i++) {
+		if (processor->vectors[i] == vector) {
+			return; /* pending is pending */
+		}
+	}
 	ASSERT(processor->n_vectors < SIM_VECTORS_MAX);
 	processor->vectors[processor->n_vectors++] = vector;
 }
@@ -493,6 +500,7 @@ static void processor_take_interrupt(struct sim_processor *processor)
 	}
 	if (processor->n_vectors > 0) {
 		processor->vector = processor->vectors[--processor->n_vectors];
+		arch->device_vector = processor->vector;
 		processor->interrupts |= ARCH_INTERRUPT_DEVICE;
 	}
 	processor_enter(processor, SIM_REQUEST_NONE);

@@ -27,6 +27,8 @@ struct PACKED madt {
 
 enum madt_type : uint8_t {
 	MADT_LAPIC = 0,
+	MADT_IOAPIC = 1,
+	MADT_OVERRIDE = 2, /* how an ISA interrupt is wired */
 	MADT_LAPIC_ADDRESS = 5,
 	MADT_X2APIC = 9,
 };
@@ -34,6 +36,18 @@ enum madt_type : uint8_t {
 enum madt_flags : uint32_t {
 	MADT_ENABLED = 1,
 	MADT_ONLINE_CAPABLE = 2,
+};
+
+enum madt_override_flags : uint16_t {
+	MADT_POLARITY_MASK = 3,
+	MADT_POLARITY_LOW = 3,
+	MADT_TRIGGER_MASK = 12,
+	MADT_TRIGGER_LEVEL = 12,
+};
+
+enum madt_length : uint8_t {
+	MADT_IOAPIC_LENGTH = 12,
+	MADT_OVERRIDE_LENGTH = 10,
 };
 
 struct PACKED madt_entry {
@@ -45,6 +59,18 @@ struct PACKED madt_entry {
 			uint8_t lapic_id;
 			uint32_t flags;
 		} lapic;
+		struct PACKED {
+			uint8_t id;
+			uint8_t reserved;
+			uint32_t phys;
+			uint32_t first_gsi;
+		} ioapic;
+		struct PACKED {
+			uint8_t bus; /* always ISA */
+			uint8_t source;
+			uint32_t gsi;
+			uint16_t flags;
+		} override;
 		struct PACKED {
 			uint16_t reserved;
 			uint64_t phys;

@@ -66,6 +66,7 @@ void arch_init_machine(const struct boot_info *boot)
 	acpi_init(boot->rsdp_phys);
 	lapic_init();
 	lapic_enable(&boot_cpu);
+	ioapic_init();
 	clock_init(boot->tsc_at_entry);
 	boot_cpu.is_online = true;
 }

@@ -95,7 +95,9 @@ NORETURN static void exception_fault(struct thread *thread, uint64_t address, in
 
 NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread, uint32_t vector)
 {
-	if (vector != VECTOR_SPURIOUS) {
+	bool is_device = vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST;
+
+	if (vector != VECTOR_SPURIOUS && !is_device) {
 		lapic_end_of_interrupt();
 	}
 	if (vector == VECTOR_TIMER) {
@@ -103,7 +105,7 @@ NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread,
 		thor_enter_interrupt(ARCH_INTERRUPT_TIMER, 0);
 	} else if (vector == VECTOR_RESCHEDULE) {
 		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);
-	} else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
+	} else if (is_device) {
 		thor_enter_interrupt(ARCH_INTERRUPT_DEVICE, vector);
 	}
 	cpu->statistics.n_interrupts++;
@@ -189,15 +191,21 @@ NORETURN static void exception_panic(const struct arch_context *frame)
 		(unsigned long long)frame->error_code);
 }
 
-/* In the middle of the kernel, which spins: see clock_wait_briefly(). */
+/*
+ * In the middle of the kernel, which spins: see arch__wait_briefly(). A level line that is still
+ * asserted sends again by itself after the end of the interrupt; sending it as a message would make
+ * the local APIC keep that one's end from the IO-APIC.
+ */
 static void exception_note_interrupt(struct cpu *cpu, uint32_t vector)
 {
+	bool is_level = lapic_is_level(vector);
+
 	if (vector != VECTOR_SPURIOUS) {
 		lapic_end_of_interrupt();
 	}
 	if (vector == VECTOR_SHOOTDOWN) {
 		shootdown_serve();
-	} else {
+	} else if (!is_level) {
 		cpu->arch.noted[vector / 64] |= UINT64_C(1) << vector % 64;
 	}
 }

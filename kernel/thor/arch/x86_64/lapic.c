@@ -3,8 +3,8 @@
  * The local APIC: end of interrupt, interrupts between processors, the one-shot timer.
  *
  * xAPIC registers are 16 bytes apart in memory, x2APIC's are machine registers with the same
- * numbering.  The old interrupt controllers (PIC, I/O APIC) are masked: devices use
- * message-signalled interrupts.
+ * numbering. The old interrupt controller (PIC) is masked: lines come through the IO-APICs
+ * (ioapic.c).
  */
 #include <base/assert.h>
 #include <thor/memory/memory.h>
@@ -26,6 +26,7 @@ enum lapic_register {
 	LAPIC_TASK_PRIORITY = 0x08,
 	LAPIC_END_OF_INTERRUPT = 0x0b,
 	LAPIC_SPURIOUS = 0x0f,
+	LAPIC_LEVEL = 0x18, /* eight registers of 32 vectors */
 	LAPIC_PENDING = 0x20, /* eight registers of 32 vectors */
 	LAPIC_ERROR_STATUS = 0x28,
 	LAPIC_COMMAND_LOW = 0x30,
@@ -135,9 +136,19 @@ void lapic_end_of_interrupt(void)
 	lapic_write(LAPIC_END_OF_INTERRUPT, 0);
 }
 
+void arch_interrupt_end(void)
+{
+	lapic_end_of_interrupt();
+}
+
 bool lapic_is_pending(uint32_t vector)
 {
 	return (lapic_read(LAPIC_PENDING + vector / 32) >> vector % 32 & 1) != 0;
+}
+
+bool lapic_is_level(uint32_t vector)
+{
+	return (lapic_read(LAPIC_LEVEL + vector / 32) >> vector % 32 & 1) != 0;
 }
 
 /* The command register takes one command at a time; x2APIC queues by itself. */

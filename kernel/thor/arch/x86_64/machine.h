@@ -117,6 +117,14 @@ void lapic_timer_stop_count(void);
 /** lapic_timer_arm() - one interrupt after @ticks of the divided clock; 0: none */
 void lapic_timer_arm(uint32_t ticks);
 
+/** lapic_is_level() - whether the last interrupt with @vector on this CPU was of a level line */
+bool lapic_is_level(uint32_t vector);
+
+/* ---- ioapic.c */
+
+/** ioapic_init() - find the controllers and mask all their lines */
+void ioapic_init(void);
+
 /* ---- clock.c */
 
 /** clock_init() - calibrate TSC and LAPIC timer against a clock of known frequency */

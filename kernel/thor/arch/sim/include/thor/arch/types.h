@@ -42,6 +42,7 @@ struct arch_cpu {
 	struct sim_tlb_entry tlb[SIM_TLB_SIZE];
 	uint64_t timer_deadline_ns;
 	bool has_reschedule, has_shootdown; /* pending interrupts */
+	uint32_t device_vector; /* of the last device interrupt taken */
 	uint64_t n_flushes, n_page_flushes, n_shootdowns;
 };
 
