@@ -28,6 +28,8 @@
 constexpr uint64_t HEL_TRACE_MAGIC = 0x3165636172746148; /* "Hatrace1" */
 constexpr uint32_t HEL_TRACE_EVENTS_MIN = 64; /* in one ring; a power of two */
 constexpr uint32_t HEL_TRACE_EVENTS_MAX = 65536;
+constexpr uint64_t HEL_TRACE_SAMPLE_NS_MIN = 100'000; /* between two samples */
+constexpr uint64_t HEL_TRACE_SAMPLE_NS_MAX = 50'000'000;
 
 /* What can be switched on, each by itself. */
 enum hel_trace_category : uint32_t {
@@ -38,6 +40,8 @@ enum hel_trace_category : uint32_t {
 	HEL_TRACE_CALLS = 16,
 	HEL_TRACE_OBJECTS = 32,
 	HEL_TRACE_ALL = 63,
+	/* at intervals: where each CPU is and what called that; some thousand instructions */
+	HEL_TRACE_SAMPLES = 64,
 };
 
 /* What happened, and what the three words of the event say; 0 if nothing is named. */
@@ -73,6 +77,12 @@ enum hel_trace_kind : uint16_t {
 	/* objects */
 	HEL_TRACE_OBJECT_MADE = 80, /* enum hel_type; its identity */
 	HEL_TRACE_OBJECT_ENDED = 81, /* enum hel_type; its identity */
+
+	/* samples: SAMPLE, and FRAMES right behind it as often as needed */
+	HEL_TRACE_SAMPLE = 96, /* ip, in the kernel as it was linked; universe of `thread` */
+	/* return addresses, the innermost first, 0: none; those of user mode after the kernel's,
+	   where the first is the ip with which user mode was left */
+	HEL_TRACE_FRAMES = 97,
 };
 
 enum hel_trace_interrupt : uint64_t {

@@ -679,17 +679,20 @@ HEL_MUST_USE static inline int hel_kernel_stats(
  * @mask: enum hel_trace_category; 0: nothing
  * @n_events: of each CPU's new ring, a power of two from HEL_TRACE_EVENTS_MIN to
  * 	HEL_TRACE_EVENTS_MAX; 0: the rings stay
+ * @sample_ns: between two samples of a CPU, from HEL_TRACE_SAMPLE_NS_MIN to
+ * 	HEL_TRACE_SAMPLE_NS_MAX, with HEL_TRACE_SAMPLES in @mask; else 0
  *
  * What is not traced costs nothing. All CPUs are held for some microseconds while the categories
  * change. With neither @mask nor @n_events the kernel gives the rings up; who has mapped them can
  * read on.
  *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_ILLEGAL_STATE (there are no rings).
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_ILLEGAL_STATE (there are no rings), -ERR_UNSUPPORTED (no
+ * samples on this machine).
  */
 HEL_MUST_USE static inline int hel_trace_control(
-	hel_handle authority, uint32_t mask, uint32_t n_events)
+	hel_handle authority, uint32_t mask, uint32_t n_events, uint64_t sample_ns)
 {
-	return (int)hel_call3(HEL_CALL_trace_control, authority, mask, n_events).error;
+	return (int)hel_call4(HEL_CALL_trace_control, authority, mask, n_events, sample_ns).error;
 }
 
 /**

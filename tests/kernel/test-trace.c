@@ -23,7 +23,7 @@ static const struct hel_trace_event *slot_of(uint32_t cpu, uint64_t index)
 
 static bool rings_open(uint32_t mask)
 {
-	if (hel_trace_control(test_authority, mask, RING_EVENTS) != 0) {
+	if (hel_trace_control(test_authority, mask, RING_EVENTS, 0) != 0) {
 		return false;
 	}
 	rings = (struct rings){ .n_rings = test_start->n_cpus };
@@ -48,7 +48,7 @@ static bool rings_open(uint32_t mask)
 
 static void rings_close(void)
 {
-	(void)!hel_trace_control(test_authority, 0, 0);
+	(void)!hel_trace_control(test_authority, 0, 0, 0);
 	for (uint32_t cpu = 0; cpu < rings.n_rings; cpu++) {
 		unmap_pages(rings.address[cpu], rings.size_bytes);
 	}
@@ -88,13 +88,13 @@ TEST(trace_records_calls)
 	for (unsigned i = 0; i < 10; i++) {
 		CHECK_EQ(hel_nop(), 0);
 	}
-	CHECK_EQ(hel_trace_control(test_authority, 0, RING_EVENTS / 2), 0);
+	CHECK_EQ(hel_trace_control(test_authority, 0, RING_EVENTS / 2, 0), 0);
 	CHECK_EQ(count_events(HEL_TRACE_CALL, HEL_CALL_nop - HEL_CALL_BASE), 10);
 	CHECK_EQ(count_events(HEL_TRACE_CALL_END, HEL_CALL_nop - HEL_CALL_BASE), 10);
 	/* Those are other rings: nothing is written into ours any more. */
 	uint64_t n_begun = count_begun();
 
-	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 0), 0);
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 0, 0), 0);
 	CHECK_EQ(hel_nop(), 0);
 	CHECK_EQ(count_begun(), n_begun);
 	rings_close();
@@ -128,7 +128,7 @@ TEST(trace_cannot_be_written)
 	if (test_authority == HEL_NULL) {
 		return;
 	}
-	CHECK_EQ(hel_trace_control(test_authority, 0, RING_EVENTS), 0);
+	CHECK_EQ(hel_trace_control(test_authority, 0, RING_EVENTS, 0), 0);
 	CHECK_EQ(hel_trace_ring(test_authority, 0, &args.memory), 0);
 	CHECK_EQ(hel_space_map(&args, &address), -ERR_NO_RIGHTS);
 	args.flags = HEL_MAP_READ | HEL_MAP_EXECUTE;
@@ -136,11 +136,11 @@ TEST(trace_cannot_be_written)
 	CHECK_EQ(hel_memory_write(args.memory, 0, &byte, 1), -ERR_NO_RIGHTS);
 	CHECK_EQ(hel_memory_resize(args.memory, 0), -ERR_NO_RIGHTS);
 	CHECK_EQ(hel_close(HEL_THIS, args.memory), 0);
-	CHECK_EQ(hel_trace_control(test_authority, 0, 0), 0);
-	CHECK_EQ(hel_trace_control(HEL_NULL, 0, 0), -ERR_BAD_HANDLE);
-	CHECK_EQ(hel_trace_control(test_log, 0, 0), -ERR_NO_RIGHTS);
-	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 0), -ERR_ILLEGAL_STATE);
-	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 65), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_trace_control(test_authority, 0, 0, 0), 0);
+	CHECK_EQ(hel_trace_control(HEL_NULL, 0, 0, 0), -ERR_BAD_HANDLE);
+	CHECK_EQ(hel_trace_control(test_log, 0, 0, 0), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 0, 0), -ERR_ILLEGAL_STATE);
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_ALL, 65, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_trace_ring(test_authority, 0, &args.memory), -ERR_ILLEGAL_STATE);
 	CHECK_EQ(hel_trace_ring(test_authority, 64, &args.memory), -ERR_OUT_OF_BOUNDS);
 }
@@ -166,8 +166,8 @@ TEST(trace_is_switched_under_load)
 		CHECK(worker_start(&workers[i], call_until_told, NULL));
 	}
 	for (uint32_t i = 0; i < 30; i++) {
-		CHECK_EQ(hel_trace_control(
-				 test_authority, i % 3 == 0 ? HEL_TRACE_FAULTS : HEL_TRACE_ALL, 0),
+		CHECK_EQ(hel_trace_control(test_authority,
+				 i % 3 == 0 ? HEL_TRACE_FAULTS : HEL_TRACE_ALL, 0, 0),
 			0);
 		hel_thread_yield();
 	}
@@ -181,13 +181,45 @@ TEST(trace_is_switched_under_load)
 	for (uint32_t cpu = 0; cpu < rings.n_rings; cpu++) {
 		uint64_t n_begun = rings.ring[cpu]->n_begun;
 
-		CHECK_EQ(hel_trace_control(test_authority, 0, 0), 0);
+		CHECK_EQ(hel_trace_control(test_authority, 0, 0, 0), 0);
 		for (uint64_t i = n_begun > RING_EVENTS ? n_begun - RING_EVENTS : 0; i < n_begun;
 			i++) {
 			CHECK_EQ(slot_of(cpu, i)->cpu, cpu);
 			CHECK(slot_of(cpu, i)->kind != HEL_TRACE_NONE);
 		}
 	}
+	rings_close();
+}
+
+/* Samples come by NMI: they see also what runs with interrupts off. */
+TEST(trace_samples_user_mode_and_the_kernel)
+{
+	uint32_t n_user = 0, n_kernel = 0;
+
+	if (test_authority == HEL_NULL) {
+		return;
+	}
+	CHECK(rings_open(0));
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_SAMPLES, 0, 1), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_trace_control(test_authority, 0, 0, 1'000'000), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_SAMPLES, 0, HEL_TRACE_SAMPLE_NS_MIN),
+		0);
+	for (uint64_t i = 0; i < 2'000'000 && (n_user == 0 || n_kernel == 0); i++) {
+		hel_nop();
+		if (i % 1000 != 0) {
+			continue;
+		}
+		for (uint32_t slot = 0; slot < rings.n_rings * RING_EVENTS; slot++) {
+			const struct hel_trace_event *event = slot_of(slot / RING_EVENTS, slot);
+
+			if (event->kind == HEL_TRACE_SAMPLE && event->thread != 0) {
+				n_user += event->words[0] >> 63 == 0;
+				n_kernel += event->words[0] >= 0xffff'ffff'8000'0000;
+			}
+		}
+	}
+	CHECK(n_user > 0);
+	CHECK(n_kernel > 0);
 	rings_close();
 }
 
@@ -219,7 +251,7 @@ TEST(trace_costs_little)
 	ticks_per_call();
 	uint64_t without = ticks_per_call();
 
-	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_CALLS, 0), 0);
+	CHECK_EQ(hel_trace_control(test_authority, HEL_TRACE_CALLS, 0, 0), 0);
 	ticks_per_call();
 	uint64_t with = ticks_per_call();
 

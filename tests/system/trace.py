@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""./hati run --trace: what is in the file."""
+"""./hati run --trace and --profile: what is in the files."""
 
 import collections
 import json
@@ -58,5 +58,38 @@ def a_file_that_cannot_be_written_is_said():
     check(b'--trace' in outcome.errors, outcome.errors)
 
 
+_LOOP = 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; busybox ls -R / >/dev/null; echo traced'
+
+
+def _profiled(*options):
+    """{stack: samples}"""
+    with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
+        path = os.path.join(folder, 'out.folded')
+        outcome = guest.shell(_LOOP, options=('--profile', path, *options))
+        check_equal(outcome.output, b'traced\n', 'stdout')
+        with open(path, encoding='utf-8') as file:
+            rows = [line.rstrip('\n').rpartition(' ') for line in file]
+        return {stack: int(count) for stack, _, count in rows}
+
+
+def _check_profile(stacks):
+    programs = {stack.partition(';')[0] for stack in stacks}
+    for name in ('busybox', 'posix', 'idle'):
+        check(name in programs, f'{name} is not in {programs}')
+    check(any(stack.startswith('posix;') and 'thor_enter_call_[k]' in stack
+              and 'fiber_entry' in stack for stack in stacks),
+          'no stack goes from a server into the kernel')
+    check(sum(stacks.values()) > 100, f'only {sum(stacks.values())} samples')
+
+
+def a_profile_has_names_of_both_worlds():
+    _check_profile(_profiled())
+
+
+def samples_disturb_nothing_on_four_processors():
+    _check_profile(_profiled('--smp', '4', '--append', 'hati.trace-sample-us=200'))
+
+
 guest.main([a_trace_shows_the_whole_run, nothing_overlaps_on_a_processor,
-            a_file_that_cannot_be_written_is_said])
+            a_file_that_cannot_be_written_is_said, a_profile_has_names_of_both_worlds,
+            samples_disturb_nothing_on_four_processors])

@@ -185,7 +185,7 @@ def run(options):
         stack.callback(session.close)
         status = finish(machine, session, session.run(), options, build, log_path)
         machine.stop()
-        tracing.write(log_path)
+        tracing.write(log_path, build.folder)
         return status
 
 

@@ -132,6 +132,8 @@ def _add_run_options(parser):
         help="kernel's and servers' log (default: a new file in build/log, see build/hati.log)")
     add('--trace', metavar='FILE',
         help='trace scheduling, messages, calls and faults; JSON for ui.perfetto.dev')
+    add('--profile', metavar='FILE',
+        help='where the time goes: folded stacks for flame graphs, a sample every millisecond')
     add('--icount', action='store_true',
         help='deterministic: one CPU whose clock counts instructions, 1 ns each')
     add('--gdb', action='store_true',

@@ -10,6 +10,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, '../test')]
 import cases  # noqa: E402
 import chrome  # noqa: E402
+import folded  # noqa: E402
 import stream  # noqa: E402
 
 _NUMBERS = {name: number for number, name in stream.KINDS.items()}
@@ -105,6 +106,42 @@ def case_operations_begin_and_end():
     end, = [row for row in rows if row['ph'] == 'e']
     assert begin['id'] == end['id'] and begin['name'] == end['name'] == 'await-clock'
     assert end['args']['result'] == 'CANCELLED'
+
+
+class FakeSymbols:
+    def name(self, program, address, is_return):
+        return f'{address:x}{"r" if is_return else ""}'
+
+
+def folded_stacks(*rows, names=None):
+    data = ring(0) + ring(1) + events(0, *rows) + END
+    return dict(folded.fold(stream.Trace(data), names or {}, FakeSymbols()))
+
+
+def case_samples_become_stacks():
+    stacks = folded_stacks(
+        (10, _THREAD, 'sample', (0x1000, _UNIVERSE)),
+        (10, _THREAD, 'frames', (0x2000, 0x3000, 0x4000)),
+        (10, _THREAD, 'frames', (0x5000, 0, 0)),
+        (20, _THREAD, 'sample', (0x1000, _UNIVERSE)),
+        (30, 0, 'sample', (0x1000, 0)), names={_THREAD: 'busybox-12'})
+    assert stacks == {'busybox;5000r;4000r;3000r;2000r;1000': 1, 'busybox;1000': 1, 'idle': 1}
+
+
+def case_user_mode_continues_the_kernels_stack():
+    kernel = 0xffffffff80000000
+    stacks = folded_stacks(
+        (10, _THREAD, 'sample', (kernel, _UNIVERSE)),
+        (10, _THREAD, 'frames', (kernel + 1, 0x1000, 0x2000)), names={_THREAD: 'mbus'})
+    assert stacks == {'mbus;2000r;1000;ffffffff80000001r;ffffffff80000000': 1}
+
+
+def case_threads_share_the_name_of_their_universe():
+    stacks = folded_stacks(
+        (10, _THREAD, 'sample', (0x1000, _UNIVERSE)),
+        (20, _OTHER, 'sample', (0x2000, _UNIVERSE)),
+        (30, 7, 'sample', (0x3000, 5)), names={_THREAD: 'posix'})
+    assert set(stacks) == {'posix;1000', 'posix;2000', 'unknown;3000'}, stacks
 
 
 if __name__ == '__main__':

@@ -4,13 +4,17 @@
 
     tools/trace/trace.py STREAM [--log LOG] --json OUT     for chrome://tracing and ui.perfetto.dev
     tools/trace/trace.py STREAM [--log LOG] --text         one line per event
+    tools/trace/trace.py STREAM [--log LOG] --build BUILD [--program PATH]... --folded OUT
+                                                           the samples as folded stacks
 """
 
 import argparse
 import sys
 
 import chrome
+import folded
 import stream
+import symbols
 
 
 def _print_text(trace, names):
@@ -26,6 +30,10 @@ def main():
     parser.add_argument('--log', help="the kernel's and servers' log of that run, for names")
     parser.add_argument('--json', metavar='OUT')
     parser.add_argument('--text', action='store_true')
+    parser.add_argument('--folded', metavar='OUT')
+    parser.add_argument('--build', help='folder of the build that ran, with --folded')
+    parser.add_argument('--program', action='append', default=[],
+                        help='a program that ran in the guest, for the names of its functions')
     options = parser.parse_args()
     try:
         trace = stream.read(options.stream)
@@ -34,6 +42,9 @@ def main():
     names = stream.thread_names(options.log)
     if options.json:
         chrome.write(trace, names, options.json)
+    if options.folded:
+        known = symbols.Symbols(options.build or '.', options.program)
+        folded.write(trace, names, known, options.folded)
     if options.text:
         _print_text(trace, names)
     if not trace.is_complete:

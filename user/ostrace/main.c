@@ -5,6 +5,7 @@
  * The kernel's command line says what is traced:
  *	hati.trace=MASK           enum hel_trace_category, 0 or nothing: all
  *	hati.trace-events=N       events in each CPU's ring
+ *	hati.trace-sample-us=N    microseconds between samples, if the mask has HEL_TRACE_SAMPLES
  * The trace goes to the character device org.hati.trace (protocols/char): the host keeps it in a
  * file, and tools/trace reads that. Every POLL_NS what is new in the rings is copied out, so
  * ostrace itself is hardly to be seen in what it shows.
@@ -21,9 +22,11 @@
 #include <protocols/mbus/mbus-client.h>
 #include <protocols/svrctl/connect.h>
 
-#define CPUS_MAX       64
-#define EVENTS_DEFAULT 16384
-#define POLL_NS        UINT64_C(20000000)
+#define CPUS_MAX          64
+#define EVENTS_DEFAULT    16384
+#define SAMPLE_US_DEFAULT 1000
+#define NS_PER_US         UINT64_C(1000)
+#define POLL_NS           UINT64_C(20000000)
 
 static struct helix_loop loop;
 static hel_handle authority;
@@ -52,8 +55,14 @@ static uint32_t number_option(const char *name, uint32_t value_without)
 
 static int start_trace(void)
 {
-	int error = hel_trace_control(authority, number_option("hati.trace", HEL_TRACE_ALL),
-		number_option("hati.trace-events", EVENTS_DEFAULT));
+	uint32_t mask = number_option("hati.trace", HEL_TRACE_ALL);
+	uint64_t sample_ns = 0;
+
+	if ((mask & HEL_TRACE_SAMPLES) != 0) {
+		sample_ns = number_option("hati.trace-sample-us", SAMPLE_US_DEFAULT) * NS_PER_US;
+	}
+	int error = hel_trace_control(
+		authority, mask, number_option("hati.trace-events", EVENTS_DEFAULT), sample_ns);
 
 	n_rings = helix_start()->n_cpus < CPUS_MAX ? helix_start()->n_cpus : CPUS_MAX;
 	for (uint32_t cpu = 0; error == 0 && cpu < n_rings; cpu++) {
@@ -103,7 +112,7 @@ static int copy_out(struct task *task)
 
 static int finish(struct task *task)
 {
-	int error = hel_trace_control(authority, 0, 0);
+	int error = hel_trace_control(authority, 0, 0, 0);
 
 	if (error == 0) {
 		error = copy_out(task);

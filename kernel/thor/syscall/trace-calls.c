@@ -8,7 +8,9 @@ int call_trace_control(struct call *call)
 {
 	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
 
-	return error != 0 ? error : trace_control(call_argument(call, 1), call_argument(call, 2));
+	return error != 0 ? error
+			  : trace_control(call_argument(call, 1), call_argument(call, 2),
+				    call_argument(call, 3));
 }
 
 int call_trace_ring(struct call *call)

@@ -93,7 +93,7 @@ bool machine_is_clean(void)
 	}
 	sim_switch_cpu(0);
 	/* The rings of the trace are the kernel's own, whoever had them made. */
-	bool has_stopped = trace_control(0, 0) == 0;
+	bool has_stopped = trace_control(0, 0, 0) == 0;
 	uint64_t free_bytes = fixture_free_bytes();
 	uint64_t heap_bytes = heap_used_bytes();
 	bool is_clean = has_stopped && n_threads == 0 && free_bytes == free_bytes_at_start &&

@@ -13,7 +13,18 @@ static int control(uint32_t mask, uint32_t n_events)
 	int error;
 
 	do {
-		error = trace_control(mask, n_events);
+		error = trace_control(mask, n_events, 0);
+	} while (error == THREAD_WAIT_RESTART);
+	return error;
+}
+
+/* The simulated machine has none. */
+static int control_samples(void)
+{
+	int error;
+
+	do {
+		error = trace_control(HEL_TRACE_SAMPLES, SLOTS, HEL_TRACE_SAMPLE_NS_MIN);
 	} while (error == THREAD_WAIT_RESTART);
 	return error;
 }
@@ -41,12 +52,20 @@ TEST(trace_refuses_nonsense)
 	struct memory *memory;
 
 	machine_begin(2, 1);
-	CHECK_EQ(trace_control(HEL_TRACE_ALL + 1, SLOTS), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(trace_control(UINT64_C(1) << 32, SLOTS), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(trace_control(HEL_TRACE_ALL, SLOTS + 1), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(trace_control(HEL_TRACE_ALL, HEL_TRACE_EVENTS_MIN / 2), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(trace_control(HEL_TRACE_ALL, HEL_TRACE_EVENTS_MAX * 2), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(trace_control(HEL_TRACE_ALL, 0), -ERR_ILLEGAL_STATE);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL + 1, SLOTS, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(UINT64_C(1) << 32, SLOTS, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL, SLOTS + 1, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL, HEL_TRACE_EVENTS_MIN / 2, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL, HEL_TRACE_EVENTS_MAX * 2, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL, 0, 0), -ERR_ILLEGAL_STATE);
+	CHECK_EQ(trace_control(HEL_TRACE_SAMPLES, SLOTS, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_ALL, SLOTS, 1'000'000), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_SAMPLES, SLOTS, HEL_TRACE_SAMPLE_NS_MIN - 1),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(trace_control(HEL_TRACE_SAMPLES, SLOTS, HEL_TRACE_SAMPLE_NS_MAX + 1),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(control_samples(), -ERR_UNSUPPORTED);
+	CHECK_EQ(control(0, 0), 0);
 	CHECK_EQ(trace_ring(0, &memory), -ERR_ILLEGAL_STATE);
 	CHECK_EQ(trace_ring(2, &memory), -ERR_OUT_OF_BOUNDS);
 	CHECK_EQ(control(0, 0), 0);
@@ -57,13 +76,13 @@ TEST(trace_refuses_nonsense)
 TEST(trace_makes_rings_one_by_one)
 {
 	machine_begin(3, 1);
-	CHECK_EQ(trace_control(0, SLOTS), THREAD_WAIT_RESTART);
-	CHECK_EQ(trace_control(0, SLOTS), THREAD_WAIT_RESTART);
+	CHECK_EQ(trace_control(0, SLOTS, 0), THREAD_WAIT_RESTART);
+	CHECK_EQ(trace_control(0, SLOTS, 0), THREAD_WAIT_RESTART);
 	CHECK(ring_of(0) == NULL);
 	/* Somebody else wants another size: it begins anew. */
-	CHECK_EQ(trace_control(0, 2 * SLOTS), THREAD_WAIT_RESTART);
-	CHECK_EQ(trace_control(0, 2 * SLOTS), THREAD_WAIT_RESTART);
-	CHECK_EQ(trace_control(0, 2 * SLOTS), 0);
+	CHECK_EQ(trace_control(0, 2 * SLOTS, 0), THREAD_WAIT_RESTART);
+	CHECK_EQ(trace_control(0, 2 * SLOTS, 0), THREAD_WAIT_RESTART);
+	CHECK_EQ(trace_control(0, 2 * SLOTS, 0), 0);
 	for (uint32_t cpu = 0; cpu < 3; cpu++) {
 		CHECK(ring_of(cpu) != NULL);
 		CHECK_EQ(ring_of(cpu)->magic, HEL_TRACE_MAGIC);
@@ -155,18 +174,18 @@ USER_TEST(trace_needs_rights)
 {
 	hel_handle ring, weak;
 
-	CHECK_EQ(hel_trace_control(HEL_NULL, 0, SLOTS), -ERR_BAD_HANDLE);
+	CHECK_EQ(hel_trace_control(HEL_NULL, 0, SLOTS, 0), -ERR_BAD_HANDLE);
 	CHECK_EQ(hel_trace_ring(HEL_NULL, 0, &ring), -ERR_BAD_HANDLE);
 	CHECK_OK(hel_transfer(
 		HEL_THIS, machine_authority, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_WRITE, &weak));
-	CHECK_EQ(hel_trace_control(weak, 0, SLOTS), -ERR_NO_RIGHTS);
-	CHECK_OK(hel_trace_control(machine_authority, 0, SLOTS));
+	CHECK_EQ(hel_trace_control(weak, 0, SLOTS, 0), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_trace_control(machine_authority, 0, SLOTS, 0));
 	CHECK_OK(hel_trace_ring(weak, 0, &ring));
 	CHECK_OK(hel_close(HEL_THIS, ring));
 	CHECK_OK(hel_close(HEL_THIS, weak));
 	CHECK_OK(hel_transfer(HEL_THIS, machine_authority, HEL_THIS, HEL_RIGHT_MANAGE, &weak));
 	CHECK_EQ(hel_trace_ring(weak, 0, &ring), -ERR_NO_RIGHTS);
-	CHECK_OK(hel_trace_control(weak, 0, 0));
+	CHECK_OK(hel_trace_control(weak, 0, 0, 0));
 	CHECK_EQ(hel_trace_ring(machine_authority, 0, &ring), -ERR_ILLEGAL_STATE);
 	CHECK_EQ(hel_trace_ring(machine_authority, 1, &ring), -ERR_OUT_OF_BOUNDS);
 	CHECK_OK(hel_close(HEL_THIS, weak));
@@ -177,14 +196,14 @@ USER_TEST(trace_shows_only_what_is_on)
 	uint64_t address = user_map(1);
 	uint8_t byte = 1;
 
-	CHECK_OK(hel_trace_control(machine_authority, HEL_TRACE_CALLS, SLOTS));
+	CHECK_OK(hel_trace_control(machine_authority, HEL_TRACE_CALLS, SLOTS, 0));
 	CHECK_OK(hel_nop());
 	CHECK_EQ(count_events(HEL_TRACE_CALL), 1);
 	/* The end of the call that switched it on, too. */
 	CHECK_EQ(count_events(HEL_TRACE_CALL_END), 2);
 	sim_store(address, &byte, 1);
 	CHECK_EQ(count_events(HEL_TRACE_FAULT), 0);
-	CHECK_OK(hel_trace_control(machine_authority, HEL_TRACE_FAULTS, 0));
+	CHECK_OK(hel_trace_control(machine_authority, HEL_TRACE_FAULTS, 0, 0));
 	sim_store(address + 1, &byte, 1);
 	CHECK_EQ(count_events(HEL_TRACE_FAULT), 0);
 	CHECK_OK(hel_space_discard(HEL_THIS, address, HEL_PAGE_SIZE));
@@ -192,7 +211,7 @@ USER_TEST(trace_shows_only_what_is_on)
 	CHECK_EQ(count_events(HEL_TRACE_FAULT), 1);
 	CHECK_EQ(count_events(HEL_TRACE_FAULT_END), 1);
 	CHECK_EQ(count_events(HEL_TRACE_CALL), 2);
-	CHECK_OK(hel_trace_control(machine_authority, 0, 0));
+	CHECK_OK(hel_trace_control(machine_authority, 0, 0, 0));
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, HEL_PAGE_SIZE));
 }
 
@@ -207,7 +226,8 @@ USER_TEST(trace_shows_scheduling_and_messages)
 	struct completion completion;
 
 	CHECK_OK(queue_open(&queue, 2, 4096, 4096));
-	CHECK_OK(hel_trace_control(machine_authority, HEL_TRACE_SCHEDULING | HEL_TRACE_IPC, 1024));
+	CHECK_OK(hel_trace_control(
+		machine_authority, HEL_TRACE_SCHEDULING | HEL_TRACE_IPC, 1024, 0));
 	hel_handle thread = user_start(wait_shortly, NULL);
 	uint64_t context = submit_clock(&queue, sim_time_ns + 1'000'000);
 
@@ -219,7 +239,7 @@ USER_TEST(trace_shows_scheduling_and_messages)
 	CHECK(count_events(HEL_TRACE_LEAVE) >= 2);
 	CHECK_EQ(count_events(HEL_TRACE_STOP), 1);
 	CHECK(count_events(HEL_TRACE_DRIVE) >= 1);
-	CHECK_OK(hel_trace_control(machine_authority, 0, 0));
+	CHECK_OK(hel_trace_control(machine_authority, 0, 0, 0));
 	CHECK_OK(hel_close(HEL_THIS, thread));
 	queue_close(&queue);
 }

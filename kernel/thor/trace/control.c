@@ -127,7 +127,7 @@ static int trace_make_next(uint64_t n_events)
 	return set->n_rings < cpu_count ? THREAD_WAIT_RESTART : 0;
 }
 
-static int trace_control_locked(uint32_t mask, uint64_t n_events)
+static int trace_control_locked(uint32_t mask, uint64_t n_events, uint64_t sample_ns)
 {
 	if (n_events != 0) {
 		int error = trace_make_next(n_events);
@@ -139,6 +139,14 @@ static int trace_control_locked(uint32_t mask, uint64_t n_events)
 	} else if (mask != 0 && trace_rings.n_events == 0) {
 		return -ERR_ILLEGAL_STATE;
 	}
+	arch_sample_stop();
+	if (sample_ns != 0) {
+		int error = arch_sample_start(sample_ns);
+
+		if (error != 0) {
+			return error;
+		}
+	}
 	arch_trace_switch(mask);
 	if (mask == 0 && n_events == 0) {
 		trace_drop(&trace_new_rings);
@@ -147,15 +155,30 @@ static int trace_control_locked(uint32_t mask, uint64_t n_events)
 	return 0;
 }
 
-int trace_control(uint64_t mask, uint64_t n_events)
+static bool trace_is_valid(uint64_t mask, uint64_t n_events, uint64_t sample_ns)
 {
-	if ((mask & ~(uint64_t)HEL_TRACE_ALL) != 0 || (n_events & (n_events - 1)) != 0 ||
-		(n_events != 0 &&
-			(n_events < HEL_TRACE_EVENTS_MIN || n_events > HEL_TRACE_EVENTS_MAX))) {
+	bool has_samples = (mask & HEL_TRACE_SAMPLES) != 0;
+
+	if ((mask & ~(uint64_t)(HEL_TRACE_ALL | HEL_TRACE_SAMPLES)) != 0 ||
+		has_samples != (sample_ns != 0)) {
+		return false;
+	}
+	if (has_samples &&
+		(sample_ns < HEL_TRACE_SAMPLE_NS_MIN || sample_ns > HEL_TRACE_SAMPLE_NS_MAX)) {
+		return false;
+	}
+	return n_events == 0 ||
+		((n_events & (n_events - 1)) == 0 && n_events >= HEL_TRACE_EVENTS_MIN &&
+			n_events <= HEL_TRACE_EVENTS_MAX);
+}
+
+int trace_control(uint64_t mask, uint64_t n_events, uint64_t sample_ns)
+{
+	if (!trace_is_valid(mask, n_events, sample_ns)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	spinlock_acquire(&trace_lock);
-	int error = trace_control_locked((uint32_t)mask, n_events);
+	int error = trace_control_locked((uint32_t)mask, n_events, sample_ns);
 
 	spinlock_release(&trace_lock);
 	return error;

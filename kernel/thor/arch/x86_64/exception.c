@@ -234,5 +234,8 @@ void exception_special(struct arch_context *frame)
 	if (frame->vector == VECTOR_NMI && panic_is_under_way()) {
 		debug_stop_this_cpu();
 	}
+	if (frame->vector == VECTOR_NMI && sampler_take_nmi(frame)) {
+		return;
+	}
 	exception_panic(frame);
 }

@@ -151,6 +151,13 @@ bool lapic_is_level(uint32_t vector)
 	return (lapic_read(LAPIC_LEVEL + vector / 32) >> vector % 32 & 1) != 0;
 }
 
+static void lapic_await_command(void)
+{
+	while ((lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING) != 0) {
+		arch_pause();
+	}
+}
+
 /* The command register takes one command at a time; x2APIC queues by itself. */
 static void lapic_command(uint32_t lapic_id, uint32_t command)
 {
@@ -158,9 +165,7 @@ static void lapic_command(uint32_t lapic_id, uint32_t command)
 		msr_write(MSR_X2APIC + LAPIC_COMMAND_LOW, (uint64_t)lapic_id << 32 | command);
 		return;
 	}
-	while ((lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING) != 0) {
-		arch_pause();
-	}
+	lapic_await_command();
 	lapic_write(LAPIC_COMMAND_HIGH, lapic_id << 24);
 	lapic_write(LAPIC_COMMAND_LOW, command);
 }
@@ -185,6 +190,28 @@ void lapic_send_nmi_to_others(void)
 	if (lapic_is_ready) {
 		lapic_command(0, COMMAND_ASSERT | COMMAND_NMI | COMMAND_ALL_OTHERS);
 	}
+}
+
+void lapic_take_pin_as_nmi(bool is_on)
+{
+	lapic_write(LAPIC_LVT_LINT0, is_on ? LVT_NMI : LVT_MASKED);
+}
+
+/*
+ * What was interrupted may be between writing the two halves of a command: the high half, which
+ * counts for nothing here, is left alone, and the register is free again afterwards.
+ */
+void lapic_pass_nmi_on(void)
+{
+	uint32_t command = COMMAND_ASSERT | COMMAND_NMI | COMMAND_ALL_OTHERS;
+
+	if (lapic_registers == NULL) {
+		msr_write(MSR_X2APIC + LAPIC_COMMAND_LOW, command);
+		return;
+	}
+	lapic_await_command();
+	lapic_write(LAPIC_COMMAND_LOW, command);
+	lapic_await_command();
 }
 
 void lapic_timer_start_count(void)

@@ -106,6 +106,12 @@ void lapic_send_init(uint32_t lapic_id);
 void lapic_send_startup(uint32_t lapic_id, uint32_t page);
 void lapic_send_nmi_to_others(void);
 
+/** lapic_take_pin_as_nmi() - take what the old interrupt controller sends here as an NMI, or not */
+void lapic_take_pin_as_nmi(bool is_on);
+
+/** lapic_pass_nmi_on() - from within an NMI: one for every other CPU */
+void lapic_pass_nmi_on(void);
+
 /**
  * lapic_timer_count() - the counter, which runs down from 2^32 - 1 after
  * lapic_timer_start_count()
@@ -140,6 +146,11 @@ void clock_timer_fired(struct cpu *cpu);
 
 /** clock_wait_us() - let some time pass */
 void clock_wait_us(uint64_t time_us);
+
+/* ---- sampler.c */
+
+/** sampler_take_nmi() - take a sample, if that is what the NMI is for; false: it is not */
+bool sampler_take_nmi(const struct arch_context *frame);
 
 /* ---- smp.c: AP start, in trampoline.S and here */
 

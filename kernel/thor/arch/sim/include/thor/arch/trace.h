@@ -3,6 +3,7 @@
 #ifndef THOR_ARCH_TRACE_H
 #define THOR_ARCH_TRACE_H
 
+#include <abi/hel/errors.h>
 #include <base/types.h>
 
 extern uint32_t sim_trace_mask;
@@ -16,6 +17,15 @@ static inline bool arch_trace_is_on(uint32_t category)
 static inline void arch_trace_switch(uint32_t mask)
 {
 	sim_trace_mask = mask;
+}
+
+static inline int arch_sample_start(UNUSED uint64_t period_ns)
+{
+	return -ERR_UNSUPPORTED;
+}
+
+static inline void arch_sample_stop(void)
+{
 }
 
 static inline uint64_t arch_trace_ticks(void)

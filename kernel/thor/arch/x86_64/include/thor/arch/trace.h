@@ -29,6 +29,16 @@ on:
 /** arch_trace_switch() - trace the categories in @mask; by one CPU at a time */
 void arch_trace_switch(uint32_t mask);
 
+/**
+ * arch_sample_start() - from now on write a sample of each CPU every @period_ns, about
+ *
+ * Context: by one CPU at a time. Return: 0, -ERR_UNSUPPORTED.
+ */
+MUST_USE int arch_sample_start(uint64_t period_ns);
+
+/** arch_sample_stop() - no more samples; harmless if there are none */
+void arch_sample_stop(void);
+
 /** arch_trace_ticks() - the clock of events */
 static inline uint64_t arch_trace_ticks(void)
 {
