@@ -5,6 +5,7 @@
 #   make            set up this machine (Debian packages) and build everything
 #   make run        ... and boot to a shell in QEMU
 #   make test       ... and run every test; T='word...' only those whose names hold a word
+#   make fuzz      ... and run the fuzz targets for TIME seconds (default 60)
 #   make bench      ... and compare with Linux, in executed instructions
 #   make docs       check the handbook and write build/docs
 #   make format     format the C sources
@@ -25,7 +26,7 @@ meson_type_debug := --buildtype debugoptimized
 meson_type_release := --buildtype release -Ddebug=true -Doptimization=2
 ninja_flags := $(if $(V),-v,--quiet)
 
-.PHONY: all setup guest host run test bench docs format lint clean
+.PHONY: all setup guest host run test fuzz bench docs format lint clean
 all: guest host
 	@echo "make: built $(GUEST) and $(HOST); './hati run' boots, 'make test' tests"
 
@@ -60,6 +61,10 @@ run: guest
 
 test: guest host
 	@$(PYTHON) -B tools/test/run.py --build $(BUILD) $(TEST_FLAGS)
+
+TIME := 60
+fuzz: host
+	@$(PYTHON) -B tools/fuzz/run.py --time $(TIME) $(TEST_FLAGS)
 
 bench: setup
 	@$(MAKE) --no-print-directory guest BUILD=release

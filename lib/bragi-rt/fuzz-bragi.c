@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer target: decoders of every kind of member, and a dispatcher, on arbitrary bytes.
- *
- *	ninja -C build/host lib/bragi-rt/fuzz-bragi && build/host/lib/bragi-rt/fuzz-bragi
  */
 #include <base/assert.h>
 #include <bragi-rt/call.h>

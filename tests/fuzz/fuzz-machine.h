@@ -6,7 +6,8 @@
 #include "machine.h"
 
 /* Booting is slow; a machine is used until its tables of programs and aliases are full. */
-constexpr uint32_t FUZZ_RUNS_MAX = 200;
+constexpr uint32_t FUZZ_RUNS_MAX = 50;
+constexpr uint32_t FUZZ_CPUS = 2;
 
 void assert_fail(const char *file, int line, const char *expression)
 {
@@ -26,7 +27,7 @@ static void fuzz_run(void (*play)(void *context))
 		n_runs = 0;
 	}
 	if (n_runs++ == 0) {
-		machine_begin(1, 1);
+		machine_begin(FUZZ_CPUS, 1);
 	}
 	ASSERT(machine_run(play, NULL));
 	ASSERT(machine_is_clean());

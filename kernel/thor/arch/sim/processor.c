@@ -159,6 +159,7 @@ struct sim_program *sim_program_of(const struct arch_context *context)
 void sim_program_bind(struct arch_context *context)
 {
 	if (context->tls_base != 0 && context->tls_base <= n_programs &&
+		programs[context->tls_base - 1].main != NULL &&
 		programs[context->tls_base - 1].registers == NULL) {
 		programs[context->tls_base - 1].registers = context;
 	}
@@ -392,6 +393,11 @@ void sim_shutdown(void)
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		sched_init_cpu(cpu_table[i]);
 	}
+}
+
+void sim_reseed(uint64_t seed)
+{
+	random_init(&sim_random, seed);
 }
 
 void sim_interleave(uint32_t one_in)

@@ -36,6 +36,9 @@ void sim_boot(uint64_t seed);
 /** sim_shutdown() - before sim_machine_destroy(); nothing runs any more */
 void sim_shutdown(void);
 
+/** sim_reseed() - who runs when is decided by @seed from now on */
+void sim_reseed(uint64_t seed);
+
 /** sim_interleave() - leave the kernel once in @one_in atomic accesses; 0: never */
 void sim_interleave(uint32_t one_in);
 

@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: MIT */
+/* Arbitrary hel calls: see player.h. */
+#include "player.h"
+
+#include <base/string.h>
+
+constexpr uint32_t CHUNKS = 8;
+constexpr uint32_t CHUNK_BYTES = 16384;
+constexpr uint32_t RING_BYTES = 8192;
+constexpr uint32_t ARGUMENTS_MAX = 5; /* that a hel call takes */
+constexpr uint32_t OPCODES = 40;      /* with some that are unknown */
+constexpr uint32_t ACTIONS_MAX = 4;   /* of an exchange */
+constexpr uint32_t WORDS_MAX = 24;    /* of a record */
+constexpr uint32_t DRIVES_MAX = 1000; /* until everything has completed */
+
+static const struct {
+	uint32_t number;
+	uint8_t n_arguments;
+} calls[] = {
+#define HEL_CALL(number_, name_, n_arguments_) \
+	{ .number = HEL_CALL_##name_, .n_arguments = (n_arguments_) },
+#include <abi/hel/calls.def>
+#undef HEL_CALL
+};
+
+/*
+ * What the arguments of a call are, a letter for each. Handles: u universe, s space, m memory, t
+ * thread, q queue, l lane, e event, i irq, o io, A authority, h any. Numbers: a address in the
+ * arena, b buffer there, p whole pages, n bytes, z small, D deadline. r: a structure, see
+ * draw_record().
+ */
+static const char *shape_of(uint32_t number)
+{
+	switch (number) {
+	case HEL_CALL_log: return "Azbn";
+	case HEL_CALL_close: return "uh";
+	case HEL_CALL_transfer: return "uhuz";
+	case HEL_CALL_descriptor_info: return "uhr";
+	case HEL_CALL_memory_allocate: return "pz";
+	case HEL_CALL_memory_physical: return "A*pz";
+	case HEL_CALL_memory_copy_on_write: return "mpp";
+	case HEL_CALL_memory_resize: return "mp";
+	case HEL_CALL_memory_info: return "mr";
+	case HEL_CALL_memory_read:
+	case HEL_CALL_memory_write: return "mnbn";
+	case HEL_CALL_memory_pin: return "mpp";
+	case HEL_CALL_space_map: return "r";
+	case HEL_CALL_space_unmap: return "sap";
+	case HEL_CALL_space_protect: return "sapz";
+	case HEL_CALL_space_fork: return "s";
+	case HEL_CALL_space_read:
+	case HEL_CALL_space_write: return "sbbn";
+	case HEL_CALL_space_query: return "sar";
+	case HEL_CALL_space_discard: return "sap";
+	case HEL_CALL_space_move: return "sapap";
+	case HEL_CALL_thread_create: return "r";
+	case HEL_CALL_thread_start:
+	case HEL_CALL_thread_kill:
+	case HEL_CALL_thread_kick:
+	case HEL_CALL_thread_resume:
+	case HEL_CALL_thread_interrupt: return "t";
+	case HEL_CALL_thread_read_registers:
+	case HEL_CALL_thread_write_registers: return "tzbn";
+	case HEL_CALL_thread_stats: return "tr";
+	case HEL_CALL_thread_set_priority:
+	case HEL_CALL_thread_set_affinity: return "tz";
+	case HEL_CALL_queue_create: return "r";
+	case HEL_CALL_drive: return "qzzD";
+	case HEL_CALL_stream_create: return "r";
+	case HEL_CALL_lane_shutdown: return "l";
+	case HEL_CALL_event_create: return "z";
+	case HEL_CALL_event_raise: return "ez";
+	case HEL_CALL_irq_create_msi: return "Ar";
+	case HEL_CALL_irq_acknowledge: return "izz";
+	case HEL_CALL_futex_wait: return "bzDz";
+	case HEL_CALL_futex_wake: return "bzz";
+	case HEL_CALL_futex_requeue: return "bbzzz";
+	case HEL_CALL_random: return "bn";
+	case HEL_CALL_clock_set_realtime: return "A*";
+	case HEL_CALL_io_create: return "Azz";
+	case HEL_CALL_io_read: return "ozz";
+	case HEL_CALL_io_write: return "ozzz";
+	case HEL_CALL_kernel_stats: return "Ar";
+	case HEL_CALL_log_read: return "Arbn";
+	default: return "";
+	}
+}
+
+/* ---- what it draws --------------------------------------------------------------------------- */
+
+/* A number below @bound, at most 256. */
+static uint32_t draw(struct player *player, uint32_t bound)
+{
+	return player->draw(player->source) % bound;
+}
+
+static hel_handle pool_pick(struct player *player, uint32_t type)
+{
+	return player->pool[type][draw(player, PLAYER_SLOTS)];
+}
+
+/* Not the player's own queue: what it has submitted could not be counted. */
+static hel_handle handle_if_allowed(const struct player *player, hel_handle handle)
+{
+	return handle == player->queue.handle ? HEL_NULL : handle;
+}
+
+static hel_handle draw_handle(struct player *player, uint32_t type)
+{
+	hel_handle handle = pool_pick(player, type);
+
+	switch (draw(player, 32)) {
+	case 0: return handle_if_allowed(player, handle + ((uint64_t)1 << 32)); /* stale, to come */
+	case 1: return handle_if_allowed(player, handle + 1);
+	case 2: return HEL_NULL;
+	case 3: return pool_pick(player, draw(player, PLAYER_TYPES));
+	case 4: return HEL_THIS;
+	default: break;
+	}
+	/* Most of what happens to universes and spaces should happen to the player's. */
+	bool is_own = (type == HEL_TYPE_UNIVERSE || type == HEL_TYPE_SPACE) && draw(player, 2) == 0;
+
+	return is_own ? HEL_THIS : handle;
+}
+
+static uint64_t draw_pages(struct player *player)
+{
+	switch (draw(player, 16)) {
+	case 0: return 0;
+	case 1: return draw(player, 256); /* not whole */
+	case 2: return (uint64_t)1 << 47;
+	case 3: return ~(uint64_t)0 - draw(player, 2) * (HEL_PAGE_SIZE - 1);
+	default: return draw(player, 64) * HEL_PAGE_SIZE;
+	}
+}
+
+static uint64_t draw_bytes(struct player *player)
+{
+	switch (draw(player, 8)) {
+	case 0: return draw_pages(player);
+	case 1: return draw(player, 16) * HEL_PAGE_SIZE + draw(player, 256);
+	case 2: return sizeof(struct hel_registers);
+	default: return draw(player, 256);
+	}
+}
+
+static uint64_t draw_address(struct player *player)
+{
+	switch (draw(player, 16)) {
+	case 0: return 0;
+	case 1: return 0xffff'8000'0000'0000 + draw(player, 256) * HEL_PAGE_SIZE;
+	case 2: return ~(uint64_t)0 - draw(player, 256);
+	case 3: return ((uint64_t)1 << 47) - draw(player, 3) * HEL_PAGE_SIZE;
+	case 4: return (uint64_t)1 << 63;
+	default: return player->arena + draw(player, 128) * HEL_PAGE_SIZE;
+	}
+}
+
+/* Often over the edge of a page. */
+static uint64_t draw_buffer(struct player *player)
+{
+	uint64_t address = draw_address(player);
+
+	return draw(player, 2) == 0 ? address + draw(player, 16) * 8 : address - draw(player, 16);
+}
+
+static uint64_t draw_small(struct player *player)
+{
+	uint32_t byte = draw(player, 256);
+
+	switch (draw(player, 8)) {
+	case 0: return ~(uint64_t)byte;
+	case 1: return (uint64_t)byte << 4;
+	case 2: return (uint64_t)1 << byte % 64;
+	default: return byte % 16;
+	}
+}
+
+/* Never without an end: nobody would wake it. */
+static uint64_t draw_deadline(struct player *player)
+{
+	uint64_t now_ns = 0;
+
+	if (draw(player, 2) == 0) {
+		return draw(player, 2);
+	}
+	(void)hel_clock_get(&now_ns);
+	return now_ns + draw(player, 256) * 100;
+}
+
+static uint64_t draw_anything(struct player *player)
+{
+	switch (draw(player, 8)) {
+	case 0:
+	case 1:
+	case 2: return draw_handle(player, draw(player, PLAYER_TYPES));
+	case 3: return draw_address(player);
+	case 4: return draw_buffer(player);
+	case 5: return draw_pages(player);
+	default: return draw_small(player);
+	}
+}
+
+static uint64_t draw_of_kind(struct player *player, char kind)
+{
+	if (draw(player, 32) == 0) {
+		return draw_anything(player);
+	}
+	switch (kind) {
+	case 'u': return draw_handle(player, HEL_TYPE_UNIVERSE);
+	case 's': return draw_handle(player, HEL_TYPE_SPACE);
+	case 'm': return draw_handle(player, HEL_TYPE_MEMORY);
+	case 't': return draw_handle(player, HEL_TYPE_THREAD);
+	case 'q': return draw_handle(player, HEL_TYPE_QUEUE);
+	case 'l': return draw_handle(player, HEL_TYPE_LANE);
+	case 'e': return draw_handle(player, HEL_TYPE_EVENT);
+	case 'i': return draw_handle(player, HEL_TYPE_IRQ);
+	case 'o': return draw_handle(player, HEL_TYPE_IO);
+	case 'A': return draw_handle(player, HEL_TYPE_AUTHORITY);
+	case 'h': return draw_handle(player, draw(player, PLAYER_TYPES));
+	case 'a': return draw_address(player);
+	case 'b': return draw_buffer(player);
+	case 'p': return draw_pages(player);
+	case 'n': return draw_bytes(player);
+	case 'z': return draw_small(player);
+	case 'D': return draw_deadline(player);
+	default: return draw_anything(player);
+	}
+}
+
+/* ---- structures ------------------------------------------------------------------------------ */
+
+/* Room for any of them; also for results. */
+union record {
+	struct hel_map_args map;
+	struct hel_thread_args thread;
+	struct hel_queue_params queue;
+	struct hel_stream_lanes lanes;
+	uint64_t words[32];
+};
+
+static void draw_map(struct player *player, struct hel_map_args *out_args)
+{
+	*out_args = (struct hel_map_args){
+		.space = draw_of_kind(player, 's'),
+		.memory = draw(player, 4) == 0 ? pool_pick(player, HEL_TYPE_QUEUE)
+					       : draw_of_kind(player, 'm'),
+		.address = draw_address(player),
+		.size_bytes = draw_pages(player),
+		.offset = draw(player, 2) == 0 ? 0 : draw_pages(player),
+		.flags = draw(player, 256),
+		.tag = draw(player, 4),
+		.limit_low = player->arena,
+		.limit_high = player->arena + 256 * HEL_PAGE_SIZE,
+	};
+	if (draw(player, 4) != 0) {
+		out_args->flags &= ~(uint32_t)(HEL_MAP_FORK_DROP | HEL_MAP_GUARD);
+		out_args->flags |= HEL_MAP_READ | HEL_MAP_WRITE;
+	}
+	if (draw(player, 32) == 0) {
+		out_args->reserved = 1;
+	}
+}
+
+static void draw_thread(struct player *player, struct hel_thread_args *out_args)
+{
+	*out_args = (struct hel_thread_args){
+		.universe = pool_pick(player, HEL_TYPE_UNIVERSE),
+		.space = draw_of_kind(player, 's'),
+		.ip = draw_buffer(player),
+		.sp = draw_buffer(player),
+		.flags = draw(player, 16) == 0 ? draw(player, 4) : 0,
+	};
+	if (draw(player, 4) != 0) {
+		player->aim_thread(player, out_args);
+	}
+	if (draw(player, 4) == 0) {
+		out_args->bounce_page = draw_of_kind(player, 'm');
+		out_args->bounce_address = draw_address(player);
+		out_args->bounce = draw_buffer(player);
+	}
+}
+
+static void draw_words(struct player *player, uint64_t *words, uint32_t n_words)
+{
+	for (uint32_t i = 0; i < n_words; i++) {
+		words[i] = draw_anything(player);
+	}
+}
+
+static void draw_record(struct player *player, uint32_t number, union record *out_record)
+{
+	memset(out_record, 0, sizeof(*out_record));
+	switch (number) {
+	case HEL_CALL_space_map: draw_map(player, &out_record->map); break;
+	case HEL_CALL_thread_create: draw_thread(player, &out_record->thread); break;
+	case HEL_CALL_queue_create:
+		out_record->queue = (struct hel_queue_params){
+			.n_chunks = draw(player, 8),
+			.chunk_size = draw(player, 8) * 1024,
+			.submit_size = draw(player, 8) == 0 ? draw(player, 256) : 1024,
+		};
+		break;
+	case HEL_CALL_log_read: out_record->words[0] = draw_small(player); break;
+	default: break;
+	}
+}
+
+/* ---- the pool -------------------------------------------------------------------------------- */
+
+void player_adopt(struct player *player, hel_handle handle)
+{
+	struct hel_descriptor_info info;
+
+	if (handle == HEL_NULL || handle == player->queue.handle ||
+		hel_descriptor_info(HEL_THIS, handle, &info) != 0 || info.type >= PLAYER_TYPES) {
+		return;
+	}
+	hel_handle *slot = &player->pool[info.type][draw(player, PLAYER_SLOTS)];
+	hel_handle old = *slot;
+
+	if (old != handle) {
+		*slot = handle;
+		(void)hel_close(HEL_THIS, old);
+	}
+}
+
+/* See player.h: no universe may come to hold itself. */
+static bool transfer_is_allowed(struct player *player, const uint64_t *arguments)
+{
+	struct hel_descriptor_info info;
+
+	return arguments[2] == HEL_THIS ||
+		hel_descriptor_info(arguments[0], arguments[1], &info) != 0 ||
+		(info.type != HEL_TYPE_UNIVERSE && info.type != HEL_TYPE_THREAD &&
+			arguments[1] != player->queue.handle);
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static void make_call(struct player *player)
+{
+	uint32_t index = draw(player, ARRAY_SIZE(calls));
+	uint32_t number = calls[index].number;
+	const char *shape = shape_of(number);
+	uint64_t arguments[ARGUMENTS_MAX] = {};
+	union record record;
+
+	if (number == HEL_CALL_thread_exit && draw(player, 64) != 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < calls[index].n_arguments && i < ARGUMENTS_MAX; i++) {
+		char kind = *shape != 0 ? *shape++ : '*';
+
+		if (kind == 'r' && draw(player, 32) != 0) {
+			draw_record(player, number, &record);
+			arguments[i] = (uint64_t)&record;
+		} else {
+			arguments[i] = draw_of_kind(player, kind);
+		}
+	}
+	if (number == HEL_CALL_transfer && !transfer_is_allowed(player, arguments)) {
+		return;
+	}
+	player->n_calls++;
+	struct hel_outcome outcome = hel_call5(
+		number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+
+	if (outcome.error != 0) {
+		return;
+	}
+	player_adopt(player, outcome.value);
+	if (number == HEL_CALL_stream_create && arguments[0] == (uint64_t)&record) {
+		player_adopt(player, record.lanes.lane[0]);
+		player_adopt(player, record.lanes.lane[1]);
+	}
+}
+
+/* So that calls that read structures find something in the arena. */
+static void write_arena(struct player *player)
+{
+	uint64_t address = player->arena + draw(player, 128) * HEL_PAGE_SIZE;
+	uint64_t words[16];
+	size_t size;
+
+	draw_words(player, words, ARRAY_SIZE(words));
+	(void)!hel_space_write(HEL_THIS, address, words, sizeof(words), &size);
+}
+
+/* ---- submissions ----------------------------------------------------------------------------- */
+
+static void draw_action(struct player *player, struct hel_action *out_action)
+{
+	*out_action = (struct hel_action){
+		.type = (uint16_t)draw(player, 16),
+		.flags = (uint16_t)(draw(player, 8) & 3),
+		.address = draw_buffer(player),
+		.length = draw_bytes(player),
+	};
+	if (out_action->type == HEL_ACTION_PUSH) {
+		out_action->handle = draw_of_kind(player, 'h');
+		out_action->length = draw(player, 4) == 0 ? draw_small(player) : 0;
+	} else if (out_action->type == HEL_ACTION_IMBUE_CREDENTIALS) {
+		out_action->handle = draw_of_kind(player, draw(player, 2) == 0 ? 'h' : '*');
+	}
+}
+
+/* An exchange that is well-formed; the size. */
+static uint32_t draw_exchange(struct player *player, struct hel_exchange_record *exchange)
+{
+	exchange->lane = draw_of_kind(player, 'l');
+	exchange->n_actions = draw(player, ACTIONS_MAX) + 1;
+	exchange->reserved = 0;
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		draw_action(player, &exchange->actions[i]);
+	}
+	return (uint32_t)(sizeof(*exchange) + exchange->n_actions * sizeof(exchange->actions[0]));
+}
+
+/* Room for any record that is drawn. */
+union submission {
+	struct hel_record header;
+	struct hel_exchange_record exchange;
+	struct hel_await_event_record event;
+	struct hel_await_clock_record clock;
+	struct hel_observe_record observe;
+	uint64_t words[WORDS_MAX];
+};
+
+/* A record of an operation that this file knows; the size. */
+static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union submission *record)
+{
+	switch (draw(player, 8)) {
+	case 0: *out_opcode = HEL_SUBMIT_NOP; return sizeof(record->header);
+	case 1:
+		*out_opcode = HEL_SUBMIT_AWAIT_EVENT;
+		record->event.event = draw_of_kind(player, draw(player, 4) == 0 ? 'i' : 'e');
+		record->event.sequence = draw(player, 4);
+		return sizeof(record->event);
+	case 2:
+		*out_opcode = HEL_SUBMIT_AWAIT_CLOCK;
+		record->clock.deadline_ns = draw_deadline(player);
+		return sizeof(record->clock);
+	case 3:
+		*out_opcode = HEL_SUBMIT_OBSERVE;
+		record->observe.thread = draw_of_kind(player, 't');
+		record->observe.sequence = draw(player, 4);
+		return sizeof(record->observe);
+	default: *out_opcode = HEL_SUBMIT_EXCHANGE; return draw_exchange(player, &record->exchange);
+	}
+}
+
+/* Into the ring; false: it is full. */
+static bool put_record(
+	struct player *player, uint32_t opcode, const union submission *record, uint32_t size)
+{
+	struct hel_record *target = player->n_records < PLAYER_RECORDS_MAX
+		? hel_queue_reserve(&player->queue, opcode, size, player->n_records + 1)
+		: NULL;
+
+	if (target == NULL) {
+		return false;
+	}
+	memcpy(target + 1, &record->header + 1, size - sizeof(*target));
+	hel_queue_commit(&player->queue);
+	player->n_records++;
+	return true;
+}
+
+static void submit(struct player *player)
+{
+	union submission record;
+	uint32_t opcode;
+	uint32_t size = draw_known(player, &opcode, &record);
+
+	(void)put_record(player, opcode, &record, size);
+}
+
+/* Anything: thor may find the queue corrupt, and then drops what it has not taken. */
+static void submit_unknown(struct player *player)
+{
+	union submission record;
+	uint32_t opcode = draw(player, OPCODES);
+	uint32_t n_words = draw(player, 12);
+
+	if (opcode == HEL_SUBMIT_PAD || opcode == HEL_SUBMIT_CANCEL ||
+		hel_drive(player->queue.handle, 0, 0, 0, NULL) != 0) {
+		return;
+	}
+	draw_words(player, (uint64_t *)(&record.header + 1), n_words);
+	uint32_t size = (uint32_t)(sizeof(record.header) + n_words * sizeof(uint64_t));
+
+	if (put_record(player, opcode, &record, size) &&
+		hel_drive(player->queue.handle, 0, 0, 0, NULL) == -ERR_QUEUE_CORRUPT) {
+		player->n_records--;
+	}
+}
+
+static bool submit_cancel(struct player *player, uint64_t context)
+{
+	if (hel_queue_reserve(&player->queue, HEL_SUBMIT_CANCEL, sizeof(struct hel_cancel_record),
+		    context) == NULL) {
+		return false;
+	}
+	hel_queue_commit(&player->queue);
+	return true;
+}
+
+static void adopt_results(struct player *player, const struct hel_element *element)
+{
+	struct hel_results results = hel_results_begin(element);
+	const struct hel_result *result;
+
+	while ((result = hel_results_next(&results)) != NULL) {
+		if (result->error == 0) {
+			player_adopt(player, result->value);
+		}
+	}
+}
+
+static void take_completions(struct player *player)
+{
+	const struct hel_element *element;
+
+	while ((element = hel_queue_take(&player->queue)) != NULL) {
+		if (element->context <= PLAYER_RECORDS_MAX &&
+			player->n_completions[element->context] < 2) {
+			player->n_completions[element->context]++;
+		}
+		if (element->opcode == HEL_SUBMIT_EXCHANGE && element->error == 0) {
+			adopt_results(player, element);
+		}
+		hel_queue_release(&player->queue, element);
+	}
+}
+
+static void drive(struct player *player)
+{
+	uint32_t flags = draw(player, 4) == 0 ? HEL_DRIVE_WAIT : 0;
+
+	player->n_calls++;
+	(void)hel_drive(
+		player->queue.handle, flags, player->queue.n_taken, draw_deadline(player), NULL);
+	take_completions(player);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static int open_queue(struct player *player)
+{
+	struct hel_queue_params params = {
+		.n_chunks = CHUNKS,
+		.chunk_size = CHUNK_BYTES,
+		.submit_size = RING_BYTES,
+	};
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = hel_queue_memory_size(&params),
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE,
+	};
+	uint64_t address;
+	int error = hel_queue_create(&params, &args.memory);
+
+	if (error == 0) {
+		error = hel_space_map(&args, &address);
+	}
+	if (error == 0) {
+		void *view = player->view_queue != NULL
+			? player->view_queue(address, args.size_bytes / HEL_PAGE_SIZE)
+			: (void *)address;
+
+		hel_queue_client_init(&player->queue, args.memory, view, &params);
+	}
+	return error;
+}
+
+static void make_objects(struct player *player)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.address = player->arena,
+		.size_bytes = 64 * HEL_PAGE_SIZE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY | HEL_MAP_FIXED,
+	};
+	struct hel_stream_lanes lanes;
+	hel_handle handle;
+	uint64_t address;
+
+	(void)!hel_space_map(&args, &address);
+	if (hel_stream_create(&lanes) == 0) {
+		player_adopt(player, lanes.lane[0]);
+		player_adopt(player, lanes.lane[1]);
+	}
+	if (hel_event_create(0, &handle) == 0) {
+		player_adopt(player, handle);
+	}
+	if (hel_universe_create(&handle) == 0) {
+		player_adopt(player, handle);
+	}
+	if (hel_space_create(&handle) == 0) {
+		player_adopt(player, handle);
+	}
+	if (hel_memory_allocate(16 * HEL_PAGE_SIZE, 0, &handle) == 0) {
+		player_adopt(player, handle);
+	}
+	player_adopt(player, player->authority);
+}
+
+int player_begin(struct player *player)
+{
+	memset(player->pool, 0, sizeof(player->pool));
+	memset(player->n_completions, 0, sizeof(player->n_completions));
+	player->n_records = 0;
+	int error = open_queue(player);
+
+	if (error == 0) {
+		make_objects(player);
+	}
+	return error;
+}
+
+void player_step(struct player *player)
+{
+	switch (draw(player, 16)) {
+	case 0: drive(player); break;
+	case 1: take_completions(player); break;
+	case 2: (void)submit_cancel(player, draw(player, PLAYER_RECORDS_MAX)); break;
+	case 3: write_arena(player); break;
+	case 4: submit_unknown(player); break;
+	case 5:
+	case 6:
+	case 7: submit(player); break;
+	default: make_call(player); break;
+	}
+}
+
+static bool all_have_completed(const struct player *player)
+{
+	bool have_completed = true;
+
+	for (uint32_t i = 1; i <= player->n_records; i++) {
+		have_completed = have_completed && player->n_completions[i] == 1;
+	}
+	return have_completed;
+}
+
+bool player_finish(struct player *player)
+{
+	uint32_t n_cancelled = 0;
+
+	for (uint32_t i = 0; i < DRIVES_MAX; i++) {
+		while (n_cancelled < player->n_records && submit_cancel(player, n_cancelled + 1)) {
+			n_cancelled++;
+		}
+		(void)hel_drive(player->queue.handle, 0, 0, 0, NULL);
+		take_completions(player);
+		if (n_cancelled == player->n_records && all_have_completed(player)) {
+			break;
+		}
+		hel_thread_yield();
+	}
+	bool is_complete = all_have_completed(player);
+
+	for (uint32_t type = 0; type < PLAYER_TYPES; type++) {
+		for (uint32_t i = 0; i < PLAYER_SLOTS; i++) {
+			(void)hel_thread_kill(player->pool[type][i]);
+			(void)hel_close(HEL_THIS, player->pool[type][i]);
+		}
+	}
+	(void)hel_close(HEL_THIS, player->queue.handle);
+	return is_complete;
+}
