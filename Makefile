@@ -6,6 +6,7 @@
 #   make run        ... and boot to a shell in QEMU
 #   make test       ... and run every test; T='word...' only those whose names hold a word
 #   make fuzz      ... and run the fuzz targets for TIME seconds (default 60)
+#   make coverage  ... and show which lines of thor the host tests and TIME seconds of fuzzing run
 #   make bench      ... and compare with Linux, in executed instructions
 #   make docs       check the handbook and write build/docs
 #   make format     format the C sources
@@ -26,7 +27,7 @@ meson_type_debug := --buildtype debugoptimized
 meson_type_release := --buildtype release -Ddebug=true -Doptimization=2
 ninja_flags := $(if $(V),-v,--quiet)
 
-.PHONY: all setup guest host run test fuzz bench docs format lint clean
+.PHONY: all setup guest host run test fuzz coverage bench docs format lint clean
 all: guest host
 	@echo "make: built $(GUEST) and $(HOST); './hati run' boots, 'make test' tests"
 
@@ -65,6 +66,18 @@ test: guest host
 TIME := 60
 fuzz: host
 	@$(PYTHON) -B tools/fuzz/run.py --time $(TIME) $(TEST_FLAGS)
+
+COVERAGE := build/coverage
+coverage_args := -fprofile-instr-generate -fcoverage-mapping
+$(COVERAGE)/build.ninja: | setup build
+	@echo "make: configuring $(COVERAGE)"
+	@meson setup $(COVERAGE) --native-file meson/host.ini -Db_lundef=false \
+		-Dc_args='-std=gnu23 $(coverage_args)' -Dc_link_args='$(coverage_args)' \
+		$(if $(V),,>$(COVERAGE).log || { cat $(COVERAGE).log; exit 1; })
+
+coverage: setup $(COVERAGE)/build.ninja
+	@ninja -C $(COVERAGE) -j $(JOBS) $(ninja_flags)
+	@$(PYTHON) -B tools/fuzz/coverage.py --build $(COVERAGE) --time $(TIME)
 
 bench: setup
 	@$(MAKE) --no-print-directory guest BUILD=release

@@ -2,12 +2,12 @@
 /*
  * A player makes arbitrary hel calls: any call of the table, with arguments that are nearly right.
  *
- * What it does is drawn byte by byte from a source: random numbers in the guest (tests/torture), the
- * input of a fuzzer over arch/sim (tests/fuzz/fuzz-calls.c). Handles come from a pool of those that
- * earlier calls have returned, by type, now and then stale, foreign or of another type; addresses
- * from the player's arena, its unmapped parts, the kernel's half; sizes from small ones and those
- * at the edges. A call that this file knows nothing about gets arguments of all sorts, so that new
- * calls are played as soon as they are in the table.
+ * What it does is drawn byte by byte from a source: random numbers in the guest, the input of a
+ * fuzzer over arch/sim (tests/fuzz/fuzz-calls.c). Handles come from a pool of those that earlier
+ * calls have returned, by type, now and then stale, foreign or of another type; addresses from the
+ * player's arena, its unmapped parts, the kernel's half; sizes from small ones and those at the
+ * edges. A call that this file knows nothing about gets arguments of all sorts, so that new calls
+ * are played as soon as they are in the table.
  *
  * A player has a universe and a space of its own, or shares them with other players. It may damage
  * both, but not itself: what it writes on its own is its stack, its player and its queue, and every

@@ -5,11 +5,12 @@
     run.py [--time SECONDS] [--only WORD]... [--build FOLDER]
     run.py --smoke PROGRAM
 
-Without --smoke: every target `fuzz-*` that meson knows, two at a time, each for its share of the time; corpora
-stay in build/fuzz/NAME, inputs that crashed in build/fuzz/crashes. Ends with `N passed, N failed`.
+Without --smoke: every target `fuzz-*` that meson knows, two at a time, each for its share of the
+time; corpora stay in build/fuzz/NAME, inputs that crashed in build/fuzz/crashes. Ends with
+`N passed, N failed`.
 
---smoke is a test of `make test`: the inputs that tests/fuzz/corpus/NAME keeps, then some runs with a fixed
-seed and no corpus.
+--smoke is a test of `make test`: the inputs that tests/fuzz/corpus/NAME keeps, then some runs with
+a fixed seed and no corpus.
 """
 
 import argparse
@@ -98,7 +99,8 @@ def smoke(program):
     """Lines as of a test."""
     name = name_of(program)
     kept = sorted(glob.glob(os.path.join(KEPT, name, '*')))
-    steps = {'random': ['-seed=1', f'-runs={_SMOKE_RUNS.get(name, _SMOKE_RUNS_OF_OTHERS)}', '-len_control=20', '-max_len=512']}
+    n_runs = _SMOKE_RUNS.get(name, _SMOKE_RUNS_OF_OTHERS)
+    steps = {'random': ['-seed=1', f'-runs={n_runs}', '-len_control=20', '-max_len=512']}
     if kept:
         steps['corpus'] = kept
     n_failed = 0
