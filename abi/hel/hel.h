@@ -9,6 +9,7 @@
 #ifndef ABI_HEL_HEL_H
 #define ABI_HEL_HEL_H
 
+#include <abi/hel/dma.h>
 #include <abi/hel/errors.h>
 #include <abi/hel/types.h>
 

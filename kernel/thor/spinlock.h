@@ -26,6 +26,8 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_EVENT = 45,
 	LOCK_RANK_QUEUE = 50, /* completion side of a queue */
 	LOCK_RANK_SPACE = 60, /* mappings of a space */
+	LOCK_RANK_DMA = 62, /* which device is in which dma-space */
+	LOCK_RANK_DMA_SPACE = 64, /* mappings of a dma-space */
 	/* pages of one memory object that is no copy-on-write view */
 	LOCK_RANK_MEMORY = 70,
 	/* pages of one copy-on-write object; taken after its source's */
@@ -35,6 +37,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_THREAD = 78, /* run state of a thread */
 	LOCK_RANK_RUN_QUEUE = 80,
 	LOCK_RANK_RANDOM = 85,
+	LOCK_RANK_IOMMU = 86, /* a unit's command queue and tables of devices */
 	LOCK_RANK_LINES = 87, /* registers of interrupt controllers */
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,

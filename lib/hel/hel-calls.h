@@ -17,6 +17,7 @@
 #ifndef HEL_HEL_CALLS_H
 #define HEL_HEL_CALLS_H
 
+#include <hel/hel-dma-calls.h>
 #include <hel/hel-number.h>
 #include <hel/hel-thread-calls.h>
 

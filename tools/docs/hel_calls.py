@@ -15,7 +15,9 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(TOP, 'docs/hel')
-HEADERS = ('lib/hel/hel-calls.h', 'lib/hel/hel-thread-calls.h')
+HEADERS = ('lib/hel/hel-calls.h', 'lib/hel/hel-thread-calls.h', 'lib/hel/hel-dma-calls.h')
+STRUCTURES = ('abi/hel/hel.h', 'abi/hel/dma.h', 'abi/hel/queue.h', 'abi/hel/bounce.h',
+              'abi/hel/types.h')
 WIDTH = 110
 
 _CALL = re.compile(r'^HEL_CALL\((\d+), (\w+), (\d+)\)', re.MULTILINE)
@@ -109,7 +111,7 @@ def definitions(call):
     text = ' '.join([call.signature, call.summary] + [line for _, line in call.arguments])
     found = []
     for kind, name in dict.fromkeys(re.findall(r'\b(struct|enum) (hel_\w+)', text)):
-        for header in ('abi/hel/hel.h', 'abi/hel/queue.h', 'abi/hel/bounce.h', 'abi/hel/types.h'):
+        for header in STRUCTURES:
             match = re.search(rf'^{kind} {name}\b[^;]*?{{.*?}};', read(header),
                               re.MULTILINE | re.DOTALL)
             if match:

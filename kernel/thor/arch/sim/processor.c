@@ -6,6 +6,7 @@
 #include <base/random.h>
 #include <base/string.h>
 #include <hel/hel-number.h>
+#include <thor/arch/sim/iommu.h>
 #include <thor/arch/sim/lines.h>
 #include <thor/arch/sim/page-table.h>
 #include <thor/cpu.h>
@@ -71,6 +72,11 @@ static void kernel_enter(struct sim_processor *processor)
 	case SIM_REQUEST_NONE: break;
 	}
 	processor->interrupts = 0;
+	/* As on hardware, where it is not an interrupt for portable thor. */
+	if ((interrupts & ARCH_INTERRUPT_DEVICE) != 0 && processor->vector == SIM_VECTOR_IOMMU) {
+		sim_iommu_serve();
+		interrupts &= ~(uint32_t)ARCH_INTERRUPT_DEVICE;
+	}
 	thor_enter_interrupt(interrupts, processor->vector);
 }
 

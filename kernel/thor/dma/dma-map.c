@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Mappings of dma-spaces: see dma-space.h. */
+#include <thor/dma/dma-space.h>
+
+#include <base/assert.h>
+#include <base/errors.h>
+#include <thor/memory/memory-object.h>
+#include <thor/memory/frame.h>
+#include <thor/sched/sched.h>
+
+constexpr uint64_t DMA_SLICE_PAGES = 64; /* unpinned with one flush */
+constexpr uint64_t DMA_PAUSE_PAGES = 8; /* between two looks at the clock while pinning */
+
+static struct dma_mapping *dma_mapping_of(struct dma_range *range)
+{
+	return container_of(range, struct dma_mapping, range);
+}
+
+static uint64_t dma_n_pages(const struct dma_mapping *mapping)
+{
+	return (mapping->range.end - mapping->range.start) / FRAME_SIZE;
+}
+
+static uint64_t dma_page_address(const struct dma_mapping *mapping, uint64_t index)
+{
+	return mapping->range.start + index * FRAME_SIZE;
+}
+
+/* Nothing is cached for a domain that never had a device. */
+static int dma_flush(struct dma_space *space, uint64_t address, uint64_t size_bytes)
+{
+	if (space->domain.id == 0) {
+		return 0;
+	}
+	int error = iommu_get()->ops->flush(space->domain.id, address, size_bytes);
+
+	if (error != 0) {
+		space->is_broken = true;
+	}
+	return error;
+}
+
+/* ---- ending ------------------------------------------------------------------------ */
+
+/* Take pages [first, first + n) out of the tables; whether the IOMMU has forgotten them. */
+static int dma_clear_pages(struct dma_space *space, const struct dma_mapping *mapping,
+	uint64_t first, uint64_t n_pages, uint64_t *out_phys)
+{
+	uint64_t start = dma_page_address(mapping, first);
+	uint64_t tables = 0;
+
+	for (uint64_t i = 0; i < n_pages; i++) {
+		out_phys[i] = io_table_clear(&space->domain.table, start + i * FRAME_SIZE);
+	}
+	io_table_trim(&space->domain.table, start, start + n_pages * FRAME_SIZE, &tables);
+	int error = dma_flush(space, start, n_pages * FRAME_SIZE);
+
+	if (error == 0) {
+		io_table_free_list(&space->domain.table, tables);
+	}
+	return error;
+}
+
+static int dma_end_slice(struct dma_space *space, struct dma_mapping *mapping)
+{
+	uint64_t phys[DMA_SLICE_PAGES];
+	uint64_t n_pages = min_u64(mapping->n_pages_mapped, DMA_SLICE_PAGES);
+	uint64_t first = mapping->n_pages_mapped - n_pages;
+	int error = 0;
+
+	mapping->state = DMA_ENDING;
+	if (iommu_get() != NULL) {
+		error = dma_clear_pages(space, mapping, first, n_pages, phys);
+	} else {
+		for (uint64_t i = 0; i < n_pages; i++) {
+			phys[i] = dma_page_address(mapping, first + i);
+		}
+	}
+	for (uint64_t i = 0; i < n_pages && error == 0; i++) {
+		frame_unref(phys[i]);
+	}
+	mapping->n_pages_mapped = first;
+	space->mapped_bytes -= n_pages * FRAME_SIZE;
+	return error;
+}
+
+static void dma_forget(struct dma_space *space, struct dma_mapping *mapping)
+{
+	ASSERT(mapping->n_pages_mapped == 0);
+	if (space->building == mapping) {
+		space->building = NULL;
+	}
+	dma_ranges_remove(&space->ranges, &mapping->range);
+	space->n_mappings--;
+	object_unref(&mapping->memory->object);
+	heap_free(mapping);
+}
+
+int dma__end(struct dma_space *space, struct dma_mapping *mapping)
+{
+	uint64_t start_ns = arch_clock_ns();
+
+	while (mapping->n_pages_mapped > 0) {
+		int error = dma_end_slice(space, mapping);
+
+		/* Each further flush would run into its time limit as well. */
+		if (error != 0) {
+			space->mapped_bytes -= mapping->n_pages_mapped * FRAME_SIZE;
+			mapping->n_pages_mapped = 0;
+			dma_forget(space, mapping);
+			return error;
+		}
+		if (mapping->n_pages_mapped > 0 && sched_should_pause(start_ns)) {
+			return DMA_MORE;
+		}
+	}
+	dma_forget(space, mapping);
+	return 0;
+}
+
+static struct dma_mapping *dma_find(
+	const struct dma_space *space, uint64_t address, uint64_t size_bytes)
+{
+	for (struct dma_range *range = dma_ranges_find(&space->ranges, address);
+		range != NULL && range->start == address; range = dma_ranges_next(range)) {
+		if (range->end - range->start == size_bytes && range != &space->interrupt_range &&
+			dma_mapping_of(range) != space->building) {
+			return dma_mapping_of(range);
+		}
+	}
+	return NULL;
+}
+
+int dma_space_unmap(struct dma_space *space, uint64_t address, uint64_t size_bytes)
+{
+	int error = -ERR_NOT_FOUND;
+
+	spinlock_acquire(&space->lock);
+	struct dma_mapping *mapping = dma_find(space, address, size_bytes);
+
+	if (mapping != NULL) {
+		error = dma__end(space, mapping);
+	}
+	spinlock_release(&space->lock);
+	return error;
+}
+
+/* ---- building ---------------------------------------------------------------------- */
+
+static int dma_map_page(struct dma_space *space, const struct dma_mapping *mapping, uint64_t index)
+{
+	uint64_t address = dma_page_address(mapping, index);
+	uint64_t phys;
+	int error = memory_get_frame(mapping->memory, mapping->offset + index * FRAME_SIZE,
+		(mapping->access & HEL_DMA_WRITE) != 0, &phys);
+
+	if (error != 0) {
+		return error;
+	}
+	if (iommu_get() != NULL) {
+		error = io_table_map(&space->domain.table, address, phys, mapping->access);
+	} else if (phys != address) {
+		error = -ERR_UNSUPPORTED;
+	}
+	if (error != 0) {
+		frame_unref(phys);
+	}
+	return error;
+}
+
+/* Map what time allows: 0 all is mapped, DMA_MORE, an error. */
+static int dma_build(struct dma_space *space, struct dma_mapping *mapping)
+{
+	uint64_t n_pages = dma_n_pages(mapping);
+	uint64_t start_ns = arch_clock_ns();
+
+	while (mapping->n_pages_mapped < n_pages) {
+		int error = dma_map_page(space, mapping, mapping->n_pages_mapped);
+
+		if (error != 0) {
+			return error;
+		}
+		mapping->n_pages_mapped++;
+		space->mapped_bytes += FRAME_SIZE;
+		if (mapping->n_pages_mapped % DMA_PAUSE_PAGES == 0 &&
+			mapping->n_pages_mapped < n_pages && sched_should_pause(start_ns)) {
+			return DMA_MORE;
+		}
+	}
+	return iommu_get() != NULL && iommu_get()->caches_absent
+		? dma_flush(space, mapping->range.start, n_pages * FRAME_SIZE)
+		: 0;
+}
+
+/* Where a mapping goes; without IOMMU its first page decides. */
+static int dma_choose_address(const struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, uint64_t *out_address)
+{
+	const struct iommu *iommu = iommu_get();
+	uint64_t limit = args->limit != 0 ? args->limit : UINT64_MAX;
+
+	if (iommu == NULL) {
+		int error = memory_get_frame(memory, args->offset, false, out_address);
+
+		if (error != 0) {
+			return error;
+		}
+		frame_unref(*out_address); /* allocated memory keeps it */
+		if ((args->flags & HEL_DMA_FIXED) != 0 && *out_address != args->address) {
+			return -ERR_UNSUPPORTED;
+		}
+		bool fits = *out_address < limit && args->size_bytes <= limit - *out_address;
+
+		return fits ? 0 : -ERR_NO_SPACE;
+	}
+	limit = min_u64(limit, iommu->address_end);
+	if ((args->flags & HEL_DMA_FIXED) == 0) {
+		return dma_ranges_find_hole(&space->ranges, args->size_bytes, DMA_ADDRESS_LOW,
+			       limit, out_address)
+			? 0
+			: -ERR_NO_SPACE;
+	}
+	if (args->address >= limit || args->size_bytes > limit - args->address) {
+		return -ERR_NO_SPACE;
+	}
+	if (dma_ranges_overlap(&space->ranges, args->address, args->address + args->size_bytes)) {
+		return -ERR_EXISTS;
+	}
+	*out_address = args->address;
+	return 0;
+}
+
+static int dma_begin(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, uint64_t builder)
+{
+	uint64_t address;
+
+	if (space->n_mappings >= DMA_MAPPINGS_MAX) {
+		return -ERR_NO_SPACE;
+	}
+	int error = dma_choose_address(space, memory, args, &address);
+
+	if (error != 0) {
+		return error;
+	}
+	struct dma_mapping *mapping = heap_allocate(sizeof(*mapping));
+
+	if (mapping == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	*mapping = (struct dma_mapping){
+		.range = { .start = address, .end = address + args->size_bytes },
+		.memory = memory,
+		.offset = args->offset,
+		.access = args->flags & (HEL_DMA_READ | HEL_DMA_WRITE),
+		.builder = builder,
+		.args = *args,
+		.state = DMA_BUILDING,
+	};
+	object_ref(&memory->object);
+	dma_ranges_insert(&space->ranges, &mapping->range);
+	space->n_mappings++;
+	space->building = mapping;
+	return 0;
+}
+
+/* Whether the mapping under way is what this call began. */
+static bool dma_is_builder(const struct dma_mapping *mapping, const struct memory *memory,
+	const struct hel_dma_map_args *args, uint64_t builder)
+{
+	return mapping->builder == builder && mapping->memory == memory &&
+		mapping->args.offset == args->offset &&
+		mapping->args.size_bytes == args->size_bytes &&
+		mapping->args.address == args->address && mapping->args.limit == args->limit &&
+		mapping->args.flags == args->flags;
+}
+
+/* Go on with the mapping under way, which is the caller's: 0 it is ACTIVE. */
+static int dma_proceed(struct dma_space *space, struct dma_mapping *mapping)
+{
+	int error = mapping->error;
+
+	mapping->touched_ns = arch_clock_ns();
+	if (mapping->state == DMA_BUILDING) {
+		error = dma_build(space, mapping);
+	}
+	if (error == 0) {
+		mapping->state = DMA_ACTIVE;
+		space->building = NULL;
+	} else if (error < 0) {
+		mapping->error = error;
+		mapping->state = DMA_ENDING;
+		if (dma__end(space, mapping) == DMA_MORE) {
+			return DMA_MORE;
+		}
+	}
+	return error;
+}
+
+/* Before a call begins its own: 0 it is its turn, else DMA_MORE. */
+static int dma_take_turn(struct dma_space *space)
+{
+	struct dma_mapping *other = space->building;
+
+	if (other == NULL) {
+		return 0;
+	}
+	if (arch_clock_ns() - other->touched_ns < DMA_BUILDER_PATIENCE_NS) {
+		return DMA_MORE;
+	}
+	return dma__end(space, other) == DMA_MORE ? DMA_MORE : 0;
+}
+
+static int dma_map_locked(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, uint64_t builder, uint64_t *out_address)
+{
+	struct dma_mapping *mapping = space->building;
+	int error = 0;
+
+	if (mapping == NULL || !dma_is_builder(mapping, memory, args, builder)) {
+		error = dma_take_turn(space);
+		if (error == 0) {
+			error = dma_begin(space, memory, args, builder);
+		}
+		if (error != 0) {
+			return error;
+		}
+		mapping = space->building;
+	}
+	uint64_t address = mapping->range.start;
+
+	error = dma_proceed(space, mapping);
+	if (error == 0) {
+		*out_address = address;
+	}
+	return error;
+}
+
+int dma_space_map(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, uint64_t builder, uint64_t *out_address)
+{
+	struct hel_memory_info info;
+
+	if (args->size_bytes == 0 || !is_aligned(args->offset | args->size_bytes, FRAME_SIZE) ||
+		!is_aligned(args->address, FRAME_SIZE)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	memory_get_info(memory, &info);
+	if (info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_PHYSICAL) {
+		return -ERR_UNSUPPORTED;
+	}
+	if (args->offset > info.size_bytes || args->size_bytes > info.size_bytes - args->offset) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	spinlock_acquire(&space->lock);
+	int error = dma_map_locked(space, memory, args, builder, out_address);
+
+	spinlock_release(&space->lock);
+	return error;
+}

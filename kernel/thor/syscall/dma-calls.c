@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on dma-spaces. */
+#include <thor/dma/dma-space.h>
+#include <thor/ipc/event.h>
+#include <thor/memory/memory.h>
+#include <thor/syscall/call.h>
+
+int call_dma_space_create(struct call *call)
+{
+	struct dma_space *space;
+	int error = dma_space_create(&space);
+
+	return error != 0 ? error : call_return_object(call, &space->object);
+}
+
+/* What attaching and detaching share: the authority, the dma-space, the device. */
+static int dma_find_device(
+	struct call *call, struct dma_space **out_space, struct hel_dma_device *out_device)
+{
+	struct object *object;
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0) {
+		error = arch_copy_from_user(
+			out_device, call_argument(call, 2), sizeof(*out_device));
+	}
+	if (error == 0 && out_device->reserved != 0) {
+		error = -ERR_ILLEGAL_ARGS;
+	}
+	if (error == 0) {
+		error = call_lookup(call, 1, HEL_TYPE_DMA_SPACE, HEL_RIGHT_MANAGE, &object);
+	}
+	if (error == 0) {
+		*out_space = dma_space_of(object);
+	}
+	return error;
+}
+
+int call_dma_space_attach(struct call *call)
+{
+	struct hel_dma_device device;
+	struct dma_space *space;
+	int error = dma_find_device(call, &space, &device);
+
+	if (error == 0) {
+		error = dma_space_attach(space, &device);
+		object_unref(&space->object);
+	}
+	return error;
+}
+
+int call_dma_space_detach(struct call *call)
+{
+	struct hel_dma_device device;
+	struct dma_space *space;
+	int error = dma_find_device(call, &space, &device);
+
+	if (error == 0) {
+		error = dma_space_detach(space, &device);
+		object_unref(&space->object);
+	}
+	return error;
+}
+
+static int dma_find_memory(
+	struct call *call, const struct hel_dma_map_args *args, struct object **out_memory)
+{
+	uint32_t rights = HEL_RIGHT_PIN;
+
+	if ((args->flags & HEL_DMA_READ) != 0) {
+		rights |= HEL_RIGHT_READ;
+	}
+	if ((args->flags & HEL_DMA_WRITE) != 0) {
+		rights |= HEL_RIGHT_WRITE;
+	}
+	return universe_lookup(
+		call->thread->universe, args->memory, HEL_TYPE_MEMORY, rights, out_memory);
+}
+
+static bool dma_is_valid(const struct hel_dma_map_args *args)
+{
+	constexpr uint32_t access = HEL_DMA_READ | HEL_DMA_WRITE;
+
+	return args->reserved == 0 && (args->flags & access) != 0 &&
+		(args->flags & ~(access | HEL_DMA_FIXED)) == 0;
+}
+
+int call_dma_map(struct call *call)
+{
+	struct hel_dma_map_args args;
+	struct object *object, *memory;
+	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
+
+	if (error != 0) {
+		return error;
+	}
+	if (!dma_is_valid(&args)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	error = universe_lookup(
+		call->thread->universe, args.dma_space, HEL_TYPE_DMA_SPACE, HEL_RIGHT_MAP, &object);
+	if (error != 0) {
+		return error;
+	}
+	error = dma_find_memory(call, &args, &memory);
+	if (error == 0) {
+		error = dma_space_map(dma_space_of(object), (struct memory *)memory, &args,
+			call->thread->object.identity, &call->value);
+		object_unref(memory);
+	}
+	object_unref(object);
+	return error == DMA_MORE ? CALL_RESTART : error;
+}
+
+int call_dma_unmap(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_DMA_SPACE, HEL_RIGHT_MAP, &object);
+
+	if (error == 0) {
+		error = dma_space_unmap(
+			dma_space_of(object), call_argument(call, 1), call_argument(call, 2));
+		object_unref(object);
+	}
+	return error == DMA_MORE ? CALL_RESTART : error;
+}
+
+int call_dma_space_info(struct call *call)
+{
+	struct hel_dma_space_info info;
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_DMA_SPACE, HEL_RIGHT_READ, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	dma_space_get_info(dma_space_of(object), &info);
+	object_unref(object);
+	return arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
+}
+
+int call_dma_space_event(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_DMA_SPACE, HEL_RIGHT_WAIT, &object);
+
+	if (error == 0) {
+		error = universe_attach(call->thread->universe,
+			&dma_space_of(object)->fault_event->object,
+			HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, &call->value);
+		object_unref(object);
+	}
+	return error;
+}

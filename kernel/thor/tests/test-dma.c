@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DMA spaces: with the software IOMMU, and without any.
+ *
+ * Devices are simulated to the byte: sim_device_access() is what one request of the device does.
+ */
+#include "machine.h"
+
+#include <thor/arch/sim/iommu.h>
+
+constexpr uint64_t PAGE = HEL_PAGE_SIZE;
+constexpr uint32_t READ_WRITE = HEL_DMA_READ | HEL_DMA_WRITE;
+
+static const struct hel_dma_device nic = { .bus = 1, .devfn = 8 };
+static const struct hel_dma_device disk = { .bus = 1, .devfn = 16 };
+
+static struct user_queue queue;
+static struct completion completion;
+
+/* Let every so many'th look at the clock find that time is up; 0: leave it to the clock. */
+static uint32_t pause_every, n_looks;
+
+bool __real_sched_should_pause(uint64_t since_ns);
+bool __wrap_sched_should_pause(uint64_t since_ns);
+
+bool __wrap_sched_should_pause(uint64_t since_ns)
+{
+	if (pause_every != 0) {
+		return ++n_looks % pause_every == 0;
+	}
+	return __real_sched_should_pause(since_ns);
+}
+
+/* A case whose machine has an IOMMU. */
+#define DMA_TEST(name_, flags_) DMA_TEST_ON(1, name_, flags_)
+
+#define DMA_TEST_ON(n_cpus_, name_, flags_) \
+	static void user_##name_(void); \
+	static void user_main_##name_(UNUSED void *context) \
+	{ \
+		user_##name_(); \
+	} \
+	TEST(name_) \
+	{ \
+		machine_begin(n_cpus_, 1); \
+		sim_iommu_plug(flags_); \
+		CHECK(machine_run(user_main_##name_, NULL)); \
+		CHECK(sim_iommu_is_sound()); \
+		sim_iommu_unplug(); \
+		CHECK(machine_end()); \
+	} \
+	static void user_##name_(void)
+
+static hel_handle allocate(uint64_t n_pages, uint64_t flags)
+{
+	hel_handle memory;
+
+	return hel_memory_allocate(n_pages * PAGE, flags, &memory) == 0 ? memory : HEL_NULL;
+}
+
+static int map(hel_handle space, hel_handle memory, uint64_t n_pages, uint32_t flags,
+	uint64_t *out_address)
+{
+	struct hel_dma_map_args args = {
+		.dma_space = space,
+		.memory = memory,
+		.size_bytes = n_pages * PAGE,
+		.flags = flags,
+	};
+
+	return hel_dma_map(&args, out_address);
+}
+
+static int memory_byte(hel_handle memory, uint64_t offset)
+{
+	uint8_t byte;
+
+	return hel_memory_read(memory, offset, &byte, 1) == 0 ? byte : -1;
+}
+
+/* What a device reads, -1: it is refused. */
+static int device_read(const struct hel_dma_device *device, uint64_t address)
+{
+	uint8_t byte;
+
+	return sim_device_access(device, address, HEL_DMA_READ, &byte) ? byte : -1;
+}
+
+static bool device_write(const struct hel_dma_device *device, uint64_t address, uint8_t byte)
+{
+	return sim_device_access(device, address, HEL_DMA_WRITE, &byte);
+}
+
+static struct hel_dma_space_info info_of(hel_handle space)
+{
+	struct hel_dma_space_info info = {};
+
+	(void)hel_dma_space_info(space, &info);
+	return info;
+}
+
+/* What calls are given has to be on the stack, or in mapped memory. */
+static int attach(hel_handle authority, hel_handle space, const struct hel_dma_device *device)
+{
+	struct hel_dma_device copy = *device;
+
+	return hel_dma_space_attach(authority, space, &copy);
+}
+
+static int detach(hel_handle space, const struct hel_dma_device *device)
+{
+	struct hel_dma_device copy = *device;
+
+	return hel_dma_space_detach(machine_authority, space, &copy);
+}
+
+/* A dma-space with one device. */
+static hel_handle space_with(const struct hel_dma_device *device)
+{
+	hel_handle space;
+
+	if (hel_dma_space_create(&space) != 0 || attach(machine_authority, space, device) != 0) {
+		return HEL_NULL;
+	}
+	return space;
+}
+
+/* ---- with an IOMMU --------------------------------------------------------------------------- */
+
+DMA_TEST(dma_device_reaches_what_is_mapped, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(3, 0);
+	uint8_t byte = 77;
+	uint64_t address;
+
+	CHECK_EQ(info_of(space).flags, HEL_DMA_TRANSLATED);
+	CHECK_OK(hel_memory_write(memory, 2 * PAGE + 5, &byte, 1));
+	CHECK_EQ(device_read(&nic, 0x100000), -1);
+	CHECK_OK(map(space, memory, 3, READ_WRITE, &address));
+	CHECK_EQ(device_read(&nic, address + 2 * PAGE + 5), 77);
+	CHECK(device_write(&nic, address + PAGE, 12));
+	CHECK_EQ(memory_byte(memory, PAGE), 12);
+	CHECK_EQ(device_read(&nic, address + 3 * PAGE), -1);
+	CHECK_EQ(device_read(&nic, address - 1), -1);
+	CHECK_EQ(device_read(&disk, address), -1);
+	CHECK_EQ(info_of(space).mapped_bytes, 3 * PAGE);
+	CHECK_OK(hel_dma_unmap(space, address, 3 * PAGE));
+	CHECK_EQ(device_read(&nic, address + 2 * PAGE + 5), -1);
+	CHECK_EQ(info_of(space).mapped_bytes, 0);
+	CHECK_EQ(info_of(space).n_mappings, 0);
+}
+
+DMA_TEST(dma_access_is_what_the_mapping_says, SIM_IOMMU_WIDE)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(1, 0);
+	uint64_t in, out;
+
+	CHECK_OK(map(space, memory, 1, HEL_DMA_READ, &out));
+	CHECK_OK(map(space, memory, 1, HEL_DMA_WRITE, &in));
+	CHECK(in != out);
+	CHECK_EQ(device_read(&nic, out), 0);
+	CHECK(!device_write(&nic, out, 1));
+	CHECK(device_write(&nic, in, 9));
+	CHECK_EQ(device_read(&nic, in), -1);
+	CHECK_EQ(device_read(&nic, out), 9);
+}
+
+/* What the IOMMU remembers of an absent page is forgotten when one comes. */
+DMA_TEST(dma_absence_is_flushed, SIM_IOMMU_CACHES_ABSENT)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(1, 0);
+	uint64_t address;
+
+	CHECK_EQ(device_read(&nic, 0x100000), -1);
+	CHECK_OK(map(space, memory, 1, HEL_DMA_READ, &address));
+	CHECK_EQ(address, 0x100000);
+	CHECK_EQ(device_read(&nic, address), 0);
+}
+
+DMA_TEST(dma_pages_stay_while_they_are_mapped, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(2, 0);
+	uint64_t address;
+
+	CHECK_OK(map(space, memory, 2, READ_WRITE, &address));
+	CHECK(device_write(&nic, address + PAGE, 3));
+	CHECK_OK(hel_memory_resize(memory, PAGE));
+	CHECK_EQ(device_read(&nic, address + PAGE), 3);
+	CHECK_OK(hel_memory_resize(memory, 2 * PAGE));
+	CHECK_EQ(memory_byte(memory, PAGE), 0);
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK(device_write(&nic, address, 3));
+	CHECK(sim_iommu_is_sound());
+}
+
+DMA_TEST(dma_closing_cuts_the_device_off, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(1, HEL_ALLOCATE_CONTIGUOUS);
+	hel_handle twin;
+	uint64_t address;
+
+	CHECK_OK(map(space, memory, 1, READ_WRITE, &address));
+	CHECK(device_write(&nic, address, 3));
+	CHECK_OK(hel_transfer(HEL_THIS, space, HEL_THIS, HEL_RIGHT_READ, &twin));
+	CHECK_OK(hel_close(HEL_THIS, space));
+	CHECK(device_write(&nic, address, 4));
+	CHECK_OK(hel_close(HEL_THIS, twin));
+	CHECK_OK(hel_nop());
+	CHECK(!device_write(&nic, address, 5));
+	CHECK_EQ(memory_byte(memory, 0), 4);
+	/* Now it can go to another driver, who gets nothing of the first. */
+	space = space_with(&nic);
+	CHECK(space != HEL_NULL);
+	CHECK(!device_write(&nic, address, 5));
+}
+
+DMA_TEST(dma_detach_cuts_off, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle other = space_with(&disk);
+	hel_handle memory = allocate(1, 0);
+	uint64_t address;
+
+	CHECK_EQ(attach(machine_authority, other, &nic), -ERR_BUSY);
+	CHECK_EQ(attach(machine_authority, space, &nic), -ERR_BUSY);
+	CHECK_EQ(detach(other, &nic), -ERR_NOT_FOUND);
+	CHECK_OK(map(space, memory, 1, READ_WRITE, &address));
+	CHECK_EQ(device_read(&nic, address), 0);
+	CHECK_EQ(info_of(space).n_devices, 1);
+	CHECK_OK(detach(space, &nic));
+	CHECK_EQ(info_of(space).n_devices, 0);
+	CHECK_EQ(device_read(&nic, address), -1);
+	CHECK_OK(attach(machine_authority, other, &nic));
+	CHECK_EQ(device_read(&nic, address), -1);
+}
+
+DMA_TEST(dma_attach_refuses, 0)
+{
+	struct hel_dma_device reserved = { .bus = 2 };
+	struct hel_dma_device elsewhere = { .segment = 1 };
+	struct hel_dma_device wrong = { .bus = 3, .reserved = 1 };
+	hel_handle spaces[16], weak;
+	unsigned n_spaces = 0;
+	int error;
+
+	sim_iommu_reserve(&reserved);
+	CHECK_OK(hel_dma_space_create(&spaces[0]));
+	CHECK_EQ(attach(machine_authority, spaces[0], &reserved), -ERR_UNSUPPORTED);
+	CHECK_EQ(attach(machine_authority, spaces[0], &elsewhere), -ERR_UNSUPPORTED);
+	CHECK_EQ(attach(machine_authority, spaces[0], &wrong), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_dma_space_attach(machine_authority, spaces[0], (void *)8), -ERR_FAULT);
+	CHECK_EQ(attach(HEL_NULL, spaces[0], &nic), -ERR_BAD_HANDLE);
+	CHECK_EQ(hel_dma_space_attach(spaces[0], spaces[0], &nic), -ERR_BAD_TYPE);
+	CHECK_EQ(attach(machine_authority, machine_authority, &nic), -ERR_BAD_TYPE);
+	CHECK_OK(hel_transfer(HEL_THIS, spaces[0], HEL_THIS, HEL_RIGHT_MAP, &weak));
+	CHECK_EQ(attach(machine_authority, weak, &nic), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_transfer(HEL_THIS, machine_authority, HEL_THIS, HEL_RIGHT_READ, &weak));
+	CHECK_EQ(attach(weak, spaces[0], &nic), -ERR_NO_RIGHTS);
+	/* Six numbers for those that have devices. */
+	do {
+		struct hel_dma_device device = { .bus = 9, .devfn = (uint8_t)n_spaces };
+
+		CHECK_OK(hel_dma_space_create(&spaces[n_spaces]));
+		error = attach(machine_authority, spaces[n_spaces++], &device);
+	} while (error == 0 && n_spaces < 16);
+	CHECK_EQ(error, -ERR_NO_SPACE);
+	CHECK_EQ(n_spaces, 7);
+	CHECK_OK(hel_close(HEL_THIS, spaces[2]));
+	CHECK_OK(hel_nop());
+	CHECK_OK(attach(machine_authority, spaces[6], &nic));
+}
+
+DMA_TEST(dma_map_checks_arguments, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(4, 0);
+	hel_handle weak, view;
+	uint64_t address;
+	const struct hel_dma_map_args good = {
+		.dma_space = space,
+		.memory = memory,
+		.size_bytes = 2 * PAGE,
+		.flags = READ_WRITE,
+	};
+	struct hel_dma_map_args args = good;
+
+	CHECK_EQ(hel_dma_map((void *)8, &address), -ERR_FAULT);
+	args.flags = 0;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args.flags = 8 | HEL_DMA_READ;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args = good, args.reserved = 1;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args = good, args.size_bytes = 0;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args = good, args.size_bytes = 100;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args = good, args.offset = 1;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args = good, args.offset = 3 * PAGE;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_OUT_OF_BOUNDS);
+	args = good, args.offset = ~(PAGE - 1);
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_OUT_OF_BOUNDS);
+	args = good, args.memory = space;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_BAD_TYPE);
+	args = good, args.dma_space = memory;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_BAD_TYPE);
+	CHECK_OK(hel_transfer(HEL_THIS, memory, HEL_THIS, HEL_RIGHT_PIN | HEL_RIGHT_READ, &weak));
+	args = good, args.memory = weak;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_NO_RIGHTS);
+	args.flags = HEL_DMA_READ;
+	CHECK_OK(hel_dma_map(&args, &address));
+	CHECK_OK(hel_transfer(HEL_THIS, space, HEL_THIS, HEL_RIGHT_MANAGE, &weak));
+	args = good, args.dma_space = weak;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_dma_unmap(weak, address, 2 * PAGE), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_dma_space_info(weak, &(struct hel_dma_space_info){}), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_dma_space_event(weak, &weak), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_dma_space_info(space, (void *)8), -ERR_FAULT);
+	CHECK_OK(hel_memory_copy_on_write(memory, 0, 2 * PAGE, &view));
+	args = good, args.memory = view;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_UNSUPPORTED);
+}
+
+DMA_TEST(dma_addresses_are_chosen_or_given, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(4, 0);
+	uint64_t address, first;
+	struct hel_dma_map_args args = {
+		.dma_space = space,
+		.memory = memory,
+		.size_bytes = 2 * PAGE,
+		.address = 0x40000000,
+		.flags = HEL_DMA_READ | HEL_DMA_FIXED,
+	};
+
+	CHECK_OK(hel_dma_map(&args, &address));
+	CHECK_EQ(address, 0x40000000);
+	args.address += PAGE;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_EXISTS);
+	args.address -= 2 * PAGE;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_EXISTS);
+	args.address = 0xfee00000; /* interrupts */
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_EXISTS);
+	args.address = ((uint64_t)1 << 39) - PAGE;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_NO_SPACE);
+	args.address = 0x40000001;
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+	args.address = 0;
+	args.flags = HEL_DMA_READ;
+	args.limit = 0x100000 + 4 * PAGE;
+	CHECK_OK(hel_dma_map(&args, &first));
+	CHECK_OK(hel_dma_map(&args, &address));
+	CHECK_EQ(address, first + 2 * PAGE);
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_NO_SPACE);
+	CHECK_EQ(hel_dma_unmap(space, first + PAGE, PAGE), -ERR_NOT_FOUND);
+	CHECK_EQ(hel_dma_unmap(space, first, PAGE), -ERR_NOT_FOUND);
+	CHECK_EQ(hel_dma_unmap(space, 0xfee00000, 0x100000), -ERR_NOT_FOUND);
+	CHECK_OK(hel_dma_unmap(space, first, 2 * PAGE));
+	CHECK_EQ(hel_dma_unmap(space, first, 2 * PAGE), -ERR_NOT_FOUND);
+	args.limit = 0;
+	CHECK_OK(hel_dma_map(&args, &address));
+	CHECK_EQ(address, first);
+}
+
+DMA_TEST(dma_faults_raise_the_event, 0)
+{
+	hel_handle space = space_with(&nic);
+	struct hel_dma_space_info info;
+	hel_handle event;
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	CHECK_OK(hel_dma_space_event(space, &event));
+	uint64_t context = submit_event(&queue, event, 0);
+
+	CHECK_OK(queue_drive(&queue));
+	CHECK_EQ(device_read(&disk, 0x5000), -1); /* in no dma-space: nobody is told */
+	CHECK(!device_write(&nic, 0x123456, 1));
+	CHECK(queue_await(&queue, context, &completion));
+	CHECK_EQ(completion_event(&completion)->bits, HEL_DMA_WRITE);
+	info = info_of(space);
+	CHECK_EQ(info.n_faults, 1);
+	CHECK_EQ(info.fault_address, 0x123456);
+	CHECK_EQ(info.fault_access, HEL_DMA_WRITE);
+	CHECK_EQ(info.fault_device.devfn, nic.devfn);
+	CHECK_EQ(hel_event_raise(event, 1), -ERR_NO_RIGHTS);
+	queue_close(&queue);
+}
+
+/* A device that does nothing but fault is not heard any more until somebody asks. */
+DMA_TEST(dma_storms_are_muted, 0)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(1, 0);
+	uint64_t address;
+
+	for (unsigned i = 0; i < 200; i++) {
+		CHECK_EQ(device_read(&nic, 0x7000), -1);
+		sim_compute(1000);
+	}
+	struct hel_dma_space_info info = info_of(space);
+
+	CHECK_EQ(info.n_faults, 64);
+	CHECK_EQ(info.flags, HEL_DMA_TRANSLATED | HEL_DMA_MUTED);
+	CHECK_EQ(info_of(space).flags, HEL_DMA_TRANSLATED);
+	CHECK_EQ(device_read(&nic, 0x7000), -1);
+	sim_compute(1000);
+	CHECK_EQ(info_of(space).n_faults, 65);
+	CHECK_OK(map(space, memory, 1, HEL_DMA_READ, &address));
+	CHECK_EQ(device_read(&nic, address), 0);
+}
+
+/* Pages come and go in slices; whoever is killed meanwhile does not stop the others. */
+static hel_handle slice_space, slice_memory;
+static uint64_t slice_address;
+static int slice_error;
+
+static void slice_main(UNUSED void *context)
+{
+	slice_error = map(slice_space, slice_memory, 600, READ_WRITE, &slice_address);
+}
+
+DMA_TEST(dma_large_mappings_go_in_slices, 0)
+{
+	uint64_t address;
+	hel_handle thread;
+
+	slice_space = space_with(&nic);
+	slice_memory = allocate(600, 0);
+	pause_every = 3;
+	CHECK_OK(map(slice_space, slice_memory, 600, READ_WRITE, &address));
+	CHECK_EQ(device_read(&nic, address + 599 * PAGE), 0);
+	CHECK_OK(hel_dma_unmap(slice_space, address, 600 * PAGE));
+	CHECK_EQ(device_read(&nic, address + 1 * PAGE), -1);
+	/* Two at a time take turns. */
+	slice_error = 1;
+	thread = user_start(slice_main, NULL);
+	CHECK_OK(map(slice_space, slice_memory, 300, READ_WRITE, &address));
+	while (slice_error == 1) {
+		hel_thread_yield();
+	}
+	CHECK_OK(slice_error);
+	CHECK_EQ(info_of(slice_space).mapped_bytes, 900 * PAGE);
+	CHECK_OK(hel_dma_unmap(slice_space, slice_address, 600 * PAGE));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+}
+
+DMA_TEST_ON(2, dma_builder_that_is_killed_is_cleaned_up_after, 0)
+{
+	hel_handle thread;
+	uint64_t address;
+
+	slice_space = space_with(&nic);
+	slice_memory = allocate(600, 0);
+	pause_every = 1;
+	thread = user_start(slice_main, NULL);
+	while (info_of(slice_space).n_mappings == 0) {
+		sim_compute(100);
+	}
+	CHECK_OK(hel_thread_kill(thread));
+	CHECK_EQ(info_of(slice_space).n_mappings, 1);
+	pause_every = 0;
+	CHECK(info_of(slice_space).mapped_bytes < 600 * PAGE);
+	sim_compute(1'000'000'000); /* it might come back */
+	CHECK_OK(map(slice_space, slice_memory, 1, READ_WRITE, &address));
+	CHECK_EQ(info_of(slice_space).n_mappings, 1);
+	CHECK_EQ(info_of(slice_space).mapped_bytes, PAGE);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+}
+
+/* Map while the first, the second, … allocation fails, until none is left to fail. */
+DMA_TEST(dma_map_survives_lack_of_memory, 0)
+{
+	hel_handle space = space_with(&nic);
+	int error = -ERR_NO_MEMORY;
+	uint64_t address;
+
+	for (uint64_t i = 0; error != 0; i++) {
+		hel_handle memory = allocate(20, 0);
+
+		fixture_fail_only(i);
+		error = map(space, memory, 20, READ_WRITE, &address);
+		fixture_fail_after(~(uint64_t)0);
+		CHECK(error == 0 || error == -ERR_NO_MEMORY);
+		CHECK_EQ(info_of(space).mapped_bytes, error == 0 ? 20 * PAGE : 0);
+		CHECK_EQ(info_of(space).n_mappings, error == 0);
+		CHECK_OK(hel_close(HEL_THIS, memory));
+		CHECK(i < 100);
+	}
+	for (uint64_t i = 0; i < 4; i++) {
+		hel_handle extra = HEL_NULL;
+
+		fixture_fail_only(i);
+		error = hel_dma_space_create(&extra);
+		if (error == 0) {
+			error = attach(machine_authority, extra, &disk);
+		}
+		fixture_fail_after(~(uint64_t)0);
+		CHECK(error == 0 || error == -ERR_NO_MEMORY);
+		if (extra != HEL_NULL) {
+			CHECK_OK(hel_close(HEL_THIS, extra));
+			CHECK_OK(hel_nop());
+		}
+	}
+}
+
+/* An IOMMU that does not answer: what it may still reach is never used for anything else. */
+static void broken_main(UNUSED void *context)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(100, 0);
+	uint64_t address;
+
+	CHECK_OK(map(space, memory, 100, READ_WRITE, &address));
+	CHECK_EQ(device_read(&nic, address + 50 * PAGE), 0);
+	sim_iommu_break(true);
+	CHECK_EQ(hel_dma_unmap(space, address, 100 * PAGE), -ERR_IO);
+	CHECK_EQ(hel_dma_unmap(space, address, 100 * PAGE), -ERR_NOT_FOUND);
+	CHECK_EQ(info_of(space).flags, HEL_DMA_TRANSLATED | HEL_DMA_BROKEN);
+	CHECK_EQ(info_of(space).mapped_bytes, 0);
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK_OK(hel_nop());
+	CHECK(device_write(&nic, address + 50 * PAGE, 1)); /* remembered */
+	CHECK(sim_iommu_is_sound());
+	CHECK_EQ(detach(space, &nic), -ERR_IO);
+}
+
+TEST(dma_pages_are_lost_rather_than_shared)
+{
+	machine_begin(1, 1);
+	sim_iommu_plug(0);
+	CHECK(machine_run(broken_main, NULL));
+	CHECK(sim_iommu_is_sound());
+	sim_iommu_unplug();
+	printf("# the lost pages are meant to be lost\n");
+	CHECK(!machine_end());
+}
+
+/* ---- without ----------------------------------------------------------------------------------*/
+
+USER_TEST(dma_without_iommu_is_identity)
+{
+	hel_handle space = space_with(&nic);
+	hel_handle memory = allocate(4, HEL_ALLOCATE_CONTIGUOUS);
+	hel_handle scattered = allocate(2, 0);
+	uint64_t address, again, phys;
+	struct hel_dma_map_args args = {
+		.dma_space = space,
+		.memory = memory,
+		.offset = PAGE,
+		.size_bytes = 2 * PAGE,
+		.flags = READ_WRITE,
+	};
+
+	CHECK_EQ(info_of(space).flags, 0);
+	CHECK_OK(hel_memory_pin(memory, 0, 4 * PAGE, &phys));
+	CHECK_OK(hel_dma_map(&args, &address));
+	CHECK_EQ(address, phys + PAGE);
+	CHECK(device_write(&nic, address, 21));
+	CHECK_EQ(memory_byte(memory, PAGE), 21);
+	CHECK_OK(hel_dma_map(&args, &again)); /* the same addresses twice */
+	CHECK_EQ(again, address);
+	args.offset = 0;
+	CHECK_OK(hel_dma_map(&args, &again));
+	CHECK_EQ(again, phys);
+	args.limit = phys;
+	CHECK_EQ(hel_dma_map(&args, &again), -ERR_NO_SPACE);
+	args.limit = 0;
+	args.flags |= HEL_DMA_FIXED;
+	args.address = phys + 8 * PAGE;
+	CHECK_EQ(hel_dma_map(&args, &again), -ERR_UNSUPPORTED);
+	args.address = phys;
+	CHECK_OK(hel_dma_map(&args, &again));
+	CHECK_EQ(info_of(space).n_mappings, 4);
+	CHECK_OK(hel_dma_unmap(space, address, 2 * PAGE));
+	CHECK_OK(hel_dma_unmap(space, address, 2 * PAGE));
+	CHECK_EQ(hel_dma_unmap(space, address, 2 * PAGE), -ERR_NOT_FOUND);
+	/* Two pages that are no neighbours. */
+	uint8_t byte = 1;
+
+	CHECK_OK(hel_memory_write(scattered, PAGE, &byte, 1));
+	hel_handle between = allocate(1, HEL_ALLOCATE_CONTIGUOUS);
+
+	CHECK_OK(hel_memory_write(scattered, 0, &byte, 1));
+	CHECK_EQ(map(space, scattered, 2, READ_WRITE, &again), -ERR_UNSUPPORTED);
+	CHECK_EQ(info_of(space).n_mappings, 2);
+	CHECK_OK(hel_close(HEL_THIS, between));
+}
+
+/* ---- several threads ------------------------------------------------------------------------- */
+
+constexpr unsigned THREADS = 3;
+constexpr unsigned STEPS = 120;
+constexpr unsigned OWN_MAPPINGS = 6;
+
+/* What one thread has mapped of memory that nobody else maps. */
+struct mapper {
+	unsigned number; /* every byte of its memory */
+	hel_handle memory;
+	struct random random;
+	struct {
+		uint64_t address, first, n_pages;
+		uint32_t access;
+	} mappings[OWN_MAPPINGS];
+	unsigned n_mappings;
+};
+
+static struct mapper mappers[THREADS];
+static hel_handle shared_space;
+static const char *failure;
+static unsigned n_finished;
+
+static void expect(bool is_true, const char *what)
+{
+	if (!is_true && failure == NULL) {
+		failure = what;
+	}
+}
+
+static void mapper_check(struct mapper *mapper)
+{
+	for (unsigned i = 0; i < mapper->n_mappings; i++) {
+		uint64_t address = mapper->mappings[i].address +
+			random_below(&mapper->random, mapper->mappings[i].n_pages * PAGE);
+		bool can_read = (mapper->mappings[i].access & HEL_DMA_READ) != 0;
+		int byte = device_read(&nic, address);
+
+		expect(byte == (can_read ? (int)mapper->number : -1), "a mapping is not there");
+		expect(device_write(&nic, address, (uint8_t)mapper->number) ==
+				((mapper->mappings[i].access & HEL_DMA_WRITE) != 0),
+			"a mapping has other rights");
+	}
+	expect(sim_iommu_is_sound(), "a page is free and remembered");
+}
+
+static void mapper_map(struct mapper *mapper)
+{
+	uint64_t first = random_below(&mapper->random, 16);
+	uint64_t n_pages = random_between(&mapper->random, 1, 16 - first);
+	struct hel_dma_map_args args = {
+		.dma_space = shared_space,
+		.memory = mapper->memory,
+		.offset = first * PAGE,
+		.size_bytes = n_pages * PAGE,
+		.flags = (uint32_t)random_between(&mapper->random, 1, 3),
+	};
+	uint64_t address;
+
+	expect(hel_dma_map(&args, &address) == 0, "map failed");
+	unsigned i = mapper->n_mappings++;
+
+	mapper->mappings[i].address = address;
+	mapper->mappings[i].first = first;
+	mapper->mappings[i].n_pages = n_pages;
+	mapper->mappings[i].access = args.flags;
+}
+
+static void mapper_unmap(struct mapper *mapper)
+{
+	unsigned i = (unsigned)random_below(&mapper->random, mapper->n_mappings);
+	uint64_t address = mapper->mappings[i].address;
+	uint64_t size_bytes = mapper->mappings[i].n_pages * PAGE;
+
+	expect(hel_dma_unmap(shared_space, address, size_bytes) == 0, "unmap failed");
+	mapper->mappings[i] = mapper->mappings[--mapper->n_mappings];
+	/* Another thread's may be there by now, ours is not. */
+	for (uint64_t offset = 0; offset < size_bytes; offset += PAGE) {
+		expect(device_read(&nic, address + offset) != (int)mapper->number,
+			"unmapped and still there");
+	}
+}
+
+static void mapper_main(void *context)
+{
+	struct mapper *mapper = context;
+
+	for (unsigned step = 0; step < STEPS && failure == NULL; step++) {
+		if (mapper->n_mappings == OWN_MAPPINGS ||
+			(mapper->n_mappings > 0 && random_chance(&mapper->random, 2))) {
+			mapper_unmap(mapper);
+		} else {
+			mapper_map(mapper);
+		}
+		mapper_check(mapper);
+		sim_compute(random_below(&mapper->random, 500));
+	}
+	n_finished++;
+}
+
+static void mappers_main(void *context)
+{
+	uint8_t bytes[PAGE];
+
+	shared_space = space_with(&nic);
+	for (unsigned i = 0; i < THREADS; i++) {
+		struct mapper *mapper = &mappers[i];
+
+		*mapper = (struct mapper){ .number = i + 1, .memory = allocate(16, 0) };
+		random_init(&mapper->random, *(const uint64_t *)context + i);
+		memset(bytes, (int)mapper->number, sizeof(bytes));
+		for (uint64_t page = 0; page < 16; page++) {
+			CHECK_OK(hel_memory_write(mapper->memory, page * PAGE, bytes, PAGE));
+		}
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		CHECK(user_start(mapper_main, &mappers[i]) != HEL_NULL);
+	}
+}
+
+TEST(dma_random_mappings_of_several_threads)
+{
+	uint64_t seed = test_seed(1);
+
+	for (unsigned round = 0; round < 6; round++, seed++) {
+		failure = NULL;
+		n_finished = 0;
+		machine_begin(1 + round % 3, seed);
+		sim_iommu_plug(round % 2 == 0 ? SIM_IOMMU_CACHES_ABSENT : SIM_IOMMU_WIDE);
+		sim_interleave(round < 3 ? 20 : 200);
+		pause_every = round % 3 + 1;
+		CHECK(machine_run(mappers_main, &seed));
+		pause_every = 0;
+		if (failure != NULL) {
+			test_fail(__FILE__, __LINE__, "%s, seed %llu", failure,
+				(unsigned long long)seed);
+		}
+		CHECK_EQ(n_finished, THREADS);
+		CHECK(sim_iommu_is_sound());
+		sim_interleave(0);
+		sim_iommu_unplug();
+		CHECK(machine_end());
+	}
+}
+
+TEST_MAIN()
