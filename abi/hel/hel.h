@@ -180,6 +180,34 @@ enum hel_irq_line_flags : uint32_t {
 	HEL_IRQ_LINE_ISA = 4,
 };
 
+enum hel_irq_state : uint32_t {
+	HEL_IRQ_STATE_LINE = 1, /* a line; otherwise a message */
+	HEL_IRQ_STATE_LEVEL = 2, /* level-triggered */
+	HEL_IRQ_STATE_IN_SERVICE = 4, /* somebody owes an answer */
+	HEL_IRQ_STATE_DUE = 8, /* it is this irq that owes one */
+	HEL_IRQ_STATE_BUFFERED = 16, /* there is a delivery after this one */
+	HEL_IRQ_STATE_STALLED = 32, /* all drivers have said NACK; masked until a KICK */
+	HEL_IRQ_STATE_THROTTLED = 64, /* it came too often; masked for a moment */
+	/* it was moved and has not come by the new way yet, nor has hel_irq_settle been called */
+	HEL_IRQ_STATE_MOVING = 128,
+	HEL_IRQ_STATE_HANDLED = 256, /* code in the kernel sees it first */
+};
+
+constexpr uint32_t HEL_IRQ_NO_LINE = 0xffffffffu;
+
+struct hel_irq_info {
+	/* of the line or message, since it was first opened */
+	uint64_t n_interrupts;
+	uint64_t n_spurious; /* that nobody acknowledged */
+	uint64_t n_storms; /* times that it was throttled */
+	uint64_t n_stalls;
+	uint64_t sequence; /* of the last delivery to this irq */
+	uint32_t state; /* enum hel_irq_state */
+	uint32_t cpu; /* where it arrives */
+	uint32_t vector; /* as what, there */
+	uint32_t gsi; /* of a line, otherwise HEL_IRQ_NO_LINE */
+};
+
 /* ---- streams --------------------------------------------------------------------------------- */
 struct hel_stream_lanes {
 	hel_handle lane[2];

@@ -542,16 +542,81 @@ HEL_MUST_USE static inline int hel_irq_create_msi(
 }
 
 /**
+ * hel_irq_create_line() - share a line of an interrupt controller
+ * @authority: needs MANAGE
+ * @gsi: number of the line (ACPI: global system interrupt); with HEL_IRQ_LINE_ISA: 0 to 15
+ * @line_flags: enum hel_irq_line_flags; the same as that of all who share the line. With ISA no
+ *              other one: the machine knows.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (no such line), -ERR_BUSY (somebody has it otherwise
+ * wired), -ERR_NO_SPACE (no vector is free, or too many share the line), -ERR_NO_MEMORY.
+ */
+HEL_MUST_USE static inline int hel_irq_create_line(
+	hel_handle authority, uint32_t gsi, uint32_t line_flags, hel_handle *out_handle)
+{
+	struct hel_outcome outcome =
+		hel_call3(HEL_CALL_irq_create_line, authority, gsi, line_flags);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
  * hel_irq_acknowledge() - end the service of an interrupt
  * @irq: needs MANAGE
  * @actions: enum hel_irq_action
  * @sequence: of the completion that is answered
  *
- * Return: 0, -ERR_ILLEGAL_ARGS.
+ * Return: 0, also if that sequence is not in service any more; -ERR_ILLEGAL_ARGS (also: it has not
+ * been yet).
  */
 static inline int hel_irq_acknowledge(hel_handle irq, uint32_t actions, uint64_t sequence)
 {
 	return (int)hel_call3(HEL_CALL_irq_acknowledge, irq, actions, sequence).error;
+}
+
+/**
+ * hel_irq_set_affinity() - let an interrupt arrive at a CPU of a set
+ * @irq: needs MANAGE
+ * @cpu_mask: a bit for each CPU
+ * @out_info: what to write into the device's MSI or MSI-X entry now; zero for a line
+ *
+ * If it arrives at one of them already, nothing changes. A message's old address stays valid until
+ * the new one has been used or hel_irq_settle() is called; until then it cannot be moved again.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (no such CPU), -ERR_NO_SPACE (no vector is free there), -ERR_BUSY
+ * (the last move is not settled).
+ */
+HEL_MUST_USE static inline int hel_irq_set_affinity(
+	hel_handle irq, uint64_t cpu_mask, struct hel_msi_info *out_info)
+{
+	return (int)hel_call3(HEL_CALL_irq_set_affinity, irq, cpu_mask, (uint64_t)out_info).error;
+}
+
+/**
+ * hel_irq_settle() - give up the address that a message had before it was moved
+ * @irq: needs MANAGE
+ *
+ * The device must have been told the new one. Without an unsettled move nothing happens.
+ *
+ * Return: 0.
+ */
+static inline int hel_irq_settle(hel_handle irq)
+{
+	return (int)hel_call1(HEL_CALL_irq_settle, irq).error;
+}
+
+/**
+ * hel_irq_info() - counters and state of an interrupt
+ * @irq: needs WAIT
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_irq_info(hel_handle irq, struct hel_irq_info *out_info)
+{
+	return (int)hel_call2(HEL_CALL_irq_info, irq, (uint64_t)out_info).error;
 }
 
 /* ---- time and randomness -------------------------------------------------------------------- */

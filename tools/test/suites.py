@@ -102,6 +102,7 @@ def tools(settings):
 
 _KERNEL_LINE = re.compile(r'(?:^|[\s:\]])((?:not ok|ok|skip) \S.*)$')
 _KERNEL_DONE = 'kernel-test: done'
+_KERNEL_DEVICES = '-device edu,addr=0x10 -device edu,addr=0x14'   # on one interrupt line
 
 
 def _kernel_lines(text):
@@ -136,7 +137,8 @@ def kernel(settings):
         os.unlink(log_path)   # or its end would be taken for that of this run
     process = subprocess.Popen(
         [HATI, 'run', '--build', settings.build, '--append', 'thor.selftest hati.test=kernel',
-         '--log', log_path, '--timeout', str(_KERNEL_TIMEOUT), '--', 'busybox', 'sleep', '1000'],
+         '--log', log_path, '--timeout', str(_KERNEL_TIMEOUT), '--qemu', _KERNEL_DEVICES,
+         '--', 'busybox', 'sleep', '1000'],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True)
     while process.poll() is None and _KERNEL_DONE not in _read(log_path):

@@ -13,7 +13,8 @@
 #include <thor/memory/memory.h>
 
 static struct spinlock irq_config_lock = { .rank = LOCK_RANK_IRQ_CONFIG };
-static uint32_t irq_next_cpu; /* guarded by irq_config_lock */
+static uint32_t irq_next_cpu;         /* guarded by irq_config_lock */
+static struct list irq_lines = LIST_INIT(irq_lines); /* guarded by irq_config_lock */
 
 void irq_init_cpu(struct cpu *cpu)
 {
@@ -31,14 +32,17 @@ static void irq_set_vector(struct irq_route route, struct irq_pin *pin)
 	spinlock_release(&vectors->lock);
 }
 
-/* A vector on one of the CPUs, round robin. */
-static int irq_allocate_route_locked(struct irq_route *out_route, struct hel_msi_info *out_info)
+/* A vector on one of the CPUs of @cpu_mask, round robin, that delivers to @pin. */
+static int irq_allocate_route_locked(struct irq_pin *pin, uint64_t cpu_mask,
+	struct irq_route *out_route, struct hel_msi_info *out_info)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		struct cpu *cpu = cpu_table[irq_next_cpu++ % cpu_count];
 
-		if (arch_msi_allocate(cpu, &out_route->vector, out_info) == 0) {
+		if ((cpu_mask >> cpu->index & 1) != 0 &&
+			arch_msi_allocate(cpu, &out_route->vector, out_info) == 0) {
 			out_route->cpu = cpu;
+			irq_set_vector(*out_route, pin);
 			return 0;
 		}
 	}
@@ -59,7 +63,16 @@ static void irq_free_route_locked(struct irq_route *route)
 void pin_end(struct irq_pin *pin)
 {
 	spinlock_acquire(&irq_config_lock);
+	/* Somebody may have found the line meanwhile. */
+	if (atomic_fetch_sub_explicit(&pin->references, 1, memory_order_acq_rel) > 1) {
+		spinlock_release(&irq_config_lock);
+		return;
+	}
+	if (pin->is_line) {
+		list_remove(&pin->line_node);
+	}
 	irq_free_route_locked(&pin->route);
+	irq_free_route_locked(&pin->former);
 	/* An interrupt that was under way is over now. */
 	spinlock_acquire(&pin->lock);
 	spinlock_release(&pin->lock);
@@ -118,10 +131,7 @@ int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 	if (error == 0) {
 		pin_init(pin, false, 0, 0);
 		spinlock_acquire(&irq_config_lock);
-		error = irq_allocate_route_locked(&pin->route, out_info);
-		if (error == 0) {
-			irq_set_vector(pin->route, pin);
-		}
+		error = irq_allocate_route_locked(pin, UINT64_MAX, &pin->route, &pin->message);
 		spinlock_release(&irq_config_lock);
 	}
 	if (error != 0) {
@@ -134,8 +144,214 @@ int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 	error = pin_join(pin, irq);
 	spinlock_release(&pin->lock);
 	ASSERT(error == 0);
+	*out_info = pin->message;
 	*out_irq = irq;
 	return 0;
+}
+
+/* ---- lines */
+
+static struct irq_pin *irq_find_line_locked(uint32_t gsi)
+{
+	LIST_FOR_EACH(pin, &irq_lines, struct irq_pin, line_node) {
+		if (pin->gsi == gsi) {
+			return pin;
+		}
+	}
+	return NULL;
+}
+
+/* The first one to use the line: @pin is for it. */
+static int irq_open_line_locked(struct irq_pin *pin, uint32_t gsi, uint32_t line_flags)
+{
+	struct hel_msi_info ignored;
+
+	pin_init(pin, true, gsi, line_flags);
+	int error = irq_allocate_route_locked(pin, UINT64_MAX, &pin->route, &ignored);
+
+	if (error == 0) {
+		arch_line_route(gsi, line_flags, pin->route.cpu, pin->route.vector, true);
+		list_push_back(&irq_lines, &pin->line_node);
+	}
+	return error;
+}
+
+/* Make @irq a sink of the line; *spare is used up, and NULL then, if nobody has it yet. */
+static int irq_join_line(struct irq *irq, uint32_t gsi, uint32_t line_flags, struct irq_pin **spare)
+{
+	int error = 0;
+
+	spinlock_acquire(&irq_config_lock);
+	struct irq_pin *pin = irq_find_line_locked(gsi);
+
+	if (pin == NULL) {
+		pin = *spare;
+		error = irq_open_line_locked(pin, gsi, line_flags);
+		*spare = error == 0 ? NULL : pin;
+	} else if (pin->line_flags != line_flags) {
+		error = -ERR_BUSY;
+	} else {
+		pin_ref(pin);
+	}
+	spinlock_release(&irq_config_lock);
+	if (error != 0) {
+		return error;
+	}
+	irq_init(irq, pin);
+	spinlock_acquire(&pin->lock);
+	error = pin_join(pin, irq);
+	spinlock_release(&pin->lock);
+	if (error != 0) {
+		pin_unref(pin);
+	}
+	return error;
+}
+
+int irq_create_line(uint32_t gsi, uint32_t line_flags, struct irq **out_irq)
+{
+	constexpr uint32_t WIRING = HEL_IRQ_LINE_LEVEL | HEL_IRQ_LINE_ACTIVE_LOW;
+	int error = 0;
+
+	if (line_flags == HEL_IRQ_LINE_ISA) {
+		error = arch_line_of_isa(gsi, &gsi, &line_flags);
+	} else if ((line_flags & ~WIRING) != 0) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else if (!arch_line_exists(gsi)) {
+		error = -ERR_NOT_FOUND;
+	}
+	if (error != 0) {
+		return error;
+	}
+	struct irq *irq = heap_allocate(sizeof(*irq));
+	struct irq_pin *spare = heap_allocate(sizeof(*spare));
+
+	error = irq == NULL || spare == NULL ? -ERR_NO_MEMORY
+					     : irq_join_line(irq, gsi, line_flags, &spare);
+	heap_free(spare);
+	if (error != 0) {
+		heap_free(irq);
+		return error;
+	}
+	*out_irq = irq;
+	return 0;
+}
+
+/* ---- moving to another CPU */
+
+/* What was in the old place may still be under way when this ends: it stays the pin's. */
+static void irq_change_route_locked(
+	struct irq_pin *pin, struct irq_route route, const struct hel_msi_info *message)
+{
+	spinlock_acquire(&pin->lock);
+	pin->former = pin->route;
+	pin->route = route;
+	pin->is_moving = true;
+	if (pin->is_line) {
+		arch_line_route(pin->gsi, pin->line_flags, route.cpu, route.vector, pin->is_masked);
+		/* An edge may have come while the entry was changed. */
+		pin->is_kicked |= !pin->is_level && !pin->is_masked;
+		pin_advance(pin);
+	} else {
+		pin->message = *message;
+	}
+	spinlock_release(&pin->lock);
+}
+
+/*
+ * A line's entry has been rewritten, so after a while nothing comes by the old way any more: the
+ * next move may free it. Who sends messages, and where to, only the driver knows.
+ */
+static bool irq_is_settled_locked(struct irq_pin *pin)
+{
+	spinlock_acquire(&pin->lock);
+	bool is_settled = pin->is_line || !pin->is_moving;
+
+	spinlock_release(&pin->lock);
+	return is_settled;
+}
+
+static int irq_move_locked(struct irq_pin *pin, uint64_t cpu_mask)
+{
+	struct irq_route route;
+	struct hel_msi_info message;
+
+	if ((cpu_mask >> pin->route.cpu->index & 1) != 0) {
+		return 0;
+	}
+	if (!irq_is_settled_locked(pin)) {
+		return -ERR_BUSY;
+	}
+	irq_free_route_locked(&pin->former);
+	int error = irq_allocate_route_locked(pin, cpu_mask, &route, &message);
+
+	if (error == 0) {
+		irq_change_route_locked(pin, route, &message);
+	}
+	return error;
+}
+
+int irq_set_affinity(struct irq *irq, uint64_t cpu_mask, struct hel_msi_info *out_info)
+{
+	uint64_t all = cpu_count < 64 ? (UINT64_C(1) << cpu_count) - 1 : UINT64_MAX;
+
+	if ((cpu_mask & all) == 0) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	spinlock_acquire(&irq_config_lock);
+	int error = irq_move_locked(irq->pin, cpu_mask);
+
+	if (error == 0) {
+		*out_info = irq->pin->message;
+	}
+	spinlock_release(&irq_config_lock);
+	return error;
+}
+
+void irq_settle(struct irq *irq)
+{
+	struct irq_pin *pin = irq->pin;
+
+	spinlock_acquire(&irq_config_lock);
+	irq_free_route_locked(&pin->former);
+	spinlock_acquire(&pin->lock);
+	pin->is_moving = false;
+	spinlock_release(&pin->lock);
+	spinlock_release(&irq_config_lock);
+}
+
+/* ---- looking */
+
+static uint32_t irq_state_locked(const struct irq *irq)
+{
+	const struct irq_pin *pin = irq->pin;
+
+	return (pin->is_line ? HEL_IRQ_STATE_LINE : 0) | (pin->is_level ? HEL_IRQ_STATE_LEVEL : 0) |
+		(pin->is_in_service ? HEL_IRQ_STATE_IN_SERVICE : 0) |
+		(irq->is_due ? HEL_IRQ_STATE_DUE : 0) |
+		(pin->is_buffered || pin->is_kicked ? HEL_IRQ_STATE_BUFFERED : 0) |
+		(pin->is_stalled ? HEL_IRQ_STATE_STALLED : 0) |
+		(pin->is_throttled ? HEL_IRQ_STATE_THROTTLED : 0) |
+		(pin->is_moving ? HEL_IRQ_STATE_MOVING : 0) |
+		(irq->handler != NULL ? HEL_IRQ_STATE_HANDLED : 0);
+}
+
+void irq_get_info(struct irq *irq, struct hel_irq_info *out_info)
+{
+	struct irq_pin *pin = irq->pin;
+
+	spinlock_acquire(&pin->lock);
+	*out_info = (struct hel_irq_info){
+		.n_interrupts = pin->n_interrupts,
+		.n_spurious = pin->n_spurious,
+		.n_storms = pin->n_storms,
+		.n_stalls = pin->n_stalls,
+		.sequence = irq->sequence,
+		.state = irq_state_locked(irq),
+		.cpu = pin->route.cpu->index,
+		.vector = pin->route.vector,
+		.gsi = pin->is_line ? pin->gsi : HEL_IRQ_NO_LINE,
+	};
+	spinlock_release(&pin->lock);
 }
 
 /* ---- answers */

@@ -67,6 +67,30 @@ void irq_init_cpu(struct cpu *cpu);
  */
 MUST_USE int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info);
 
+/**
+ * irq_create_line() - one more sink of a line; the caller gets the one reference
+ * @gsi: of the line, or the number of an ISA interrupt
+ * @line_flags: enum hel_irq_line_flags
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND, -ERR_BUSY, -ERR_NO_SPACE, -ERR_NO_MEMORY; see
+ * hel_irq_create_line().
+ */
+MUST_USE int irq_create_line(uint32_t gsi, uint32_t line_flags, struct irq **out_irq);
+
+/**
+ * irq_set_affinity() - let the interrupt arrive at one of the CPUs in @cpu_mask
+ * @out_info: the address and data for a message; zero for a line
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_SPACE, -ERR_BUSY; see hel_irq_set_affinity().
+ */
+MUST_USE int irq_set_affinity(struct irq *irq, uint64_t cpu_mask, struct hel_msi_info *out_info);
+
+/** irq_settle() - free what the interrupt arrived at before the last move */
+void irq_settle(struct irq *irq);
+
+/** irq_get_info() - counters and state at this moment */
+void irq_get_info(struct irq *irq, struct hel_irq_info *out_info);
+
 /** irq_acknowledge() - hel_irq_acknowledge: -ERR_ILLEGAL_ARGS */
 MUST_USE int irq_acknowledge(struct irq *irq, uint32_t actions, uint64_t sequence);
 

@@ -188,6 +188,8 @@ void pin_advance(struct irq_pin *pin)
 void pin_fire(struct irq_pin *pin, bool is_by_route)
 {
 	uint64_t now_ns = arch_clock_ns();
+	/* On its way when the pin was moved: it may have come twice, and be done with already. */
+	bool is_lenient = pin->is_moving || !is_by_route;
 
 	pin->n_interrupts++;
 	if (is_by_route) {
@@ -201,7 +203,7 @@ void pin_fire(struct irq_pin *pin, bool is_by_route)
 	} else if (!pin->is_level) {
 		pin->is_buffered = true;
 	} else if (!pin->is_in_service && !pin->is_stalled && !pin->is_throttled) {
-		pin_begin_service(pin, false);
+		pin_begin_service(pin, is_lenient);
 	}
 	/* Else it was on its way when the line was masked; it comes again if it is still there. */
 	pin_advance(pin);

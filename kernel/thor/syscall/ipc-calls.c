@@ -4,7 +4,6 @@
 #include <thor/ipc/futex.h>
 #include <thor/ipc/queue.h>
 #include <thor/ipc/stream.h>
-#include <thor/irq/irq.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
 #include <thor/trace/trace.h>
@@ -127,39 +126,6 @@ int call_event_raise(struct call *call)
 
 	if (error == 0) {
 		event_source_raise(&event_of(object)->source, (uint32_t)call_argument(call, 1));
-		object_unref(object);
-	}
-	return error;
-}
-
-int call_irq_create_msi(struct call *call)
-{
-	struct hel_msi_info info = {};
-	struct irq *irq = NULL;
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
-
-	if (error == 0) {
-		error = irq_create_msi(&irq, &info);
-	}
-	if (error != 0) {
-		return error;
-	}
-	error = arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
-	if (error != 0) {
-		object_unref(&irq->object);
-		return error;
-	}
-	return call_return_object(call, &irq->object);
-}
-
-int call_irq_acknowledge(struct call *call)
-{
-	struct object *object;
-	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
-
-	if (error == 0) {
-		error = irq_acknowledge(
-			irq_of(object), (uint32_t)call_argument(call, 1), call_argument(call, 2));
 		object_unref(object);
 	}
 	return error;

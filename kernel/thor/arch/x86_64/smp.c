@@ -186,10 +186,15 @@ static _Atomic uint64_t *msi_word(struct cpu *cpu, uint32_t vector)
 
 int arch_msi_allocate(struct cpu *cpu, uint32_t *out_vector, struct hel_msi_info *out_info)
 {
+	constexpr uint32_t N_VECTORS = VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1;
+
 	if (cpu->arch.lapic_id > MSI_LAPIC_ID_MAX) {
 		return -ERR_UNSUPPORTED;
 	}
-	for (uint32_t vector = VECTOR_DEVICE_FIRST; vector <= VECTOR_DEVICE_LAST; vector++) {
+	/* Each time from the last one on: a late message to a former owner meets nobody then. */
+	for (uint32_t i = 0; i < N_VECTORS; i++) {
+		uint32_t offset = atomic_fetch_add(&cpu->arch.next_vector, 1) % N_VECTORS;
+		uint32_t vector = VECTOR_DEVICE_FIRST + offset;
 		uint64_t bit = UINT64_C(1) << vector % 64;
 
 		if ((atomic_fetch_or(msi_word(cpu, vector), bit) & bit) == 0) {

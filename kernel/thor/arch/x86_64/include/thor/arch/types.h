@@ -86,7 +86,7 @@ struct arch_cpu {
 	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
 	uint64_t noted[4]; /* bits of interrupts that came in arch__wait_briefly() */
 	uint64_t gdt[9];
-	uint32_t padding; /* makes tss.rsp[] aligned */
+	_Atomic uint32_t next_vector; /* to try; its place makes tss.rsp[] aligned */
 	struct arch_tss tss;
 };
 

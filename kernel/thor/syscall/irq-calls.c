@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* hel calls on interrupts. */
+#include <thor/irq/irq.h>
+#include <thor/syscall/call.h>
+
+int call_irq_create_msi(struct call *call)
+{
+	struct hel_msi_info info = {};
+	struct irq *irq = NULL;
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0) {
+		error = irq_create_msi(&irq, &info);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
+	if (error != 0) {
+		object_unref(&irq->object);
+		return error;
+	}
+	return call_return_object(call, &irq->object);
+}
+
+int call_irq_create_line(struct call *call)
+{
+	uint64_t gsi = call_argument(call, 1);
+	uint64_t line_flags = call_argument(call, 2);
+	struct irq *irq = NULL;
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0 && (gsi > UINT32_MAX || line_flags > UINT32_MAX)) {
+		error = -ERR_ILLEGAL_ARGS;
+	}
+	if (error == 0) {
+		error = irq_create_line((uint32_t)gsi, (uint32_t)line_flags, &irq);
+	}
+	return error != 0 ? error : call_return_object(call, &irq->object);
+}
+
+int call_irq_acknowledge(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		error = irq_acknowledge(
+			irq_of(object), (uint32_t)call_argument(call, 1), call_argument(call, 2));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_irq_set_affinity(struct call *call)
+{
+	struct hel_msi_info info = {};
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	/* Is there room for the answer? A move whose address gets lost would be none. */
+	error = arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
+	if (error == 0) {
+		error = irq_set_affinity(irq_of(object), call_argument(call, 1), &info);
+	}
+	if (error == 0) {
+		error = arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
+	}
+	object_unref(object);
+	return error;
+}
+
+int call_irq_settle(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+
+	if (error == 0) {
+		irq_settle(irq_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_irq_info(struct call *call)
+{
+	struct hel_irq_info info;
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_WAIT, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	irq_get_info(irq_of(object), &info);
+	object_unref(object);
+	return arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
+}
