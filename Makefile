@@ -5,9 +5,9 @@
 #   make            set up this machine (Debian packages) and build everything
 #   make run        ... and boot to a shell in QEMU
 #   make test       ... and run every test; T='word...' only those whose names hold a word
-#   make fuzz      ... and run the fuzz targets for TIME seconds (default 60)
-#   make coverage  ... and show which lines of thor the host tests and TIME seconds of fuzzing run
-#   make bench      ... and compare with Linux, in executed instructions
+#   make fuzz       ... and run the fuzz targets for TIME seconds (default 60)
+#   make coverage   ... and show which lines of thor the host tests and TIME seconds of fuzzing run
+#   make bench      ... and measure the kernel, and compare with Linux, in executed instructions
 #   make docs       check the handbook and write build/docs
 #   make format     format the C sources
 #   make lint       tidy, formatting, clang-tidy
@@ -81,6 +81,7 @@ coverage: setup $(COVERAGE)/build.ninja
 
 bench: setup
 	@$(MAKE) --no-print-directory guest BUILD=release
+	@bench/thor.sh
 	@bench/run.sh
 
 docs:

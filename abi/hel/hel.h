@@ -237,6 +237,7 @@ struct hel_kernel_stats {
 	uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads;
 	uint64_t idle_ns[8]; /* the first eight CPUs */
 	uint64_t irqs_off_max_ns; /* longest stretch with interrupts off seen so far */
+	uint64_t n_lock_waits; /* times that a CPU found a lock of the kernel taken */
 };
 
 #endif

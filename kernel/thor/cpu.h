@@ -40,7 +40,7 @@ struct cpu {
 	struct irq_vectors irq_vectors;
 	struct {
 		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
-		uint64_t entered_ns, irqs_off_max_ns;
+		uint64_t n_lock_waits, irqs_off_max_ns;
 	} statistics;
 };
 
