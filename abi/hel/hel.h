@@ -51,6 +51,27 @@ enum hel_memory_kind : uint32_t {
 	HEL_MEMORY_PHYSICAL,
 	HEL_MEMORY_COPY_ON_WRITE,
 	HEL_MEMORY_QUEUE,
+	HEL_MEMORY_MANAGED, /* what users map of managed memory */
+	HEL_MEMORY_BACKING, /* what its manager has of it */
+};
+
+/* Managed memory: thor keeps the pages, a server brings their contents and takes them back. */
+struct hel_managed_handles {
+	hel_handle backing; /* for the manager */
+	hel_handle frontal; /* for users */
+};
+
+/* What a manager says to hel_memory_update() about a range of pages. */
+enum hel_update : uint64_t {
+	HEL_UPDATE_INITIALISED = 0, /* users may see them */
+	HEL_UPDATE_INITIALISE_FAILED = 1, /* who waits for them gets ERR_IO */
+	HEL_UPDATE_WRITTEN_BACK = 2,
+	HEL_UPDATE_WRITE_BACK_FAILED = 3, /* they stay dirty; fences report the error */
+};
+
+enum hel_advice : uint64_t {
+	HEL_ADVICE_WILL_NEED = 0, /* the manager is asked for what is missing */
+	HEL_ADVICE_DONT_NEED = 1, /* what is clean is dropped */
 };
 
 /* ---- spaces ---------------------------------------------------------------------------------- */

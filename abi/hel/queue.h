@@ -76,6 +76,8 @@ enum hel_submit_opcode : uint32_t {
 	HEL_SUBMIT_AWAIT_EVENT = 4, /* events and irqs */
 	HEL_SUBMIT_AWAIT_CLOCK = 5,
 	HEL_SUBMIT_OBSERVE = 6,
+	HEL_SUBMIT_MANAGE = 7, /* the next request to the manager of managed memory */
+	HEL_SUBMIT_FENCE = 8, /* what is dirty now is written back */
 };
 
 struct hel_record {
@@ -106,6 +108,21 @@ struct hel_observe_record {
 	struct hel_record header;
 	hel_handle thread; /* needs WAIT; one observer at a time, else ERR_BUSY */
 	uint64_t sequence; /* 0 at first, then the one of the last observation */
+};
+
+struct hel_manage_record {
+	struct hel_record header;
+	hel_handle backing; /* needs MANAGE */
+};
+
+/*
+ * Completes when every page of the range that is dirty now has been written back; with the error
+ * of a write-back that failed since the last fence, or ERR_IO if the manager is gone.
+ */
+struct hel_fence_record {
+	struct hel_record header;
+	hel_handle frontal; /* managed memory; needs READ */
+	uint64_t offset, length; /* multiples of the page size */
 };
 
 enum hel_action_type : uint16_t {
@@ -200,6 +217,18 @@ struct hel_observe_result {
 	uint64_t ip;
 	int32_t reason;  /* FAULT: as in struct hel_fault */
 	uint32_t reserved;
+};
+
+/* After struct hel_element for MANAGE. It is answered by hel_memory_update(). */
+enum hel_manage_kind : uint32_t {
+	HEL_MANAGE_INITIALISE = 1, /* fill the pages through the backing */
+	HEL_MANAGE_WRITE_BACK = 2, /* store what the backing has */
+};
+
+struct hel_manage_result {
+	uint32_t kind; /* enum hel_manage_kind */
+	uint32_t reserved;
+	uint64_t offset, length; /* multiples of the page size; the same pages are asked for once */
 };
 
 enum hel_drive_flags : uint32_t { HEL_DRIVE_WAIT = 1 };

@@ -16,6 +16,7 @@ constexpr uint32_t CPUS_MAX = 64;
 #include <thor/irq/vectors.h> /* struct irq_vectors: whose interrupts arrive here */
 #include <thor/memory/frame-cache.h> /* struct frame_cache: this CPU's free pages */
 #include <thor/memory/heap-cache.h> /* struct heap_cache: this CPU's free heap objects */
+#include <thor/memory/page-wait.h> /* struct page_note: a page that a copy has to wait for */
 #include <thor/memory/shootdown.h> /* struct shootdown_cpu */
 #include <thor/sched/run-queue.h> /* struct run_queue: ready threads, inbox, idle flag */
 #include <thor/time/timer-heap.h> /* struct timer_heap */
@@ -38,6 +39,7 @@ struct cpu {
 	struct timer_heap timers;
 	struct trace_cpu trace;
 	struct irq_vectors irq_vectors;
+	struct page_note page_note;
 	struct {
 		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
 		uint64_t n_lock_waits, irqs_off_max_ns;

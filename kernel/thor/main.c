@@ -13,6 +13,7 @@
 #include <thor/ipc/futex.h>
 #include <thor/memory/measure.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-cache.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
 #include <thor/time/clock-page.h>
@@ -37,6 +38,11 @@ static void start_random(const struct boot_info *boot)
 static void start_scheduler(UNUSED const struct boot_info *boot)
 {
 	sched_init_cpu(cpu_table[0]);
+}
+
+static void start_page_cache(UNUSED const struct boot_info *boot)
+{
+	page_cache_init();
 }
 
 static void start_futexes(UNUSED const struct boot_info *boot)
@@ -80,6 +86,7 @@ static const struct stage stages[] = {
 	{ "machine", { "frames" }, arch_init_machine },
 	{ "random", { "machine" }, start_random },
 	{ "scheduler", { "machine", "random" }, start_scheduler },
+	{ "page-cache", { "frames" }, start_page_cache },
 	{ "futexes", { "frames" }, start_futexes },
 	{ "clock-page", { "machine", "scheduler" }, start_clock_page },
 	{ "cpus", { "scheduler" }, start_cpus },

@@ -28,9 +28,10 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_SPACE = 60, /* mappings of a space */
 	LOCK_RANK_DMA = 62, /* which device is in which dma-space */
 	LOCK_RANK_DMA_SPACE = 64, /* mappings of a dma-space */
-	/* pages of one memory object that is no copy-on-write view */
+	LOCK_RANK_PAGE_CACHE = 68, /* the list of managed memory objects */
+	/* pages of one memory object that shows no other's */
 	LOCK_RANK_MEMORY = 70,
-	/* pages of one copy-on-write object; taken after its source's */
+	/* a copy-on-write or managed object, which shows another's pages; taken after that one's */
 	LOCK_RANK_MEMORY_VIEW = 72,
 	LOCK_RANK_PAGE_TABLE = 74, /* page table of a space */
 	LOCK_RANK_TIMER = 75,

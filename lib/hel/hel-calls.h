@@ -18,6 +18,7 @@
 #define HEL_HEL_CALLS_H
 
 #include <hel/hel-dma-calls.h>
+#include <hel/hel-managed-calls.h>
 #include <hel/hel-number.h>
 #include <hel/hel-thread-calls.h>
 
@@ -215,7 +216,7 @@ HEL_MUST_USE static inline int hel_memory_copy_on_write(
 
 /**
  * hel_memory_resize() - change the size of allocated memory
- * @memory: needs WRITE; not contiguous, not physical
+ * @memory: needs WRITE; not contiguous, not physical; of managed memory the backing
  * @size_bytes: a multiple of the page size; what is cut off is gone, what is added reads zero
  *
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_UNSUPPORTED (kind of memory).

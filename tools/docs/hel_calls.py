@@ -15,7 +15,8 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(TOP, 'docs/hel')
-HEADERS = ('lib/hel/hel-calls.h', 'lib/hel/hel-thread-calls.h', 'lib/hel/hel-dma-calls.h')
+HEADERS = ('lib/hel/hel-calls.h', 'lib/hel/hel-thread-calls.h', 'lib/hel/hel-dma-calls.h',
+           'lib/hel/hel-managed-calls.h')
 STRUCTURES = ('abi/hel/hel.h', 'abi/hel/dma.h', 'abi/hel/queue.h', 'abi/hel/bounce.h',
               'abi/hel/types.h')
 WIDTH = 110

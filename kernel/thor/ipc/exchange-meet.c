@@ -26,9 +26,11 @@ static bool meet_is_readable(struct space *space, uint64_t address, uint64_t siz
 	uint8_t byte;
 
 	for (uint64_t offset = 0; offset < size;) {
-		if (space_copy_in(space, &byte, address + offset, 1) != 0) {
+		/* What has to be brought first is not what the copy failed for. */
+		if (space_copy_in(space, &byte, address + offset, 1) != 0 && !page_note_is_set()) {
 			return false;
 		}
+		page_note_drop();
 		offset = align_down(address + offset, HEL_PAGE_SIZE) + HEL_PAGE_SIZE - address;
 	}
 	return true;
@@ -79,23 +81,41 @@ static int meet_copy_piece(struct action *receive, uint64_t offset, struct space
 		receive->exchange->space, receive->address + offset, from_space, from, size);
 }
 
-static int meet_copy(struct action *send, struct action *receive)
+/* One stretch of the sender's memory, which begins at @start of the data. */
+static int meet_copy_stretch(struct action *send, struct action *receive, uint64_t start,
+	const struct hel_sg *stretch, uint64_t *done)
 {
-	struct space *from_space = send->exchange->space;
-	uint64_t offset = 0;
+	uint64_t skip = *done - start;
+	int error = meet_copy_piece(receive, *done, send->exchange->space, stretch->address + skip,
+		stretch->length - skip);
+
+	if (likely(error == 0)) {
+		*done = start + stretch->length;
+	} else if (page_note_is_set()) {
+		*done += arch_this_cpu()->page_note.n_bytes_done;
+	}
+	return error;
+}
+
+int meet_copy_from(struct action *send, struct action *receive, uint64_t *done)
+{
+	const struct hel_sg whole = { send->address, send->length };
+	uint64_t start = 0;
 
 	if (send->type == HEL_ACTION_SEND) {
-		return meet_copy_piece(receive, 0, from_space, send->address, send->length);
+		return meet_copy_stretch(send, receive, 0, &whole, done);
 	}
 	for (uint32_t i = 0; i < send->n_segments; i++) {
 		const struct hel_sg *segment = &send->segments[i];
-		int error = meet_copy_piece(
-			receive, offset, from_space, segment->address, segment->length);
 
-		if (error != 0) {
-			return error;
+		if (start + segment->length > *done) {
+			int error = meet_copy_stretch(send, receive, start, segment, done);
+
+			if (error != 0) {
+				return error;
+			}
 		}
-		offset += segment->length;
+		start += segment->length;
 	}
 	return 0;
 }
@@ -115,9 +135,25 @@ static bool meet_make_inline(struct action *receive, uint64_t size)
 	return receive->inline_data != NULL;
 }
 
+void meet_finish_copy(struct action *send, struct action *receive, int error)
+{
+	uint64_t length = send->length;
+
+	if (error != 0) {
+		meet_fail_copy(send, receive, error);
+		return;
+	}
+	if (receive->type == HEL_ACTION_RECEIVE_INLINE) {
+		receive->inline_size = (uint32_t)length;
+	}
+	action_finish(send, 0, length);
+	action_finish(receive, 0, length);
+}
+
 static void meet_send(struct action *send, struct action *receive)
 {
 	bool is_inline = receive->type == HEL_ACTION_RECEIVE_INLINE;
+	uint64_t done = 0;
 	int error = 0;
 
 	if (send->length > receive->length) {
@@ -129,20 +165,14 @@ static void meet_send(struct action *send, struct action *receive)
 		if (is_inline && !meet_make_inline(receive, send->length)) {
 			error = -ERR_NO_MEMORY;
 		} else {
-			error = meet_copy(send, receive);
+			error = meet_copy_from(send, receive, &done);
 		}
 	}
-	if (error != 0) {
-		meet_fail_copy(send, receive, error);
+	if (unlikely(error == -ERR_FAULT && page_note_is_set())) {
+		transfer_begin(send, receive, done);
 		return;
 	}
-	uint64_t length = send->length;
-
-	if (is_inline) {
-		receive->inline_size = (uint32_t)length;
-	}
-	action_finish(send, 0, length);
-	action_finish(receive, 0, length);
+	meet_finish_copy(send, receive, error);
 }
 
 /* ---- lanes, descriptors, credentials */

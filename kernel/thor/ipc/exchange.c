@@ -251,6 +251,8 @@ static void exchange_cancel(struct operation *operation)
 
 		if (lane != NULL && lane_take(lane, action)) {
 			action_finish(action, -ERR_CANCELLED, 0);
+		} else if (lane != NULL) {
+			transfer_cancel(lane, action);
 		}
 	}
 }
@@ -329,6 +331,12 @@ int exchange_submit(struct queue *queue, struct thread *submitter, const struct 
 	}
 	int error = exchange_prepare(submitter, request, &exchange, &lane);
 
+	if (unlikely(error == -ERR_FAULT && page_note_is_set())) {
+		/* The record stays until the page with its segments is there, or never comes. */
+		if (!page_note_has_failed(&submitter->wait.page)) {
+			return THREAD_WAIT_RESTART;
+		}
+	}
 	if (error != 0) {
 		return queue_post(queue, record, error);
 	}

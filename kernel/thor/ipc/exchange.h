@@ -8,9 +8,11 @@
  *      |   ancillary actions after ACCEPT)  ------------------------+
  *      +------------------------------------------------------------+  its ACCEPT failed
  *
- * An action that is TAKEN belongs to who took it. `n_open` counts actions that are not DONE; who
- * brings it to zero completes the operation. All results are kept in the exchange until then;
- * inline data in a buffer allocated when they arrive.
+ * An action that is TAKEN belongs to who took it. Two that exchange data and meet a page that has
+ * to be waited for are parked with how far they got (exchange-transfer.c); then they can be taken
+ * once more: by the page, by a cancel, or by the end of the stream. `n_open` counts actions that
+ * are not DONE; who brings it to zero completes the operation. All results are kept in the exchange
+ * until then; inline data in a buffer allocated when they arrive.
  *
  * The exchange refers to the submitter's universe, space and credentials, so it goes on when the
  * thread has ended (until its queue is abandoned).
@@ -28,6 +30,7 @@ constexpr uint32_t EXCHANGE_SMALL_INLINE = 96; /* inline data that need no buffe
 
 struct exchange;
 struct space;
+struct transfer;
 struct universe;
 
 struct action {
@@ -57,6 +60,8 @@ struct action {
 	struct lane
 		*offered; /* OFFER: the peer's lane until it is accepted; with a handle reference */
 	struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
+	/* SEND, RECEIVE: parked, waiting for a page; guarded by the stream's lock; NULL: not */
+	struct transfer *transfer;
 
 	/* results */
 	int32_t error;
@@ -89,7 +94,7 @@ struct exchange_work {
 
 /**
  * exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held;
- * -ERR_NO_MEMORY only
+ * -ERR_NO_MEMORY only, or THREAD_WAIT_RESTART with a page note
  */
 MUST_USE int exchange_submit(
 	struct queue *queue, struct thread *submitter, const struct hel_record *record);
@@ -115,5 +120,35 @@ void action_finish(struct action *action, int error, uint64_t value);
  * both; no locks held
  */
 void action_meet(struct action *a, struct action *b, struct exchange_work *work);
+
+/* ---- exchange-meet.c, for exchange-transfer.c */
+
+/**
+ * meet_copy_from() - move the data of @send to @receive, from *@done bytes on
+ * @done: how much was moved, also on errors
+ *
+ * Return: 0, -ERR_NO_MEMORY, -ERR_FAULT (perhaps with a page note).
+ */
+MUST_USE int meet_copy_from(struct action *send, struct action *receive, uint64_t *done);
+
+/** meet_finish_copy() - end both actions with what meet_copy_from() said */
+void meet_finish_copy(struct action *send, struct action *receive, int error);
+
+/* ---- exchange-transfer.c */
+
+/**
+ * transfer_begin() - go on with a transfer that has met an absent page (there is a page note)
+ * @done: bytes that were moved; the caller gives up both actions
+ */
+void transfer_begin(struct action *send, struct action *receive, uint64_t done);
+
+/** transfer_cancel() - end the parked transfer of an action that is cancelled, if there is one */
+void transfer_cancel(struct lane *lane, struct action *action);
+
+/** transfer_take_all() - the stream ends: take its transfers off; its lock is held */
+void transfer_take_all(struct stream *stream, struct list *out_transfers);
+
+/** transfer_end_all() - end what transfer_take_all() took; @lane is the one that was closed */
+void transfer_end_all(struct list *transfers, const struct lane *lane);
 
 #endif

@@ -93,6 +93,9 @@ static void futex_finish_wait(struct thread *thread)
 {
 	int result = thread->wait.result;
 
+	if (result == -ERR_KICKED) {
+		thread_take_latch(thread);
+	}
 	(void)timer_cancel(&thread->wait.timer);
 	futex_unlink(thread);
 	object_unref((struct object *)thread->wait.futex_memory);

@@ -449,6 +449,9 @@ static void queue_finish_wait(struct thread *thread)
 	struct queue *queue = thread->wait.queue;
 	int result = thread->wait.result;
 
+	if (result == -ERR_KICKED) {
+		thread_take_latch(thread);
+	}
 	(void)timer_cancel(&thread->wait.timer);
 	if (list_node_is_linked(&thread->wait.node)) {
 		spinlock_acquire(&queue->lock);

@@ -39,6 +39,7 @@ int stream_create(struct stream **out_stream)
 	}
 	spinlock_init(&stream->lock, LOCK_RANK_STREAM);
 	atomic_init(&stream->n_lanes, 2);
+	list_init(&stream->transfers);
 	for (unsigned side = 0; side < 2; side++) {
 		struct lane *lane = &stream->lanes[side];
 
@@ -89,17 +90,20 @@ static void lane_finish_all(struct list *actions, int error)
 void lane_close(struct lane *lane)
 {
 	struct stream *stream = lane->stream;
-	struct list ours, theirs;
+	struct list ours, theirs, transfers;
 
 	list_init(&ours);
 	list_init(&theirs);
+	list_init(&transfers);
 	spinlock_acquire(&stream->lock);
 	lane->is_closed = true;
 	lane_take_all_locked(lane, &ours);
 	lane_take_all_locked(lane_peer(lane), &theirs);
+	transfer_take_all(stream, &transfers);
 	spinlock_release(&stream->lock);
 	lane_finish_all(&ours, -ERR_LANE_SHUTDOWN);
 	lane_finish_all(&theirs, -ERR_END_OF_LANE);
+	transfer_end_all(&transfers, lane);
 }
 
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)

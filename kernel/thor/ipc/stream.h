@@ -38,6 +38,7 @@ struct lane {
 struct stream {
 	struct spinlock lock;
 	_Atomic uint32_t n_lanes; /* that are not destroyed */
+	struct list transfers; /* guarded by lock: parked (exchange-transfer.c) */
 	struct lane lanes[2];
 };
 

@@ -11,6 +11,7 @@
 #include <base/string.h>
 #include <thor/ipc/event.h>
 #include <thor/ipc/exchange.h>
+#include <thor/ipc/manage.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/observe.h>
 #include <thor/sched/sched.h>
@@ -60,11 +61,16 @@ static uint32_t submit_size_min(uint32_t opcode)
 	case HEL_SUBMIT_AWAIT_EVENT: return sizeof(struct hel_await_event_record);
 	case HEL_SUBMIT_AWAIT_CLOCK: return sizeof(struct hel_await_clock_record);
 	case HEL_SUBMIT_OBSERVE: return sizeof(struct hel_observe_record);
+	case HEL_SUBMIT_MANAGE: return sizeof(struct hel_manage_record);
+	case HEL_SUBMIT_FENCE: return sizeof(struct hel_fence_record);
 	default: return UINT32_MAX;
 	}
 }
 
-/* -ERR_NO_MEMORY: nothing happened, the record has to stay. */
+/*
+ * -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note: nothing happened, the record has to
+ * stay.
+ */
 static int submit_record(
 	struct queue *queue, struct thread *thread, const struct hel_record *record)
 {
@@ -77,6 +83,8 @@ static int submit_record(
 	case HEL_SUBMIT_AWAIT_EVENT: return event_submit(queue, thread, record);
 	case HEL_SUBMIT_AWAIT_CLOCK: return await_clock_submit(queue, record);
 	case HEL_SUBMIT_OBSERVE: return observe_submit(queue, thread, record);
+	case HEL_SUBMIT_MANAGE: return manage_submit(queue, thread, record);
+	case HEL_SUBMIT_FENCE: return fence_submit(queue, thread, record);
 	default: return 0;
 	}
 }

@@ -3,11 +3,13 @@
 #include <thor/memory/memory-object.h>
 
 #include <base/string.h>
+#include <thor/memory/managed.h>
 #include <thor/memory/space.h>
 
 constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
 
 static void memory_destroy(struct object *object);
+static void memory_abandon_backing(struct object *object);
 
 static const struct object_class memory_class = {
 	.type = HEL_TYPE_MEMORY,
@@ -16,6 +18,15 @@ static const struct object_class memory_class = {
 		HEL_RIGHT_DERIVE | HEL_RIGHT_MANAGE | HEL_RIGHT_PIN,
 	.destroy = memory_destroy,
 	.abandon = object_abandon_nothing,
+};
+
+static const struct object_class memory_backing_class = {
+	.type = HEL_TYPE_MEMORY,
+	.name = "backing memory",
+	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
+		HEL_RIGHT_MANAGE,
+	.destroy = memory_destroy,
+	.abandon = memory_abandon_backing,
 };
 
 /* ---- locks ------------------------------------------------------------------------- */
@@ -43,12 +54,14 @@ static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_byt
 	struct memory *memory = heap_allocate(sizeof(*memory));
 
 	if (memory != NULL) {
-		object_init(&memory->object, &memory_class);
+		object_init(&memory->object,
+			kind == HEL_MEMORY_BACKING ? &memory_backing_class : &memory_class);
 		memory->kind = kind;
 		memory->size_bytes = size_bytes;
 		spinlock_init(&memory->lock,
-			kind == HEL_MEMORY_COPY_ON_WRITE ? LOCK_RANK_MEMORY_VIEW
-							 : LOCK_RANK_MEMORY);
+			kind == HEL_MEMORY_COPY_ON_WRITE || kind == HEL_MEMORY_MANAGED
+				? LOCK_RANK_MEMORY_VIEW
+				: LOCK_RANK_MEMORY);
 		page_tree_init(&memory->pages);
 		list_init(&memory->mappings);
 		list_init(&memory->views);
@@ -157,7 +170,15 @@ int memory_create_physical(
 	return 0;
 }
 
-/* A view of an allocated object, which is locked. */
+/* An object that shows pages of another one, which is locked or not known to anybody yet. */
+static void memory_link_view(struct memory *memory, struct memory *source)
+{
+	object_ref(&source->object);
+	memory->source = source;
+	list_push_back(&source->views, &memory->view_node);
+}
+
+/* A view of an allocated object or a backing, which is locked. */
 static int memory_create_view(
 	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
@@ -166,12 +187,37 @@ static int memory_create_view(
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_ref(&source->object);
-	memory->source = source;
+	memory_link_view(memory, source);
 	memory->source_offset = offset;
 	memory->source_size = size_bytes;
-	list_push_back(&source->views, &memory->view_node);
 	*out_memory = memory;
+	return 0;
+}
+
+/**
+ * memory_create_managed() - memory whose pages a manager fills and writes back
+ * @size_bytes: a multiple of the page size
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY.
+ */
+int memory_create_managed(
+	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal)
+{
+	if (!memory_is_size(size_bytes)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct memory *backing = memory_create(HEL_MEMORY_BACKING, size_bytes);
+	struct memory *frontal = memory_create(HEL_MEMORY_MANAGED, size_bytes);
+
+	if (backing == NULL || frontal == NULL || managed__create(backing) != 0) {
+		object_unref(backing != NULL ? &backing->object : NULL);
+		object_unref(frontal != NULL ? &frontal->object : NULL);
+		return -ERR_NO_MEMORY;
+	}
+	memory_link_view(frontal, backing);
+	backing->managed->frontal = frontal;
+	*out_backing = backing;
+	*out_frontal = frontal;
 	return 0;
 }
 
@@ -189,7 +235,8 @@ int memory__create_anonymous(struct memory **out_memory)
 
 bool memory_is_forkable(const struct memory *memory)
 {
-	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_COPY_ON_WRITE;
+	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_COPY_ON_WRITE ||
+		memory->kind == HEL_MEMORY_MANAGED;
 }
 
 /* ---- forking ----------------------------------------------------------------------- */
@@ -235,9 +282,7 @@ static int memory_fork_view(
 	copy->source_offset = memory->source_offset;
 	copy->source_size = memory->source_size;
 	if (memory->source != NULL) {
-		object_ref(&memory->source->object);
-		copy->source = memory->source;
-		list_push_back(&memory->source->views, &copy->view_node);
+		memory_link_view(copy, memory->source);
 	}
 	memory_write_protect(memory, except);
 	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_pages, NULL) != 0) {
@@ -248,6 +293,12 @@ static int memory_fork_view(
 	return 0;
 }
 
+/* What a view of an object refers to: the backing of managed memory has its pages. */
+static struct memory *memory_source_of(struct memory *memory)
+{
+	return memory->kind == HEL_MEMORY_MANAGED ? memory->source : memory;
+}
+
 int memory__fork(struct memory *memory, const struct space *except, struct memory **out_copy)
 {
 	ASSERT(memory_is_forkable(memory));
@@ -255,7 +306,7 @@ int memory__fork(struct memory *memory, const struct space *except, struct memor
 	if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
 		return memory_fork_view(memory, except, out_copy);
 	}
-	return memory_create_view(memory, 0, memory->size_bytes, out_copy);
+	return memory_create_view(memory_source_of(memory), 0, memory->size_bytes, out_copy);
 }
 
 static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_run *run)
@@ -288,10 +339,10 @@ static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_by
 
 /**
  * memory_create_copy_on_write() - a private view of a part of another object
- * @source: allocated or copy-on-write memory; or NULL for zeros
+ * @source: allocated, managed or copy-on-write memory; or NULL for zeros
  *
- * Of an allocated source it shows later changes of pages that it has not copied yet; of a
- * copy-on-write source it is a snapshot.
+ * Of an allocated or managed source it shows later changes of pages that it has not copied yet; of
+ * a copy-on-write source it is a snapshot.
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
  */
 int memory_create_copy_on_write(
@@ -315,7 +366,8 @@ int memory_create_copy_on_write(
 		} else if (source->kind == HEL_MEMORY_COPY_ON_WRITE) {
 			error = memory_fork_view(source, NULL, &memory);
 		} else {
-			error = memory_create_view(source, offset, size_bytes, &memory);
+			error = memory_create_view(
+				memory_source_of(source), offset, size_bytes, &memory);
 		}
 		memory__unlock(source);
 		if (error == 0 && source->kind == HEL_MEMORY_COPY_ON_WRITE) {
@@ -356,6 +408,15 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 
 /* ---- destroying and resizing ------------------------------------------------------- */
 
+static void memory_free_pages(struct memory *memory, uint64_t first, uint64_t end)
+{
+	if (memory->managed != NULL) {
+		managed__drop(memory->managed, first, end);
+	} else {
+		page_tree_remove(&memory->pages, first, end, memory_unref_pages, NULL);
+	}
+}
+
 /* Free some pages; whether that was all of them. */
 static bool memory_free_slice(struct memory *memory)
 {
@@ -364,14 +425,13 @@ static bool memory_free_slice(struct memory *memory)
 	uint64_t index, phys;
 
 	if (pages->n_pages <= MEMORY_SLICE_PAGES) {
-		page_tree_remove(pages, 0, end, memory_unref_pages, NULL);
+		memory_free_pages(memory, 0, end);
 		return true;
 	}
 	uint64_t n_left_max = pages->n_pages - MEMORY_SLICE_PAGES;
 
 	while (pages->n_pages > n_left_max && page_tree_next(pages, 0, end, &index, &phys)) {
-		page_tree_remove(pages, index, align_up(index + 1, PAGE_TREE_WAYS),
-			memory_unref_pages, NULL);
+		memory_free_pages(memory, index, align_up(index + 1, PAGE_TREE_WAYS));
 	}
 	return false;
 }
@@ -385,6 +445,9 @@ static void memory_destroy(struct object *object)
 	if (memory->source != NULL) {
 		spinlock_acquire(&memory->source->lock);
 		list_remove(&memory->view_node);
+		if (memory->kind == HEL_MEMORY_MANAGED) {
+			memory->source->managed->frontal = NULL;
+		}
 		spinlock_release(&memory->source->lock);
 		object_unref(&memory->source->object);
 		memory->source = NULL;
@@ -396,11 +459,24 @@ static void memory_destroy(struct object *object)
 		return;
 	}
 	object_unref(memory->owner);
+	managed__destroy(memory->managed);
 	heap_free(memory);
 }
 
+static void memory_abandon_backing(struct object *object)
+{
+	managed__die(container_of(object, struct memory, object)->managed);
+}
+
+static bool memory_is_resizable(const struct memory *memory)
+{
+	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_BACKING ||
+		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && !memory->is_anonymous);
+}
+
 /**
- * memory_resize() - change the size of allocated or (not anonymous) copy-on-write memory
+ * memory_resize() - change the size of allocated or (not anonymous) copy-on-write memory, or of
+ * managed memory through its backing
  * @size_bytes: a multiple of the page size
  *
  * Pages beyond a smaller size are freed; mappings of them stay and fault with
@@ -409,8 +485,14 @@ static void memory_destroy(struct object *object)
  */
 int memory_resize(struct memory *memory, uint64_t size_bytes)
 {
-	if (!memory_is_size(size_bytes) || !memory_is_forkable(memory) || memory->is_anonymous) {
+	if (!memory_is_size(size_bytes) || !memory_is_resizable(memory)) {
 		return -ERR_ILLEGAL_ARGS;
+	}
+	if (memory->kind == HEL_MEMORY_BACKING) {
+		spinlock_acquire(&memory->lock);
+		managed__resize(memory->managed, size_bytes);
+		spinlock_release(&memory->lock);
+		return 0;
 	}
 	uint64_t first = size_bytes / FRAME_SIZE;
 	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
@@ -421,7 +503,7 @@ int memory_resize(struct memory *memory, uint64_t size_bytes)
 	memory->size_bytes = size_bytes;
 	if (is_smaller) {
 		memory__hide(memory, first, end, NULL);
-		memory__hide_in_views(memory, first);
+		memory__hide_in_views(memory, first, end);
 		page_tree_remove(&memory->pages, first, end, memory_unref_pages, NULL);
 		if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
 			memory->source_size = min_u64(memory->source_size, size_bytes);
@@ -431,13 +513,20 @@ int memory_resize(struct memory *memory, uint64_t size_bytes)
 	return 0;
 }
 
+static uint64_t memory_count_resident(const struct memory *memory)
+{
+	const struct memory *backing = memory->kind == HEL_MEMORY_MANAGED ? memory->source : memory;
+
+	return backing->managed != NULL ? backing->managed->n_resident : memory->pages.n_pages;
+}
+
 /** memory_get_info() - size, kind and pages of its own */
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info)
 {
 	memory__lock(memory);
 	*out_info = (struct hel_memory_info){
 		.size_bytes = memory->size_bytes,
-		.resident_bytes = memory->pages.n_pages * FRAME_SIZE,
+		.resident_bytes = memory_count_resident(memory) * FRAME_SIZE,
 		.kind = memory->kind,
 	};
 	memory__unlock(memory);

@@ -6,6 +6,8 @@
  *	PHYSICAL	a range of physical addresses, owned by nobody
  *	COPY_ON_WRITE	own pages where something was written, else those of `source`, else zeros
  *	QUEUE		borrowed: the pages of another kernel object
+ *	BACKING		own pages, which a manager fills: see managed.h
+ *	MANAGED		the pages of `source`, a BACKING
  *
  * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
  * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
@@ -27,6 +29,7 @@
 #include <thor/memory/memory.h>
 #include <thor/memory/page-tree.h>
 
+struct managed;
 struct mapping;
 struct shootdown_batch;
 
@@ -39,18 +42,21 @@ struct memory {
 	enum hel_memory_kind kind;
 	uint32_t page_flags;  /* ARCH_PAGE_UNCACHED, ARCH_PAGE_WRITE_COMBINE or 0 */
 	bool is_anonymous;
-	struct memory *source;  /* COPY_ON_WRITE: referenced, ALLOCATED; or NULL */
+	/* COPY_ON_WRITE: referenced, ALLOCATED or BACKING, or NULL; MANAGED: referenced, BACKING */
+	struct memory *source;
 	uint64_t source_offset, source_size;
-	uint64_t phys;   /* PHYSICAL */
-	struct object *owner;  /* QUEUE: referenced */
+	uint64_t phys; /* PHYSICAL */
+	struct object *owner; /* QUEUE: referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
 
 	/* guarded by lock */
 	struct spinlock lock;
 	uint64_t size_bytes;
-	struct page_tree pages;  /* ALLOCATED, COPY_ON_WRITE: physical addresses */
-	struct list mappings;  /* struct mapping.memory_node */
-	struct list views;  /* struct memory.view_node; ALLOCATED */
+	/* ALLOCATED, COPY_ON_WRITE: physical addresses; BACKING: entries of managed.h */
+	struct page_tree pages;
+	struct managed *managed; /* BACKING; immutable */
+	struct list mappings; /* struct mapping.memory_node */
+	struct list views; /* struct memory.view_node; ALLOCATED, BACKING */
 	struct space *fork_space; /* a fork of this space is under way … */
 	struct memory *fork_copy; /* … and this is the child's copy, with a reference */
 
@@ -60,7 +66,7 @@ struct memory {
 /* One page as memory__get_page() found or made it. */
 struct memory_page {
 	uint64_t phys;
-	bool can_write;  /* the page may be mapped writable */
+	bool can_write; /* the page may be mapped writable */
 	/* a copy of what was visible so far, which may still be mapped somewhere */
 	bool is_changed;
 	/* the page it took the place of: to be unreferenced once no TLB has it; or 0 */
@@ -81,6 +87,7 @@ void memory__unlock(struct memory *memory);
  * @index: below the object's size in pages, else -ERR_OUT_OF_BOUNDS
  *
  * If is_changed comes back the caller hides the old page in all (other) mappings: memory__hide().
+ * Return: 0, -ERR_NO_MEMORY; or SPACE_PENDING, -ERR_IO as said in managed.h.
  */
 MUST_USE int memory__get_page(
 	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page);
@@ -97,10 +104,10 @@ void memory__hide(
 	struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except);
 
 /**
- * memory__hide_in_views() - hide the pages from @index on in all views of a source, which is
+ * memory__hide_in_views() - hide the pages of [@index, @end) in all views of a source, which is
  * locked
  */
-void memory__hide_in_views(struct memory *memory, uint64_t index);
+void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end);
 
 /**
  * memory__fork() - a copy-on-write copy of a view, or a view of a part of an allocated object

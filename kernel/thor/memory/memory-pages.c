@@ -9,6 +9,7 @@
 #include <thor/memory/memory-object.h>
 
 #include <base/string.h>
+#include <thor/memory/managed.h>
 #include <thor/memory/space.h>
 
 /* ---- one page ---------------------------------------------------------------------- */
@@ -70,7 +71,9 @@ static int memory_get_below(struct memory *memory, uint64_t index, struct memory
 	if (index >= source->size_bytes / FRAME_SIZE) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
-	int error = memory_get_allocated(source, index, out_page);
+	int error = source->kind == HEL_MEMORY_BACKING
+		? managed__get_page(source, index, false, out_page)
+		: memory_get_allocated(source, index, out_page);
 
 	if (error == 0) {
 		out_page->can_write = false;
@@ -151,6 +154,9 @@ int memory__get_page(
 			.can_write = true,
 		};
 		return 0;
+	case HEL_MEMORY_MANAGED:
+		return managed__get_page(memory->source, index, for_write, out_page);
+	case HEL_MEMORY_BACKING: return managed__get_backing_page(memory, index, out_page);
 	}
 	UNREACHABLE();
 }
@@ -182,20 +188,29 @@ void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const str
 	}
 }
 
-/*
- * The views of an allocated object forget its pages from an index on; their own pages fault in
- * again.
- */
-void memory__hide_in_views(struct memory *memory, uint64_t index)
+/* The views of an object forget some of its pages; their own pages fault in again. */
+void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end)
 {
 	LIST_FOR_EACH(view, &memory->views, struct memory, view_node) {
 		uint64_t first = view->source_offset / FRAME_SIZE;
 
+		if (end <= first) {
+			continue;
+		}
 		spinlock_acquire(&view->lock);
-		memory__hide(view, index > first ? index - first : 0, MEMORY_SIZE_MAX / FRAME_SIZE,
-			NULL);
+		memory__hide(view, index > first ? index - first : 0, end - first, NULL);
 		spinlock_release(&view->lock);
 	}
+}
+
+/* An error for callers that cannot wait themselves: see page-wait.h. */
+static int memory_note_pending(struct memory *memory, uint64_t index, bool for_write, int error)
+{
+	if (error != SPACE_PENDING) {
+		return error;
+	}
+	page_note_set(memory, index, for_write);
+	return -ERR_FAULT;
 }
 
 /* ---- contents for the kernel ------------------------------------------------------- */
@@ -204,14 +219,20 @@ void memory__hide_in_views(struct memory *memory, uint64_t index)
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY. Physical and borrowed memory has no counts.
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: managed memory, whose
+ * pages come and go; -ERR_FAULT with a page note. Physical and borrowed memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
 	struct memory_page page;
 
+	if (memory->kind == HEL_MEMORY_MANAGED || memory->kind == HEL_MEMORY_BACKING) {
+		return -ERR_UNSUPPORTED;
+	}
 	memory__lock(memory);
 	int error = memory__get_page(memory, offset / FRAME_SIZE, for_write, &page);
+
+	error = memory_note_pending(memory, offset / FRAME_SIZE, for_write, error);
 
 	if (error == 0) {
 		if (page.is_changed) {
@@ -237,6 +258,7 @@ static int memory_transfer(
 	memory__lock(memory);
 	int error = memory__get_page(memory, index, is_write, &page);
 
+	error = memory_note_pending(memory, index, is_write, error);
 	if (error == 0 && !frame_is_direct(page.phys)) {
 		error = -ERR_ILLEGAL_ARGS;
 	}
@@ -281,7 +303,7 @@ static int memory_transfer_all(
  * memory_read() - copy from an object into a kernel buffer
  *
  * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_ILLEGAL_ARGS (device memory beyond the
- * direct map).
+ * direct map), -ERR_IO (managed memory without manager), -ERR_FAULT with a page note.
  */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size)
 {

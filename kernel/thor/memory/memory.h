@@ -8,8 +8,8 @@
  * with one owner just makes it writable. There are no chains to collapse. What a copy-on-write
  * object has not got comes from its source (another memory object, at an offset) or is zero.
  *
- * Nothing here waits: every page can be had at once or there is ERR_NO_MEMORY. (Managed memory will
- * add waiting.)
+ * Nothing here waits: every page can be had at once or there is ERR_NO_MEMORY; or, in managed
+ * memory, a manager has to bring it: SPACE_PENDING, see page-wait.h.
  */
 #ifndef THOR_MEMORY_MEMORY_H
 #define THOR_MEMORY_MEMORY_H
@@ -63,11 +63,19 @@ int memory_create_copy_on_write(
  */
 int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory);
+/* Managed memory: see managed.h; both without a descriptor yet, with a reference. */
+int memory_create_managed(
+	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal);
+int memory_update(
+	struct memory *backing, uint64_t kind, uint64_t offset, uint64_t length, int64_t error);
+/* THREAD_WAIT_RESTART: to be called again, after others had their turn. */
+int memory_invalidate(struct memory *backing, uint64_t offset, uint64_t length);
+int memory_advise(struct memory *frontal, uint64_t advice, uint64_t offset, uint64_t length);
 int memory_resize(struct memory *memory, uint64_t size_bytes);
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info);
 /*
  * Copy between a kernel buffer and the object; grows nothing; -ERR_OUT_OF_BOUNDS,
- * -ERR_NO_MEMORY.
+ * -ERR_NO_MEMORY, -ERR_IO; -ERR_FAULT with a page note: a page has to be waited for.
  */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size);
 int memory_write(struct memory *memory, uint64_t offset, const void *buffer, size_t size);
@@ -116,17 +124,23 @@ int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t
 int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info);
 /*
  * A fault at address: 0 resolved (page table edited, TLB of this CPU fine), -ERR_FAULT,
- * -ERR_NO_RIGHTS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
+ * -ERR_NO_RIGHTS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; or SPACE_PENDING: the page has to be
+ * waited for, it stands in the CPU's note (page-wait.h).
  */
+constexpr int SPACE_PENDING = 1;
 enum space_access : uint32_t {
 	SPACE_ACCESS_READ = 1,
 	SPACE_ACCESS_WRITE = 2,
 	SPACE_ACCESS_EXECUTE = 4
 };
 int space_fault(struct space *space, uint64_t address, uint32_t access);
+/* The same; SPACE_PENDING means that @wait is armed. */
+struct page_wait;
+int space_fault_wait(
+	struct space *space, uint64_t address, uint32_t access, struct page_wait *wait);
 /*
- * Copies through the direct map; any space; honours protection; *out_done bytes were copied also
- * on error.
+ * Copies through the direct map; any space; honours protection. -ERR_FAULT with a page note: a page
+ * has to be waited for.
  */
 int space_copy_in(struct space *space, void *to, uint64_t from, size_t size);
 int space_copy_out(struct space *space, uint64_t to, const void *from, size_t size);

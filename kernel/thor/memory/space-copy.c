@@ -5,11 +5,14 @@
  *
  * A page is copied while the table lock of its space is held and its entry allows the access:
  * then the frame cannot go away and is the one that user mode would reach (space.h). Where the
- * entry is missing a fault is resolved with no lock held and the page tried again.
+ * entry is missing a fault is resolved with no lock held and the page tried again. If somebody has
+ * to bring the page first the copy ends with -ERR_FAULT and the CPU's note says which
+ * (page-wait.h).
  */
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/cpu.h>
 
 constexpr unsigned SPACE_COPY_TRIES =
 	64; /* a page may vanish again before it is copied, but not for ever */
@@ -173,7 +176,8 @@ static int space_copy_part(const struct space_pair *pair, size_t size)
  * space_copy_between() - copy from user memory to user memory
  *
  * Overlapping ranges of one space have undefined contents afterwards.
- * Return: 0, -ERR_FAULT, -ERR_NO_MEMORY; part of it may have been copied.
+ * Return: 0, -ERR_FAULT, -ERR_NO_MEMORY; part of it may have been copied: the note, if there is
+ * one, says how much.
  */
 int space_copy_between(
 	struct space *to_space, uint64_t to, struct space *from_space, uint64_t from, size_t size)
@@ -184,6 +188,7 @@ int space_copy_between(
 		.to = to,
 		.from = from,
 	};
+	size_t whole = size;
 
 	if (size != 0 && (!space_is_user_range(to, size) || !space_is_user_range(from, size))) {
 		return -ERR_FAULT;
@@ -194,6 +199,7 @@ int space_copy_between(
 		int error = space_copy_part(&pair, part);
 
 		if (error != 0) {
+			arch_this_cpu()->page_note.n_bytes_done = whole - size;
 			return error;
 		}
 		pair.to += part;

@@ -3,6 +3,7 @@
 #include <thor/memory/space.h>
 
 #include <thor/cpu.h>
+#include <thor/memory/managed.h>
 
 /* Whether a mapping allows an access. What can be written or executed can be read. */
 static int space_check_access(const struct mapping *mapping, uint32_t access)
@@ -71,17 +72,32 @@ static int space_fault_locked(
 	return error;
 }
 
+/* The page has to be waited for: by @wait if there is one, else by whoever asked (page-wait.h). */
+static int space_pend(
+	struct mapping *mapping, uint64_t address, bool for_write, struct page_wait *wait)
+{
+	uint64_t index = mapping_offset_of(mapping, address) / FRAME_SIZE;
+
+	if (wait == NULL) {
+		page_note_set(mapping->memory, index, for_write);
+		return SPACE_PENDING;
+	}
+	return memory__await_page(mapping->memory, index, for_write, wait);
+}
+
 /**
- * space_fault() - make an access to an address possible
+ * space_fault_wait() - make an access to an address possible, now or later
  * @access: of enum space_access
+ * @wait: idle; armed if SPACE_PENDING is returned. NULL: noted instead
  *
  * Context: any, no memory lock held. @space need not be the active one.
- * Return: 0: the access can be retried. -ERR_FAULT: nothing is mapped, -ERR_NO_RIGHTS:
- * protection or a guard, -ERR_OUT_OF_BOUNDS: beyond the end of the memory object,
- * -ERR_NO_MEMORY.
+ * Return: 0: the access can be retried. SPACE_PENDING. -ERR_FAULT: nothing is mapped,
+ * -ERR_NO_RIGHTS: protection or a guard, -ERR_OUT_OF_BOUNDS: beyond the end of the memory object,
+ * -ERR_NO_MEMORY, -ERR_IO: the manager failed or is gone.
  */
-int space_fault(struct space *space, uint64_t address, uint32_t access)
+int space_fault_wait(struct space *space, uint64_t address, uint32_t access, struct page_wait *wait)
 {
+	bool for_write = (access & SPACE_ACCESS_WRITE) != 0;
 	struct shootdown_batch batch;
 
 	address = align_down(address, FRAME_SIZE);
@@ -96,12 +112,19 @@ int space_fault(struct space *space, uint64_t address, uint32_t access)
 	}
 	if (error == 0) {
 		memory__lock(mapping->memory);
-		error = space_fault_locked(
-			&batch, mapping, address, (access & SPACE_ACCESS_WRITE) != 0);
+		error = space_fault_locked(&batch, mapping, address, for_write);
+		if (unlikely(error == SPACE_PENDING)) {
+			error = space_pend(mapping, address, for_write, wait);
+		}
 		memory__unlock(mapping->memory);
 	}
 	spinlock_release(&space->lock);
 	return error;
+}
+
+int space_fault(struct space *space, uint64_t address, uint32_t access)
+{
+	return space_fault_wait(space, address, access, NULL);
 }
 
 /**

@@ -28,7 +28,7 @@ static bool space_can_write_at_once(const struct mapping *mapping, uint64_t phys
 	const struct memory *memory = mapping->memory;
 
 	if (memory->kind != HEL_MEMORY_COPY_ON_WRITE) {
-		return true;
+		return memory->kind != HEL_MEMORY_MANAGED; /* that wants to know */
 	}
 	return memory->source == NULL && frame_is_exclusive(phys);
 }

@@ -130,9 +130,13 @@ static uint64_t mapping_resident_bytes(struct mapping *mapping)
 	if (mapping->memory == NULL) {
 		return 0;
 	}
+	const struct page_tree *pages = &mapping->memory->pages;
+
 	memory__lock(mapping->memory);
-	n_pages = page_tree_count(
-		&mapping->memory->pages, first, first + mapping->size_bytes / FRAME_SIZE);
+	if (mapping->memory->kind == HEL_MEMORY_MANAGED) {
+		pages = &mapping->memory->source->pages;
+	}
+	n_pages = page_tree_count(pages, first, first + mapping->size_bytes / FRAME_SIZE);
 	memory__unlock(mapping->memory);
 	return n_pages * FRAME_SIZE;
 }

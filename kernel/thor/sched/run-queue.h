@@ -21,6 +21,7 @@
 
 struct thread;
 struct object;
+struct work;
 
 struct run_queue {
 	struct spinlock lock;
@@ -46,6 +47,7 @@ struct run_queue {
 	struct object *deferred; /* objects to abandon or destroy on the way out, see object.c */
 	bool is_reaping; /* `deferred` is being worked on */
 	uint64_t n_identities; /* of objects made on this CPU */
+	struct work *work_first, *work_last; /* posted, see work.h; first NULL: none */
 };
 
 #endif

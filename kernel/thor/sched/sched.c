@@ -23,12 +23,14 @@
 #include <thor/memory/memory.h>
 #include <thor/memory/space.h>
 #include <thor/object/universe.h>
+#include <thor/sched/work.h>
 #include <thor/time/random.h>
 #include <thor/trace/trace.h>
 
 constexpr unsigned SCHED_ROUNDS_MAX = 16; /* of due work before interrupts get their turn */
 constexpr unsigned SCHED_REAP_BATCH = 32;
 constexpr unsigned SCHED_EXPIRE_BATCH = 32;
+constexpr unsigned SCHED_WORK_BATCH = 32;
 constexpr uint64_t SCHED_PAUSE_NS = 200'000;
 constexpr uint64_t SCHED_LINGER_NS = 200'000; /* while another CPU is idle */
 
@@ -55,6 +57,8 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->timer_set_ns = HEL_DEADLINE_NEVER;
 	queue->deferred = NULL;
 	queue->is_reaping = false;
+	queue->work_first = NULL;
+	queue->work_last = NULL;
 	timer_heap_init(&cpu->timers);
 	irq_init_cpu(cpu);
 }
@@ -285,6 +289,9 @@ static void sched_attend(struct cpu *cpu)
 static void sched_do_due(struct cpu *cpu, uint64_t now_ns)
 {
 	if (object_reap(cpu, SCHED_REAP_BATCH)) {
+		sched_look(cpu);
+	}
+	if (work_do(cpu, SCHED_WORK_BATCH)) {
 		sched_look(cpu);
 	}
 	timer_heap_expire(&cpu->timers, now_ns, SCHED_EXPIRE_BATCH);

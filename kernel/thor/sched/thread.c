@@ -101,6 +101,7 @@ static void thread_init_fields(struct thread *thread)
 	tree_node_init(&thread->ready_node);
 	list_node_init(&thread->wait.node);
 	timer_init(&thread->wait.timer, NULL, NULL);
+	fault_init_wait(thread);
 	credentials_make(&thread->credentials);
 }
 
@@ -221,9 +222,8 @@ int thread_kick(struct thread *thread)
 	} else {
 		atomic_fetch_or(&thread->attention, THREAD_ATTENTION_LATCH);
 	}
-	if (thread_wake(thread, -ERR_KICKED)) {
-		atomic_fetch_and(&thread->attention, ~(uint32_t)THREAD_ATTENTION_LATCH);
-	} else if (thread->bounce.page != NULL) {
+	/* A wait that this ends takes the latch: thread_take_latch(). */
+	if (!thread_wake(thread, -ERR_KICKED) && thread->bounce.page != NULL) {
 		sched_poke(thread);
 	}
 	return 0;
@@ -283,6 +283,22 @@ bool thread_begin_wait(struct thread *thread, int *out_result)
 		return false;
 	}
 	return true;
+}
+
+bool thread_begin_page_wait(struct thread *thread)
+{
+	enum thread_state state = THREAD_WAITING;
+
+	atomic_store(&thread->state, THREAD_WAITING);
+	if ((atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) == 0) {
+		return true;
+	}
+	return !atomic_compare_exchange_strong(&thread->state, &state, THREAD_RUNNING);
+}
+
+void thread_take_latch(struct thread *thread)
+{
+	atomic_fetch_and(&thread->attention, ~(uint32_t)THREAD_ATTENTION_LATCH);
 }
 
 bool thread_wake(struct thread *thread, int result)

@@ -12,6 +12,8 @@
  *   RUNNING -> TERMINATED: exit, or a kill seen on the way out. A killed thread that waits or is
  *   stopped is made runnable first, so that termination happens in one place: on the CPU that
  *   picked it.
+ *   A fault, or a call that met an absent page, waits for the page; then it is made again. Kicks of
+ *   threads without bounce do not end such a wait: the latch stays for the next one.
  *   STOPPED <-> EXAMINED: another thread reads or writes its registers; lasts for one copy.
  *
  * The state is one atomic: RUNNING -> anything is a store by the CPU that runs it; every other
@@ -31,6 +33,7 @@
 #include <base/list.h>
 #include <base/tree.h>
 #include <thor/arch.h>
+#include <thor/memory/page-wait.h>
 #include <thor/object/object.h>
 #include <thor/spinlock.h>
 #include <thor/time/timer-heap.h>
@@ -83,6 +86,8 @@ struct thread_wait {
 	struct memory *futex_memory; /* key, referenced; guarded by the bucket's lock */
 	uint64_t futex_offset;
 	uint32_t futex_bitset;
+	struct page_wait page; /* sched/fault.c */
+	_Atomic bool is_page_there; /* `page` is done */
 };
 
 struct thread_bounce {
@@ -192,6 +197,17 @@ void thread_examine_end(struct thread *thread);
 bool thread_begin_wait(struct thread *thread, int *out_result);
 
 /**
+ * thread_begin_page_wait() - the same for a wait that a kick does not end, but that can be
+ * interrupted to deliver one; false: whatever was waited for is tried again later
+ */
+bool thread_begin_page_wait(struct thread *thread);
+
+/**
+ * thread_take_latch() - a wait of a thread ended with -ERR_KICKED: that was the kick
+ */
+void thread_take_latch(struct thread *thread);
+
+/**
  * thread_wake() - end a wait with @result; false if somebody else ended it before. Locks up to
  * LOCK_RANK_TIMER may be held.
  */
@@ -217,6 +233,27 @@ void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 
 /** thread_count() - threads that are not terminated */
 uint32_t thread_count(void);
+
+/* ---- sched/fault.c */
+
+/** fault_init_wait() - a new thread waits for no page */
+void fault_init_wait(struct thread *thread);
+
+/**
+ * fault_await_page() - the current thread waits for the page for which its wait.page is armed
+ *
+ * What it does afterwards (fault again, make the call again) is up to its context. Then
+ * sched_leave().
+ */
+void fault_await_page(struct thread *thread);
+
+/**
+ * fault_await_noted_page() - the same for what a call met (page-wait.h)
+ *
+ * Return: true: the call is to be made again, the thread may have to wait before; false: there is
+ * nothing to wait for, or an error.
+ */
+bool fault_await_noted_page(struct thread *thread);
 
 /* ---- sched/bounce.c */
 

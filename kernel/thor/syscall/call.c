@@ -2,6 +2,7 @@
 /* Dispatch of hel calls, and the decoding they share. See call.h. */
 #include <thor/syscall/call.h>
 
+#include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
@@ -26,12 +27,17 @@ NORETURN void thor_enter_call(struct thread *thread)
 	if (likely(number < ARRAY_SIZE(call_table) && call_table[number] != NULL)) {
 		result = call_table[number](&call);
 	}
+	if (unlikely((result == -ERR_FAULT || result == CALL_RESTART) &&
+		    fault_await_noted_page(thread))) {
+		result = CALL_RESTART;
+	}
 	TRACE(CALLS, CALL_END, number, result, call.value);
 	if (likely(result <= 0)) {
 		arch_call_return(&thread->arch, result, call.value);
 	} else if (result == CALL_RESTART) {
 		arch_call_restart(&thread->arch);
 	}
+	ASSERT(!page_note_is_set());
 	sched_leave();
 }
 

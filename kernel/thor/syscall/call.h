@@ -6,6 +6,11 @@
  * ranges), changing nothing that anybody sees, then acts. Its function returns 0 or -ERR_X, which
  * goes to the caller together with `value`, or one of the positive results below. All user memory
  * is read once.
+ *
+ * A user copy may meet a page that its manager has to bring. Then it fails with -ERR_FAULT, the
+ * call gives back what it has taken and returns that error, and is made again when the page is
+ * there (page-wait.h). So no call has done anything that a repetition would do twice when it
+ * copies.
  */
 #ifndef THOR_SYSCALL_CALL_H
 #define THOR_SYSCALL_CALL_H

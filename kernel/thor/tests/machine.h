@@ -130,11 +130,17 @@ uint64_t submit_exchange(struct user_queue *queue, hel_handle lane,
 uint64_t submit_event(struct user_queue *queue, hel_handle event, uint64_t sequence);
 uint64_t submit_clock(struct user_queue *queue, uint64_t deadline_ns);
 uint64_t submit_observe(struct user_queue *queue, hel_handle thread, uint64_t sequence);
+uint64_t submit_manage(struct user_queue *queue, hel_handle backing);
+uint64_t submit_fence(
+	struct user_queue *queue, hel_handle frontal, uint64_t offset, uint64_t length);
 void submit_cancel(struct user_queue *queue, uint64_t context);
 
 /** completion_event() - what follows a successful AWAIT_EVENT; completion_observation(): OBSERVE */
 const struct hel_event_result *completion_event(const struct completion *completion);
 const struct hel_observe_result *completion_observation(const struct completion *completion);
+
+/** completion_request() - what follows a successful MANAGE */
+const struct hel_manage_result *completion_request(const struct completion *completion);
 
 /* ---- actions --------------------------------------------------------------------------------- */
 

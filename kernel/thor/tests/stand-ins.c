@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of memory alone need of the parts of thor that they do not link. */
+#include <thor/memory/managed.h>
 #include <thor/sched/sched.h>
 
 uint64_t arch_clock_ns(void)
@@ -10,4 +11,13 @@ uint64_t arch_clock_ns(void)
 bool sched_should_pause(UNUSED uint64_t since_ns)
 {
 	return false;
+}
+
+/* Nobody has operations on managed memory here. */
+void managed_service(struct work *work)
+{
+	struct managed *managed = container_of(work, struct managed, work);
+
+	managed->is_work_posted = false;
+	object_unref(&managed->backing->object);
 }

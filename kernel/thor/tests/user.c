@@ -304,6 +304,27 @@ uint64_t submit_observe(struct user_queue *queue, hel_handle thread, uint64_t se
 	return queue_commit(queue);
 }
 
+uint64_t submit_manage(struct user_queue *queue, hel_handle backing)
+{
+	struct hel_manage_record *record =
+		queue_record_surely(queue, HEL_SUBMIT_MANAGE, sizeof(*record));
+
+	record->backing = backing;
+	return queue_commit(queue);
+}
+
+uint64_t submit_fence(
+	struct user_queue *queue, hel_handle frontal, uint64_t offset, uint64_t length)
+{
+	struct hel_fence_record *record =
+		queue_record_surely(queue, HEL_SUBMIT_FENCE, sizeof(*record));
+
+	record->frontal = frontal;
+	record->offset = offset;
+	record->length = length;
+	return queue_commit(queue);
+}
+
 void submit_cancel(struct user_queue *queue, uint64_t context)
 {
 	struct hel_cancel_record *record =
@@ -321,4 +342,9 @@ const struct hel_event_result *completion_event(const struct completion *complet
 const struct hel_observe_result *completion_observation(const struct completion *completion)
 {
 	return (const struct hel_observe_result *)completion->data;
+}
+
+const struct hel_manage_result *completion_request(const struct completion *completion)
+{
+	return (const struct hel_manage_result *)completion->data;
 }

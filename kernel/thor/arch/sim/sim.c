@@ -8,6 +8,7 @@
 #include <thor/cpu.h>
 #include <thor/memory/heap-debug.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-cache.h>
 #include <thor/memory/space.h>
 
 #include <stdlib.h>
@@ -160,6 +161,7 @@ void sim_machine_create(const struct sim_options *options)
 	};
 	heap_reset();
 	frame_init(boot);
+	page_cache_init();
 	free(boot);
 }
 

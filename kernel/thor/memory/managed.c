@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Managed memory: its pages, who waits for them, its end. See managed.h. */
+#include <thor/memory/managed.h>
+
+#include <thor/memory/page-cache.h>
+#include <thor/memory/space.h>
+
+constexpr uint64_t MANAGED_END = MEMORY_SIZE_MAX / FRAME_SIZE;
+
+/* ---- life -------------------------------------------------------------------------- */
+
+static void managed_aged(struct timer *timer);
+
+int managed__create(struct memory *backing)
+{
+	struct managed *managed = heap_allocate(sizeof(*managed));
+
+	if (managed == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	managed->backing = backing;
+	backing->managed = managed;
+	page_set_init(&managed->dirty);
+	page_set_init(&managed->due);
+	timer_init(&managed->age, NULL, managed_aged);
+	for (uint32_t i = 0; i < MANAGED_WAIT_BUCKETS; i++) {
+		list_init(&managed->waits[i]);
+	}
+	list_init(&managed->wanted);
+	list_init(&managed->throttled);
+	list_init(&managed->requests);
+	list_init(&managed->fences);
+	managed->window = 1;
+	work_init(&managed->work, managed_service);
+	list_node_init(&managed->cache_node);
+	page_cache_add(managed);
+	return 0;
+}
+
+void managed__destroy(struct managed *managed)
+{
+	if (managed == NULL) {
+		return;
+	}
+	ASSERT(managed->n_resident == 0);
+	ASSERT(managed->n_unclean == 0);
+	ASSERT(!managed->is_ageing);
+	ASSERT(list_is_empty(&managed->requests));
+	page_cache_remove(managed);
+	heap_free(managed);
+}
+
+static void managed_aged(struct timer *timer)
+{
+	struct managed *managed = container_of(timer, struct managed, age);
+	struct memory *backing = managed->backing;
+
+	spinlock_acquire(&backing->lock);
+	managed->is_ageing = false;
+	if (!managed->is_dead && managed->n_dirty > 0) {
+		managed__want_write(managed);
+	}
+	spinlock_release(&backing->lock);
+	object_unref(&backing->object);
+}
+
+void managed__kick(struct managed *managed)
+{
+	if (!managed->is_work_posted) {
+		managed->is_work_posted = true;
+		object_ref(&managed->backing->object);
+		work_post(&managed->work);
+	}
+}
+
+/* ---- waits ------------------------------------------------------------------------- */
+
+static void managed_end_wait(struct page_wait *wait, int error)
+{
+	list_remove(&wait->node);
+	list_remove(&wait->wanted_node);
+	wait->error = error;
+	wait->done(wait, error);
+}
+
+void managed__wake(struct managed *managed, uint64_t first, uint64_t end, int error)
+{
+	uint64_t n_buckets = min_u64(end - first, MANAGED_WAIT_BUCKETS);
+
+	for (uint64_t i = 0; i < n_buckets; i++) {
+		struct list *bucket = &managed->waits[(first + i) % MANAGED_WAIT_BUCKETS];
+
+		LIST_FOR_EACH_SAFE(wait, bucket, struct page_wait, node) {
+			if (wait->index >= first && wait->index < end) {
+				managed_end_wait(wait, error);
+			}
+		}
+	}
+}
+
+static void managed_wake_throttled(struct managed *managed, int error)
+{
+	LIST_FOR_EACH_SAFE(wait, &managed->throttled, struct page_wait, node) {
+		managed_end_wait(wait, error);
+	}
+}
+
+/* How many pages to ask for: a reader that goes on where it was expected gets twice as many. */
+static uint64_t managed_choose_window(struct managed *managed, uint64_t index)
+{
+	managed->window =
+		index == managed->next_index ? min_u64(2 * managed->window, MANAGED_RUN_MAX) : 1;
+	managed->next_index = index + managed->window;
+	return managed->window;
+}
+
+static void managed_arm(
+	struct managed *managed, uint64_t index, bool is_throttled, struct page_wait *wait)
+{
+	uint64_t entry = page_tree_get(&managed->backing->pages, index);
+
+	object_ref(&managed->backing->object);
+	wait->backing = managed->backing;
+	wait->identity = managed->backing->object.identity;
+	wait->index = index;
+	if (is_throttled) {
+		list_push_back(&managed->throttled, &wait->node);
+		managed__want_write(managed);
+		return;
+	}
+	list_push_back(&managed->waits[index % MANAGED_WAIT_BUCKETS], &wait->node);
+	if (managed_state_of(entry) != MANAGED_INITIALISING) {
+		wait->n_pages = managed_choose_window(managed, index);
+		list_push_back(&managed->wanted, &wait->wanted_node);
+		managed__kick(managed);
+	}
+}
+
+/* ---- pages ------------------------------------------------------------------------- */
+
+enum managed_obstacle {
+	MANAGED_NO_OBSTACLE,
+	MANAGED_ABSENT, /* the manager has to bring it */
+	MANAGED_THROTTLED, /* it could be read */
+	MANAGED_LOST, /* the manager is gone */
+};
+
+/* What keeps a user from an access to a page. A dead manager's clean pages can still be read. */
+static enum managed_obstacle managed_find_obstacle(
+	const struct managed *managed, uint64_t entry, bool for_write)
+{
+	enum managed_state state = managed_state_of(entry);
+
+	if (managed->is_dead && (state != MANAGED_CLEAN || for_write)) {
+		return MANAGED_LOST;
+	}
+	if (state < MANAGED_CLEAN) {
+		return MANAGED_ABSENT;
+	}
+	return for_write && state == MANAGED_CLEAN && managed__is_throttled(managed)
+		? MANAGED_THROTTLED
+		: MANAGED_NO_OBSTACLE;
+}
+
+int managed__get_page(
+	struct memory *backing, uint64_t index, bool for_write, struct memory_page *out_page)
+{
+	struct managed *managed = backing->managed;
+	uint64_t *slot = page_tree_slot(&backing->pages, index);
+	enum managed_obstacle obstacle =
+		managed_find_obstacle(managed, slot != NULL ? *slot : 0, for_write);
+
+	if (obstacle != MANAGED_NO_OBSTACLE) {
+		return obstacle == MANAGED_LOST ? -ERR_IO : SPACE_PENDING;
+	}
+	int error = for_write ? managed__make_dirty(managed, index, slot) : 0;
+
+	if (error != 0) {
+		return error;
+	}
+	enum managed_state state = managed_state_of(*slot);
+
+	*slot |= MANAGED_REFERENCED;
+	*out_page = (struct memory_page){
+		.phys = managed_phys_of(*slot),
+		.can_write = state == MANAGED_DIRTY || state == MANAGED_REDIRTIED,
+	};
+	return 0;
+}
+
+int managed__get_backing_page(struct memory *backing, uint64_t index, struct memory_page *out_page)
+{
+	struct managed *managed = backing->managed;
+	uint64_t *slot = page_tree_make_slot(&backing->pages, index);
+
+	if (slot == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (managed_phys_of(*slot) == 0) {
+		uint64_t phys = frame_allocate_zeroed();
+		enum managed_state state = managed_state_of(*slot);
+
+		if (phys == 0) {
+			return -ERR_NO_MEMORY;
+		}
+		page_tree_fill(&backing->pages, slot,
+			phys | (state == MANAGED_MISSING ? MANAGED_FILLING : state));
+		managed->n_resident++;
+		page_cache_count_pages(1);
+	}
+	*out_page = (struct memory_page){ .phys = managed_phys_of(*slot), .can_write = true };
+	return 0;
+}
+
+bool memory__find_backing(const struct memory *memory, uint64_t *index, struct memory **out_backing)
+{
+	struct memory *source = memory->source;
+
+	if (source == NULL || source->kind != HEL_MEMORY_BACKING) {
+		return false;
+	}
+	if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
+		if (*index >= memory->source_size / FRAME_SIZE ||
+			page_tree_get(&memory->pages, *index) != 0) {
+			return false;
+		}
+		*index += memory->source_offset / FRAME_SIZE;
+	}
+	*out_backing = source;
+	return *index < source->size_bytes / FRAME_SIZE;
+}
+
+int memory__await_page(
+	struct memory *memory, uint64_t index, bool for_write, struct page_wait *wait)
+{
+	struct memory *backing;
+	int error;
+
+	if (!memory__find_backing(memory, &index, &backing)) {
+		return 0;
+	}
+	/* A view copies the page to write to it. */
+	for_write = for_write && memory->kind == HEL_MEMORY_MANAGED;
+	switch (managed_find_obstacle(
+		backing->managed, page_tree_get(&backing->pages, index), for_write)) {
+	case MANAGED_NO_OBSTACLE: return 0;
+	case MANAGED_LOST: return -ERR_IO;
+	case MANAGED_ABSENT:
+		if (page_wait_takes_error(wait, backing, index, &error)) {
+			return error;
+		}
+		managed_arm(backing->managed, index, false, wait);
+		return SPACE_PENDING;
+	case MANAGED_THROTTLED:
+		managed_arm(backing->managed, index, true, wait);
+		return SPACE_PENDING;
+	}
+	UNREACHABLE();
+}
+
+/* ---- taking pages away ------------------------------------------------------------- */
+
+void managed__hide(struct managed *managed, uint64_t first, uint64_t end)
+{
+	memory__hide(managed->backing, first, end, NULL);
+	memory__hide_in_views(managed->backing, first, end);
+}
+
+struct managed_removal {
+	uint64_t n_resident;
+};
+
+static uint32_t managed_unref_pages(void *context, const struct page_tree_run *run)
+{
+	struct managed_removal *removal = context;
+	uint32_t n_entries = 0;
+
+	PAGE_TREE_FOR_EACH(entry, n_entries, run)
+	{
+		uint64_t phys = managed_phys_of(entry);
+
+		if (phys != 0) {
+			frame_unref_owned(phys);
+			removal->n_resident++;
+		}
+	}
+	return n_entries;
+}
+
+void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
+{
+	struct managed_removal removal = {};
+
+	page_tree_remove(&managed->backing->pages, first, end, managed_unref_pages, &removal);
+	managed->n_resident -= removal.n_resident;
+	page_cache_count_pages(-(int64_t)removal.n_resident);
+}
+
+bool managed__is_evictable(uint64_t entry)
+{
+	return managed_state_of(entry) == MANAGED_CLEAN;
+}
+
+void managed__resize(struct managed *managed, uint64_t size_bytes)
+{
+	struct memory *backing = managed->backing;
+	uint64_t first = size_bytes / FRAME_SIZE;
+	bool is_smaller = size_bytes < backing->size_bytes;
+
+	backing->size_bytes = size_bytes;
+	if (managed->frontal != NULL) {
+		spinlock_acquire(&managed->frontal->lock);
+		managed->frontal->size_bytes = size_bytes;
+		spinlock_release(&managed->frontal->lock);
+	}
+	if (!is_smaller) {
+		return;
+	}
+	managed__hide(managed, first, MANAGED_END);
+	managed__forget_dirty(managed, first);
+	managed__drop(managed, first, MANAGED_END);
+	managed->advice_end = min_u64(managed->advice_end, first);
+	/* They look again, and see that it is out of bounds. */
+	managed__wake(managed, first, MANAGED_END, 0);
+	if (!managed__is_throttled(managed)) {
+		managed_wake_throttled(managed, 0);
+	}
+	managed__kick(managed);
+}
+
+void managed__written(struct managed *managed, uint64_t first, uint64_t end, int error)
+{
+	managed__note_written(managed, first, end, error);
+	if (!managed__is_throttled(managed)) {
+		managed_wake_throttled(managed, 0);
+	}
+	managed__kick(managed);
+}
+
+void managed__die(struct managed *managed)
+{
+	struct memory *backing = managed->backing;
+
+	spinlock_acquire(&backing->lock);
+	managed->is_dead = true;
+	managed__wake(managed, 0, MANAGED_END, -ERR_IO);
+	managed_wake_throttled(managed, -ERR_IO);
+	if (managed->n_unclean > 0) {
+		page_cache_count_lost(managed->n_unclean);
+		/* Clean ones come back with the next fault. */
+		memory__hide_in_views(backing, 0, MANAGED_END);
+		managed__forget_dirty(managed, 0);
+	}
+	if (managed->is_ageing && timer_cancel(&managed->age)) {
+		managed->is_ageing = false;
+		object_unref(&backing->object);
+	}
+	managed__kick(managed);
+	spinlock_release(&backing->lock);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache: the pages of all managed objects together.
+ */
+#ifndef THOR_MEMORY_PAGE_CACHE_H
+#define THOR_MEMORY_PAGE_CACHE_H
+
+#include <base/types.h>
+
+struct managed;
+
+struct page_cache_stats {
+	uint64_t n_pages;   /* that managed objects have */
+	uint64_t n_unclean; /* of these, not written back */
+	uint64_t n_lost;    /* dirty pages whose manager died, since boot */
+	uint64_t n_evicted; /* since boot */
+};
+
+/** page_cache_init() - no managed objects yet; after the frame allocator */
+void page_cache_init(void);
+
+/** page_cache_add() - a new managed object */
+void page_cache_add(struct managed *managed);
+
+/** page_cache_remove() - it goes */
+void page_cache_remove(struct managed *managed);
+
+/** page_cache_count_pages() - an object has got (or lost) pages */
+void page_cache_count_pages(int64_t n_pages);
+
+/** page_cache_count_unclean() - @n_unclean_before is what @managed had */
+void page_cache_count_unclean(const struct managed *managed, uint64_t n_unclean_before);
+
+/** page_cache_count_lost() - dirty pages that nobody will write back */
+void page_cache_count_lost(uint64_t n_pages);
+
+/** page_cache_share() - how many unclean pages one object may have */
+uint64_t page_cache_share(void);
+
+/** page_cache_get_stats() - a snapshot */
+void page_cache_get_stats(struct page_cache_stats *out_stats);
+
+#endif
