@@ -126,6 +126,16 @@ static void give_gifts(void)
 	(void)hel_close(HEL_THIS, memory);
 }
 
+/* All players are in one universe. */
+static void set_peers(struct worker *worker)
+{
+	uint32_t index = (uint32_t)(worker - workers);
+
+	for (uint32_t i = 1; i < n_workers; i++) {
+		worker->player.peers[i - 1] = &workers[(index + i) % n_workers].player;
+	}
+}
+
 static void make_worker(struct worker *worker, uint8_t shares, hel_handle *space)
 {
 	struct hel_thread_args args = { .ip = SIM_IP };
@@ -142,6 +152,9 @@ static void make_worker(struct worker *worker, uint8_t shares, hel_handle *space
 	if (worker == &workers[0] || (shares & 1) == 0) {
 		worker->universe = HEL_NULL;
 		(void)!hel_universe_create(&worker->universe);
+	}
+	if ((shares & 1) != 0) {
+		set_peers(worker);
 	}
 	if (worker == &workers[0] || (shares & 2) == 0) {
 		(void)hel_close(HEL_THIS, *space);
@@ -166,12 +179,8 @@ static bool all_have_ended(void)
 /* A player that did not come to its end has left handles, of threads also, in its universe. */
 static void end_worker(struct worker *worker)
 {
-	hel_handle *handle = &worker->player.pool[0][0];
-
 	(void)hel_thread_kill(worker->thread);
-	for (uint32_t i = 0; i < PLAYER_TYPES * PLAYER_SLOTS; i++) {
-		(void)hel_close(worker->universe, handle[i]);
-	}
+	player_abandon(&worker->player, worker->universe);
 	for (uint32_t i = 0; i < GIFTS_MAX; i++) {
 		(void)hel_close(worker->universe, worker->gifts[i]);
 	}

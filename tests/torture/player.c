@@ -11,6 +11,8 @@ constexpr uint32_t ARGUMENTS_MAX = 5; /* that a hel call takes */
 constexpr uint32_t OPCODES = 40;      /* with some that are unknown */
 constexpr uint32_t ACTIONS_MAX = 4;   /* of an exchange */
 constexpr uint32_t WORDS_MAX = 24;    /* of a record */
+constexpr uint64_t WAIT_MAX_NS = 100'000;
+constexpr uint32_t YIELDS_MAX = 10000; /* until the peers have begun */
 constexpr uint32_t DRIVES_MAX = 1000; /* until everything has completed */
 
 static const struct {
@@ -99,10 +101,20 @@ static hel_handle pool_pick(struct player *player, uint32_t type)
 	return player->pool[type][draw(player, PLAYER_SLOTS)];
 }
 
-/* Not the player's own queue: what it has submitted could not be counted. */
+static bool is_queue_of(const struct player *player, hel_handle handle)
+{
+	return player != NULL && (uint32_t)handle == (uint32_t)player->queue.handle;
+}
+
+/* Not a queue that somebody plays with: what was submitted could not be counted. */
 static hel_handle handle_if_allowed(const struct player *player, hel_handle handle)
 {
-	return handle == player->queue.handle ? HEL_NULL : handle;
+	bool is_allowed = !is_queue_of(player, handle);
+
+	for (uint32_t i = 0; i < PLAYER_PEERS_MAX; i++) {
+		is_allowed = is_allowed && !is_queue_of(player->peers[i], handle);
+	}
+	return is_allowed ? handle : HEL_NULL;
 }
 
 static hel_handle draw_handle(struct player *player, uint32_t type)
@@ -176,16 +188,17 @@ static uint64_t draw_small(struct player *player)
 	}
 }
 
-/* Never without an end: nobody would wake it. */
+static uint64_t now_ns(void)
+{
+	uint64_t time_ns = 0;
+
+	(void)hel_clock_get(&time_ns);
+	return time_ns;
+}
+
 static uint64_t draw_deadline(struct player *player)
 {
-	uint64_t now_ns = 0;
-
-	if (draw(player, 2) == 0) {
-		return draw(player, 2);
-	}
-	(void)hel_clock_get(&now_ns);
-	return now_ns + draw(player, 256) * 100;
+	return draw(player, 2) == 0 ? draw(player, 2) : now_ns() + draw(player, 256) * 100;
 }
 
 static uint64_t draw_anything(struct player *player)
@@ -321,6 +334,9 @@ void player_adopt(struct player *player, hel_handle handle)
 
 	if (old != handle) {
 		*slot = handle;
+		if (info.type == HEL_TYPE_THREAD) {
+			(void)hel_thread_kill(old);
+		}
 		(void)hel_close(HEL_THIS, old);
 	}
 }
@@ -357,6 +373,10 @@ static void make_call(struct player *player)
 			arguments[i] = (uint64_t)&record;
 		} else {
 			arguments[i] = draw_of_kind(player, kind);
+		}
+		if (kind == 'D') {
+			/* Not without an end: nobody would wake it. */
+			arguments[i] = min_u64(arguments[i], now_ns() + WAIT_MAX_NS);
 		}
 	}
 	if (number == HEL_CALL_transfer && !transfer_is_allowed(player, arguments)) {
@@ -606,6 +626,17 @@ static void make_objects(struct player *player)
 	player_adopt(player, player->authority);
 }
 
+static bool have_peers_begun(const struct player *player)
+{
+	bool have_begun = true;
+
+	for (uint32_t i = 0; i < PLAYER_PEERS_MAX; i++) {
+		have_begun = have_begun &&
+			(player->peers[i] == NULL || atomic_load(&player->peers[i]->has_begun));
+	}
+	return have_begun;
+}
+
 int player_begin(struct player *player)
 {
 	memset(player->pool, 0, sizeof(player->pool));
@@ -613,6 +644,10 @@ int player_begin(struct player *player)
 	player->n_records = 0;
 	int error = open_queue(player);
 
+	atomic_store(&player->has_begun, true);
+	for (uint32_t i = 0; i < YIELDS_MAX && !have_peers_begun(player); i++) {
+		(void)hel_thread_yield();
+	}
 	if (error == 0) {
 		make_objects(player);
 	}
@@ -642,6 +677,23 @@ static bool all_have_completed(const struct player *player)
 		have_completed = have_completed && player->n_completions[i] == 1;
 	}
 	return have_completed;
+}
+
+void player_abandon(struct player *player, hel_handle universe)
+{
+	for (uint32_t type = 0; type < PLAYER_TYPES; type++) {
+		for (uint32_t i = 0; i < PLAYER_SLOTS; i++) {
+			hel_handle handle = player->pool[type][i];
+			hel_handle copy;
+
+			if (type == HEL_TYPE_THREAD &&
+				hel_transfer(universe, handle, HEL_THIS, 0, &copy) == 0) {
+				(void)hel_thread_kill(copy);
+				(void)hel_close(HEL_THIS, copy);
+			}
+			(void)hel_close(universe, handle);
+		}
+	}
 }
 
 bool player_finish(struct player *player)

@@ -27,6 +27,7 @@ constexpr uint64_t PLAYER_ARENA_BYTES = (uint64_t)1 << 45;
 constexpr uint32_t PLAYER_TYPES = 32;
 constexpr uint32_t PLAYER_SLOTS = 4; /* of one type */
 constexpr uint32_t PLAYER_RECORDS_MAX = 256;
+constexpr uint32_t PLAYER_PEERS_MAX = 2;
 
 struct player {
 	/* ---- set before player_begin() */
@@ -34,6 +35,8 @@ struct player {
 	void *source;
 	uint64_t arena; /* page-aligned */
 	hel_handle authority; /* HEL_NULL: none */
+	/* the others in its universe, whose queues it leaves alone; NULL: nobody */
+	const struct player *peers[PLAYER_PEERS_MAX];
 	/* where a new thread starts: sets ip, sp, argument and tls_base */
 	void (*aim_thread)(struct player *player, struct hel_thread_args *args);
 	/* where the caller can see its queue's memory; NULL: where it is mapped */
@@ -45,9 +48,10 @@ struct player {
 	uint32_t n_records; /* their contexts are 1 and up */
 	uint8_t n_completions[PLAYER_RECORDS_MAX + 1];
 	uint64_t n_calls;
+	_Atomic bool has_begun;
 };
 
-/** player_begin() - make a queue and some objects to begin with; an error */
+/** player_begin() - make a queue and some objects, wait for the peers to have theirs; an error */
 MUST_USE int player_begin(struct player *player);
 
 /** player_step() - make a call, or submit or take something */
@@ -59,6 +63,9 @@ void player_step(struct player *player);
  * Return: whether every record has completed exactly once.
  */
 MUST_USE bool player_finish(struct player *player);
+
+/** player_abandon() - for others: close what a player that has ended has left in @universe */
+void player_abandon(struct player *player, hel_handle universe);
 
 /** player_adopt() - put a handle into the pool; what was there is closed */
 void player_adopt(struct player *player, hel_handle handle);

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Torture of thor: players on several CPUs make arbitrary hel calls in universes that come and go.
+ *
+ *	hati.test=torture torture.calls=200000 torture.seed=7
+ *
+ * on the kernel's command line. A round is a party of players (player.h), two in each universe and
+ * space; a space is a fork of this program's, whose memory all share. The controller, which never
+ * plays, makes the party, waits for its end, kills who has not come to it, closes what they have
+ * left in their universes, and gives universes and spaces up.
+ *
+ * Checks: every record of a player has completed once; every player ends; and when all calls have
+ * been made, the kernel has as many threads, and but for its caches as much memory, as after the
+ * first round. The result is in the log: `torture: ok NAME`, `torture: not ok NAME: why`, and in
+ * the end `torture: done`.
+ */
+#include <abi/hel/start.h>
+#include <base/assert.h>
+#include <base/format.h>
+#include <base/random.h>
+#include <base/string.h>
+
+#include "player.h"
+
+constexpr uint32_t PLAYERS = 8;
+constexpr uint32_t PARTIES = PLAYERS / 2; /* that share a universe and a space */
+constexpr uint32_t GIFTS_MAX = 4;
+constexpr uint32_t STEPS = 2000; /* of a player in one round */
+constexpr size_t STACK_BYTES = 64 * 1024;
+constexpr uint64_t PLAYER_ARENA = (uint64_t)1 << 44;
+constexpr uint64_t POLL_NS = 1'000'000;
+constexpr uint64_t STUCK_NS = 120'000'000'000;
+constexpr uint32_t RESUMES_MAX = 20; /* of a player that has stopped itself */
+constexpr uint32_t WARM_ROUNDS = 4;
+/* What caches and pages that are partly used hold, whatever the number of calls. */
+constexpr int64_t SLACK_BYTES = 2 * 1024 * 1024;
+
+enum ending : uint32_t { NOT_ENDED, ENDED_WELL, ENDED_EARLY, LOST_RECORDS };
+
+static struct worker {
+	struct player player;
+	struct random random;
+	hel_handle thread, universe;
+	hel_handle gifts[GIFTS_MAX];
+	uint32_t n_resumes;
+	_Atomic uint32_t ending;
+	_Alignas(16) uint8_t stack[STACK_BYTES];
+} workers[PLAYERS];
+
+static const struct hel_start *start_page;
+static hel_handle log_authority, authority;
+static uint64_t n_calls_wanted = 200'000, seed = 1;
+static uint64_t n_calls;
+static uint32_t n_rounds, n_early, n_lost, n_stuck;
+
+__asm__(".text\n"
+	".globl _start\n"
+	"_start:\n"
+	"	xor %ebp, %ebp\n"
+	"	and $-16, %rsp\n"
+	"	call torture_main\n"
+	"	ud2\n");
+
+static PRINTF_LIKE(1, 2) void torture_print(const char *format, ...)
+{
+	char line[HEL_LOG_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	size_t size = vformat_to(line, sizeof(line), format, arguments);
+
+	va_end(arguments);
+	hel_log(log_authority, HEL_LOG_INFO, line, min_size(size, sizeof(line) - 1));
+}
+
+NORETURN void assert_fail(const char *file, int line, const char *expression)
+{
+	torture_print("torture: not ok start: %s:%d: assertion failed: %s", file, line, expression);
+	hel_thread_exit();
+}
+
+/* ---- players --------------------------------------------------------------------------------- */
+
+static uint8_t random_byte(void *source)
+{
+	return (uint8_t)random_u64(source);
+}
+
+/* What threads do that players have made: little, and on a stack that may not be there. */
+static NORETURN void child_main(uint64_t n_yields)
+{
+	for (uint64_t i = 0; i < n_yields % 8; i++) {
+		(void)hel_thread_yield();
+	}
+	hel_thread_exit();
+}
+
+static void aim_thread(struct player *player, struct hel_thread_args *args)
+{
+	uint64_t number = random_u64(player->source) % 32;
+
+	args->ip = (uint64_t)child_main;
+	args->sp = player->arena + (number + 1) * HEL_PAGE_SIZE - 8;
+	args->argument = number;
+}
+
+static NORETURN void worker_main(struct worker *worker)
+{
+	if (player_begin(&worker->player) != 0) {
+		worker->ending = ENDED_EARLY;
+		hel_thread_exit();
+	}
+	for (uint32_t i = 0; i < GIFTS_MAX; i++) {
+		player_adopt(&worker->player, worker->gifts[i]);
+	}
+	for (uint32_t i = 0; i < STEPS; i++) {
+		player_step(&worker->player);
+	}
+	worker->ending = player_finish(&worker->player) ? ENDED_WELL : LOST_RECORDS;
+	hel_thread_exit();
+}
+
+/* ---- a round --------------------------------------------------------------------------------- */
+
+static void worker_make(
+	struct worker *worker, uint32_t index, hel_handle universe, hel_handle space)
+{
+	struct hel_thread_args args = {
+		.universe = universe,
+		.space = space,
+		.ip = (uint64_t)worker_main,
+		.sp = (uint64_t)worker->stack + STACK_BYTES - 8,
+		.argument = (uint64_t)worker,
+	};
+
+	worker->player = (struct player){
+		.draw = random_byte,
+		.source = &worker->random,
+		/* The second of a party has the other half. */
+		.arena = PLAYER_ARENA + index % 2 * PLAYER_ARENA_BYTES,
+		.peers = { &workers[index ^ 1].player },
+		.aim_thread = aim_thread,
+	};
+	random_init(&worker->random, seed * 1'000'003 + n_rounds * PLAYERS + index);
+	worker->universe = universe;
+	worker->n_resumes = 0;
+	worker->ending = NOT_ENDED;
+	worker->thread = HEL_NULL;
+	(void)!hel_thread_create(&args, &worker->thread);
+}
+
+static void worker_give(struct worker *worker, uint32_t index, hel_handle handle, uint32_t rights)
+{
+	worker->gifts[index] = HEL_NULL;
+	(void)!hel_transfer(HEL_THIS, handle, worker->universe, rights, &worker->gifts[index]);
+}
+
+/* All players get a lane of one stream, an event, memory, and one another, but not to kill. */
+static void give_gifts(void)
+{
+	struct hel_stream_lanes lanes = {};
+	hel_handle event = HEL_NULL;
+	hel_handle memory = HEL_NULL;
+
+	(void)!hel_stream_create(&lanes);
+	(void)!hel_event_create(0, &event);
+	(void)!hel_memory_allocate(8 * HEL_PAGE_SIZE, 0, &memory);
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		worker_give(&workers[i], 0, lanes.lane[i % 2], 0);
+		worker_give(&workers[i], 1, event, 0);
+		worker_give(&workers[i], 2, memory, 0);
+		worker_give(&workers[i], 3, workers[(i + 1) % PLAYERS].thread,
+			HEL_RIGHTS_ALL & ~(uint32_t)HEL_RIGHT_MANAGE);
+	}
+	(void)hel_close(HEL_THIS, lanes.lane[0]);
+	(void)hel_close(HEL_THIS, lanes.lane[1]);
+	(void)hel_close(HEL_THIS, event);
+	(void)hel_close(HEL_THIS, memory);
+}
+
+static uint64_t now_ns(void)
+{
+	uint64_t time_ns = 0;
+
+	(void)hel_clock_get(&time_ns);
+	return time_ns;
+}
+
+static void pause_a_little(void)
+{
+	static const uint32_t never = 0;
+
+	(void)hel_futex_wait(&never, 0, now_ns() + POLL_NS, ~0u);
+}
+
+/* Players stop themselves (hel_thread_interrupt) or make their code fault. */
+static void worker_look_after(struct worker *worker)
+{
+	struct hel_thread_stats stats;
+
+	if (worker->ending != NOT_ENDED || hel_thread_stats(worker->thread, &stats) != 0) {
+		return;
+	}
+	if (stats.state == 4 && worker->ending == NOT_ENDED) {
+		worker->ending = ENDED_EARLY;
+	} else if (stats.state == 0 && worker->n_resumes++ < RESUMES_MAX) {
+		(void)hel_thread_resume(worker->thread);
+	} else if (stats.state == 0) {
+		(void)hel_thread_kill(worker->thread);
+	}
+}
+
+static bool all_have_ended(void)
+{
+	bool have_ended = true;
+
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		worker_look_after(&workers[i]);
+		have_ended = have_ended && workers[i].ending != NOT_ENDED;
+	}
+	return have_ended;
+}
+
+static bool worker_is_gone(const struct worker *worker)
+{
+	struct hel_thread_stats stats;
+
+	return hel_thread_stats(worker->thread, &stats) != 0 || stats.state == 4;
+}
+
+static void worker_end(struct worker *worker)
+{
+	(void)hel_thread_kill(worker->thread);
+	while (!worker_is_gone(worker)) {
+		pause_a_little();
+	}
+	player_abandon(&worker->player, worker->universe);
+	for (uint32_t i = 0; i < GIFTS_MAX; i++) {
+		(void)hel_close(worker->universe, worker->gifts[i]);
+	}
+	(void)hel_close(HEL_THIS, worker->thread);
+	n_calls += worker->player.n_calls;
+	n_early += worker->ending == ENDED_EARLY;
+	n_lost += worker->ending == LOST_RECORDS;
+	n_stuck += worker->ending == NOT_ENDED;
+}
+
+static void play_round(void)
+{
+	hel_handle universes[PARTIES] = {};
+	hel_handle spaces[PARTIES] = {};
+
+	for (uint32_t i = 0; i < PARTIES; i++) {
+		(void)!hel_universe_create(&universes[i]);
+		(void)!hel_space_fork(HEL_THIS, &spaces[i]);
+	}
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		worker_make(&workers[i], i, universes[i / 2], spaces[i / 2]);
+	}
+	give_gifts();
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		if (hel_thread_start(workers[i].thread) != 0) {
+			workers[i].ending = ENDED_EARLY;
+		}
+	}
+	uint64_t deadline_ns = now_ns() + STUCK_NS;
+
+	while (!all_have_ended() && now_ns() < deadline_ns) {
+		pause_a_little();
+	}
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		worker_end(&workers[i]);
+	}
+	for (uint32_t i = 0; i < PARTIES; i++) {
+		(void)hel_close(HEL_THIS, universes[i]);
+		(void)hel_close(HEL_THIS, spaces[i]);
+	}
+	n_rounds++;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static hel_handle find_handle(const char *name)
+{
+	for (uint32_t i = 0; i < start_page->n_handles; i++) {
+		if (str_equal(start_page->handles[i].name, name)) {
+			return start_page->handles[i].handle;
+		}
+	}
+	return HEL_NULL;
+}
+
+/* The number behind @name in the command line, if it is there. */
+static void find_number(const char *name, uint64_t *out_number)
+{
+	const char *text = (const char *)start_page->command_line;
+	size_t length = strlen(name);
+
+	for (; text != NULL && *text != 0; text++) {
+		if (memcmp(text, name, min_size(length, strlen(text))) == 0 &&
+			strlen(text) > length && text[length] == '=') {
+			*out_number = 0;
+			for (text += length + 1; *text >= '0' && *text <= '9'; text++) {
+				*out_number = *out_number * 10 + (uint64_t)(*text - '0');
+			}
+			return;
+		}
+	}
+}
+
+static void report(const char *name, uint64_t n_wrong, const char *what)
+{
+	if (n_wrong == 0) {
+		torture_print("torture: ok %s", name);
+	} else {
+		torture_print(
+			"torture: not ok %s: %llu %s", name, (unsigned long long)n_wrong, what);
+	}
+}
+
+/* What has been given up is freed in slices, on the CPUs where it happened. */
+static struct hel_kernel_stats settled_stats(uint32_t n_threads)
+{
+	struct hel_kernel_stats stats = {};
+
+	for (uint32_t i = 0; i < 500; i++) {
+		pause_a_little();
+		(void)!hel_kernel_stats(authority, &stats);
+		if (i > 20 && stats.n_threads <= n_threads) {
+			break;
+		}
+	}
+	return stats;
+}
+
+static void report_leaks(const struct hel_kernel_stats *first)
+{
+	struct hel_kernel_stats last = settled_stats(first->n_threads);
+	int64_t lost_bytes = (int64_t)first->memory_free_bytes - (int64_t)last.memory_free_bytes;
+
+	report("no_thread_is_left", last.n_threads - first->n_threads, "threads");
+	torture_print("torture: %lld bytes less free than after the first rounds, %lld more of the "
+		      "kernel's",
+		(long long)lost_bytes, (long long)(last.kernel_bytes - first->kernel_bytes));
+	report("memory_is_back", lost_bytes > SLACK_BYTES ? (uint64_t)lost_bytes : 0, "bytes");
+}
+
+NORETURN __attribute__((used)) void torture_main(const struct hel_start *start);
+
+NORETURN void torture_main(const struct hel_start *start)
+{
+	struct hel_kernel_stats first = {};
+
+	start_page = start;
+	authority = find_handle("authority");
+	log_authority = find_handle("log");
+	find_number("torture.calls", &n_calls_wanted);
+	find_number("torture.seed", &seed);
+	torture_print("torture: seed %llu, %llu calls", (unsigned long long)seed,
+		(unsigned long long)n_calls_wanted);
+	while (n_calls < n_calls_wanted || n_rounds <= WARM_ROUNDS) {
+		if (n_rounds == WARM_ROUNDS) {
+			first = settled_stats(0);
+		}
+		play_round();
+		if (n_rounds % 100 == 0) {
+			torture_print("torture: %u rounds, %llu calls", n_rounds,
+				(unsigned long long)n_calls);
+		}
+	}
+	report("every_record_completes_once", n_lost, "players miss completions");
+	report("every_player_ends", n_stuck, "players are stuck");
+	report_leaks(&first);
+	torture_print("torture: done, %llu calls in %u rounds, %u players ended early",
+		(unsigned long long)n_calls, n_rounds, n_early);
+	hel_thread_exit();
+}
