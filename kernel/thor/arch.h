@@ -60,12 +60,11 @@ NORETURN void thor_main(const struct boot_info *boot);
 NORETURN void thor_cpu_main(struct cpu *cpu);
 
 /* ---- boot and machine ------------------------------------------------------------------------ */
-/* before memory: console, GDT, IDT, per-CPU base, features */
-void arch_init_boot_cpu(const struct boot_info *boot);
-/* after memory: ACPI MADT, LAPIC, clock calibration */
-void arch_init_machine(const struct boot_info *boot);
-/* starts all others; returns the number of CPUs that run */
-int arch_start_cpus(void);
+/*
+ * The architecture declares tasks of the start (init/init.h). Portable ones need three of them:
+ * `boot-cpu` (console, per-CPU base; before there is memory), `clock` (clock and timer), `cpus`
+ * (all CPUs run). Each further CPU calls init_run_cpu() before it is counted.
+ */
 void arch_early_write(const char *text, size_t size); /* early console (COM1) */
 void arch_backtrace(uint64_t frame_pointer, void (*emit)(uint64_t ip));
 /* stop the other CPUs (NMI), leave the emulator with code 0x7d or halt */

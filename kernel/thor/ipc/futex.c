@@ -11,6 +11,7 @@
 #include <base/assert.h>
 #include <base/hash.h>
 #include <base/string.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
 
@@ -312,3 +313,9 @@ int futex_requeue(struct space *space, const struct futex_requeue *request, uint
 	futex_drop_key(&from_key);
 	return error;
 }
+
+static void futex_start(UNUSED const struct boot_info *boot)
+{
+	futex_init();
+}
+INIT_TASK(futexes, "futexes", .run = futex_start, .needs = { "memory" }, .provides = { "ready" });

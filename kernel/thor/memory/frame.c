@@ -18,6 +18,7 @@
 
 #include <base/string.h>
 #include <thor/cpu.h>
+#include <thor/init/init.h>
 #include <thor/panic.h>
 
 enum frame_block_state : uint8_t {
@@ -518,3 +519,7 @@ void frame_reclaim_boot(const struct boot_info *boot)
 	}
 	spinlock_release(&frame_lock);
 }
+
+INIT_TASK(frames, "frames", .run = frame_init, .needs = { "boot-cpu" }, .provides = { "memory" });
+INIT_TASK(reclaim, "reclaim", .run = frame_reclaim_boot, .needs = { "cpus" },
+	.provides = { "ready" });

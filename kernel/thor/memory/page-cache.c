@@ -2,6 +2,7 @@
 /* The page cache: see page-cache.h. */
 #include <thor/memory/page-cache.h>
 
+#include <thor/init/init.h>
 #include <thor/memory/frame.h>
 #include <thor/memory/managed.h>
 
@@ -24,6 +25,13 @@ void page_cache_init(void)
 	atomic_store(&page_cache_n_unclean, 0);
 	atomic_store(&page_cache_n_unclean_objects, 0);
 }
+
+static void page_cache_start(UNUSED const struct boot_info *boot)
+{
+	page_cache_init();
+}
+INIT_TASK(page_cache, "page-cache", .run = page_cache_start, .needs = { "frames" },
+	.provides = { "memory" });
 
 void page_cache_add(struct managed *managed)
 {

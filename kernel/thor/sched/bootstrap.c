@@ -14,6 +14,7 @@
 #include <base/string.h>
 #include <elf/elf-read.h>
 #include <thor/cpu.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
@@ -333,3 +334,5 @@ bool boot_owns_range(uint64_t phys, uint64_t size_bytes)
 	}
 	return false;
 }
+
+INIT_TASK(bootstrap, "bootstrap", .run = server_bootstrap, .needs = { "ready" });

@@ -19,6 +19,7 @@
 #include <thor/sched/sched-internal.h>
 
 #include <base/assert.h>
+#include <thor/init/init.h>
 #include <thor/irq/irq.h>
 #include <thor/memory/memory.h>
 #include <thor/memory/space.h>
@@ -62,6 +63,13 @@ void sched_init_cpu(struct cpu *cpu)
 	timer_heap_init(&cpu->timers);
 	irq_init_cpu(cpu);
 }
+
+static void sched_start(UNUSED const struct boot_info *boot)
+{
+	sched_init_cpu(arch_this_cpu());
+}
+INIT_TASK(scheduler, "scheduler", .run = sched_start, .needs = { "clock", "random" },
+	.provides = { "tasking" }, .each_cpu = true);
 
 static uint64_t sched_bit(const struct cpu *cpu)
 {

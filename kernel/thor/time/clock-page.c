@@ -3,7 +3,9 @@
 #include <thor/time/clock-page.h>
 
 #include <thor/arch.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
+#include <thor/panic.h>
 
 static struct memory *clock_memory;
 static struct hel_clock_page *clock_page;
@@ -36,3 +38,12 @@ struct memory *clock_page_memory(void)
 {
 	return clock_memory;
 }
+
+static void clock_page_start(UNUSED const struct boot_info *boot)
+{
+	if (clock_page_init() != 0) {
+		panic("start: no memory for the clock page");
+	}
+}
+INIT_TASK(clock_page, "clock-page", .run = clock_page_start, .needs = { "memory", "clock" },
+	.provides = { "ready" });

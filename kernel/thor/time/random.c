@@ -5,8 +5,10 @@
  */
 #include <thor/time/random.h>
 
+#include <abi/boot/boot-info.h>
 #include <base/string.h>
 #include <thor/arch.h>
+#include <thor/init/init.h>
 #include <thor/spinlock.h>
 
 constexpr size_t CHACHA_BLOCK_BYTES = 64;
@@ -128,3 +130,9 @@ void random_bytes(void *out_data, size_t size)
 	}
 	spinlock_release(&random_state.lock);
 }
+
+static void random_start(const struct boot_info *boot)
+{
+	random_init(boot->random_seed);
+}
+INIT_TASK(random, "random", .run = random_start, .needs = { "clock" }, .provides = { "tasking" });

@@ -10,6 +10,7 @@
 
 #include <base/string.h>
 #include <thor/arch.h>
+#include <thor/init/init.h>
 #include <thor/panic.h>
 
 #include "machine.h"
@@ -40,8 +41,10 @@ static const struct acpi_header *acpi_table_at(uint64_t phys)
 	return table;
 }
 
-void acpi_init(uint64_t rsdp_phys)
+static void acpi_start(const struct boot_info *boot)
 {
+	uint64_t rsdp_phys = boot->rsdp_phys;
+
 	const struct acpi_rsdp *rsdp = arch_phys_to_virt(rsdp_phys);
 
 	if (rsdp_phys == 0 || memcmp(rsdp->signature, "RSD PTR ", 8) != 0) {
@@ -56,6 +59,7 @@ void acpi_init(uint64_t rsdp_phys)
 		acpi_root_entry_size = sizeof(uint32_t);
 	}
 }
+INIT_TASK(acpi, "acpi", .run = acpi_start, .needs = { "memory" });
 
 const void *acpi_find(const char signature[4])
 {

@@ -3,6 +3,7 @@
 #include <abi/boot/boot-info.h>
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/init/init.h>
 #include <thor/panic.h>
 
 #include "machine.h"
@@ -32,7 +33,7 @@ static void boot_patch_smap(void)
 	}
 }
 
-void arch_init_boot_cpu(const struct boot_info *boot)
+static void boot_start_cpu(const struct boot_info *boot)
 {
 	uint64_t special_top = (uint64_t)boot_special_stack + EARLY_STACK_SIZE;
 	uint64_t ist_tops[3] = { special_top, special_top, special_top };
@@ -51,25 +52,21 @@ void arch_init_boot_cpu(const struct boot_info *boot)
 	cpu_set_stacks(&boot_cpu, (uint64_t)arch__boot_stack_top, ist_tops);
 	cpu_load_tables(&boot_cpu);
 	features_enable();
-	fpu_init_cpu(&boot_cpu);
+	boot_cpu.is_online = true;
 	cpu_table[0] = &boot_cpu;
 	cpu_count = 1;
 	panic_set_slide(boot->kernel_slide);
 }
+INIT_TASK(boot_cpu, "boot-cpu", .run = boot_start_cpu);
 
-void arch_init_machine(const struct boot_info *boot)
+static void boot_map_kernel(const struct boot_info *boot)
 {
 	kernel_map_init(boot);
 	if (kernel_map_stacks(&boot_cpu) != 0) {
 		panic("no memory for the stacks of the boot CPU");
 	}
-	acpi_init(boot->rsdp_phys);
-	lapic_init();
-	lapic_enable(&boot_cpu);
-	ioapic_init();
-	clock_init(boot->tsc_at_entry);
-	boot_cpu.is_online = true;
 }
+INIT_TASK(kernel_map, "kernel-map", .run = boot_map_kernel, .needs = { "memory" });
 
 bool arch_random_seed(uint64_t *out_seed)
 {

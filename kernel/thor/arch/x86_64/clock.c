@@ -15,6 +15,7 @@
  */
 #include <abi/hel/hel.h>
 #include <base/assert.h>
+#include <thor/init/init.h>
 #include <thor/panic.h>
 
 #include "acpi.h"
@@ -60,7 +61,7 @@ static struct reference clock_reference;
 static volatile uint64_t *hpet_registers;
 static uint16_t pm_timer_port;
 
-/* Immutable after clock_init(). */
+/* Immutable after clock_start(). */
 static uint64_t clock_start_tsc; /* when calibration began */
 static uint64_t clock_base_tsc;
 static uint64_t clock_multiplier; /* nanoseconds per tick, 32.32; 0: not yet calibrated */
@@ -238,8 +239,9 @@ static void clock_log_start(uint64_t tsc_at_entry, uint64_t tsc_frequency)
 		(unsigned long long)scale(clock_start_tsc - tsc_at_entry, 1000000, tsc_frequency));
 }
 
-void clock_init(uint64_t tsc_at_entry)
+static void clock_start(const struct boot_info *boot)
 {
+	uint64_t tsc_at_entry = boot->tsc_at_entry;
 	clock_start_tsc = tsc_read();
 	struct frequencies frequencies = clock_calibrate();
 
@@ -255,6 +257,8 @@ void clock_init(uint64_t tsc_at_entry)
 		clock_reference.name != NULL ? clock_reference.name : "assumption");
 	clock_log_start(tsc_at_entry, frequencies.tsc);
 }
+INIT_TASK(clock, "clock", .run = clock_start, .needs = { "acpi", "kernel-map", "local-apic-cpu" },
+	.provides = { "tasking" });
 
 /* ---- use */
 

@@ -12,6 +12,7 @@
  */
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/thread.h>
 
@@ -68,12 +69,17 @@ static bool fpu_is_loaded(const struct cpu *cpu, const struct arch_context *cont
 	return cpu->arch.fpu_owner == context && context->fpu_cpu == cpu->index;
 }
 
-void fpu_init_cpu(struct cpu *cpu)
+static void fpu_start(UNUSED const struct boot_info *boot)
 {
+	struct cpu *cpu = arch_this_cpu();
+
 	cpu->arch.fpu_owner = NULL;
 	cpu->arch.is_fpu_trapping = true;
 	cr0_write(cr0_read() | CR0_TS);
 }
+
+INIT_TASK(fpu, "fpu", .run = fpu_start, .needs = { "boot-cpu" }, .provides = { "tasking" },
+	.each_cpu = true);
 
 /* An area in the initial state. */
 static bool fpu_allocate(struct arch_context *context)

@@ -14,6 +14,7 @@
  */
 #include <abi/hel/hel.h>
 #include <base/assert.h>
+#include <thor/init/init.h>
 #include <thor/panic.h>
 
 #include "acpi.h"
@@ -115,7 +116,7 @@ static void ioapic_override(const struct madt_entry *entry)
 	}
 }
 
-void ioapic_init(void)
+static void ioapic_start(UNUSED const struct boot_info *boot)
 {
 	const struct madt *madt = acpi_find("APIC");
 	const struct madt_entry *entry = NULL;
@@ -131,6 +132,8 @@ void ioapic_init(void)
 		}
 	}
 }
+INIT_TASK(io_apic, "io-apic", .run = ioapic_start,
+	.needs = { "acpi", "kernel-map", "local-apic-cpu" }, .provides = { "ready" });
 
 /* ---- lines */
 

@@ -7,6 +7,7 @@
  * (ioapic.c).
  */
 #include <base/assert.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/panic.h>
 
@@ -94,7 +95,7 @@ static uint64_t lapic_find(void)
 	return phys;
 }
 
-void lapic_init(void)
+static void lapic_start(UNUSED const struct boot_info *boot)
 {
 	port_write_u8(PIC1_DATA, 0xff);
 	port_write_u8(PIC2_DATA, 0xff);
@@ -105,9 +106,11 @@ void lapic_init(void)
 		}
 	}
 }
+INIT_TASK(local_apic, "local-apic", .run = lapic_start, .needs = { "acpi", "kernel-map" });
 
-void lapic_enable(struct cpu *cpu)
+static void lapic_start_cpu(UNUSED const struct boot_info *boot)
 {
+	struct cpu *cpu = arch_this_cpu();
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 
 	msr_write(MSR_APIC_BASE, base);
@@ -130,6 +133,8 @@ void lapic_enable(struct cpu *cpu)
 	}
 	lapic_is_ready = true;
 }
+INIT_TASK(local_apic_cpu, "local-apic-cpu", .run = lapic_start_cpu, .needs = { "local-apic" },
+	.each_cpu = true);
 
 void lapic_end_of_interrupt(void)
 {

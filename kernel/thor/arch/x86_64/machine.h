@@ -85,16 +85,7 @@ void serial_init(void);
 /** acpi_find() - a table by its signature, NULL if there is none; in the direct map */
 const void *acpi_find(const char signature[4]);
 
-/** acpi_init() - remember the root table */
-void acpi_init(uint64_t rsdp_phys);
-
 /* ---- lapic.c */
-
-/** lapic_init() - map the registers (boot CPU only) and mask the legacy controllers */
-void lapic_init(void);
-
-/** lapic_enable() - switch this CPU's local APIC on and read its id */
-void lapic_enable(struct cpu *cpu);
 
 void lapic_end_of_interrupt(void);
 
@@ -128,13 +119,7 @@ bool lapic_is_level(uint32_t vector);
 
 /* ---- ioapic.c */
 
-/** ioapic_init() - find the controllers and mask all their lines */
-void ioapic_init(void);
-
 /* ---- clock.c */
-
-/** clock_init() - calibrate TSC and LAPIC timer against a clock of known frequency */
-void clock_init(uint64_t tsc_at_entry);
 
 /**
  * clock_timer_fired() - the timer interrupt was taken
@@ -157,9 +142,6 @@ bool sampler_take_nmi(const struct arch_context *frame);
 NORETURN void smp_cpu_entry(struct cpu *cpu);
 
 /* ---- fpu.c */
-
-/** fpu_init_cpu() - no state is in the registers of this CPU */
-void fpu_init_cpu(struct cpu *cpu);
 
 /** fpu_trap() - #NM of the current thread; false: no memory */
 MUST_USE bool fpu_trap(struct cpu *cpu, struct arch_context *context);

@@ -9,6 +9,7 @@
  */
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
@@ -65,8 +66,7 @@ void smp_cpu_entry(struct cpu *cpu)
 	cr3_write(cpu->arch.root_phys);
 	cpu_load_tables(cpu);
 	features_enable();
-	fpu_init_cpu(cpu);
-	lapic_enable(cpu);
+	init_run_cpu();
 	cpu->is_online = true;
 	atomic_fetch_add(&smp_n_arrived, 1);
 	while (!atomic_load(&smp_is_gate_open)) {
@@ -84,7 +84,6 @@ static struct cpu *smp_make_cpu(uint32_t lapic_id)
 	}
 	cpu->index = cpu_count;
 	cpu->arch.lapic_id = lapic_id;
-	sched_init_cpu(cpu);
 	return kernel_map_stacks(cpu) == 0 ? cpu : NULL;
 }
 
@@ -142,7 +141,7 @@ static bool smp_is_processor(const struct madt_entry *entry, uint32_t *out_lapic
 	return false;
 }
 
-int arch_start_cpus(void)
+static void smp_start_all(void)
 {
 	const struct madt *madt = acpi_find("APIC");
 	uint64_t offset = (uint64_t)(smp_trampoline_parameters - smp_trampoline);
@@ -152,7 +151,7 @@ int arch_start_cpus(void)
 	uint32_t lapic_id;
 
 	if (madt == NULL) {
-		return (int)cpu_count;
+		return;
 	}
 	memcpy(trampoline, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
 	parameters->root_phys = 0;
@@ -174,8 +173,15 @@ int arch_start_cpus(void)
 		}
 	}
 	atomic_store(&smp_is_gate_open, true);
-	return (int)cpu_count;
 }
+
+static void smp_start(UNUSED const struct boot_info *boot)
+{
+	smp_start_all();
+	klog("thor: started, %u CPUs, %llu MiB", cpu_count,
+		(unsigned long long)(frame_total_bytes() >> 20));
+}
+INIT_TASK(cpus, "cpus", .run = smp_start, .needs = { "tasking" }, .provides = { "ready" });
 
 /* ---- message-signalled interrupts */
 
