@@ -72,16 +72,26 @@ static void pin_complain(struct irq_pin *pin, const char *what)
 
 /*
  * Interrupts that a driver acknowledges pass through the scheduler, which shares the CPU out. Those
- * that nobody answers in time, or a handler at once, do not: too many of them would leave nothing
- * for user mode.
+ * that nobody answers in time, or a handler at once, do not, and may leave nothing for user mode.
+ * How many that takes depends on the machine; it is the case when little lies between them: less
+ * than twice what it takes to deal with one. And there is a number that no device needs.
  */
 static bool pin_is_storming(struct irq_pin *pin, uint64_t now_ns)
 {
-	if (now_ns - pin->window_start_ns >= IRQ_STORM_WINDOW_NS) {
+	uint64_t short_ns = max_u64(2 * pin->took_ns, IRQ_BACK_TO_BACK_NS);
+
+	pin->n_run = now_ns - pin->ended_ns < short_ns ? pin->n_run + 1 : 0;
+	if (now_ns - pin->window_start_ns >= IRQ_WINDOW_NS) {
 		pin->window_start_ns = now_ns;
 		pin->n_window = 0;
 	}
-	return ++pin->n_window > IRQ_STORM_MAX;
+	return pin->n_run >= IRQ_RUN_MAX || ++pin->n_window > IRQ_WINDOW_MAX;
+}
+
+static void pin_forget_storm(struct irq_pin *pin)
+{
+	pin->n_run = 0;
+	pin->n_window = 0;
 }
 
 static void pin_throttle(struct irq_pin *pin, uint64_t now_ns)
@@ -99,7 +109,7 @@ static void pin_throttle_done(struct timer *timer)
 
 	spinlock_acquire(&pin->lock);
 	pin->is_throttled = false;
-	pin->n_window = 0;
+	pin_forget_storm(pin);
 	pin_advance(pin);
 	spinlock_release(&pin->lock);
 	pin_unref(pin);
@@ -153,7 +163,9 @@ static void pin_begin_service(struct irq_pin *pin, bool is_lenient)
 static void pin_end_service(struct irq_pin *pin)
 {
 	pin->is_in_service = false;
-	pin->n_window -= pin->is_progress && pin->n_window > 0;
+	if (pin->is_progress) {
+		pin_forget_storm(pin);
+	}
 	if (pin->is_acknowledged) {
 		return;
 	}
@@ -207,6 +219,8 @@ void pin_fire(struct irq_pin *pin, bool is_by_route)
 	}
 	/* Else it was on its way when the line was masked; it comes again if it is still there. */
 	pin_advance(pin);
+	pin->ended_ns = arch_clock_ns();
+	pin->took_ns = pin->ended_ns - now_ns;
 }
 
 void pin_kick(struct irq_pin *pin)

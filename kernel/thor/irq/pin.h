@@ -42,9 +42,11 @@
 struct irq;
 
 constexpr uint32_t IRQ_SINKS_MAX = 32; /* on one pin */
-/* More interrupts than this in a window that no driver's ACK answered are a storm. */
-constexpr uint32_t IRQ_STORM_MAX = 50;
-constexpr uint64_t IRQ_STORM_WINDOW_NS = 1'000'000;
+/* Without a driver's ACK, so many interrupts back to back, or in a window, are a storm. */
+constexpr uint32_t IRQ_RUN_MAX = 50;
+constexpr uint64_t IRQ_BACK_TO_BACK_NS = 1000; /* at least */
+constexpr uint32_t IRQ_WINDOW_MAX = 200;
+constexpr uint64_t IRQ_WINDOW_NS = 1'000'000;
 constexpr uint64_t IRQ_THROTTLE_NS = 1'000'000;
 
 /* Where a pin's interrupts arrive. */
@@ -80,8 +82,10 @@ struct irq_pin {
 	bool is_kicked;       /* one more delivery was asked for */
 	bool is_stalled, is_throttled, is_masked;
 	bool has_complained; /* in the log */
+	uint64_t ended_ns, took_ns; /* when thor was done with the last interrupt, and how long */
+	uint32_t n_run; /* that came back to back, until the last one */
 	uint64_t window_start_ns;
-	uint32_t n_window; /* interrupts since then less ACKs */
+	uint32_t n_window;
 	uint64_t n_interrupts, n_spurious, n_storms, n_stalls;
 	struct timer timer; /* the end of throttling; owned by who set is_throttled */
 };
