@@ -12,9 +12,12 @@
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 
+constexpr uint32_t IRQ_TRIES_MAX = 32; /* for a vector that no other line has */
+
 static struct spinlock irq_config_lock = { .rank = LOCK_RANK_IRQ_CONFIG };
-static uint32_t irq_next_cpu;         /* guarded by irq_config_lock */
-static struct list irq_lines = LIST_INIT(irq_lines); /* guarded by irq_config_lock */
+/* guarded by irq_config_lock */
+static uint32_t irq_next_cpu;
+static struct list irq_lines = LIST_INIT(irq_lines);
 
 void irq_init_cpu(struct cpu *cpu)
 {
@@ -32,17 +35,51 @@ static void irq_set_vector(struct irq_route route, struct irq_pin *pin)
 	spinlock_release(&vectors->lock);
 }
 
+static bool irq_is_vector_of_line_locked(uint32_t vector)
+{
+	LIST_FOR_EACH(pin, &irq_lines, struct irq_pin, line_node) {
+		if (pin->route.vector == vector ||
+			(pin->former.cpu != NULL && pin->former.vector == vector)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The controllers of lines know the end of an interrupt by its vector, whichever CPU tells it. So
+ * each line has a number of its own, as long as there are enough; two with the same one might get
+ * an interrupt twice.
+ */
+static int irq_allocate_vector_locked(
+	const struct irq_pin *pin, struct irq_route *route, struct hel_msi_info *out_info)
+{
+	int error = arch_msi_allocate(route->cpu, &route->vector, out_info);
+
+	for (uint32_t i = 0; i < IRQ_TRIES_MAX && error == 0 && pin->is_line &&
+		irq_is_vector_of_line_locked(route->vector);
+		i++) {
+		uint32_t taken = route->vector;
+
+		if (arch_msi_allocate(route->cpu, &route->vector, out_info) != 0) {
+			break;
+		}
+		arch_msi_free(route->cpu, taken);
+	}
+	return error;
+}
+
 /* A vector on one of the CPUs of @cpu_mask, round robin, that delivers to @pin. */
 static int irq_allocate_route_locked(struct irq_pin *pin, uint64_t cpu_mask,
 	struct irq_route *out_route, struct hel_msi_info *out_info)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {
-		struct cpu *cpu = cpu_table[irq_next_cpu++ % cpu_count];
+		struct irq_route route = { .cpu = cpu_table[irq_next_cpu++ % cpu_count] };
 
-		if ((cpu_mask >> cpu->index & 1) != 0 &&
-			arch_msi_allocate(cpu, &out_route->vector, out_info) == 0) {
-			out_route->cpu = cpu;
-			irq_set_vector(*out_route, pin);
+		if ((cpu_mask >> route.cpu->index & 1) != 0 &&
+			irq_allocate_vector_locked(pin, &route, out_info) == 0) {
+			*out_route = route;
+			irq_set_vector(route, pin);
 			return 0;
 		}
 	}

@@ -466,4 +466,53 @@ TEST(drivers_on_four_cpus)
 	}
 }
 
+/* ---- irqs of one line that come and go on all CPUs while it fires and moves */
+
+static void fleeting_main(void *context)
+{
+	uint32_t self = (uint32_t)(uint64_t)context;
+	struct hel_msi_info message;
+	struct hel_irq_info info;
+
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		hel_handle irq;
+
+		CHECK_OK(hel_irq_create_line(machine_authority, LINE, LEVEL, &irq));
+		sim_line_set(LINE, true);
+		sim_compute(500);
+		CHECK_OK(hel_irq_info(irq, &info));
+		CHECK_OK(hel_irq_set_affinity(irq, UINT64_C(1) << self, &message));
+		sim_line_set(LINE, false);
+		CHECK_OK(hel_irq_acknowledge(
+			irq, self % 2 == 0 ? HEL_IRQ_ACK : HEL_IRQ_NACK, info.sequence));
+		if (round % 3 == 0) {
+			CHECK_OK(hel_irq_acknowledge(irq, HEL_IRQ_KICK | HEL_IRQ_CLEAR, 0));
+		}
+		CHECK_OK(hel_close(HEL_THIS, irq));
+	}
+	threads.n_finished++;
+}
+
+static void fleeting_start(UNUSED void *context)
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK(user_start(fleeting_main, (void *)(uint64_t)i) != HEL_NULL);
+	}
+}
+
+TEST(irqs_come_and_go_on_four_cpus)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		printf("# seed %llu\n", (unsigned long long)seed);
+		memset(&threads, 0, sizeof(threads));
+		machine_begin(4, seed);
+		sim_interleave(32);
+		CHECK(machine_run(fleeting_start, NULL));
+		sim_interleave(0);
+		CHECK_EQ(threads.n_finished, 4);
+		CHECK(sim_line_is_masked(LINE));
+		CHECK(machine_end());
+	}
+}
+
 TEST_MAIN()

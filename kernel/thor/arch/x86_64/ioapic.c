@@ -8,9 +8,14 @@
  *
  * A level-triggered entry that has sent its message sends no other before a local APIC broadcasts
  * the end of an interrupt with the entry's vector ("remote IRR"). When the vector changes meanwhile
- * that end would not be recognised any more and the line would be silent for ever. Writing the
- * entry as edge-triggered first makes it forget that it has sent; then, if the line is still
- * asserted, it sends again, and one interrupt may come twice.
+ * that end would not be recognised any more and the line would be silent for ever. So the entry is
+ * told of the end before: by the end register, or where there is none (before version 0x20) by
+ * making it edge-triggered for a moment. If the line is still asserted it sends again, and one
+ * interrupt may come twice.
+ *
+ * QEMU does not remember that a line is asserted if that happens while its entry is edge-triggered
+ * and masked. So entries of lines that are usually levels begin as such, and are not made edges
+ * without need.
  */
 #include <abi/hel/hel.h>
 #include <base/assert.h>
@@ -25,12 +30,16 @@
 #define IOAPIC_LINES_MAX  240
 #define ISA_LINES         16
 #define IOAPIC_WINDOW     0x10 /* bytes; the index register is at 0 */
-#define IOAPIC_SIZE_BYTES 0x20
+#define IOAPIC_END        0x40
+#define IOAPIC_SIZE_BYTES 0x44
 
 #define IOAPIC_VERSION     1
 #define IOAPIC_ENTRY(line) (0x10 + 2 * (line))
+#define VERSION_WITH_END   0x20
 
+#define ENTRY_VECTOR            0xffu
 #define ENTRY_ACTIVE_LOW        (1u << 13)
+#define ENTRY_SENT              (1u << 14) /* read only */
 #define ENTRY_LEVEL             (1u << 15)
 #define ENTRY_MASKED            (1u << 16)
 #define ENTRY_DESTINATION_SHIFT 24 /* in the upper half */
@@ -39,6 +48,7 @@ static struct ioapic {
 	volatile uint32_t *registers;
 	uint32_t first_gsi;
 	uint32_t n_lines;
+	bool has_end_register;
 	/* guarded by ioapic_lock: the lower halves as written, for reading takes long */
 	uint32_t entries[IOAPIC_LINES_MAX];
 } ioapics[IOAPICS_MAX];
@@ -87,14 +97,19 @@ static void ioapic_add(const struct madt_entry *entry)
 	}
 	ioapic->registers = (volatile uint32_t *)(page + offset);
 	ioapic->first_gsi = entry->ioapic.first_gsi;
-	ioapic->n_lines = (ioapic_read(ioapic, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	uint32_t version = ioapic_read(ioapic, IOAPIC_VERSION);
+
+	ioapic->n_lines = (version >> 16 & 0xff) + 1;
+	ioapic->has_end_register = (version & 0xff) >= VERSION_WITH_END;
 	if (ioapic->n_lines > IOAPIC_LINES_MAX || ioapic->first_gsi > UINT32_MAX - 0x100) {
 		klog("thor: an IO-APIC says nonsense, left out");
 		return;
 	}
 	n_ioapics++;
 	for (uint32_t line = 0; line < ioapic->n_lines; line++) {
-		ioapic_set_entry(ioapic, line, ENTRY_MASKED);
+		bool is_isa = ioapic->first_gsi + line < ISA_LINES;
+
+		ioapic_set_entry(ioapic, line, ENTRY_MASKED | (is_isa ? 0 : ENTRY_LEVEL));
 	}
 }
 
@@ -163,6 +178,23 @@ int arch_line_of_isa(uint32_t isa, uint32_t *out_gsi, uint32_t *out_line_flags)
 	return 0;
 }
 
+/* Mask the entry, and let it forget what it has sent. */
+static void ioapic_quiet_locked(struct ioapic *ioapic, uint32_t line)
+{
+	uint32_t entry = ioapic->entries[line] | ENTRY_MASKED;
+
+	ioapic_set_entry(ioapic, line, entry);
+	if ((entry & ENTRY_LEVEL) == 0 ||
+		(ioapic_read(ioapic, IOAPIC_ENTRY(line)) & ENTRY_SENT) == 0) {
+		return;
+	}
+	if (ioapic->has_end_register) {
+		ioapic->registers[IOAPIC_END / 4] = entry & ENTRY_VECTOR;
+	} else {
+		ioapic_set_entry(ioapic, line, entry & ~ENTRY_LEVEL);
+	}
+}
+
 void arch_line_route(
 	uint32_t gsi, uint32_t line_flags, struct cpu *cpu, uint32_t vector, bool is_masked)
 {
@@ -175,13 +207,13 @@ void arch_line_route(
 	if ((line_flags & HEL_IRQ_LINE_ACTIVE_LOW) != 0) {
 		entry |= ENTRY_ACTIVE_LOW;
 	}
-	spinlock_acquire(&ioapic_lock);
-	ioapic_set_entry(ioapic, line, entry);
-	ioapic_write(ioapic, IOAPIC_ENTRY(line) + 1, cpu->arch.lapic_id << ENTRY_DESTINATION_SHIFT);
 	if ((line_flags & HEL_IRQ_LINE_LEVEL) != 0) {
 		entry |= ENTRY_LEVEL;
-		ioapic_set_entry(ioapic, line, entry);
 	}
+	spinlock_acquire(&ioapic_lock);
+	ioapic_quiet_locked(ioapic, line);
+	ioapic_write(ioapic, IOAPIC_ENTRY(line) + 1, cpu->arch.lapic_id << ENTRY_DESTINATION_SHIFT);
+	ioapic_set_entry(ioapic, line, entry);
 	if (!is_masked) {
 		ioapic_set_entry(ioapic, line, entry & ~ENTRY_MASKED);
 	}
