@@ -57,7 +57,7 @@ class Program:
 def find_programs(build, added):
     """{name: Program} of everything in the build that is an ELF file for the guest."""
     paths = [os.path.join(build, 'kernel/thor/thor')] + added
-    for folder in ('servers', 'drivers', 'posix', 'user'):
+    for folder in ('servers', 'drivers', 'posix', 'user', 'bench/thor'):
         for parent, _, names in os.walk(os.path.join(build, folder)):
             paths += [os.path.join(parent, name) for name in names
                       if '.' not in name and not parent.endswith('.p')]
@@ -113,6 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--build', default='release', choices=('debug', 'release'))
     parser.add_argument('--add', action='append', default=[], metavar='HOSTPATH:GUESTPATH')
+    parser.add_argument('--append', default='', metavar='WORDS')
     parser.add_argument('--marks', metavar='N:M')
     parser.add_argument('--per', type=float, default=1)
     parser.add_argument('--lines', type=int, default=60)
@@ -128,7 +129,7 @@ def main():
             first, last = options.marks.split(':')
             arguments += f',from={first},to={last}'
         launch = [os.path.join(_TOP, 'hati'), 'run', '--icount', '--build', options.build,
-                  '--append', 'nokaslr', '--qemu', arguments]
+                  '--append', 'nokaslr ' + options.append, '--qemu', arguments]
         for item in options.add:
             launch += ['--add', item]
         status = subprocess.run(launch + ['--'] + options.command, check=False).returncode
