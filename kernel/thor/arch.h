@@ -29,8 +29,12 @@ struct thread;
  * architecture
  */
 
-/* A hel call of the current thread; number and arguments are in its context.  Never returns. */
-NORETURN void thor_enter_call(struct thread *thread);
+/*
+ * A hel call of the current thread, which the architecture has counted (cpu->n_calls); number and
+ * arguments are in its context.  true: the thread goes on with what its context says now; false:
+ * sched_leave() has to be called, and the context to be complete before that.
+ */
+bool thor_enter_call(struct thread *thread);
 /*
  * A fault in user mode; `fault` without reason.  Page faults go to space_fault first.  Never
  * returns.

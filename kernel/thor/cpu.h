@@ -31,6 +31,8 @@ struct cpu {
 	/* whose context user mode on this CPU has, NULL when idle */
 	struct thread *current;
 	struct space *active_space; /* whose page table is loaded; holds a reference */
+	uint64_t n_calls; /* hel calls; counted by the architecture */
+	uint64_t n_lock_waits; /* times that a lock was taken by another CPU */
 	struct arch_cpu arch;
 	struct frame_cache frames;
 	struct heap_cache heap;
@@ -41,8 +43,8 @@ struct cpu {
 	struct irq_vectors irq_vectors;
 	struct page_note page_note;
 	struct {
-		uint64_t n_switches, n_interrupts, n_faults, n_calls, n_space_loads, idle_ns;
-		uint64_t n_lock_waits, irqs_off_max_ns;
+		uint64_t n_switches, n_interrupts, n_faults, n_space_loads, idle_ns;
+		uint64_t irqs_off_max_ns;
 	} statistics;
 };
 

@@ -24,7 +24,7 @@ void spinlock__wait(struct spinlock *lock, uint16_t ticket)
 {
 	uint32_t n_spins = 0;
 
-	arch_this_cpu()->statistics.n_lock_waits++;
+	arch_this_cpu()->n_lock_waits++;
 	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
 		shootdown_poll();
 		arch_relax(&n_spins);

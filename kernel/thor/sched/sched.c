@@ -177,8 +177,11 @@ void sched_poke(struct thread *thread)
 {
 	struct cpu *on_cpu = atomic_load(&thread->on_cpu);
 
-	if (on_cpu != NULL && on_cpu != arch_this_cpu()) {
-		sched_look(on_cpu);
+	if (on_cpu == NULL) {
+		return;
+	}
+	sched_look(on_cpu);
+	if (on_cpu != arch_this_cpu()) {
 		arch_send_reschedule(on_cpu);
 	}
 }
@@ -553,9 +556,7 @@ NORETURN void sched_leave(void)
 
 	if (likely(thread != NULL &&
 		    atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING &&
-		    (atomic_load_explicit(&thread->attention, memory_order_relaxed) &
-			    THREAD_ATTENTION_EXIT) == 0 &&
-		    !atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed))) {
+		    sched_goes_on(cpu))) {
 		arch_enter_user(thread);
 	}
 	sched_leave_slowly(cpu);

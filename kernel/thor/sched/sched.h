@@ -24,6 +24,15 @@ void sched_init_cpu(struct cpu *cpu);
 NORETURN void sched_leave(void);
 
 /**
+ * sched_goes_on() - whether the current thread, which is RUNNING, may enter user mode without
+ * sched_leave(): nothing is due, and nobody wants anything of it (then sched_poke() made us look)
+ */
+static inline bool sched_goes_on(const struct cpu *cpu)
+{
+	return !atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed);
+}
+
+/**
  * sched_wake() - a thread that the caller made RUNNABLE wants a CPU; locks up to LOCK_RANK_THREAD
  * may be held
  */
@@ -53,7 +62,7 @@ static inline void sched_expect_wait(struct cpu *cpu)
  */
 void sched_put_current(struct cpu *cpu);
 
-/** sched_current_cpu_interrupt() - make a thread that may be running elsewhere enter the kernel */
+/** sched_poke() - make a thread that may be running look at its attention flags soon */
 void sched_poke(struct thread *thread);
 
 /**

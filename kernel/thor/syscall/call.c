@@ -7,38 +7,60 @@
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
+constexpr uint32_t CALL_NUMBERS = 256;
+
 typedef int (*call_fn)(struct call *call);
 
-/* A call of the list without a function does not link. */
-static const call_fn call_table[] = {
+static int call_nonexistent(UNUSED struct call *call)
+{
+	return -ERR_ILLEGAL_SYSCALL;
+}
+
+/* A call of the list without a function does not link; numbers between have none. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+static const call_fn call_table[CALL_NUMBERS] = {
+	[0 ... CALL_NUMBERS - 1] = call_nonexistent,
 #define HEL_CALL(number, name, n_arguments) [number] = call_##name,
 #include <abi/hel/calls.def>
 #undef HEL_CALL
 };
+#pragma clang diagnostic pop
 
-NORETURN void thor_enter_call(struct thread *thread)
+/* Whatever is not simply a success; as thor_enter_call(). */
+static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int result)
+{
+	struct thread *thread = call->thread;
+
+	if ((result == -ERR_FAULT || result == CALL_RESTART) && fault_await_noted_page(thread)) {
+		result = CALL_RESTART;
+	}
+	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);
+	if (result == CALL_RESTART) {
+		arch_call_restart(&thread->arch);
+		return false;
+	}
+	if (result == CALL_BLOCKED) {
+		return false;
+	}
+	arch_call_return(&thread->arch, result, call->value);
+	return sched_goes_on(arch_this_cpu());
+}
+
+bool thor_enter_call(struct thread *thread)
 {
 	uint32_t number = arch_call_number(&thread->arch);
 	struct call call = { .thread = thread };
-	int result = -ERR_ILLEGAL_SYSCALL;
 
 	TRACE(CALLS, CALL, number, call_argument(&call, 0), call_argument(&call, 1));
-	arch_this_cpu()->statistics.n_calls++;
-	if (likely(number < ARRAY_SIZE(call_table) && call_table[number] != NULL)) {
-		result = call_table[number](&call);
+	int result = number < CALL_NUMBERS ? call_table[number](&call) : -ERR_ILLEGAL_SYSCALL;
+
+	if (unlikely(result != 0)) {
+		return call_end_otherwise(&call, result);
 	}
-	if (unlikely((result == -ERR_FAULT || result == CALL_RESTART) &&
-		    fault_await_noted_page(thread))) {
-		result = CALL_RESTART;
-	}
-	TRACE(CALLS, CALL_END, number, result, call.value);
-	if (likely(result <= 0)) {
-		arch_call_return(&thread->arch, result, call.value);
-	} else if (result == CALL_RESTART) {
-		arch_call_restart(&thread->arch);
-	}
-	ASSERT(!page_note_is_set());
-	sched_leave();
+	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), 0, call.value);
+	arch_call_return(&thread->arch, 0, call.value);
+	return sched_goes_on(arch_this_cpu());
 }
 
 int call_find_universe(

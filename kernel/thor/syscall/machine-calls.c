@@ -97,9 +97,9 @@ static void stats_add_cpu(struct hel_kernel_stats *stats, const struct cpu *cpu)
 	stats->n_switches += cpu->statistics.n_switches;
 	stats->n_interrupts += cpu->statistics.n_interrupts;
 	stats->n_faults += cpu->statistics.n_faults;
-	stats->n_calls += cpu->statistics.n_calls;
+	stats->n_calls += cpu->n_calls;
 	stats->n_space_loads += cpu->statistics.n_space_loads;
-	stats->n_lock_waits += cpu->statistics.n_lock_waits;
+	stats->n_lock_waits += cpu->n_lock_waits;
 	stats->irqs_off_max_ns = max_u64(stats->irqs_off_max_ns, cpu->statistics.irqs_off_max_ns);
 	if (cpu->index < ARRAY_SIZE(stats->idle_ns)) {
 		stats->idle_ns[cpu->index] = cpu->statistics.idle_ns;

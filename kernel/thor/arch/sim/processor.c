@@ -66,7 +66,10 @@ static void kernel_enter(struct sim_processor *processor)
 
 	processor->entry = SIM_REQUEST_NONE;
 	switch (entry) {
-	case SIM_REQUEST_CALL: thor_enter_call(thread);
+	case SIM_REQUEST_CALL:
+		arch_this_cpu()->n_calls++;
+		(void)thor_enter_call(thread);
+		sched_leave();
 	case SIM_REQUEST_FOREIGN_CALL: thor_enter_foreign_call(thread);
 	case SIM_REQUEST_FAULT: thor_enter_fault(thread, &processor->fault);
 	case SIM_REQUEST_NONE: break;

@@ -3,8 +3,10 @@
  * The ways into the kernel and out of it.
  *
  * From user mode: registers are stored straight into the current thread's struct arch_context, then
- * C runs on the CPU's stack from its top and never returns.  From the kernel itself (faults in user
- * copies, interrupts in arch_idle, bugs): a frame of the same shape on the stack.
+ * C runs on the CPU's stack from its top and never returns, but from a hel call after which the
+ * thread goes on at once: then the registers that C keeps are still where they were.  From the
+ * kernel itself (faults in user copies, interrupts in arch_idle, bugs): a frame of the same shape
+ * on the stack.
  *
  * NMI, double fault and machine check can come between swapgs and the switch of stacks, and user
  * mode can load any gs base, so these three have stacks of their own with the address of struct cpu
@@ -60,8 +62,8 @@
 .endm
 
 /*
- * After `syscall`, gs is the kernel's, user rsp is in scratch: save all but rcx, r11; rdi =
- * thread.
+ * After `syscall`, gs is the kernel's, user rsp is in scratch: save what C may change, but for rcx
+ * and r11, which the processor did; rdi = thread.
  */
 .macro SAVE_AFTER_SYSCALL
 	mov %gs:CPU_CONTEXT, %rsp
@@ -70,22 +72,26 @@
 	mov %rcx, CONTEXT_RIP(%rsp)
 	mov %r11, CONTEXT_RFLAGS(%rsp)
 	mov %rax, CONTEXT_RSP(%rsp)
-	movq $ARCH_VECTOR_SYSCALL, CONTEXT_VECTOR(%rsp)
 	mov %rdi, CONTEXT_RDI(%rsp)
 	mov %rsi, CONTEXT_RSI(%rsp)
 	mov %rdx, CONTEXT_RDX(%rsp)
 	mov %r8, CONTEXT_R8(%rsp)
 	mov %r9, CONTEXT_R9(%rsp)
 	mov %r10, CONTEXT_R10(%rsp)
-	mov %rbx, CONTEXT_RBX(%rsp)
 	mov %rbp, CONTEXT_RBP(%rsp)
-	mov %r12, CONTEXT_R12(%rsp)
-	mov %r13, CONTEXT_R13(%rsp)
-	mov %r14, CONTEXT_R14(%rsp)
-	mov %r15, CONTEXT_R15(%rsp)
 	mov %gs:CPU_STACK_TOP, %rsp
 	mov %gs:CPU_CURRENT, %rdi
 	xor %ebp, %ebp
+.endm
+
+/* What C keeps, once it is known that the thread does not go on at once. \context: a register */
+.macro SAVE_KEPT context
+	movq $ARCH_VECTOR_SYSCALL, CONTEXT_VECTOR(\context)
+	mov %rbx, CONTEXT_RBX(\context)
+	mov %r12, CONTEXT_R12(\context)
+	mov %r13, CONTEXT_R13(\context)
+	mov %r14, CONTEXT_R14(\context)
+	mov %r15, CONTEXT_R15(\context)
 .endm
 
 /* A bit for each exception that pushes an error code. */
@@ -108,7 +114,29 @@ entry_syscall:
 	cmp $HEL_NUMBER_LAST, %eax
 	ja entry_bounce
 	SAVE_AFTER_SYSCALL
+	incq %gs:CPU_N_CALLS
 	call thor_enter_call
+	/* the thread is still current, whatever has become of it */
+	mov %gs:CPU_CONTEXT, %rdi
+	test %al, %al
+	jz entry_leave_call
+	mov CONTEXT_RAX(%rdi), %rax
+	mov CONTEXT_RDX(%rdi), %rdx
+	mov CONTEXT_RSI(%rdi), %rsi
+	mov CONTEXT_R8(%rdi), %r8
+	mov CONTEXT_R9(%rdi), %r9
+	mov CONTEXT_R10(%rdi), %r10
+	mov CONTEXT_RIP(%rdi), %rcx
+	mov CONTEXT_RFLAGS(%rdi), %r11
+	mov CONTEXT_RBP(%rdi), %rbp
+	mov CONTEXT_RSP(%rdi), %rsp
+	mov CONTEXT_RDI(%rdi), %rdi
+	swapgs
+	sysretq
+
+entry_leave_call:
+	SAVE_KEPT %rdi
+	call sched_leave
 	ud2
 
 	.balign 16
@@ -126,6 +154,8 @@ entry_bounce:
 
 entry_foreign:
 	SAVE_AFTER_SYSCALL
+	mov %gs:CPU_CONTEXT, %rax
+	SAVE_KEPT %rax
 	call thor_enter_foreign_call
 	ud2
 

@@ -33,6 +33,7 @@ static_assert(CONTEXT_FRAME_SIZE % 16 == 0, "the processor aligns rsp0 down to 1
 
 CHECK(struct cpu, self, CPU_SELF);
 CHECK(struct cpu, current, CPU_CURRENT);
+CHECK(struct cpu, n_calls, CPU_N_CALLS);
 CHECK(struct cpu, arch, CPU_ARCH);
 CHECK(struct cpu, arch.context, CPU_CONTEXT);
 CHECK(struct cpu, arch.scratch, CPU_SCRATCH);

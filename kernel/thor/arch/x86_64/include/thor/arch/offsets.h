@@ -31,7 +31,8 @@
 /* struct cpu, through gs */
 #define CPU_SELF         0
 #define CPU_CURRENT      16
-#define CPU_ARCH         32
+#define CPU_N_CALLS      32
+#define CPU_ARCH         48
 #define CPU_CONTEXT      (CPU_ARCH + 0)
 #define CPU_SCRATCH      (CPU_ARCH + 8)
 #define CPU_STACK_TOP    (CPU_ARCH + 16)

@@ -178,7 +178,7 @@ static inline uint64_t arch_virt_to_phys(const void *pointer)
 
 static inline uint32_t arch_call_number(const struct arch_context *context)
 {
-	return (uint32_t)context->rax & 0x7fffffffu;
+	return (uint32_t)context->rax - 0x80000000u;
 }
 
 static inline uint64_t arch_call_argument(const struct arch_context *context, unsigned index)
