@@ -170,6 +170,11 @@ struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uin
 /* Changes the flags of a present entry (same frame); false if absent. */
 bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags);
 /*
+ * Forgets that the page was used and returns what the entry said before. No flush: a CPU that has
+ * it in its TLB may use it unnoticed.
+ */
+struct arch_page_entry arch_page_take_accessed(struct arch_page_table *table, uint64_t address);
+/*
  * The first present entry at or above address, below end; false if none (skips empty tables
  * quickly).
  */

@@ -20,6 +20,7 @@
 #include <thor/cpu.h>
 #include <thor/init/init.h>
 #include <thor/panic.h>
+#include <thor/sched/sched.h>
 
 enum frame_block_state : uint8_t {
 	FRAME_BLOCK_ABSENT = 0, /* no RAM: structs undefined */
@@ -191,6 +192,9 @@ static bool frame_cache_fill(struct frame_cache *cache)
 		order--;
 	}
 	spinlock_release(&frame_lock);
+	if (unlikely(frame_is_low())) {
+		sched_look(arch_this_cpu()); /* page_cache_balance() on the way out */
+	}
 	if (index == FRAME_NONE) {
 		return false;
 	}
@@ -366,11 +370,24 @@ uint64_t frame_free_bytes(void)
 	return n_free << FRAME_SHIFT;
 }
 
+static uint64_t frame_reserve(void)
+{
+	return max_u64(frame_total / 64, FRAME_RESERVE_MIN);
+}
+
 bool frame_is_scarce(void)
 {
-	uint64_t reserve = max_u64((frame_total_bytes() >> FRAME_SHIFT) / 64, FRAME_RESERVE_MIN);
+	return frame_n_free < frame_reserve();
+}
 
-	return frame_n_free < reserve;
+bool frame_is_low(void)
+{
+	return frame_n_free < 2 * frame_reserve();
+}
+
+bool frame_is_plenty(void)
+{
+	return frame_n_free >= 3 * frame_reserve();
 }
 
 bool frame_is_direct(uint64_t phys)

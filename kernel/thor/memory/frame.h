@@ -57,6 +57,12 @@ static inline struct frame *frame_of(uint64_t phys)
 	return &frame_table[phys >> FRAME_SHIFT];
 }
 
+/** frame_is_low() - the page cache should give back pages */
+bool frame_is_low(void);
+
+/** frame_is_plenty() - it need not any more */
+bool frame_is_plenty(void);
+
 /** frame_clear() - fill a page with zeros */
 void frame_clear(uint64_t phys);
 

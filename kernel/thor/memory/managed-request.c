@@ -125,7 +125,6 @@ static int managed_note_initialised(struct managed *managed, uint64_t index)
 
 	if (error == 0) {
 		managed_set_state(slot, MANAGED_CLEAN);
-		*slot |= MANAGED_REFERENCED;
 	}
 	return error;
 }
@@ -214,12 +213,12 @@ static bool managed_find_evictable(
 	uint64_t entry;
 
 	while (page_tree_next(pages, index, end, &index, &entry)) {
-		if (managed__is_evictable(entry)) {
+		if (managed__is_evictable(managed, entry)) {
 			*first = index;
 			do {
 				index++;
 			} while (index < end && index - *first < MANAGED_RUN_MAX &&
-				managed__is_evictable(page_tree_get(pages, index)));
+				managed__is_evictable(managed, page_tree_get(pages, index)));
 			*out_end = index;
 			return true;
 		}

@@ -296,9 +296,10 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 	page_cache_count_pages(-(int64_t)removal.n_resident);
 }
 
-bool managed__is_evictable(uint64_t entry)
+bool managed__is_evictable(const struct managed *managed, uint64_t entry)
 {
-	return managed_state_of(entry) == MANAGED_CLEAN;
+	return managed_state_of(entry) == MANAGED_CLEAN ||
+		(managed->is_dead && managed_phys_of(entry) != 0);
 }
 
 void managed__resize(struct managed *managed, uint64_t size_bytes)

@@ -61,7 +61,9 @@ enum managed_state : uint64_t {
 
 constexpr uint64_t MANAGED_STATE_MASK = 7;
 constexpr uint64_t MANAGED_REFERENCED = 8; /* used since the page cache looked last */
-constexpr uint64_t MANAGED_ACTIVE = 16;    /* used more than once */
+constexpr uint64_t MANAGED_USE_ONE = 16;   /* counts looks at which it had been used, up to … */
+constexpr uint64_t MANAGED_USE_MASK = 48;  /* … two: see managed__age() */
+constexpr uint64_t MANAGED_USE_MAX = 32;
 constexpr uint64_t MANAGED_FLAGS = 0xfff;
 
 constexpr uint32_t MANAGED_WAIT_BUCKETS = 32;
@@ -173,7 +175,7 @@ void managed__written(struct managed *managed, uint64_t first, uint64_t end, int
 void managed__resize(struct managed *managed, uint64_t size_bytes);
 
 /** managed__is_evictable() - whether a page can be dropped without asking anybody */
-bool managed__is_evictable(uint64_t entry);
+bool managed__is_evictable(const struct managed *managed, uint64_t entry);
 
 /* ---- managed-write.c: dirty pages */
 
@@ -203,6 +205,15 @@ void managed__note_written(struct managed *managed, uint64_t first, uint64_t end
 
 /** managed__forget_dirty() - pages from @first on are no longer dirty, for they go */
 void managed__forget_dirty(struct managed *managed, uint64_t first);
+
+/* ---- managed-age.c */
+
+/**
+ * managed__age() - look at up to @n_pages pages: were they used? Drop those that were not lately
+ *
+ * Return: the number of pages looked at; less than @n_pages at the end of the object.
+ */
+uint64_t managed__age(struct managed *managed, uint64_t n_pages, uint64_t *out_evicted);
 
 /* ---- managed-request.c: requests and answers */
 

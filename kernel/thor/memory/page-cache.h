@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page cache: the pages of all managed objects together.
+ *
+ * When free memory falls below a low mark (frame_is_low()) pages are given back on the way out of
+ * the kernel, in slices, until a high one is reached (frame_is_plenty()). The objects take turns;
+ * each looks at some of its pages (managed__age()). Nobody waits for a manager to get memory: what
+ * is clean is dropped, and what is dirty is asked to be written back.
  */
 #ifndef THOR_MEMORY_PAGE_CACHE_H
 #define THOR_MEMORY_PAGE_CACHE_H
@@ -24,6 +29,17 @@ void page_cache_add(struct managed *managed);
 
 /** page_cache_remove() - it goes */
 void page_cache_remove(struct managed *managed);
+
+/**
+ * page_cache_balance() - give back some pages if there is need
+ *
+ * Context: no locks held; called by the scheduler when a CPU leaves the kernel after it has taken
+ * memory. Return: true: there is more to do.
+ */
+bool page_cache_balance(void);
+
+/** page_cache_can_help() - whether memory that is scarce will be less so in a moment */
+bool page_cache_can_help(void);
 
 /** page_cache_count_pages() - an object has got (or lost) pages */
 void page_cache_count_pages(int64_t n_pages);

@@ -4,6 +4,7 @@
 
 #include <thor/cpu.h>
 #include <thor/memory/managed.h>
+#include <thor/memory/page-cache.h>
 
 /* Whether a mapping allows an access. What can be written or executed can be read. */
 static int space_check_access(const struct mapping *mapping, uint32_t access)
@@ -106,7 +107,7 @@ int space_fault_wait(struct space *space, uint64_t address, uint32_t access, str
 	struct mapping *mapping = mapping_set_find(&space->mappings, address);
 	int error = mapping == NULL ? -ERR_FAULT : space_check_access(mapping, access);
 
-	if (error == 0 && unlikely(frame_is_scarce()) &&
+	if (error == 0 && unlikely(frame_is_scarce()) && !page_cache_can_help() &&
 		atomic_load_explicit(&space->is_limited, memory_order_relaxed)) {
 		error = -ERR_NO_MEMORY;
 	}

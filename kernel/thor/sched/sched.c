@@ -22,6 +22,7 @@
 #include <thor/init/init.h>
 #include <thor/irq/irq.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-cache.h>
 #include <thor/memory/space.h>
 #include <thor/object/universe.h>
 #include <thor/sched/work.h>
@@ -528,12 +529,16 @@ static NORETURN void sched_leave_slowly(struct cpu *cpu)
 {
 	for (;;) {
 		uint64_t now_ns = arch_clock_ns();
+		bool must_balance = page_cache_balance();
 
 		for (unsigned n_rounds = 0; n_rounds < SCHED_ROUNDS_MAX; n_rounds++) {
 			if (sched_round(cpu, now_ns)) {
 				break;
 			}
 			now_ns = arch_clock_ns();
+		}
+		if (must_balance) {
+			sched_look(cpu); /* soon, but interrupts go first */
 		}
 		struct thread *thread = cpu->current;
 

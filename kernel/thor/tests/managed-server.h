@@ -9,7 +9,7 @@
 
 #include "machine.h"
 
-constexpr uint64_t DISK_PAGES_MAX = 4096;
+constexpr uint64_t DISK_PAGES_MAX = 12288;
 
 struct managed_server {
 	struct hel_managed_handles handles;

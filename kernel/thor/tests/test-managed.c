@@ -4,6 +4,8 @@
 
 #include <thor/memory/page-cache.h>
 
+constexpr uint64_t WRITTEN_PAGES = 4096;
+
 static struct user_queue queue;
 static struct completion completion;
 
@@ -306,10 +308,10 @@ USER_TEST(writers_wait_when_too_much_is_dirty)
 	struct page_cache_stats stats;
 	uint64_t n_most = 0;
 
-	begin(DISK_PAGES_MAX);
+	begin(WRITTEN_PAGES);
 	server_start();
 	server.delay_ns = 100'000;
-	for (uint64_t i = 0; i < DISK_PAGES_MAX; i++) {
+	for (uint64_t i = 0; i < WRITTEN_PAGES; i++) {
 		server_write(i, i + 1);
 		page_cache_get_stats(&stats);
 		n_most = max_u64(n_most, stats.n_unclean);
@@ -318,7 +320,7 @@ USER_TEST(writers_wait_when_too_much_is_dirty)
 	CHECK(n_most <= 1024);
 	CHECK(n_most > 500);
 	CHECK_OK(fence());
-	for (uint64_t i = 0; i < DISK_PAGES_MAX; i++) {
+	for (uint64_t i = 0; i < WRITTEN_PAGES; i++) {
 		CHECK_EQ(server.disk[i], i + 1);
 	}
 	page_cache_get_stats(&stats);

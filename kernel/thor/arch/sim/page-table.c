@@ -119,6 +119,7 @@ static struct arch_page_entry sim_describe(uint64_t entry)
 		.phys = sim_phys(entry),
 		.flags = entry & SIM_FLAGS,
 		.is_present = entry != 0,
+		.is_accessed = (entry & SIM_ACCESSED) != 0,
 	};
 }
 
@@ -163,6 +164,17 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	}
 	*slot = sim_phys(*slot) | flags | SIM_PRESENT;
 	return true;
+}
+
+struct arch_page_entry arch_page_take_accessed(struct arch_page_table *table, uint64_t address)
+{
+	uint64_t *slot = sim_page_slot(table, address);
+	uint64_t entry = slot != NULL ? *slot : 0;
+
+	if (entry != 0) {
+		*slot &= ~SIM_ACCESSED;
+	}
+	return sim_describe(entry);
 }
 
 bool arch_page_next(

@@ -6,6 +6,7 @@
 #include <thor/arch.h>
 
 constexpr uint64_t SIM_FLAGS = 0x3f; /* enum arch_page_flags */
+constexpr uint64_t SIM_ACCESSED = 0x400; /* set by the processor */
 constexpr uint64_t SIM_PRESENT = 0x800;
 
 /** sim_page_slot() - the lowest entry for an address, NULL if a table is missing */

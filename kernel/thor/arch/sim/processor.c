@@ -302,6 +302,7 @@ static uint8_t *program_touch(uint64_t address, bool is_write)
 		uint64_t needed = ARCH_PAGE_READ | (is_write ? ARCH_PAGE_WRITE : 0);
 
 		if (slot != NULL && *slot != 0 && (*slot & needed) == needed) {
+			*slot |= SIM_ACCESSED;
 			return sim_memory + align_down(*slot, HEL_PAGE_SIZE) +
 				address % HEL_PAGE_SIZE;
 		}

@@ -195,6 +195,7 @@ int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte)
 		uint64_t *slot = table != NULL ? sim_page_slot(table, page) : NULL;
 
 		if (slot != NULL && sim_entry_allows(*slot, access)) {
+			*slot |= SIM_ACCESSED;
 			*cached = (struct sim_tlb_entry){ page, *slot };
 			break;
 		}

@@ -255,6 +255,18 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	return true;
 }
 
+struct arch_page_entry arch_page_take_accessed(struct arch_page_table *table, uint64_t address)
+{
+	page_entry *parent;
+	page_entry *entry = page_find(table, address, &parent);
+	uint64_t old = entry != NULL ? entry_load(entry) : 0;
+
+	if ((old & PAGE_ACCESSED) != 0) {
+		old = atomic_fetch_and_explicit(entry, ~PAGE_ACCESSED, memory_order_relaxed);
+	}
+	return entry_decode(old);
+}
+
 /* What an entry of a table of @level leads to: 0 for an empty table, too. */
 static uint64_t entry_used(const page_entry *entry, unsigned level)
 {

@@ -105,6 +105,9 @@ static void test_user_copies(void)
 	}
 	CHECK(arch_user_load_u32(TEST_ADDRESS + 4, &word) == 0 && word == *(uint32_t *)&page[4]);
 	CHECK(arch_page_lookup(&table, TEST_ADDRESS).is_dirty);
+	CHECK(arch_page_take_accessed(&table, TEST_ADDRESS).is_accessed);
+	CHECK(!arch_page_take_accessed(&table, TEST_ADDRESS).is_accessed);
+	CHECK(!arch_page_take_accessed(&table, TEST_ADDRESS + 8192).is_present);
 	/* over the end, unmapped, kernel, wrapping, low */
 	CHECK(arch_copy_from_user(buffer, TEST_ADDRESS + 4096 - 100, 200) == -ERR_FAULT);
 	CHECK(arch_copy_to_user(TEST_ADDRESS + 8192, buffer, 8) == -ERR_FAULT);
