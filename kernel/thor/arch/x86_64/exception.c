@@ -14,6 +14,7 @@
 #include <thor/sched/sched.h>
 #include <thor/sched/thread.h>
 
+#include "iommu.h"
 #include "machine.h"
 #include "registers.h"
 
@@ -103,6 +104,9 @@ NORETURN static void exception_interrupt(struct cpu *cpu, struct thread *thread,
 	if (vector == VECTOR_TIMER) {
 		clock_timer_fired(cpu);
 		thor_enter_interrupt(ARCH_INTERRUPT_TIMER, 0);
+	} else if (vector == VECTOR_IOMMU) {
+		iommu_serve_faults();
+		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);
 	} else if (vector == VECTOR_RESCHEDULE) {
 		thor_enter_interrupt(ARCH_INTERRUPT_RESCHEDULE, 0);
 	} else if (is_device) {
