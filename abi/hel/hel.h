@@ -188,10 +188,10 @@ struct hel_msi_info {
 };
 
 enum hel_irq_action : uint32_t {
-	HEL_IRQ_ACK = 1,
-	HEL_IRQ_NACK = 2,
-	HEL_IRQ_KICK = 4,
-	HEL_IRQ_CLEAR = 8
+	HEL_IRQ_ACK = 1, /* it was this device, which has been quieted */
+	HEL_IRQ_NACK = 2, /* it was not */
+	HEL_IRQ_KICK = 4, /* deliver once more, to all who share it; a stalled line works again */
+	HEL_IRQ_CLEAR = 8, /* forget the buffered edge; with KICK: ACK whatever is in service */
 };
 
 enum hel_irq_line_flags : uint32_t {

@@ -74,6 +74,10 @@ static const char *shape_of(uint32_t number)
 	case HEL_CALL_event_raise: return "ez";
 	case HEL_CALL_irq_create_msi: return "Ar";
 	case HEL_CALL_irq_acknowledge: return "izz";
+	case HEL_CALL_irq_create_line: return "Azz";
+	case HEL_CALL_irq_set_affinity: return "izr";
+	case HEL_CALL_irq_settle: return "i";
+	case HEL_CALL_irq_info: return "ir";
 	case HEL_CALL_futex_wait: return "bzDz";
 	case HEL_CALL_futex_wake: return "bzz";
 	case HEL_CALL_futex_requeue: return "bbzzz";
