@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structures that hel calls take and give. CONTRACT. The calls themselves, with their prototypes,
- * are declared in lib/hel/hel-calls.h; their names and numbers are in calls.def.
+ * Structures that hel calls take and give. CONTRACT. The calls themselves are defined in
+ * abi/hel/definition; their C functions are in lib/hel/hel-calls.h, their numbers in calls.gen.h.
+ *
+ * A call is made with (HEL_CALL_BASE + number) in rax, arguments in rdi rsi rdx r10 r8 r9,
+ * `syscall`; it returns 0 or -ERR_* in rax and at most one value in rdx (a handle, an address, a
+ * count); rcx and r11 are lost, all else is kept.
  *
  * Every structure is read by the kernel in one copy before it is looked at, so changing it during a
  * call changes nothing. Reserved fields must be zero.

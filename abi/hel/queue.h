@@ -38,6 +38,7 @@
 #ifndef ABI_HEL_QUEUE_H
 #define ABI_HEL_QUEUE_H
 
+#include <abi/hel/operations.gen.h>
 #include <abi/hel/types.h>
 
 constexpr uint32_t HEL_SUPPLY_MAX = 64;
@@ -66,18 +67,6 @@ struct hel_chunk {
 	uint32_t progress; /* bytes of elements, | HEL_CHUNK_DONE */
 	uint32_t reserved;
 	uint8_t elements[];
-};
-
-enum hel_submit_opcode : uint32_t {
-	HEL_SUBMIT_PAD = 0,
-	HEL_SUBMIT_NOP = 1,
-	HEL_SUBMIT_CANCEL = 2,
-	HEL_SUBMIT_EXCHANGE = 3,
-	HEL_SUBMIT_AWAIT_EVENT = 4, /* events and irqs */
-	HEL_SUBMIT_AWAIT_CLOCK = 5,
-	HEL_SUBMIT_OBSERVE = 6,
-	HEL_SUBMIT_MANAGE = 7, /* the next request to the manager of managed memory */
-	HEL_SUBMIT_FENCE = 8, /* what is dirty now is written back */
 };
 
 struct hel_record {
@@ -123,25 +112,6 @@ struct hel_fence_record {
 	struct hel_record header;
 	hel_handle frontal; /* managed memory; needs READ */
 	uint64_t offset, length; /* multiples of the page size */
-};
-
-enum hel_action_type : uint16_t {
-	/* matches anything; the peer's action fails with ERR_DISMISSED */
-	HEL_ACTION_DISMISS = 1,
-	/* value: handle of our lane of a new stream (or see WANT_LANE) */
-	HEL_ACTION_OFFER = 2,
-	HEL_ACTION_ACCEPT = 3,  /* value: handle of our lane of it */
-	HEL_ACTION_SEND = 4,  /* address, length */
-	HEL_ACTION_SEND_SG = 5,  /* address of struct hel_sg[length] */
-	HEL_ACTION_RECEIVE = 6,  /* address, length: capacity; value: bytes received */
-	/* length: capacity <= HEL_INLINE_MAX; value: bytes; data follow the result */
-	HEL_ACTION_RECEIVE_INLINE = 7,
-	/* handle; length: mask of rights to pass (0 = all); needs DERIVE */
-	HEL_ACTION_PUSH = 8,
-	HEL_ACTION_PULL = 9,  /* value: handle */
-	/* handle: a token, or HEL_NULL/HEL_THIS for the thread's own */
-	HEL_ACTION_IMBUE_CREDENTIALS = 10,
-	HEL_ACTION_EXTRACT_CREDENTIALS = 11, /* 16 bytes follow the result */
 };
 
 enum hel_action_flags : uint16_t {

@@ -20,7 +20,7 @@
 
 enum hel_call_number : uint32_t {
 #define HEL_CALL(number, name, n_arguments) HEL_CALL_##name = HEL_CALL_BASE + (number),
-#include <abi/hel/calls.def>
+#include <abi/hel/calls.gen.h>
 #undef HEL_CALL
 };
 

@@ -21,7 +21,7 @@ static const struct {
 } calls[] = {
 #define HEL_CALL(number_, name_, n_arguments_) \
 	{ .number = HEL_CALL_##name_, .n_arguments = (n_arguments_) },
-#include <abi/hel/calls.def>
+#include <abi/hel/calls.gen.h>
 #undef HEL_CALL
 };
 

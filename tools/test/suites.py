@@ -84,7 +84,7 @@ def tools(settings):
     """Tests of the tools; tidy is one of them."""
     scripts = []
     # bragi's tests are in meson.build
-    for folder in ('docs', 'launcher', 'test', 'tidy', 'trace'):
+    for folder in ('docs', 'hel', 'launcher', 'test', 'tidy', 'trace'):
         scripts += sorted(glob.glob(os.path.join(TOP, 'tools', folder, 'test-*.py')))
     scripts += [os.path.join(TOP, 'tools/tidy/tidy.py'), os.path.join(TOP, 'tools/docs/docs.py')]
     jobs = []

@@ -12,7 +12,7 @@ import json
 import stream
 
 _CPUS = 1   # the number of the process that stands for the CPUs
-_CALLS = stream.list_names('abi/hel/calls.def', 'HEL_CALL')
+_CALLS = stream.list_names('abi/hel/calls.gen.h', 'HEL_CALL')
 _ERRORS = stream.list_names('abi/hel/errors.def', 'HEL_ERROR')
 _OPCODES = stream.enum_names('abi/hel/queue.h', 'hel_submit_opcode', 'HEL_SUBMIT_')
 _ACTIONS = stream.enum_names('abi/hel/queue.h', 'hel_action_type', 'HEL_ACTION_')

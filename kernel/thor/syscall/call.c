@@ -22,7 +22,7 @@ static int call_nonexistent(UNUSED struct call *call)
 static const call_fn call_table[CALL_NUMBERS] = {
 	[0 ... CALL_NUMBERS - 1] = call_nonexistent,
 #define HEL_CALL(number, name, n_arguments) [number] = call_##name,
-#include <abi/hel/calls.def>
+#include <abi/hel/calls.gen.h>
 #undef HEL_CALL
 };
 #pragma clang diagnostic pop

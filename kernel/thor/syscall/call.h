@@ -66,7 +66,7 @@ MUST_USE int call_check_authority(struct call *call, unsigned index, uint32_t ri
 MUST_USE int call_return_object(struct call *call, struct object *object);
 
 #define HEL_CALL(number, name, n_arguments) int call_##name(struct call *call);
-#include <abi/hel/calls.def>
+#include <abi/hel/calls.gen.h>
 #undef HEL_CALL
 
 #endif

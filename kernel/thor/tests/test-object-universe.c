@@ -162,7 +162,7 @@ USER_TEST(calls_with_garbage)
 		0xffff'8000'0000'0000, 4095, 4096, 0x1'0000'0000, 0x1'0000'0001, 0x2'0000'0003 };
 	static const uint8_t numbers[] = {
 #define HEL_CALL(number, name, n_arguments) number,
-#include <abi/hel/calls.def>
+#include <abi/hel/calls.gen.h>
 #undef HEL_CALL
 	};
 	struct random random;

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The table of hel calls: HEL_CALL(number, name, argument count).  CONTRACT.
- *
- * The kernel's dispatch table, the user stubs' numbers and the argument tests come from this list.
- * A call is made with (HEL_CALL_BASE + number) in rax, arguments in rdi rsi rdx r10 r8 r9,
- * `syscall`; it returns 0 or -ERR_* in rax and at most one value in rdx (a handle, an address, a
- * count); rcx and r11 are lost, all else is kept. Prototypes and the meaning of each are in hel.h.
- */
+/* Made by tools/hel/generate.py of abi/hel/definition: do not edit. */
+/* The hel calls: HEL_CALL(number, name, number of arguments). */
 HEL_CALL(0, nop, 0)
 HEL_CALL(1, log, 4)
 HEL_CALL(2, close, 2)
@@ -14,7 +8,6 @@ HEL_CALL(3, transfer, 4)
 HEL_CALL(4, descriptor_info, 3)
 HEL_CALL(5, universe_create, 0)
 HEL_CALL(6, token_create, 0)
-
 HEL_CALL(10, memory_allocate, 2)
 HEL_CALL(11, memory_physical, 4)
 HEL_CALL(12, memory_copy_on_write, 3)
@@ -23,7 +16,6 @@ HEL_CALL(14, memory_info, 2)
 HEL_CALL(15, memory_read, 4)
 HEL_CALL(16, memory_write, 4)
 HEL_CALL(17, memory_pin, 3)
-
 HEL_CALL(20, space_create, 0)
 HEL_CALL(21, space_map, 1)
 HEL_CALL(22, space_unmap, 3)
@@ -34,7 +26,6 @@ HEL_CALL(26, space_write, 4)
 HEL_CALL(27, space_query, 3)
 HEL_CALL(28, space_discard, 3)
 HEL_CALL(29, space_move, 5)
-
 HEL_CALL(30, thread_create, 1)
 HEL_CALL(31, thread_start, 1)
 HEL_CALL(32, thread_kill, 1)
@@ -48,38 +39,30 @@ HEL_CALL(39, thread_yield, 0)
 HEL_CALL(40, thread_resume, 1)
 HEL_CALL(41, thread_interrupt, 1)
 HEL_CALL(42, thread_set_affinity, 2)
-
 HEL_CALL(50, queue_create, 1)
 HEL_CALL(51, drive, 4)
-
 HEL_CALL(60, stream_create, 1)
 HEL_CALL(61, lane_shutdown, 1)
-
 HEL_CALL(70, event_create, 1)
 HEL_CALL(71, event_raise, 2)
 HEL_CALL(72, irq_create_msi, 2)
 HEL_CALL(73, irq_acknowledge, 3)
-
 HEL_CALL(80, futex_wait, 4)
 HEL_CALL(81, futex_wake, 3)
 HEL_CALL(82, futex_requeue, 5)
-
 HEL_CALL(90, clock_get, 0)
 HEL_CALL(91, clock_page, 0)
 HEL_CALL(92, random, 2)
 HEL_CALL(93, clock_set_realtime, 2)
-
 HEL_CALL(100, io_create, 3)
 HEL_CALL(101, io_read, 3)
 HEL_CALL(102, io_write, 4)
 HEL_CALL(103, kernel_stats, 2)
 HEL_CALL(104, log_read, 4)
-
 HEL_CALL(120, memory_create_managed, 3)
 HEL_CALL(121, memory_update, 5)
 HEL_CALL(123, memory_invalidate, 3)
 HEL_CALL(124, memory_advise, 4)
-
 HEL_CALL(140, dma_space_create, 0)
 HEL_CALL(141, dma_space_attach, 3)
 HEL_CALL(142, dma_space_detach, 3)
@@ -87,11 +70,9 @@ HEL_CALL(143, dma_map, 1)
 HEL_CALL(144, dma_unmap, 3)
 HEL_CALL(145, dma_space_info, 2)
 HEL_CALL(146, dma_space_event, 1)
-
-HEL_CALL(160, trace_control, 4)
-HEL_CALL(161, trace_ring, 2)
-
 HEL_CALL(150, irq_create_line, 3)
 HEL_CALL(151, irq_set_affinity, 3)
 HEL_CALL(152, irq_settle, 1)
 HEL_CALL(153, irq_info, 2)
+HEL_CALL(160, trace_control, 4)
+HEL_CALL(161, trace_ring, 2)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The pages on the hel calls are what the headers say."""
+"""What is made of abi/hel/definition is in the tree as it would be made now."""
 
 import os
 import subprocess
@@ -8,5 +8,5 @@ import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
-command = [sys.executable, '-B', os.path.join(FOLDER, 'hel_calls.py'), '--check']
+command = [sys.executable, '-B', os.path.join(FOLDER, 'generate.py'), '--check']
 sys.exit(subprocess.run(command, check=False).returncode)
