@@ -11,7 +11,7 @@
 #include <abi/hel/dma.h>
 #include <base/types.h>
 
-constexpr uint64_t EDU_SIZE_MAX = 4096; /* of one transfer */
+constexpr uint64_t EDU_SIZE_MAX = 4095; /* of one transfer: with more QEMU aborts */
 
 /** edu_open() - find the device, map its registers, let it be bus master; false: there is none */
 bool edu_open(void);

@@ -244,7 +244,7 @@ static bool dma_note_fault(
 
 	space->is_muted |= is_too_many;
 	spinlock_release(&space->lock);
-	if (n_faults <= DMA_FAULTS_LOGGED || is_power_of_two(n_faults)) {
+	if (n_faults <= DMA_FAULTS_LOGGED || is_power_of_two(n_faults) || is_too_many) {
 		klog("dma: device %04x:%02x:%02x.%u may not %s 0x%llx (fault %llu of its space%s)",
 			id->segment, id->bus, id->devfn >> 3, id->devfn & 7,
 			access == HEL_DMA_WRITE ? "write" : "read", (unsigned long long)address,

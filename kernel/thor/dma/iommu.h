@@ -34,7 +34,8 @@ struct iommu_ops {
 	bool (*is_reserved)(const struct hel_dma_device *device);
 	/*
 	 * Let requests of a device go through @domain, or nowhere if that is NULL, in place of what
-	 * was before, and flush what the IOMMU remembers of the device itself; not the translations
+	 * was before (the same domain again: only the flags change, and requests go on meanwhile),
+	 * and flush what the IOMMU remembers of the device itself; not the translations
 	 * of the domain that it leaves.
 	 * Return: 0, -ERR_NO_MEMORY and -ERR_UNSUPPORTED (no unit for it): nothing changed; -ERR_IO
 	 * (no answer).

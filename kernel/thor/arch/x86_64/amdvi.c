@@ -81,6 +81,22 @@ static int amdvi_flush_device(uint16_t id)
 	return error;
 }
 
+/* The first word of an entry that goes through a domain. */
+static uint64_t amdvi_translating(const struct iommu_domain *domain)
+{
+	return AMDVI_VALID | AMDVI_TRANSLATION_VALID | AMDVI_LEVELS << AMDVI_LEVEL_SHIFT |
+		AMDVI_READ | AMDVI_WRITE | domain->table.root_phys;
+}
+
+static bool amdvi_has_domain(uint16_t id, const struct iommu_domain *domain)
+{
+	const struct amdvi_entry *entry =
+		&((const struct amdvi_entry *)arch_phys_to_virt(amdvi_table_phys))[id];
+
+	return atomic_load_explicit(&entry->words[0], memory_order_relaxed) ==
+		amdvi_translating(domain);
+}
+
 static int amdvi_attach(
 	const struct hel_dma_device *device, const struct iommu_domain *domain, uint32_t flags)
 {
@@ -90,6 +106,11 @@ static int amdvi_attach(
 	if (device->segment != 0) {
 		return -ERR_UNSUPPORTED;
 	}
+	/* Only to be muted or heard again: the driver goes on meanwhile. */
+	if (domain != NULL && amdvi_has_domain(id, domain)) {
+		amdvi_set(id, amdvi_translating(domain), domain->id | quiet);
+		return amdvi_flush_device(id);
+	}
 	/* Nothing before it becomes another one, so that no mixture of the two is ever used. */
 	amdvi_set_nothing(id);
 	int error = amdvi_flush_device(id);
@@ -97,10 +118,7 @@ static int amdvi_attach(
 	if (error != 0 || domain == NULL) {
 		return error;
 	}
-	amdvi_set(id,
-		AMDVI_VALID | AMDVI_TRANSLATION_VALID | AMDVI_LEVELS << AMDVI_LEVEL_SHIFT |
-			AMDVI_READ | AMDVI_WRITE | domain->table.root_phys,
-		domain->id | quiet);
+	amdvi_set(id, amdvi_translating(domain), domain->id | quiet);
 	return amdvi_flush_device(id);
 }
 

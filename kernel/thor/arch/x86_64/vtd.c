@@ -86,6 +86,13 @@ static uint64_t vtd_own_table(uint8_t bus)
 	return phys;
 }
 
+static bool vtd_has_domain(const struct vtd_entry *entry, const struct iommu_domain *domain)
+{
+	uint64_t low = atomic_load_explicit(&entry->low, memory_order_relaxed);
+
+	return (low & ~VTD_QUIET) == (domain->table.root_phys | VTD_PRESENT);
+}
+
 static int vtd_attach(
 	const struct hel_dma_device *device, const struct iommu_domain *domain, uint32_t flags)
 {
@@ -97,6 +104,11 @@ static int vtd_attach(
 	}
 	struct vtd_entry *entry = &vtd_table_at(table_phys)[device->devfn];
 
+	/* Only to be muted or heard again: the driver goes on meanwhile. */
+	if (domain != NULL && vtd_has_domain(entry, domain)) {
+		vtd_store(&entry->low, domain->table.root_phys | quiet | VTD_PRESENT);
+		return vtd_flush_contexts();
+	}
 	/* Absent before it becomes another one, so that no mixture of the two is ever used. */
 	vtd_store(&entry->low, quiet);
 	int error = vtd_flush_contexts();
