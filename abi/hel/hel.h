@@ -35,7 +35,11 @@ struct hel_descriptor_info {
 enum hel_allocate_flags : uint64_t {
 	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */
 	HEL_ALLOCATE_BELOW_4G = 2, /* with CONTIGUOUS: physical addresses fit 32 bits */
+	/* with CONTIGUOUS: physical addresses fit so many bits, 13 to 52; HEL_ALLOCATE_BITS() */
+	HEL_ALLOCATE_BITS_MASK = 0x3f00,
 };
+/** HEL_ALLOCATE_BITS() - the flag for devices that put out @n_bits of an address */
+#define HEL_ALLOCATE_BITS(n_bits) ((uint64_t)(n_bits) << 8)
 
 enum hel_caching : uint64_t {
 	HEL_CACHE_WRITE_BACK = 0,

@@ -6,6 +6,7 @@
 #include <thor/memory/managed.h>
 #include <thor/memory/space.h>
 
+constexpr uint64_t PHYS_BITS_MAX = 52;
 constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
 
 static void memory_destroy(struct object *object);
@@ -75,11 +76,32 @@ static bool memory_is_size(uint64_t size_bytes)
 	return is_aligned(size_bytes, FRAME_SIZE) && size_bytes <= MEMORY_SIZE_MAX;
 }
 
+/* The first physical address that is too high. */
+static uint64_t memory_limit_of(uint64_t flags)
+{
+	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
+	uint64_t limit = (flags & HEL_ALLOCATE_BELOW_4G) != 0 ? GIB(4) : ~(uint64_t)0;
+
+	return n_bits != 0 ? min_u64(limit, (uint64_t)1 << n_bits) : limit;
+}
+
+static bool memory_is_allocate_flags(uint64_t flags)
+{
+	constexpr uint64_t limits = HEL_ALLOCATE_BELOW_4G | HEL_ALLOCATE_BITS_MASK;
+	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
+
+	if ((flags & ~(HEL_ALLOCATE_CONTIGUOUS | limits)) != 0 ||
+		(n_bits != 0 && (n_bits <= FRAME_SHIFT || n_bits > PHYS_BITS_MAX))) {
+		return false;
+	}
+	return (flags & HEL_ALLOCATE_CONTIGUOUS) != 0 || (flags & limits) == 0;
+}
+
 /* Fill a new object with one physical run; the pages beyond the size go back. */
 static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
 {
 	uint64_t n_pages = memory->size_bytes / FRAME_SIZE;
-	uint64_t below_phys = (flags & HEL_ALLOCATE_BELOW_4G) != 0 ? GIB(4) : ~(uint64_t)0;
+	uint64_t below_phys = memory_limit_of(flags);
 	unsigned order = 0;
 
 	while ((uint64_t)1 << order < n_pages) {
@@ -110,7 +132,7 @@ static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
 /**
  * memory_create_allocated() - memory of its own, zero at first
  * @size_bytes: a multiple of the page size; at most 4 MiB and not 0 with HEL_ALLOCATE_CONTIGUOUS
- * @flags: enum hel_allocate_flags
+ * @flags: enum hel_allocate_flags; limits of addresses only with HEL_ALLOCATE_CONTIGUOUS
  *
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY.
  */
@@ -118,11 +140,7 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
 {
 	bool is_contiguous = (flags & HEL_ALLOCATE_CONTIGUOUS) != 0;
 
-	if ((flags & ~(uint64_t)(HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BELOW_4G)) != 0 ||
-		!memory_is_size(size_bytes)) {
-		return -ERR_ILLEGAL_ARGS;
-	}
-	if (flags == HEL_ALLOCATE_BELOW_4G ||
+	if (!memory_is_allocate_flags(flags) || !memory_is_size(size_bytes) ||
 		(is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
 		return -ERR_ILLEGAL_ARGS;
 	}
@@ -150,7 +168,7 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
 int memory_create_physical(
 	uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory)
 {
-	constexpr uint64_t phys_max = (uint64_t)1 << 52;
+	constexpr uint64_t phys_max = (uint64_t)1 << PHYS_BITS_MAX;
 
 	if (!is_aligned(phys, FRAME_SIZE) || !is_aligned(size_bytes, FRAME_SIZE) ||
 		size_bytes == 0 || size_bytes > phys_max || phys > phys_max - size_bytes ||

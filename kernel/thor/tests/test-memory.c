@@ -63,6 +63,13 @@ TEST(memory_bad_arguments_are_refused)
 	CHECK_EQ(memory_create_allocated(~0ull & ~4095ull, 0, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, 8, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, HEL_ALLOCATE_BELOW_4G, &memory), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_create_allocated(4096, HEL_ALLOCATE_BITS(24), &memory), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_create_allocated(
+			 4096, HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BITS(12), &memory),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_create_allocated(
+			 4096, HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BITS(53), &memory),
+		-ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(MIB(8), HEL_ALLOCATE_CONTIGUOUS, &memory),
 		-ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(0, HEL_ALLOCATE_CONTIGUOUS, &memory), -ERR_ILLEGAL_ARGS);
@@ -102,6 +109,30 @@ TEST(memory_contiguous_is_one_run)
 		frame_unref(phys);
 	}
 	object_unref(&memory->object);
+	CHECK(fixture_end());
+}
+
+/* All that there is below 2^22, and not a page more. */
+TEST(memory_contiguous_fits_an_address_width)
+{
+	constexpr uint64_t flags = HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_BITS(22);
+	struct memory *memories[64];
+	unsigned n_memories = 0;
+
+	fixture_begin(1, 32, 1);
+	while (memory_create_allocated(16 * 4096, flags, &memories[n_memories]) == 0) {
+		uint64_t phys;
+
+		CHECK_OK(memory_get_frame(memories[n_memories], 15 * 4096, true, &phys));
+		CHECK(phys < MIB(4));
+		frame_unref(phys);
+		n_memories++;
+		CHECK(n_memories < 64);
+	}
+	CHECK(n_memories > 20);
+	while (n_memories > 0) {
+		object_unref(&memories[--n_memories]->object);
+	}
 	CHECK(fixture_end());
 }
 
