@@ -233,6 +233,34 @@ static int serve_config_write(struct bragi_call *call,
 	return 0;
 }
 
+/* hw keeps no descriptor: when the driver is gone, its device is cut off. */
+static int serve_dma_space(struct bragi_call *call,
+	const struct hw_dma_space_request *request UNUSED,
+	struct hw_dma_space_reply *out_reply UNUSED)
+{
+	const struct hw_object *object = hw_object_of_call(call);
+	const struct pci_address *address = &object->function.address;
+	const struct hel_dma_device device = {
+		.segment = address->segment,
+		.bus = address->bus,
+		.devfn = (uint8_t)(address->device << 3 | address->function),
+	};
+	hel_handle space;
+	int error = hel_dma_space_create(&space);
+
+	if (error != 0) {
+		return error;
+	}
+	error = hel_dma_space_attach(object->machine->authority, space, &device);
+	if (error == 0 && !bragi_handles_add(&call->to_send, space)) {
+		error = -ERR_NO_SPACE;
+	}
+	if (error != 0) {
+		hel_close(HEL_THIS, space);
+	}
+	return error;
+}
+
 static const struct hw_device_ops device_ops = {
 	.info = serve_info,
 	.bar = serve_bar,
@@ -240,6 +268,7 @@ static const struct hw_device_ops device_ops = {
 	.interrupt = serve_interrupt,
 	.config_read = serve_config_read,
 	.config_write = serve_config_write,
+	.dma_space = serve_dma_space,
 };
 
 /* ---- the object ------------------------------------------------------------------------------ */
