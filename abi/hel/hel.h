@@ -77,6 +77,10 @@ enum hel_update : uint64_t {
 	HEL_UPDATE_WRITE_BACK_FAILED = 3, /* they stay dirty; fences report the error */
 };
 
+enum hel_lock_flags : uint64_t {
+	HEL_LOCK_WRITE = 1, /* a device will write to the pages (or has): they are dirty */
+};
+
 enum hel_advice : uint64_t {
 	HEL_ADVICE_WILL_NEED = 0, /* the manager is asked for what is missing */
 	HEL_ADVICE_DONT_NEED = 1, /* what is clean is dropped */

@@ -25,6 +25,8 @@ enum hel_submit_opcode : uint32_t {
 	HEL_SUBMIT_MANAGE = 7,
 	/* wait until all that is dirty now is written back */
 	HEL_SUBMIT_FENCE = 8,
+	/* make pages present and keep them where they are, for a device */
+	HEL_SUBMIT_LOCK_MEMORY = 9,
 };
 
 enum hel_action_type : uint16_t {
@@ -62,7 +64,8 @@ enum hel_action_type : uint16_t {
 	X(5, await_clock, struct hel_await_clock_record) \
 	X(6, observe, struct hel_observe_record) \
 	X(7, manage, struct hel_manage_record) \
-	X(8, fence, struct hel_fence_record)
+	X(8, fence, struct hel_fence_record) \
+	X(9, lock_memory, struct hel_lock_record)
 
 /** HEL_ACTIONS() - X(number, name) for each action */
 #define HEL_ACTIONS(X) \

@@ -114,6 +114,17 @@ struct hel_fence_record {
 	uint64_t offset, length; /* multiples of the page size */
 };
 
+/*
+ * Completes when all pages of the range are present and locked: they stay where they are until
+ * hel_memory_unlock(), once for each lock, or until the object is cut off or gone.
+ */
+struct hel_lock_record {
+	struct hel_record header;
+	hel_handle memory; /* managed (frontal) or allocated; needs PIN */
+	uint64_t offset, length; /* multiples of the page size; at most 4 MiB, not 0 */
+	uint64_t flags; /* enum hel_lock_flags */
+};
+
 enum hel_action_flags : uint16_t {
 	/*
 	 * The action goes to the stream made by the last OFFER or ACCEPT of this exchange, not to

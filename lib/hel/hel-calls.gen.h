@@ -1141,6 +1141,24 @@ HEL_MUST_USE static inline int hel_memory_advise(hel_handle frontal, enum hel_ad
 	return (int)hel_call4(HEL_CALL_memory_advise, frontal, advice, offset, length).error;
 }
 
+/**
+ * hel_memory_unlock() - give up locks of pages that lock_memory took
+ * @memory: needs PIN; managed, or allocated
+ * @offset: page-aligned, as is @length
+ * @length: at most 4 MiB and not 0
+ * @flags: HEL_LOCK_WRITE: a device has written to the pages
+ *
+ * Pages without a lock are passed over.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (memory of another kind, not page-aligned, no or too many pages, or
+ * unknown @flags), -ERR_NO_MEMORY (no memory to note what was written).
+ */
+HEL_MUST_USE static inline int hel_memory_unlock(hel_handle memory, uint64_t offset,
+	uint64_t length, uint64_t flags)
+{
+	return (int)hel_call4(HEL_CALL_memory_unlock, memory, offset, length, flags).error;
+}
+
 /* ---- dma ------------------------------------------------------------------------------------- */
 
 /**

@@ -12,6 +12,7 @@
 #include <thor/ipc/event.h>
 #include <thor/ipc/exchange.h>
 #include <thor/ipc/manage.h>
+#include <thor/ipc/page-lock.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/observe.h>
 #include <thor/sched/sched.h>
@@ -63,6 +64,7 @@ static uint32_t submit_size_min(uint32_t opcode)
 	case HEL_SUBMIT_OBSERVE: return sizeof(struct hel_observe_record);
 	case HEL_SUBMIT_MANAGE: return sizeof(struct hel_manage_record);
 	case HEL_SUBMIT_FENCE: return sizeof(struct hel_fence_record);
+	case HEL_SUBMIT_LOCK_MEMORY: return sizeof(struct hel_lock_record);
 	default: return UINT32_MAX;
 	}
 }
@@ -85,6 +87,7 @@ static int submit_record(
 	case HEL_SUBMIT_OBSERVE: return observe_submit(queue, thread, record);
 	case HEL_SUBMIT_MANAGE: return manage_submit(queue, thread, record);
 	case HEL_SUBMIT_FENCE: return fence_submit(queue, thread, record);
+	case HEL_SUBMIT_LOCK_MEMORY: return page_lock_submit(queue, thread, record);
 	default: return 0;
 	}
 }

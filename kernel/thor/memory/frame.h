@@ -35,7 +35,7 @@ struct frame {
 	};
 	uint8_t order;
 	enum frame_state state;
-	uint16_t reserved;
+	uint16_t n_locks; /* USED by managed memory: see managed-lock.c, guarded by that object */
 	uint32_t next, prev; /* FREE, SLAB: neighbours in a list, page numbers */
 };
 static_assert(sizeof(struct frame) == 16);

@@ -280,6 +280,7 @@ static uint32_t managed_unref_pages(void *context, const struct page_tree_run *r
 		uint64_t phys = managed_phys_of(entry);
 
 		if (phys != 0) {
+			managed__forget_locks(phys);
 			frame_unref_owned(phys);
 			removal->n_resident++;
 		}
@@ -298,8 +299,9 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 
 bool managed__is_evictable(const struct managed *managed, uint64_t entry)
 {
-	return managed_state_of(entry) == MANAGED_CLEAN ||
-		(managed->is_dead && managed_phys_of(entry) != 0);
+	return (managed_state_of(entry) == MANAGED_CLEAN ||
+		       (managed->is_dead && managed_phys_of(entry) != 0)) &&
+		!managed__is_locked(entry);
 }
 
 void managed__resize(struct managed *managed, uint64_t size_bytes)

@@ -206,6 +206,29 @@ void managed__note_written(struct managed *managed, uint64_t first, uint64_t end
 /** managed__forget_dirty() - pages from @first on are no longer dirty, for they go */
 void managed__forget_dirty(struct managed *managed, uint64_t first);
 
+/* ---- managed-lock.c */
+
+constexpr uint64_t MEMORY_LOCK_MAX = MIB(4); /* of one operation */
+
+/** managed__is_locked() - whether a page has to stay where it is */
+bool managed__is_locked(uint64_t entry);
+
+/** managed__forget_locks() - a page goes all the same: with its object, or cut off */
+void managed__forget_locks(uint64_t phys);
+
+/** memory_is_lockable() - whether a range of such memory may be locked or unlocked */
+bool memory_is_lockable(const struct memory *memory, uint64_t offset, uint64_t length);
+
+/**
+ * memory__lock_page() - lock a page that is there
+ *
+ * Return: what memory__get_page() says; -ERR_NO_MEMORY, too, if too much is locked.
+ */
+MUST_USE int memory__lock_page(struct memory *memory, uint64_t index, bool for_write);
+
+/** memory__unlock_pages() - one lock less of each page of [@first, @end) that has one */
+void memory__unlock_pages(struct memory *memory, uint64_t first, uint64_t end);
+
 /* ---- managed-age.c */
 
 /**

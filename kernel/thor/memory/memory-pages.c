@@ -213,24 +213,32 @@ static int memory_note_pending(struct memory *memory, uint64_t index, bool for_w
 	return -ERR_FAULT;
 }
 
+/* Whether a page stays where it is, but for a copy on write. Managed ones come and go. */
+static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
+{
+	if (memory->kind == HEL_MEMORY_MANAGED) {
+		return managed__is_locked(page_tree_get(&memory->source->pages, index));
+	}
+	return memory->kind != HEL_MEMORY_BACKING;
+}
+
 /* ---- contents for the kernel ------------------------------------------------------- */
 
 /**
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: managed memory, whose
- * pages come and go; -ERR_FAULT with a page note. Physical and borrowed memory has no counts.
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: managed memory, unless
+ * the page is locked; -ERR_FAULT with a page note. Physical and borrowed memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
 	struct memory_page page;
 
-	if (memory->kind == HEL_MEMORY_MANAGED || memory->kind == HEL_MEMORY_BACKING) {
-		return -ERR_UNSUPPORTED;
-	}
 	memory__lock(memory);
-	int error = memory__get_page(memory, offset / FRAME_SIZE, for_write, &page);
+	int error = memory_has_fixed_page(memory, offset / FRAME_SIZE)
+		? memory__get_page(memory, offset / FRAME_SIZE, for_write, &page)
+		: -ERR_UNSUPPORTED;
 
 	error = memory_note_pending(memory, offset / FRAME_SIZE, for_write, error);
 

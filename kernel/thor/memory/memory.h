@@ -71,6 +71,8 @@ int memory_update(
 /* THREAD_WAIT_RESTART: to be called again, after others had their turn. */
 int memory_invalidate(struct memory *backing, uint64_t offset, uint64_t length);
 int memory_advise(struct memory *frontal, uint64_t advice, uint64_t offset, uint64_t length);
+/* Gives up locks that HEL_SUBMIT_LOCK_MEMORY took: managed-lock.c. */
+int memory_unlock(struct memory *memory, uint64_t offset, uint64_t length, uint64_t flags);
 int memory_resize(struct memory *memory, uint64_t size_bytes);
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info);
 /*

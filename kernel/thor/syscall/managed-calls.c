@@ -75,6 +75,19 @@ int call_memory_invalidate(struct call *call)
 	return error;
 }
 
+int call_memory_unlock(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_PIN, &object);
+
+	if (error == 0) {
+		error = memory_unlock((struct memory *)object, call_argument(call, 1),
+			call_argument(call, 2), call_argument(call, 3));
+		object_unref(object);
+	}
+	return error;
+}
+
 int call_memory_advise(struct call *call)
 {
 	struct object *object;

@@ -160,7 +160,8 @@ int call_memory_write(struct call *call)
 
 /*
  * Pages of allocated memory stay where they are as long as the object exists, so pinning them is
- * to make them present. Those of a copy-on-write view move when they are written after a fork.
+ * to make them present. Those of managed memory have to be locked before. Those of a copy-on-write
+ * view move when they are written after a fork.
  */
 static int memory_pin(
 	struct memory *memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_phys)
@@ -173,7 +174,7 @@ static int memory_pin(
 		return -ERR_ILLEGAL_ARGS;
 	}
 	memory_get_info(memory, &info);
-	if (info.kind != HEL_MEMORY_ALLOCATED) {
+	if (info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_MANAGED) {
 		return -ERR_UNSUPPORTED;
 	}
 	if (offset > info.size_bytes || size_bytes > info.size_bytes - offset) {
@@ -181,7 +182,8 @@ static int memory_pin(
 	}
 	for (uint64_t done = 0; done < size_bytes; done += HEL_PAGE_SIZE) {
 		uint64_t phys;
-		int error = memory_get_frame(memory, offset + done, true, &phys);
+		int error = memory_get_frame(
+			memory, offset + done, info.kind == HEL_MEMORY_ALLOCATED, &phys);
 
 		if (error != 0) {
 			return error;

@@ -133,6 +133,8 @@ uint64_t submit_observe(struct user_queue *queue, hel_handle thread, uint64_t se
 uint64_t submit_manage(struct user_queue *queue, hel_handle backing);
 uint64_t submit_fence(
 	struct user_queue *queue, hel_handle frontal, uint64_t offset, uint64_t length);
+uint64_t submit_lock(struct user_queue *queue, hel_handle memory, uint64_t offset, uint64_t length,
+	uint64_t flags);
 void submit_cancel(struct user_queue *queue, uint64_t context);
 
 /** completion_event() - what follows a successful AWAIT_EVENT; completion_observation(): OBSERVE */

@@ -350,4 +350,104 @@ USER_TEST(shrinking_drops_pages_and_what_was_to_be_written)
 	end();
 }
 
+/* ---- locked pages ---------------------------------------------------------------------------- */
+
+static int lock(hel_handle memory, uint64_t first, uint64_t n_pages, uint64_t flags)
+{
+	uint64_t context = submit_lock(&queue, memory, first * 4096, n_pages * 4096, flags);
+
+	CHECK(queue_await(&queue, context, &completion));
+	return completion.error;
+}
+
+USER_TEST(locked_pages_are_brought_and_stay)
+{
+	uint64_t phys, again;
+
+	begin(64);
+	server_start();
+	hel_handle frontal = server.handles.frontal;
+
+	CHECK_EQ(hel_memory_pin(frontal, 4 * 4096, 4096, &phys), -ERR_UNSUPPORTED);
+	CHECK_OK(lock(frontal, 4, 8, 0));
+	CHECK(resident_pages() >= 8);
+	CHECK_OK(lock(frontal, 4, 1, 0));
+	CHECK_OK(hel_memory_pin(frontal, 4 * 4096, 4096, &phys));
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, 0, 64 * 4096));
+	CHECK_EQ(resident_pages(), 8);
+	CHECK_OK(hel_memory_pin(frontal, 4 * 4096, 4096, &again));
+	CHECK_EQ(phys, again);
+	CHECK_OK(hel_memory_unlock(frontal, 0, 64 * 4096, 0));
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, 0, 64 * 4096));
+	CHECK_EQ(resident_pages(), 1); /* that was locked twice */
+	CHECK_OK(hel_memory_unlock(frontal, 0, 64 * 4096, 0));
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, 0, 64 * 4096));
+	CHECK_EQ(resident_pages(), 0);
+	end();
+}
+
+USER_TEST(what_a_device_wrote_is_written_back)
+{
+	begin(16);
+	server_start();
+	CHECK_OK(lock(server.handles.frontal, 2, 2, HEL_LOCK_WRITE));
+	CHECK_OK(fence());
+	CHECK_EQ(server.n_pages_written, 2);
+	CHECK_OK(hel_memory_unlock(server.handles.frontal, 2 * 4096, 2 * 4096, HEL_LOCK_WRITE));
+	CHECK_OK(fence());
+	CHECK_EQ(server.n_pages_written, 4);
+	end();
+}
+
+USER_TEST(locking_ends_with_an_error_of_a_page_or_by_a_cancel)
+{
+	begin(64);
+	hel_handle frontal = server.handles.frontal;
+
+	CHECK_EQ(lock(frontal, 0, 0, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(lock(frontal, 0, 1025, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(lock(frontal, 0, 1, 2), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(lock(server.handles.backing, 0, 1, 0), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_memory_unlock(frontal, 1, 4096, 0), -ERR_ILLEGAL_ARGS);
+	uint64_t context = submit_lock(&queue, frontal, 0, 4 * 4096, 0);
+
+	CHECK_OK(queue_drive(&queue));
+	CHECK(queue_is_quiet(&queue));
+	submit_cancel(&queue, context);
+	CHECK(queue_await(&queue, context, &completion));
+	CHECK_EQ(completion.error, -ERR_CANCELLED);
+	server_start();
+	CHECK_EQ(lock(frontal, 60, 8, 0), -ERR_OUT_OF_BOUNDS);
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, 0, 64 * 4096));
+	CHECK_EQ(resident_pages(), 0); /* nothing has stayed locked */
+	server.fails_reads = true;
+	CHECK_EQ(lock(frontal, 0, 4, 0), -ERR_IO);
+	end();
+}
+
+USER_TEST(locked_pages_go_with_what_is_cut_off)
+{
+	begin(64);
+	server_start();
+	CHECK_OK(lock(server.handles.frontal, 0, 64, 0));
+	CHECK_OK(hel_memory_resize(server.handles.backing, 32 * 4096));
+	CHECK_EQ(resident_pages(), 32);
+	end();
+}
+
+USER_TEST(allocated_memory_is_locked_by_being_there)
+{
+	struct hel_memory_info info;
+	hel_handle memory;
+
+	begin(4);
+	CHECK_OK(hel_memory_allocate(8 * 4096, 0, &memory));
+	CHECK_OK(lock(memory, 2, 4, HEL_LOCK_WRITE));
+	CHECK_OK(hel_memory_info(memory, &info));
+	CHECK_EQ(info.resident_bytes, 4 * 4096);
+	CHECK_OK(hel_memory_unlock(memory, 2 * 4096, 4 * 4096, HEL_LOCK_WRITE));
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	end();
+}
+
 TEST_MAIN()

@@ -325,6 +325,19 @@ uint64_t submit_fence(
 	return queue_commit(queue);
 }
 
+uint64_t submit_lock(struct user_queue *queue, hel_handle memory, uint64_t offset, uint64_t length,
+	uint64_t flags)
+{
+	struct hel_lock_record *record =
+		queue_record_surely(queue, HEL_SUBMIT_LOCK_MEMORY, sizeof(*record));
+
+	record->memory = memory;
+	record->offset = offset;
+	record->length = length;
+	record->flags = flags;
+	return queue_commit(queue);
+}
+
 void submit_cancel(struct user_queue *queue, uint64_t context)
 {
 	struct hel_cancel_record *record =
