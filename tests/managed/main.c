@@ -5,11 +5,11 @@
  *
  *	hati.test=managed managed.operations=20000 managed.seed=7 managed.megabytes=1024
  *
- * on the kernel's command line. Each user owns every USERS-th page, so it knows what must be there: a
- * page holds its index and the number of the write that made it, at both ends. It reads and writes
- * pages at random and in stretches, and checks each page it reads. The manager has a universe of its
- * own; it keeps for each page what was written back, has several requests in flight and is slow at
- * random. A bystander maps, touches and unmaps memory of its own all the time.
+ * on the kernel's command line. Each user owns every USERS-th page, so it knows what must be
+ * there: a page holds its index and the number of the write that made it, at both ends. It reads
+ * and writes pages at random and in stretches, and checks each page it reads. The manager has a
+ * universe of its own; it keeps for each page what was written back, has several requests in flight
+ * and is slow at random. A bystander maps, touches and unmaps memory of its own all the time.
  *
  * Checks: no page is ever wrong; when the manager is killed every user gets a fault with ERR_IO and
  * nothing else; the bystander goes on; and all memory comes back. The result is in the log:

@@ -182,7 +182,15 @@ static uint32_t frame_allocate_below_locked(unsigned order, uint64_t below_phys)
 
 /* ---- single pages, through the CPU's cache ----------------------------------------- */
 
-static bool frame_cache_fill(struct frame_cache *cache)
+static void frame_cache_push(struct frame_cache *cache, uint32_t index)
+{
+	frame_table[index].state = FRAME_USED;
+	frame_table[index].owners = 0;
+	cache->frames[cache->n_frames++] = index;
+}
+
+/* A batch in one piece, as long as there are pieces to spare. */
+static void frame_cache_fill_at_once(struct frame_cache *cache)
 {
 	unsigned order = FRAME_CACHE_BATCH_ORDER;
 	uint32_t index;
@@ -192,18 +200,40 @@ static bool frame_cache_fill(struct frame_cache *cache)
 		order--;
 	}
 	spinlock_release(&frame_lock);
+	for (uint32_t i = index != FRAME_NONE ? 1u << order : 0; i-- > 0;) {
+		frame_cache_push(cache, index + i);
+	}
+}
+
+/*
+ * When memory is not plenty: the smallest fragments first, such as the page cache gives back one by
+ * one. What is left in larger blocks is for those who need runs.
+ */
+static void frame_cache_fill_singly(struct frame_cache *cache)
+{
+	spinlock_acquire(&frame_lock);
+	for (uint32_t i = 0; i < FRAME_CACHE_BATCH; i++) {
+		uint32_t index = frame_allocate_locked(0);
+
+		if (index == FRAME_NONE) {
+			break;
+		}
+		frame_cache_push(cache, index);
+	}
+	spinlock_release(&frame_lock);
+}
+
+static bool frame_cache_fill(struct frame_cache *cache)
+{
 	if (unlikely(frame_is_low())) {
 		sched_look(arch_this_cpu()); /* page_cache_balance() on the way out */
 	}
-	if (index == FRAME_NONE) {
-		return false;
+	if (unlikely(!frame_is_plenty())) {
+		frame_cache_fill_singly(cache);
+	} else {
+		frame_cache_fill_at_once(cache);
 	}
-	for (uint32_t i = 1u << order; i-- > 0;) {
-		frame_table[index + i].state = FRAME_USED;
-		frame_table[index + i].owners = 0;
-		cache->frames[cache->n_frames++] = index + i;
-	}
-	return true;
+	return cache->n_frames > 0;
 }
 
 /* Give back the pages that have been in the cache longest. */

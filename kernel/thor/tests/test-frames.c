@@ -189,4 +189,37 @@ TEST(frames_random_against_model)
 	CHECK(fixture_end());
 }
 
+TEST(single_pages_leave_blocks_when_memory_is_short)
+{
+	constexpr unsigned fragments_max = 600;
+	static uint64_t pages[8192];
+	unsigned n_pages = 0;
+
+	fixture_begin(1, 32, 1);
+	while (frame_is_plenty()) {
+		pages[n_pages++] = frame_allocate();
+	}
+	/* Fragments, as the page cache gives them back. */
+	for (unsigned i = 0; i < fragments_max; i++) {
+		frame_unref(pages[2 * i]);
+		pages[2 * i] = 0;
+	}
+	while (frame_is_plenty()) {
+		pages[n_pages++] = frame_allocate();
+	}
+	for (unsigned i = 0; i < fragments_max + fragments_max / 2; i++) {
+		pages[n_pages++] = frame_allocate();
+	}
+	uint64_t run = frame_allocate_run(5, ~(uint64_t)0);
+
+	CHECK(run != 0);
+	frame_free_run(run, 5);
+	for (unsigned i = 0; i < n_pages; i++) {
+		if (pages[i] != 0) {
+			frame_unref(pages[i]);
+		}
+	}
+	CHECK(fixture_end());
+}
+
 TEST_MAIN()
