@@ -5,20 +5,49 @@
 #include <hel/hel-calls.h>
 #include <helix/memory.h>
 
-int dma_allocate(struct dma_memory *dma, size_t size)
+/* Pin the memory, and learn where the device finds it. */
+static int dma_expose(struct dma_memory *dma)
+{
+	const struct hel_dma_map_args args = {
+		.dma_space = dma->space,
+		.memory = dma->memory,
+		.size_bytes = dma->size,
+		.flags = HEL_DMA_READ | HEL_DMA_WRITE,
+	};
+
+	if (dma->space == HEL_NULL) {
+		return hel_memory_pin(dma->memory, 0, dma->size, &dma->address);
+	}
+	return hel_dma_map(&args, &dma->address);
+}
+
+static void dma_hide(const struct dma_memory *dma)
+{
+	if (dma->space != HEL_NULL) {
+		hel_dma_unmap(dma->space, dma->address, dma->size);
+	}
+}
+
+int dma_allocate(struct dma_memory *dma, hel_handle space, size_t size)
 {
 	void *data;
 
-	*dma = (struct dma_memory){ .size = align_up_size(size, HEL_PAGE_SIZE) };
+	*dma = (struct dma_memory){
+		.space = space,
+		.size = align_up_size(size, HEL_PAGE_SIZE),
+	};
 	int error = hel_memory_allocate(dma->size, HEL_ALLOCATE_CONTIGUOUS, &dma->memory);
 
 	if (error != 0) {
 		dma->memory = HEL_NULL;
 		return error;
 	}
-	error = hel_memory_pin(dma->memory, 0, dma->size, &dma->address_phys);
+	error = helix_map(dma->memory, 0, dma->size, HEL_MAP_READ | HEL_MAP_WRITE, &data);
 	if (error == 0) {
-		error = helix_map(dma->memory, 0, dma->size, HEL_MAP_READ | HEL_MAP_WRITE, &data);
+		error = dma_expose(dma);
+		if (error != 0) {
+			helix_unmap(data, dma->size);
+		}
 	}
 	if (error != 0) {
 		hel_close(HEL_THIS, dma->memory);
@@ -32,6 +61,7 @@ int dma_allocate(struct dma_memory *dma, size_t size)
 void dma_free(struct dma_memory *dma)
 {
 	if (dma->memory != HEL_NULL) {
+		dma_hide(dma);
 		helix_unmap(dma->data, dma->size);
 		hel_close(HEL_THIS, dma->memory);
 		dma->memory = HEL_NULL;

@@ -110,6 +110,21 @@ static int hw_interrupt(struct task *task, struct virtio_device *device)
 	return error == 0 && device->irq == HEL_NULL ? -ERR_PROTOCOL : error;
 }
 
+static int hw_dma_space(struct task *task, struct virtio_device *device)
+{
+	struct bragi_exchange exchange;
+	struct hw_dma_space_request request;
+	struct hw_dma_space_reply reply;
+	uint8_t buffer[128];
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_dma_space_request_init(&request);
+	int error = hw_device_dma_space(task, &device->hw.client, &exchange, &request, &reply);
+
+	device->dma_space = bragi_handles_take(&exchange.received, 0);
+	return error == 0 && device->dma_space == HEL_NULL ? -ERR_PROTOCOL : error;
+}
+
 static int hw_map_bar(
 	struct task *task, struct virtio_device *device, uint32_t index, uint64_t size_bytes)
 {
@@ -283,6 +298,20 @@ static void virtio_close(struct virtio_device *device)
 	if (device->irq != HEL_NULL) {
 		hel_close(HEL_THIS, device->irq);
 	}
+	if (device->dma_space != HEL_NULL) {
+		hel_close(HEL_THIS, device->dma_space);
+	}
+}
+
+static uint64_t virtio_offered(const struct virtio_device *device)
+{
+	struct mmio common = device->common;
+	uint64_t offered;
+
+	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 0);
+	offered = mmio_read32(common, COMMON_DEVICE_FEATURE);
+	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 1);
+	return offered | (uint64_t)mmio_read32(common, COMMON_DEVICE_FEATURE) << 32;
 }
 
 int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane)
@@ -299,6 +328,9 @@ int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane
 	helix_free(buffer);
 	if (error == 0) {
 		error = virtio_reset(task, device);
+	}
+	if (error == 0 && (virtio_offered(device) & VIRTIO_FEATURE_ACCESS_PLATFORM) != 0) {
+		error = hw_dma_space(task, device);
 	}
 	if (error == 0) {
 		error = hw_bus_master(task, device);
@@ -319,13 +351,8 @@ int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane
 int virtio_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *out_agreed)
 {
 	struct mmio common = device->common;
-	uint64_t offered;
-
-	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 0);
-	offered = mmio_read32(common, COMMON_DEVICE_FEATURE);
-	mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 1);
-	offered |= (uint64_t)mmio_read32(common, COMMON_DEVICE_FEATURE) << 32;
-	uint64_t agreed = offered & (wanted | VIRTIO_FEATURE_VERSION_1);
+	uint64_t always = VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_ACCESS_PLATFORM;
+	uint64_t agreed = virtio_offered(device) & (wanted | always);
 
 	mmio_write32(common, COMMON_DRIVER_FEATURE_SELECT, 0);
 	mmio_write32(common, COMMON_DRIVER_FEATURE, (uint32_t)agreed);
@@ -354,7 +381,7 @@ int virtio_setup_queue(struct virtio_device *device, struct virtqueue *queue,
 	if (!is_power_of_two(size)) {
 		return -ERR_NOT_FOUND;
 	}
-	int error = dma_allocate(dma, virtqueue_memory_size(size));
+	int error = dma_allocate(dma, device->dma_space, virtqueue_memory_size(size));
 
 	if (error != 0) {
 		return error;
@@ -369,10 +396,10 @@ int virtio_setup_queue(struct virtio_device *device, struct virtqueue *queue,
 	}
 	mmio_write16(common, COMMON_QUEUE_SIZE, size);
 	mmio_write16(common, COMMON_QUEUE_VECTOR, 0);
-	mmio_write64(common, COMMON_QUEUE_DESCRIPTORS, dma->address_phys);
-	mmio_write64(common, COMMON_QUEUE_AVAILABLE,
-		dma->address_phys + virtqueue_available_offset(size));
-	mmio_write64(common, COMMON_QUEUE_USED, dma->address_phys + virtqueue_used_offset(size));
+	mmio_write64(common, COMMON_QUEUE_DESCRIPTORS, dma->address);
+	mmio_write64(
+		common, COMMON_QUEUE_AVAILABLE, dma->address + virtqueue_available_offset(size));
+	mmio_write64(common, COMMON_QUEUE_USED, dma->address + virtqueue_used_offset(size));
 	mmio_write16(common, COMMON_QUEUE_ENABLE, 1);
 	return mmio_read16(common, COMMON_QUEUE_VECTOR) == NO_VECTOR ? -ERR_NO_SPACE : 0;
 }

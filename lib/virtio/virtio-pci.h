@@ -18,8 +18,10 @@
 #include <virtio/dma.h>
 #include <virtio/virtqueue.h>
 
-#define VIRTIO_PCI_BARS          6
-#define VIRTIO_FEATURE_VERSION_1 (UINT64_C(1) << 32)
+#define VIRTIO_PCI_BARS                6
+#define VIRTIO_FEATURE_VERSION_1       (UINT64_C(1) << 32)
+/* The device's requests go through the IOMMU, if there is one; without it they never do. */
+#define VIRTIO_FEATURE_ACCESS_PLATFORM (UINT64_C(1) << 33)
 
 struct virtio_device {
 	struct transport_client hw; /* hw's lane of this PCI function */
@@ -30,11 +32,12 @@ struct virtio_device {
 	struct mmio config; /* of the device's type; size 0: none */
 	uint32_t notify_multiplier;
 	hel_handle irq;
+	hel_handle dma_space; /* for dma_allocate(); HEL_NULL: the device uses physical addresses */
 	uint64_t irq_sequence;
 };
 
 /**
- * virtio_open() - take a device: reset it, map its registers, set up its interrupt
+ * virtio_open() - take a device: reset it, map its registers, set up its interrupt and DMA
  * @lane: of the PCI function, taken on success
  *
  * Return: 0, -ERR_UNSUPPORTED (not a modern virtio device), what hw says.
@@ -43,7 +46,7 @@ MUST_USE int virtio_open(struct task *task, struct virtio_device *device, hel_ha
 
 /**
  * virtio_negotiate() - agree on features
- * @wanted: all that the driver can use; VERSION_1 is added
+ * @wanted: all that the driver can use; VERSION_1 and ACCESS_PLATFORM are added
  *
  * Return: 0, -ERR_UNSUPPORTED (the device does not accept that).
  */

@@ -39,7 +39,7 @@ int control_init(struct console *console)
 			&console->control_transmit_ring, TRANSMIT_INDEX, QUEUE_SIZE);
 	}
 	if (error == 0) {
-		error = dma_allocate(&console->control_memory,
+		error = dma_allocate(&console->control_memory, device->dma_space,
 			MESSAGES_OFFSET + MESSAGES * sizeof(struct control_message));
 	}
 	return error;
@@ -48,7 +48,7 @@ int control_init(struct console *console)
 static void control_give_buffer(struct console *console, uint8_t *buffer)
 {
 	const struct virtio_buffer target = {
-		.address_phys = dma_phys(&console->control_memory, buffer),
+		.address_phys = dma_address(&console->control_memory, buffer),
 		.size = CONTROL_BUFFER_SIZE,
 		.is_writable = true,
 	};
@@ -76,7 +76,7 @@ void control_send(struct console *console, uint32_t port, uint16_t event, uint16
 	}
 	unsigned index = (unsigned)__builtin_ctz(console->free_messages);
 	const struct virtio_buffer source = {
-		.address_phys = dma_phys(&console->control_memory, &slots[index]),
+		.address_phys = dma_address(&console->control_memory, &slots[index]),
 		.size = sizeof(slots[index]),
 	};
 

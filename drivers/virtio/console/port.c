@@ -41,7 +41,7 @@ int port_init(struct console *console, struct port *port, uint32_t id)
 static void port_give_buffer(struct port *port, struct port_buffer *buffer)
 {
 	const struct virtio_buffer target = {
-		.address_phys = dma_phys(&port->receive_memory, buffer->data),
+		.address_phys = dma_address(&port->receive_memory, buffer->data),
 		.size = PORT_BUFFER_SIZE,
 		.is_writable = true,
 	};
@@ -56,7 +56,8 @@ int port_start(struct port *port)
 	if (port->is_there) {
 		return 0;
 	}
-	int error = dma_allocate(&port->receive_memory, PORT_BUFFERS * PORT_BUFFER_SIZE);
+	int error = dma_allocate(&port->receive_memory, port->console->device.dma_space,
+		PORT_BUFFERS * PORT_BUFFER_SIZE);
 
 	if (error != 0) {
 		return error;

@@ -82,7 +82,7 @@ static int serve_write(struct bragi_call *call, const struct char_device_write_r
 	if (request->data.size == 0) {
 		return 0;
 	}
-	port_write_init(&write, client->port, dma_phys(&client->requests, request->data.data),
+	port_write_init(&write, client->port, dma_address(&client->requests, request->data.data),
 		request->data.size);
 	return await(call->task, &write.op);
 }
@@ -156,7 +156,8 @@ static int client_start(struct client *client, hel_handle lane)
 		.reply_size_max = CHAR_DEVICE_LIMITS_TRANSFER_MAX + HEAD_MAX,
 		.arena_size = CHAR_DEVICE_LIMITS_TRANSFER_MAX,
 	};
-	int error = dma_allocate(&client->requests, CALLS_MAX * transport_request_stride(&config));
+	int error = dma_allocate(&client->requests, client->port->console->device.dma_space,
+		CALLS_MAX * transport_request_stride(&config));
 
 	if (error == 0) {
 		config.request_memory = client->requests.data;
