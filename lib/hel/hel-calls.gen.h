@@ -281,9 +281,9 @@ HEL_MUST_USE static inline int hel_log_read(hel_handle authority, uint64_t *in_o
  * @out_handle: with all rights
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (@size_bytes is no multiple of the page size or absurd, unknown
- * @flags, BELOW_4G alone, or CONTIGUOUS with no page or more than 4 MiB), -ERR_NO_SPACE (the
- * caller's universe is full), -ERR_NO_MEMORY (no memory for the object, or with CONTIGUOUS no such
- * run).
+ * @flags, a limit of addresses alone or of less than 13 or more than 52 bits, or CONTIGUOUS with no
+ * page or more than 4 MiB), -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no
+ * memory for the object, or with CONTIGUOUS no such run).
  */
 HEL_MUST_USE static inline int hel_memory_allocate(uint64_t size_bytes, uint64_t flags,
 	hel_handle *out_handle)
