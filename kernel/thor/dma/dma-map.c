@@ -308,6 +308,7 @@ static int dma_take_turn(struct dma_space *space)
 	if (arch_clock_ns() - other->touched_ns < DMA_BUILDER_PATIENCE_NS) {
 		return DMA_MORE;
 	}
+	other->builder = 0; /* nobody's: if it comes back after all, it begins anew */
 	return dma__end(space, other) == DMA_MORE ? DMA_MORE : 0;
 }
 

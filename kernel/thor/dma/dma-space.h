@@ -55,9 +55,9 @@ struct dma_mapping {
 	struct memory *memory; /* referenced */
 	uint64_t offset;
 	uint32_t access; /* HEL_DMA_READ, HEL_DMA_WRITE */
-	uint64_t builder; /* identity of the thread that makes it */
-	struct hel_dma_map_args args; /* as it asked for it */
+	struct hel_dma_map_args args; /* as the builder asked for it */
 	/* guarded by the dma-space's lock */
+	uint64_t builder; /* identity of the thread that makes it; 0: it was given up */
 	enum dma_mapping_state state;
 	int error; /* why it is ENDING before it was ACTIVE */
 	uint64_t n_pages_mapped;

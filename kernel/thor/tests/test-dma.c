@@ -474,6 +474,50 @@ DMA_TEST_ON(2, dma_builder_that_is_killed_is_cleaned_up_after, 0)
 	CHECK_OK(hel_close(HEL_THIS, thread));
 }
 
+/* A builder that was stopped, and comes back while another one clears up after it. */
+static uint32_t n_taken_over;
+
+static void take_over_main(UNUSED void *context)
+{
+	uint64_t address;
+
+	n_taken_over += map(slice_space, slice_memory, 1, READ_WRITE, &address) == 0;
+}
+
+DMA_TEST_ON(3, dma_builder_that_comes_back_begins_anew, 0)
+{
+	struct hel_dma_space_info info;
+	hel_handle thread;
+
+	slice_space = space_with(&nic);
+	slice_memory = allocate(600, 0);
+	slice_error = 1;
+	n_taken_over = 0;
+	pause_every = 1;
+	thread = user_start(slice_main, NULL);
+	while (info_of(slice_space).mapped_bytes < 400 * PAGE) {
+		sim_compute(100);
+	}
+	CHECK_OK(hel_thread_interrupt(thread));
+	sim_compute(1'000'000'000);
+	CHECK_EQ(slice_error, 1);
+	CHECK(user_start(take_over_main, NULL) != HEL_NULL);
+	do {
+		sim_compute(50);
+		info = info_of(slice_space);
+	} while (info.mapped_bytes >= 400 * PAGE);
+	CHECK(info.mapped_bytes > 0);
+	CHECK_OK(hel_thread_resume(thread));
+	while (slice_error == 1 || n_taken_over == 0) {
+		sim_compute(1000);
+	}
+	pause_every = 0;
+	CHECK_OK(slice_error);
+	CHECK_EQ(info_of(slice_space).mapped_bytes, 601 * PAGE);
+	CHECK_EQ(device_read(&nic, slice_address + 599 * PAGE), 0);
+	CHECK_EQ(device_read(&nic, slice_address), 0);
+}
+
 /* Map while the first, the second, … allocation fails, until none is left to fail. */
 DMA_TEST(dma_map_survives_lack_of_memory, 0)
 {
