@@ -140,6 +140,7 @@ struct hel_mapping_info {
 enum hel_register_set : uint32_t {
 	HEL_REGISTERS_GENERAL = 0, /* struct hel_registers */
 	HEL_REGISTERS_FPU = 1, /* the XSAVE area, standard format */
+	HEL_REGISTERS_DEBUG = 2, /* struct hel_debug_registers */
 };
 
 struct hel_registers { /* x86-64; the order is also that of the bounce page's frame */
@@ -147,6 +148,19 @@ struct hel_registers { /* x86-64; the order is also that of the bounce page's fr
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;
 	uint64_t fs_base, gs_base;
+};
+
+/*
+ * x86-64: up to four breakpoints or watched places. An address is below the end of user memory and
+ * aligned to its length, also while it is not enabled. A match is a fault with vector 1 whose
+ * error code is what has happened, as in `status`.
+ */
+struct hel_debug_registers {
+	uint64_t addresses[4]; /* DR0 … DR3 */
+	/* DR6, bits 0-3 (address matched), 14 (single step): gathered until it is written */
+	uint64_t status;
+	/* DR7: bits 0-9, and per address kind (execute, write, access) and length from 16 on */
+	uint64_t control;
 };
 
 enum hel_thread_flags : uint32_t {

@@ -114,6 +114,12 @@ void arch_context_get_registers(struct thread *thread, struct hel_registers *out
 int arch_context_set_registers(struct thread *thread, const struct hel_registers *registers);
 int arch_context_get_fpu(struct thread *thread, void *buffer, size_t size, size_t *out_size);
 int arch_context_set_fpu(struct thread *thread, const void *buffer, size_t size);
+void arch_context_get_debug(struct thread *thread, struct hel_debug_registers *out_registers);
+/* ERR_ILLEGAL_ARGS (also on a machine that has none), ERR_NO_MEMORY */
+int arch_context_set_debug(struct thread *thread, const struct hel_debug_registers *registers);
+/* Whether the thread of the context stops after its next instruction, with a fault of that kind. */
+void arch_context_set_step(struct arch_context *context, bool is_stepping);
+bool arch_fault_is_step(const struct hel_fault *fault);
 uint32_t arch_call_number(const struct arch_context *context); /* without HEL_CALL_BASE */
 uint64_t arch_call_argument(const struct arch_context *context, unsigned index); /* 0 … 5 */
 void arch_call_return(struct arch_context *context, int64_t result, uint64_t value);

@@ -796,6 +796,21 @@ static inline int hel_thread_set_affinity(hel_handle thread, uint64_t cpu_mask)
 	return (int)hel_call2(HEL_CALL_thread_set_affinity, thread, cpu_mask).error;
 }
 
+/**
+ * hel_thread_step() - let a thread that an observation stopped execute one instruction
+ * @thread: needs MANAGE; a stopped one
+ *
+ * It stops again with HEL_OBSERVE_FAULT, vector 1, also if it is bounced; or with what comes before
+ * that. A step over `syscall` ends after the instruction behind it, a step over the system call of
+ * a bounced thread when the bounce has come back.
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (it is not stopped), -ERR_THREAD_TERMINATED (it has ended).
+ */
+HEL_MUST_USE static inline int hel_thread_step(hel_handle thread)
+{
+	return (int)hel_call1(HEL_CALL_thread_step, thread).error;
+}
+
 /* ---- queues ---------------------------------------------------------------------------------- */
 
 /**

@@ -88,7 +88,9 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 			sched_leave();
 		}
 	}
-	if (!bounce_deliver_fault(thread, &reported)) {
+	bool is_step = thread->is_stepped && arch_fault_is_step(fault);
+
+	if (is_step || !bounce_deliver_fault(thread, &reported)) {
 		thread_stop_current(HEL_OBSERVE_FAULT, &reported);
 	}
 	sched_leave();

@@ -182,6 +182,19 @@ int thread_resume(struct thread *thread)
 	return 0;
 }
 
+int thread_step(struct thread *thread)
+{
+	int error = atomic_load(&thread->is_started) ? thread_examine(thread) : -ERR_ILLEGAL_STATE;
+
+	if (error != 0) {
+		return error;
+	}
+	thread->is_stepped = true;
+	arch_context_set_step(&thread->arch, true);
+	thread_examine_end(thread);
+	return thread_resume(thread);
+}
+
 void thread_kill(struct thread *thread)
 {
 	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KILL);
@@ -320,6 +333,10 @@ static void thread_stop(struct cpu *cpu, enum hel_observation kind, const struct
 	struct thread *thread = cpu->current;
 
 	object_ref(&thread->object);
+	if (thread->is_stepped) {
+		thread->is_stepped = false;
+		arch_context_set_step(&thread->arch, false);
+	}
 	sched_put_current(cpu);
 	observe_record(thread, THREAD_STOPPED, kind, fault);
 	/* A kill that came before we were stopped found no wait and no stop. */

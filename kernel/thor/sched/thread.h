@@ -115,6 +115,7 @@ struct thread {
 	_Atomic uint32_t attention; /* enum thread_attention */
 	_Atomic(struct cpu *) on_cpu;
 	_Atomic bool is_started;
+	bool is_stepped; /* stops after one instruction; by who keeps it stopped, or its CPU */
 
 	/* scheduling: whoever made it RUNNABLE, then the CPU that has it in its tree or runs it */
 	struct tree_node ready_node;
@@ -168,6 +169,12 @@ MUST_USE int thread_start(struct thread *thread);
  * not stopped
  */
 MUST_USE int thread_resume(struct thread *thread);
+
+/**
+ * thread_step() - resume it for one instruction; then it stops with a fault that
+ * arch_fault_is_step(), whether it is bounced or not. As thread_resume().
+ */
+MUST_USE int thread_step(struct thread *thread);
 
 /**
  * thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself

@@ -147,6 +147,7 @@ int call_thread_exit(struct call *call)
 static int thread_read_set(
 	struct thread *thread, uint64_t set, void *buffer, size_t size, size_t *out_size)
 {
+	struct hel_debug_registers debug_registers;
 	struct hel_registers registers;
 
 	switch (set) {
@@ -159,6 +160,14 @@ static int thread_read_set(
 		*out_size = sizeof(registers);
 		return 0;
 	case HEL_REGISTERS_FPU: return arch_context_get_fpu(thread, buffer, size, out_size);
+	case HEL_REGISTERS_DEBUG:
+		if (size < sizeof(debug_registers)) {
+			return -ERR_BUFFER_TOO_SMALL;
+		}
+		arch_context_get_debug(thread, &debug_registers);
+		memcpy(buffer, &debug_registers, sizeof(debug_registers));
+		*out_size = sizeof(debug_registers);
+		return 0;
 	default: return -ERR_ILLEGAL_ARGS;
 	}
 }
@@ -172,6 +181,11 @@ static int thread_write_set(struct thread *thread, uint64_t set, const void *buf
 		}
 		return arch_context_set_registers(thread, buffer);
 	case HEL_REGISTERS_FPU: return arch_context_set_fpu(thread, buffer, size);
+	case HEL_REGISTERS_DEBUG:
+		if (size != sizeof(struct hel_debug_registers)) {
+			return -ERR_ILLEGAL_ARGS;
+		}
+		return arch_context_set_debug(thread, buffer);
 	default: return -ERR_ILLEGAL_ARGS;
 	}
 }
@@ -288,19 +302,29 @@ int call_thread_yield(UNUSED struct call *call)
 	return 0;
 }
 
-int call_thread_resume(struct call *call)
+static int thread_resume_with(struct call *call, int (*resume)(struct thread *thread))
 {
 	struct object *object;
 	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
 
 	if (error == 0) {
-		error = thread_resume(thread_of(object));
+		error = resume(thread_of(object));
 		if (error != 0 && atomic_load(&thread_of(object)->state) == THREAD_TERMINATED) {
 			error = -ERR_THREAD_TERMINATED;
 		}
 		object_unref(object);
 	}
 	return error;
+}
+
+int call_thread_resume(struct call *call)
+{
+	return thread_resume_with(call, thread_resume);
+}
+
+int call_thread_step(struct call *call)
+{
+	return thread_resume_with(call, thread_step);
 }
 
 int call_thread_interrupt(struct call *call)

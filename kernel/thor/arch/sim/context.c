@@ -91,6 +91,27 @@ int arch_context_set_registers(struct thread *thread, const struct hel_registers
 	return 0;
 }
 
+void arch_context_get_debug(UNUSED struct thread *thread, struct hel_debug_registers *out_registers)
+{
+	*out_registers = (struct hel_debug_registers){};
+}
+
+int arch_context_set_debug(
+	UNUSED struct thread *thread, UNUSED const struct hel_debug_registers *registers)
+{
+	return -ERR_ILLEGAL_ARGS;
+}
+
+/* A program is a function of the host: it has no single instructions. */
+void arch_context_set_step(UNUSED struct arch_context *context, UNUSED bool is_stepping)
+{
+}
+
+bool arch_fault_is_step(UNUSED const struct hel_fault *fault)
+{
+	return false;
+}
+
 int arch_context_get_fpu(UNUSED struct thread *thread, void *buffer, size_t size, size_t *out_size)
 {
 	if (size < SIM_FPU_BYTES) {

@@ -36,7 +36,7 @@ static void boot_patch_smap(void)
 static void boot_start_cpu(const struct boot_info *boot)
 {
 	uint64_t special_top = (uint64_t)boot_special_stack + EARLY_STACK_SIZE;
-	uint64_t ist_tops[3] = { special_top, special_top, special_top };
+	uint64_t ist_tops[IST_STACKS] = { special_top, special_top, special_top, special_top };
 
 	arch__direct_map_base = boot->direct_map_base;
 	arch__image_base = boot->kernel_base;

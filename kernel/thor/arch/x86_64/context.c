@@ -118,6 +118,7 @@ int arch_context_init(struct arch_context *context, uint64_t ip, uint64_t sp, ui
 void arch_context_deinit(struct arch_context *context)
 {
 	fpu_forget(context);
+	debug_forget(context);
 }
 
 void arch_context_set_bounce(
@@ -165,6 +166,9 @@ static void context_prepare(struct cpu *cpu, struct arch_context *context)
 		bases_load(cpu, context);
 	}
 	fpu_enter(cpu, context);
+	if (unlikely(cpu->arch.has_breakpoints || context->debug != NULL)) {
+		debug_enter(cpu, context);
+	}
 	context->is_changed = false;
 }
 

@@ -64,6 +64,7 @@ void idt_init(void)
 	idt[VECTOR_NMI].ist = 1;
 	idt[VECTOR_DOUBLE_FAULT].ist = 2;
 	idt[VECTOR_MACHINE_CHECK].ist = 3;
+	idt[VECTOR_DEBUG].ist = 4;
 }
 
 static void cpu_fill_gdt(struct arch_cpu *arch)
@@ -121,10 +122,10 @@ void cpu_load_tables(struct cpu *cpu)
 	msr_write(MSR_SFMASK, RFLAGS_ENTRY_CLEARED | RFLAGS_IF);
 }
 
-void cpu_set_stacks(struct cpu *cpu, uint64_t stack_top, const uint64_t ist_tops[3])
+void cpu_set_stacks(struct cpu *cpu, uint64_t stack_top, const uint64_t ist_tops[IST_STACKS])
 {
 	cpu->arch.stack_top = stack_top;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < IST_STACKS; i++) {
 		uint64_t top = ist_tops[i] - 16;
 
 		*(struct cpu **)top = cpu;

@@ -8,9 +8,10 @@
  * kernel itself (faults in user copies, interrupts in arch_idle, bugs): a frame of the same shape
  * on the stack.
  *
- * NMI, double fault and machine check can come between swapgs and the switch of stacks, and user
- * mode can load any gs base, so these three have stacks of their own with the address of struct cpu
- * at the top, and set and restore the gs base by hand.
+ * NMI, double fault, machine check and debug exceptions can come between swapgs and the switch of
+ * stacks, and user mode can load any gs base, so these four have stacks of their own with the
+ * address of struct cpu at the top, and set and restore the gs base by hand. A debug exception of
+ * user mode goes on like any other, from a copy of its frame.
  *
  * See docs/internals/entry-and-exit.md.
  */
@@ -185,6 +186,23 @@ entry_from_kernel:
 	POP_REGISTERS
 	iretq
 
+entry_debug:
+	testb $3, 24(%rsp)
+	jz entry_special
+	swapgs
+	PUSH_REGISTERS
+	cld
+	USER_ACCESS_OFF
+	mov %rsp, %rsi
+	mov %gs:CPU_CONTEXT, %rdi
+	mov $(CONTEXT_FRAME_SIZE / 8), %ecx
+	rep movsq
+	mov %gs:CPU_STACK_TOP, %rsp
+	mov %gs:CPU_CURRENT, %rdi
+	xor %ebp, %ebp
+	call exception_from_user
+	ud2
+
 /* The address of struct cpu lies behind the frame, at the top of the stack. */
 entry_special:
 	PUSH_REGISTERS
@@ -221,6 +239,8 @@ vector = 0
 	push $vector
 	.if vector == 2 || vector == 8 || vector == 18
 	jmp entry_special
+	.elseif vector == 1
+	jmp entry_debug
 	.else
 	jmp entry_common
 	.endif

@@ -137,6 +137,8 @@ void exception_from_user(struct thread *thread)
 			sched_leave();
 		}
 		exception_fault(thread, 0, ERR_NO_MEMORY);
+	} else if (vector == VECTOR_DEBUG) {
+		debug_trap(&thread->arch);
 	}
 	exception_fault(thread, 0, 0);
 }
@@ -232,13 +234,20 @@ void exception_from_kernel(struct arch_context *frame)
 	exception_panic(frame);
 }
 
-/* NMI, double fault, machine check; on their own stacks, with the right gs base. */
+/*
+ * NMI, double fault, machine check, debug exceptions of the kernel; on their own stacks, with the
+ * right gs base.
+ */
 void exception_special(struct arch_context *frame)
 {
 	if (frame->vector == VECTOR_NMI && panic_is_under_way()) {
 		debug_stop_this_cpu();
 	}
 	if (frame->vector == VECTOR_NMI && sampler_take_nmi(frame)) {
+		return;
+	}
+	if (frame->vector == VECTOR_DEBUG) {
+		debug_drop();
 		return;
 	}
 	exception_panic(frame);

@@ -138,10 +138,10 @@ static int kernel_map_stack(uint64_t size, uint64_t *out_top)
 
 int kernel_map_stacks(struct cpu *cpu)
 {
-	uint64_t stack_top, ist_tops[3];
+	uint64_t stack_top, ist_tops[IST_STACKS];
 	int error = kernel_map_stack(STACK_SIZE, &stack_top);
 
-	for (unsigned i = 0; i < 3 && error == 0; i++) {
+	for (unsigned i = 0; i < IST_STACKS && error == 0; i++) {
 		error = kernel_map_stack(SPECIAL_STACK_SIZE, &ist_tops[i]);
 	}
 	/* The page behind the last stack stays unmapped, too. */

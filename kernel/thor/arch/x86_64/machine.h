@@ -51,7 +51,8 @@ void features_enable(void);
 void cpu_load_tables(struct cpu *cpu);
 
 /** cpu_set_stacks() - where entries from user mode and interrupt stack table entries go */
-void cpu_set_stacks(struct cpu *cpu, uint64_t stack_top, const uint64_t ist_tops[3]);
+#define IST_STACKS 4
+void cpu_set_stacks(struct cpu *cpu, uint64_t stack_top, const uint64_t ist_tops[IST_STACKS]);
 
 /** idt_init() - fill the one IDT */
 void idt_init(void);
@@ -141,6 +142,20 @@ bool sampler_take_nmi(const struct arch_context *frame);
 /* ---- smp.c: AP start, in trampoline.S and here */
 
 NORETURN void smp_cpu_entry(struct cpu *cpu);
+
+/* ---- debug-registers.c */
+
+/** debug_enter() - load the debug registers of @context, which enters user mode here, if any */
+void debug_enter(struct cpu *cpu, const struct arch_context *context);
+
+/** debug_trap() - a #DB in user mode: what happened goes into the context */
+void debug_trap(struct arch_context *context);
+
+/** debug_drop() - a #DB in the kernel, because of what a thread has set: it is not reported */
+void debug_drop(void);
+
+/** debug_forget() - free the debug registers of a thread that has ended */
+void debug_forget(struct arch_context *context);
 
 /* ---- fpu.c */
 

@@ -51,6 +51,26 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 		: "memory");
 }
 
+#define DEBUG_REGISTER(number_) \
+	static inline uint64_t dr##number_##_read(void) \
+	{ \
+		uint64_t value; \
+\
+		__asm__ volatile("mov %%dr" #number_ ", %0" : "=r"(value)); \
+		return value; \
+	} \
+	static inline void dr##number_##_write(uint64_t value) \
+	{ \
+		__asm__ volatile("mov %0, %%dr" #number_ : : "r"(value)); \
+	}
+
+DEBUG_REGISTER(0)
+DEBUG_REGISTER(1)
+DEBUG_REGISTER(2)
+DEBUG_REGISTER(3)
+DEBUG_REGISTER(6)
+DEBUG_REGISTER(7)
+
 static inline uint64_t cr0_read(void)
 {
 	uint64_t value;

@@ -34,6 +34,7 @@ struct arch_context {
 	uint64_t bounce_entry;
 	void *fpu_area;     /* XSAVE area, 64-byte aligned; NULL until the first use */
 	void *fpu_storage;  /* what the heap gave for it */
+	struct arch_debug *debug; /* debug registers; NULL until they are first set */
 	uint32_t bases_cpu; /* the CPU whose registers hold fs_base, gs_base; ARCH_NO_CPU: none */
 	uint32_t fpu_cpu;   /* the CPU whose registers hold the FPU state, likewise */
 	bool is_fpu_saved;  /* the area has the state that is in the registers */
@@ -76,6 +77,7 @@ struct arch_cpu {
 	uint32_t lapic_id;
 	bool is_fpu_trapping; /* CR0.TS is set */
 	bool is_timer_armed;
+	bool has_breakpoints; /* DR7 enables some */
 	uint64_t timer_due_ns; /* while armed */
 	struct arch_context
 		*bases_owner; /* whose fs and gs base are loaded, if it agrees (bases_cpu) */
