@@ -41,22 +41,48 @@ bool run_queue_is_better(const struct thread *a, const struct thread *b)
 	return a->key > b->key;
 }
 
+static int64_t run_queue_virtual_ns(const struct run_queue *queue)
+{
+	return atomic_load_explicit(&queue->virtual_ns, memory_order_relaxed);
+}
+
+/* Let V come up to @now_ns; locked, or by the owner if n is 1. */
+static void run_queue_advance(struct run_queue *queue, uint32_t n_threads, uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns - queue->virtual_until_ns;
+
+	if ((int64_t)passed_ns > 0) {
+		queue->virtual_until_ns = now_ns;
+		atomic_store_explicit(&queue->virtual_ns,
+			run_queue_virtual_ns(queue) +
+				(int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads),
+			memory_order_relaxed);
+	}
+}
+
 void run_queue_account(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
 	uint64_t passed_ns = now_ns - queue->counted_until_ns;
 	struct thread *thread = cpu->current;
-	uint32_t n_threads = queue->n_schedulable;
 
 	if ((int64_t)passed_ns <= 0) {
 		return;
 	}
 	queue->counted_until_ns = now_ns;
 	if (thread == NULL) {
+		queue->virtual_until_ns = now_ns;
 		cpu->statistics.idle_ns += passed_ns;
 		return;
 	}
-	queue->virtual_ns += (int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads);
+	if (atomic_load_explicit(&queue->n_schedulable, memory_order_acquire) <= 1) {
+		run_queue_advance(queue, 1, now_ns);
+	} else {
+		spinlock_acquire(&queue->lock);
+		run_queue_advance(queue,
+			atomic_load_explicit(&queue->n_schedulable, memory_order_relaxed), now_ns);
+		spinlock_release(&queue->lock);
+	}
 	thread->key -= (int64_t)passed_ns;
 	atomic_store_explicit(&thread->statistics.user_ns,
 		atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed) + passed_ns,
@@ -73,13 +99,13 @@ static int64_t run_queue_clamp(int64_t unfairness_ns)
 
 void run_queue_enter(struct run_queue *queue, struct thread *thread)
 {
-	thread->key = run_queue_clamp(thread->key) - queue->virtual_ns;
+	thread->key = run_queue_clamp(thread->key) - run_queue_virtual_ns(queue);
 	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
 }
 
 void run_queue_exit(struct run_queue *queue, struct thread *thread)
 {
-	thread->key = run_queue_clamp(thread->key + queue->virtual_ns);
+	thread->key = run_queue_clamp(thread->key + run_queue_virtual_ns(queue));
 }
 
 void run_queue_insert(struct run_queue *queue, struct thread *thread)
@@ -170,6 +196,22 @@ uint64_t run_queue_slice_ns(struct run_queue *queue, const struct thread *curren
 	return slice_ns;
 }
 
+/*
+ * The victim goes on without looking. So V is brought up to now for it, with the thread counted,
+ * and from now on it is not.
+ */
+static void run_queue_steal_locked(struct run_queue *victim, struct thread *thread)
+{
+	uint32_t n_threads = atomic_load_explicit(&victim->n_schedulable, memory_order_relaxed);
+
+	run_queue_remove_locked(victim, thread);
+	if (n_threads > 1) {
+		run_queue_advance(victim, n_threads, arch_clock_ns());
+		atomic_store_explicit(&victim->n_schedulable, n_threads - 1, memory_order_release);
+	}
+	run_queue_exit(victim, thread);
+}
+
 struct thread *run_queue_steal(struct run_queue *victim, uint32_t index)
 {
 	struct thread *thread;
@@ -191,8 +233,7 @@ struct thread *run_queue_steal(struct run_queue *victim, uint32_t index)
 		}
 	}
 	if (thread != NULL) {
-		run_queue_remove_locked(victim, thread);
-		run_queue_exit(victim, thread);
+		run_queue_steal_locked(victim, thread);
 	}
 	spinlock_release(&victim->lock);
 	return thread;

@@ -37,11 +37,15 @@ struct run_queue {
 	struct thread *handoff; /* woken here, runs next if the current one blocks */
 	bool may_linger;        /* `handoff` was woken by a call that wanted to wait */
 	bool is_lingering;      /* it has been there while the current thread was in user mode */
-	/* V: sum of dt / n; a thief reads it without lock, a little old is fine */
-	int64_t virtual_ns;
-	uint32_t n_schedulable;    /* n since counted_until_ns */
+	/*
+	 * V, the sum of dt / n, up to virtual_until_ns, and n since then. While n is 1 the owner
+	 * writes them alone; while it is greater there may be a thief, and who writes has the lock.
+	 */
+	_Atomic int64_t virtual_ns;
+	uint64_t virtual_until_ns;
+	_Atomic uint32_t n_schedulable;
 	bool is_yielding;          /* the current thread wants to be passed over once */
-	uint64_t counted_until_ns; /* up to when V and the current thread's run time are counted */
+	uint64_t counted_until_ns; /* up to when the current thread's run time is counted */
 	uint64_t slice_end_ns; /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
 	uint64_t timer_set_ns; /* what the hardware timer is set to */
 	struct object *deferred; /* objects to abandon or destroy on the way out, see object.c */

@@ -51,10 +51,11 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->handoff = NULL;
 	queue->may_linger = false;
 	queue->is_lingering = false;
-	queue->virtual_ns = 0;
-	queue->n_schedulable = 0;
+	atomic_init(&queue->virtual_ns, 0);
+	atomic_init(&queue->n_schedulable, 0);
 	queue->is_yielding = false;
 	queue->counted_until_ns = arch_clock_ns();
+	queue->virtual_until_ns = queue->counted_until_ns;
 	queue->slice_end_ns = HEL_DEADLINE_NEVER;
 	queue->timer_set_ns = HEL_DEADLINE_NEVER;
 	queue->deferred = NULL;
@@ -450,7 +451,8 @@ static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
 	uint32_t n_ready = atomic_load_explicit(&queue->n_ready, memory_order_relaxed);
 	uint64_t wanted_ns = atomic_load_explicit(&cpu->timers.first_ns, memory_order_relaxed);
 
-	queue->n_schedulable = n_ready + (cpu->current != NULL) + queue->is_lingering;
+	atomic_store_explicit(&queue->n_schedulable,
+		n_ready + (cpu->current != NULL) + queue->is_lingering, memory_order_relaxed);
 	if (queue->is_lingering) {
 		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
 	} else if (n_ready == 0 || cpu->current == NULL) {

@@ -4,7 +4,10 @@
  *
  * Unfairness is computed here from the outside, as the handbook defines it: while n threads are
  * schedulable each gains dt / n, and the one that runs loses dt. On one CPU the sum over all
- * threads stays zero and none may stray far from it.
+ * threads stays zero and none may stray far from it. On several, each CPU is fair to the threads
+ * that are its own at the moment (current, ready in its tree, or lingering), and a thread takes
+ * what it is owed along when another CPU steals it. What holds then is the rule for slices: nobody
+ * who is ready on a CPU is owed more than two granularities more than the one who runs there.
  */
 #include "machine.h"
 
@@ -15,11 +18,16 @@
 
 constexpr uint32_t THREADS_MAX = 16;
 constexpr uint64_t MS = 1'000'000;
+/* The one who runs goes on until the next best is better by a granularity, and so for that one. */
+constexpr double UNFAIRNESS_BOUND_NS = 2.0 * SCHED_GRANULARITY_NS;
+/* Who is behind by less than a granularity may still get a slice of one. */
+constexpr double LEAD_BOUND_NS = 2.0 * SCHED_GRANULARITY_NS;
 
 static struct actor {
 	struct thread *thread;
 	struct random random;
 	double unfairness_ns, worst_ns;
+	double local_unfairness_ns; /* among the threads of its CPU, whichever that was */
 	uint64_t run_ns, ready_ns, longest_ready_ns;
 	uint32_t n_bad_cpu, n_bad_priority;
 	uint64_t until_ns; /* when it ends */
@@ -28,6 +36,7 @@ static uint32_t n_actors;
 static uint64_t
 	n_idle_with_ready; /* moments at which a CPU idled although a thread could have run there */
 static uint64_t idle_ns;
+static double worst_lead_ns; /* of what a ready thread was owed over the one that ran */
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
@@ -96,6 +105,52 @@ static void observe_idling(uint64_t duration_ns)
 	}
 }
 
+/* Whether a CPU has the thread: as the current one, lingering, or ready in its tree. */
+static bool belongs_to(const struct actor *actor, const struct cpu *cpu)
+{
+	const struct run_queue *queue = &cpu->run_queue;
+
+	if (cpu->current == actor->thread ||
+		(queue->is_lingering && queue->handoff == actor->thread)) {
+		return true;
+	}
+	TREE_FOR_EACH(thread, &queue->ready, struct thread, ready_node) {
+		if (thread == actor->thread) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void observe_cpu(const struct cpu *cpu, uint64_t duration_ns)
+{
+	struct actor *owned[THREADS_MAX];
+	uint32_t n_owned = 0;
+
+	for (uint32_t i = 0; i < n_actors; i++) {
+		if (belongs_to(&actors[i], cpu)) {
+			owned[n_owned++] = &actors[i];
+		}
+	}
+	struct actor *running = NULL;
+	double most_ns = -1e18;
+
+	for (uint32_t i = 0; i < n_owned; i++) {
+		struct actor *actor = owned[i];
+
+		actor->local_unfairness_ns += (double)duration_ns / n_owned;
+		if (cpu->current == actor->thread) {
+			actor->local_unfairness_ns -= (double)duration_ns;
+			running = actor;
+		} else if (actor->local_unfairness_ns > most_ns) {
+			most_ns = actor->local_unfairness_ns;
+		}
+	}
+	if (running != NULL && most_ns - running->local_unfairness_ns > worst_lead_ns) {
+		worst_lead_ns = most_ns - running->local_unfairness_ns;
+	}
+}
+
 static void observe(uint64_t duration_ns, bool is_quiet)
 {
 	uint32_t n_schedulable = 0;
@@ -108,6 +163,9 @@ static void observe(uint64_t duration_ns, bool is_quiet)
 		if (is_quiet && is_schedulable(&actors[i]) && !is_running(&actors[i])) {
 			observe_priorities(&actors[i]);
 		}
+	}
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		observe_cpu(cpu_table[i], duration_ns);
 	}
 	if (is_quiet) {
 		observe_idling(duration_ns);
@@ -187,6 +245,7 @@ static void begin(uint32_t n_cpus, uint64_t seed)
 	n_actors = 0;
 	n_idle_with_ready = 0;
 	idle_ns = 0;
+	worst_lead_ns = 0;
 	sim_on_advance(observe);
 }
 
@@ -233,7 +292,7 @@ TEST(hogs_share_one_cpu)
 
 			CHECK(off_ns < (int64_t)(2 * SCHED_GRANULARITY_NS));
 			CHECK(-off_ns < (int64_t)(2 * SCHED_GRANULARITY_NS));
-			CHECK(actors[i].worst_ns <= 2.0 * SCHED_GRANULARITY_NS);
+			CHECK(actors[i].worst_ns <= UNFAIRNESS_BOUND_NS);
 		}
 		CHECK_EQ(n_idle_with_ready, 0);
 		end();
@@ -266,7 +325,7 @@ TEST(unfairness_is_bounded_with_sleepers)
 					actors[i].worst_ns / 1e6,
 					(double)actors[i].longest_ready_ns / 1e6);
 			}
-			CHECK(actors[i].worst_ns <= 2.0 * SCHED_GRANULARITY_NS);
+			CHECK(actors[i].worst_ns <= UNFAIRNESS_BOUND_NS);
 			CHECK(actors[i].n_bad_cpu == 0);
 		}
 		CHECK_EQ(n_idle_with_ready, 0);
@@ -361,6 +420,50 @@ TEST(idle_cpus_steal)
 	}
 	CHECK(idle_ns < 10 * MS);
 	end();
+}
+
+/* Eight CPUs that keep stealing from each other: threads sleep, so some CPU is about to idle. */
+TEST(stealing_keeps_the_unfairness_bound)
+{
+	uint64_t seed = test_seed(500);
+
+	for (uint32_t round = 0; round < 8; round++) {
+		begin(8, seed + round);
+		sim_interleave(round % 2 == 0 ? 0 : 4);
+		run(9 + round % 8, sleeper, 1500 * MS, seed + round);
+		if (getenv("TEST_LOG") != NULL) {
+			printf("# %u threads: lead %.2f ms\n", n_actors, worst_lead_ns / 1e6);
+		}
+		CHECK(worst_lead_ns <= LEAD_BOUND_NS);
+		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+/* What all threads and the idle CPU have used is the time that passed, to the nanosecond. */
+TEST(time_is_counted_exactly)
+{
+	for (uint32_t n = 1; n <= 6; n++) {
+		uint64_t used_ns = 0, n_switches = 0;
+
+		begin(1, 600 + n);
+		uint64_t start_ns = cpu_table[0]->run_queue.counted_until_ns;
+		uint64_t idle_at_start_ns = cpu_table[0]->statistics.idle_ns;
+		uint64_t switches_at_start = cpu_table[0]->statistics.n_switches;
+
+		run(n, sleeper, 500 * MS, 600 + n);
+		for (uint32_t i = 0; i < n; i++) {
+			struct hel_thread_stats stats;
+
+			thread_get_stats(actors[i].thread, &stats);
+			used_ns += stats.user_ns + stats.kernel_ns;
+			n_switches += stats.n_switches;
+		}
+		used_ns += cpu_table[0]->statistics.idle_ns - idle_at_start_ns;
+		CHECK_EQ(used_ns, cpu_table[0]->run_queue.counted_until_ns - start_ns);
+		CHECK_EQ(n_switches, cpu_table[0]->statistics.n_switches - switches_at_start);
+		end();
+	}
 }
 
 TEST_MAIN()
