@@ -25,8 +25,16 @@ extern hel_handle bench_authority;
 
 void bench_print(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/** bench_require() - end the program with a line in the log unless @error is 0 */
-void bench_require(int error, const char *what);
+/** bench_fail() - end the program with a line in the log */
+NORETURN void bench_fail(int error, const char *what);
+
+/** bench_require() - bench_fail() unless @error is 0 */
+static inline void bench_require(int error, const char *what)
+{
+	if (unlikely(error != 0)) {
+		bench_fail(error, what);
+	}
+}
 
 /** bench_ticks() - the time stamp counter: instructions under --icount */
 static inline uint64_t bench_ticks(void)

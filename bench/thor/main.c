@@ -32,12 +32,10 @@ void bench_print(const char *format, ...)
 	hel_log(bench_log, HEL_LOG_INFO, line, min_size(size, sizeof(line) - 1));
 }
 
-void bench_require(int error, const char *what)
+NORETURN void bench_fail(int error, const char *what)
 {
-	if (error != 0) {
-		bench_print("thor-bench: failed: %s: error %d", what, -error);
-		hel_thread_exit();
-	}
+	bench_print("thor-bench: failed: %s: error %d", what, -error);
+	hel_thread_exit();
 }
 
 NORETURN void assert_fail(const char *file, int line, const char *expression)

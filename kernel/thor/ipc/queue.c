@@ -48,7 +48,7 @@ static void queue_destroy(struct object *object)
 	queue_free(queue);
 }
 
-static void queue_wake_locked(struct queue *queue)
+static __attribute__((noinline)) void queue_wake_locked(struct queue *queue)
 {
 	for (;;) {
 		struct thread *thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node);
@@ -269,14 +269,9 @@ static bool queue_next_chunk_locked(struct queue *queue)
 	return false;
 }
 
-/* Room for an element in the current chunk or in the next one. */
-static bool queue_reserve_locked(struct queue *queue, uint32_t size)
+/* The current chunk is full, or there is none: begin the next one. */
+static __attribute__((noinline)) bool queue_change_chunk_locked(struct queue *queue)
 {
-	uint32_t capacity = queue->params.chunk_size - sizeof(struct hel_chunk);
-
-	if (queue->chunk != NULL && queue->chunk_used + size <= capacity) {
-		return true;
-	}
 	if (queue->chunk != NULL) {
 		queue_store(&queue->chunk->progress, queue->chunk_used | HEL_CHUNK_DONE);
 		queue->chunk = NULL;
@@ -284,18 +279,40 @@ static bool queue_reserve_locked(struct queue *queue, uint32_t size)
 	return queue_next_chunk_locked(queue);
 }
 
+/* An element of @size bytes, which fits a chunk, all of it to be written; NULL: no chunk. */
+static inline struct hel_element *queue_begin_element_locked(struct queue *queue, uint32_t size)
+{
+	uint32_t capacity = queue->params.chunk_size - sizeof(struct hel_chunk);
+
+	if (unlikely(queue->chunk == NULL || queue->chunk_used + size > capacity) &&
+		!queue_change_chunk_locked(queue)) {
+		return NULL;
+	}
+	return (struct hel_element *)(queue->chunk->elements + queue->chunk_used);
+}
+
+/* It is written: user mode may see it. */
+static void queue_end_element_locked(struct queue *queue, uint32_t size)
+{
+	uint32_t n_completions =
+		atomic_load_explicit(&queue->n_completions, memory_order_relaxed) + 1;
+
+	queue->chunk_used += size;
+	queue_store(&queue->chunk->progress, queue->chunk_used);
+	atomic_store_explicit(&queue->n_completions, n_completions, memory_order_release);
+	queue_store(&queue->header->n_completions, n_completions);
+}
+
 /* Write the element of a complete operation; false: no chunk. */
 static bool queue_write_locked(struct queue *queue, const struct operation *operation)
 {
 	uint32_t result_size = operation->class->result_size(operation);
 	uint32_t size = (uint32_t)align_up(sizeof(struct hel_element) + result_size, 8);
+	struct hel_element *element = queue_begin_element_locked(queue, size);
 
-	if (!queue_reserve_locked(queue, size)) {
+	if (element == NULL) {
 		return false;
 	}
-	struct hel_element *element =
-		(struct hel_element *)(queue->chunk->elements + queue->chunk_used);
-
 	*element = (struct hel_element){
 		.size = size,
 		.opcode = operation->opcode,
@@ -306,14 +323,46 @@ static bool queue_write_locked(struct queue *queue, const struct operation *oper
 	if (result_size > 0) {
 		operation->class->write_result(operation, element + 1);
 	}
-	queue->chunk_used += size;
-	queue_store(&queue->chunk->progress, queue->chunk_used);
-	uint32_t n_completions =
-		atomic_load_explicit(&queue->n_completions, memory_order_relaxed) + 1;
-
-	atomic_store_explicit(&queue->n_completions, n_completions, memory_order_release);
-	queue_store(&queue->header->n_completions, n_completions);
+	queue_end_element_locked(queue, size);
 	return true;
+}
+
+static bool queue_try_post_locked(struct queue *queue, const struct hel_record *record, int error)
+{
+	struct hel_element *element;
+
+	if (unlikely(queue->is_dead)) {
+		return true;
+	}
+	if (unlikely(!list_is_empty(&queue->stalled))) {
+		return false;
+	}
+	element = queue_begin_element_locked(queue, sizeof(*element));
+	if (unlikely(element == NULL)) {
+		return false;
+	}
+	*element = (struct hel_element){
+		.size = sizeof(*element),
+		.opcode = record->opcode,
+		.context = record->context,
+		.error = error,
+	};
+	queue_end_element_locked(queue, sizeof(*element));
+	if (queue->n_waiters > 0) {
+		queue_wake_locked(queue);
+	}
+	return true;
+}
+
+bool queue_try_post(struct queue *queue, const struct hel_record *record, int error)
+{
+	TRACE(IPC, COMPLETE, record->opcode | (uint64_t)(uint32_t)error << 32, record->context,
+		queue->object.identity);
+	spinlock_acquire(&queue->lock);
+	bool is_written = queue_try_post_locked(queue, record, error);
+
+	spinlock_release(&queue->lock);
+	return is_written;
 }
 
 /* Returns the operations that were written, to be released without lock. */

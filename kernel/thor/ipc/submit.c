@@ -22,7 +22,7 @@
 constexpr uint32_t SUBMIT_PAD_MIN = 8;
 constexpr uint32_t SUBMIT_PAUSE_EVERY = 8; /* records between two looks at the clock */
 
-/* An operation that was over before it began: a no-operation, or a refusal. */
+/* An operation that was over before it began, and whose completion finds no chunk. */
 static void submit_nothing_cancel(UNUSED struct operation *operation)
 {
 }
@@ -40,7 +40,8 @@ static const struct operation_class submit_nothing_class = {
 	.destroy = submit_nothing_destroy,
 };
 
-int queue_post(struct queue *queue, const struct hel_record *record, int error)
+static __attribute__((noinline)) int submit_post_later(
+	struct queue *queue, const struct hel_record *record, int error)
 {
 	struct operation *operation = heap_allocate(sizeof(*operation));
 
@@ -52,76 +53,84 @@ int queue_post(struct queue *queue, const struct hel_record *record, int error)
 	return 0;
 }
 
-static uint32_t submit_size_min(uint32_t opcode)
+int queue_post(struct queue *queue, const struct hel_record *record, int error)
 {
-	switch (opcode) {
-	case HEL_SUBMIT_PAD: return SUBMIT_PAD_MIN;
-	case HEL_SUBMIT_NOP: return sizeof(struct hel_record);
-	case HEL_SUBMIT_CANCEL: return sizeof(struct hel_cancel_record);
-	case HEL_SUBMIT_EXCHANGE: return sizeof(struct hel_exchange_record);
-	case HEL_SUBMIT_AWAIT_EVENT: return sizeof(struct hel_await_event_record);
-	case HEL_SUBMIT_AWAIT_CLOCK: return sizeof(struct hel_await_clock_record);
-	case HEL_SUBMIT_OBSERVE: return sizeof(struct hel_observe_record);
-	case HEL_SUBMIT_MANAGE: return sizeof(struct hel_manage_record);
-	case HEL_SUBMIT_FENCE: return sizeof(struct hel_fence_record);
-	case HEL_SUBMIT_LOCK_MEMORY: return sizeof(struct hel_lock_record);
-	default: return UINT32_MAX;
+	if (likely(queue_try_post(queue, record, error))) {
+		return 0;
 	}
+	return submit_post_later(queue, record, error);
+}
+
+static int submit_pad(UNUSED struct queue *queue, UNUSED struct thread *thread,
+	UNUSED const struct hel_record *record)
+{
+	return 0;
+}
+
+static int submit_nop(
+	struct queue *queue, UNUSED struct thread *thread, const struct hel_record *record)
+{
+	return queue_post(queue, record, 0);
+}
+
+static int submit_cancel(
+	struct queue *queue, UNUSED struct thread *thread, const struct hel_record *record)
+{
+	queue_cancel(queue, record->context);
+	return 0;
+}
+
+static int submit_await_clock(
+	struct queue *queue, UNUSED struct thread *thread, const struct hel_record *record)
+{
+	return await_clock_submit(queue, record);
 }
 
 /*
- * -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note: nothing happened, the record has to
- * stay.
+ * What can be submitted: by opcode, with the smallest record. `submit` says 0, or that nothing
+ * happened and the record has to stay: -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note.
  */
-static int submit_record(
-	struct queue *queue, struct thread *thread, const struct hel_record *record)
-{
-	TRACE(IPC, SUBMIT, record->opcode, record->context, queue->object.identity);
-	switch (record->opcode) {
-	case HEL_SUBMIT_PAD: return 0;
-	case HEL_SUBMIT_NOP: return queue_post(queue, record, 0);
-	case HEL_SUBMIT_CANCEL: queue_cancel(queue, record->context); return 0;
-	case HEL_SUBMIT_EXCHANGE: return exchange_submit(queue, thread, record);
-	case HEL_SUBMIT_AWAIT_EVENT: return event_submit(queue, thread, record);
-	case HEL_SUBMIT_AWAIT_CLOCK: return await_clock_submit(queue, record);
-	case HEL_SUBMIT_OBSERVE: return observe_submit(queue, thread, record);
-	case HEL_SUBMIT_MANAGE: return manage_submit(queue, thread, record);
-	case HEL_SUBMIT_FENCE: return fence_submit(queue, thread, record);
-	case HEL_SUBMIT_LOCK_MEMORY: return page_lock_submit(queue, thread, record);
-	default: return 0;
-	}
-}
+static const struct submit_kind {
+	uint32_t size_min;
+	int (*submit)(struct queue *queue, struct thread *thread, const struct hel_record *record);
+} submit_kinds[] = {
+	[HEL_SUBMIT_PAD] = { SUBMIT_PAD_MIN, submit_pad },
+	[HEL_SUBMIT_NOP] = { sizeof(struct hel_record), submit_nop },
+	[HEL_SUBMIT_CANCEL] = { sizeof(struct hel_cancel_record), submit_cancel },
+	[HEL_SUBMIT_EXCHANGE] = { sizeof(struct hel_exchange_record), exchange_submit },
+	[HEL_SUBMIT_AWAIT_EVENT] = { sizeof(struct hel_await_event_record), event_submit },
+	[HEL_SUBMIT_AWAIT_CLOCK] = { sizeof(struct hel_await_clock_record), submit_await_clock },
+	[HEL_SUBMIT_OBSERVE] = { sizeof(struct hel_observe_record), observe_submit },
+	[HEL_SUBMIT_MANAGE] = { sizeof(struct hel_manage_record), manage_submit },
+	[HEL_SUBMIT_FENCE] = { sizeof(struct hel_fence_record), fence_submit },
+	[HEL_SUBMIT_LOCK_MEMORY] = { sizeof(struct hel_lock_record), page_lock_submit },
+};
 
-/* Copies the record at @head; false: it is nonsense. @available: bytes up to the tail. */
-static bool submit_fetch(
+/* Copies the record at @head; NULL: it is nonsense. @available: bytes up to the tail. */
+static const struct submit_kind *submit_fetch(
 	struct queue *queue, uint32_t head, uint32_t available, struct hel_record *out_record)
 {
 	uint32_t ring_size = queue->params.submit_size;
 	uint32_t offset = head & (ring_size - 1);
-	const uint8_t *source = queue->ring + offset;
-	uint32_t room = ring_size - offset;
-
-	if (available > ring_size || !is_aligned(head, 8) || !is_aligned(available, 8)) {
-		return false;
-	}
-	if (room > available) {
-		room = available;
-	}
+	const uint64_t *source = (const uint64_t *)(queue->ring + offset);
+	uint32_t room = (uint32_t)min_u64(ring_size - offset, available);
 	uint64_t word =
 		atomic_load_explicit((const _Atomic uint64_t *)source, memory_order_relaxed);
 	uint32_t size = (uint32_t)word;
 	uint32_t opcode = (uint32_t)(word >> 32);
 
-	if (size > room || size > HEL_RECORD_MAX || !is_aligned(size, 8) ||
-		size < submit_size_min(opcode)) {
-		return false;
+	if (unlikely(size > room || size > HEL_RECORD_MAX || !is_aligned(size, 8) ||
+		    opcode >= ARRAY_SIZE(submit_kinds) || size < submit_kinds[opcode].size_min)) {
+		return NULL;
 	}
-	if (opcode != HEL_SUBMIT_PAD) {
-		memcpy(out_record, source, size);
+	uint64_t *copy = (uint64_t *)out_record;
+
+	copy[0] = word;
+#pragma clang loop vectorize(disable) unroll(disable)
+	for (uint32_t i = 1; i < size / sizeof(word); i++) {
+		copy[i] = source[i];
 	}
-	out_record->size = size;
-	out_record->opcode = opcode;
-	return true;
+	return &submit_kinds[opcode];
 }
 
 static void submit_set_head(struct queue *queue, uint32_t head)
@@ -137,40 +146,40 @@ static uint32_t submit_load_tail(const struct queue *queue)
 		(const _Atomic uint32_t *)&queue->header->submit_tail, memory_order_acquire);
 }
 
-static int submit_all_locked(struct queue *queue, struct thread *thread)
+/* Consume the records of [*head, @tail); *head is then behind the last one that was. */
+static int submit_all_locked(
+	struct queue *queue, struct thread *thread, uint32_t *head, uint32_t tail)
 {
 	union {
 		struct hel_record record;
 		uint64_t words[HEL_RECORD_MAX / 8];
 	} copy;
-	uint32_t tail = submit_load_tail(queue);
 	uint64_t start_ns = 0;
 
-	/*
-	 * The last handle was closed after ours was looked up: nobody would ever cancel what
-	 * begins now.
-	 */
-	if (queue->is_dead) {
-		return -ERR_BAD_HANDLE;
+	if (tail - *head > queue->params.submit_size || !is_aligned(*head | tail, 8)) {
+		*head = tail;
+		return -ERR_QUEUE_CORRUPT;
 	}
-	for (uint32_t n_records = 1; tail != queue->submit_head; n_records++) {
-		uint32_t head = queue->submit_head;
+	for (uint32_t n_records = 1; tail != *head; n_records++) {
+		const struct submit_kind *kind =
+			submit_fetch(queue, *head, tail - *head, &copy.record);
 
-		if (!submit_fetch(queue, head, tail - head, &copy.record)) {
-			submit_set_head(queue, tail);
+		if (unlikely(kind == NULL)) {
+			*head = tail;
 			return -ERR_QUEUE_CORRUPT;
 		}
-		if (queue->n_operations >= QUEUE_OPERATIONS_MAX &&
-			copy.record.opcode != HEL_SUBMIT_CANCEL) {
+		if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX &&
+			    copy.record.opcode != HEL_SUBMIT_CANCEL)) {
 			return -ERR_NO_MEMORY;
 		}
+		TRACE(IPC, SUBMIT, copy.record.opcode, copy.record.context, queue->object.identity);
 		uint32_t size = copy.record.size;
-		int error = submit_record(queue, thread, &copy.record);
+		int error = kind->submit(queue, thread, &copy.record);
 
-		if (error != 0) {
+		if (unlikely(error != 0)) {
 			return error;
 		}
-		submit_set_head(queue, head + size);
+		*head += size;
 		if (n_records % SUBMIT_PAUSE_EVERY == 0) {
 			if (start_ns == 0) {
 				start_ns = arch_clock_ns();
@@ -182,13 +191,32 @@ static int submit_all_locked(struct queue *queue, struct thread *thread)
 	return 0;
 }
 
+/* The tail is read once; the head is told to user mode when all is done. */
+static int submit_locked(struct queue *queue, struct thread *thread)
+{
+	uint32_t tail = submit_load_tail(queue);
+	uint32_t head = queue->submit_head;
+
+	/*
+	 * The last handle was closed after ours was looked up: nobody would ever cancel what
+	 * begins now.
+	 */
+	if (queue->is_dead) {
+		return -ERR_BAD_HANDLE;
+	}
+	int error = submit_all_locked(queue, thread, &head, tail);
+
+	submit_set_head(queue, head);
+	return error;
+}
+
 int queue_submit(struct queue *queue, struct thread *thread)
 {
 	if (!queue_has_work(queue)) {
 		return 0;
 	}
 	spinlock_acquire(&queue->submit_lock);
-	int error = submit_all_locked(queue, thread);
+	int error = submit_locked(queue, thread);
 
 	spinlock_release(&queue->submit_lock);
 	if (!list_is_empty(&queue->stalled)) {
