@@ -152,11 +152,20 @@ struct hel_sg {
 	uint64_t length;
 };
 
+enum hel_exchange_flags : uint32_t {
+	/*
+	 * The descriptor `lane` is closed when the record is consumed, also if it is refused
+	 * because of an action; the lane lives on until the exchange is complete. So the last
+	 * word of a conversation needs no call to close it.
+	 */
+	HEL_EXCHANGE_CLOSE_LANE = 1,
+};
+
 struct hel_exchange_record {
 	struct hel_record header;
 	hel_handle lane; /* needs INVOKE */
 	uint32_t n_actions; /* 1 … HEL_ACTIONS_MAX */
-	uint32_t reserved;
+	uint32_t flags; /* enum hel_exchange_flags */
 	struct hel_action actions[];
 };
 

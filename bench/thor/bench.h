@@ -78,6 +78,16 @@ void bench_queue_close(struct hel_queue_client *queue);
 /** bench_drive() - submit and wait until there is a completion; it, to be released */
 const struct hel_element *bench_drive(struct hel_queue_client *queue);
 
+/**
+ * bench_drive_for() - the same, when @n_expected of the records complete at once, which need not
+ * end the wait: the element may be one of theirs
+ */
+const struct hel_element *bench_drive_for(struct hel_queue_client *queue, uint32_t n_expected);
+
+/** bench_exchange_with() - put an exchange with flags into the ring */
+void bench_exchange_with(struct hel_queue_client *queue, hel_handle lane,
+	const struct hel_action *actions, uint32_t n_actions, uint32_t flags);
+
 /** bench_exchange() - put an exchange into the ring */
 void bench_exchange(struct hel_queue_client *queue, hel_handle lane,
 	const struct hel_action *actions, uint32_t n_actions);

@@ -104,22 +104,24 @@ static void serve(UNUSED void *argument)
 
 	bench_queue_open(&queue);
 	bench_exchange(&queue, lanes.lane[1], request, 2);
-	for (bool is_ending = false; !is_ending;) {
-		const struct hel_element *element = bench_drive(&queue);
+	const struct hel_element *element = bench_drive(&queue);
+
+	while (!atomic_load(&shared->is_ending)) {
 		struct hel_results results = hel_results_begin(element);
 		hel_handle lane = hel_results_next(&results)->value;
 
-		if (element->n_results == 1) {
-			/* That was the reply; its lane went before. */
-			hel_queue_release(&queue, element);
-			continue;
-		}
 		hel_queue_release(&queue, element);
-		is_ending = atomic_load(&shared->is_ending);
-		bench_exchange(&queue, lane, &reply, 1);
+		bench_exchange_with(&queue, lane, &reply, 1, HEL_EXCHANGE_CLOSE_LANE);
 		bench_exchange(&queue, lanes.lane[1], request, 2);
-		hel_drive(queue.handle, 0, 0, 0, NULL);
-		hel_close(HEL_THIS, lane);
+		/* The client waits for the reply, so that is over at once. */
+		element = bench_drive_for(&queue, 1);
+		while (element->n_results == 1) {
+			hel_queue_release(&queue, element);
+			element = hel_queue_take(&queue);
+			if (element == NULL) {
+				element = bench_drive(&queue);
+			}
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ static bool exchange_submit(struct helix_operation *operation, struct hel_queue_
 	}
 	record->lane = exchange->lane;
 	record->n_actions = exchange->n_actions;
-	record->reserved = 0;
+	record->flags = 0;
 	memcpy(record->actions, exchange->actions, actions_size);
 	return true;
 }

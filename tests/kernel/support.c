@@ -105,7 +105,7 @@ uint64_t submit_exchange(hel_handle lane, const struct hel_action *actions, uint
 
 	record->lane = lane;
 	record->n_actions = n_actions;
-	record->reserved = 0;
+	record->flags = 0;
 	memcpy(record->actions, actions, n_actions * sizeof(actions[0]));
 	uint64_t context = record->header.context;
 

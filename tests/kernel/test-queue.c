@@ -262,7 +262,7 @@ TEST(queue_close_ends_its_operations)
 		&client, HEL_SUBMIT_EXCHANGE, sizeof(*record) + sizeof(struct hel_action), 5);
 	record->lane = lanes.lane[0];
 	record->n_actions = 1;
-	record->reserved = 0;
+	record->flags = 0;
 	record->actions[0] = RECEIVE(&byte, 1);
 	hel_queue_commit(&client);
 	CHECK_EQ(hel_drive(client.handle, 0, 0, 0, NULL), 0);

@@ -550,7 +550,7 @@ static void put_exchange(struct hel_queue_client *client, hel_handle lane,
 
 	record->lane = lane;
 	record->n_actions = n_actions;
-	record->reserved = 0;
+	record->flags = 0;
 	memcpy(record->actions, actions, n_actions * sizeof(actions[0]));
 	hel_queue_commit(client);
 }

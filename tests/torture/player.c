@@ -434,7 +434,7 @@ static uint32_t draw_exchange(struct player *player, struct hel_exchange_record 
 {
 	exchange->lane = draw_of_kind(player, 'l');
 	exchange->n_actions = draw(player, ACTIONS_MAX) + 1;
-	exchange->reserved = 0;
+	exchange->flags = 0;
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		draw_action(player, &exchange->actions[i]);
 	}

@@ -108,8 +108,9 @@ static int decode_action(
 	case HEL_ACTION_DISMISS:
 	case HEL_ACTION_ACCEPT:
 	case HEL_ACTION_PULL:
-	case HEL_ACTION_RECEIVE_INLINE:
 	case HEL_ACTION_EXTRACT_CREDENTIALS: return 0;
+	case HEL_ACTION_RECEIVE_INLINE:
+		return wish->length <= HEL_INLINE_MAX ? 0 : -ERR_ILLEGAL_ARGS;
 	case HEL_ACTION_SEND:
 	case HEL_ACTION_RECEIVE: return wish->length <= EXCHANGE_BYTES_MAX ? 0 : -ERR_ILLEGAL_ARGS;
 	case HEL_ACTION_SEND_SG: return decode_segments(action, wish);
@@ -120,17 +121,25 @@ static int decode_action(
 	}
 }
 
-static bool decode_makes_stream(uint16_t type)
+/* What an action adds to the results, at most. */
+static uint64_t decode_result_size(const struct hel_action *wish)
 {
-	return type == HEL_ACTION_OFFER || type == HEL_ACTION_ACCEPT;
+	uint64_t size = sizeof(struct hel_result);
+
+	if (wish->type == HEL_ACTION_RECEIVE_INLINE) {
+		size += align_up(wish->length, 8);
+	} else if (wish->type == HEL_ACTION_EXTRACT_CREDENTIALS) {
+		size += sizeof(struct thread_credentials);
+	}
+	return size;
 }
 
 int exchange_decode(struct exchange *exchange, struct thread *submitter,
-	const struct hel_exchange_record *request)
+	const struct hel_exchange_record *request, uint64_t result_max)
 {
 	int8_t stream_maker = -1;
+	uint64_t result_size = 0;
 
-	exchange->n_actions = request->n_actions;
 	for (uint32_t i = 0; i < request->n_actions; i++) {
 		const struct hel_action *wish = &request->actions[i];
 		struct action *action = &exchange->actions[i];
@@ -140,21 +149,24 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 			wish->reserved != 0 || (is_ancillary && stream_maker < 0)) {
 			return -ERR_ILLEGAL_ARGS;
 		}
-		action->exchange = exchange;
 		action->index = (uint8_t)i;
 		action->type = wish->type;
 		action->flags = wish->flags;
 		action->address = wish->address;
 		action->length = wish->length;
 		action->stream_maker = is_ancillary ? stream_maker : -1;
-		if (decode_makes_stream(wish->type)) {
-			stream_maker = (int8_t)i;
-		}
+		exchange->n_actions = i + 1;
+		exchange->has_holdings |= action_may_hold(action);
+		exchange->has_inline |= action_may_have_inline(action);
 		int error = decode_action(action, submitter, wish);
 
 		if (error != 0) {
 			return error;
 		}
+		if (action_makes_stream(action)) {
+			stream_maker = (int8_t)i;
+		}
+		result_size += decode_result_size(wish);
 	}
-	return 0;
+	return result_size <= result_max ? 0 : -ERR_ILLEGAL_ARGS;
 }

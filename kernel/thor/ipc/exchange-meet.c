@@ -14,11 +14,6 @@
 #include <thor/object/universe.h>
 #include <thor/trace/trace.h>
 
-static bool meet_is(const struct action *action, enum hel_action_type a, enum hel_action_type b)
-{
-	return action->type == a || action->type == b;
-}
-
 /* ---- data */
 
 static bool meet_is_readable(struct space *space, uint64_t address, uint64_t size)
@@ -39,7 +34,7 @@ static bool meet_is_readable(struct space *space, uint64_t address, uint64_t siz
 /* A copy from @send to somewhere failed with @error: who is to blame. */
 static void meet_fail_copy(struct action *send, struct action *receive, int error)
 {
-	struct space *space = send->exchange->space;
+	struct space *space = exchange_of_action(send)->space;
 	bool is_readable = true;
 
 	if (error == -ERR_NO_MEMORY) {
@@ -47,10 +42,11 @@ static void meet_fail_copy(struct action *send, struct action *receive, int erro
 		action_finish(receive, error, 0);
 		return;
 	}
-	if (send->n_segments == 0) {
+	if (send->type == HEL_ACTION_SEND) {
 		is_readable = meet_is_readable(space, send->address, send->length);
 	}
-	for (uint32_t i = 0; is_readable && i < send->n_segments; i++) {
+	for (uint32_t i = 0;
+		send->type == HEL_ACTION_SEND_SG && is_readable && i < send->n_segments; i++) {
 		is_readable = meet_is_readable(
 			space, send->segments[i].address, send->segments[i].length);
 	}
@@ -77,8 +73,8 @@ static int meet_copy_piece(struct action *receive, uint64_t offset, struct space
 		return meet_copy_in(
 			from_space, (uint8_t *)receive->inline_data + offset, from, size);
 	}
-	return space_copy_between(
-		receive->exchange->space, receive->address + offset, from_space, from, size);
+	return space_copy_between(exchange_of_action(receive)->space, receive->address + offset,
+		from_space, from, size);
 }
 
 /* One stretch of the sender's memory, which begins at @start of the data. */
@@ -86,8 +82,8 @@ static int meet_copy_stretch(struct action *send, struct action *receive, uint64
 	const struct hel_sg *stretch, uint64_t *done)
 {
 	uint64_t skip = *done - start;
-	int error = meet_copy_piece(receive, *done, send->exchange->space, stretch->address + skip,
-		stretch->length - skip);
+	int error = meet_copy_piece(receive, *done, exchange_of_action(send)->space,
+		stretch->address + skip, stretch->length - skip);
 
 	if (likely(error == 0)) {
 		*done = start + stretch->length;
@@ -123,7 +119,7 @@ int meet_copy_from(struct action *send, struct action *receive, uint64_t *done)
 /* Room for inline data: the exchange's own for the first that is small, else from the heap. */
 static bool meet_make_inline(struct action *receive, uint64_t size)
 {
-	struct exchange *exchange = receive->exchange;
+	struct exchange *exchange = exchange_of_action(receive);
 
 	if (size <= sizeof(exchange->small_inline) &&
 		!atomic_exchange_explicit(
@@ -183,13 +179,13 @@ static int meet_attach_lane(struct action *action, hel_handle *out_handle)
 	if ((action->flags & HEL_ACTION_WANT_LANE) == 0) {
 		return 0;
 	}
-	return universe_attach(
-		action->exchange->universe, &action->made->object, HEL_RIGHTS_ALL, out_handle);
+	return universe_attach(exchange_of_action(action)->universe, &action->made->object,
+		HEL_RIGHTS_ALL, out_handle);
 }
 
 static bool meet_has_dependents(const struct action *accept)
 {
-	const struct exchange *exchange = accept->exchange;
+	const struct exchange *exchange = exchange_of_action(accept);
 
 	for (uint32_t i = accept->index + 1u; i < exchange->n_actions; i++) {
 		if (exchange->actions[i].stream_maker == accept->index) {
@@ -222,7 +218,8 @@ static void meet_offer(struct action *offer, struct action *accept, struct excha
 	action_finish(offer, error, offer_handle);
 	/* The exchange stays open until what follows the ACCEPT was submitted. */
 	if (meet_has_dependents(accept)) {
-		atomic_fetch_add_explicit(&accept->exchange->n_open, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&exchange_of_action(accept)->n_open, 1, memory_order_relaxed);
 		list_push_back(&work->accepts, &accept->node);
 	}
 	action_finish(accept, 0, accept_handle);
@@ -231,7 +228,8 @@ static void meet_offer(struct action *offer, struct action *accept, struct excha
 static void meet_push(struct action *push, struct action *pull)
 {
 	hel_handle handle;
-	int error = universe_attach(pull->exchange->universe, push->object, push->rights, &handle);
+	int error = universe_attach(
+		exchange_of_action(pull)->universe, push->object, push->rights, &handle);
 
 	action_finish(push, error == 0 ? 0 : -ERR_DISMISSED, 0);
 	action_finish(pull, error, error == 0 ? handle : HEL_NULL);
@@ -240,47 +238,56 @@ static void meet_push(struct action *push, struct action *pull)
 static void meet_imbue(struct action *imbue, struct action *extract)
 {
 	extract->credentials = imbue->credentials;
-	extract->inline_data = &extract->credentials;
 	extract->inline_size = sizeof(extract->credentials);
 	action_finish(imbue, 0, 0);
 	action_finish(extract, 0, sizeof(struct thread_credentials));
 }
 
-static void meet_dismiss(struct action *a, struct action *b)
+/* The peer of a DISMISS, which may be one, too. */
+static void meet_dismiss(struct action *dismiss, struct action *other)
 {
-	bool is_a_dismissing = a->type == HEL_ACTION_DISMISS;
-	bool is_b_dismissing = b->type == HEL_ACTION_DISMISS;
-
-	action_finish(a, is_a_dismissing ? 0 : -ERR_DISMISSED, 0);
-	action_finish(b, is_b_dismissing ? 0 : -ERR_DISMISSED, 0);
+	action_finish(dismiss, 0, 0);
+	action_finish(other, other->type == HEL_ACTION_DISMISS ? 0 : -ERR_DISMISSED, 0);
 }
 
 /* With @a as the giving side; false: they do not match that way round. */
 static bool meet_try(struct action *a, struct action *b, struct exchange_work *work)
 {
-	if (meet_is(a, HEL_ACTION_SEND, HEL_ACTION_SEND_SG) &&
-		meet_is(b, HEL_ACTION_RECEIVE, HEL_ACTION_RECEIVE_INLINE)) {
+	switch (a->type) {
+	case HEL_ACTION_DISMISS: meet_dismiss(a, b); return true;
+	case HEL_ACTION_SEND:
+	case HEL_ACTION_SEND_SG:
+		if (b->type != HEL_ACTION_RECEIVE && b->type != HEL_ACTION_RECEIVE_INLINE) {
+			return false;
+		}
 		meet_send(a, b);
-	} else if (a->type == HEL_ACTION_OFFER && b->type == HEL_ACTION_ACCEPT) {
+		return true;
+	case HEL_ACTION_OFFER:
+		if (b->type != HEL_ACTION_ACCEPT) {
+			return false;
+		}
 		meet_offer(a, b, work);
-	} else if (a->type == HEL_ACTION_PUSH && b->type == HEL_ACTION_PULL) {
+		return true;
+	case HEL_ACTION_PUSH:
+		if (b->type != HEL_ACTION_PULL) {
+			return false;
+		}
 		meet_push(a, b);
-	} else if (a->type == HEL_ACTION_IMBUE_CREDENTIALS &&
-		b->type == HEL_ACTION_EXTRACT_CREDENTIALS) {
+		return true;
+	case HEL_ACTION_IMBUE_CREDENTIALS:
+		if (b->type != HEL_ACTION_EXTRACT_CREDENTIALS) {
+			return false;
+		}
 		meet_imbue(a, b);
-	} else {
-		return false;
+		return true;
+	default: return false;
 	}
-	return true;
 }
 
 void action_meet(struct action *a, struct action *b, struct exchange_work *work)
 {
 	TRACE(IPC, MEET, a->type | (uint64_t)b->type << 32, a->length, b->length);
-	if (meet_is(a, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS) ||
-		meet_is(b, HEL_ACTION_DISMISS, HEL_ACTION_DISMISS)) {
-		meet_dismiss(a, b);
-	} else if (!meet_try(a, b, work) && !meet_try(b, a, work)) {
+	if (!meet_try(a, b, work) && !meet_try(b, a, work)) {
 		action_finish(a, -ERR_TRANSMISSION_MISMATCH, 0);
 		action_finish(b, -ERR_TRANSMISSION_MISMATCH, 0);
 	}

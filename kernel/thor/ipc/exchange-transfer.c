@@ -67,7 +67,7 @@ static bool transfer_try_take(struct transfer *transfer)
 
 static bool transfer_is_unwanted(const struct action *action)
 {
-	return atomic_load(&action->exchange->is_cancelled);
+	return atomic_load(&exchange_of_action(action)->is_cancelled);
 }
 
 struct transfer_errors {

@@ -26,7 +26,7 @@ static uint32_t exchange_count_result(const struct exchange *exchange)
 {
 	uint32_t n_bytes = exchange->n_actions * sizeof(struct hel_result);
 
-	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+	for (uint32_t i = 0; exchange->has_inline && i < exchange->n_actions; i++) {
 		n_bytes += (uint32_t)align_up(exchange->actions[i].inline_size, 8);
 	}
 	return n_bytes;
@@ -44,71 +44,98 @@ static void exchange_write_result(const struct operation *operation, void *out_r
 
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		const struct action *action = &exchange->actions[i];
-		struct hel_result result = {
+
+		*(struct hel_result *)next = (struct hel_result){
 			.error = action->error,
 			.inline_size = action->inline_size,
 			.value = action->value,
 		};
-
-		memcpy(next, &result, sizeof(result));
-		next += sizeof(result);
+		next += sizeof(struct hel_result);
 		if (action->inline_size > 0) {
-			memcpy(next, action->inline_data, action->inline_size);
+			memcpy(next,
+				action->type == HEL_ACTION_RECEIVE_INLINE
+					? action->inline_data
+					: (const void *)&action->credentials,
+				action->inline_size);
 			next += align_up(action->inline_size, 8);
 		}
 	}
 }
 
-void exchange_release(struct exchange *exchange)
+static void action_drop_offered(struct action *action)
 {
-	for (uint32_t i = 0; i < exchange->n_actions; i++) {
-		struct action *action = &exchange->actions[i];
+	if (action->type == HEL_ACTION_OFFER && action->offered != NULL) {
+		object_handle_unref(&action->offered->object);
+		action->offered = NULL;
+	}
+}
 
+/* Of a lane only a plain reference is kept: cancelling may be looking at it. */
+static void exchange_drop_handle(struct lane *lane)
+{
+	object_ref(&lane->object);
+	object_handle_unref(&lane->object);
+}
+
+static void action_release(struct action *action)
+{
+	switch (action->type) {
+	case HEL_ACTION_PUSH:
 		if (action->object != NULL) {
 			object_handle_unref(action->object);
 			action->object = NULL;
 		}
+		break;
+	case HEL_ACTION_SEND_SG:
+		heap_free(action->segments);
+		action->segments = NULL;
+		break;
+	case HEL_ACTION_OFFER:
+	case HEL_ACTION_ACCEPT:
+		action_drop_offered(action);
 		if (action->made != NULL) {
-			object_handle_unref(&action->made->object);
-			action->made = NULL;
+			exchange_drop_handle(action->made);
 		}
-		if (action->offered != NULL) {
-			object_handle_unref(&action->offered->object);
-			action->offered = NULL;
-		}
-		if (action->segments != NULL) {
-			heap_free(action->segments);
-			action->segments = NULL;
-		}
+		break;
+	default: break;
 	}
 }
 
-static bool exchange_owns_inline(const struct exchange *exchange, const struct action *action)
+/* Give back descriptors, handles of lanes and buffers: the exchange is complete, or was refused. */
+static void exchange_release(struct exchange *exchange)
 {
-	return action->inline_data != NULL &&
-		action->inline_data != (const void *)exchange->small_inline &&
-		action->inline_data != (const void *)&action->credentials;
+	for (uint32_t i = 0; exchange->has_holdings && i < exchange->n_actions; i++) {
+		action_release(&exchange->actions[i]);
+	}
+	if (exchange->closes_lane) {
+		object_handle_unref(&exchange->lane->object);
+	}
+}
+
+/* What is left after exchange_release(). */
+static void exchange_free(struct exchange *exchange)
+{
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		struct action *action = &exchange->actions[i];
+
+		if (action_makes_stream(action)) {
+			object_unref(action->made != NULL ? &action->made->object : NULL);
+		} else if (action->type == HEL_ACTION_RECEIVE_INLINE &&
+			action->inline_data != (void *)exchange->small_inline) {
+			heap_free(action->inline_data);
+		}
+	}
+	object_unref(&exchange->lane->object);
+	heap_free(exchange);
 }
 
 static void exchange_destroy(struct operation *operation)
 {
 	struct exchange *exchange = exchange_of(operation);
 
-	exchange_release(exchange);
-	for (uint32_t i = 0; i < exchange->n_actions; i++) {
-		struct action *action = &exchange->actions[i];
-		struct lane *lane = atomic_load_explicit(&action->lane, memory_order_relaxed);
-
-		if (lane != NULL) {
-			object_unref(&lane->object);
-		}
-		if (exchange_owns_inline(exchange, action)) {
-			heap_free(action->inline_data);
-		}
-	}
 	object_unref(&exchange->universe->object);
 	object_unref((struct object *)exchange->space);
-	heap_free(exchange);
+	exchange_free(exchange);
 }
 
 /* @n_closed actions (or the submitter) are done; the last completes the operation. */
@@ -122,14 +149,6 @@ static void exchange_close(struct exchange *exchange, uint32_t n_closed)
 	exchange->operation.n_results = exchange->n_actions;
 	exchange_release(exchange);
 	operation_complete(&exchange->operation, 0);
-}
-
-static void action_drop_offered(struct action *action)
-{
-	if (action->offered != NULL) {
-		object_handle_unref(&action->offered->object);
-		action->offered = NULL;
-	}
 }
 
 /*
@@ -161,7 +180,7 @@ static uint32_t exchange_fail_dependents(
 
 void action_finish(struct action *action, int error, uint64_t value)
 {
-	struct exchange *exchange = action->exchange;
+	struct exchange *exchange = exchange_of_action(action);
 	uint32_t n_closed = 1;
 
 	action->error = error;
@@ -195,7 +214,7 @@ static void action_submit(struct action *action, struct lane *lane, struct excha
  */
 static void exchange_continue(struct action *accept, struct exchange_work *work)
 {
-	struct exchange *exchange = accept->exchange;
+	struct exchange *exchange = exchange_of_action(accept);
 
 	for (uint32_t i = accept->index + 1u; i < exchange->n_actions; i++) {
 		if (exchange->actions[i].stream_maker == accept->index) {
@@ -213,18 +232,18 @@ static void exchange_do_work(struct exchange_work *work)
 			return;
 		}
 		exchange_continue(accept, work);
-		exchange_close(accept->exchange, 1);
+		exchange_close(exchange_of_action(accept), 1);
 	}
 }
 
-static void exchange_submit_actions(struct exchange *exchange, struct lane *lane)
+static void exchange_submit_actions(struct exchange *exchange)
 {
 	struct exchange_work work;
 
 	list_init(&work.accepts);
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		struct action *action = &exchange->actions[i];
-		struct lane *target = lane;
+		struct lane *target = exchange->lane;
 
 		if (action->stream_maker >= 0) {
 			struct action *maker = &exchange->actions[action->stream_maker];
@@ -265,58 +284,66 @@ static const struct operation_class exchange_class = {
 	.destroy = exchange_destroy,
 };
 
-static bool exchange_request_is_sound(
-	const struct queue *queue, const struct hel_exchange_record *request)
-{
-	uint64_t result_max = 0;
-
-	if (request->n_actions == 0 || request->n_actions > HEL_ACTIONS_MAX ||
-		request->reserved != 0 ||
-		request->header.size <
-			sizeof(*request) + request->n_actions * sizeof(request->actions[0])) {
-		return false;
-	}
-	for (uint32_t i = 0; i < request->n_actions; i++) {
-		result_max += sizeof(struct hel_result);
-		if (request->actions[i].type == HEL_ACTION_RECEIVE_INLINE) {
-			if (request->actions[i].length > HEL_INLINE_MAX) {
-				return false;
-			}
-			result_max += align_up(request->actions[i].length, 8);
-		} else if (request->actions[i].type == HEL_ACTION_EXTRACT_CREDENTIALS) {
-			result_max += sizeof(struct thread_credentials);
-		}
-	}
-	return result_max <= queue_result_max(queue);
-}
-
-/* Exchange and lane, ready to be submitted. */
-static int exchange_prepare(struct thread *submitter, const struct hel_exchange_record *request,
-	struct exchange **out_exchange, struct lane **out_lane)
+static int exchange_find_lane(
+	struct thread *submitter, const struct hel_exchange_record *request, struct lane **out_lane)
 {
 	struct object *object;
 	int error = universe_lookup(
 		submitter->universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object);
 
-	if (error != 0) {
-		return error;
+	if (error == 0) {
+		*out_lane = lane_of(object);
 	}
-	struct exchange *exchange = heap_allocate(
-		sizeof(*exchange) + request->n_actions * sizeof(exchange->actions[0]));
+	return error;
+}
+
+/* The exchange keeps the lane open in place of its descriptor. */
+static void exchange_close_lane(
+	struct exchange *exchange, struct thread *submitter, hel_handle handle)
+{
+	object_handle_ref(&exchange->lane->object);
+	exchange->closes_lane = true;
+	/* If somebody else was faster it is closed, too. */
+	(void)universe_close(submitter->universe, handle);
+}
+
+/* An exchange that is ready to be submitted. */
+static int exchange_prepare(struct queue *queue, struct thread *submitter,
+	const struct hel_exchange_record *request, struct exchange **out_exchange)
+{
+	uint32_t n_actions = request->n_actions;
+
+	if (n_actions == 0 || n_actions > HEL_ACTIONS_MAX ||
+		(request->flags & ~(uint32_t)HEL_EXCHANGE_CLOSE_LANE) != 0 ||
+		request->header.size < sizeof(*request) + n_actions * sizeof(request->actions[0])) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	struct exchange *exchange =
+		heap_allocate(sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
 
 	if (exchange == NULL) {
-		object_unref(object);
 		return -ERR_NO_MEMORY;
 	}
-	error = exchange_decode(exchange, submitter, request);
+	int error = exchange_find_lane(submitter, request, &exchange->lane);
+
+	if (error != 0) {
+		heap_free(exchange);
+		return error;
+	}
+	error = exchange_decode(exchange, submitter, request, queue_result_max(queue));
+	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
+		!page_note_has_failed(&submitter->wait.page)) {
+		/* The record stays until the page with its segments is there, or never comes. */
+		error = THREAD_WAIT_RESTART;
+	} else if ((request->flags & HEL_EXCHANGE_CLOSE_LANE) != 0) {
+		exchange_close_lane(exchange, submitter, request->lane);
+	}
 	if (error != 0) {
 		exchange_release(exchange);
-		heap_free(exchange);
-		object_unref(object);
+		exchange_free(exchange);
 		return error;
 	}
 	*out_exchange = exchange;
-	*out_lane = lane_of(object);
 	return 0;
 }
 
@@ -324,18 +351,10 @@ int exchange_submit(struct queue *queue, struct thread *submitter, const struct 
 {
 	const struct hel_exchange_record *request = (const struct hel_exchange_record *)record;
 	struct exchange *exchange;
-	struct lane *lane;
+	int error = exchange_prepare(queue, submitter, request, &exchange);
 
-	if (!exchange_request_is_sound(queue, request)) {
-		return queue_post(queue, record, -ERR_ILLEGAL_ARGS);
-	}
-	int error = exchange_prepare(submitter, request, &exchange, &lane);
-
-	if (unlikely(error == -ERR_FAULT && page_note_is_set())) {
-		/* The record stays until the page with its segments is there, or never comes. */
-		if (!page_note_has_failed(&submitter->wait.page)) {
-			return THREAD_WAIT_RESTART;
-		}
+	if (error == THREAD_WAIT_RESTART) {
+		return error;
 	}
 	if (error != 0) {
 		return queue_post(queue, record, error);
@@ -344,10 +363,8 @@ int exchange_submit(struct queue *queue, struct thread *submitter, const struct 
 	object_ref(&exchange->universe->object);
 	exchange->space = submitter->space;
 	object_ref((struct object *)exchange->space);
-	exchange->credentials = submitter->credentials;
-	atomic_init(&exchange->n_open, exchange->n_actions + 1);
+	atomic_store_explicit(&exchange->n_open, exchange->n_actions + 1, memory_order_relaxed);
 	operation_init(&exchange->operation, &exchange_class, queue, record);
-	exchange_submit_actions(exchange, lane);
-	object_unref(&lane->object);
+	exchange_submit_actions(exchange);
 	return 0;
 }

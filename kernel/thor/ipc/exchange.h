@@ -36,53 +36,91 @@ struct universe;
 struct action {
 	struct list_node
 		node; /* on lane->pending, guarded by the stream's lock; later on a work list */
-	bool is_pending; /* guarded by the stream's lock */
-	/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
-	int8_t stream_maker;
-	uint8_t index; /* in the exchange */
-	uint16_t type; /* enum hel_action_type */
-	uint16_t flags;
-	_Atomic(struct lane *)
-		/* where it was submitted, referenced until the exchange ends; NULL: WAITING */
-		lane;
-	struct exchange *exchange;
-
-	uint64_t address, length; /* SEND_SG: length is the sum */
-	struct hel_sg *segments; /* SEND_SG: allocated copy */
-	uint32_t n_segments;
-	uint32_t rights; /* PUSH: of the descriptor */
-	struct object *object; /* PUSH: with a handle reference */
-	struct lane *
-		/*
-		 * OFFER: our lane from the start, ACCEPT: from the match; with a handle reference
-		 */
-		made;
-	struct lane
-		*offered; /* OFFER: the peer's lane until it is accepted; with a handle reference */
-	struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
+	/*
+	 * Where it was submitted: the exchange's lane or its maker's, which live as long as the
+	 * exchange; NULL: WAITING
+	 */
+	_Atomic(struct lane *) lane;
 	/* SEND, RECEIVE: parked, waiting for a page; guarded by the stream's lock; NULL: not */
 	struct transfer *transfer;
+	uint16_t type; /* enum hel_action_type */
+	uint16_t flags;
+	uint8_t index; /* in the exchange */
+	/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
+	int8_t stream_maker;
+	bool is_pending; /* guarded by the stream's lock */
+
+	uint64_t address, length; /* SEND_SG: length is the sum */
+	union {
+		struct { /* SEND_SG */
+			struct hel_sg *segments; /* allocated copy */
+			uint32_t n_segments;
+		};
+		struct { /* PUSH */
+			struct object *object; /* with a handle reference */
+			uint32_t rights; /* of the descriptor */
+		};
+		struct { /* OFFER, ACCEPT */
+			/*
+			 * Our lane. OFFER: from the start, ACCEPT: from the match. With a handle
+			 * reference, and a plain one from completion to the end.
+			 */
+			struct lane *made;
+			/* OFFER: the peer's lane until it is accepted; with a handle reference */
+			struct lane *offered;
+		};
+		struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
+		void *inline_data; /* RECEIVE_INLINE: the exchange's small_inline, or allocated */
+	};
 
 	/* results */
 	int32_t error;
 	uint32_t inline_size;
 	uint64_t value;
-	void *inline_data; /* in the exchange's small_inline, in `credentials`, or allocated */
 };
 
 struct exchange {
 	struct operation operation;
 	struct universe *universe; /* referenced */
 	struct space *space; /* referenced */
-	struct thread_credentials credentials;
+	struct lane *lane; /* referenced; until completion with a handle if `closes_lane` */
 	_Atomic uint32_t n_open; /* actions that are not DONE, and one for the submitter */
 	_Atomic bool is_cancelled;
 	_Atomic bool is_small_inline_used;
+	/* Immutable after decoding: some action holds something, may get inline data. */
+	bool has_holdings, has_inline;
+	bool closes_lane;
 	uint32_t n_actions;
 	uint32_t result_bytes; /* valid when complete */
 	uint64_t small_inline[EXCHANGE_SMALL_INLINE / 8];
 	struct action actions[];
 };
+
+/** action_makes_stream() - the actions behind it may be ancillary to it */
+static inline bool action_makes_stream(const struct action *action)
+{
+	return action->type == HEL_ACTION_OFFER || action->type == HEL_ACTION_ACCEPT;
+}
+
+/** action_may_hold() - it has something that must be given back when the exchange is complete */
+static inline bool action_may_hold(const struct action *action)
+{
+	return action_makes_stream(action) || action->type == HEL_ACTION_PUSH ||
+		action->type == HEL_ACTION_SEND_SG;
+}
+
+/** action_may_have_inline() - data may follow its result */
+static inline bool action_may_have_inline(const struct action *action)
+{
+	return action->type == HEL_ACTION_RECEIVE_INLINE ||
+		action->type == HEL_ACTION_EXTRACT_CREDENTIALS;
+}
+
+/** exchange_of_action() - the exchange that an action is part of */
+static inline struct exchange *exchange_of_action(const struct action *action)
+{
+	return container_of(action - action->index, struct exchange, actions[0]);
+}
 
 /*
  * ACCEPTs that succeeded and whose ancillary actions have to be submitted: a list instead of
@@ -100,14 +138,13 @@ MUST_USE int exchange_submit(
 	struct queue *queue, struct thread *submitter, const struct hel_record *record);
 
 /**
- * exchange_decode() - fill in a zeroed exchange from a checked record; on error what it has taken
- * is released by exchange_release()
+ * exchange_decode() - fill in a zeroed exchange from a record with a sound number of actions
+ * @result_max: bytes of results that the queue can take
+ *
+ * What it takes is in the actions, on errors too: the caller gives it back.
  */
 MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
-	const struct hel_exchange_record *request);
-
-/** exchange_release() - give back descriptors, lanes and buffers that actions hold; idempotent */
-void exchange_release(struct exchange *exchange);
+	const struct hel_exchange_record *request, uint64_t result_max);
 
 /**
  * action_finish() - an action that the caller owns is over; completes the exchange with the last;

@@ -108,7 +108,7 @@ void lane_close(struct lane *lane)
 
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)
 {
-	if (atomic_load(&action->exchange->is_cancelled)) {
+	if (atomic_load(&exchange_of_action(action)->is_cancelled)) {
 		return -ERR_CANCELLED;
 	}
 	if (lane->is_closed) {
@@ -133,7 +133,6 @@ static int lane_submit_locked(struct lane *lane, struct action *action, struct a
 int lane_submit(struct lane *lane, struct action *action, struct action **out_peer)
 {
 	*out_peer = NULL;
-	object_ref(&lane->object);
 	/*
 	 * Before the lock and the test for cancellation: exchange_cancel() looks the other way
 	 * round.

@@ -261,8 +261,8 @@ uint64_t submit_nop(struct user_queue *queue)
 	return queue_commit(queue);
 }
 
-uint64_t submit_exchange(struct user_queue *queue, hel_handle lane,
-	const struct hel_action *actions, uint32_t n_actions)
+uint64_t submit_exchange_with(struct user_queue *queue, hel_handle lane,
+	const struct hel_action *actions, uint32_t n_actions, uint32_t flags)
 {
 	uint32_t size =
 		(uint32_t)(sizeof(struct hel_exchange_record) + n_actions * sizeof(actions[0]));
@@ -270,9 +270,15 @@ uint64_t submit_exchange(struct user_queue *queue, hel_handle lane,
 
 	record->lane = lane;
 	record->n_actions = n_actions;
-	record->reserved = 0;
+	record->flags = flags;
 	memcpy(record->actions, actions, n_actions * sizeof(actions[0]));
 	return queue_commit(queue);
+}
+
+uint64_t submit_exchange(struct user_queue *queue, hel_handle lane,
+	const struct hel_action *actions, uint32_t n_actions)
+{
+	return submit_exchange_with(queue, lane, actions, n_actions, 0);
 }
 
 uint64_t submit_event(struct user_queue *queue, hel_handle event, uint64_t sequence)
