@@ -11,6 +11,7 @@ import os
 import sys
 
 import emit_c
+import emit_checks
 import emit_pages
 from definition import TOP, Error, load
 
@@ -22,6 +23,7 @@ def outputs():
         'lib/hel/hel-calls.gen.h': emit_c.stubs(definition),
         'abi/hel/calls.gen.h': emit_c.call_table(definition),
         'abi/hel/operations.gen.h': emit_c.operation_table(definition),
+        'tests/kernel/argument-checks.gen.h': emit_checks.checks(definition),
     }
     result.update(emit_pages.pages(definition))
     return result

@@ -58,15 +58,17 @@ static int space_find_memory(
 		return error;
 	}
 	*out_allowed = space_allowed_by(descriptor.rights);
-	if ((descriptor.rights & HEL_RIGHT_MAP) == 0) {
+	enum hel_type type = descriptor.object->class->type;
+
+	if (type != HEL_TYPE_MEMORY && type != HEL_TYPE_QUEUE) {
+		error = -ERR_BAD_TYPE;
+	} else if ((descriptor.rights & HEL_RIGHT_MAP) == 0) {
 		error = -ERR_NO_RIGHTS;
-	} else if (descriptor.object->class->type == HEL_TYPE_MEMORY) {
+	} else if (type == HEL_TYPE_MEMORY) {
 		*out_memory = (struct memory *)descriptor.object;
 		return 0;
-	} else if (descriptor.object->class->type == HEL_TYPE_QUEUE) {
-		error = queue_create_memory(queue_of(descriptor.object), out_memory);
 	} else {
-		error = -ERR_BAD_TYPE;
+		error = queue_create_memory(queue_of(descriptor.object), out_memory);
 	}
 	object_unref(descriptor.object);
 	return error;

@@ -29,9 +29,15 @@ void log_write(UNUSED const char *text, UNUSED size_t size)
 {
 }
 
-size_t log_read(UNUSED uint64_t *position, UNUSED char *out_buffer, UNUSED size_t size)
+/* One message of 16 bytes has ever been logged. */
+size_t log_read(uint64_t *position, char *out_buffer, size_t size)
 {
-	return 0;
+	constexpr uint64_t log_end = 16;
+	size_t n_bytes = *position < log_end ? min_size(log_end - *position, size) : 0;
+
+	memset(out_buffer, '.', n_bytes);
+	*position += n_bytes;
+	return n_bytes;
 }
 
 bool boot_owns_range(uint64_t phys, UNUSED uint64_t size_bytes)
