@@ -353,8 +353,8 @@ HEL_MUST_USE static inline int hel_memory_copy_on_write(hel_handle source, uint6
  * @memory: needs WRITE; not contiguous, not physical; of managed memory the backing
  * @size_bytes: a multiple of the page size; what is cut off is gone, what is added reads zero
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (@size_bytes is no multiple of the page size or absurd),
- * -ERR_UNSUPPORTED (the kind of memory cannot be resized).
+ * Return: 0, -ERR_ILLEGAL_ARGS (@size_bytes is no multiple of the page size or absurd, or the kind
+ * of memory cannot be resized).
  */
 HEL_MUST_USE static inline int hel_memory_resize(hel_handle memory, uint64_t size_bytes)
 {
@@ -375,13 +375,14 @@ HEL_MUST_USE static inline int hel_memory_info(hel_handle memory, struct hel_mem
 
 /**
  * hel_memory_read() - copy bytes out of a memory without mapping it
- * @memory: needs READ; not physical
+ * @memory: needs READ; not that of a device
  * @offset: bytes from its start
  * @buffer: where they go
  * @size: bytes, at most 16 MiB
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large), -ERR_OUT_OF_BOUNDS (the range is not inside
- * the memory), -ERR_UNSUPPORTED (physical memory), -ERR_NO_MEMORY (no memory for a page).
+ * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large, or device memory that the kernel does not
+ * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_IO (managed memory whose
+ * manager is gone, or has failed), -ERR_NO_MEMORY (no memory for a page).
  */
 HEL_MUST_USE static inline int hel_memory_read(hel_handle memory, uint64_t offset, void *buffer,
 	size_t size)
@@ -391,13 +392,14 @@ HEL_MUST_USE static inline int hel_memory_read(hel_handle memory, uint64_t offse
 
 /**
  * hel_memory_write() - copy bytes into a memory without mapping it
- * @memory: needs WRITE; not physical
+ * @memory: needs WRITE; not that of a device
  * @offset: bytes from its start
  * @buffer: what to write
  * @size: bytes, at most 16 MiB
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large), -ERR_OUT_OF_BOUNDS (the range is not inside
- * the memory), -ERR_UNSUPPORTED (physical memory), -ERR_NO_MEMORY (no memory for a page).
+ * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large, or device memory that the kernel does not
+ * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_IO (managed memory whose
+ * manager is gone, or has failed), -ERR_NO_MEMORY (no memory for a page).
  */
 HEL_MUST_USE static inline int hel_memory_write(hel_handle memory, uint64_t offset,
 	const void *buffer, size_t size)
@@ -662,12 +664,12 @@ static inline int hel_thread_kill(hel_handle thread)
 
 /**
  * hel_thread_kick() - interrupt a bounced thread, see abi/hel/bounce.h
- * @thread: needs SIGNAL; has a bounce
+ * @thread: needs SIGNAL; usually one with a bounce
  *
  * A wait of the thread ends with -ERR_KICKED. A kick that finds it not waiting is latched, and ends
  * the next wait.
  *
- * Return: 0, -ERR_THREAD_TERMINATED (it has ended), -ERR_ILLEGAL_STATE (it has no bounce).
+ * Return: 0, -ERR_THREAD_TERMINATED (it has ended).
  */
 static inline int hel_thread_kick(hel_handle thread)
 {
@@ -1030,8 +1032,7 @@ HEL_MUST_USE static inline int hel_irq_info(hel_handle irq, struct hel_irq_info 
  * @mask: only wakes whose mask has one of these bits count; not 0
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (@word is not aligned, or @mask is 0), -ERR_RETRY (the word has
- * another value), -ERR_TIMED_OUT (the deadline passed), -ERR_KICKED (the thread was kicked),
- * -ERR_NO_MEMORY (no memory for the word's page).
+ * another value), -ERR_TIMED_OUT (the deadline passed), -ERR_KICKED (the thread was kicked).
  */
 HEL_MUST_USE static inline int hel_futex_wait(const uint32_t *word, uint32_t expected,
 	uint64_t deadline_ns, uint32_t mask)

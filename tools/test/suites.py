@@ -2,6 +2,7 @@
 """The suites that `make test` runs; each is a function that yields Results.
 
 host    unit tests and arch/sim: what meson.build registers in the native build
+complete  whether arch/sim's tests saw every error that hel's definition has
 tools   tests of the tools, tools/*/test-*.py, and tidy
 kernel  thor's self-test and the kernel-test program: one boot, their lines are in the log
 linux   static Linux programs of tests/linux: first on this machine, the oracle, then in the guest
@@ -14,6 +15,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from results import (Case, Result, cases_of, kill_group, log_path_of, parse_case
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HATI = os.path.join(TOP, 'hati')
 HOST_BUILD = os.path.join(TOP, 'build/host')
+WITNESS_FOLDER = os.path.join(TOP, 'build/test/witness')
 
 _TIMEOUT_LINE = re.compile(r'^(?:#|//|/\*| \*) *timeout: (\d+)', re.MULTILINE)
 _SYSTEM_TIMEOUT = 120
@@ -68,16 +71,28 @@ def host(settings):
     listing = subprocess.run(['meson', 'introspect', '--tests', HOST_BUILD], check=True,
                              capture_output=True, text=True)
     jobs = []
+    shutil.rmtree(WITNESS_FOLDER, ignore_errors=True)
+    os.makedirs(WITNESS_FOLDER)
     for test in json.loads(listing.stdout):
         suite = test['suite'][0].rpartition(':')[2] if test['suite'] else ''
         name = '/'.join(part for part in ('host', suite, test['name']) if part)
         if not settings.wants(name):
             continue
         variables = _environment(settings) | test['env']
+        if suite == 'thor':
+            variables['HATI_WITNESS'] = WITNESS_FOLDER
         jobs.append(lambda name=name, test=test, variables=variables: run_program(
             name, test['cmd'], test['timeout'] or 60, env=variables,
             cwd=test['workdir'] or HOST_BUILD))
     yield from _run_parallel(settings, jobs)
+
+
+def complete(settings):
+    """Whether the tests over arch/sim saw each error that hel's definition has, and no other."""
+    name = 'hel/complete'
+    if settings.wants('host/thor/'):
+        yield run_program(name, [sys.executable, '-B', os.path.join(TOP, 'tools/hel/complete.py'),
+                                 WITNESS_FOLDER], _TOOL_TIMEOUT)
 
 
 def tools(settings):
@@ -267,4 +282,4 @@ def system(settings):
                               env=_environment(settings) | {'TMPDIR': folder})
 
 
-ALL = (host, tools, kernel, linux, system)
+ALL = (host, complete, tools, kernel, linux, system)

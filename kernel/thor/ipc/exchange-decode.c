@@ -5,6 +5,7 @@
  */
 #include <thor/ipc/exchange.h>
 
+#include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
@@ -161,6 +162,7 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 		int error = decode_action(action, submitter, wish);
 
 		if (error != 0) {
+			arch_witness_refusal(wish->type, error);
 			return error;
 		}
 		if (action_makes_stream(action)) {

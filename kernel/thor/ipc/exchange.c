@@ -11,6 +11,7 @@
 
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/arch/witness.h>
 #include <thor/ipc/queue.h>
 #include <thor/memory/memory.h>
 #include <thor/object/universe.h>
@@ -37,6 +38,18 @@ static uint32_t exchange_result_size(const struct operation *operation)
 	return exchange_of(operation)->result_bytes;
 }
 
+/* Whether the action has got its error from the ACCEPT that it stands behind. */
+static bool exchange_is_dependent_failure(
+	const struct exchange *exchange, const struct action *action)
+{
+	if (action->stream_maker < 0) {
+		return false;
+	}
+	const struct action *maker = &exchange->actions[action->stream_maker];
+
+	return maker->type == HEL_ACTION_ACCEPT && maker->error != 0;
+}
+
 static void exchange_write_result(const struct operation *operation, void *out_result)
 {
 	const struct exchange *exchange = exchange_of(operation);
@@ -50,6 +63,9 @@ static void exchange_write_result(const struct operation *operation, void *out_r
 			.inline_size = action->inline_size,
 			.value = action->value,
 		};
+		if (!exchange_is_dependent_failure(exchange, action)) {
+			arch_witness_action(action->type, action->error);
+		}
 		next += sizeof(struct hel_result);
 		if (action->inline_size > 0) {
 			memcpy(next,

@@ -8,6 +8,7 @@
 #include <base/assert.h>
 #include <base/hash.h>
 #include <base/string.h>
+#include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
@@ -323,6 +324,7 @@ static bool queue_write_locked(struct queue *queue, const struct operation *oper
 	if (result_size > 0) {
 		operation->class->write_result(operation, element + 1);
 	}
+	arch_witness_completion(operation->opcode, operation->error);
 	queue_end_element_locked(queue, size);
 	return true;
 }
@@ -347,6 +349,7 @@ static bool queue_try_post_locked(struct queue *queue, const struct hel_record *
 		.context = record->context,
 		.error = error,
 	};
+	arch_witness_completion(record->opcode, error);
 	queue_end_element_locked(queue, sizeof(*element));
 	if (queue->n_waiters > 0) {
 		queue_wake_locked(queue);

@@ -563,7 +563,11 @@ static void broken_main(UNUSED void *context)
 
 	CHECK_OK(map(space, memory, 100, READ_WRITE, &address));
 	CHECK_EQ(device_read(&nic, address + 50 * PAGE), 0);
+	fixture_fail_after(0);
+	CHECK_EQ(attach(machine_authority, space, &disk), -ERR_NO_MEMORY);
+	fixture_fail_after(~(uint64_t)0);
 	sim_iommu_break(true);
+	CHECK_EQ(attach(machine_authority, space, &disk), -ERR_IO);
 	CHECK_EQ(hel_dma_unmap(space, address, 100 * PAGE), -ERR_IO);
 	CHECK_EQ(hel_dma_unmap(space, address, 100 * PAGE), -ERR_NOT_FOUND);
 	CHECK_EQ(info_of(space).flags, HEL_DMA_TRANSLATED | HEL_DMA_BROKEN);
@@ -573,6 +577,27 @@ static void broken_main(UNUSED void *context)
 	CHECK(device_write(&nic, address + 50 * PAGE, 1)); /* remembered */
 	CHECK(sim_iommu_is_sound());
 	CHECK_EQ(detach(space, &nic), -ERR_IO);
+}
+
+/* It has to forget that nothing was there, and says nothing. */
+static void absent_main(UNUSED void *context)
+{
+	hel_handle space = space_with(&nic);
+	uint64_t address;
+
+	sim_iommu_break(true);
+	CHECK_EQ(map(space, allocate(1, 0), 1, READ_WRITE, &address), -ERR_IO);
+	sim_iommu_break(false);
+}
+
+TEST(dma_map_needs_an_answer)
+{
+	machine_begin(1, 1);
+	sim_iommu_plug(SIM_IOMMU_CACHES_ABSENT);
+	CHECK(machine_run(absent_main, NULL));
+	CHECK(sim_iommu_is_sound());
+	sim_iommu_unplug();
+	(void)machine_end(); /* the page may be lost */
 }
 
 TEST(dma_pages_are_lost_rather_than_shared)

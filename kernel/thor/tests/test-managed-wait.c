@@ -194,6 +194,7 @@ USER_TEST(a_dead_manager_fails_whoever_waits_and_keeps_what_is_clean)
 	CHECK_EQ(fault_of(&queue, read_page, (void *)2), -ERR_IO);
 	CHECK_EQ(fault_of(&queue, read_page, (void *)12), -ERR_IO);
 	CHECK_EQ(hel_memory_read(server.handles.frontal, 12 * 4096, &word, sizeof(word)), -ERR_IO);
+	CHECK_EQ(hel_memory_write(server.handles.frontal, 12 * 4096, &word, sizeof(word)), -ERR_IO);
 	CHECK(queue_await(&queue, submit_fence(&queue, server.handles.frontal, 0, 4096), &left));
 	CHECK_EQ(left.error, -ERR_IO);
 	end();

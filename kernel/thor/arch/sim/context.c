@@ -4,6 +4,7 @@
 
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/arch/witness.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 
@@ -141,6 +142,7 @@ void arch_call_return(struct arch_context *context, int64_t result, uint64_t val
 {
 	context->result = result;
 	context->value = value;
+	sim_witness_call((uint32_t)context->call_number & ~HEL_CALL_BASE, result);
 }
 
 void arch_call_restart(struct arch_context *context)
