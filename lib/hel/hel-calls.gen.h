@@ -43,7 +43,8 @@ static inline int hel_close(hel_handle universe, hel_handle handle)
  * @out_handle: valid in @to_universe
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (a universe would hold itself, or @rights has bits that are no
- * rights), -ERR_NO_SPACE (@to_universe is full), -ERR_NO_MEMORY (no memory for its table).
+ * rights), -ERR_ILLEGAL_STATE (the last descriptor of @to_universe is being closed), -ERR_NO_SPACE
+ * (@to_universe is full), -ERR_NO_MEMORY (no memory for its table).
  */
 HEL_MUST_USE static inline int hel_transfer(hel_handle from_universe, hel_handle handle,
 	hel_handle to_universe, uint32_t rights, hel_handle *out_handle)

@@ -46,6 +46,10 @@ static int decode_push(
 	struct action *action, struct thread *submitter, const struct hel_action *wish)
 {
 	struct descriptor descriptor;
+
+	if ((wish->length & ~(uint64_t)HEL_RIGHTS_ALL) != 0) {
+		return -ERR_ILLEGAL_ARGS;
+	}
 	int error = universe_find(submitter->universe, wish->handle, &descriptor);
 
 	if (error != 0) {
@@ -135,6 +139,14 @@ static uint64_t decode_result_size(const struct hel_action *wish)
 	return size;
 }
 
+static bool decode_flags_are_valid(const struct hel_action *wish, bool has_stream)
+{
+	uint16_t valid = (has_stream ? HEL_ACTION_ANCILLARY : 0) |
+		(decode_makes_stream(wish->type) ? HEL_ACTION_WANT_LANE : 0);
+
+	return (wish->flags & ~valid) == 0;
+}
+
 int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	const struct hel_exchange_record *request, uint64_t result_max)
 {
@@ -146,8 +158,7 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 		struct action *action = &exchange->actions[i];
 		bool is_ancillary = (wish->flags & HEL_ACTION_ANCILLARY) != 0;
 
-		if ((wish->flags & ~(HEL_ACTION_ANCILLARY | HEL_ACTION_WANT_LANE)) != 0 ||
-			wish->reserved != 0 || (is_ancillary && stream_maker < 0)) {
+		if (!decode_flags_are_valid(wish, stream_maker >= 0) || wish->reserved != 0) {
 			return -ERR_ILLEGAL_ARGS;
 		}
 		action->index = (uint8_t)i;

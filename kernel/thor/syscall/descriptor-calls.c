@@ -39,17 +39,17 @@ static int descriptor_find(struct call *call, struct descriptor *out_descriptor)
 static int transfer_descriptor(
 	struct call *call, const struct descriptor *descriptor, struct universe *universe)
 {
-	uint32_t mask = (uint32_t)call_argument(call, 3);
+	uint64_t mask = call_argument(call, 3);
 
 	if ((descriptor->rights & HEL_RIGHT_DERIVE) == 0) {
 		return -ERR_NO_RIGHTS;
 	}
 	/* A universe that holds itself would never end. */
-	if (descriptor->object == &universe->object) {
+	if ((mask & ~(uint64_t)HEL_RIGHTS_ALL) != 0 || descriptor->object == &universe->object) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	return universe_attach(universe, descriptor->object,
-		mask == 0 ? descriptor->rights : descriptor->rights & mask, &call->value);
+		mask == 0 ? descriptor->rights : descriptor->rights & (uint32_t)mask, &call->value);
 }
 
 int call_transfer(struct call *call)

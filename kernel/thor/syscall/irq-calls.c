@@ -45,8 +45,11 @@ int call_irq_acknowledge(struct call *call)
 	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
 
 	if (error == 0) {
-		error = irq_acknowledge(
-			irq_of(object), (uint32_t)call_argument(call, 1), call_argument(call, 2));
+		uint64_t actions = call_argument(call, 1);
+
+		error = actions > UINT32_MAX ? -ERR_ILLEGAL_ARGS
+					     : irq_acknowledge(irq_of(object), (uint32_t)actions,
+						       call_argument(call, 2));
 		object_unref(object);
 	}
 	return error;

@@ -422,4 +422,99 @@ USER_TEST(buffers_beyond_the_limit)
 	queue_close(&queue);
 }
 
+USER_TEST(rights_that_do_not_exist)
+{
+	struct hel_stream_lanes lanes;
+	struct hel_action push;
+	hel_handle token, copy;
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	CHECK_OK(hel_stream_create(&lanes));
+	CHECK_OK(hel_token_create(&token));
+	CHECK_EQ(hel_transfer(HEL_THIS, token, HEL_THIS, HEL_RIGHTS_ALL + 1, &copy),
+		-ERR_ILLEGAL_ARGS);
+	push = PUSH(token);
+	push.length = (uint64_t)1 << 32 | HEL_RIGHT_READ;
+	CHECK(queue_await(&queue, submit_exchange(&queue, lanes.lane[0], &push, 1), &completion));
+	CHECK_EQ(completion.error, -ERR_ILLEGAL_ARGS);
+	queue_close(&queue);
+}
+
+USER_TEST(flags_that_mean_nothing)
+{
+	struct hel_stream_lanes lanes;
+	struct hel_action actions[] = { DISMISS(), DISMISS(), OFFER(0), DISMISS() };
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	CHECK_OK(hel_stream_create(&lanes));
+	actions[0].flags = HEL_ACTION_WANT_LANE;
+	actions[1].flags = HEL_ACTION_ANCILLARY;
+	actions[2].flags = 4;
+	actions[3].reserved = 1;
+	for (uint32_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		CHECK(queue_await(&queue, submit_exchange(&queue, lanes.lane[0], &actions[i], 1),
+			&completion));
+		CHECK_EQ(completion.error, -ERR_ILLEGAL_ARGS);
+	}
+	queue_close(&queue);
+}
+
+/* ---- actions of a universe that has ended ---------------------------------------------------- */
+
+static struct {
+	hel_handle queue, lane; /* in the other universe */
+	uint64_t contexts[3];
+} other;
+
+static void other_main(UNUSED void *context)
+{
+	const struct hel_action actions[] = { PULL(), ACCEPT(HEL_ACTION_WANT_LANE),
+		OFFER(HEL_ACTION_WANT_LANE) };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		other.contexts[i] = submit_exchange(&queue, other.lane, &actions[i], 1);
+	}
+	hel_drive(other.queue, 0, 0, 0, NULL);
+}
+
+/* Let other_main() submit, and everything of it but its actions end. */
+static void run_other(hel_handle lane)
+{
+	struct hel_thread_args args = { .space = HEL_THIS, .ip = SIM_IP };
+	hel_handle thread;
+
+	args.tls_base = sim_program_create(other_main, NULL);
+	CHECK_OK(hel_universe_create(&args.universe));
+	CHECK_OK(hel_transfer(HEL_THIS, queue.client.handle, args.universe, 0, &other.queue));
+	CHECK_OK(hel_transfer(HEL_THIS, lane, args.universe, 0, &other.lane));
+	CHECK_OK(hel_thread_create(&args, &thread));
+	CHECK_OK(hel_thread_start(thread));
+	CHECK(queue_await(&queue, submit_observe(&queue, thread, 0), &completion));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	CHECK_OK(hel_close(HEL_THIS, args.universe));
+	CHECK_OK(hel_thread_yield());
+}
+
+USER_TEST(actions_outlive_their_universe)
+{
+	struct hel_stream_lanes lanes;
+	struct hel_action peers[3];
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	CHECK_OK(hel_stream_create(&lanes));
+	run_other(lanes.lane[1]);
+	peers[0] = PUSH(lanes.lane[0]);
+	peers[1] = OFFER(0);
+	peers[2] = ACCEPT(0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(peers); i++) {
+		(void)submit_exchange(&queue, lanes.lane[0], &peers[i], 1);
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(peers); i++) {
+		CHECK(queue_await(&queue, other.contexts[i], &completion));
+		CHECK_OK(completion.error);
+		CHECK_EQ(completion.results[0].error, -ERR_ILLEGAL_STATE);
+	}
+	queue_close(&queue);
+}
+
 TEST_MAIN()
