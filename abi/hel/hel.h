@@ -14,6 +14,7 @@
 #define ABI_HEL_HEL_H
 
 #include <abi/hel/dma.h>
+#include <abi/hel/kernlet.h>
 #include <abi/hel/errors.h>
 #include <abi/hel/types.h>
 

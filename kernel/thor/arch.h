@@ -233,6 +233,20 @@ int arch_line_of_isa(uint32_t isa, uint32_t *out_gsi, uint32_t *out_line_flags);
 void arch_line_route(
 	uint32_t gsi, uint32_t line_flags, struct cpu *cpu, uint32_t vector, bool is_masked);
 void arch_line_set_mask(uint32_t gsi, bool is_masked);
+/* ---- kernlets -------------------------------------------------------------------------------- */
+/*
+ * Kernel addresses in a row for pages, with ARCH_PAGE_READ and WRITE or EXECUTE, and caching; an
+ * unmapped page follows. Only arch_kernlet_run() uses them. -ERR_NO_MEMORY, -ERR_NO_SPACE,
+ * -ERR_UNSUPPORTED (sim: no memory there).
+ */
+int arch_window_map(const uint64_t *phys, uint32_t n_pages, uint32_t flags, uint64_t *out_address);
+void arch_window_unmap(uint64_t address, uint32_t n_pages);
+/* Run the code of a context: see kernlet/context.h. */
+struct kernlet_context;
+uint64_t arch_kernlet_run(struct kernlet_context *context, uint64_t sequence, uint32_t frame_size);
+extern const uint8_t arch_kernlet_filler; /* a byte that traps if it is executed */
+
+/* ---- ports ----------------------------------------------------------------------------------- */
 int arch_io_read(uint16_t port, unsigned width_bytes, uint32_t *out_value); /* 1, 2, 4 */
 int arch_io_write(uint16_t port, unsigned width_bytes, uint32_t value);
 

@@ -19,6 +19,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_OBSERVE = 10, /* thread observers and life cycle */
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
+	LOCK_RANK_KERNLET = 38, /* what a bound kernlet is attached to */
 	LOCK_RANK_FUTEX = 40,
 	LOCK_RANK_IRQ_CONFIG = 41,  /* making, moving and ending pins of interrupts */
 	LOCK_RANK_IRQ_VECTORS = 42, /* a CPU's interrupt vectors */
@@ -41,6 +42,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_RANDOM = 85,
 	LOCK_RANK_IOMMU = 86, /* a unit's command queue and tables of devices */
 	LOCK_RANK_LINES = 87, /* registers of interrupt controllers */
+	LOCK_RANK_WINDOWS = 88, /* kernel addresses of windows */
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,
 	LOCK_RANK_LOG = 100,

@@ -1310,6 +1310,89 @@ HEL_MUST_USE static inline int hel_dma_space_event(hel_handle dma_space, hel_han
 	return (int)outcome.error;
 }
 
+/* ---- kernlets -------------------------------------------------------------------------------- */
+
+/**
+ * hel_kernlet_create() - let the kernel check native code and keep it
+ * @container: as abi/hel/kernlet.h says; copied
+ * @size: in bytes
+ * @out_handle: also with an error; may be NULL; with all rights; with ILLEGAL_ARGS the offset in
+ * 	@container of what is refused
+ *
+ * Needs no right: the code can reach nothing but what it gets bound to.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (that is no kernlet), -ERR_UNSUPPORTED (a kernlet for another
+ * architecture or of another version), -ERR_NO_SPACE (the kernel has too many, or the caller's
+ * universe is full), -ERR_NO_MEMORY (no memory for the code).
+ */
+HEL_MUST_USE static inline int hel_kernlet_create(const void *container, uint64_t size,
+	hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call2(HEL_CALL_kernlet_create, (uint64_t)container, size);
+
+	if (out_handle != NULL) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_kernlet_bind() - bind a kernlet to the objects that it works on
+ * @kernlet: needs EXECUTE; which
+ * @bindings: one for each of its slots, in their order. Memory needs MAP and READ, and WRITE if the
+ * 	slot has it; io needs READ and WRITE likewise; an event needs SIGNAL
+ * @size: in bytes
+ * @out_handle: also with an error; may be NULL; with all rights; with errors of a binding its index
+ *
+ * The pages of memory are kept until the bound kernlet is gone.
+ *
+ * Return: 0, -ERR_BAD_HANDLE (of a binding), -ERR_BAD_TYPE (of a binding), -ERR_NO_RIGHTS (of a
+ * binding), -ERR_ILLEGAL_ARGS (not as many bindings as slots; a field that has to be 0; memory at
+ * an offset that is no multiple of 8), -ERR_OUT_OF_BOUNDS (memory or io is smaller than the slot),
+ * -ERR_UNSUPPORTED (memory that is neither physical nor allocated), -ERR_NO_SPACE (the kernel has
+ * too many windows, or the caller's universe is full), -ERR_NO_MEMORY (no memory for the object,
+ * its windows, or a page of the memory).
+ */
+HEL_MUST_USE static inline int hel_kernlet_bind(hel_handle kernlet,
+	const struct hel_kernlet_binding *bindings, uint64_t size, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_kernlet_bind, kernlet, (uint64_t)bindings,
+		size);
+
+	if (out_handle != NULL) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_irq_attach_kernlet() - run a bound kernlet whenever an interrupt arrives
+ * @irq: needs MANAGE; which
+ * @bound: needs MANAGE; to be kept: when its last descriptor is gone it is detached
+ *
+ * It runs before the driver learns of the interrupt, and says whether it does. What is in service
+ * at the moment stays with the driver: HEL_IRQ_KICK | HEL_IRQ_CLEAR hands it over.
+ *
+ * Return: 0, -ERR_BUSY (the kernlet is attached already), -ERR_EXISTS (the irq has one).
+ */
+HEL_MUST_USE static inline int hel_irq_attach_kernlet(hel_handle irq, hel_handle bound)
+{
+	return (int)hel_call2(HEL_CALL_irq_attach_kernlet, irq, bound).error;
+}
+
+/**
+ * hel_irq_detach_kernlet() - let a bound kernlet run no more
+ * @bound: needs MANAGE; which
+ *
+ * When the call returns it runs on no CPU.
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (it is not attached).
+ */
+static inline int hel_irq_detach_kernlet(hel_handle bound)
+{
+	return (int)hel_call1(HEL_CALL_irq_detach_kernlet, bound).error;
+}
+
 /* ---- trace ----------------------------------------------------------------------------------- */
 
 /**

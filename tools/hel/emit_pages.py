@@ -9,8 +9,8 @@ from emit_c import argument_text, joined, prototype
 
 FOLDER = 'docs/hel'
 WIDTH = 110
-_HEADERS = ('abi/hel/hel.h', 'abi/hel/dma.h', 'abi/hel/queue.h', 'abi/hel/bounce.h',
-            'abi/hel/types.h')
+_HEADERS = ('abi/hel/hel.h', 'abi/hel/dma.h', 'abi/hel/kernlet.h', 'abi/hel/queue.h',
+            'abi/hel/bounce.h', 'abi/hel/types.h')
 _PLACES = {'call': '', 'operation': 'operations/', 'action': 'actions/'}
 _PREFIXES = {'call': 'hel_', 'operation': 'HEL_SUBMIT_', 'action': 'HEL_ACTION_'}
 _TITLES = {'ownership': 'Ownership', 'ordering': 'Ordering', 'atomicity': 'Atomicity',

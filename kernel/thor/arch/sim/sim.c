@@ -165,6 +165,11 @@ void sim_machine_create(const struct sim_options *options)
 	free(boot);
 }
 
+bool sim_has_memory(uint64_t phys)
+{
+	return phys < sim_memory_bytes && HEL_PAGE_SIZE <= sim_memory_bytes - phys;
+}
+
 void sim_machine_destroy(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {

@@ -25,6 +25,12 @@ struct sim_options {
 /** sim_machine_create() - memory, CPUs, frame table; CPU 0 is current */
 void sim_machine_create(const struct sim_options *options);
 
+/** sim_has_memory() - whether there is memory at @phys, for the whole page */
+bool sim_has_memory(uint64_t phys);
+
+/** sim_window_pages() - how many pages of windows are mapped */
+uint32_t sim_window_pages(void);
+
 /** sim_machine_destroy() - give all back to the host */
 void sim_machine_destroy(void);
 

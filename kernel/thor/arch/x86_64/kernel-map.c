@@ -5,9 +5,10 @@
  * eir has mapped RAM and thor's image; thor adds one entry of the root for what it maps itself:
  * stacks with guard pages, device registers.  The entries of the root are fixed before the first
  * space is made, so that each space's root is a copy; below them tables are shared, and nothing
- * is ever unmapped.
+ * is ever unmapped, but for windows (window.c).
  *
- * Only the boot CPU maps (before and while it starts the others), so there is no lock.
+ * Only the boot CPU maps (before and while it starts the others), so there is no lock. Windows have
+ * a part of the addresses, tables and a lock of their own.
  */
 #include <base/assert.h>
 #include <base/string.h>
@@ -17,8 +18,7 @@
 #include "page-entry.h"
 #include "registers.h"
 
-#define DYNAMIC_BASE 0xfffffe8000000000u
-#define DYNAMIC_SIZE GIB(512)
+#define DYNAMIC_BASE 0xfffffe8000000000u /* and 512 GiB from there on: an entry of the root */
 
 #define STACK_SIZE         (4 * PAGE_SIZE_BYTES)
 #define SPECIAL_STACK_SIZE (2 * PAGE_SIZE_BYTES)
@@ -75,7 +75,7 @@ void kernel_map_fill_root(uint64_t *root)
 	}
 }
 
-static int kernel_map_page(uint64_t address, uint64_t phys, uint64_t bits)
+int kernel_map_page(uint64_t address, uint64_t phys, uint64_t bits)
 {
 	uint64_t *table = table_at(kernel_root_phys);
 
@@ -92,9 +92,18 @@ static int kernel_map_page(uint64_t address, uint64_t phys, uint64_t bits)
 		}
 		table = table_at(*entry);
 	}
-	table[page_index(address, 0)] =
-		phys | bits | PAGE_PRESENT | PAGE_WRITE | PAGE_GLOBAL | PAGE_NO_EXECUTE;
+	table[page_index(address, 0)] = phys | bits | PAGE_PRESENT | PAGE_GLOBAL;
 	return 0;
+}
+
+void kernel_unmap_page(uint64_t address)
+{
+	uint64_t *table = table_at(kernel_root_phys);
+
+	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+		table = table_at(table[page_index(address, level)]);
+	}
+	table[page_index(address, 0)] = 0;
 }
 
 /* Addresses with an unmapped page at the low end. */
@@ -102,7 +111,7 @@ static uint64_t kernel_map_reserve(uint64_t size)
 {
 	uint64_t address = kernel_next_address + PAGE_SIZE_BYTES;
 
-	ASSERT(size < DYNAMIC_BASE + DYNAMIC_SIZE - address);
+	ASSERT(size < WINDOW_BASE - address);
 	kernel_next_address = address + size;
 	return address;
 }
@@ -114,7 +123,8 @@ void *kernel_map_device(uint64_t phys, uint64_t size)
 	uint64_t address = kernel_map_reserve(end - start);
 
 	for (uint64_t offset = 0; offset < end - start; offset += PAGE_SIZE_BYTES) {
-		if (kernel_map_page(address + offset, start + offset, PAGE_UNCACHED) != 0) {
+		if (kernel_map_page(address + offset, start + offset,
+			    PAGE_UNCACHED | PAGE_WRITE | PAGE_NO_EXECUTE) != 0) {
 			return NULL;
 		}
 	}
@@ -128,7 +138,9 @@ static int kernel_map_stack(uint64_t size, uint64_t *out_top)
 	for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE_BYTES) {
 		uint64_t phys = frame_allocate_zeroed();
 
-		if (phys == 0 || kernel_map_page(address + offset, phys, 0) != 0) {
+		if (phys == 0 ||
+			kernel_map_page(address + offset, phys, PAGE_WRITE | PAGE_NO_EXECUTE) !=
+				0) {
 			return -ERR_NO_MEMORY;
 		}
 	}

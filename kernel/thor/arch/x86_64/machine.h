@@ -68,6 +68,15 @@ void *kernel_map_device(uint64_t phys, uint64_t size);
 /** kernel_map_stacks() - stacks with guard pages for @cpu; -ERR_NO_MEMORY */
 MUST_USE int kernel_map_stacks(struct cpu *cpu);
 
+/** WINDOW_BASE - where window.c maps, in the same entry of the root */
+#define WINDOW_BASE 0xfffffec000000000u
+
+/** kernel_map_page() - one page, global, with more @bits of its entry; -ERR_NO_MEMORY */
+MUST_USE int kernel_map_page(uint64_t address, uint64_t phys, uint64_t bits);
+
+/** kernel_unmap_page() - the opposite; TLBs may have it still */
+void kernel_unmap_page(uint64_t address);
+
 /** kernel_map_root() - physical address of the root without user half */
 uint64_t kernel_map_root(void);
 

@@ -86,6 +86,7 @@ struct arch_cpu {
 	uint64_t root_phys; /* what CR3 holds */
 	uint64_t stacks_address; /* lowest guard page */
 	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
+	uint64_t window_generation; /* of the windows that the TLB agrees with: see window.c */
 	uint64_t noted[4]; /* bits of interrupts that came in arch__wait_briefly() */
 	uint64_t gdt[9];
 	_Atomic uint32_t next_vector; /* to try; its place makes tss.rsp[] aligned */
