@@ -90,6 +90,10 @@ struct elf_program {
 };
 static_assert(sizeof(struct elf_program) == 56, "as in the file");
 
+enum elf_section_type {
+	ELF_SECTION_REL = 9,
+};
+
 struct elf_section {
 	uint32_t name; /* offset in the section name table */
 	uint32_t type;
@@ -113,6 +117,12 @@ struct elf_symbol {
 	uint64_t size;
 };
 static_assert(sizeof(struct elf_symbol) == 24, "as in the file");
+
+struct elf_rel {
+	uint64_t offset;
+	uint64_t info; /* symbol in the upper, type in the lower 32 bits */
+};
+static_assert(sizeof(struct elf_rel) == 16, "as in the file");
 
 struct elf_rela {
 	uint64_t offset;

@@ -16,8 +16,8 @@ _FREESTANDING = {
     'stdint.h', 'stdnoreturn.h', 'cpuid.h', 'immintrin.h', 'x86intrin.h', 'stdckdint.h',
 }
 
-_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'mmio', 'bragi-rt',
-           'virtio', 'protocols', 'drivers'}
+_SERVER = {'abi', 'acpi-tables', 'base', 'async', 'elf', 'hel', 'helix', 'kernlet', 'mmio',
+           'bragi-rt', 'virtio', 'protocols', 'drivers'}
 
 # (folder, words that it may include, may it use libc); the first that fits counts
 _LAYERS = (
@@ -26,6 +26,7 @@ _LAYERS = (
     ('lib/async', {'abi', 'base', 'async'}, False),
     ('lib/elf', {'abi', 'base', 'elf'}, False),
     ('lib/acpi-tables', {'abi', 'acpi-tables', 'base'}, False),
+    ('lib/kernlet', {'abi', 'base', 'elf', 'kernlet'}, False),
     ('lib/hel', {'abi', 'base', 'hel'}, False),
     ('lib/bragi-rt', {'abi', 'base', 'bragi-rt'}, False),
     ('lib/helix', {'abi', 'base', 'async', 'hel', 'helix'}, False),
