@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernletcc: compiles kernlets for drivers.
+ *
+ * Each client has a lane of its own and speaks protocols/kernletcc. The compiler is lib/kernlet;
+ * this program gets the file out of the client's memory, in one copy that nobody else can change,
+ * and hands what comes out to the kernel. It has no authority and needs none.
+ */
+#include <base/errors.h>
+#include <base/string.h>
+#include <helix/helix.h>
+#include <kernlet/kernlet.h>
+#include <protocols/kernletcc/kernletcc.gen.h>
+#include <protocols/svrctl/connect.h>
+#include <protocols/transport/service.h>
+
+#define CALLS_PER_CLIENT_MAX 1
+#define MESSAGE_SIZE_MAX     2048
+#define ARENA_SIZE           1024
+#define TASKS_MAX            32
+
+static struct helix_loop loop;
+/* For one compilation at a time: none waits for anything. */
+static struct kernlet_workspace workspace;
+static uint8_t container[KERNLET_CONTAINER_MAX];
+
+static int add_bindings(struct bragi_call *call, struct kernletcc_compile_reply *reply)
+{
+	const struct kernlet_program *program = &workspace.program;
+	struct kernletcc_binding *bindings =
+		bragi_arena_allocate(&call->arena, HEL_KERNLET_BINDINGS_MAX * sizeof(*bindings));
+
+	if (bindings == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	for (uint32_t i = 0; i < program->n_bindings; i++) {
+		bindings[i] = (struct kernletcc_binding){
+			.kind = program->slots[i].kind,
+			.rights = program->slots[i].rights,
+			.size_bytes = program->slots[i].size_bytes,
+		};
+	}
+	reply->bindings =
+		(struct kernletcc_binding_span){ .items = bindings, .count = program->n_bindings };
+	return 0;
+}
+
+/* @file: ours alone. */
+static int compile(struct bragi_call *call, const uint8_t *file, size_t size,
+	struct kernletcc_compile_reply *out_reply)
+{
+	char *message = bragi_arena_allocate(&call->arena, KERNLET_MESSAGE_MAX);
+	hel_handle kernlet;
+	size_t container_size;
+
+	if (message == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (kernlet_compile(file, size, &workspace, container, &container_size, message) != 0) {
+		out_reply->is_refused = 1;
+		out_reply->message = bragi_string_of(message);
+		return 0;
+	}
+	int error = add_bindings(call, out_reply);
+
+	if (error == 0) {
+		error = hel_kernlet_create(container, container_size, &kernlet);
+		if (error == -ERR_ILLEGAL_ARGS) {
+			helix_log(HEL_LOG_ERROR, "the kernel refuses our code at byte %llu",
+				(unsigned long long)kernlet);
+		}
+	}
+	if (error == 0 && !bragi_handles_add(&call->to_send, kernlet)) {
+		hel_close(HEL_THIS, kernlet);
+		error = -ERR_NO_SPACE;
+	}
+	return error;
+}
+
+static int serve_compile(struct bragi_call *call, const struct kernletcc_compile_request *request,
+	struct kernletcc_compile_reply *out_reply)
+{
+	hel_handle memory = bragi_handles_take(&call->received, 0);
+	size_t size = request->size_bytes;
+	uint8_t *file = NULL;
+	int error = 0;
+
+	if (memory == HEL_NULL || size == 0 || size > KERNLETCC_LIMITS_FILE_MAX) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		file = helix_malloc(size);
+		error = file == NULL ? -ERR_NO_MEMORY : hel_memory_read(memory, 0, file, size);
+	}
+	if (error == 0) {
+		error = compile(call, file, size, out_reply);
+	}
+	helix_free(file);
+	if (memory != HEL_NULL) {
+		hel_close(HEL_THIS, memory);
+	}
+	return error;
+}
+
+static const struct kernletcc_compiler_ops compiler_ops = { .compile = serve_compile };
+
+/* ---- clients --------------------------------------------------------------------------------- */
+
+static void client_dispatch(struct bragi_call *call)
+{
+	/* a request without an answer: the client learns from the end of the conversation */
+	(void)!kernletcc_compiler_dispatch(&compiler_ops, call);
+}
+
+static void client_closed(struct transport_service *service)
+{
+	helix_free(service);
+}
+
+static void client_connected(
+	struct connect_listener *listener UNUSED, const char *name UNUSED, hel_handle lane)
+{
+	const struct transport_service_config config = {
+		.loop = &loop.loop,
+		.lane = lane,
+		.name = "compile",
+		.dispatch = client_dispatch,
+		.closed = client_closed,
+		.n_calls_max = CALLS_PER_CLIENT_MAX,
+		.request_size_max = MESSAGE_SIZE_MAX,
+		.reply_size_max = MESSAGE_SIZE_MAX,
+		.arena_size = ARENA_SIZE,
+	};
+	struct transport_service *service = helix_calloc(1, sizeof(*service));
+
+	if (service == NULL || transport_service_start(service, &config) != 0) {
+		helix_free(service);
+		hel_close(HEL_THIS, lane);
+	}
+}
+
+static void control_ended(struct connect_listener *listener UNUSED)
+{
+	helix_log(HEL_LOG_WARNING, "svrctl is gone, no more clients will come");
+}
+
+static const struct connect_listener_ops listener_ops = {
+	.connected = client_connected,
+	.ended = control_ended,
+};
+
+int main(int n_arguments UNUSED, char **arguments UNUSED)
+{
+	static struct connect_listener listener;
+	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
+	int error = helix_loop_init(&loop, &config);
+
+	if (error != 0) {
+		return error;
+	}
+	connect_listen(&listener, &listener_ops, &loop.loop, helix_start_handle("control"));
+	helix_loop_run(&loop);
+	return 0;
+}

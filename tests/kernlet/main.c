@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A driver of QEMU's teaching device (-device edu) that leaves acknowledging to a kernlet.
+ *
+ * The kernlet is edu.bpf.c, compiled by kernletcc. Writing to the device's register 0x60 lets it
+ * interrupt; register 0x24 says why, until that is acknowledged in 0x64.
+ */
+#include <base/errors.h>
+#include <base/string.h>
+#include <helix/helix.h>
+#include <mmio/mmio.h>
+#include <protocols/kernletcc/kernletcc-client.h>
+
+#define PCI_PORT           0xcf8
+#define PCI_COMMAND        0x04
+#define PCI_BAR            0x10
+#define PCI_CAPABILITIES   0x34
+#define PCI_CAPABILITY_MSI 5
+#define EDU_ID             0x11e81234u
+#define EDU_SIZE           4096 /* of what is used */
+#define EDU_STATUS         0x24
+#define EDU_RAISE          0x60
+#define EDU_ACKNOWLEDGE    0x64
+
+#define N_INTERRUPTS 20
+#define FOR_DRIVER   0x80000000u /* the kernlet leaves this one to us */
+#define KEY          0x0123456789abcdefu
+
+static const uint8_t edu_elf[] = {
+#embed "edu.kernlet"
+};
+
+/* As in edu.bpf.c. */
+struct statistics {
+	uint64_t n_interrupts, last_ns, key, sequence;
+};
+
+struct driver {
+	hel_handle ports, memory, irq, event, statistics_memory, kernlet, bound;
+	uint32_t address; /* of the function, for PCI_PORT */
+	struct mmio edu;
+	volatile struct statistics *statistics;
+};
+
+static struct helix_loop loop;
+static uint32_t n_failed;
+
+static bool check(bool is_true, const char *what)
+{
+	if (!is_true) {
+		n_failed++;
+		helix_log(HEL_LOG_ERROR, "not ok %s", what);
+	}
+	return is_true;
+}
+
+#define CHECK(condition) \
+	do { \
+		if (!check((condition), #condition)) { \
+			return; \
+		} \
+	} while (0)
+
+/* ---- the device */
+
+static uint32_t config_read(const struct driver *driver, uint32_t offset)
+{
+	uint32_t value = ~0u;
+
+	(void)hel_io_write(driver->ports, 0, 4, 0x80000000u | driver->address | (offset & 0xfc));
+	(void)!hel_io_read(driver->ports, 4, 4, &value);
+	return value;
+}
+
+static void config_write(const struct driver *driver, uint32_t offset, uint32_t value)
+{
+	(void)hel_io_write(driver->ports, 0, 4, 0x80000000u | driver->address | (offset & 0xfc));
+	(void)hel_io_write(driver->ports, 4, 4, value);
+}
+
+static bool find_device(struct driver *driver)
+{
+	for (uint32_t device = 0; device < 32; device++) {
+		driver->address = device << 11;
+		if (config_read(driver, 0) == EDU_ID) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool enable_msi(const struct driver *driver, const struct hel_msi_info *info)
+{
+	uint32_t at = config_read(driver, PCI_CAPABILITIES) & 0xfc;
+
+	while (at != 0 && (config_read(driver, at) & 0xff) != PCI_CAPABILITY_MSI) {
+		at = config_read(driver, at) >> 8 & 0xfc;
+	}
+	if (at == 0) {
+		return false;
+	}
+	uint32_t control = config_read(driver, at);
+	bool is_64 = (control & 1u << 23) != 0;
+
+	config_write(driver, at + 4, (uint32_t)info->address);
+	if (is_64) {
+		config_write(driver, at + 8, (uint32_t)(info->address >> 32));
+	}
+	config_write(driver, at + (is_64 ? 12 : 8), info->data);
+	config_write(driver, at, control | 1u << 16);
+	config_write(driver, PCI_COMMAND, config_read(driver, PCI_COMMAND) | 6);
+	return true;
+}
+
+static void open_device(struct driver *driver)
+{
+	hel_handle authority = helix_start_handle("authority");
+	struct hel_msi_info info;
+	void *registers;
+
+	CHECK(hel_io_create(authority, PCI_PORT, 8, &driver->ports) == 0);
+	CHECK(find_device(driver));
+	CHECK(hel_memory_physical(authority, config_read(driver, PCI_BAR) & ~0xfffu, EDU_SIZE,
+		      HEL_CACHE_UNCACHED, &driver->memory) == 0);
+	CHECK(helix_map(driver->memory, 0, EDU_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &registers) ==
+		0);
+	driver->edu = (struct mmio){ .base = registers, .size = EDU_SIZE };
+	CHECK(hel_irq_create_msi(authority, &info, &driver->irq) == 0);
+	CHECK(enable_msi(driver, &info));
+}
+
+/* ---- the kernlet */
+
+static void bind_kernlet(struct task *task, struct driver *driver)
+{
+	static char message[KERNLETCC_MESSAGE_SIZE];
+	void *pointer;
+
+	int error = kernletcc_compile(task, helix_start_handle("kernletcc"), edu_elf,
+		sizeof(edu_elf), &driver->kernlet, message);
+
+	if (error != 0) {
+		helix_log(HEL_LOG_ERROR, "%s: %s", error_text(error), message);
+	}
+	CHECK(error == 0);
+	CHECK(hel_event_create(0, &driver->event) == 0);
+	CHECK(hel_memory_allocate(HEL_PAGE_SIZE, 0, &driver->statistics_memory) == 0);
+	CHECK(helix_map(driver->statistics_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &pointer) == 0);
+	driver->statistics = pointer;
+	const struct hel_kernlet_binding bindings[] = {
+		{ driver->memory, 0 },
+		{ driver->event, 0 },
+		{ driver->statistics_memory, 0 },
+		{ HEL_NULL, KEY },
+	};
+
+	CHECK(hel_kernlet_bind(driver->kernlet, bindings, sizeof(bindings), &driver->bound) == 0);
+	CHECK(hel_irq_attach_kernlet(driver->irq, driver->bound) == 0);
+}
+
+static void test_kernlet_acknowledges(struct task *task, struct driver *driver)
+{
+	uint64_t sequence = 0;
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < N_INTERRUPTS; i++) {
+		mmio_write32(driver->edu, EDU_RAISE, 1u << i);
+		CHECK(helix_await_event(task, driver->event, &sequence, &bits) == 0);
+		CHECK(bits == 1u << i);
+		CHECK(mmio_read32(driver->edu, EDU_STATUS) == 0);
+		CHECK(driver->statistics->n_interrupts == i + 1);
+	}
+	CHECK(driver->statistics->key == KEY);
+	CHECK(driver->statistics->sequence == 1); /* the driver has seen none */
+	CHECK(driver->statistics->last_ns <= helix_now_ns());
+	helix_log(HEL_LOG_INFO, "ok kernlet_acknowledges");
+}
+
+static void test_kernlet_leaves_it_to_the_driver(struct task *task, struct driver *driver)
+{
+	uint64_t sequence = 0;
+
+	mmio_write32(driver->edu, EDU_RAISE, FOR_DRIVER);
+	CHECK(helix_await_event(task, driver->irq, &sequence, NULL) == 0);
+	CHECK(sequence == 1);
+	CHECK(mmio_read32(driver->edu, EDU_STATUS) == FOR_DRIVER);
+	mmio_write32(driver->edu, EDU_ACKNOWLEDGE, FOR_DRIVER);
+	CHECK(hel_irq_acknowledge(driver->irq, HEL_IRQ_ACK, sequence) == 0);
+	/* Without the kernlet all are the driver's. */
+	hel_close(HEL_THIS, driver->bound);
+	mmio_write32(driver->edu, EDU_RAISE, 1);
+	CHECK(helix_await_event(task, driver->irq, &sequence, NULL) == 0);
+	CHECK(sequence == 2);
+	CHECK(driver->statistics->n_interrupts == N_INTERRUPTS);
+	mmio_write32(driver->edu, EDU_ACKNOWLEDGE, 1);
+	CHECK(hel_irq_acknowledge(driver->irq, HEL_IRQ_ACK, sequence) == 0);
+	helix_log(HEL_LOG_INFO, "ok kernlet_leaves_it_to_the_driver");
+}
+
+static void test_compiler_says_what_is_wrong(struct task *task)
+{
+	static char message[KERNLETCC_MESSAGE_SIZE];
+	static uint8_t elf[sizeof(edu_elf)];
+	hel_handle kernletcc = helix_start_handle("kernletcc");
+	hel_handle kernlet;
+
+	CHECK(kernletcc_compile(task, kernletcc, elf, sizeof(elf), &kernlet, message) ==
+		-ERR_ILLEGAL_ARGS);
+	CHECK(str_starts_with(message, "not an ELF file"));
+	CHECK(kernletcc_compile(task, kernletcc, elf, 0, &kernlet, message) == -ERR_ILLEGAL_ARGS);
+	/* The first instruction that loads from the device, from beyond its registers. */
+	memcpy(elf, edu_elf, sizeof(elf));
+	for (size_t i = 0; i + 4 < sizeof(elf); i++) {
+		if (memcmp(elf + i, "\x61\x16\x24\x00", 4) == 0) {
+			elf[i + 3] = 0x10;
+			break;
+		}
+	}
+	CHECK(kernletcc_compile(task, kernletcc, elf, sizeof(elf), &kernlet, message) ==
+		-ERR_ILLEGAL_ARGS);
+	CHECK(str_starts_with(message, "edu.bpf.c:"));
+	helix_log(HEL_LOG_INFO, "ok compiler_says_what_is_wrong: %s", message);
+}
+
+static int run_tests(struct task *task, void *argument UNUSED)
+{
+	static struct driver driver;
+
+	open_device(&driver);
+	if (n_failed == 0) {
+		bind_kernlet(task, &driver);
+	}
+	if (n_failed == 0) {
+		test_kernlet_acknowledges(task, &driver);
+		test_kernlet_leaves_it_to_the_driver(task, &driver);
+		test_compiler_says_what_is_wrong(task);
+	}
+	helix_log(HEL_LOG_INFO, "done, %u failed", n_failed);
+	helix_exit();
+}
+
+int main(int n_arguments UNUSED, char **arguments UNUSED)
+{
+	static struct job job;
+	int error = helix_loop_init(&loop, NULL);
+
+	if (error != 0) {
+		return error;
+	}
+	job_init(&job, "tests", run_tests, NULL);
+	job_submit(&loop.loop, &job);
+	helix_loop_run(&loop);
+	return 0;
+}
