@@ -286,6 +286,8 @@ struct hel_kernel_stats {
 	uint64_t idle_ns[8]; /* the first eight CPUs */
 	uint64_t irqs_off_max_ns; /* longest stretch with interrupts off seen so far */
 	uint64_t n_lock_waits; /* times that a CPU found a lock of the kernel taken */
+	/* the page cache: all, not written back, and dirty pages whose manager died since boot */
+	uint64_t cache_bytes, cache_unclean_bytes, cache_lost_bytes;
 };
 
 #endif

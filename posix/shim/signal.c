@@ -350,6 +350,7 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 	if (fault->vector == 14) {
 		switch (-fault->reason) {
 		case ERR_OUT_OF_BOUNDS:
+		case ERR_IO: /* the page cannot be read, or nobody will write it back */
 			return (struct fault_signal){ 14, 7, 2 }; /* SIGBUS, BUS_ADRERR */
 		case ERR_NO_RIGHTS: return (struct fault_signal){ 14, 11, 2 }; /* SEGV_ACCERR */
 		default: return (struct fault_signal){ 14, 11, 1 }; /* SEGV_MAPERR */

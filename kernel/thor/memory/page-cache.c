@@ -7,8 +7,8 @@
 #include <thor/memory/managed.h>
 
 constexpr uint64_t PAGE_CACHE_UNCLEAN_PART = 8; /* of all memory may wait to be written back */
-constexpr uint64_t PAGE_CACHE_SLICE_PAGES = 128; /* looked at before others have their turn */
-constexpr uint64_t PAGE_CACHE_TURN_PAGES = 64; /* of one object before the next one */
+constexpr uint64_t PAGE_CACHE_SLICE_PAGES = 64; /* looked at before others have their turn */
+constexpr uint64_t PAGE_CACHE_TURN_PAGES = 32; /* of one object before the next one */
 constexpr uint64_t PAGE_CACHE_TURNS = 32; /* objects, with pages or without, in one slice */
 constexpr uint64_t PAGE_CACHE_ROUNDS = 4; /* without success, until it is of no use */
 

@@ -4,6 +4,7 @@
 #include <thor/cpu.h>
 #include <thor/log.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-cache.h>
 #include <thor/object/io.h>
 #include <thor/syscall/call.h>
 #include <thor/time/clock-page.h>
@@ -106,6 +107,16 @@ static void stats_add_cpu(struct hel_kernel_stats *stats, const struct cpu *cpu)
 	}
 }
 
+static void stats_add_cache(struct hel_kernel_stats *stats)
+{
+	struct page_cache_stats cache;
+
+	page_cache_get_stats(&cache);
+	stats->cache_bytes = cache.n_pages * HEL_PAGE_SIZE;
+	stats->cache_unclean_bytes = cache.n_unclean * HEL_PAGE_SIZE;
+	stats->cache_lost_bytes = cache.n_lost * HEL_PAGE_SIZE;
+}
+
 int call_kernel_stats(struct call *call)
 {
 	struct hel_kernel_stats stats = {};
@@ -117,6 +128,7 @@ int call_kernel_stats(struct call *call)
 	stats.memory_total_bytes = frame_total_bytes();
 	stats.memory_free_bytes = frame_free_bytes();
 	stats.kernel_bytes = heap_used_bytes();
+	stats_add_cache(&stats);
 	stats.n_cpus = cpu_count;
 	stats.n_threads = thread_count();
 	for (uint32_t i = 0; i < cpu_count; i++) {

@@ -11,19 +11,22 @@
 static void print_meminfo(struct printer *printer)
 {
 	struct hel_kernel_stats stats = { 0 };
-	unsigned long long total, available;
+	unsigned long long total, available, free_kib, cached, dirty;
 
 	(void)kernel_stats_get(&stats);
 	total = stats.memory_total_bytes / 1024;
-	available = stats.memory_free_bytes / 1024;
+	free_kib = stats.memory_free_bytes / 1024;
+	cached = stats.cache_bytes / 1024;
+	dirty = stats.cache_unclean_bytes / 1024;
+	available = free_kib + cached - dirty;
 	print(printer,
 		"MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\n",
-		total, available, available);
-	print(printer, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n",
-		0, 0, 0);
+		total, free_kib, available);
+	print(printer, "Buffers:        %8u kB\nCached:         %8llu kB\nSwapCached:     %8u kB\n",
+		0, cached, 0);
 	print(printer, "Active:         %8u kB\nInactive:       %8u kB\n", 0, 0);
-	print(printer, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nDirty:          %8u kB\n",
-		0, 0, 0);
+	print(printer, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nDirty:          %8llu kB\n",
+		0, 0, dirty);
 	print(printer, "Writeback:      %8u kB\nAnonPages:      %8u kB\nMapped:         %8u kB\n",
 		0, 0, 0);
 	print(printer, "Shmem:          %8u kB\nSlab:           %8llu kB\nSReclaimable:   %8u kB\n",
