@@ -150,6 +150,9 @@ void managed_service(struct work *work)
 	managed->is_work_posted = false;
 	managed_take_requests(managed, &complete);
 	managed_take_fences(managed, &complete);
+	if (managed__bury(managed)) {
+		managed__kick(managed);
+	}
 	spinlock_release(&backing->lock);
 	manage_complete_all(&complete);
 	object_unref(&backing->object);

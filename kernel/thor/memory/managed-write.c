@@ -231,11 +231,22 @@ void managed__note_written(struct managed *managed, uint64_t first, uint64_t end
 	managed_see_to_dirty(managed);
 }
 
-void managed__forget_dirty(struct managed *managed, uint64_t first)
+bool managed__find_unclean(const struct managed *managed, uint64_t *out_index)
+{
+	uint64_t dirty = ~(uint64_t)0;
+	uint64_t due = ~(uint64_t)0;
+	bool has_dirty = page_set_next(&managed->dirty, 0, &dirty);
+	bool has_due = page_set_next(&managed->due, 0, &due);
+
+	*out_index = min_u64(dirty, due);
+	return has_dirty || has_due;
+}
+
+void managed__forget_dirty(struct managed *managed, uint64_t first, uint64_t end)
 {
 	uint64_t index;
 
-	while (page_set_next(&managed->due, first, &index)) {
+	while (page_set_next(&managed->due, first, &index) && index < end) {
 		enum managed_state state =
 			managed_state_of(page_tree_get(&managed->backing->pages, index));
 
@@ -243,7 +254,7 @@ void managed__forget_dirty(struct managed *managed, uint64_t first)
 		page_set_remove(&managed->due, index);
 		managed_count(managed, -1);
 	}
-	while (page_set_next(&managed->dirty, first, &index)) {
+	while (page_set_next(&managed->dirty, first, &index) && index < end) {
 		enum managed_state state =
 			managed_state_of(page_tree_get(&managed->backing->pages, index));
 

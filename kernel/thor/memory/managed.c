@@ -6,6 +6,7 @@
 #include <thor/memory/space.h>
 
 constexpr uint64_t MANAGED_END = MEMORY_SIZE_MAX / FRAME_SIZE;
+constexpr uint64_t MANAGED_SLICE_PAGES = 512; /* taken away before others have their turn */
 
 /* ---- life -------------------------------------------------------------------------- */
 
@@ -300,28 +301,39 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 bool managed__is_evictable(const struct managed *managed, uint64_t entry)
 {
 	return (managed_state_of(entry) == MANAGED_CLEAN ||
-		       (managed->is_dead && managed_phys_of(entry) != 0)) &&
+		       (managed->is_dead && managed->n_unclean == 0 &&
+			       managed_phys_of(entry) != 0)) &&
 		!managed__is_locked(entry);
 }
 
-void managed__resize(struct managed *managed, uint64_t size_bytes)
+static void managed_set_size(struct managed *managed, uint64_t size_bytes)
 {
-	struct memory *backing = managed->backing;
-	uint64_t first = size_bytes / FRAME_SIZE;
-	bool is_smaller = size_bytes < backing->size_bytes;
-
-	backing->size_bytes = size_bytes;
+	managed->backing->size_bytes = size_bytes;
 	if (managed->frontal != NULL) {
 		spinlock_acquire(&managed->frontal->lock);
 		managed->frontal->size_bytes = size_bytes;
 		spinlock_release(&managed->frontal->lock);
 	}
-	if (!is_smaller) {
-		return;
+}
+
+bool managed__resize(struct managed *managed, uint64_t size_bytes)
+{
+	const struct page_tree *pages = &managed->backing->pages;
+	uint64_t first = size_bytes / FRAME_SIZE;
+	uint64_t index, entry;
+
+	/* First of all, so that no more pages come where some are taken away. */
+	managed_set_size(managed, size_bytes);
+	if (page_tree_next(pages, first, MANAGED_END, &index, &entry)) {
+		uint64_t end = align_up(index + 1, MANAGED_SLICE_PAGES);
+
+		managed__hide(managed, index, end);
+		managed__forget_dirty(managed, index, end);
+		managed__drop(managed, index, end);
+		if (page_tree_next(pages, end, MANAGED_END, &index, &entry)) {
+			return true;
+		}
 	}
-	managed__hide(managed, first, MANAGED_END);
-	managed__forget_dirty(managed, first);
-	managed__drop(managed, first, MANAGED_END);
 	managed->advice_end = min_u64(managed->advice_end, first);
 	/* They look again, and see that it is out of bounds. */
 	managed__wake(managed, first, MANAGED_END, 0);
@@ -329,6 +341,7 @@ void managed__resize(struct managed *managed, uint64_t size_bytes)
 		managed_wake_throttled(managed, 0);
 	}
 	managed__kick(managed);
+	return false;
 }
 
 void managed__written(struct managed *managed, uint64_t first, uint64_t end, int error)
@@ -346,18 +359,28 @@ void managed__die(struct managed *managed)
 
 	spinlock_acquire(&backing->lock);
 	managed->is_dead = true;
+	page_cache_count_lost(managed->n_unclean);
 	managed__wake(managed, 0, MANAGED_END, -ERR_IO);
 	managed_wake_throttled(managed, -ERR_IO);
-	if (managed->n_unclean > 0) {
-		page_cache_count_lost(managed->n_unclean);
-		/* Clean ones come back with the next fault. */
-		memory__hide_in_views(backing, 0, MANAGED_END);
-		managed__forget_dirty(managed, 0);
-	}
 	if (managed->is_ageing && timer_cancel(&managed->age)) {
 		managed->is_ageing = false;
 		object_unref(&backing->object);
 	}
 	managed__kick(managed);
 	spinlock_release(&backing->lock);
+}
+
+bool managed__bury(struct managed *managed)
+{
+	uint64_t index;
+
+	if (!managed->is_dead || !managed__find_unclean(managed, &index)) {
+		return false;
+	}
+	uint64_t end = align_up(index + 1, MANAGED_SLICE_PAGES);
+
+	/* Clean ones come back with the next fault. */
+	memory__hide_in_views(managed->backing, index, end);
+	managed__forget_dirty(managed, index, end);
+	return managed->n_unclean > 0;
 }

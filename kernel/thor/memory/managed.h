@@ -171,8 +171,15 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end);
 /** managed__written() - a run has been written back, or not (@error): whoever waits may go on */
 void managed__written(struct managed *managed, uint64_t first, uint64_t end, int error);
 
-/** managed__resize() - the backing is locked */
-void managed__resize(struct managed *managed, uint64_t size_bytes);
+/**
+ * managed__resize() - set the size and take some of the pages beyond it away; the backing is locked
+ *
+ * Return: true: there are more; call it again, after others had their turn if need be.
+ */
+bool managed__resize(struct managed *managed, uint64_t size_bytes);
+
+/** managed__bury() - take some of what was dirty away from users of a dead object; true: again */
+bool managed__bury(struct managed *managed);
 
 /** managed__is_evictable() - whether a page can be dropped without asking anybody */
 bool managed__is_evictable(const struct managed *managed, uint64_t entry);
@@ -203,8 +210,11 @@ bool managed__claim_write(struct managed *managed, uint64_t *out_first, uint64_t
 /** managed__note_written() - a run has been written back, or not (@error): managed__written() */
 void managed__note_written(struct managed *managed, uint64_t first, uint64_t end, int error);
 
-/** managed__forget_dirty() - pages from @first on are no longer dirty, for they go */
-void managed__forget_dirty(struct managed *managed, uint64_t first);
+/** managed__find_unclean() - the first page that is not written back; false: there is none */
+bool managed__find_unclean(const struct managed *managed, uint64_t *out_index);
+
+/** managed__forget_dirty() - pages of [@first, @end) are no longer dirty, for they go */
+void managed__forget_dirty(struct managed *managed, uint64_t first, uint64_t end);
 
 /* ---- managed-lock.c */
 

@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <thor/memory/managed.h>
 #include <thor/memory/space.h>
+#include <thor/sched/sched.h>
 
 constexpr uint64_t PHYS_BITS_MAX = 52;
 constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
@@ -486,6 +487,24 @@ static void memory_abandon_backing(struct object *object)
 	managed__die(container_of(object, struct memory, object)->managed);
 }
 
+static int memory_resize_managed(struct memory *backing, uint64_t size_bytes)
+{
+	uint64_t start_ns = arch_clock_ns();
+
+	for (;;) {
+		spinlock_acquire(&backing->lock);
+		bool is_more = managed__resize(backing->managed, size_bytes);
+
+		spinlock_release(&backing->lock);
+		if (!is_more) {
+			return 0;
+		}
+		if (sched_should_pause(start_ns)) {
+			return THREAD_WAIT_RESTART;
+		}
+	}
+}
+
 static bool memory_is_resizable(const struct memory *memory)
 {
 	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_BACKING ||
@@ -499,7 +518,8 @@ static bool memory_is_resizable(const struct memory *memory)
  *
  * Pages beyond a smaller size are freed; mappings of them stay and fault with
  * -ERR_OUT_OF_BOUNDS. What a larger size adds is zero, in copy-on-write memory, too.
- * Return: 0, -ERR_ILLEGAL_ARGS.
+ * Return: 0, -ERR_ILLEGAL_ARGS; THREAD_WAIT_RESTART: to be called again, after others had their
+ * turn.
  */
 int memory_resize(struct memory *memory, uint64_t size_bytes)
 {
@@ -507,10 +527,7 @@ int memory_resize(struct memory *memory, uint64_t size_bytes)
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (memory->kind == HEL_MEMORY_BACKING) {
-		spinlock_acquire(&memory->lock);
-		managed__resize(memory->managed, size_bytes);
-		spinlock_release(&memory->lock);
-		return 0;
+		return memory_resize_managed(memory, size_bytes);
 	}
 	uint64_t first = size_bytes / FRAME_SIZE;
 	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
