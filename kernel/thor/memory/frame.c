@@ -30,6 +30,11 @@ enum frame_block_state : uint8_t {
 
 constexpr uint32_t FRAME_BLOCK_PAGES = 1u << FRAME_ORDER_MAX;
 constexpr uint64_t FRAME_RESERVE_MIN = MIB(2) >> FRAME_SHIFT;
+/*
+ * Blocks are spared from that many reserves on: well above what the page cache stops at, or each
+ * time that it got there some would be broken up.
+ */
+constexpr uint64_t FRAME_SPARE_BLOCKS = 4;
 constexpr uint64_t FRAME_ZONE_ISA_END = MIB(16) >> FRAME_SHIFT;
 constexpr uint64_t FRAME_ZONE_LOW_END = GIB(4) >> FRAME_SHIFT;
 
@@ -182,6 +187,12 @@ static uint32_t frame_allocate_below_locked(unsigned order, uint64_t below_phys)
 
 /* ---- single pages, through the CPU's cache ----------------------------------------- */
 
+/* What is kept for servers and the kernel. */
+static uint64_t frame_reserve(void)
+{
+	return max_u64(frame_total / 64, FRAME_RESERVE_MIN);
+}
+
 static void frame_cache_push(struct frame_cache *cache, uint32_t index)
 {
 	frame_table[index].state = FRAME_USED;
@@ -228,7 +239,7 @@ static bool frame_cache_fill(struct frame_cache *cache)
 	if (unlikely(frame_is_low())) {
 		sched_look(arch_this_cpu()); /* page_cache_balance() on the way out */
 	}
-	if (unlikely(!frame_is_plenty())) {
+	if (unlikely(frame_n_free < FRAME_SPARE_BLOCKS * frame_reserve())) {
 		frame_cache_fill_singly(cache);
 	} else {
 		frame_cache_fill_at_once(cache);
@@ -398,11 +409,6 @@ uint64_t frame_free_bytes(void)
 		n_free += cpu_table[i]->frames.n_frames;
 	}
 	return n_free << FRAME_SHIFT;
-}
-
-static uint64_t frame_reserve(void)
-{
-	return max_u64(frame_total / 64, FRAME_RESERVE_MIN);
 }
 
 bool frame_is_scarce(void)
