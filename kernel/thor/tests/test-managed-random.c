@@ -111,11 +111,44 @@ static void move_page(struct user_queue *queue, struct random *random, uint32_t 
 	(void)hel_close(HEL_THIS, lanes.lane[1]);
 }
 
+/* What a device would do: the page must not move, and what it wrote must get to the disk. */
+static void lock_page(struct user_queue *queue, struct random *random, uint64_t index)
+{
+	bool is_write = random_chance(random, 2);
+	uint64_t flags = is_write ? HEL_LOCK_WRITE : 0;
+	uint64_t offset = index * HEL_PAGE_SIZE;
+	uint64_t context = submit_lock(queue, server.handles.frontal, offset, HEL_PAGE_SIZE, flags);
+	struct completion completion;
+	uint64_t phys = 0, again = 1;
+	bool is_cancelled = random_chance(random, 3);
+
+	if (is_cancelled) {
+		(void)queue_drive(queue);
+		submit_cancel(queue, context);
+	}
+	expect(queue_await(queue, context, &completion), "locking does not end");
+	if (completion.error != 0) {
+		expect(is_cancelled && completion.error == -ERR_CANCELLED, "locking fails");
+		return;
+	}
+	expect(hel_memory_pin(server.handles.frontal, offset, HEL_PAGE_SIZE, &phys) == 0,
+		"a locked page has no address");
+	if (is_write) {
+		model[index] = random_u64(random);
+		*(uint64_t *)arch_phys_to_virt(phys) = model[index];
+	}
+	expect(hel_memory_pin(server.handles.frontal, offset, HEL_PAGE_SIZE, &again) == 0 &&
+			again == phys,
+		"a locked page has moved");
+	expect(hel_memory_unlock(server.handles.frontal, offset, HEL_PAGE_SIZE, flags) == 0,
+		"cannot unlock");
+}
+
 static void user_turn(struct user_queue *queue, struct random *random, uint32_t user)
 {
 	uint64_t index = own_page(random, user);
 
-	switch (random_below(random, 12)) {
+	switch (random_below(random, 13)) {
 	case 0:
 		expect(hel_memory_advise(server.handles.frontal,
 			       random_chance(random, 4) ? HEL_ADVICE_WILL_NEED
@@ -126,6 +159,7 @@ static void user_turn(struct user_queue *queue, struct random *random, uint32_t 
 		break;
 	case 1: await_fence(queue, random_chance(random, 3)); break;
 	case 2: move_page(queue, random, user); break;
+	case 7: lock_page(queue, random, index); break;
 	case 3:
 	case 4:
 	case 5:
