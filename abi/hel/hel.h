@@ -102,6 +102,10 @@ enum hel_map_flags : uint32_t {
 	HEL_MAP_GUARD = 1u << 7, /* no access ever; reserves the addresses */
 };
 
+enum hel_populate_flags : uint32_t {
+	HEL_POPULATE_WRITE = 1u << 0, /* as if the pages were written; else as if they were read */
+};
+
 /*
  * hel_space_map(args): maps `memory` at offset into `space`.
  * memory == HEL_NULL maps fresh anonymous zero-fill memory, private to this mapping (FORK_COPY is
@@ -134,7 +138,7 @@ struct hel_mapping_info {
 	/* enum hel_memory_kind; anonymous memory is COPY_ON_WRITE or ALLOCATED */
 	uint32_t kind;
 	uint64_t resident_bytes;
-	uint64_t memory_identity;
+	uint64_t memory_identity; /* the same for all mappings of one memory; 0: a guard */
 };
 
 /* ---- threads --------------------------------------------------------------------------------- */

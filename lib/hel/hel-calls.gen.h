@@ -617,6 +617,25 @@ HEL_MUST_USE static inline int hel_space_move(hel_handle space, uint64_t from, u
 		new_size_bytes).error;
 }
 
+/**
+ * hel_space_populate() - make pages present before they are touched
+ * @space: HEL_THIS or needs MAP; whose pages
+ * @address: page-aligned, as @size_bytes
+ * @size_bytes: not 0
+ * @flags: POPULATE_WRITE of enum hel_populate_flags: as if each page were written, else as if it
+ * 	were read
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, outside the user half, or unknown
+ * flags), -ERR_FAULT (there is a hole in the range), -ERR_NO_RIGHTS (a guard, or the mapping does
+ * not allow the access), -ERR_OUT_OF_BOUNDS (the memory ends before the mapping), -ERR_NO_MEMORY
+ * (no memory for a page), -ERR_IO (managed memory whose manager has failed or is gone).
+ */
+HEL_MUST_USE static inline int hel_space_populate(hel_handle space, uint64_t address,
+	uint64_t size_bytes, uint64_t flags)
+{
+	return (int)hel_call4(HEL_CALL_space_populate, space, address, size_bytes, flags).error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**

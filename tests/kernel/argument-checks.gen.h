@@ -383,6 +383,17 @@ CALL_CHECK(memory_advise_frontal_of_other_type, memory_advise, BAD_TYPE, OTHER(M
 	0, 0)
 CALL_CHECK(memory_advise_frontal_without_read, memory_advise, NO_RIGHTS, WITHOUT(MEMORY, READ), 0,
 	0, 4096, 0, 0)
+CALL_CHECK(memory_unlock_memory_stale, memory_unlock, BAD_HANDLE, STALE(), 0, 4096, 0, 0, 0)
+CALL_CHECK(memory_unlock_memory_of_other_type, memory_unlock, BAD_TYPE, OTHER(MEMORY), 0, 4096, 0,
+	0, 0)
+CALL_CHECK(memory_unlock_memory_without_pin, memory_unlock, NO_RIGHTS, WITHOUT(MEMORY, PIN), 0,
+	4096, 0, 0, 0)
+CALL_CHECK(space_populate_space_stale, space_populate, BAD_HANDLE, STALE(), 0x10000000, 4096, 0, 0,
+	0)
+CALL_CHECK(space_populate_space_of_other_type, space_populate, BAD_TYPE, OTHER(SPACE), 0x10000000,
+	4096, 0, 0, 0)
+CALL_CHECK(space_populate_space_without_map, space_populate, NO_RIGHTS, WITHOUT(SPACE, MAP),
+	0x10000000, 4096, 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_stale, dma_space_attach, BAD_HANDLE, STALE(), GOOD(DMA_SPACE),
 	IN(struct hel_dma_device), 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_of_other_type, dma_space_attach, BAD_TYPE, OTHER(AUTHORITY),
@@ -486,6 +497,35 @@ CALL_CHECK(irq_info_irq_without_wait, irq_info, NO_RIGHTS, WITHOUT(IRQ, WAIT), B
 CALL_CHECK(irq_info_info_unmapped, irq_info, FAULT, GOOD(IRQ), UNMAPPED, 0, 0, 0, 0)
 CALL_CHECK(irq_info_info_kernel_half, irq_info, FAULT, GOOD(IRQ), KERNEL_HALF, 0, 0, 0, 0)
 CALL_CHECK(irq_info_info_wrapping, irq_info, FAULT, GOOD(IRQ), WRAPPING, 0, 0, 0, 0)
+CALL_CHECK(kernlet_create_container_unmapped, kernlet_create, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
+CALL_CHECK(kernlet_create_container_kernel_half, kernlet_create, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
+CALL_CHECK(kernlet_create_container_wrapping, kernlet_create, FAULT, WRAPPING, 0, 0, 0, 0, 0)
+CALL_CHECK(kernlet_bind_kernlet_stale, kernlet_bind, BAD_HANDLE, STALE(), BUFFER(), 0, 0, 0, 0)
+CALL_CHECK(kernlet_bind_kernlet_of_other_type, kernlet_bind, BAD_TYPE, OTHER(KERNLET), BUFFER(), 0,
+	0, 0, 0)
+CALL_CHECK(kernlet_bind_kernlet_without_execute, kernlet_bind, NO_RIGHTS, WITHOUT(KERNLET, EXECUTE),
+	BUFFER(), 0, 0, 0, 0)
+CALL_CHECK(kernlet_bind_bindings_unmapped, kernlet_bind, FAULT, GOOD(KERNLET), UNMAPPED, 0, 0, 0, 0)
+CALL_CHECK(kernlet_bind_bindings_kernel_half, kernlet_bind, FAULT, GOOD(KERNLET), KERNEL_HALF, 0, 0,
+	0, 0)
+CALL_CHECK(kernlet_bind_bindings_wrapping, kernlet_bind, FAULT, GOOD(KERNLET), WRAPPING, 0, 0, 0, 0)
+CALL_CHECK(irq_attach_kernlet_irq_stale, irq_attach_kernlet, BAD_HANDLE, STALE(),
+	GOOD(BOUND_KERNLET), 0, 0, 0, 0)
+CALL_CHECK(irq_attach_kernlet_irq_of_other_type, irq_attach_kernlet, BAD_TYPE, OTHER(IRQ),
+	GOOD(BOUND_KERNLET), 0, 0, 0, 0)
+CALL_CHECK(irq_attach_kernlet_irq_without_manage, irq_attach_kernlet, NO_RIGHTS,
+	WITHOUT(IRQ, MANAGE), GOOD(BOUND_KERNLET), 0, 0, 0, 0)
+CALL_CHECK(irq_attach_kernlet_bound_stale, irq_attach_kernlet, BAD_HANDLE, GOOD(IRQ), STALE(), 0, 0,
+	0, 0)
+CALL_CHECK(irq_attach_kernlet_bound_of_other_type, irq_attach_kernlet, BAD_TYPE, GOOD(IRQ),
+	OTHER(BOUND_KERNLET), 0, 0, 0, 0)
+CALL_CHECK(irq_attach_kernlet_bound_without_manage, irq_attach_kernlet, NO_RIGHTS, GOOD(IRQ),
+	WITHOUT(BOUND_KERNLET, MANAGE), 0, 0, 0, 0)
+CALL_CHECK(irq_detach_kernlet_bound_stale, irq_detach_kernlet, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
+CALL_CHECK(irq_detach_kernlet_bound_of_other_type, irq_detach_kernlet, BAD_TYPE,
+	OTHER(BOUND_KERNLET), 0, 0, 0, 0, 0)
+CALL_CHECK(irq_detach_kernlet_bound_without_manage, irq_detach_kernlet, NO_RIGHTS,
+	WITHOUT(BOUND_KERNLET, MANAGE), 0, 0, 0, 0, 0)
 CALL_CHECK(trace_control_authority_stale, trace_control, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
 CALL_CHECK(trace_control_authority_of_other_type, trace_control, BAD_TYPE, OTHER(AUTHORITY), 0, 0,
 	0, 0, 0)
@@ -495,6 +535,10 @@ CALL_CHECK(trace_ring_authority_stale, trace_ring, BAD_HANDLE, STALE(), 0, 0, 0,
 CALL_CHECK(trace_ring_authority_of_other_type, trace_ring, BAD_TYPE, OTHER(AUTHORITY), 0, 0, 0, 0,
 	0)
 CALL_CHECK(trace_ring_authority_without_read, trace_ring, NO_RIGHTS, WITHOUT(AUTHORITY, READ), 0, 0,
+	0, 0, 0)
+CALL_CHECK(thread_step_thread_stale, thread_step, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
+CALL_CHECK(thread_step_thread_of_other_type, thread_step, BAD_TYPE, OTHER(THREAD), 0, 0, 0, 0, 0)
+CALL_CHECK(thread_step_thread_without_manage, thread_step, NO_RIGHTS, WITHOUT(THREAD, MANAGE), 0, 0,
 	0, 0, 0)
 REFUSAL_CHECK(exchange_lane_stale, BAD_HANDLE, STALE(), .type = HEL_ACTION_DISMISS)
 REFUSAL_CHECK(exchange_lane_of_other_type, BAD_TYPE, OTHER(LANE), .type = HEL_ACTION_DISMISS)
@@ -523,6 +567,12 @@ OPERATION_CHECK(fence_frontal_of_other_type, FENCE, BAD_TYPE, struct hel_fence_r
 	.frontal = OTHER(MEMORY))
 OPERATION_CHECK(fence_frontal_without_read, FENCE, NO_RIGHTS, struct hel_fence_record,
 	.frontal = WITHOUT(MEMORY, READ))
+OPERATION_CHECK(lock_memory_memory_stale, LOCK_MEMORY, BAD_HANDLE, struct hel_lock_record,
+	.memory = STALE())
+OPERATION_CHECK(lock_memory_memory_of_other_type, LOCK_MEMORY, BAD_TYPE, struct hel_lock_record,
+	.memory = OTHER(MEMORY))
+OPERATION_CHECK(lock_memory_memory_without_pin, LOCK_MEMORY, NO_RIGHTS, struct hel_lock_record,
+	.memory = WITHOUT(MEMORY, PIN))
 ACTION_CHECK(send_address_unmapped, FAULT, HEL_ACTION_RECEIVE, .type = HEL_ACTION_SEND,
 	.address = UNMAPPED, .length = 16)
 ACTION_CHECK(send_address_kernel_half, FAULT, HEL_ACTION_RECEIVE, .type = HEL_ACTION_SEND,

@@ -86,6 +86,28 @@ TEST(memory_mappings_share)
 	hel_close(HEL_THIS, memory);
 }
 
+TEST(memory_large_ranges_go_in_slices)
+{
+	constexpr uint64_t size_bytes = MIB(16);
+	struct hel_mapping_info info;
+	uint64_t address =
+		map_memory(HEL_NULL, size_bytes, HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY);
+
+	CHECK(address != 0);
+	CHECK_EQ(hel_space_populate(HEL_THIS, address, size_bytes, HEL_POPULATE_WRITE), 0);
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.resident_bytes, size_bytes);
+	CHECK_EQ(hel_space_protect(HEL_THIS, address, size_bytes, HEL_MAP_READ), 0);
+	CHECK_EQ(hel_space_populate(HEL_THIS, address, size_bytes, HEL_POPULATE_WRITE),
+		-ERR_NO_RIGHTS);
+	CHECK_EQ(hel_space_protect(HEL_THIS, address, size_bytes, HEL_MAP_READ | HEL_MAP_WRITE), 0);
+	((volatile uint8_t *)address)[size_bytes - 1] = 1;
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.address, address);
+	CHECK_EQ(info.size_bytes, size_bytes);
+	unmap_pages(address, size_bytes);
+}
+
 TEST(memory_resizes)
 {
 	hel_handle memory;

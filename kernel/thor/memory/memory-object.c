@@ -5,10 +5,11 @@
 #include <base/string.h>
 #include <thor/memory/managed.h>
 #include <thor/memory/space.h>
-#include <thor/sched/sched.h>
 
 constexpr uint64_t PHYS_BITS_MAX = 52;
 constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
+
+uint32_t memory__slice_pages = 160;
 
 static void memory_destroy(struct object *object);
 static void memory_abandon_backing(struct object *object);
@@ -487,22 +488,13 @@ static void memory_abandon_backing(struct object *object)
 	managed__die(container_of(object, struct memory, object)->managed);
 }
 
-static int memory_resize_managed(struct memory *backing, uint64_t size_bytes)
+static int memory_resize_managed_slice(struct memory *backing, uint64_t size_bytes)
 {
-	uint64_t start_ns = arch_clock_ns();
+	spinlock_acquire(&backing->lock);
+	bool is_more = managed__resize(backing->managed, size_bytes);
 
-	for (;;) {
-		spinlock_acquire(&backing->lock);
-		bool is_more = managed__resize(backing->managed, size_bytes);
-
-		spinlock_release(&backing->lock);
-		if (!is_more) {
-			return 0;
-		}
-		if (sched_should_pause(start_ns)) {
-			return THREAD_WAIT_RESTART;
-		}
-	}
+	spinlock_release(&backing->lock);
+	return is_more ? MEMORY_MORE : 0;
 }
 
 static bool memory_is_resizable(const struct memory *memory)
@@ -511,41 +503,74 @@ static bool memory_is_resizable(const struct memory *memory)
 		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && !memory->is_anonymous);
 }
 
+/*
+ * Free some of the pages beyond the size; false: there are none. A view's entries for pages that it
+ * has not got itself are hidden already.
+ */
+static bool memory_cut_slice(struct memory *memory)
+{
+	uint64_t index, phys;
+
+	if (!page_tree_next(&memory->pages, memory->size_bytes / FRAME_SIZE,
+		    MEMORY_SIZE_MAX / FRAME_SIZE, &index, &phys)) {
+		return false;
+	}
+	memory__hide(memory, index, index + memory__slice_pages, NULL);
+	memory__hide_in_views(memory, index, index + memory__slice_pages);
+	memory_free_pages(memory, index, index + memory__slice_pages);
+	return true;
+}
+
+/* The object is locked and has no pages beyond its size. */
+static void memory_set_size(struct memory *memory, uint64_t size_bytes)
+{
+	if (size_bytes < memory->size_bytes && memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
+		memory__hide(memory, size_bytes / FRAME_SIZE, MEMORY_SIZE_MAX / FRAME_SIZE, NULL);
+		memory->source_size = min_u64(memory->source_size, size_bytes);
+	}
+	memory->size_bytes = size_bytes;
+}
+
 /**
- * memory_resize() - change the size of allocated or (not anonymous) copy-on-write memory, or of
- * managed memory through its backing
+ * memory_resize_slice() - change the size of allocated or (not anonymous) copy-on-write memory, or
+ * of managed memory through its backing
  * @size_bytes: a multiple of the page size
  *
  * Pages beyond a smaller size are freed; mappings of them stay and fault with
  * -ERR_OUT_OF_BOUNDS. What a larger size adds is zero, in copy-on-write memory, too.
- * Return: 0, -ERR_ILLEGAL_ARGS; THREAD_WAIT_RESTART: to be called again, after others had their
- * turn.
+ *
+ * The size changes first, then the pages beyond it are freed slice by slice. Whoever resizes next
+ * frees what is left of them first, so the work needs no position, and nobody gets to see them.
+ * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS.
  */
-int memory_resize(struct memory *memory, uint64_t size_bytes)
+int memory_resize_slice(struct memory *memory, uint64_t size_bytes)
 {
 	if (!memory_is_size(size_bytes) || !memory_is_resizable(memory)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (memory->kind == HEL_MEMORY_BACKING) {
-		return memory_resize_managed(memory, size_bytes);
+		return memory_resize_managed_slice(memory, size_bytes);
 	}
-	uint64_t first = size_bytes / FRAME_SIZE;
-	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
-
 	memory__lock(memory);
-	bool is_smaller = size_bytes < memory->size_bytes;
+	bool is_cut = memory_cut_slice(memory);
 
-	memory->size_bytes = size_bytes;
-	if (is_smaller) {
-		memory__hide(memory, first, end, NULL);
-		memory__hide_in_views(memory, first, end);
-		page_tree_remove(&memory->pages, first, end, memory_unref_pages, NULL);
-		if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
-			memory->source_size = min_u64(memory->source_size, size_bytes);
-		}
+	if (!is_cut) {
+		memory_set_size(memory, size_bytes);
+		is_cut = memory_cut_slice(memory);
 	}
 	memory__unlock(memory);
-	return 0;
+	return is_cut ? MEMORY_MORE : 0;
+}
+
+/** memory_resize() - memory_resize_slice() to its end; 0, -ERR_ILLEGAL_ARGS */
+int memory_resize(struct memory *memory, uint64_t size_bytes)
+{
+	int error;
+
+	do {
+		error = memory_resize_slice(memory, size_bytes);
+	} while (error == MEMORY_MORE);
+	return error;
 }
 
 static uint64_t memory_count_resident(const struct memory *memory)

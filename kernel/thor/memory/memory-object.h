@@ -33,6 +33,12 @@ struct managed;
 struct mapping;
 struct shootdown_batch;
 
+/*
+ * So many pages, or entries of page tables, are handled in one slice of long work (memory.h). Only
+ * tests change it.
+ */
+extern uint32_t memory__slice_pages;
+
 constexpr uint64_t MEMORY_SIZE_MAX = (uint64_t)1 << 60;
 
 struct memory {

@@ -46,6 +46,12 @@ void *heap_allocate(size_t size); /* zeroed; NULL: no memory */
 void heap_free(void *pointer); /* accepts NULL */
 uint64_t heap_used_bytes(void);
 
+/*
+ * Long work is done in slices of less than 50,000 instructions. A function that ends in _slice does
+ * one and returns MEMORY_MORE if there is another; @position says where it begins: 0 at first.
+ */
+constexpr int MEMORY_MORE = 1;
+
 /* ---- memory objects ---------------------------------------------------------------- */
 struct memory; /* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
 int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory);
@@ -74,6 +80,7 @@ int memory_advise(struct memory *frontal, uint64_t advice, uint64_t offset, uint
 /* Gives up locks that HEL_SUBMIT_LOCK_MEMORY took: managed-lock.c. */
 int memory_unlock(struct memory *memory, uint64_t offset, uint64_t length, uint64_t flags);
 int memory_resize(struct memory *memory, uint64_t size_bytes);
+int memory_resize_slice(struct memory *memory, uint64_t size_bytes);
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info);
 /*
  * Copy between a kernel buffer and the object; grows nothing; -ERR_OUT_OF_BOUNDS,
@@ -117,6 +124,11 @@ bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes);
 int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes); /* holes are fine */
 int space_protect(struct space *space, uint64_t address, uint64_t size_bytes,
 	uint32_t flags); /* -ERR_NOT_FOUND on holes */
+int space_protect_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags,
+	uint64_t *position);
+/* Make the pages of a range present, as accesses would; @flags: enum hel_populate_flags. */
+int space_populate_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t flags,
+	uint64_t *position);
 int space_discard(struct space *space, uint64_t address,
 	uint64_t size_bytes); /* madvise DONTNEED: anonymous pages read zero */
 /* Moves mappings (mremap): [from, from+size) to `to`; the pages come along. */

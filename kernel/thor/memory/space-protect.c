@@ -1,22 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* space_protect() and space_discard(). */
+/*
+ * space_protect() and space_discard().
+ *
+ * Protecting goes in slices. First all of the range is looked at, so that an error leaves
+ * everything as it was, unless another thread changes the mappings meanwhile. Then parts with so
+ * many present pages get their new access one after the other, joined to the part before; so at any
+ * time the mappings say what is allowed, and the entries of the page table allow no more.
+ */
 #include <thor/memory/space.h>
+
+constexpr uint32_t PROTECT_CHECKS = 512; /* mappings looked at in a slice */
+constexpr uint32_t PROTECT_MAPPINGS = 32; /* changed in a slice */
+constexpr uint64_t PROTECT_CHECKED = 1; /* a position: the range has been looked at */
 
 /* ---- protect ----------------------------------------------------------------------- */
 
-/* Whether [address, end) is mapped without holes by what may get these rights. */
-static int space_check_protect(struct space *space, uint64_t address, uint64_t end, uint32_t flags)
+/* Whether @mapping shows something at @address that may get these rights. */
+static int space_check_part(const struct mapping *mapping, uint64_t address, uint32_t flags)
 {
-	struct mapping *mapping = mapping_set_above(&space->mappings, address);
+	if (mapping == NULL || mapping->address > address) {
+		return -ERR_NOT_FOUND;
+	}
+	return mapping->memory == NULL || (flags & ~mapping->allowed) != 0 ? -ERR_NO_RIGHTS : 0;
+}
 
-	while (address < end) {
-		if (mapping == NULL || mapping->address > address) {
-			return -ERR_NOT_FOUND;
+/* Whether [*address, end) is mapped without holes by what may get these rights. */
+static int space_check_slice(struct space *space, uint64_t *address, uint64_t end, uint32_t flags)
+{
+	struct mapping *mapping = mapping_set_above(&space->mappings, *address);
+
+	for (uint32_t i = 0; *address < end; i++) {
+		if (i == PROTECT_CHECKS) {
+			return MEMORY_MORE;
 		}
-		if (mapping->memory == NULL || (flags & ~mapping->allowed) != 0) {
-			return -ERR_NO_RIGHTS;
+		int error = space_check_part(mapping, *address, flags);
+
+		if (error != 0) {
+			return error;
 		}
-		address = mapping_end(mapping);
+		*address = mapping_end(mapping);
 		mapping = mapping->next;
 	}
 	return 0;
@@ -79,59 +101,156 @@ static void space_protect_mapping(struct space_edit *edit, struct mapping *mappi
 	memory__unlock(mapping->memory);
 }
 
-/* The borders are made; join what has become alike, from the neighbour below to the one above. */
-static void space_protect_range(
-	struct space_edit *edit, uint64_t address, uint64_t end, uint32_t flags)
+/* The end of the part of [address, end) with *n_entries present pages, which are used up. */
+static uint64_t space_bound_entries(
+	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries)
 {
-	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
-	struct mapping *lower = mapping->prev;
-
-	while (mapping != NULL && mapping->address < end) {
-		struct mapping *next = mapping->next;
-
-		space_protect_mapping(edit, mapping, flags);
-		mapping = next;
+	spinlock_acquire(&space->table_lock);
+	while (*n_entries > 0) {
+		if (!arch_page_next(&space->page_table, address, end, &address)) {
+			address = end;
+			break;
+		}
+		address += FRAME_SIZE;
+		(*n_entries)--;
 	}
-	mapping = lower != NULL ? lower : edit->space->mappings.first;
-	while (mapping != NULL && mapping->address < end) {
-		uint64_t before = mapping_end(mapping);
+	spinlock_release(&space->table_lock);
+	return address;
+}
 
-		space__try_merge(edit, mapping);
-		if (mapping_end(mapping) == before) {
-			mapping = mapping->next;
+/*
+ * Change the access of what the mapping at @address shows of [address, end), up to *n_entries
+ * pages; *out_end: how far that was. Without memory for one more border it is all of the mapping.
+ */
+static int space_protect_part(struct space_edit *edit, uint64_t address, uint64_t end,
+	uint32_t flags, uint32_t *n_entries, uint64_t *out_end)
+{
+	int error = space__split(edit, address);
+	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
+
+	if (error == 0) {
+		error = space_check_part(mapping, address, flags);
+	}
+	if (error != 0) {
+		return error;
+	}
+	end = min_u64(end, mapping_end(mapping));
+	uint64_t part_end = space_bound_entries(edit->space, address, end, n_entries);
+
+	error = space__split(edit, part_end);
+	if (error != 0 && part_end != end) {
+		part_end = end;
+		error = space__split(edit, part_end);
+	}
+	if (error == 0) {
+		space_protect_mapping(edit, mapping, flags);
+		*out_end = part_end;
+	}
+	return error;
+}
+
+/* The same, if there is something to change; then join what has become alike below. */
+static int space_protect_step(struct space_edit *edit, uint64_t *address, uint64_t end,
+	uint32_t flags, uint32_t *n_entries)
+{
+	struct mapping *mapping = mapping_set_above(&edit->space->mappings, *address);
+	uint64_t part_end;
+	int error = space_check_part(mapping, *address, flags);
+
+	if (error == 0 && (mapping->flags & MAPPING_ACCESS) == flags) {
+		part_end = min_u64(end, mapping_end(mapping));
+	} else if (error == 0) {
+		error = space_protect_part(edit, *address, end, flags, n_entries, &part_end);
+	}
+	if (error != 0) {
+		return error;
+	}
+	mapping = mapping_set_above(&edit->space->mappings, *address);
+	if (mapping->prev != NULL) {
+		space__try_merge(edit, mapping->prev);
+	}
+	*address = part_end;
+	return 0;
+}
+
+static int space_change_slice(
+	struct space_edit *edit, uint64_t *address, uint64_t end, uint32_t flags)
+{
+	uint32_t n_entries = memory__slice_pages;
+
+	for (uint32_t i = 0; *address < end; i++) {
+		if (i == PROTECT_MAPPINGS || n_entries == 0) {
+			return MEMORY_MORE;
+		}
+		int error = space_protect_step(edit, address, end, flags, &n_entries);
+
+		if (error != 0) {
+			return error;
 		}
 	}
+	struct mapping *last = mapping_set_find(&edit->space->mappings, end - 1);
+
+	if (last != NULL) {
+		space__try_merge(edit, last);
+	}
+	return 0;
+}
+
+/* All of the range may be changed: make its borders. */
+static int space_split_range(struct space_edit *edit, uint64_t address, uint64_t end)
+{
+	int error = space__split(edit, address);
+
+	return error != 0 ? error : space__split(edit, end);
 }
 
 /**
- * space_protect() - change the access of a range
+ * space_protect_slice() - change the access of a range, or of a part of it
  * @flags: of HEL_MAP_READ, WRITE, EXECUTE
+ * @position: 0 at first, then as the last slice left it
  *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (there are holes), -ERR_NO_RIGHTS (a guard, or
- * more than the descriptor that it was mapped with allows), -ERR_NO_MEMORY; on errors nothing is
- * changed.
+ * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS, -ERR_NOT_FOUND (there are holes), -ERR_NO_RIGHTS (a
+ * guard, or more than the descriptor that it was mapped with allows), -ERR_NO_MEMORY; on errors
+ * nothing is changed, unless the mappings were changed between slices.
  */
-int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags)
+int space_protect_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags,
+	uint64_t *position)
 {
 	uint64_t end = address + size_bytes;
+	uint64_t at = address + align_down(*position, FRAME_SIZE);
+	uint64_t is_checked = *position & PROTECT_CHECKED;
 	struct space_edit edit;
+	int error = 0;
 
 	if (!space__is_range(address, size_bytes) || (flags & ~MAPPING_ACCESS) != 0) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	space__edit_begin(&edit, space);
-	int error = space_check_protect(space, address, end, flags);
-
-	if (error == 0) {
-		error = space__split(&edit, address);
+	if (is_checked == 0) {
+		error = space_check_slice(space, &at, end, flags);
+		if (error == 0) {
+			error = space_split_range(&edit, address, end);
+			is_checked = PROTECT_CHECKED;
+			at = address;
+		}
 	}
 	if (error == 0) {
-		error = space__split(&edit, end);
-	}
-	if (error == 0) {
-		space_protect_range(&edit, address, end, flags);
+		error = space_change_slice(&edit, &at, end, flags);
 	}
 	space__edit_end(&edit);
+	*position = (at - address) | is_checked;
+	return error;
+}
+
+/** space_protect() - space_protect_slice() to its end */
+int space_protect(struct space *space, uint64_t address, uint64_t size_bytes, uint32_t flags)
+{
+	uint64_t position = 0;
+	int error;
+
+	do {
+		error = space_protect_slice(space, address, size_bytes, flags, &position);
+	} while (error == MEMORY_MORE);
 	return error;
 }
 

@@ -163,7 +163,8 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 			.kind = mapping->memory != NULL ? mapping->memory->kind
 							: HEL_MEMORY_ALLOCATED,
 			.resident_bytes = mapping_resident_bytes(mapping),
-			.memory_identity = mapping->memory != NULL ? mapping->memory->object.identity : 0,
+			.memory_identity =
+				mapping->memory != NULL ? mapping->memory->object.identity : 0,
 		};
 	}
 	spinlock_release(&space->lock);

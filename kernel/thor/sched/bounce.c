@@ -28,6 +28,7 @@ void bounce_deliver_kick(struct thread *thread)
 		if (bounce_is_within(ip, range->low, range->high)) {
 			struct hel_registers registers;
 
+			thread_end_long_call(thread);
 			arch_context_get_registers(thread, &registers);
 			arch_context_redirect(&thread->arch, range->restart, registers.rsp);
 			return;
@@ -36,6 +37,7 @@ void bounce_deliver_kick(struct thread *thread)
 	if (bounce_is_within(ip, entries->shim_low, entries->shim_high)) {
 		return;
 	}
+	thread_end_long_call(thread);
 	arch_context_get_registers(thread, &page->frame);
 	arch_context_redirect(&thread->arch, entries->entry_kick, page->stack);
 }

@@ -18,6 +18,12 @@ uint32_t thread_count(void)
 
 /* ---- creation and end */
 
+void thread_end_long_call(struct thread *thread)
+{
+	object_unref(thread->long_call.object);
+	thread->long_call = (struct thread_long_call){};
+}
+
 /* What a thread holds while it lives; also for a half-built one. */
 static void thread_release(struct thread *thread)
 {
@@ -25,6 +31,7 @@ static void thread_release(struct thread *thread)
 		object_handle_unref(&thread->universe->object);
 		thread->universe = NULL;
 	}
+	thread_end_long_call(thread);
 	if (thread->space != NULL) {
 		object_unref((struct object *)thread->space);
 		thread->space = NULL;

@@ -101,6 +101,18 @@ struct thread_credentials {
 	uint8_t bytes[16];
 };
 
+/*
+ * How far a call has come that makes room for others: it is made again with the same arguments and
+ * goes on at `position`. Another call, a kick that is delivered or new registers end it.
+ */
+struct thread_long_call {
+	bool is_active;
+	uint32_t number;
+	uint64_t arguments[6];
+	uint64_t position; /* the call's business, not 0 */
+	struct object *object; /* half-built, referenced; or NULL */
+};
+
 struct thread {
 	struct object object;
 	struct arch_context arch;
@@ -127,6 +139,7 @@ struct thread {
 	uint32_t last_cpu;
 
 	struct thread_wait wait;
+	struct thread_long_call long_call; /* the thread itself, or who examines it */
 
 	/* observation, guarded by observe_lock */
 	struct spinlock observe_lock;
@@ -151,6 +164,9 @@ struct thread_options {
 	uint64_t bounce_address;
 	struct hel_bounce bounce;
 };
+
+/** thread_end_long_call() - forget how far a paused call has come, and what it has built */
+void thread_end_long_call(struct thread *thread);
 
 /** thread_create() - a stopped thread; the caller gets the one reference */
 MUST_USE int thread_create(const struct thread_options *options, struct thread **out_thread);

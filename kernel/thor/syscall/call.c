@@ -4,10 +4,12 @@
 
 #include <base/assert.h>
 #include <thor/cpu.h>
+#include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
 constexpr uint32_t CALL_NUMBERS = 256;
+constexpr uint64_t CALL_COPY_STRETCH = KIB(32); /* copied before the clock is looked at */
 
 typedef int (*call_fn)(struct call *call);
 
@@ -27,6 +29,63 @@ static const call_fn call_table[CALL_NUMBERS] = {
 };
 #pragma clang diagnostic pop
 
+/* ---- long calls ---- */
+
+static void call_keep_position(struct call *call, uint64_t position)
+{
+	struct thread_long_call *kept = &call->thread->long_call;
+
+	kept->is_active = true;
+	kept->number = arch_call_number(&call->thread->arch);
+	for (unsigned i = 0; i < ARRAY_SIZE(kept->arguments); i++) {
+		kept->arguments[i] = call_argument(call, i);
+	}
+	kept->position = position;
+}
+
+/* The thread makes a call while one is paused: the same, or it has thought better of it. */
+static __attribute__((noinline)) void call_resume(struct call *call)
+{
+	const struct thread_long_call *kept = &call->thread->long_call;
+	bool is_same = kept->number == arch_call_number(&call->thread->arch);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kept->arguments); i++) {
+		is_same = is_same && kept->arguments[i] == call_argument(call, i);
+	}
+	if (!is_same) {
+		thread_end_long_call(call->thread);
+	}
+}
+
+bool call_goes_on(struct call *call, uint64_t position, int *error)
+{
+	/* If there is an absent page the call will be made again when it is there. */
+	if (*error == -ERR_FAULT && position != 0 && page_note_is_set()) {
+		call_keep_position(call, position);
+	}
+	if (*error != MEMORY_MORE) {
+		return false;
+	}
+	if (call->start_ns == 0) {
+		call->start_ns = arch_clock_ns();
+	} else if (sched_should_pause(call->start_ns)) {
+		call_keep_position(call, position);
+		*error = CALL_RESTART;
+		return false;
+	}
+	return true;
+}
+
+int call_next_copy(struct call *call, uint64_t done, uint64_t size)
+{
+	int error = MEMORY_MORE;
+
+	if (done % CALL_COPY_STRETCH >= HEL_PAGE_SIZE || done == size) {
+		return 0;
+	}
+	return call_goes_on(call, done, &error) ? 0 : error;
+}
+
 /* Whatever is not simply a success; as thor_enter_call(). */
 static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int result)
 {
@@ -40,6 +99,7 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 		arch_call_restart(&thread->arch);
 		return false;
 	}
+	thread_end_long_call(thread);
 	if (result == CALL_BLOCKED) {
 		return false;
 	}
@@ -52,10 +112,13 @@ bool thor_enter_call(struct thread *thread)
 	uint32_t number = arch_call_number(&thread->arch);
 	struct call call = { .thread = thread };
 
+	if (unlikely(thread->long_call.is_active)) {
+		call_resume(&call);
+	}
 	TRACE(CALLS, CALL, number, call_argument(&call, 0), call_argument(&call, 1));
 	int result = number < CALL_NUMBERS ? call_table[number](&call) : -ERR_ILLEGAL_SYSCALL;
 
-	if (unlikely(result != 0)) {
+	if (unlikely(result != 0 || thread->long_call.is_active)) {
 		return call_end_otherwise(&call, result);
 	}
 	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), 0, call.value);

@@ -28,7 +28,39 @@ constexpr int CALL_RESTART = THREAD_WAIT_RESTART;
 struct call {
 	struct thread *thread;
 	uint64_t value; /* second result; written to the caller also with an error */
+	uint64_t start_ns; /* of the first slice of a long call, or 0 */
 };
+
+/*
+ * A long call works in slices, each of which says where the next begins:
+ *
+ *	uint64_t position = call_position(call);
+ *
+ *	do {
+ *		error = …_slice(…, &position);
+ *	} while (call_goes_on(call, position, &error));
+ */
+
+/** call_position() - where a call that was paused goes on; 0: it begins */
+static inline uint64_t call_position(const struct call *call)
+{
+	return call->thread->long_call.position;
+}
+
+/**
+ * call_goes_on() - whether the next slice may follow at once
+ * @position: where it begins, not 0 if there is one
+ * @error: of the last slice: MEMORY_MORE: there is another; becomes CALL_RESTART if others want to
+ * run
+ */
+bool call_goes_on(struct call *call, uint64_t position, int *error);
+
+/**
+ * call_next_copy() - @done of @size bytes are copied: make room for others now and then
+ *
+ * Return: 0: go on; CALL_RESTART: the call will be made again, and goes on at position @done.
+ */
+MUST_USE int call_next_copy(struct call *call, uint64_t done, uint64_t size);
 
 /** call_argument() - argument @index, 0 to 5 */
 static inline uint64_t call_argument(const struct call *call, unsigned index)

@@ -75,7 +75,9 @@ int call_memory_resize(struct call *call)
 	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_WRITE, &object);
 
 	if (error == 0) {
-		error = memory_resize(memory_of(object), call_argument(call, 1));
+		do {
+			error = memory_resize_slice(memory_of(object), call_argument(call, 1));
+		} while (call_goes_on(call, 1, &error));
 		object_unref(object);
 	}
 	return error;
@@ -120,7 +122,7 @@ int call_memory_read(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	for (uint64_t done = 0; error == 0 && done < size;) {
+	for (uint64_t done = call_position(call); error == 0 && done < size;) {
 		size_t n_bytes = min_size(size - done, sizeof(piece));
 
 		error = memory_read(
@@ -129,6 +131,9 @@ int call_memory_read(struct call *call)
 			error = arch_copy_to_user(call_argument(call, 2) + done, piece, n_bytes);
 		}
 		done += n_bytes;
+		if (error == 0) {
+			error = call_next_copy(call, done, size);
+		}
 	}
 	object_unref(object);
 	return error;
@@ -144,7 +149,7 @@ int call_memory_write(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	for (uint64_t done = 0; error == 0 && done < size;) {
+	for (uint64_t done = call_position(call); error == 0 && done < size;) {
 		size_t n_bytes = min_size(size - done, sizeof(piece));
 
 		error = arch_copy_from_user(piece, call_argument(call, 2) + done, n_bytes);
@@ -153,6 +158,9 @@ int call_memory_write(struct call *call)
 				memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
 		}
 		done += n_bytes;
+		if (error == 0) {
+			error = call_next_copy(call, done, size);
+		}
 	}
 	object_unref(object);
 	return error;

@@ -140,12 +140,32 @@ int call_space_protect(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	if ((flags & ~(uint64_t)(HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE)) != 0) {
-		error = -ERR_ILLEGAL_ARGS;
-	} else {
-		error = space_protect(
-			space, call_argument(call, 1), call_argument(call, 2), (uint32_t)flags);
+	uint64_t position = call_position(call);
+
+	do {
+		error = flags > UINT32_MAX
+			? -ERR_ILLEGAL_ARGS
+			: space_protect_slice(space, call_argument(call, 1), call_argument(call, 2),
+				  (uint32_t)flags, &position);
+	} while (call_goes_on(call, position, &error));
+	object_unref((struct object *)space);
+	return error;
+}
+
+int call_space_populate(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error != 0) {
+		return error;
 	}
+	uint64_t position = call_position(call);
+
+	do {
+		error = space_populate_slice(space, call_argument(call, 1), call_argument(call, 2),
+			call_argument(call, 3), &position);
+	} while (call_goes_on(call, position, &error));
 	object_unref((struct object *)space);
 	return error;
 }
@@ -164,7 +184,10 @@ int call_space_fork(struct call *call)
 	return error;
 }
 
-/* Copies between the caller's space and another one, page by page; the value is what was copied. */
+/*
+ * Copies between the caller's space and another one, page by page, from where it was paused; the
+ * value is what was copied.
+ */
 static int space_transfer(struct call *call, struct space *space, bool is_read)
 {
 	struct space *own = call->thread->space;
@@ -176,6 +199,7 @@ static int space_transfer(struct call *call, struct space *space, bool is_read)
 	if (size > SPACE_COPY_MAX) {
 		return -ERR_ILLEGAL_ARGS;
 	}
+	call->value = call_position(call);
 	while (error == 0 && call->value < size) {
 		uint64_t offset = call->value;
 		uint64_t n_bytes = min_u64(
@@ -190,6 +214,7 @@ static int space_transfer(struct call *call, struct space *space, bool is_read)
 		}
 		if (error == 0) {
 			call->value += n_bytes;
+			error = call_next_copy(call, call->value, size);
 		}
 	}
 	return error;

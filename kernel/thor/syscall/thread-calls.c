@@ -256,6 +256,7 @@ int call_thread_write_registers(struct call *call)
 		error = thread_begin_access(thread_of(object));
 	}
 	if (error == 0) {
+		thread_end_long_call(thread_of(object));
 		error = thread_write_set(thread_of(object), call_argument(call, 1), buffer, size);
 		thread_examine_end(thread_of(object));
 	}

@@ -701,6 +701,7 @@ static void (*const operations[])(void) = {
 static void run_program(uint64_t seed, unsigned n_steps)
 {
 	random_init(&random_state, seed);
+	memory__slice_pages = (uint32_t)(seed % 4 == 0 ? 160 : 1 + pick(20));
 	fixture_begin(CPUS, 32, seed);
 	memset(spaces, 0, sizeof(spaces));
 	memset(objects, 0, sizeof(objects));
