@@ -532,15 +532,15 @@ static NORETURN void sched_leave_slowly(struct cpu *cpu)
 	for (;;) {
 		uint64_t now_ns = arch_clock_ns();
 		bool must_balance = page_cache_balance();
+		bool is_settled = sched_round(cpu, now_ns);
 
-		for (unsigned n_rounds = 0; n_rounds < SCHED_ROUNDS_MAX; n_rounds++) {
-			if (sched_round(cpu, now_ns)) {
-				break;
-			}
+		for (unsigned i = 1; !is_settled && i < SCHED_ROUNDS_MAX; i++) {
 			now_ns = arch_clock_ns();
+			is_settled = sched_round(cpu, now_ns);
 		}
-		if (must_balance) {
-			sched_look(cpu); /* soon, but interrupts go first */
+		/* Soon, but interrupts go first; threads may be ready even if none is current. */
+		if (must_balance || !is_settled) {
+			sched_look(cpu);
 		}
 		struct thread *thread = cpu->current;
 

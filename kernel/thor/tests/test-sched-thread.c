@@ -538,4 +538,24 @@ TEST(universe_ends_with_its_last_thread)
 	CHECK(machine_end());
 }
 
+/* A CPU that ends more threads than it does in one go comes back for the rest. */
+static void kill_many(UNUSED void *context)
+{
+	hel_handle threads[100];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		CHECK_OK(user_create(start_waiters_and_exit, NULL, &threads[i]));
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		CHECK_OK(hel_thread_kill(threads[i]));
+	}
+}
+
+TEST(many_killed_at_once_all_end)
+{
+	machine_begin(1, 1);
+	CHECK(machine_run(kill_many, NULL));
+	CHECK(machine_end());
+}
+
 TEST_MAIN()
