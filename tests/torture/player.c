@@ -358,45 +358,73 @@ static bool transfer_is_allowed(struct player *player, const uint64_t *arguments
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void make_call(struct player *player)
+/* The arguments of a call, with structures in @record. */
+static void draw_arguments(
+	struct player *player, uint32_t index, union record *record, uint64_t *out_arguments)
 {
-	uint32_t index = draw(player, ARRAY_SIZE(calls));
-	uint32_t number = calls[index].number;
-	const char *shape = shape_of(number);
-	uint64_t arguments[ARGUMENTS_MAX] = {};
-	union record record;
+	const char *shape = shape_of(calls[index].number);
 
-	if (number == HEL_CALL_thread_exit && draw(player, 64) != 0) {
-		return;
-	}
 	for (uint32_t i = 0; i < calls[index].n_arguments && i < ARGUMENTS_MAX; i++) {
 		char kind = *shape != 0 ? *shape++ : '*';
 
 		if (kind == 'r' && draw(player, 32) != 0) {
-			draw_record(player, number, &record);
-			arguments[i] = (uint64_t)&record;
+			draw_record(player, calls[index].number, record);
+			out_arguments[i] = (uint64_t)record;
 		} else {
-			arguments[i] = draw_of_kind(player, kind);
+			out_arguments[i] = draw_of_kind(player, kind);
 		}
 		if (kind == 'D') {
 			/* Not without an end: nobody would wake it. */
-			arguments[i] = min_u64(arguments[i], now_ns() + WAIT_MAX_NS);
+			out_arguments[i] = min_u64(out_arguments[i], now_ns() + WAIT_MAX_NS);
 		}
 	}
-	if (number == HEL_CALL_transfer && !transfer_is_allowed(player, arguments)) {
+}
+
+static bool call_is_allowed(struct player *player, uint32_t number, const uint64_t *arguments)
+{
+	if (number == HEL_CALL_thread_exit) {
+		return draw(player, 64) == 0;
+	}
+	if (number == HEL_CALL_close && arguments[0] == HEL_THIS) {
+		/* Nobody could end a thread that runs on without a descriptor. */
+		(void)hel_thread_kill(arguments[1]);
+	}
+	return number != HEL_CALL_transfer || transfer_is_allowed(player, arguments);
+}
+
+/* What a call has returned goes into the pool. */
+static void take_results(
+	struct player *player, uint32_t number, const union record *record, uint64_t value)
+{
+	if (record != NULL && number == HEL_CALL_thread_create && record->thread.bounce != 0) {
+		/* Its entries are anywhere, where it would fault for ever. */
+		(void)hel_thread_kill(value);
+	}
+	player_adopt(player, value);
+	if (record != NULL && number == HEL_CALL_stream_create) {
+		player_adopt(player, record->lanes.lane[0]);
+		player_adopt(player, record->lanes.lane[1]);
+	}
+}
+
+static void make_call(struct player *player)
+{
+	uint32_t index = draw(player, ARRAY_SIZE(calls));
+	uint32_t number = calls[index].number;
+	uint64_t arguments[ARGUMENTS_MAX] = {};
+	union record record;
+
+	draw_arguments(player, index, &record, arguments);
+	if (!call_is_allowed(player, number, arguments)) {
 		return;
 	}
 	player->n_calls++;
 	struct hel_outcome outcome = hel_call5(
 		number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
 
-	if (outcome.error != 0) {
-		return;
-	}
-	player_adopt(player, outcome.value);
-	if (number == HEL_CALL_stream_create && arguments[0] == (uint64_t)&record) {
-		player_adopt(player, record.lanes.lane[0]);
-		player_adopt(player, record.lanes.lane[1]);
+	if (outcome.error == 0) {
+		take_results(player, number, arguments[0] == (uint64_t)&record ? &record : NULL,
+			outcome.value);
 	}
 }
 
