@@ -5,6 +5,7 @@
 #   make            set up this machine (Debian packages) and build everything
 #   make run        ... and boot to a shell in QEMU
 #   make test       ... and run every test; T='word...' only those whose names hold a word
+#   make sanitize   ... and run the kernel's tests in kernels that check themselves (KASAN, UBSan)
 #   make fuzz       ... and run the fuzz targets for TIME seconds (default 60)
 #   make coverage   ... and show which lines of thor the host tests and TIME seconds of fuzzing run
 #   make bench      ... and measure the kernel, and compare with Linux, in executed instructions
@@ -13,7 +14,8 @@
 #   make lint       tidy, formatting, clang-tidy
 #   make clean      remove build/
 #
-# BUILD=release builds without debug checks (NDEBUG). V=1 shows commands.
+# BUILD=release builds without debug checks (NDEBUG), BUILD=kasan and BUILD=ubsan a kernel that
+# checks its addresses, or for undefined behaviour. V=1 shows commands.
 
 ARCH := x86_64
 BUILD := debug
@@ -25,9 +27,11 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
 meson_type_debug := --buildtype debugoptimized
 meson_type_release := --buildtype release -Ddebug=true -Doptimization=2
+meson_type_kasan := $(meson_type_debug) -Dsanitize=kasan
+meson_type_ubsan := $(meson_type_debug) -Dsanitize=ubsan
 ninja_flags := $(if $(V),-v,--quiet)
 
-.PHONY: all setup guest host run test fuzz coverage bench docs format lint clean
+.PHONY: all setup guest host run test sanitize fuzz coverage bench docs format lint clean
 all: guest host
 	@echo "make: built $(GUEST) and $(HOST); './hati run' boots, 'make test' tests"
 
@@ -63,6 +67,15 @@ run: guest
 test: guest host
 	@$(PYTHON) -B tools/test/run.py --build $(BUILD) $(TEST_FLAGS)
 
+# Both builds, one after the other; the tests that make the kernel do most.
+SANITIZERS := kasan ubsan
+sanitize: host
+	@set -e; for build in $(SANITIZERS); do \
+		$(MAKE) --no-print-directory guest BUILD=$$build; \
+		$(PYTHON) -B tools/test/run.py --build $$build --only kernel/guest \
+			--only kernel-boot --only run-command --only torture; \
+	done
+
 TIME := 60
 fuzz: host
 	@$(PYTHON) -B tools/fuzz/run.py --time $(TIME) $(TEST_FLAGS)
@@ -75,8 +88,10 @@ $(COVERAGE)/build.ninja: | setup build
 		-Dc_args='-std=gnu23 $(coverage_args)' -Dc_link_args='$(coverage_args)' \
 		$(if $(V),,>$(COVERAGE).log || { cat $(COVERAGE).log; exit 1; })
 
+# What is run while it is built leaves no profile.
+$(COVERAGE)/build.ninja: export LLVM_PROFILE_FILE=/dev/null
 coverage: setup $(COVERAGE)/build.ninja
-	@ninja -C $(COVERAGE) -j $(JOBS) $(ninja_flags)
+	@LLVM_PROFILE_FILE=/dev/null ninja -C $(COVERAGE) -j $(JOBS) $(ninja_flags)
 	@$(PYTHON) -B tools/fuzz/coverage.py --build $(COVERAGE) --time $(TIME)
 
 bench: setup

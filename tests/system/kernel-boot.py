@@ -91,8 +91,31 @@ def address_space_is_randomised():
     check_equal(slides('nokaslr thor.crash=panic', 1), ['0'], 'slide with nokaslr')
 
 
+def freed_memory_is_noticed():
+    _, lines = crash('thor.crash=freed')
+    check(any('panic: kasan: read of 8 bytes' in line for line in lines), 'no report in the log')
+
+
+def write_beyond_a_variable_is_noticed():
+    _, lines = crash('thor.crash=beyond')
+    check(any('panic: kasan: write of 1 bytes' in line for line in lines), 'no report in the log')
+
+
+def undefined_behaviour_is_noticed():
+    _, lines = crash('thor.crash=shift')
+    check(any('panic: undefined behaviour: shift' in line for line in lines),
+          'no report in the log')
+
+
+# What only kernels that check themselves notice.
+_CASES_OF_BUILD = {
+    'kasan': [freed_memory_is_noticed, write_beyond_a_variable_is_noticed],
+    'ubsan': [undefined_behaviour_is_noticed],
+}
+
+
 if __name__ == '__main__':
-    guest.main([
+    guest.main(_CASES_OF_BUILD.get(guest.BUILD, []) + [
         self_test_smp_1, self_test_smp_2, self_test_smp_8, self_test_icount,
         self_test_much_memory, self_test_without_smap, panic_is_symbolised,
         wild_pointer_is_decoded, stack_overflow_hits_the_guard_page, address_space_is_randomised,

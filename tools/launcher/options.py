@@ -112,8 +112,8 @@ def _words(text):
 def _add_run_options(parser):
     add = parser.add_argument
     add('--arch', metavar='ARCH', default='x86_64', help='architecture of the guest: x86_64')
-    add('--build', metavar='TYPE', default='debug', choices=('debug', 'release'),
-        help='which build to boot: debug (default) or release')
+    add('--build', metavar='TYPE', default='debug', choices=('debug', 'release', 'kasan', 'ubsan'),
+        help='which build to boot: debug (default), release, kasan or ubsan')
     add('--smp', metavar='N', type=_n_cpus, help='number of CPUs (default 2)')
     add('--memory', metavar='SIZE', type=_memory, default='1G',
         help='memory, such as 512M or 2G (default 1G)')

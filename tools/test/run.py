@@ -17,7 +17,7 @@ import suites
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--build', default='debug', choices=('debug', 'release'))
+    parser.add_argument('--build', default='debug', choices=('debug', 'release', 'kasan', 'ubsan'))
     parser.add_argument('--only', action='append', default=[], metavar='WORD')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N')
     options = parser.parse_args()

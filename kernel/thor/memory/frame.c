@@ -19,6 +19,7 @@
 #include <base/string.h>
 #include <thor/cpu.h>
 #include <thor/init/init.h>
+#include <thor/memory/frame-debug.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
 
@@ -272,6 +273,7 @@ uint64_t frame_allocate(void)
 
 	ASSERT(frame_table[index].owners == 0);
 	atomic_store_explicit(&frame_table[index].owners, 1, memory_order_relaxed);
+	frame_debug_allocated((uint64_t)index << FRAME_SHIFT, FRAME_SIZE);
 	return (uint64_t)index << FRAME_SHIFT;
 }
 
@@ -289,6 +291,7 @@ void frame_release(uint32_t index)
 {
 	struct frame_cache *cache = &arch_this_cpu()->frames;
 
+	frame_debug_freed((uint64_t)index << FRAME_SHIFT, FRAME_SIZE);
 	if (unlikely(cache->n_frames == FRAME_CACHE_MAX)) {
 		frame_cache_drain(cache);
 	}
@@ -343,6 +346,7 @@ uint64_t frame_allocate_run(unsigned order, uint64_t below_phys)
 	}
 	frame_table[index].state = FRAME_RUN;
 	frame_table[index].order = (uint8_t)order;
+	frame_debug_allocated((uint64_t)index << FRAME_SHIFT, FRAME_SIZE << order);
 	return (uint64_t)index << FRAME_SHIFT;
 }
 
@@ -353,6 +357,7 @@ void frame_free_run(uint64_t phys, unsigned order)
 	ASSERT(frame->state == FRAME_RUN || frame->state == FRAME_SLAB);
 	ASSERT(frame->state == FRAME_SLAB || frame->order == order);
 	frame->state = FRAME_INNER;
+	frame_debug_freed(phys, FRAME_SIZE << order);
 	spinlock_acquire(&frame_lock);
 	frame_free_locked((uint32_t)(phys >> FRAME_SHIFT), order);
 	spinlock_release(&frame_lock);

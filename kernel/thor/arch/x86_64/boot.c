@@ -6,6 +6,7 @@
 #include <thor/init/init.h>
 #include <thor/panic.h>
 
+#include "kasan.h"
 #include "machine.h"
 #include "registers.h"
 
@@ -61,6 +62,7 @@ INIT_TASK(boot_cpu, "boot-cpu", .run = boot_start_cpu);
 
 static void boot_map_kernel(const struct boot_info *boot)
 {
+	kasan_init(boot);
 	kernel_map_init(boot);
 	if (kernel_map_stacks(&boot_cpu) != 0) {
 		panic("no memory for the stacks of the boot CPU");

@@ -8,6 +8,7 @@
  * user bit lies in some cases.
  */
 #include <base/assert.h>
+#include <base/string.h>
 #include <thor/memory/memory.h>
 #include <thor/memory/shootdown.h>
 #include <thor/panic.h>
@@ -179,8 +180,44 @@ static bool exception_fix(struct arch_context *frame)
 	return true;
 }
 
+/* What a check of undefined behaviour has found, by the number in its trap; NULL: it is none. */
+static const char *exception_undefined(const struct arch_context *frame)
+{
+	static const char *const checks[] = {
+		[0] = "addition overflows",
+		[1] = "unreachable code",
+		[3] = "division by zero or overflow",
+		[6] = "function of another type",
+		[10] = "value that the type does not have",
+		[12] = "multiplication overflows",
+		[13] = "negation overflows",
+		[18] = "index out of bounds",
+		[19] = "pointer overflows",
+		[20] = "shift out of bounds",
+		[21] = "subtraction overflows",
+		[22] = "pointer that is null or misaligned",
+		[23] = "alignment that was promised",
+	};
+	static const uint8_t trap[] = { 0x67, 0x0f, 0xb9, 0x40 }; /* ud1 number(%eax), %eax */
+	const uint8_t *code = (const uint8_t *)frame->rip;
+
+	if (frame->vector != VECTOR_UNDEFINED || frame->rip < arch__image_base ||
+		frame->rip + sizeof(trap) >= arch__image_end ||
+		memcmp(code, trap, sizeof(trap)) != 0) {
+		return NULL;
+	}
+	uint8_t number = code[sizeof(trap)];
+
+	return number < ARRAY_SIZE(checks) && checks[number] != NULL ? checks[number] : "another";
+}
+
 NORETURN static void exception_panic(const struct arch_context *frame)
 {
+	const char *undefined = exception_undefined(frame);
+
+	if (undefined != NULL) {
+		panic_at(frame, "undefined behaviour: %s", undefined);
+	}
 	if (frame->vector >= VECTOR_EXCEPTIONS_END) {
 		panic_at(frame, "interrupt %llu while the kernel runs",
 			(unsigned long long)frame->vector);

@@ -14,14 +14,16 @@
 #include <base/string.h>
 #include <thor/memory/memory.h>
 
+#include "kasan.h"
 #include "machine.h"
 #include "page-entry.h"
 #include "registers.h"
 
-#define DYNAMIC_BASE 0xfffffe8000000000u /* and 512 GiB from there on: an entry of the root */
+#define DYNAMIC_BASE KERNEL_DYNAMIC_BASE
+#define DYNAMIC_SIZE GIB(512)
 
-#define STACK_SIZE         (4 * PAGE_SIZE_BYTES)
-#define SPECIAL_STACK_SIZE (2 * PAGE_SIZE_BYTES)
+#define STACK_SIZE         (4 * KASAN_STACK_FACTOR * PAGE_SIZE_BYTES)
+#define SPECIAL_STACK_SIZE (2 * KASAN_STACK_FACTOR * PAGE_SIZE_BYTES)
 
 static uint64_t kernel_root_phys;
 static uint64_t kernel_next_address = DYNAMIC_BASE;
@@ -92,6 +94,7 @@ int kernel_map_page(uint64_t address, uint64_t phys, uint64_t bits)
 		}
 		table = table_at(*entry);
 	}
+	kasan_note_mapping(address, phys);
 	table[page_index(address, 0)] = phys | bits | PAGE_PRESENT | PAGE_GLOBAL;
 	return 0;
 }

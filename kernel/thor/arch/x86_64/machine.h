@@ -12,6 +12,7 @@
 enum machine_vector : uint32_t {
 	VECTOR_DEBUG = 1,
 	VECTOR_NMI = 2,
+	VECTOR_UNDEFINED = 6,
 	VECTOR_NO_FPU = 7,
 	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_PROTECTION = 13,

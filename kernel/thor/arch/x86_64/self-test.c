@@ -243,6 +243,30 @@ static uint64_t crash_recurse(volatile uint64_t *above)
 	return frame[0] == UINT64_MAX ? 0 : crash_recurse(frame) + frame[1];
 }
 
+/* The next ones only builds with a sanitizer notice. */
+static void crash_read_freed(void)
+{
+	volatile uint64_t *object = heap_allocate(64);
+
+	heap_free((void *)object);
+	klog("%llu", (unsigned long long)object[4]);
+}
+
+static void crash_write_beyond(size_t n_bytes)
+{
+	volatile uint8_t bytes[8] = {};
+
+	for (volatile size_t i = 0; i <= n_bytes; i++) {
+		bytes[i] = 1;
+	}
+	klog("%u", bytes[0]);
+}
+
+static void crash_shift(volatile unsigned n_bits)
+{
+	klog("%llu", (unsigned long long)(UINT64_C(1) << n_bits));
+}
+
 void arch_self_test_crash(const char *how)
 {
 	if (str_starts_with(how, "fault")) {
@@ -251,6 +275,12 @@ void arch_self_test_crash(const char *how)
 		/* the boot stack has no guard page, the CPU's own one has */
 		__asm__ volatile("mov %0, %%rsp" : : "r"(arch_this_cpu()->arch.stack_top));
 		klog("%llu", (unsigned long long)crash_recurse(NULL));
+	} else if (str_starts_with(how, "freed")) {
+		crash_read_freed();
+	} else if (str_starts_with(how, "beyond")) {
+		crash_write_beyond(sizeof(uint64_t));
+	} else if (str_starts_with(how, "shift")) {
+		crash_shift(64);
 	}
 	panic("asked for by thor.crash");
 }
