@@ -2,8 +2,9 @@
 /*
  * Ticket spin locks.
  *
- * Debug builds keep, per CPU, the locks that it holds in the order of taking, and panic when a lock
- * is taken out of order or released by somebody else.
+ * Debug builds keep, per CPU, the locks that it holds and where each was taken, and panic when a
+ * lock is taken out of order or twice, released by somebody else, or still held when the kernel is
+ * left. A lock that is only tried may be out of order: nobody waits for it.
  */
 #include <thor/spinlock.h>
 
@@ -38,30 +39,42 @@ void spinlock__wait(struct spinlock *lock, uint16_t ticket)
 /* Owner CPU only. */
 static struct held_locks {
 	uint32_t n_locks;
-	const struct spinlock *locks[HELD_MAX];
+	struct held_lock {
+		const struct spinlock *lock;
+		const void *taken_at;
+	} locks[HELD_MAX];
 } held_locks[CPUS_MAX];
 
-static void held_push(const struct spinlock *lock, bool is_ordered)
+#define TAKEN_AT() __builtin_return_address(0)
+
+/* @is_ordered: the CPU will wait for the lock, so its rank has to be above all that it holds. */
+static void held_push(const struct spinlock *lock, bool is_ordered, const void *taken_at)
 {
 	struct held_locks *held = &held_locks[arch_this_cpu()->index];
 
-	ASSERT(held->n_locks < HELD_MAX);
-	if (is_ordered && held->n_locks > 0 && held->locks[held->n_locks - 1]->rank >= lock->rank) {
-		const struct spinlock *last = held->locks[held->n_locks - 1];
+	for (uint32_t i = 0; i < held->n_locks; i++) {
+		const struct held_lock *other = &held->locks[i];
 
-		panic("lock %p of rank %u is taken while %p of rank %u is held", (const void *)lock,
-			lock->rank, (const void *)last, last->rank);
+		if (other->lock == lock) {
+			panic("lock of rank %u is taken at %p and again", lock->rank,
+				other->taken_at);
+		}
+		if (is_ordered && other->lock->rank >= lock->rank) {
+			panic("lock of rank %u is taken while that of rank %u of %p is held",
+				lock->rank, other->lock->rank, other->taken_at);
+		}
 	}
-	held->locks[held->n_locks++] = lock;
+	ASSERT(held->n_locks < HELD_MAX);
+	held->locks[held->n_locks++] = (struct held_lock){ lock, taken_at };
 }
 
-/* Usually the last one; the ranks of the others stay in order. */
+/* Usually the last one. */
 static void held_remove(const struct spinlock *lock)
 {
 	struct held_locks *held = &held_locks[arch_this_cpu()->index];
 	uint32_t i = held->n_locks;
 
-	while (i > 0 && held->locks[i - 1] != lock) {
+	while (i > 0 && held->locks[i - 1].lock != lock) {
 		i--;
 	}
 	if (i == 0) {
@@ -76,8 +89,29 @@ static void held_remove(const struct spinlock *lock)
 
 void spinlock_acquire(struct spinlock *lock)
 {
-	held_push(lock, true);
+	held_push(lock, true, TAKEN_AT());
 	spinlock_acquire_unchecked(lock);
+}
+
+void spinlock_check_none_held(void)
+{
+	const struct held_locks *held = &held_locks[arch_this_cpu()->index];
+
+	if (held->n_locks > 0) {
+		panic("the kernel is left with the lock of rank %u that was taken at %p",
+			held->locks[0].lock->rank, held->locks[0].taken_at);
+	}
+}
+
+bool spinlock_is_held(const struct spinlock *lock)
+{
+	const struct held_locks *held = &held_locks[arch_this_cpu()->index];
+	uint32_t i = 0;
+
+	while (i < held->n_locks && held->locks[i].lock != lock) {
+		i++;
+	}
+	return i < held->n_locks;
 }
 
 void spinlock_release(struct spinlock *lock)
@@ -90,8 +124,17 @@ void spinlock_release(struct spinlock *lock)
 
 #else
 
-static void held_push(UNUSED const struct spinlock *lock, UNUSED bool is_ordered)
+#define TAKEN_AT() NULL
+
+static void held_push(
+	UNUSED const struct spinlock *lock, UNUSED bool is_ordered, UNUSED const void *taken_at)
 {
+}
+
+bool spinlock_is_held(const struct spinlock *lock)
+{
+	return atomic_load_explicit(&lock->next, memory_order_relaxed) !=
+		atomic_load_explicit(&lock->serving, memory_order_relaxed);
 }
 
 #endif
@@ -104,7 +147,7 @@ bool spinlock_try_acquire(struct spinlock *lock)
 		    memory_order_acquire, memory_order_relaxed)) {
 		return false;
 	}
-	held_push(lock, false);
+	held_push(lock, false, TAKEN_AT());
 	return true;
 }
 
@@ -116,16 +159,10 @@ void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b)
 		b = a;
 		a = first;
 	}
-	held_push(a, true);
+	held_push(a, true, TAKEN_AT());
 	spinlock_acquire_unchecked(a);
 	if (a != b) {
-		held_push(b, false);
+		held_push(b, false, TAKEN_AT());
 		spinlock_acquire_unchecked(b);
 	}
-}
-
-bool spinlock_is_held(const struct spinlock *lock)
-{
-	return atomic_load_explicit(&lock->next, memory_order_relaxed) !=
-		atomic_load_explicit(&lock->serving, memory_order_relaxed);
 }

@@ -81,15 +81,24 @@ static inline void spinlock_release(struct spinlock *lock)
 	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
 }
 
+static inline void spinlock_check_none_held(void)
+{
+}
+
 #else
 
 void spinlock_acquire(struct spinlock *lock);
 void spinlock_release(struct spinlock *lock);
 
+/** spinlock_check_none_held() - debug builds panic if this CPU holds a lock */
+void spinlock_check_none_held(void);
+
 #endif
 
 bool spinlock_try_acquire(struct spinlock *lock);
 void spinlock_acquire_pair(struct spinlock *a, struct spinlock *b);
-bool spinlock_is_held(const struct spinlock *lock); /* by anybody; for assertions */
+
+/* spinlock_is_held() - for assertions: by this CPU; release builds only know whether by anybody */
+bool spinlock_is_held(const struct spinlock *lock);
 
 #endif

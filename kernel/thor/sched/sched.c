@@ -561,6 +561,7 @@ NORETURN void sched_leave(void)
 	struct cpu *cpu = arch_this_cpu();
 	struct thread *thread = cpu->current;
 
+	spinlock_check_none_held();
 	if (likely(thread != NULL &&
 		    atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING &&
 		    sched_goes_on(cpu))) {
