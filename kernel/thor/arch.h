@@ -158,8 +158,8 @@ struct arch_page_entry {
 	uint32_t flags;
 	bool is_present, is_dirty, is_accessed;
 };
-/* user half empty, kernel half shared */
-int arch_page_table_init(struct arch_page_table *table);
+/* user half empty, kernel half shared; @account pays for the tables */
+int arch_page_table_init(struct arch_page_table *table, struct account *account);
 /* frees all tables of the user half, not the frames */
 void arch_page_table_deinit(struct arch_page_table *table);
 /*

@@ -34,7 +34,7 @@ void spinlock__wait(struct spinlock *lock, uint16_t ticket)
 
 #ifndef NDEBUG
 
-#define HELD_MAX 8
+#define HELD_MAX 24
 
 /* Owner CPU only. */
 static struct held_locks {

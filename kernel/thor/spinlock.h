@@ -46,6 +46,8 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,
 	LOCK_RANK_LOG = 100,
+	/* an account; those of its children rank below it, see object/account.h */
+	LOCK_RANK_ACCOUNT_ROOT = 120,
 };
 
 struct spinlock {

@@ -6,6 +6,7 @@
 #include <base/errors.h>
 #include <thor/memory/memory-object.h>
 #include <thor/memory/frame.h>
+#include <thor/object/account.h>
 #include <thor/sched/sched.h>
 
 constexpr uint64_t DMA_SLICE_PAGES = 64; /* unpinned with one flush */
@@ -93,7 +94,7 @@ static void dma_forget(struct dma_space *space, struct dma_mapping *mapping)
 	dma_ranges_remove(&space->ranges, &mapping->range);
 	space->n_mappings--;
 	object_unref(&mapping->memory->object);
-	heap_free(mapping);
+	account_free(space->object.account, mapping, sizeof(*mapping));
 }
 
 int dma__end(struct dma_space *space, struct dma_mapping *mapping)
@@ -243,7 +244,7 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 	if (error != 0) {
 		return error;
 	}
-	struct dma_mapping *mapping = heap_allocate(sizeof(*mapping));
+	struct dma_mapping *mapping = account_allocate(space->object.account, sizeof(*mapping));
 
 	if (mapping == NULL) {
 		return -ERR_NO_MEMORY;

@@ -55,7 +55,7 @@ static void dma_space_destroy(struct object *object)
 		io_table_deinit(&space->domain.table);
 	}
 	object_unref(&space->fault_event->object);
-	heap_free(space);
+	object_free(&space->object);
 }
 
 static const struct object_class dma_space_class = {
@@ -70,7 +70,7 @@ static const struct object_class dma_space_class = {
 int dma_space_create(struct dma_space **out_space)
 {
 	const struct iommu *iommu = iommu_get();
-	struct dma_space *space = heap_allocate(sizeof(*space));
+	struct dma_space *space = object_create(&dma_space_class, sizeof(*space));
 
 	if (space == NULL) {
 		return -ERR_NO_MEMORY;
@@ -82,10 +82,9 @@ int dma_space_create(struct dma_space **out_space)
 	}
 	if (error != 0) {
 		object_unref(space->fault_event != NULL ? &space->fault_event->object : NULL);
-		heap_free(space);
+		object_free(&space->object);
 		return error;
 	}
-	object_init(&space->object, &dma_space_class);
 	spinlock_init(&space->lock, LOCK_RANK_DMA_SPACE);
 	list_init(&space->devices);
 	dma_ranges_init(&space->ranges);

@@ -136,7 +136,7 @@ static void event_source_await(
 
 static void event_destroy(struct object *object)
 {
-	heap_free(event_of(object));
+	object_free(object);
 }
 
 static const struct object_class event_class = {
@@ -149,12 +149,11 @@ static const struct object_class event_class = {
 
 int event_create(uint32_t bits, struct event **out_event)
 {
-	struct event *event = heap_allocate(sizeof(*event));
+	struct event *event = object_create(&event_class, sizeof(*event));
 
 	if (event == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_init(&event->object, &event_class);
 	event_source_init(&event->source, bits);
 	*out_event = event;
 	return 0;

@@ -142,7 +142,7 @@ static uint64_t decode_result_size(const struct hel_action *wish)
 static bool decode_flags_are_valid(const struct hel_action *wish, bool has_stream)
 {
 	uint16_t valid = (has_stream ? HEL_ACTION_ANCILLARY : 0) |
-		(decode_makes_stream(wish->type) ? HEL_ACTION_WANT_LANE : 0);
+		(action_type_makes_stream(wish->type) ? HEL_ACTION_WANT_LANE : 0);
 
 	return (wish->flags & ~valid) == 0;
 }

@@ -96,10 +96,16 @@ struct exchange {
 	struct action actions[];
 };
 
-/** action_makes_stream() - the actions behind it may be ancillary to it */
+/** action_type_makes_stream() - the actions behind one of @type may be ancillary to it */
+static inline bool action_type_makes_stream(uint16_t type)
+{
+	return type == HEL_ACTION_OFFER || type == HEL_ACTION_ACCEPT;
+}
+
+/** action_makes_stream() - the same of an action */
 static inline bool action_makes_stream(const struct action *action)
 {
-	return action->type == HEL_ACTION_OFFER || action->type == HEL_ACTION_ACCEPT;
+	return action_type_makes_stream(action->type);
 }
 
 /** action_may_hold() - it has something that must be given back when the exchange is complete */

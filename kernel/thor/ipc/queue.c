@@ -10,6 +10,7 @@
 #include <base/string.h>
 #include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
@@ -25,18 +26,24 @@ static unsigned queue_order_of(uint64_t size_bytes)
 	return order;
 }
 
+static void queue_free_run(struct queue *queue, uint64_t phys, unsigned order)
+{
+	if (phys != 0) {
+		frame_free_run(phys, order);
+		account_uncharge(queue->object.account, ACCOUNT_PAGES, (uint64_t)1 << order);
+	}
+}
+
 static void queue_free(struct queue *queue)
 {
+	struct account *account = queue->object.account;
+
 	for (uint32_t i = 0; queue->pieces_phys != NULL && i < queue->n_pieces; i++) {
-		if (queue->pieces_phys[i] != 0) {
-			frame_free_run(queue->pieces_phys[i], queue->piece_order);
-		}
+		queue_free_run(queue, queue->pieces_phys[i], queue->piece_order);
 	}
-	heap_free(queue->pieces_phys);
-	if (queue->header_phys != 0) {
-		frame_free_run(queue->header_phys, queue->header_order);
-	}
-	heap_free(queue);
+	account_free(account, queue->pieces_phys, queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	queue_free_run(queue, queue->header_phys, queue->header_order);
+	object_free(&queue->object);
 }
 
 static void queue_destroy(struct object *object)
@@ -138,13 +145,20 @@ static bool queue_params_are_valid(const struct hel_queue_params *params)
 		params->submit_size <= 65536;
 }
 
-static uint64_t queue_allocate_zeroed_run(unsigned order)
+static uint64_t queue_allocate_zeroed_run(struct queue *queue, unsigned order)
 {
+	uint64_t n_pages = (uint64_t)1 << order;
+
+	if (account_charge(queue->object.account, ACCOUNT_PAGES, n_pages) != 0) {
+		return 0;
+	}
 	uint64_t phys = frame_allocate_run(order, UINT64_MAX);
 
-	if (phys != 0) {
-		memset(arch_phys_to_virt(phys), 0, HEL_PAGE_SIZE << order);
+	if (phys == 0) {
+		account_uncharge(queue->object.account, ACCOUNT_PAGES, n_pages);
+		return 0;
 	}
+	memset(arch_phys_to_virt(phys), 0, HEL_PAGE_SIZE << order);
 	return phys;
 }
 
@@ -155,7 +169,7 @@ static int queue_allocate_memory(struct queue *queue)
 	queue->header_bytes =
 		align_up(sizeof(struct hel_queue_header) + params->submit_size, HEL_PAGE_SIZE);
 	queue->header_order = queue_order_of(queue->header_bytes);
-	queue->header_phys = queue_allocate_zeroed_run(queue->header_order);
+	queue->header_phys = queue_allocate_zeroed_run(queue, queue->header_order);
 	if (queue->header_phys == 0) {
 		return -ERR_NO_MEMORY;
 	}
@@ -166,12 +180,13 @@ static int queue_allocate_memory(struct queue *queue)
 	queue->piece_order = queue_order_of(queue->piece_bytes);
 	queue->n_pieces = (uint32_t)div_round_up(
 		(uint64_t)params->n_chunks * params->chunk_size, queue->piece_bytes);
-	queue->pieces_phys = heap_allocate(queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	queue->pieces_phys = account_allocate(
+		queue->object.account, queue->n_pieces * sizeof(queue->pieces_phys[0]));
 	if (queue->pieces_phys == NULL) {
 		return -ERR_NO_MEMORY;
 	}
 	for (uint32_t i = 0; i < queue->n_pieces; i++) {
-		queue->pieces_phys[i] = queue_allocate_zeroed_run(queue->piece_order);
+		queue->pieces_phys[i] = queue_allocate_zeroed_run(queue, queue->piece_order);
 		if (queue->pieces_phys[i] == 0) {
 			return -ERR_NO_MEMORY;
 		}
@@ -184,7 +199,7 @@ int queue_create(const struct hel_queue_params *params, struct queue **out_queue
 	if (!queue_params_are_valid(params)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	struct queue *queue = heap_allocate(sizeof(*queue));
+	struct queue *queue = object_create(&queue_class, sizeof(*queue));
 
 	if (queue == NULL) {
 		return -ERR_NO_MEMORY;
@@ -196,7 +211,6 @@ int queue_create(const struct hel_queue_params *params, struct queue **out_queue
 		queue_free(queue);
 		return error;
 	}
-	object_init(&queue->object, &queue_class);
 	spinlock_init(&queue->submit_lock, LOCK_RANK_SUBMIT);
 	spinlock_init(&queue->lock, LOCK_RANK_QUEUE);
 	list_init(&queue->stalled);

@@ -4,7 +4,7 @@
 
 #include <base/assert.h>
 #include <thor/ipc/exchange.h>
-#include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 static void lane_destroy(struct object *object)
 {
@@ -13,7 +13,7 @@ static void lane_destroy(struct object *object)
 	if (atomic_fetch_sub_explicit(&stream->n_lanes, 1, memory_order_acq_rel) == 1) {
 		ASSERT(list_is_empty(&stream->lanes[0].pending));
 		ASSERT(list_is_empty(&stream->lanes[1].pending));
-		heap_free(stream);
+		account_free(stream->account, stream, sizeof(*stream));
 	}
 }
 
@@ -32,11 +32,13 @@ static const struct object_class lane_class = {
 
 int stream_create(struct stream **out_stream)
 {
-	struct stream *stream = heap_allocate(sizeof(*stream));
+	struct account *account = account_current();
+	struct stream *stream = account_allocate(account, sizeof(*stream));
 
 	if (stream == NULL) {
 		return -ERR_NO_MEMORY;
 	}
+	stream->account = account;
 	spinlock_init(&stream->lock, LOCK_RANK_STREAM);
 	atomic_init(&stream->n_lanes, 2);
 	list_init(&stream->transfers);

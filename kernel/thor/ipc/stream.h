@@ -36,6 +36,7 @@ struct lane {
 };
 
 struct stream {
+	struct account *account; /* immutable: pays for both lanes */
 	struct spinlock lock;
 	_Atomic uint32_t n_lanes; /* that are not destroyed */
 	struct list transfers; /* guarded by lock: parked (exchange-transfer.c) */

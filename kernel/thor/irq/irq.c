@@ -136,7 +136,7 @@ static void irq_destroy(struct object *object)
 	ASSERT(irq->handler == NULL);
 	irq_abandon(object);
 	pin_unref(irq->pin);
-	heap_free(irq);
+	object_free(object);
 }
 
 static const struct object_class irq_class = {
@@ -147,9 +147,16 @@ static const struct object_class irq_class = {
 	.abandon = irq_abandon,
 };
 
+/* One that joined no pin; accepts NULL. */
+static void irq_undo(struct irq *irq)
+{
+	if (irq != NULL) {
+		object_free(&irq->object);
+	}
+}
+
 static void irq_init(struct irq *irq, struct irq_pin *pin)
 {
-	object_init(&irq->object, &irq_class);
 	event_source_init(&irq->source, 0);
 	list_node_init(&irq->sink_node);
 	irq->pin = pin;
@@ -161,7 +168,7 @@ static void irq_init(struct irq *irq, struct irq_pin *pin)
 
 int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 {
-	struct irq *irq = heap_allocate(sizeof(*irq));
+	struct irq *irq = object_create(&irq_class, sizeof(*irq));
 	struct irq_pin *pin = heap_allocate(sizeof(*pin));
 	int error = irq == NULL || pin == NULL ? -ERR_NO_MEMORY : 0;
 
@@ -172,7 +179,7 @@ int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 		spinlock_release(&irq_config_lock);
 	}
 	if (error != 0) {
-		heap_free(irq);
+		irq_undo(irq);
 		heap_free(pin);
 		return error;
 	}
@@ -259,14 +266,14 @@ int irq_create_line(uint32_t gsi, uint32_t line_flags, struct irq **out_irq)
 	if (error != 0) {
 		return error;
 	}
-	struct irq *irq = heap_allocate(sizeof(*irq));
+	struct irq *irq = object_create(&irq_class, sizeof(*irq));
 	struct irq_pin *spare = heap_allocate(sizeof(*spare));
 
 	error = irq == NULL || spare == NULL ? -ERR_NO_MEMORY
 					     : irq_join_line(irq, gsi, line_flags, &spare);
 	heap_free(spare);
 	if (error != 0) {
-		heap_free(irq);
+		irq_undo(irq);
 		return error;
 	}
 	*out_irq = irq;

@@ -77,7 +77,7 @@ static void managed_begin_round(struct managed *managed)
 	ASSERT(page_set_is_empty(&managed->due));
 	managed->due = managed->dirty;
 	managed->n_due_idle = managed->n_dirty;
-	page_set_init(&managed->dirty);
+	page_set_init(&managed->dirty, managed->backing->object.account);
 	managed->n_dirty = 0;
 	managed->write_hand = 0;
 	managed->round++;

@@ -4,6 +4,7 @@
 
 #include <thor/memory/page-cache.h>
 #include <thor/memory/space.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t MANAGED_END = MEMORY_SIZE_MAX / FRAME_SIZE;
 constexpr uint64_t MANAGED_SLICE_PAGES = 512; /* taken away before others have their turn */
@@ -14,15 +15,16 @@ static void managed_aged(struct timer *timer);
 
 int managed__create(struct memory *backing)
 {
-	struct managed *managed = heap_allocate(sizeof(*managed));
+	struct account *account = backing->object.account;
+	struct managed *managed = account_allocate(account, sizeof(*managed));
 
 	if (managed == NULL) {
 		return -ERR_NO_MEMORY;
 	}
 	managed->backing = backing;
 	backing->managed = managed;
-	page_set_init(&managed->dirty);
-	page_set_init(&managed->due);
+	page_set_init(&managed->dirty, account);
+	page_set_init(&managed->due, account);
 	timer_init(&managed->age, NULL, managed_aged);
 	for (uint32_t i = 0; i < MANAGED_WAIT_BUCKETS; i++) {
 		list_init(&managed->waits[i]);
@@ -48,7 +50,7 @@ void managed__destroy(struct managed *managed)
 	ASSERT(!managed->is_ageing);
 	ASSERT(list_is_empty(&managed->requests));
 	page_cache_remove(managed);
-	heap_free(managed);
+	account_free(managed->backing->object.account, managed, sizeof(*managed));
 }
 
 static void managed_aged(struct timer *timer)
@@ -198,10 +200,12 @@ int managed__get_backing_page(struct memory *backing, uint64_t index, struct mem
 		return -ERR_NO_MEMORY;
 	}
 	if (managed_phys_of(*slot) == 0) {
-		uint64_t phys = frame_allocate_zeroed();
+		int error = account_charge(backing->object.account, ACCOUNT_PAGES, 1);
+		uint64_t phys = error == 0 ? frame_allocate_zeroed() : 0;
 		enum managed_state state = managed_state_of(*slot);
 
 		if (phys == 0) {
+			memory__uncharge(backing, error == 0);
 			return -ERR_NO_MEMORY;
 		}
 		page_tree_fill(&backing->pages, slot,
@@ -295,6 +299,7 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 
 	page_tree_remove(&managed->backing->pages, first, end, managed_unref_pages, &removal);
 	managed->n_resident -= removal.n_resident;
+	memory__uncharge(managed->backing, removal.n_resident);
 	page_cache_count_pages(-(int64_t)removal.n_resident);
 }
 

@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <thor/memory/managed.h>
 #include <thor/memory/space.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t PHYS_BITS_MAX = 52;
 constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
@@ -52,25 +53,38 @@ void memory__unlock(struct memory *memory)
 
 /* ---- creating ---------------------------------------------------------------------- */
 
-static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_bytes)
+static struct memory *memory_create_in(
+	struct account *account, enum hel_memory_kind kind, uint64_t size_bytes)
 {
-	struct memory *memory = heap_allocate(sizeof(*memory));
+	struct memory *memory = object_create_in(account,
+		kind == HEL_MEMORY_BACKING ? &memory_backing_class : &memory_class,
+		sizeof(*memory));
 
 	if (memory != NULL) {
-		object_init(&memory->object,
-			kind == HEL_MEMORY_BACKING ? &memory_backing_class : &memory_class);
 		memory->kind = kind;
 		memory->size_bytes = size_bytes;
 		spinlock_init(&memory->lock,
 			kind == HEL_MEMORY_COPY_ON_WRITE || kind == HEL_MEMORY_MANAGED
 				? LOCK_RANK_MEMORY_VIEW
 				: LOCK_RANK_MEMORY);
-		page_tree_init(&memory->pages);
+		page_tree_init(&memory->pages, account);
 		list_init(&memory->mappings);
 		list_init(&memory->views);
 		list_node_init(&memory->view_node);
 	}
 	return memory;
+}
+
+static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_bytes)
+{
+	return memory_create_in(account_current(), kind, size_bytes);
+}
+
+void memory__uncharge(struct memory *memory, uint64_t n_pages)
+{
+	if (n_pages > 0) {
+		account_uncharge(memory->object.account, ACCOUNT_PAGES, n_pages);
+	}
 }
 
 static bool memory_is_size(uint64_t size_bytes)
@@ -109,13 +123,18 @@ static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
 	while ((uint64_t)1 << order < n_pages) {
 		order++;
 	}
+	int error = account_charge(memory->object.account, ACCOUNT_PAGES, n_pages);
+
+	if (error != 0) {
+		return error;
+	}
 	uint64_t phys = frame_allocate_run(order, below_phys);
 
 	if (phys == 0) {
+		memory__uncharge(memory, n_pages);
 		return -ERR_NO_MEMORY;
 	}
 	frame_split_run(phys, order);
-	int error = 0;
 
 	for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
 		uint64_t page_phys = phys + i * FRAME_SIZE;
@@ -128,6 +147,7 @@ static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
 			frame_unref(page_phys);
 		}
 	}
+	memory__uncharge(memory, n_pages - memory->pages.n_pages);
 	return error;
 }
 
@@ -199,10 +219,10 @@ static void memory_link_view(struct memory *memory, struct memory *source)
 }
 
 /* A view of an allocated object or a backing, which is locked. */
-static int memory_create_view(
-	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
+static int memory_create_view(struct memory *source, struct account *account, uint64_t offset,
+	uint64_t size_bytes, struct memory **out_memory)
 {
-	struct memory *memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+	struct memory *memory = memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, size_bytes);
 
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
@@ -241,9 +261,18 @@ int memory_create_managed(
 	return 0;
 }
 
-int memory__create_anonymous(struct memory **out_memory)
+int memory__create_shared(struct account *account, uint64_t size_bytes, struct memory **out_memory)
 {
-	struct memory *memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, ARCH_USER_HIGH);
+	if (!memory_is_size(size_bytes)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	*out_memory = memory_create_in(account, HEL_MEMORY_ALLOCATED, size_bytes);
+	return *out_memory != NULL ? 0 : -ERR_NO_MEMORY;
+}
+
+int memory__create_anonymous(struct account *account, struct memory **out_memory)
+{
+	struct memory *memory = memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, ARCH_USER_HIGH);
 
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
@@ -289,13 +318,19 @@ static void memory_write_protect(struct memory *memory, const struct space *exce
 	}
 }
 
-/* A copy of a locked view: shares its pages. */
-static int memory_fork_view(
-	struct memory *memory, const struct space *except, struct memory **out_copy)
+/* A copy of a locked view: shares its pages, for which both pay. */
+static int memory_fork_view(struct memory *memory, const struct space *except,
+	struct account *account, struct memory **out_copy)
 {
-	struct memory *copy = memory_create(HEL_MEMORY_COPY_ON_WRITE, memory->size_bytes);
+	uint64_t n_pages = memory->pages.n_pages;
+	struct memory *copy =
+		memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, memory->size_bytes);
 
 	if (copy == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	*out_copy = copy; /* until it is complete: the caller drops it when nothing is locked */
+	if (account_charge(account, ACCOUNT_PAGES, n_pages) != 0) {
 		return -ERR_NO_MEMORY;
 	}
 	copy->is_anonymous = memory->is_anonymous;
@@ -305,12 +340,10 @@ static int memory_fork_view(
 		memory_link_view(copy, memory->source);
 	}
 	memory_write_protect(memory, except);
-	if (page_tree_copy(&copy->pages, &memory->pages, memory_ref_pages, NULL) != 0) {
-		*out_copy = copy; /* half-built: the caller drops it when nothing is locked */
-		return -ERR_NO_MEMORY;
-	}
-	*out_copy = copy;
-	return 0;
+	int error = page_tree_copy(&copy->pages, &memory->pages, memory_ref_pages, NULL);
+
+	memory__uncharge(copy, n_pages - copy->pages.n_pages);
+	return error;
 }
 
 /* What a view of an object refers to: the backing of managed memory has its pages. */
@@ -319,14 +352,16 @@ static struct memory *memory_source_of(struct memory *memory)
 	return memory->kind == HEL_MEMORY_MANAGED ? memory->source : memory;
 }
 
-int memory__fork(struct memory *memory, const struct space *except, struct memory **out_copy)
+int memory__fork(struct memory *memory, const struct space *except, struct account *account,
+	struct memory **out_copy)
 {
 	ASSERT(memory_is_forkable(memory));
 	*out_copy = NULL;
 	if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
-		return memory_fork_view(memory, except, out_copy);
+		return memory_fork_view(memory, except, account, out_copy);
 	}
-	return memory_create_view(memory_source_of(memory), 0, memory->size_bytes, out_copy);
+	return memory_create_view(
+		memory_source_of(memory), account, 0, memory->size_bytes, out_copy);
 }
 
 static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_run *run)
@@ -340,15 +375,23 @@ static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_
 	return n_pages;
 }
 
+/* Drop the pages of [index, end). */
+static void memory_remove_pages(struct memory *memory, uint64_t index, uint64_t end)
+{
+	uint64_t n_pages = memory->pages.n_pages;
+
+	page_tree_remove(&memory->pages, index, end, memory_unref_pages, NULL);
+	memory__uncharge(memory, n_pages - memory->pages.n_pages);
+}
+
 /* What a fork of a part of a view has too much: it is not mapped anywhere yet. */
 static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_bytes)
 {
 	uint64_t first = offset / FRAME_SIZE;
 	uint64_t end = first + size_bytes / FRAME_SIZE;
 
-	page_tree_remove(&memory->pages, 0, first, memory_unref_pages, NULL);
-	page_tree_remove(
-		&memory->pages, end, MEMORY_SIZE_MAX / FRAME_SIZE, memory_unref_pages, NULL);
+	memory_remove_pages(memory, 0, first);
+	memory_remove_pages(memory, end, MEMORY_SIZE_MAX / FRAME_SIZE);
 	memory->pages.origin -= first;
 	memory->source_offset += offset;
 	memory->source_size = offset < memory->source_size
@@ -384,10 +427,10 @@ int memory_create_copy_on_write(
 		if (offset > source->size_bytes || size_bytes > source->size_bytes - offset) {
 			error = -ERR_OUT_OF_BOUNDS;
 		} else if (source->kind == HEL_MEMORY_COPY_ON_WRITE) {
-			error = memory_fork_view(source, NULL, &memory);
+			error = memory_fork_view(source, NULL, account_current(), &memory);
 		} else {
-			error = memory_create_view(
-				memory_source_of(source), offset, size_bytes, &memory);
+			error = memory_create_view(memory_source_of(source), account_current(),
+				offset, size_bytes, &memory);
 		}
 		memory__unlock(source);
 		if (error == 0 && source->kind == HEL_MEMORY_COPY_ON_WRITE) {
@@ -433,7 +476,7 @@ static void memory_free_pages(struct memory *memory, uint64_t first, uint64_t en
 	if (memory->managed != NULL) {
 		managed__drop(memory->managed, first, end);
 	} else {
-		page_tree_remove(&memory->pages, first, end, memory_unref_pages, NULL);
+		memory_remove_pages(memory, first, end);
 	}
 }
 
@@ -480,7 +523,7 @@ static void memory_destroy(struct object *object)
 	}
 	object_unref(memory->owner);
 	managed__destroy(memory->managed);
-	heap_free(memory);
+	object_free(object);
 }
 
 static void memory_abandon_backing(struct object *object)
@@ -517,7 +560,7 @@ static bool memory_cut_slice(struct memory *memory)
 	}
 	memory__hide(memory, index, index + memory__slice_pages, NULL);
 	memory__hide_in_views(memory, index, index + memory__slice_pages);
-	memory_free_pages(memory, index, index + memory__slice_pages);
+	memory_remove_pages(memory, index, index + memory__slice_pages);
 	return true;
 }
 

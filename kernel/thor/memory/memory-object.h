@@ -45,7 +45,7 @@ struct memory {
 	struct object object;
 
 	/* immutable */
-	enum hel_memory_kind kind;
+	enum hel_memory_kind kind; /* whose account pays for the pages, too: object.account */
 	uint32_t page_flags;  /* ARCH_PAGE_UNCACHED, ARCH_PAGE_WRITE_COMBINE or 0 */
 	bool is_anonymous;
 	/* COPY_ON_WRITE: referenced, ALLOCATED or BACKING, or NULL; MANAGED: referenced, BACKING */
@@ -118,16 +118,24 @@ void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end);
 /**
  * memory__fork() - a copy-on-write copy of a view, or a view of a part of an allocated object
  * @memory: locked by memory__lock()
+ * @account: pays for the copy
  *
  * For a view the whole of it is copied and offsets stay; write access to its pages is taken away
  * in all mappings but those of @except that are to be copied, which the caller protects itself.
  * Return: 0 or -ERR_NO_MEMORY; then *@out_copy is NULL or has to be dropped once nothing is locked.
  */
-MUST_USE int memory__fork(
-	struct memory *memory, const struct space *except, struct memory **out_copy);
+MUST_USE int memory__fork(struct memory *memory, const struct space *except,
+	struct account *account, struct memory **out_copy);
 
 /** memory__create_anonymous() - a view without source of all of user space */
-MUST_USE int memory__create_anonymous(struct memory **out_memory);
+MUST_USE int memory__create_anonymous(struct account *account, struct memory **out_memory);
+
+/** memory__create_shared() - allocated memory, empty at first; -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY */
+MUST_USE int memory__create_shared(
+	struct account *account, uint64_t size_bytes, struct memory **out_memory);
+
+/** memory__uncharge() - @n_pages have left the object's tree */
+void memory__uncharge(struct memory *memory, uint64_t n_pages);
 
 /** memory_is_forkable() - whether HEL_MAP_FORK_COPY can copy its contents: else it is shared */
 bool memory_is_forkable(const struct memory *memory);

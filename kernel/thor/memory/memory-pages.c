@@ -2,6 +2,8 @@
 /*
  * The pages of memory objects: finding, making and copying them.
  *
+ * Each entry of an object's tree is charged to its account as a page, also those that forks share.
+ *
  * Who owns a page: an entry in an object's tree counts as one owner of the frame. A view may
  * write to a page of its own only while it is the one owner; a fork makes two, and the one that
  * writes first gets a copy.
@@ -11,15 +13,22 @@
 #include <base/string.h>
 #include <thor/memory/managed.h>
 #include <thor/memory/space.h>
+#include <thor/object/account.h>
 
 /* ---- one page ---------------------------------------------------------------------- */
 
 /* A page of zeros for an empty slot. */
 static int memory_fill_zeroed(struct memory *memory, uint64_t *slot, uint64_t *out_phys)
 {
+	int error = account_charge(memory->object.account, ACCOUNT_PAGES, 1);
+
+	if (error != 0) {
+		return error;
+	}
 	uint64_t phys = frame_allocate_zeroed();
 
 	if (phys == 0) {
+		memory__uncharge(memory, 1);
 		return -ERR_NO_MEMORY;
 	}
 	page_tree_fill(&memory->pages, slot, phys);
@@ -31,9 +40,15 @@ static int memory_fill_zeroed(struct memory *memory, uint64_t *slot, uint64_t *o
 static int memory_fill_copy(
 	struct memory *memory, uint64_t *slot, uint64_t from_phys, uint64_t *out_phys)
 {
+	uint64_t n_charged = *slot == 0;
+
+	if (n_charged > 0 && account_charge(memory->object.account, ACCOUNT_PAGES, 1) != 0) {
+		return -ERR_NO_MEMORY;
+	}
 	uint64_t phys = frame_allocate();
 
 	if (phys == 0) {
+		memory__uncharge(memory, n_charged);
 		return -ERR_NO_MEMORY;
 	}
 	frame_copy(phys, from_phys);

@@ -101,12 +101,14 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
  */
 struct space;
 int space_create(struct space **out_space);
+int space_create_in(struct account *account, struct space **out_space);
 /*
  * From now on page faults of this space (and its forks) fail with -ERR_NO_MEMORY when memory is
  * scarce.
  */
 void space_limit(struct space *space);
 int space_fork(struct space *source, struct space **out_space);
+int space_fork_in(struct account *account, struct space *source, struct space **out_space);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);
 /*

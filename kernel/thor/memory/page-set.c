@@ -5,9 +5,9 @@
 constexpr uint64_t PAGE_SET_BITS = 64;
 constexpr uint64_t PAGE_SET_WORD_END = (uint64_t)1 << 52; /* above all keys */
 
-void page_set_init(struct page_set *set)
+void page_set_init(struct page_set *set, struct account *account)
 {
-	page_tree_init(&set->words);
+	page_tree_init(&set->words, account);
 }
 
 static uint64_t page_set_bit(uint64_t index)

@@ -12,8 +12,8 @@ struct page_set {
 	struct page_tree words;
 };
 
-/** page_set_init() - the empty set */
-void page_set_init(struct page_set *set);
+/** page_set_init() - the empty set; @account pays for its nodes */
+void page_set_init(struct page_set *set, struct account *account);
 
 /** page_set_is_empty() */
 static inline bool page_set_is_empty(const struct page_set *set)

@@ -5,6 +5,7 @@
 #include <abi/hel/errors.h>
 #include <base/assert.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 constexpr uint32_t PAGE_TREE_BITS = 6;
 constexpr uint32_t PAGE_TREE_HEIGHT_MAX = 10; /* 64^10 indices: more than 2^52 at any alignment */
@@ -13,9 +14,14 @@ struct page_tree_node {
 	uint64_t slots[PAGE_TREE_WAYS];
 };
 
-void page_tree_init(struct page_tree *tree)
+void page_tree_init(struct page_tree *tree, struct account *account)
 {
-	*tree = (struct page_tree){ 0 };
+	*tree = (struct page_tree){ .account = account };
+}
+
+static struct page_tree_node *page_tree_node_create(struct page_tree *tree)
+{
+	return account_allocate(tree->account, sizeof(struct page_tree_node));
 }
 
 static struct page_tree_node *page_tree_node_of(uint64_t slot)
@@ -61,7 +67,7 @@ uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index)
  */
 static int page_tree_grow(struct page_tree *tree, bool is_upwards)
 {
-	struct page_tree_node *node = heap_allocate(sizeof(*node));
+	struct page_tree_node *node = page_tree_node_create(tree);
 	uint64_t position = is_upwards ? 0 : PAGE_TREE_WAYS - 1;
 
 	if (node == NULL) {
@@ -106,7 +112,7 @@ uint64_t *page_tree_make_slot(struct page_tree *tree, uint64_t index)
 
 	while (shift > 0) {
 		if (*slot == 0) {
-			*slot = (uint64_t)(uintptr_t)heap_allocate(sizeof(struct page_tree_node));
+			*slot = (uint64_t)(uintptr_t)page_tree_node_create(tree);
 			if (*slot == 0) {
 				return NULL;
 			}
@@ -262,7 +268,7 @@ static void page_tree_remove_in(struct page_tree_removal *removal, struct page_t
 		}
 	}
 	if (is_whole || page_tree_node_is_empty(node)) {
-		heap_free(node);
+		account_free(removal->tree->account, node, sizeof(*node));
 		*part.slot = 0;
 	}
 }
@@ -313,7 +319,7 @@ static void page_tree_copy_run(
 static int page_tree_copy_in(
 	struct page_tree_copying *copying, struct page_tree_part part, uint64_t *out_slot)
 {
-	struct page_tree_node *copy = heap_allocate(sizeof(*copy));
+	struct page_tree_node *copy = page_tree_node_create(copying->tree);
 	const struct page_tree_node *node = page_tree_node_of(*part.slot);
 	uint32_t shift = part.shift - PAGE_TREE_BITS;
 
@@ -370,7 +376,7 @@ int page_tree_copy(
 		error = page_tree_copy_in(&copying, root, &to->root);
 	}
 	if (to->root == 0) {
-		page_tree_init(to);
+		page_tree_init(to, to->account);
 	}
 	return error;
 }

@@ -20,7 +20,10 @@
 
 constexpr uint32_t PAGE_TREE_WAYS = 64;
 
+struct account;
+
 struct page_tree {
+	struct account *account; /* immutable: pays for the nodes; the owner charges entries */
 	uint64_t root;  /* an entry, or the address of a struct page_tree_node */
 	uint64_t origin;
 	uint64_t n_pages;
@@ -49,8 +52,8 @@ typedef uint32_t (*page_tree_run_fn)(void *context, const struct page_tree_run *
 		slot_++) \
 		for (uint64_t entry = (run)->slots[slot_]; entry != 0; entry = 0, (n_pages)++)
 
-/** page_tree_init() - make @tree empty */
-void page_tree_init(struct page_tree *tree);
+/** page_tree_init() - make @tree empty; @account pays for its nodes */
+void page_tree_init(struct page_tree *tree, struct account *account);
 
 /** page_tree_slot() - the slot of @index, NULL if it has none; holds 0 when the page is absent */
 uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index);

@@ -3,6 +3,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t SPACE_TABLE_SPAN =
 	MIB(2); /* what the lowest page table of any architecture maps, at most */
@@ -24,8 +25,18 @@ void space__edit_end(struct space_edit *edit)
 	spinlock_release(&edit->space->lock);
 	while ((mapping = LIST_POP_FRONT(&edit->retired, struct mapping, retired_node)) != NULL) {
 		object_unref(mapping->memory != NULL ? &mapping->memory->object : NULL);
-		heap_free(mapping);
+		space__free_mapping(edit->space, mapping);
 	}
+}
+
+struct mapping *space__create_mapping(struct space *space)
+{
+	return account_allocate(space->object.account, sizeof(struct mapping));
+}
+
+void space__free_mapping(struct space *space, struct mapping *mapping)
+{
+	account_free(space->object.account, mapping, sizeof(*mapping));
 }
 
 void space__attach(struct space *space, struct mapping *mapping)
@@ -59,7 +70,7 @@ int space__split(struct space_edit *edit, uint64_t address)
 	if (set->n_mappings >= MAPPING_MAX) {
 		return -ERR_NO_MEMORY;
 	}
-	struct mapping *upper = heap_allocate(sizeof(*upper));
+	struct mapping *upper = space__create_mapping(edit->space);
 	struct memory *memory = mapping->memory;
 
 	if (upper == NULL) {
@@ -138,10 +149,13 @@ static uint32_t space_unref_pages(void *context, const struct page_tree_run *run
 void space__discard_pages(
 	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end)
 {
+	struct page_tree *pages = &mapping->memory->pages;
 	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
+	uint64_t n_pages = pages->n_pages;
 
-	page_tree_remove(&mapping->memory->pages, first, first + (end - address) / FRAME_SIZE,
-		space_unref_pages, batch);
+	page_tree_remove(
+		pages, first, first + (end - address) / FRAME_SIZE, space_unref_pages, batch);
+	memory__uncharge(mapping->memory, n_pages - pages->n_pages);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/object/account.h>
 
 struct space_fork {
 	struct space *source, *child;
@@ -60,7 +61,7 @@ static int space_fork_memory(
 		*out_copy = memory->fork_copy;
 		return 0;
 	}
-	int error = memory__fork(memory, fork->source, out_copy);
+	int error = memory__fork(memory, fork->source, fork->child->object.account, out_copy);
 
 	if (error != 0) {
 		fork->half_built = *out_copy;
@@ -79,7 +80,7 @@ static int space_fork_memory(
 static int space_fork_mapping(struct space_fork *fork, const struct mapping *mapping)
 {
 	struct memory *memory = mapping->memory;
-	struct mapping *copy = heap_allocate(sizeof(*copy));
+	struct mapping *copy = space__create_mapping(fork->child);
 
 	if (copy == NULL) {
 		return -ERR_NO_MEMORY;
@@ -110,7 +111,7 @@ static int space_fork_mapping(struct space_fork *fork, const struct mapping *map
 	}
 	memory__unlock(memory);
 	if (error != 0) {
-		heap_free(copy);
+		space__free_mapping(fork->child, copy);
 	}
 	return error;
 }
@@ -139,15 +140,22 @@ static void space_fork_forget(struct space_fork *fork)
 	}
 }
 
+/** space_fork() - space_fork_in() with the account of the current thread */
+int space_fork(struct space *source, struct space **out_space)
+{
+	return space_fork_in(account_current(), source, out_space);
+}
+
 /**
- * space_fork() - a new space with what the mappings of @source say that a child gets
+ * space_fork_in() - a new space with what the mappings of @source say that a child gets
+ * @account: pays for it, and for all pages that it shares with its parent
  *
  * Return: 0, -ERR_NO_MEMORY; then nothing has changed.
  */
-int space_fork(struct space *source, struct space **out_space)
+int space_fork_in(struct account *account, struct space *source, struct space **out_space)
 {
 	struct space_fork fork = { .source = source };
-	int error = space_create(&fork.child);
+	int error = space_create_in(account, &fork.child);
 
 	if (error != 0) {
 		return error;

@@ -172,7 +172,8 @@ static bool space_is_extension(struct space *space, const struct space_request *
  * The memory of a mapping that was asked for without: anonymous and private, or shared with
  * children.
  */
-static int space_get_memory(const struct space_request *request, struct memory **out_memory)
+static int space_get_memory(
+	struct account *account, const struct space_request *request, struct memory **out_memory)
 {
 	*out_memory = request->memory;
 	if (request->memory != NULL) {
@@ -183,9 +184,9 @@ static int space_get_memory(const struct space_request *request, struct memory *
 		return 0;
 	}
 	if (request->is_extensible) {
-		return memory__create_anonymous(out_memory);
+		return memory__create_anonymous(account, out_memory);
 	}
-	return memory_create_allocated(request->args->size_bytes, 0, out_memory);
+	return memory__create_shared(account, request->args->size_bytes, out_memory);
 }
 
 static int space_create_mapping(
@@ -194,15 +195,15 @@ static int space_create_mapping(
 	if (space->mappings.n_mappings >= MAPPING_MAX) {
 		return -ERR_NO_MEMORY;
 	}
-	struct mapping *mapping = heap_allocate(sizeof(*mapping));
+	struct mapping *mapping = space__create_mapping(space);
 
 	if (mapping == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = space_get_memory(request, &mapping->memory);
+	int error = space_get_memory(space->object.account, request, &mapping->memory);
 
 	if (error != 0) {
-		heap_free(mapping);
+		space__free_mapping(space, mapping);
 		return error;
 	}
 	mapping->tag = request->args->tag;

@@ -119,7 +119,7 @@ static int space_prepare_mapping(struct mapping *mapping, const struct space_mot
 	if (!space_needs_replacement(mapping)) {
 		return 0;
 	}
-	int error = memory__create_anonymous(&mapping->replacement);
+	int error = memory__create_anonymous(mapping->space->object.account, &mapping->replacement);
 
 	while (error == 0 && page_tree_next(&mapping->memory->pages, index, end, &index, &phys)) {
 		error = page_tree_set(&mapping->replacement->pages, index + delta, phys);

@@ -7,6 +7,7 @@
 
 #include <base/string.h>
 #include <thor/cpu.h>
+#include <thor/object/account.h>
 
 static void space_destroy(struct object *object);
 
@@ -25,20 +26,28 @@ static_assert((uint32_t)HEL_MAP_EXECUTE == (uint32_t)ARCH_PAGE_EXECUTE);
 
 /* ---- life -------------------------------------------------------------------------- */
 
-/** space_create() - an address space without mappings; -ERR_NO_MEMORY */
+/** space_create() - space_create_in() with the account of the current thread */
 int space_create(struct space **out_space)
 {
-	struct space *space = heap_allocate(sizeof(*space));
+	return space_create_in(account_current(), out_space);
+}
+
+/**
+ * space_create_in() - an address space without mappings; -ERR_NO_MEMORY
+ * @account: pays for it, its tables and mappings, and the anonymous memory in it
+ */
+int space_create_in(struct account *account, struct space **out_space)
+{
+	struct space *space = object_create_in(account, &space_class, sizeof(*space));
 
 	if (space == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_init(&space->object, &space_class);
 	spinlock_init(&space->lock, LOCK_RANK_SPACE);
 	spinlock_init(&space->table_lock, LOCK_RANK_PAGE_TABLE);
 	mapping_set_init(&space->mappings);
-	if (arch_page_table_init(&space->page_table) != 0) {
-		heap_free(space);
+	if (arch_page_table_init(&space->page_table, account) != 0) {
+		object_free(&space->object);
 		return -ERR_NO_MEMORY;
 	}
 	*out_space = space;
@@ -51,22 +60,22 @@ void space_limit(struct space *space)
 }
 
 /* Free a mapping and those below it in the tree, which is not used as one any more. */
-static void space_free_mappings(struct tree_node *node)
+static void space_free_mappings(struct space *space, struct tree_node *node)
 {
 	if (node == NULL) {
 		return;
 	}
 	struct mapping *mapping = container_of(node, struct mapping, node);
 
-	space_free_mappings(node->child[0]);
-	space_free_mappings(node->child[1]);
+	space_free_mappings(space, node->child[0]);
+	space_free_mappings(space, node->child[1]);
 	if (mapping->memory != NULL) {
 		spinlock_acquire(&mapping->memory->lock);
 		list_remove(&mapping->memory_node);
 		spinlock_release(&mapping->memory->lock);
 		object_unref(&mapping->memory->object);
 	}
-	heap_free(mapping);
+	space__free_mapping(space, mapping);
 }
 
 /* Nobody has it loaded, so the page table goes as it is, and after the pages. */
@@ -75,9 +84,9 @@ static void space_destroy(struct object *object)
 	struct space *space = container_of(object, struct space, object);
 
 	ASSERT(space->active_cpus == 0);
-	space_free_mappings(space->mappings.tree.root);
+	space_free_mappings(space, space->mappings.tree.root);
 	arch_page_table_deinit(&space->page_table);
-	heap_free(space);
+	object_free(object);
 }
 
 /**

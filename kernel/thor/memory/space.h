@@ -81,6 +81,10 @@ void space__edit_end(struct space_edit *edit);
 MUST_USE int space__split(struct space_edit *edit, uint64_t address);
 /** space__remove_range() - unmap [@address, @end); both are borders already */
 void space__remove_range(struct space_edit *edit, uint64_t address, uint64_t end);
+/** space__create_mapping() - a zeroed mapping that the space's account pays for; NULL: no memory */
+struct mapping *space__create_mapping(struct space *space);
+/** space__free_mapping() - the same in reverse */
+void space__free_mapping(struct space *space, struct mapping *mapping);
 /** space__attach() - put a mapping, filled in, into its space and its memory's list */
 void space__attach(struct space *space, struct mapping *mapping);
 /**

@@ -3,13 +3,12 @@
 #include <thor/object/io.h>
 
 #include <thor/arch.h>
-#include <thor/memory/memory.h>
 
 constexpr uint32_t IO_PORTS = 0x10000;
 
 static void io_destroy(struct object *object)
 {
-	heap_free(io_of(object));
+	object_free(object);
 }
 
 static const struct object_class io_class = {
@@ -25,12 +24,11 @@ int io_create(uint64_t port, uint64_t n_ports, struct io **out_io)
 	if (n_ports == 0 || port >= IO_PORTS || n_ports > IO_PORTS - port) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
-	struct io *io = heap_allocate(sizeof(*io));
+	struct io *io = object_create(&io_class, sizeof(*io));
 
 	if (io == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_init(&io->object, &io_class);
 	io->port = (uint32_t)port;
 	io->n_ports = (uint32_t)n_ports;
 	*out_io = io;

@@ -16,6 +16,8 @@
 
 #include <base/assert.h>
 #include <thor/cpu.h>
+#include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
@@ -35,7 +37,31 @@ void object_init(struct object *object, const struct object_class *class)
 	object->deferred_next = NULL;
 	atomic_init(&object->deferred, 0);
 	object->identity = object_make_identity();
+	object->n_bytes = 0;
+	object->account = NULL;
 	TRACE(OBJECTS, OBJECT_MADE, class->type, object->identity, 0);
+}
+
+void *object_create_in(struct account *account, const struct object_class *class, size_t size)
+{
+	struct object *object = account_allocate(account, size);
+
+	if (object != NULL) {
+		object_init(object, class);
+		object->n_bytes = (uint32_t)size;
+		object->account = account;
+	}
+	return object;
+}
+
+void *object_create(const struct object_class *class, size_t size)
+{
+	return object_create_in(account_current(), class, size);
+}
+
+void object_free(struct object *object)
+{
+	account_free(object->account, object, object->n_bytes);
 }
 
 void object_abandon_nothing(UNUSED struct object *object)

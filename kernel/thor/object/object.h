@@ -13,6 +13,7 @@
 #include <abi/hel/types.h>
 #include <base/types.h>
 
+struct account;
 struct object;
 
 struct object_class {
@@ -29,15 +30,31 @@ struct object {
 	_Atomic uint32_t handles;
 	struct object *deferred_next; /* this CPU's list of objects to abandon or destroy */
 	_Atomic uint32_t deferred;    /* is on such a list */
+	uint32_t n_bytes; /* immutable: of the structure around it, charged to */
+	struct account *account; /* immutable; NULL: part of something that is charged itself */
 	uint64_t identity; /* unique, for user mode to compare; tells nothing about addresses */
 };
+
+/**
+ * object_create() - a zeroed structure of @size bytes that begins with an initialised object,
+ * charged to the account of the current thread's universe, or to the root when there is none
+ *
+ * Return: NULL: no memory, or over the limit of the account.
+ */
+void *object_create(const struct object_class *class, size_t size);
+
+/** object_create_in() - the same, charged to @account */
+void *object_create_in(struct account *account, const struct object_class *class, size_t size);
+
+/** object_free() - free what object_create() made: the end of a `destroy`, or of a failed start */
+void object_free(struct object *object);
 
 void object_init(
 	struct object *object, const struct object_class *class); /* one reference, no handle */
 void object_ref(struct object *object);
 bool object_try_ref(
 	struct object *object); /* false: it is being destroyed; the memory must still be there */
-void object_unref(struct object *object);      /* accepts NULL */
+void object_unref(struct object *object); /* accepts NULL */
 void object_handle_ref(struct object *object); /* a descriptor more; takes a reference too */
 void object_handle_unref(struct object *object);
 void object_abandon_nothing(struct object *object);

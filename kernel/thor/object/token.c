@@ -3,12 +3,11 @@
 #include <thor/object/token.h>
 
 #include <base/assert.h>
-#include <thor/memory/memory.h>
 #include <thor/time/random.h>
 
 static void token_destroy(struct object *object)
 {
-	heap_free(token_of(object));
+	object_free(object);
 }
 
 static const struct object_class token_class = {
@@ -47,12 +46,11 @@ void credentials_make(struct thread_credentials *out_credentials)
 
 int token_create(struct token **out_token)
 {
-	struct token *token = heap_allocate(sizeof(*token));
+	struct token *token = object_create(&token_class, sizeof(*token));
 
 	if (token == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_init(&token->object, &token_class);
 	credentials_make(&token->credentials);
 	*out_token = token;
 	return 0;

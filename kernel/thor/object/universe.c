@@ -2,9 +2,10 @@
 /* Universes: see universe.h. */
 #include <thor/object/universe.h>
 
+#include <abi/hel/errors.h>
 #include <base/assert.h>
 #include <base/string.h>
-#include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 struct universe_slot {
 	struct object *object; /* NULL: free */
@@ -34,6 +35,12 @@ static struct universe_slot *universe_slot_locked(struct universe *universe, uin
 	return &universe->leaves[index / UNIVERSE_LEAF_SLOTS]->slots[index % UNIVERSE_LEAF_SLOTS];
 }
 
+static void universe_free_directory(struct universe *universe)
+{
+	account_free(universe->account, universe->leaves,
+		universe->n_leaves_max * sizeof(universe->leaves[0]));
+}
+
 static int universe_grow_directory_locked(struct universe *universe)
 {
 	uint32_t n_leaves_max = universe->n_leaves_max == 0 ? 4 : 2 * universe->n_leaves_max;
@@ -41,7 +48,8 @@ static int universe_grow_directory_locked(struct universe *universe)
 	if (n_leaves_max > UNIVERSE_HANDLES_MAX / UNIVERSE_LEAF_SLOTS) {
 		return -ERR_NO_SPACE;
 	}
-	struct universe_leaf **leaves = heap_allocate(n_leaves_max * sizeof(leaves[0]));
+	struct universe_leaf **leaves =
+		account_allocate(universe->account, n_leaves_max * sizeof(leaves[0]));
 
 	if (leaves == NULL) {
 		return -ERR_NO_MEMORY;
@@ -49,7 +57,7 @@ static int universe_grow_directory_locked(struct universe *universe)
 	if (universe->n_leaves > 0) {
 		memcpy(leaves, universe->leaves, universe->n_leaves * sizeof(leaves[0]));
 	}
-	heap_free(universe->leaves);
+	universe_free_directory(universe);
 	universe->leaves = leaves;
 	universe->n_leaves_max = n_leaves_max;
 	return 0;
@@ -64,7 +72,7 @@ static int universe_grow_locked(struct universe *universe)
 			return error;
 		}
 	}
-	struct universe_leaf *leaf = heap_allocate(sizeof(*leaf));
+	struct universe_leaf *leaf = account_allocate(universe->account, sizeof(*leaf));
 
 	if (leaf == NULL) {
 		return -ERR_NO_MEMORY;
@@ -87,10 +95,12 @@ static void universe_destroy(struct object *object)
 
 	ASSERT(universe->n_handles == 0);
 	for (uint32_t i = 0; i < universe->n_leaves; i++) {
-		heap_free(universe->leaves[i]);
+		account_free(universe->account, universe->leaves[i], sizeof(*universe->leaves[i]));
 	}
-	heap_free(universe->leaves);
-	heap_free(universe);
+	universe_free_directory(universe);
+	/* What is freed last ends the account, unless something else is still charged to it. */
+	account_retire(universe->account);
+	object_free(object);
 }
 
 /* The slot's object, whose handle reference is now the caller's. */
@@ -154,12 +164,19 @@ static const struct object_class universe_class = {
 
 int universe_create(struct universe **out_universe)
 {
-	struct universe *universe = heap_allocate(sizeof(*universe));
+	struct account *account;
+	int error = account_create(account_current(), &account);
+
+	if (error != 0) {
+		return error;
+	}
+	struct universe *universe = object_create_in(account, &universe_class, sizeof(*universe));
 
 	if (universe == NULL) {
+		account_retire(account);
 		return -ERR_NO_MEMORY;
 	}
-	object_init(&universe->object, &universe_class);
+	universe->account = account;
 	spinlock_init(&universe->lock, LOCK_RANK_UNIVERSE);
 	universe->free_head = UNIVERSE_NO_SLOT;
 	*out_universe = universe;

@@ -24,10 +24,12 @@
 constexpr uint32_t UNIVERSE_LEAF_SLOTS = 64;
 constexpr uint32_t UNIVERSE_HANDLES_MAX = 1u << 18;
 
+struct account;
 struct universe_leaf;
 
 struct universe {
 	struct object object;
+	struct account *account; /* immutable: pays for what is caused here, this table too */
 	struct spinlock lock;
 	struct universe_leaf **leaves; /* guarded by lock, as all below */
 	uint32_t n_leaves, n_leaves_max;
@@ -41,7 +43,12 @@ struct descriptor {
 	uint32_t rights;
 };
 
-/** universe_create() - an empty table; the caller gets the one reference */
+/**
+ * universe_create() - an empty table with an account below the current thread's
+ *
+ * The caller gets the one reference. Return: 0, -ERR_NO_MEMORY, -ERR_NO_SPACE (too deep a nest of
+ * accounts).
+ */
 MUST_USE int universe_create(struct universe **out_universe);
 
 /** universe_of() - the universe around its object */

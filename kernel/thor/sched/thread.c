@@ -54,7 +54,7 @@ static void thread_destroy(struct object *object)
 	if (thread->bounce.page != NULL) {
 		frame_unref(thread->bounce.page_phys);
 	}
-	heap_free(thread);
+	object_free(object);
 }
 
 /* Nobody can resume it any more. */
@@ -100,7 +100,6 @@ static int thread_init_bounce(struct thread *thread, const struct thread_options
 
 static void thread_init_fields(struct thread *thread)
 {
-	object_init(&thread->object, &thread_class);
 	atomic_init(&thread->state, THREAD_STOPPED);
 	atomic_init(&thread->affinity, UINT64_MAX);
 	thread->last_cpu = arch_this_cpu()->index;
@@ -114,7 +113,8 @@ static void thread_init_fields(struct thread *thread)
 
 int thread_create(const struct thread_options *options, struct thread **out_thread)
 {
-	struct thread *thread = heap_allocate(sizeof(*thread));
+	struct account *account = options->universe->account;
+	struct thread *thread = object_create_in(account, &thread_class, sizeof(*thread));
 
 	if (thread == NULL) {
 		return -ERR_NO_MEMORY;
@@ -124,7 +124,7 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 		&thread->arch, options->ip, options->sp, options->argument, options->tls_base);
 
 	if (error != 0) {
-		heap_free(thread);
+		object_free(&thread->object);
 		return error;
 	}
 	atomic_fetch_add_explicit(&thread_n_alive, 1, memory_order_relaxed);

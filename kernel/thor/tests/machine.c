@@ -56,6 +56,7 @@ void machine_begin(uint32_t n_cpus, uint64_t seed)
 	sim_boot(seed);
 	free_bytes_at_start = fixture_free_bytes();
 	heap_bytes_at_start = heap_used_bytes();
+	fixture_note_accounts();
 	n_threads_at_start = thread_count();
 	machine_authority = HEL_NULL;
 }
@@ -110,7 +111,7 @@ bool machine_is_clean(void)
 			(long long)(free_bytes_at_start - free_bytes),
 			(long long)(heap_bytes - heap_bytes_at_start));
 	}
-	return is_clean;
+	return fixture_is_paid() && is_clean;
 }
 
 bool machine_end(void)

@@ -7,6 +7,7 @@
 #include <thor/cpu.h>
 #include <thor/memory/heap-debug.h>
 #include <thor/memory/space.h>
+#include <thor/object/account.h>
 #include <thor/panic.h>
 #include <thor/arch/sim/sim.h>
 
@@ -15,6 +16,8 @@
 
 void fixture_begin(uint32_t n_cpus, uint64_t memory_mib, uint64_t seed);
 bool fixture_end(void);
+void fixture_note_accounts(void);
+bool fixture_is_paid(void);
 void fixture_reap(void);
 uint64_t fixture_free_bytes(void);
 void fixture_fail_after(uint64_t n_allocations);
@@ -25,6 +28,7 @@ int peek(uint64_t address);
 int poke(uint64_t address, uint8_t value);
 
 static uint64_t fixture_free_at_start;
+static uint64_t fixture_used_at_start[ACCOUNT_RESOURCES];
 static uint64_t fixture_allocations_left = ~(uint64_t)0;
 static bool fixture_failed;
 static bool fixture_fails_once;
@@ -137,6 +141,33 @@ void fixture_reap(void)
 	sim_cpu = self;
 }
 
+void fixture_note_accounts(void)
+{
+	uint64_t limit;
+
+	for (uint32_t i = 0; i < ACCOUNT_RESOURCES; i++) {
+		account_get(account_root(), i, &fixture_used_at_start[i], &limit);
+	}
+}
+
+bool fixture_is_paid(void)
+{
+	static const char *const names[] = { "bytes", "pages", "operations", "handles" };
+	bool is_paid = true;
+
+	for (uint32_t i = 0; i < ACCOUNT_RESOURCES; i++) {
+		uint64_t used, limit;
+
+		account_get(account_root(), i, &used, &limit);
+		if (used != fixture_used_at_start[i]) {
+			printf("# %lld %s are charged to the root account\n",
+				(long long)(used - fixture_used_at_start[i]), names[i]);
+			is_paid = false;
+		}
+	}
+	return is_paid;
+}
+
 uint64_t fixture_free_bytes(void)
 {
 	struct cpu *self = sim_cpu;
@@ -162,6 +193,7 @@ void fixture_begin(uint32_t n_cpus, uint64_t memory_mib, uint64_t seed)
 		.seed = seed,
 	});
 	fixture_free_at_start = fixture_free_bytes();
+	fixture_note_accounts();
 }
 
 bool fixture_end(void)
@@ -179,6 +211,7 @@ bool fixture_end(void)
 			(long long)(fixture_free_at_start - free_bytes),
 			(unsigned long long)heap_used_bytes());
 	}
+	is_whole = fixture_is_paid() && is_whole;
 	sim_machine_destroy();
 	return is_whole;
 }

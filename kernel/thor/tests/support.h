@@ -24,6 +24,12 @@ void fixture_begin(uint32_t n_cpus, uint64_t memory_mib, uint64_t seed);
  */
 bool fixture_end(void);
 
+/** fixture_note_accounts() - remember what is charged to the root account */
+void fixture_note_accounts(void);
+
+/** fixture_is_paid() - whether that is what is charged now; prints what is not */
+bool fixture_is_paid(void);
+
 /** fixture_reap() - destroy the objects whose last references were dropped, on all CPUs */
 void fixture_reap(void);
 

@@ -4,6 +4,7 @@
 
 #include <base/random.h>
 #include <thor/memory/page-tree.h>
+#include <thor/object/account.h>
 
 static uint32_t ignore(void *context, const struct page_tree_run *run)
 {
@@ -33,7 +34,7 @@ TEST(page_tree_one_page_needs_no_node)
 	struct page_tree tree;
 
 	fixture_begin(1, 16, 1);
-	page_tree_init(&tree);
+	page_tree_init(&tree, account_root());
 	CHECK_EQ(page_tree_get(&tree, 0), 0);
 	CHECK_OK(page_tree_set(&tree, 0x7fff12345, 0x7fff12346));
 	CHECK_EQ(heap_used_bytes(), 0);
@@ -50,7 +51,7 @@ TEST(page_tree_grows_both_ways)
 		64 };
 
 	fixture_begin(1, 16, 1);
-	page_tree_init(&tree);
+	page_tree_init(&tree, account_root());
 	for (unsigned i = 0; i < ARRAY_SIZE(indices); i++) {
 		CHECK_OK(page_tree_set(&tree, indices[i], indices[i] + 1));
 		for (unsigned j = 0; j <= i; j++) {
@@ -67,7 +68,7 @@ TEST(page_tree_next_skips_holes)
 	uint64_t index, entry;
 
 	fixture_begin(1, 16, 1);
-	page_tree_init(&tree);
+	page_tree_init(&tree, account_root());
 	CHECK(!page_tree_next(&tree, 0, ~0ull >> 12, &index, &entry));
 	CHECK_OK(page_tree_set(&tree, 100, 101));
 	CHECK_OK(page_tree_set(&tree, 100000, 100001));
@@ -93,7 +94,7 @@ TEST(page_tree_random_against_model)
 
 	random_init(&random, seed);
 	fixture_begin(1, 64, seed);
-	page_tree_init(&tree);
+	page_tree_init(&tree, account_root());
 	memset(is_present, 0, sizeof(is_present));
 	for (unsigned step = 0; step < 30000; step++) {
 		uint64_t at = random_u64(&random) % SPREAD;
@@ -135,12 +136,12 @@ TEST(page_tree_copy_survives_no_memory)
 	uint64_t n_copied = 0;
 
 	fixture_begin(1, 16, 1);
-	page_tree_init(&from);
+	page_tree_init(&from, account_root());
 	for (uint64_t i = 0; i < 1000; i += 7) {
 		CHECK_OK(page_tree_set(&from, i, i + 1));
 	}
 	for (uint64_t n_allocations = 0;; n_allocations++) {
-		page_tree_init(&to);
+		page_tree_init(&to, account_root());
 		n_copied = 0;
 		fixture_fail_after(n_allocations);
 		int error = page_tree_copy(&to, &from, ignore, &n_copied);
@@ -163,7 +164,7 @@ TEST(page_tree_set_survives_no_memory)
 	struct page_tree tree;
 
 	fixture_begin(1, 16, 1);
-	page_tree_init(&tree);
+	page_tree_init(&tree, account_root());
 	CHECK_OK(page_tree_set(&tree, 5, 6));
 	for (uint64_t n_allocations = 0;; n_allocations++) {
 		fixture_fail_after(n_allocations);

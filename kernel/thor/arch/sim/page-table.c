@@ -12,6 +12,7 @@
 #include <thor/arch/sim/sim.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t SIM_PAGE = 4096;
 constexpr unsigned SIM_WAYS = 512;
@@ -38,20 +39,41 @@ static uint64_t sim_phys(uint64_t entry)
 	return entry & ~(SIM_PAGE - 1);
 }
 
-int arch_page_table_init(struct arch_page_table *table)
+/* The frame of a table, or 0. */
+static uint64_t sim_table_allocate(struct arch_page_table *table)
 {
-	table->root_phys = frame_allocate_zeroed();
+	if (account_charge(table->account, ACCOUNT_PAGES, 1) != 0) {
+		return 0;
+	}
+	uint64_t phys = frame_allocate_zeroed();
+
+	if (phys == 0) {
+		account_uncharge(table->account, ACCOUNT_PAGES, 1);
+	}
+	return phys;
+}
+
+int arch_page_table_init(struct arch_page_table *table, struct account *account)
+{
+	table->account = account;
+	table->root_phys = sim_table_allocate(table);
 	return table->root_phys != 0 ? 0 : -ERR_NO_MEMORY;
 }
 
-static void sim_free_tables(uint64_t phys, unsigned level)
+static void sim_table_release(struct arch_page_table *table, uint64_t phys)
+{
+	frame_unref(phys);
+	account_uncharge(table->account, ACCOUNT_PAGES, 1);
+}
+
+static void sim_free_tables(struct arch_page_table *table, uint64_t phys, unsigned level)
 {
 	for (unsigned i = 0; level > 1 && i < SIM_WAYS; i++) {
 		if (sim_table(phys)[i] != 0) {
-			sim_free_tables(sim_phys(sim_table(phys)[i]), level - 1);
+			sim_free_tables(table, sim_phys(sim_table(phys)[i]), level - 1);
 		}
 	}
-	frame_unref(phys);
+	sim_table_release(table, phys);
 }
 
 void arch_page_table_deinit(struct arch_page_table *table)
@@ -59,7 +81,7 @@ void arch_page_table_deinit(struct arch_page_table *table)
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		ASSERT(cpu_table[i]->arch.loaded != table);
 	}
-	sim_free_tables(table->root_phys, SIM_LEVELS);
+	sim_free_tables(table, table->root_phys, SIM_LEVELS);
 }
 
 uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address)
@@ -85,7 +107,7 @@ static uint64_t *sim_page_make_slot(struct arch_page_table *table, uint64_t addr
 		uint64_t *entry = &sim_table(phys)[sim_index(address, level)];
 
 		if (*entry == 0) {
-			uint64_t table_phys = frame_allocate_zeroed();
+			uint64_t table_phys = sim_table_allocate(table);
 
 			if (table_phys == 0) {
 				return NULL;
@@ -234,7 +256,8 @@ uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_t
  * Whether the table at @phys is empty after trimming what lies in [address, end); base: what it
  * maps first.
  */
-static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t address, uint64_t end)
+static bool sim_trim(struct arch_page_table *table, uint64_t phys, unsigned level, uint64_t base,
+	uint64_t address, uint64_t end)
 {
 	bool is_empty = true;
 
@@ -243,8 +266,8 @@ static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t addr
 		uint64_t low = base + i * sim_span(level);
 
 		if (*entry != 0 && level > 1 && low < end && address < low + sim_span(level) &&
-			sim_trim(sim_phys(*entry), level - 1, low, address, end)) {
-			frame_unref(sim_phys(*entry));
+			sim_trim(table, sim_phys(*entry), level - 1, low, address, end)) {
+			sim_table_release(table, sim_phys(*entry));
 			*entry = 0;
 		}
 		is_empty = is_empty && *entry == 0;
@@ -254,7 +277,7 @@ static bool sim_trim(uint64_t phys, unsigned level, uint64_t base, uint64_t addr
 
 void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end)
 {
-	sim_trim(table->root_phys, SIM_LEVELS, 0, address, end);
+	sim_trim(table, table->root_phys, SIM_LEVELS, 0, address, end);
 }
 
 /* ---- the TLB ----------------------------------------------------------------------- */

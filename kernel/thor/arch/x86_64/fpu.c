@@ -13,7 +13,7 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <thor/init/init.h>
-#include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/sched/thread.h>
 
 #include "machine.h"
@@ -81,11 +81,22 @@ static void fpu_start(UNUSED const struct boot_info *boot)
 INIT_TASK(fpu, "fpu", .run = fpu_start, .needs = { "boot-cpu" }, .provides = { "tasking" },
 	.each_cpu = true);
 
+static size_t fpu_storage_bytes(void)
+{
+	return features.fpu_size + FPU_ALIGNMENT;
+}
+
+/* All contexts are parts of threads. */
+static struct account *fpu_payer(struct arch_context *context)
+{
+	return container_of(context, struct thread, arch)->object.account;
+}
+
 /* An area in the initial state. */
 static bool fpu_allocate(struct arch_context *context)
 {
 	ASSERT(features.fpu_size <= FPU_AREA_MAX);
-	context->fpu_storage = heap_allocate(features.fpu_size + FPU_ALIGNMENT);
+	context->fpu_storage = account_allocate(fpu_payer(context), fpu_storage_bytes());
 	if (context->fpu_storage == NULL) {
 		return false;
 	}
@@ -158,7 +169,7 @@ void fpu_forget(struct arch_context *context)
 	if (cpu->arch.fpu_owner == context) {
 		cpu->arch.fpu_owner = NULL;
 	}
-	heap_free(context->fpu_storage);
+	account_free(fpu_payer(context), context->fpu_storage, fpu_storage_bytes());
 	context->fpu_storage = NULL;
 	context->fpu_area = NULL;
 }

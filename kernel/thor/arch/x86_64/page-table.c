@@ -10,6 +10,7 @@
  */
 #include <base/assert.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 #include "machine.h"
 #include "page-walk.h"
@@ -50,9 +51,30 @@ static struct arch_page_entry entry_decode(uint64_t entry)
 	return result;
 }
 
-int arch_page_table_init(struct arch_page_table *table)
+/* The frame of a table, or 0. */
+static uint64_t page_table_allocate(struct arch_page_table *table)
 {
-	table->root_phys = frame_allocate_zeroed();
+	if (account_charge(table->account, ACCOUNT_PAGES, 1) != 0) {
+		return 0;
+	}
+	uint64_t phys = frame_allocate_zeroed();
+
+	if (phys == 0) {
+		account_uncharge(table->account, ACCOUNT_PAGES, 1);
+	}
+	return phys;
+}
+
+static void page_table_release(struct arch_page_table *table, uint64_t phys)
+{
+	frame_unref(phys);
+	account_uncharge(table->account, ACCOUNT_PAGES, 1);
+}
+
+int arch_page_table_init(struct arch_page_table *table, struct account *account)
+{
+	table->account = account;
+	table->root_phys = page_table_allocate(table);
 	table->n_tables = 0;
 	table->retired_phys = 0;
 	if (table->root_phys == 0) {
@@ -82,7 +104,7 @@ static void page_table_free_retired(struct arch_page_table *table)
 		uint64_t phys = table->retired_phys;
 
 		table->retired_phys = entry_load(table_at(phys));
-		frame_unref(phys);
+		page_table_release(table, phys);
 	}
 }
 
@@ -112,7 +134,7 @@ static void page_table_free(struct arch_page_table *table, uint64_t entry, unsig
 		i = page_table_next_used(entries, i);
 		page_table_free(table, entry_load(&entries[i]), level - 1);
 	}
-	frame_unref(entry & PAGE_ADDRESS);
+	page_table_release(table, entry & PAGE_ADDRESS);
 	table->n_tables--;
 }
 
@@ -130,7 +152,7 @@ void arch_page_table_deinit(struct arch_page_table *table)
 		ASSERT(i < PAGE_ENTRIES / 2);
 		page_table_free(table, entry_load(&root[i]), PAGE_LEVEL_ROOT - 1);
 	}
-	frame_unref(table->root_phys);
+	page_table_release(table, table->root_phys);
 	table->root_phys = 0;
 }
 
@@ -163,7 +185,7 @@ page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address
 		page_entry *entry = &entries[page_index(address, level)];
 
 		if (entry_load(entry) == 0) {
-			uint64_t table_phys = frame_allocate_zeroed();
+			uint64_t table_phys = page_table_allocate(table);
 
 			if (table_phys == 0) {
 				return NULL;

@@ -8,6 +8,7 @@
 #include <base/string.h>
 #include <thor/memory/memory.h>
 #include <thor/memory/shootdown.h>
+#include <thor/object/account.h>
 #include <thor/panic.h>
 
 #include "machine.h"
@@ -58,7 +59,7 @@ static void test_page_tables(void)
 	uint64_t phys = frame_allocate_zeroed();
 	uint64_t found = 0;
 
-	CHECK(arch_page_table_init(&table) == 0);
+	CHECK(arch_page_table_init(&table, account_root()) == 0);
 	test_page_map(&table, phys);
 	for (uint64_t i = 0; i < TEST_PAGES; i++) {
 		CHECK(arch_page_map(&table, TEST_ADDRESS + i * 8192, phys, ARCH_PAGE_READ) == 0);
@@ -88,7 +89,7 @@ static void test_user_copies(void)
 	uint8_t buffer[300];
 	uint32_t word = 0;
 
-	CHECK(arch_page_table_init(&table) == 0);
+	CHECK(arch_page_table_init(&table, account_root()) == 0);
 	CHECK(arch_page_map(&table, TEST_ADDRESS, phys,
 		      ARCH_PAGE_READ | ARCH_PAGE_WRITE | ARCH_PAGE_USER) == 0);
 	arch_page_table_activate(&table);

@@ -12,6 +12,7 @@
 
 #include <base/types.h>
 
+struct account;
 struct cpu;
 
 struct arch_context {
@@ -24,6 +25,7 @@ struct arch_context {
 
 struct arch_page_table {
 	uint64_t root_phys;
+	struct account *account; /* immutable: pays for the tables */
 };
 
 struct arch_irq_state {

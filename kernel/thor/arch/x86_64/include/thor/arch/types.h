@@ -12,6 +12,7 @@
 #include <base/types.h>
 #include <thor/arch/offsets.h>
 
+struct account;
 struct cpu;
 struct hel_bounce;
 struct hel_bounce_page;
@@ -45,6 +46,7 @@ struct arch_context {
 
 struct arch_page_table {
 	uint64_t root_phys;
+	struct account *account; /* immutable: pays for the tables */
 	uint64_t n_tables; /* tables below the root: what this space costs beyond its frames */
 	uint64_t retired_phys; /* list of tables that were cut off by the last trim */
 };
