@@ -32,6 +32,19 @@ struct hel_descriptor_info {
 	uint64_t identity;
 };
 
+/* What a universe may use at most, or uses. A child's use counts for its creator, too. */
+struct hel_limits {
+	uint64_t kernel_bytes; /* objects, tables, buffers */
+	uint64_t n_pages; /* of memory, queues and page tables */
+	uint64_t n_operations; /* submitted and not released */
+	uint64_t n_handles;
+};
+constexpr uint64_t HEL_UNLIMITED = ~(uint64_t)0;
+
+struct hel_account_info {
+	struct hel_limits used, limits;
+};
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 enum hel_allocate_flags : uint64_t {
 	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */

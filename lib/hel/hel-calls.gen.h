@@ -76,8 +76,8 @@ HEL_MUST_USE static inline int hel_descriptor_info(hel_handle universe, hel_hand
  * hel_universe_create() - make an empty universe (table of descriptors)
  * @out_handle: with all rights
  *
- * Return: 0, -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no memory for the
- * object or for the caller's table).
+ * Return: 0, -ERR_NO_SPACE (the caller's universe is full, or universes are nested too deeply),
+ * -ERR_NO_MEMORY (no memory for the object or for the caller's table).
  */
 HEL_MUST_USE static inline int hel_universe_create(hel_handle *out_handle)
 {
@@ -104,6 +104,38 @@ HEL_MUST_USE static inline int hel_token_create(hel_handle *out_handle)
 		*out_handle = outcome.value;
 	}
 	return (int)outcome.error;
+}
+
+/**
+ * hel_universe_set_limits() - limit what a universe may use
+ * @universe: needs MANAGE; not HEL_THIS: nobody sets the own limits
+ * @limits: HEL_UNLIMITED for none
+ *
+ * What is beyond a limit ends with ERR_NO_MEMORY, as if memory had run out: making objects,
+ * touching pages, submitting, opening handles. What is in use beyond a lower limit stays.
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_universe_set_limits(hel_handle universe,
+	const struct hel_limits *limits)
+{
+	return (int)hel_call2(HEL_CALL_universe_set_limits, universe, (uint64_t)limits).error;
+}
+
+/**
+ * hel_universe_account() - how much a universe uses, and what its limits are
+ * @universe: HEL_THIS or needs READ; whose account
+ * @out_info: used and limits
+ *
+ * What universes use that were made from this one is in it, with what their accounts have in
+ * reserve.
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_universe_account(hel_handle universe,
+	struct hel_account_info *out_info)
+{
+	return (int)hel_call2(HEL_CALL_universe_account, universe, (uint64_t)out_info).error;
 }
 
 /* ---- time, ports, statistics and log --------------------------------------------------------- */

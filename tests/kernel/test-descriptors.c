@@ -196,3 +196,27 @@ TEST(universe_end_closes_lanes)
 	CHECK_EQ(result_of(&completion, 0)->error, -ERR_END_OF_LANE);
 	CHECK_EQ(hel_close(HEL_THIS, lanes.lane[0]), 0);
 }
+
+TEST(universe_has_limits)
+{
+	struct hel_limits limits = { HEL_UNLIMITED, HEL_UNLIMITED, HEL_UNLIMITED, 3 };
+	struct hel_account_info info;
+	hel_handle universe, token, inside[4];
+
+	CHECK_EQ(hel_universe_create(&universe), 0);
+	CHECK_EQ(hel_token_create(&token), 0);
+	CHECK_EQ(hel_universe_set_limits(HEL_THIS, &limits), -ERR_BAD_HANDLE);
+	CHECK_EQ(hel_universe_set_limits(token, &limits), -ERR_BAD_TYPE);
+	CHECK_EQ(hel_universe_set_limits(universe, &limits), 0);
+	for (size_t i = 0; i < 3; i++) {
+		CHECK_EQ(hel_transfer(HEL_THIS, token, universe, 0, &inside[i]), 0);
+	}
+	CHECK_EQ(hel_transfer(HEL_THIS, token, universe, 0, &inside[3]), -ERR_NO_MEMORY);
+	CHECK_EQ(hel_universe_account(universe, &info), 0);
+	CHECK_EQ(info.used.n_handles, 3);
+	CHECK_EQ(info.limits.n_handles, 3);
+	CHECK_EQ(hel_close(universe, inside[1]), 0);
+	CHECK_EQ(hel_transfer(HEL_THIS, token, universe, 0, &inside[1]), 0);
+	CHECK_EQ(hel_close(HEL_THIS, token), 0);
+	CHECK_EQ(hel_close(HEL_THIS, universe), 0);
+}

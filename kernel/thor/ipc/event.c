@@ -60,7 +60,7 @@ static void await_event_destroy(struct operation *operation)
 	struct await_event *await = await_event_of(operation);
 
 	object_unref(await->object);
-	heap_free(await);
+	operation_free(operation);
 }
 
 static const struct operation_class await_event_class = {
@@ -191,7 +191,7 @@ int event_submit(struct queue *queue, struct thread *submitter, const struct hel
 {
 	const struct hel_await_event_record *request =
 		(const struct hel_await_event_record *)record;
-	struct await_event *await = heap_allocate(sizeof(*await));
+	struct await_event *await = operation_allocate(sizeof(*await));
 
 	if (await == NULL) {
 		return -ERR_NO_MEMORY;

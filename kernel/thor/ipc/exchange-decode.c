@@ -7,6 +7,7 @@
 
 #include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
 
@@ -22,7 +23,7 @@ static int decode_segments(struct action *action, const struct hel_action *wish)
 	}
 	size_t n_bytes = (size_t)wish->length * sizeof(action->segments[0]);
 
-	action->segments = heap_allocate(n_bytes);
+	action->segments = account_allocate(exchange_of_action(action)->operation.account, n_bytes);
 	if (action->segments == NULL) {
 		return -ERR_NO_MEMORY;
 	}

@@ -11,6 +11,7 @@
 #include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/object/universe.h>
 #include <thor/trace/trace.h>
 
@@ -126,7 +127,8 @@ static bool meet_make_inline(struct action *receive, uint64_t size)
 			&exchange->is_small_inline_used, true, memory_order_relaxed)) {
 		receive->inline_data = exchange->small_inline;
 	} else {
-		receive->inline_data = heap_allocate(size);
+		receive->inline_data = account_allocate(exchange->operation.account, size);
+		receive->inline_bytes = (uint32_t)size;
 	}
 	return receive->inline_data != NULL;
 }

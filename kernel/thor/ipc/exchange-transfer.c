@@ -20,10 +20,12 @@
 
 #include <base/assert.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/memory/page-wait.h>
 #include <thor/sched/work.h>
 
 struct transfer {
+	struct account *account; /* immutable: the sender pays */
 	struct action *send, *receive;
 	struct lane *lane; /* that of `send`, referenced, and with it the stream */
 	uint64_t done; /* bytes moved so far */
@@ -38,7 +40,7 @@ struct transfer {
 static void transfer_free(struct transfer *transfer)
 {
 	object_unref(&transfer->lane->object);
-	heap_free(transfer);
+	account_free(transfer->account, transfer, sizeof(*transfer));
 }
 
 /* The object of the page is locked. */
@@ -199,13 +201,15 @@ static void transfer_run(struct work *work)
 
 void transfer_begin(struct action *send, struct action *receive, uint64_t done)
 {
-	struct transfer *transfer = heap_allocate(sizeof(*transfer));
+	struct account *account = exchange_of_action(send)->operation.account;
+	struct transfer *transfer = account_allocate(account, sizeof(*transfer));
 
 	if (transfer == NULL) {
 		page_note_drop();
 		meet_finish_copy(send, receive, -ERR_NO_MEMORY);
 		return;
 	}
+	transfer->account = account;
 	transfer->send = send;
 	transfer->receive = receive;
 	transfer->lane = atomic_load(&send->lane);

@@ -14,6 +14,7 @@
 #include <thor/arch/witness.h>
 #include <thor/ipc/queue.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/object/universe.h>
 
 static struct exchange *exchange_of(const struct operation *operation)
@@ -103,7 +104,8 @@ static void action_release(struct action *action)
 		}
 		break;
 	case HEL_ACTION_SEND_SG:
-		heap_free(action->segments);
+		account_free(exchange_of_action(action)->operation.account, action->segments,
+			action->n_segments * sizeof(action->segments[0]));
 		action->segments = NULL;
 		break;
 	case HEL_ACTION_OFFER:
@@ -138,11 +140,12 @@ static void exchange_free(struct exchange *exchange)
 			object_unref(action->made != NULL ? &action->made->object : NULL);
 		} else if (action->type == HEL_ACTION_RECEIVE_INLINE &&
 			action->inline_data != (void *)exchange->small_inline) {
-			heap_free(action->inline_data);
+			account_free(exchange->operation.account, action->inline_data,
+				action->inline_bytes);
 		}
 	}
 	object_unref(&exchange->lane->object);
-	heap_free(exchange);
+	operation_free(&exchange->operation);
 }
 
 static void exchange_destroy(struct operation *operation)
@@ -335,7 +338,7 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 		return -ERR_ILLEGAL_ARGS;
 	}
 	struct exchange *exchange =
-		heap_allocate(sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
+		operation_allocate(sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
 
 	if (exchange == NULL) {
 		return -ERR_NO_MEMORY;
@@ -343,7 +346,7 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	int error = exchange_find_lane(submitter, request, &exchange->lane);
 
 	if (error != 0) {
-		heap_free(exchange);
+		operation_free(&exchange->operation);
 		return error;
 	}
 	error = exchange_decode(exchange, submitter, request, queue_result_max(queue));

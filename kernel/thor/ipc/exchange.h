@@ -70,7 +70,10 @@ struct action {
 			struct lane *offered;
 		};
 		struct thread_credentials credentials; /* IMBUE, and what EXTRACT got */
-		void *inline_data; /* RECEIVE_INLINE: the exchange's small_inline, or allocated */
+		struct { /* RECEIVE_INLINE */
+			void *inline_data; /* the exchange's small_inline, or allocated */
+			uint32_t inline_bytes; /* then its size */
+		};
 	};
 
 	/* results */

@@ -60,7 +60,7 @@ static void manage_destroy(struct operation *operation)
 	struct manage_operation *manage = manage_of(operation);
 
 	object_unref(manage->backing != NULL ? &manage->backing->object : NULL);
-	heap_free(manage);
+	operation_free(operation);
 }
 
 static const struct operation_class manage_class = {
@@ -163,7 +163,7 @@ void managed_service(struct work *work)
 static int manage_create(struct queue *queue, const struct hel_record *record,
 	const struct operation_class *class, struct manage_operation **out_manage)
 {
-	struct manage_operation *manage = heap_allocate(sizeof(*manage));
+	struct manage_operation *manage = operation_allocate(sizeof(*manage));
 
 	if (manage == NULL) {
 		return -ERR_NO_MEMORY;

@@ -20,6 +20,7 @@
 #include <base/list.h>
 #include <base/types.h>
 
+struct account;
 struct operation;
 struct queue;
 
@@ -48,6 +49,7 @@ struct operation_class {
 
 struct operation {
 	const struct operation_class *class;
+	struct account *account; /* immutable: of the universe that has submitted it */
 	struct queue *queue; /* referenced */
 	uint64_t context;
 	uint32_t opcode;
@@ -60,6 +62,17 @@ struct operation {
 		/* guarded by the provider's lock; after completion by the queue's: stalled */
 		wait_node;
 };
+
+/**
+ * operation_allocate() - a zeroed structure of @size bytes that begins with an operation
+ *
+ * Charged to the current thread's universe as one operation, whatever its size; buffers that hang
+ * on it are charged apart. Return: NULL: no memory, or too many operations.
+ */
+void *operation_allocate(size_t size);
+
+/** operation_free() - the end of a destroy hook, or of an operation that was never initialised */
+void operation_free(struct operation *operation);
 
 /** operation_ref() / operation_unref() - any context without locks above the destroy hook's */
 void operation_ref(struct operation *operation);

@@ -127,7 +127,7 @@ static void page_lock_destroy(struct operation *operation)
 	struct page_lock *lock = page_lock_of(operation);
 
 	object_unref(lock->memory != NULL ? &lock->memory->object : NULL);
-	heap_free(lock);
+	operation_free(operation);
 }
 
 static const struct operation_class page_lock_class = {
@@ -167,7 +167,7 @@ static int page_lock_decode(
 
 int page_lock_submit(struct queue *queue, struct thread *submitter, const struct hel_record *record)
 {
-	struct page_lock *lock = heap_allocate(sizeof(*lock));
+	struct page_lock *lock = operation_allocate(sizeof(*lock));
 
 	if (lock == NULL) {
 		return -ERR_NO_MEMORY;

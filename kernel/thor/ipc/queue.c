@@ -465,6 +465,31 @@ void operation_init(struct operation *operation, const struct operation_class *c
 	spinlock_release(&queue->lock);
 }
 
+void *operation_allocate(size_t size)
+{
+	struct account *account = account_current();
+
+	if (account_charge(account, ACCOUNT_OPERATIONS, 1) != 0) {
+		return NULL;
+	}
+	struct operation *operation = heap_allocate(size);
+
+	if (operation == NULL) {
+		account_uncharge(account, ACCOUNT_OPERATIONS, 1);
+		return NULL;
+	}
+	operation->account = account;
+	return operation;
+}
+
+void operation_free(struct operation *operation)
+{
+	struct account *account = operation->account;
+
+	heap_free(operation);
+	account_uncharge(account, ACCOUNT_OPERATIONS, 1);
+}
+
 void operation_ref(struct operation *operation)
 {
 	atomic_fetch_add_explicit(&operation->references, 1, memory_order_relaxed);

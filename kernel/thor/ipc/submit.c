@@ -29,7 +29,7 @@ static void submit_nothing_cancel(UNUSED struct operation *operation)
 
 static void submit_nothing_destroy(struct operation *operation)
 {
-	heap_free(operation);
+	operation_free(operation);
 }
 
 static const struct operation_class submit_nothing_class = {
@@ -43,7 +43,7 @@ static const struct operation_class submit_nothing_class = {
 static __attribute__((noinline)) int submit_post_later(
 	struct queue *queue, const struct hel_record *record, int error)
 {
-	struct operation *operation = heap_allocate(sizeof(*operation));
+	struct operation *operation = operation_allocate(sizeof(*operation));
 
 	if (operation == NULL) {
 		return -ERR_NO_MEMORY;

@@ -560,7 +560,7 @@ static bool memory_cut_slice(struct memory *memory)
 	}
 	memory__hide(memory, index, index + memory__slice_pages, NULL);
 	memory__hide_in_views(memory, index, index + memory__slice_pages);
-	memory_remove_pages(memory, index, index + memory__slice_pages);
+	memory_free_pages(memory, index, index + memory__slice_pages);
 	return true;
 }
 

@@ -114,6 +114,7 @@ static struct object *universe_clear_locked(struct universe *universe, uint32_t 
 	slot->next_free = universe->free_head;
 	universe->free_head = index;
 	universe->n_handles--;
+	account_uncharge(universe->account, ACCOUNT_HANDLES, 1);
 	return object;
 }
 
@@ -157,7 +158,8 @@ static void universe_abandon(struct object *object)
 static const struct object_class universe_class = {
 	.type = HEL_TYPE_UNIVERSE,
 	.name = "universe",
-	.rights = HEL_RIGHT_GRANT | HEL_RIGHT_TAKE | HEL_RIGHT_DERIVE | HEL_RIGHT_READ,
+	.rights = HEL_RIGHT_GRANT | HEL_RIGHT_TAKE | HEL_RIGHT_DERIVE | HEL_RIGHT_READ |
+		HEL_RIGHT_MANAGE,
 	.destroy = universe_destroy,
 	.abandon = universe_abandon,
 };
@@ -195,6 +197,11 @@ static int universe_attach_locked(
 		if (error != 0) {
 			return error;
 		}
+	}
+	int error = account_charge(universe->account, ACCOUNT_HANDLES, 1);
+
+	if (error != 0) {
+		return error;
 	}
 	uint32_t index = universe->free_head;
 	struct universe_slot *slot = universe_slot_locked(universe, index);

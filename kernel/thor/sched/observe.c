@@ -59,7 +59,7 @@ static void observe_destroy(struct operation *operation)
 	if (observe->thread != NULL) {
 		object_unref(&observe->thread->object);
 	}
-	heap_free(observe);
+	operation_free(operation);
 }
 
 static const struct operation_class observe_class = {
@@ -148,7 +148,7 @@ static int observe_arm(struct thread *thread, struct operation *operation, uint6
 int observe_submit(struct queue *queue, struct thread *submitter, const struct hel_record *record)
 {
 	const struct hel_observe_record *request = (const struct hel_observe_record *)record;
-	struct observe_operation *observe = heap_allocate(sizeof(*observe));
+	struct observe_operation *observe = operation_allocate(sizeof(*observe));
 	struct object *object;
 
 	if (observe == NULL) {

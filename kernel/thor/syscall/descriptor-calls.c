@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hel calls on descriptors: close, transfer, info, universes, tokens. */
+#include <thor/object/account.h>
 #include <thor/object/token.h>
 #include <thor/syscall/call.h>
 
@@ -94,6 +95,58 @@ int call_universe_create(struct call *call)
 	int error = universe_create(&universe);
 
 	return error != 0 ? error : call_return_object(call, &universe->object);
+}
+
+int call_universe_set_limits(struct call *call)
+{
+	struct hel_limits limits;
+	struct object *object;
+	int error = arch_copy_from_user(&limits, call_argument(call, 1), sizeof(limits));
+
+	if (error == 0) {
+		error = call_lookup(call, 0, HEL_TYPE_UNIVERSE, HEL_RIGHT_MANAGE, &object);
+	}
+	if (error != 0) {
+		return error;
+	}
+	struct account *account = universe_of(object)->account;
+
+	account_set_limit(account, ACCOUNT_BYTES, limits.kernel_bytes);
+	account_set_limit(account, ACCOUNT_PAGES, limits.n_pages);
+	account_set_limit(account, ACCOUNT_OPERATIONS, limits.n_operations);
+	account_set_limit(account, ACCOUNT_HANDLES, limits.n_handles);
+	object_unref(object);
+	return 0;
+}
+
+static void account_describe(struct account *account, enum account_resource resource,
+	uint64_t *out_used, uint64_t *out_limit)
+{
+	account_get(account, resource, out_used, out_limit);
+	if (*out_limit == ACCOUNT_UNLIMITED) {
+		*out_limit = HEL_UNLIMITED;
+	}
+}
+
+int call_universe_account(struct call *call)
+{
+	struct hel_account_info info;
+	struct hel_limits *used = &info.used;
+	struct hel_limits *limits = &info.limits;
+	struct universe *universe;
+	int error = call_find_universe(call, call_argument(call, 0), HEL_RIGHT_READ, &universe);
+
+	if (error != 0) {
+		return error;
+	}
+	struct account *account = universe->account;
+
+	account_describe(account, ACCOUNT_BYTES, &used->kernel_bytes, &limits->kernel_bytes);
+	account_describe(account, ACCOUNT_PAGES, &used->n_pages, &limits->n_pages);
+	account_describe(account, ACCOUNT_OPERATIONS, &used->n_operations, &limits->n_operations);
+	account_describe(account, ACCOUNT_HANDLES, &used->n_handles, &limits->n_handles);
+	object_unref(&universe->object);
+	return arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
 }
 
 int call_token_create(struct call *call)

@@ -28,7 +28,7 @@ static void await_clock_cancel(struct operation *operation)
 
 static void await_clock_destroy(struct operation *operation)
 {
-	heap_free(await_clock_of(operation));
+	operation_free(operation);
 }
 
 static const struct operation_class await_clock_class = {
@@ -48,7 +48,7 @@ int await_clock_submit(struct queue *queue, const struct hel_record *record)
 {
 	const struct hel_await_clock_record *request =
 		(const struct hel_await_clock_record *)record;
-	struct await_clock *await = heap_allocate(sizeof(*await));
+	struct await_clock *await = operation_allocate(sizeof(*await));
 
 	if (await == NULL) {
 		return -ERR_NO_MEMORY;
