@@ -361,6 +361,28 @@ CALL_CHECK(log_read_buffer_unmapped, log_read, FAULT, GOOD(AUTHORITY), BUFFER(),
 CALL_CHECK(log_read_buffer_kernel_half, log_read, FAULT, GOOD(AUTHORITY), BUFFER(), KERNEL_HALF, 16,
 	0, 0)
 CALL_CHECK(log_read_buffer_wrapping, log_read, FAULT, GOOD(AUTHORITY), BUFFER(), WRAPPING, 16, 0, 0)
+CALL_CHECK(universe_set_limits_universe_stale, universe_set_limits, BAD_HANDLE, STALE(),
+	IN(struct hel_limits), 0, 0, 0, 0)
+CALL_CHECK(universe_set_limits_universe_of_other_type, universe_set_limits, BAD_TYPE,
+	OTHER(UNIVERSE), IN(struct hel_limits), 0, 0, 0, 0)
+CALL_CHECK(universe_set_limits_universe_without_manage, universe_set_limits, NO_RIGHTS,
+	WITHOUT(UNIVERSE, MANAGE), IN(struct hel_limits), 0, 0, 0, 0)
+CALL_CHECK(universe_set_limits_limits_unmapped, universe_set_limits, FAULT, GOOD(UNIVERSE),
+	UNMAPPED, 0, 0, 0, 0)
+CALL_CHECK(universe_set_limits_limits_kernel_half, universe_set_limits, FAULT, GOOD(UNIVERSE),
+	KERNEL_HALF, 0, 0, 0, 0)
+CALL_CHECK(universe_set_limits_limits_wrapping, universe_set_limits, FAULT, GOOD(UNIVERSE),
+	WRAPPING, 0, 0, 0, 0)
+CALL_CHECK(universe_account_universe_stale, universe_account, BAD_HANDLE, STALE(), BUFFER(), 0, 0,
+	0, 0)
+CALL_CHECK(universe_account_universe_of_other_type, universe_account, BAD_TYPE, OTHER(UNIVERSE),
+	BUFFER(), 0, 0, 0, 0)
+CALL_CHECK(universe_account_universe_without_read, universe_account, NO_RIGHTS,
+	WITHOUT(UNIVERSE, READ), BUFFER(), 0, 0, 0, 0)
+CALL_CHECK(universe_account_info_unmapped, universe_account, FAULT, HEL_THIS, UNMAPPED, 0, 0, 0, 0)
+CALL_CHECK(universe_account_info_kernel_half, universe_account, FAULT, HEL_THIS, KERNEL_HALF, 0, 0,
+	0, 0)
+CALL_CHECK(universe_account_info_wrapping, universe_account, FAULT, HEL_THIS, WRAPPING, 0, 0, 0, 0)
 CALL_CHECK(memory_create_managed_handles_unmapped, memory_create_managed, FAULT, 4096, 0, UNMAPPED,
 	0, 0, 0)
 CALL_CHECK(memory_create_managed_handles_kernel_half, memory_create_managed, FAULT, 4096, 0,
