@@ -519,18 +519,20 @@ CALL_CHECK(irq_info_irq_without_wait, irq_info, NO_RIGHTS, WITHOUT(IRQ, WAIT), B
 CALL_CHECK(irq_info_info_unmapped, irq_info, FAULT, GOOD(IRQ), UNMAPPED, 0, 0, 0, 0)
 CALL_CHECK(irq_info_info_kernel_half, irq_info, FAULT, GOOD(IRQ), KERNEL_HALF, 0, 0, 0, 0)
 CALL_CHECK(irq_info_info_wrapping, irq_info, FAULT, GOOD(IRQ), WRAPPING, 0, 0, 0, 0)
-CALL_CHECK(kernlet_create_container_unmapped, kernlet_create, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
-CALL_CHECK(kernlet_create_container_kernel_half, kernlet_create, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
-CALL_CHECK(kernlet_create_container_wrapping, kernlet_create, FAULT, WRAPPING, 0, 0, 0, 0, 0)
-CALL_CHECK(kernlet_bind_kernlet_stale, kernlet_bind, BAD_HANDLE, STALE(), BUFFER(), 0, 0, 0, 0)
-CALL_CHECK(kernlet_bind_kernlet_of_other_type, kernlet_bind, BAD_TYPE, OTHER(KERNLET), BUFFER(), 0,
+CALL_CHECK(kernlet_create_container_unmapped, kernlet_create, FAULT, UNMAPPED, 64, 0, 0, 0, 0)
+CALL_CHECK(kernlet_create_container_kernel_half, kernlet_create, FAULT, KERNEL_HALF, 64, 0, 0, 0, 0)
+CALL_CHECK(kernlet_create_container_wrapping, kernlet_create, FAULT, WRAPPING, 64, 0, 0, 0, 0)
+CALL_CHECK(kernlet_bind_kernlet_stale, kernlet_bind, BAD_HANDLE, STALE(), BUFFER(), 16, 0, 0, 0)
+CALL_CHECK(kernlet_bind_kernlet_of_other_type, kernlet_bind, BAD_TYPE, OTHER(KERNLET), BUFFER(), 16,
 	0, 0, 0)
 CALL_CHECK(kernlet_bind_kernlet_without_execute, kernlet_bind, NO_RIGHTS, WITHOUT(KERNLET, EXECUTE),
-	BUFFER(), 0, 0, 0, 0)
-CALL_CHECK(kernlet_bind_bindings_unmapped, kernlet_bind, FAULT, GOOD(KERNLET), UNMAPPED, 0, 0, 0, 0)
-CALL_CHECK(kernlet_bind_bindings_kernel_half, kernlet_bind, FAULT, GOOD(KERNLET), KERNEL_HALF, 0, 0,
-	0, 0)
-CALL_CHECK(kernlet_bind_bindings_wrapping, kernlet_bind, FAULT, GOOD(KERNLET), WRAPPING, 0, 0, 0, 0)
+	BUFFER(), 16, 0, 0, 0)
+CALL_CHECK(kernlet_bind_bindings_unmapped, kernlet_bind, FAULT, GOOD(KERNLET), UNMAPPED, 16, 0, 0,
+	0)
+CALL_CHECK(kernlet_bind_bindings_kernel_half, kernlet_bind, FAULT, GOOD(KERNLET), KERNEL_HALF, 16,
+	0, 0, 0)
+CALL_CHECK(kernlet_bind_bindings_wrapping, kernlet_bind, FAULT, GOOD(KERNLET), WRAPPING, 16, 0, 0,
+	0)
 CALL_CHECK(irq_attach_kernlet_irq_stale, irq_attach_kernlet, BAD_HANDLE, STALE(),
 	GOOD(BOUND_KERNLET), 0, 0, 0, 0)
 CALL_CHECK(irq_attach_kernlet_irq_of_other_type, irq_attach_kernlet, BAD_TYPE, OTHER(IRQ),

@@ -14,6 +14,8 @@
 #ifndef TESTS_KERNEL_ARGUMENT_CHECKS_H
 #define TESTS_KERNEL_ARGUMENT_CHECKS_H
 
+#include <abi/hel/kernlet.h>
+#include <base/string.h>
 #include <base/types.h>
 #include <hel/hel-calls.h>
 
@@ -70,6 +72,41 @@ static hel_handle check_make_authorised(enum hel_type type)
 	return check_keep(error, handle);
 }
 
+/* A kernlet with one parameter that answers nothing. */
+static int check_make_kernlet(hel_handle *out_kernlet)
+{
+	static const uint8_t code[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xc3 }; /* mov rax, 0 */
+	struct {
+		struct hel_kernlet_header header;
+		struct hel_kernlet_slot slot;
+		uint8_t code[sizeof(code)];
+	} container = {
+		.header = {
+			.magic = HEL_KERNLET_MAGIC,
+			.version = HEL_KERNLET_VERSION,
+			.arch = HEL_KERNLET_X86_64,
+			.code_size = sizeof(code),
+			.n_bindings = 1,
+		},
+		.slot = { .kind = HEL_KERNLET_PARAMETER },
+	};
+
+	memcpy(container.code, code, sizeof(code));
+	return hel_kernlet_create(&container,
+		sizeof(container.header) + sizeof(container.slot) + sizeof(code), out_kernlet);
+}
+
+static int check_make_bound_kernlet(hel_handle *out_bound)
+{
+	const struct hel_kernlet_binding binding = { .value = 1 };
+	hel_handle kernlet = HEL_NULL;
+	int error = check_make_kernlet(&kernlet);
+
+	return error != 0
+		? error
+		: hel_kernlet_bind(check_keep(0, kernlet), &binding, sizeof(binding), out_bound);
+}
+
 static hel_handle check_make(enum hel_type type)
 {
 	const struct hel_queue_params params = {
@@ -91,6 +128,8 @@ static hel_handle check_make(enum hel_type type)
 	case HEL_TYPE_EVENT: error = hel_event_create(0, &handle); break;
 	case HEL_TYPE_DMA_SPACE: error = hel_dma_space_create(&handle); break;
 	case HEL_TYPE_TOKEN: error = hel_token_create(&handle); break;
+	case HEL_TYPE_KERNLET: error = check_make_kernlet(&handle); break;
+	case HEL_TYPE_BOUND_KERNLET: error = check_make_bound_kernlet(&handle); break;
 	default: return check_make_authorised(type);
 	}
 	return check_keep(error, handle);

@@ -247,6 +247,9 @@ static void transfer(void)
 	}
 	int expected = model_transfer(slot, from_error, to_error, to);
 
+	if (expected == 0 && (mask & ~(uint32_t)HEL_RIGHTS_ALL) != 0) {
+		expected = -ERR_ILLEGAL_ARGS;
+	}
 	CHECK_EQ(
 		hel_transfer(handle_of(from_name), slot->handle, handle_of(to_name), mask, &handle),
 		expected);
