@@ -12,10 +12,10 @@ static void bound_kernlet_free(struct bound_kernlet *bound)
 {
 	for (uint32_t i = 0; i < HEL_KERNLET_BINDINGS_MAX; i++) {
 		object_unref(bound->bindings[i].object);
-		kernlet_pages_free(&bound->bindings[i].window);
+		kernlet_pages_free(&bound->bindings[i].window, bound->object.account);
 	}
 	object_unref(&bound->kernlet->object);
-	heap_free(bound);
+	object_free(&bound->object);
 }
 
 static void bound_kernlet_abandon(struct object *object)
@@ -38,20 +38,20 @@ static const struct object_class bound_kernlet_class = {
 };
 
 /* Reference the pages of memory that have [@offset, @offset + @size_bytes), and map them. */
-static int kernlet_window_make(struct kernlet_pages *window, struct memory *memory, uint64_t offset,
-	const struct hel_kernlet_slot *slot)
+static int kernlet_window_make(struct kernlet_pages *window, struct account *account,
+	struct memory *memory, uint64_t offset, const struct hel_kernlet_slot *slot)
 {
 	bool can_write = (slot->rights & HEL_RIGHT_WRITE) != 0;
 	uint64_t end = offset + slot->size_bytes;
 	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
 	uint64_t n_pages = div_round_up(end - first, HEL_PAGE_SIZE);
+	int error = kernlet_pages_init(window, account, n_pages);
 
-	window->phys = heap_allocate(n_pages * sizeof(*window->phys));
-	if (window->phys == NULL) {
-		return -ERR_NO_MEMORY;
+	if (error != 0) {
+		return error;
 	}
 	for (uint64_t at = first; at < end; at += HEL_PAGE_SIZE) {
-		int error = memory_get_frame(memory, at, can_write, &window->phys[window->n_pages]);
+		error = memory_get_frame(memory, at, can_write, &window->phys[window->n_pages]);
 
 		if (error != 0) {
 			return error;
@@ -82,7 +82,8 @@ static int kernlet_bind_window(struct bound_kernlet *bound, uint32_t index, stru
 		return -ERR_UNSUPPORTED;
 	}
 	struct kernlet_pages *window = &bound->bindings[index].window;
-	int error = kernlet_window_make(window, memory, binding->value, slot);
+	int error =
+		kernlet_window_make(window, bound->object.account, memory, binding->value, slot);
 
 	if (error == 0) {
 		bound->context.bindings[index] = window->address + binding->value % HEL_PAGE_SIZE;
@@ -249,7 +250,7 @@ int kernlet_bind(struct kernlet *kernlet, struct universe *universe,
 	const struct hel_kernlet_binding *bindings, uint64_t *out_index,
 	struct bound_kernlet **out_bound)
 {
-	struct bound_kernlet *bound = heap_allocate(sizeof(*bound));
+	struct bound_kernlet *bound = object_create(&bound_kernlet_class, sizeof(*bound));
 	int error = 0;
 
 	if (bound == NULL) {
@@ -268,7 +269,6 @@ int kernlet_bind(struct kernlet *kernlet, struct universe *universe,
 		bound_kernlet_free(bound);
 		return error;
 	}
-	object_init(&bound->object, &bound_kernlet_class);
 	*out_bound = bound;
 	return 0;
 }

@@ -5,27 +5,40 @@
 #include <base/string.h>
 #include <thor/memory/memory.h>
 
-void kernlet_pages_free(struct kernlet_pages *pages)
+int kernlet_pages_init(struct kernlet_pages *pages, struct account *account, uint64_t n_pages)
 {
+	if (account_charge(account, ACCOUNT_PAGES, n_pages) != 0) {
+		return -ERR_NO_MEMORY;
+	}
+	pages->phys = account_allocate(account, n_pages * sizeof(*pages->phys));
+	if (pages->phys == NULL) {
+		account_uncharge(account, ACCOUNT_PAGES, n_pages);
+		return -ERR_NO_MEMORY;
+	}
+	pages->n_pages_max = (uint32_t)n_pages;
+	return 0;
+}
+
+void kernlet_pages_free(struct kernlet_pages *pages, struct account *account)
+{
+	if (pages->n_pages_max == 0) {
+		return;
+	}
 	if (pages->address != 0) {
 		arch_window_unmap(pages->address, pages->n_pages);
 	}
 	for (uint32_t i = 0; i < pages->n_pages; i++) {
 		frame_unref(pages->phys[i]);
 	}
-	heap_free(pages->phys);
+	account_free(account, pages->phys, pages->n_pages_max * sizeof(*pages->phys));
+	account_uncharge(account, ACCOUNT_PAGES, pages->n_pages_max);
 	*pages = (struct kernlet_pages){};
-}
-
-static void kernlet_free(struct kernlet *kernlet)
-{
-	kernlet_pages_free(&kernlet->code);
-	heap_free(kernlet);
 }
 
 static void kernlet_destroy(struct object *object)
 {
-	kernlet_free(kernlet_of(object));
+	kernlet_pages_free(&kernlet_of(object)->code, object->account);
+	object_free(object);
 }
 
 static const struct object_class kernlet_class = {
@@ -37,13 +50,14 @@ static const struct object_class kernlet_class = {
 };
 
 /* Written through the direct map, then mapped to be executed. */
-static int kernlet_load(struct kernlet_pages *pages, const uint8_t *code, uint32_t size)
+static int kernlet_load(struct kernlet *kernlet, const uint8_t *code, uint32_t size)
 {
-	uint32_t n_pages = (uint32_t)div_round_up(size, HEL_PAGE_SIZE);
+	struct kernlet_pages *pages = &kernlet->code;
+	int error = kernlet_pages_init(
+		pages, kernlet->object.account, div_round_up(size, HEL_PAGE_SIZE));
 
-	pages->phys = heap_allocate(n_pages * sizeof(*pages->phys));
-	if (pages->phys == NULL) {
-		return -ERR_NO_MEMORY;
+	if (error != 0) {
+		return error;
 	}
 	for (uint32_t done = 0; done < size; done += HEL_PAGE_SIZE) {
 		uint64_t phys = frame_allocate();
@@ -56,7 +70,7 @@ static int kernlet_load(struct kernlet_pages *pages, const uint8_t *code, uint32
 		memcpy(arch_phys_to_virt(phys), code + done, min_size(size - done, HEL_PAGE_SIZE));
 	}
 	return arch_window_map(
-		pages->phys, n_pages, ARCH_PAGE_READ | ARCH_PAGE_EXECUTE, &pages->address);
+		pages->phys, pages->n_pages, ARCH_PAGE_READ | ARCH_PAGE_EXECUTE, &pages->address);
 }
 
 /* Parse and check; the offset is that in the container. */
@@ -84,7 +98,7 @@ int kernlet_create(
 	if (error != 0) {
 		return error;
 	}
-	struct kernlet *kernlet = heap_allocate(sizeof(*kernlet));
+	struct kernlet *kernlet = object_create(&kernlet_class, sizeof(*kernlet));
 
 	if (kernlet == NULL) {
 		return -ERR_NO_MEMORY;
@@ -92,12 +106,11 @@ int kernlet_create(
 	kernlet->frame_size = image.header.frame_size;
 	kernlet->n_bindings = image.header.n_bindings;
 	memcpy(kernlet->slots, image.slots, kernlet->n_bindings * sizeof(kernlet->slots[0]));
-	error = kernlet_load(&kernlet->code, image.code, image.header.code_size);
+	error = kernlet_load(kernlet, image.code, image.header.code_size);
 	if (error != 0) {
-		kernlet_free(kernlet);
+		kernlet_destroy(&kernlet->object);
 		return error;
 	}
-	object_init(&kernlet->object, &kernlet_class);
 	*out_kernlet = kernlet;
 	return 0;
 }

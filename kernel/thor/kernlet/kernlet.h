@@ -20,6 +20,7 @@
 #include <thor/irq/irq.h>
 #include <thor/kernlet/check.h>
 #include <thor/kernlet/context.h>
+#include <thor/object/account.h>
 #include <thor/object/object.h>
 #include <thor/object/universe.h>
 #include <thor/spinlock.h>
@@ -32,6 +33,7 @@ constexpr size_t KERNLET_SIZE_MAX = sizeof(struct hel_kernlet_header) +
 /* Pages in a row of kernel addresses. */
 struct kernlet_pages {
 	uint64_t address; /* 0: not mapped */
+	uint32_t n_pages_max;
 	uint32_t n_pages; /* that are referenced */
 	uint64_t *phys;   /* of each; from the heap */
 };
@@ -110,7 +112,11 @@ MUST_USE int bound_kernlet_detach(struct bound_kernlet *bound);
 
 /* ---- for bound.c */
 
+/** kernlet_pages_init() - room for @n_pages, that @account pays for; -ERR_NO_MEMORY */
+MUST_USE int kernlet_pages_init(
+	struct kernlet_pages *pages, struct account *account, uint64_t n_pages);
+
 /** kernlet_pages_free() - unmap, and give the references up; of zeroed or half-made pages, too */
-void kernlet_pages_free(struct kernlet_pages *pages);
+void kernlet_pages_free(struct kernlet_pages *pages, struct account *account);
 
 #endif
