@@ -19,7 +19,7 @@
 #include "page-entry.h"
 #include "registers.h"
 
-#define WINDOW_PAGES (MIB(64) / PAGE_SIZE_BYTES)
+#define WINDOW_PAGES (MIB(16) / PAGE_SIZE_BYTES) /* so few that a search is short */
 
 const uint8_t arch_kernlet_filler = 0xcc; /* int3 */
 
