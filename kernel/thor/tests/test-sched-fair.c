@@ -374,6 +374,56 @@ TEST(yield_lets_others_go)
 	end();
 }
 
+static uint64_t ball; /* the word that two players pass on, in their space; 0: not yet mapped */
+
+/* Waits until it is its turn, computes, and hands over to the other one. */
+static void player(void *context)
+{
+	struct actor *actor = context;
+	uint32_t side = (uint32_t)(actor - actors);
+
+	if (side >= 2) {
+		hog(context);
+		return;
+	}
+	if (ball == 0) {
+		ball = user_map(1);
+	}
+	while (sim_time_ns < actor->until_ns) {
+		uint32_t turn, next = 1 - side;
+
+		sim_load(&turn, ball, sizeof(turn));
+		if (turn != side) {
+			(void)hel_futex_wait((const uint32_t *)ball, turn, actor->until_ns, 1);
+			continue;
+		}
+		sim_compute(random_between(&actor->random, 1000, MS / 2));
+		sim_store(ball, &next, sizeof(next));
+		(void)hel_futex_wake((const uint32_t *)ball, 1, 1, NULL);
+	}
+}
+
+/* Two that hand over to each other, of whom one is ready at a time, take what one thread would. */
+TEST(hand_off_does_not_spoil_fairness)
+{
+	for (uint32_t n = 3; n <= 5; n++) {
+		uint64_t players_ns;
+
+		begin(1, 700 + n);
+		ball = 0;
+		run(n, player, 3000 * MS, 700 + n);
+		players_ns = actors[0].run_ns + actors[1].run_ns;
+		for (uint32_t i = 2; i < n; i++) {
+			int64_t off_ns = (int64_t)actors[i].run_ns - (int64_t)players_ns;
+
+			CHECK(off_ns < (int64_t)(4 * SCHED_GRANULARITY_NS));
+			CHECK(-off_ns < (int64_t)(4 * SCHED_GRANULARITY_NS));
+		}
+		CHECK(worst_lead_ns <= LEAD_BOUND_NS);
+		end();
+	}
+}
+
 /* ---- several CPUs ---------------------------------------------------------------------------- */
 
 TEST(no_cpu_idles_while_a_thread_is_ready)
