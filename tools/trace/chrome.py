@@ -14,8 +14,8 @@ import stream
 _CPUS = 1   # the number of the process that stands for the CPUs
 _CALLS = stream.list_names('abi/hel/calls.gen.h', 'HEL_CALL')
 _ERRORS = stream.list_names('abi/hel/errors.def', 'HEL_ERROR')
-_OPCODES = stream.enum_names('abi/hel/queue.h', 'hel_submit_opcode', 'HEL_SUBMIT_')
-_ACTIONS = stream.enum_names('abi/hel/queue.h', 'hel_action_type', 'HEL_ACTION_')
+_OPCODES = stream.enum_names('abi/hel/operations.gen.h', 'hel_submit_opcode', 'HEL_SUBMIT_')
+_ACTIONS = stream.enum_names('abi/hel/operations.gen.h', 'hel_action_type', 'HEL_ACTION_')
 _STOPS = stream.enum_names('abi/hel/hel.h', 'hel_observation', 'HEL_OBSERVE_')
 _TYPES = stream.enum_names('abi/hel/types.h', 'hel_type', 'HEL_TYPE_')
 _INTERRUPTS = stream.enum_names('abi/hel/trace.h', 'hel_trace_interrupt', 'HEL_TRACE_INTERRUPT_')
