@@ -42,6 +42,8 @@ static void queue_free(struct queue *queue)
 		queue_free_run(queue, queue->pieces_phys[i], queue->piece_order);
 	}
 	account_free(account, queue->pieces_phys, queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	account_free(
+		account, queue->more_tags, QUEUE_MORE_TAG_BUCKETS * sizeof(queue->more_tags[0]));
 	queue_free_run(queue, queue->header_phys, queue->header_order);
 	object_free(&queue->object);
 }
@@ -120,6 +122,9 @@ static void queue_abandon(struct object *object)
 	queue_wake_locked(queue);
 	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
 		list_append_all(&pending, &queue->tags[i]);
+	}
+	for (uint32_t i = 0; queue->more_tags != NULL && i < QUEUE_MORE_TAG_BUCKETS; i++) {
+		list_append_all(&pending, &queue->more_tags[i]);
 	}
 	queue_cancel_chosen_locked(queue, &pending);
 	spinlock_release(&queue->lock);
@@ -442,9 +447,30 @@ void operation_complete(struct operation *operation, int error)
 
 /* ---- operations */
 
-static uint32_t queue_bucket_of(uint64_t context)
+static struct list *queue_bucket_of(struct queue *queue, uint64_t context)
 {
-	return (uint32_t)hash_u64(context) % QUEUE_TAG_BUCKETS;
+	return &queue->tags[(uint32_t)hash_u64(context) % QUEUE_TAG_BUCKETS];
+}
+
+static struct list *queue_further_bucket_of(struct queue *queue, uint64_t context)
+{
+	return &queue->more_tags[(uint32_t)hash_u64(context) % QUEUE_MORE_TAG_BUCKETS];
+}
+
+/* Where a new one goes when there are many. */
+static struct list *queue_make_bucket_locked(struct queue *queue, uint64_t context)
+{
+	if (queue->more_tags == NULL) {
+		queue->more_tags = account_allocate(queue->object.account,
+			QUEUE_MORE_TAG_BUCKETS * sizeof(queue->more_tags[0]));
+		if (queue->more_tags == NULL) {
+			return queue_bucket_of(queue, context);
+		}
+		for (uint32_t i = 0; i < QUEUE_MORE_TAG_BUCKETS; i++) {
+			list_init(&queue->more_tags[i]);
+		}
+	}
+	return queue_further_bucket_of(queue, context);
 }
 
 void operation_init(struct operation *operation, const struct operation_class *class,
@@ -459,9 +485,14 @@ void operation_init(struct operation *operation, const struct operation_class *c
 	operation->n_results = 0;
 	atomic_init(&operation->references, 1);
 	list_node_init(&operation->wait_node);
-	atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
+	uint32_t n_operations =
+		atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
+
 	spinlock_acquire(&queue->lock);
-	list_push_back(&queue->tags[queue_bucket_of(record->context)], &operation->tag_node);
+	list_push_back(likely(n_operations < QUEUE_MORE_TAGS_FROM)
+			? queue_bucket_of(queue, record->context)
+			: queue_make_bucket_locked(queue, record->context),
+		&operation->tag_node);
 	spinlock_release(&queue->lock);
 }
 
@@ -516,18 +547,25 @@ void operation_write_nothing(UNUSED const struct operation *operation, UNUSED vo
 {
 }
 
+static void queue_choose_locked(struct list *bucket, uint64_t context, struct list *chosen)
+{
+	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node) {
+		if (operation->context == context) {
+			list_remove(&operation->tag_node);
+			list_push_back(chosen, &operation->tag_node);
+		}
+	}
+}
+
 void queue_cancel(struct queue *queue, uint64_t context)
 {
-	struct list *bucket = &queue->tags[queue_bucket_of(context)];
 	struct list chosen;
 
 	list_init(&chosen);
 	spinlock_acquire(&queue->lock);
-	LIST_FOR_EACH_SAFE(operation, bucket, struct operation, tag_node) {
-		if (operation->context == context) {
-			list_remove(&operation->tag_node);
-			list_push_back(&chosen, &operation->tag_node);
-		}
+	queue_choose_locked(queue_bucket_of(queue, context), context, &chosen);
+	if (queue->more_tags != NULL) {
+		queue_choose_locked(queue_further_bucket_of(queue, context), context, &chosen);
 	}
 	queue_cancel_chosen_locked(queue, &chosen);
 	spinlock_release(&queue->lock);

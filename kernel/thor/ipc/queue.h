@@ -21,6 +21,8 @@
 #include <thor/spinlock.h>
 
 constexpr uint32_t QUEUE_TAG_BUCKETS = 32;
+constexpr uint32_t QUEUE_MORE_TAGS_FROM = 256; /* operations */
+constexpr uint32_t QUEUE_MORE_TAG_BUCKETS = 2048;
 constexpr uint32_t QUEUE_OPERATIONS_MAX = 65536;
 constexpr uint32_t QUEUE_WAITERS_MAX = 16;
 
@@ -54,7 +56,13 @@ struct queue {
 	struct list stalled;            /* completed operations that found no chunk */
 	struct list waiters;            /* struct thread by wait.node */
 	uint32_t n_waiters;
-	struct list tags[QUEUE_TAG_BUCKETS]; /* operations that are not complete, by context */
+	/*
+	 * Operations that are not complete, by context. When there are many the further ones go
+	 * into more_tags, if there is memory for it; the others stay where they are. So a bucket
+	 * has a few dozen at most, however many wait.
+	 */
+	struct list tags[QUEUE_TAG_BUCKETS];
+	struct list *more_tags; /* [QUEUE_MORE_TAG_BUCKETS]; NULL: never needed */
 };
 
 /** queue_of() - the queue around its object */

@@ -190,4 +190,45 @@ TEST(timers_at_the_ends_of_time)
 	CHECK(machine_end());
 }
 
+/* Clock operations of two queues, 100,000 in all: cancelled by tag, by time, and by closing. */
+constexpr uint32_t OPERATIONS_PER_QUEUE = 50'000;
+
+static bool submit_many(struct user_queue *queue, uint64_t *out_first)
+{
+	for (uint32_t i = 0; i < OPERATIONS_PER_QUEUE; i++) {
+		uint64_t context = submit_clock(queue, sim_time_ns + 1'000'000'000'000 + i);
+
+		*out_first = i == 0 ? context : *out_first;
+		if (i % 64 == 63 && queue_drive(queue) != 0) {
+			return false;
+		}
+	}
+	return queue_drive(queue) == 0;
+}
+
+USER_TEST(many_clock_operations_are_cancelled)
+{
+	static struct user_queue queues[2];
+	struct completion completion;
+	uint64_t first[2];
+
+	for (uint32_t q = 0; q < 2; q++) {
+		CHECK_OK(queue_open(&queues[q], 4, 4096, 4096));
+		CHECK(submit_many(&queues[q], &first[q]));
+	}
+	for (uint32_t i = 0; i < OPERATIONS_PER_QUEUE; i += 2) {
+		for (uint32_t q = 0; q < 2; q++) {
+			submit_cancel(&queues[q], first[q] + i);
+			CHECK_OK(queue_drive(&queues[q]));
+			CHECK(queue_take(&queues[q], &completion));
+			CHECK_EQ(completion.context, first[q] + i);
+			CHECK_EQ(completion.error, -ERR_CANCELLED);
+		}
+	}
+	for (uint32_t q = 0; q < 2; q++) {
+		CHECK(queue_is_quiet(&queues[q]));
+		queue_close(&queues[q]);
+	}
+}
+
 TEST_MAIN()
