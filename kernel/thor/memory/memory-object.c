@@ -70,6 +70,7 @@ static struct memory *memory_create_in(
 		page_tree_init(&memory->pages, account);
 		list_init(&memory->mappings);
 		list_init(&memory->views);
+		list_init(&memory->forks);
 		list_node_init(&memory->view_node);
 	}
 	return memory;
@@ -290,60 +291,41 @@ bool memory_is_forkable(const struct memory *memory)
 
 /* ---- forking ----------------------------------------------------------------------- */
 
-static uint32_t memory_ref_pages(void *context UNUSED, const struct page_tree_run *run)
-{
-	uint32_t n_pages = 0;
-
-	PAGE_TREE_FOR_EACH(phys, n_pages, run)
-	{
-		frame_ref_owned(phys);
-	}
-	return n_pages;
-}
-
-/*
- * Take write access away from the pages of a view wherever it is mapped, but where a fork of
- * @except does it itself.
- */
-static void memory_write_protect(struct memory *memory, const struct space *except)
+/* Take write access away from pages of a view wherever it is mapped. */
+static void memory_write_protect(struct memory *memory, uint64_t first, uint64_t end)
 {
 	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
-		bool is_forked =
-			mapping->space == except && (mapping->flags & HEL_MAP_FORK_COPY) != 0;
+		uint64_t low = max_u64(first, mapping->offset / FRAME_SIZE);
+		uint64_t high = min_u64(end, (mapping->offset + mapping->size_bytes) / FRAME_SIZE);
 
-		if (!is_forked && (mapping->flags & HEL_MAP_WRITE) != 0) {
+		if (low < high && (mapping->flags & HEL_MAP_WRITE) != 0) {
+			uint64_t base = mapping->address - mapping->offset;
+
 			space__write_protect(
-				mapping->space, mapping->address, mapping_end(mapping));
+				mapping->space, base + low * FRAME_SIZE, base + high * FRAME_SIZE);
 		}
 	}
 }
 
-/* A copy of a locked view: shares its pages, for which both pay. */
-static int memory_fork_view(struct memory *memory, const struct space *except,
-	struct account *account, struct memory **out_copy)
+/* A copy of a part of a locked view, still without its pages, for which both will pay. */
+static int memory_fork_view(struct memory *memory, struct account *account, uint64_t offset,
+	uint64_t size_bytes, struct memory **out_copy)
 {
-	uint64_t n_pages = memory->pages.n_pages;
-	struct memory *copy =
-		memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, memory->size_bytes);
+	struct memory *copy = memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, size_bytes);
 
 	if (copy == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	*out_copy = copy; /* until it is complete: the caller drops it when nothing is locked */
-	if (account_charge(account, ACCOUNT_PAGES, n_pages) != 0) {
-		return -ERR_NO_MEMORY;
-	}
 	copy->is_anonymous = memory->is_anonymous;
-	copy->source_offset = memory->source_offset;
-	copy->source_size = memory->source_size;
+	copy->source_offset = memory->source_offset + offset;
+	copy->source_size = offset < memory->source_size
+		? min_u64(memory->source_size - offset, size_bytes)
+		: 0;
 	if (memory->source != NULL) {
 		memory_link_view(copy, memory->source);
 	}
-	memory_write_protect(memory, except);
-	int error = page_tree_copy(&copy->pages, &memory->pages, memory_ref_pages, NULL);
-
-	memory__uncharge(copy, n_pages - copy->pages.n_pages);
-	return error;
+	*out_copy = copy;
+	return 0;
 }
 
 /* What a view of an object refers to: the backing of managed memory has its pages. */
@@ -352,16 +334,51 @@ static struct memory *memory_source_of(struct memory *memory)
 	return memory->kind == HEL_MEMORY_MANAGED ? memory->source : memory;
 }
 
-int memory__fork(struct memory *memory, const struct space *except, struct account *account,
-	struct memory **out_copy)
+int memory__fork_begin(struct memory *memory, struct account *account, uint64_t offset,
+	uint64_t size_bytes, struct memory **out_copy)
 {
 	ASSERT(memory_is_forkable(memory));
-	*out_copy = NULL;
 	if (memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
-		return memory_fork_view(memory, except, account, out_copy);
+		return memory_fork_view(memory, account, offset, size_bytes, out_copy);
 	}
-	return memory_create_view(
-		memory_source_of(memory), account, 0, memory->size_bytes, out_copy);
+	return memory_create_view(memory_source_of(memory), account, offset, size_bytes, out_copy);
+}
+
+static int memory_share_pages(struct memory *memory, struct memory *copy, uint64_t shift,
+	uint64_t *index, uint64_t end, uint32_t *n_pages)
+{
+	uint64_t at, phys;
+
+	while (page_tree_next(&memory->pages, *index, end, &at, &phys)) {
+		if (*n_pages == 0) {
+			*index = at;
+			return MEMORY_MORE;
+		}
+		if (account_charge(copy->object.account, ACCOUNT_PAGES, 1) != 0) {
+			return -ERR_NO_MEMORY;
+		}
+		if (page_tree_set(&copy->pages, at - shift, phys) != 0) {
+			memory__uncharge(copy, 1);
+			return -ERR_NO_MEMORY;
+		}
+		frame_ref_owned(phys);
+		(*n_pages)--;
+		*index = at + 1;
+	}
+	*index = end;
+	return 0;
+}
+
+int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shift, uint64_t *index,
+	uint64_t end, uint32_t *n_pages)
+{
+	uint64_t first = *index;
+	int error = memory_share_pages(memory, copy, shift, index, end, n_pages);
+
+	if (!memory->is_anonymous && *index > first) {
+		memory_write_protect(memory, first, *index);
+	}
+	return error;
 }
 
 static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_run *run)
@@ -384,65 +401,94 @@ static void memory_remove_pages(struct memory *memory, uint64_t index, uint64_t 
 	memory__uncharge(memory, n_pages - memory->pages.n_pages);
 }
 
-/* What a fork of a part of a view has too much: it is not mapped anywhere yet. */
-static void memory_clip(struct memory *memory, uint64_t offset, uint64_t size_bytes)
+/* Begin a private view of a part of another object. */
+static int memory_begin_copy(
+	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
+{
+	if (!memory_is_size(size_bytes) || !memory_is_size(offset) ||
+		(source != NULL && !memory_is_forkable(source))) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (source == NULL) {
+		*out_memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+		return *out_memory != NULL ? 0 : -ERR_NO_MEMORY;
+	}
+	memory__lock(source);
+	bool is_inside = offset <= source->size_bytes && size_bytes <= source->size_bytes - offset;
+	int error = is_inside
+		? memory__fork_begin(source, account_current(), offset, size_bytes, out_memory)
+		: -ERR_OUT_OF_BOUNDS;
+
+	memory__unlock(source);
+	return error;
+}
+
+/* Let the view share some more pages of its source, if that is a view, too. */
+static int memory_go_on_copying(struct memory *source, uint64_t offset, uint64_t size_bytes,
+	struct memory *memory, uint64_t *position)
 {
 	uint64_t first = offset / FRAME_SIZE;
-	uint64_t end = first + size_bytes / FRAME_SIZE;
+	uint64_t index = first + *position;
+	uint32_t n_pages = memory__slice_pages;
 
-	memory_remove_pages(memory, 0, first);
-	memory_remove_pages(memory, end, MEMORY_SIZE_MAX / FRAME_SIZE);
-	memory->pages.origin -= first;
-	memory->source_offset += offset;
-	memory->source_size = offset < memory->source_size
-		? min_u64(memory->source_size - offset, size_bytes)
-		: 0;
-	memory->size_bytes = size_bytes;
+	if (source == NULL || source->kind != HEL_MEMORY_COPY_ON_WRITE) {
+		return 0;
+	}
+	memory__lock(source);
+	int error = memory__fork_pages(
+		source, memory, first, &index, first + size_bytes / FRAME_SIZE, &n_pages);
+
+	memory__unlock(source);
+	*position = index - first;
+	return error;
 }
 
 /**
- * memory_create_copy_on_write() - a private view of a part of another object
+ * memory_create_copy_on_write_slice() - a private view of a part of another object
  * @source: allocated, managed or copy-on-write memory; or NULL for zeros
+ * @memory: NULL at first; half-built after MEMORY_MORE, dropped and NULL after an error
+ * @position: 0 at first, then as the last slice left it
  *
  * Of an allocated or managed source it shows later changes of pages that it has not copied yet; of
- * a copy-on-write source it is a snapshot.
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
+ * a copy-on-write source it has each page as it was at some moment between the first slice and the
+ * last.
+ * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
  */
+int memory_create_copy_on_write_slice(struct memory *source, uint64_t offset, uint64_t size_bytes,
+	struct memory **memory, uint64_t *position)
+{
+	int error = 0;
+
+	if (*memory == NULL) {
+		*position = 0;
+		error = memory_begin_copy(source, offset, size_bytes, memory);
+	}
+	if (error == 0) {
+		error = memory_go_on_copying(source, offset, size_bytes, *memory, position);
+	}
+	if (error < 0) {
+		object_unref(*memory != NULL ? &(*memory)->object : NULL);
+		*memory = NULL;
+	}
+	return error;
+}
+
+/** memory_create_copy_on_write() - memory_create_copy_on_write_slice() to its end */
 int memory_create_copy_on_write(
 	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
 	struct memory *memory = NULL;
+	uint64_t position = 0;
 	int error;
 
-	if (!memory_is_size(size_bytes) || !memory_is_size(offset)) {
-		return -ERR_ILLEGAL_ARGS;
+	do {
+		error = memory_create_copy_on_write_slice(
+			source, offset, size_bytes, &memory, &position);
+	} while (error == MEMORY_MORE);
+	if (error == 0) {
+		*out_memory = memory;
 	}
-	if (source == NULL) {
-		memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
-		error = memory != NULL ? 0 : -ERR_NO_MEMORY;
-	} else if (!memory_is_forkable(source)) {
-		return -ERR_ILLEGAL_ARGS;
-	} else {
-		memory__lock(source);
-		if (offset > source->size_bytes || size_bytes > source->size_bytes - offset) {
-			error = -ERR_OUT_OF_BOUNDS;
-		} else if (source->kind == HEL_MEMORY_COPY_ON_WRITE) {
-			error = memory_fork_view(source, NULL, account_current(), &memory);
-		} else {
-			error = memory_create_view(memory_source_of(source), account_current(),
-				offset, size_bytes, &memory);
-		}
-		memory__unlock(source);
-		if (error == 0 && source->kind == HEL_MEMORY_COPY_ON_WRITE) {
-			memory_clip(memory, offset, size_bytes);
-		}
-	}
-	if (error != 0) {
-		object_unref(memory != NULL ? &memory->object : NULL);
-		return error;
-	}
-	*out_memory = memory;
-	return 0;
+	return error;
 }
 
 /**

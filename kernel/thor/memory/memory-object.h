@@ -63,8 +63,7 @@ struct memory {
 	struct managed *managed; /* BACKING; immutable */
 	struct list mappings; /* struct mapping.memory_node */
 	struct list views; /* struct memory.view_node; ALLOCATED, BACKING */
-	struct space *fork_space; /* a fork of this space is under way … */
-	struct memory *fork_copy; /* … and this is the child's copy, with a reference */
+	struct list forks; /* copies for children that are being made: see space-fork.c */
 
 	struct list_node view_node; /* guarded by source->lock */
 };
@@ -116,16 +115,31 @@ void memory__hide(
 void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end);
 
 /**
- * memory__fork() - a copy-on-write copy of a view, or a view of a part of an allocated object
- * @memory: locked by memory__lock()
- * @account: pays for the copy
+ * memory__fork_begin() - an object that is to be a copy-on-write copy of a part of another
+ * @memory: locked by memory__lock(); memory_is_forkable()
+ * @account: pays for the copy, and the pages in it
  *
- * For a view the whole of it is copied and offsets stay; write access to its pages is taken away
- * in all mappings but those of @except that are to be copied, which the caller protects itself.
- * Return: 0 or -ERR_NO_MEMORY; then *@out_copy is NULL or has to be dropped once nothing is locked.
+ * Of allocated and managed memory it is a view, and complete. A copy of a view has its source and
+ * size already; it gets its pages by memory__fork_pages().
+ * Return: 0 or -ERR_NO_MEMORY.
  */
-MUST_USE int memory__fork(struct memory *memory, const struct space *except,
-	struct account *account, struct memory **out_copy);
+MUST_USE int memory__fork_begin(struct memory *memory, struct account *account, uint64_t offset,
+	uint64_t size_bytes, struct memory **out_copy);
+
+/**
+ * memory__fork_pages() - let a copy share the pages of a view
+ * @memory: locked by memory__lock()
+ * @copy: not mapped where these pages are
+ * @shift: what a page has as its index in @copy is less by this
+ * @index: the first; where it ended
+ * @n_pages: at most so many; less those that were shared
+ *
+ * Unless the memory is anonymous write access to the pages is taken away in all its mappings; else
+ * that is for the caller to do.
+ * Return: 0: all below @end; MEMORY_MORE: @n_pages is used up; -ERR_NO_MEMORY.
+ */
+MUST_USE int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shift,
+	uint64_t *index, uint64_t end, uint32_t *n_pages);
 
 /** memory__create_anonymous() - a view without source of all of user space */
 MUST_USE int memory__create_anonymous(struct account *account, struct memory **out_memory);

@@ -63,6 +63,8 @@ int memory_create_physical(
  */
 int memory_create_copy_on_write(
 	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory);
+int memory_create_copy_on_write_slice(struct memory *source, uint64_t offset, uint64_t size_bytes,
+	struct memory **memory, uint64_t *position);
 /*
  * Memory over pages that another kernel object owns (queues): phys_of(owner, page_index) gives
  * the frame.
@@ -108,7 +110,7 @@ int space_create_in(struct account *account, struct space **out_space);
  */
 void space_limit(struct space *space);
 int space_fork(struct space *source, struct space **out_space);
-int space_fork_in(struct account *account, struct space *source, struct space **out_space);
+int space_fork_slice(struct space *source, struct space **child);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);
 /*

@@ -337,6 +337,7 @@ int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t
 		error = space_prepare(&edit, &motion);
 		if (error == 0) {
 			space_carry_out(&edit, &motion);
+			space->n_moves++;
 		}
 	}
 	space__edit_end(&edit);

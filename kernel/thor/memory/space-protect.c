@@ -101,23 +101,6 @@ static void space_protect_mapping(struct space_edit *edit, struct mapping *mappi
 	memory__unlock(mapping->memory);
 }
 
-/* The end of the part of [address, end) with *n_entries present pages, which are used up. */
-static uint64_t space_bound_entries(
-	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries)
-{
-	spinlock_acquire(&space->table_lock);
-	while (*n_entries > 0) {
-		if (!arch_page_next(&space->page_table, address, end, &address)) {
-			address = end;
-			break;
-		}
-		address += FRAME_SIZE;
-		(*n_entries)--;
-	}
-	spinlock_release(&space->table_lock);
-	return address;
-}
-
 /*
  * Change the access of what the mapping at @address shows of [address, end), up to *n_entries
  * pages; *out_end: how far that was. Without memory for one more border it is all of the mapping.
@@ -135,7 +118,7 @@ static int space_protect_part(struct space_edit *edit, uint64_t address, uint64_
 		return error;
 	}
 	end = min_u64(end, mapping_end(mapping));
-	uint64_t part_end = space_bound_entries(edit->space, address, end, n_entries);
+	uint64_t part_end = space__bound_entries(edit->space, address, end, n_entries);
 
 	error = space__split(edit, part_end);
 	if (error != 0 && part_end != end) {

@@ -84,6 +84,7 @@ static void space_destroy(struct object *object)
 	struct space *space = container_of(object, struct space, object);
 
 	ASSERT(space->active_cpus == 0);
+	space__end_fork(space);
 	space_free_mappings(space, space->mappings.tree.root);
 	arch_page_table_deinit(&space->page_table);
 	object_free(object);
@@ -200,6 +201,22 @@ void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint6
 {
 	arch_page_unmap_range(
 		&batch->request.space->page_table, address, end, space_note_unmapped, batch);
+}
+
+uint64_t space__bound_entries(
+	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries)
+{
+	spinlock_acquire(&space->table_lock);
+	while (*n_entries > 0) {
+		if (!arch_page_next(&space->page_table, address, end, &address)) {
+			address = end;
+			break;
+		}
+		address += FRAME_SIZE;
+		(*n_entries)--;
+	}
+	spinlock_release(&space->table_lock);
+	return address;
 }
 
 void space__hide(struct space *space, uint64_t address, uint64_t end)

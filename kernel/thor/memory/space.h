@@ -30,6 +30,9 @@ struct space {
 	/* guarded by lock */
 	struct spinlock lock;
 	struct mapping_set mappings;
+	uint64_t n_moves; /* of mappings to other addresses: forks that are under way begin again */
+
+	struct space_fork *fork; /* of a child that is being made: owner: whoever makes it */
 
 	/* guarded by table_lock */
 	struct spinlock table_lock;
@@ -103,6 +106,14 @@ bool space__is_range(uint64_t address, uint64_t size_bytes);
  * held
  */
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end);
+/**
+ * space__bound_entries() - the end of the part of [@address, @end) with so many present pages
+ * @n_entries: not 0; less those that are in the part
+ */
+uint64_t space__bound_entries(
+	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries);
+/** space__end_fork() - forget what is kept for making a child, which is complete or goes */
+void space__end_fork(struct space *child);
 /** space__entry_flags() - what the page-table entries of a mapping may say at most */
 uint32_t space__entry_flags(const struct mapping *mapping);
 /** space__discard_pages() - drop the private pages of a part of a mapping whose memory is locked */

@@ -47,6 +47,21 @@ static inline uint64_t call_position(const struct call *call)
 	return call->thread->long_call.position;
 }
 
+/** call_take_object() - what a call that was paused has half built, and the reference; or NULL */
+static inline struct object *call_take_object(struct call *call)
+{
+	struct object *object = call->thread->long_call.object;
+
+	call->thread->long_call.object = NULL;
+	return object;
+}
+
+/** call_keep_object() - keep what is half built, with its reference, when the call is paused */
+static inline void call_keep_object(struct call *call, struct object *object)
+{
+	call->thread->long_call.object = object;
+}
+
 /**
  * call_goes_on() - whether the next slice may follow at once
  * @position: where it begins, not 0 if there is one

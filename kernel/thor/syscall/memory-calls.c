@@ -63,9 +63,18 @@ int call_memory_copy_on_write(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	error = memory_create_copy_on_write(
-		memory_of(source), call_argument(call, 1), call_argument(call, 2), &memory);
+	uint64_t position = call_position(call);
+
+	memory = memory_of(call_take_object(call));
+	do {
+		error = memory_create_copy_on_write_slice(memory_of(source), call_argument(call, 1),
+			call_argument(call, 2), &memory, &position);
+	} while (call_goes_on(call, position, &error));
 	object_unref(source);
+	if (error == CALL_RESTART) {
+		call_keep_object(call, (struct object *)memory);
+		return error;
+	}
 	return memory_return(call, error, memory);
 }
 

@@ -173,15 +173,22 @@ int call_space_populate(struct call *call)
 int call_space_fork(struct call *call)
 {
 	struct space *space;
-	struct space *copy = NULL;
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &space);
 
-	if (error == 0) {
-		error = space_fork(space, &copy);
-		object_unref((struct object *)space);
-		error = space_return(call, error, copy);
+	if (error != 0) {
+		return error;
 	}
-	return error;
+	struct space *child = (struct space *)call_take_object(call);
+
+	do {
+		error = space_fork_slice(space, &child);
+	} while (call_goes_on(call, 1, &error));
+	object_unref((struct object *)space);
+	if (error == CALL_RESTART) {
+		call_keep_object(call, (struct object *)child);
+		return error;
+	}
+	return space_return(call, error, child);
 }
 
 /*

@@ -179,4 +179,225 @@ USER_TEST(slices_populate_makes_pages_present)
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, 64 * PAGE));
 }
 
+/* ---- forks ----------------------------------------------------------------------------------- */
+
+static int child_byte(hel_handle child, uint64_t address)
+{
+	uint64_t buffer = user_map(1);
+	size_t n_bytes;
+	int error = hel_space_read(child, address, (void *)buffer, 1, &n_bytes);
+	int byte = error == 0 ? read_byte(buffer) : error;
+
+	CHECK_OK(hel_space_unmap(HEL_THIS, buffer, PAGE));
+	return byte;
+}
+
+static uint64_t map_view(hel_handle memory, uint64_t offset, uint64_t n_pages)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.memory = memory,
+		.size_bytes = n_pages * PAGE,
+		.offset = offset,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY,
+	};
+	uint64_t address = 0;
+
+	CHECK_OK(hel_space_map(&args, &address));
+	return address;
+}
+
+USER_TEST(slices_fork_copies_everything)
+{
+	uint64_t private = user_map(40);
+	hel_handle source, view, child;
+
+	fill(private, 40);
+	CHECK_OK(hel_space_protect(HEL_THIS, private + 10 * PAGE, PAGE, HEL_MAP_READ));
+	CHECK_OK(hel_memory_allocate(24 * PAGE, 0, &source));
+	CHECK_OK(hel_memory_copy_on_write(source, 0, 24 * PAGE, &view));
+	uint64_t low = map_view(view, 0, 24), high = map_view(view, 4 * PAGE, 16);
+
+	fill(low, 20);
+	begin(4);
+	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	end();
+	for (uint64_t i = 0; i < 40; i++) {
+		if (i != 10) {
+			write_byte(private + i * PAGE, 99);
+		}
+	}
+	fill(high, 1);
+	for (uint64_t i = 0; i < 40; i++) {
+		CHECK_EQ(child_byte(child, private + i * PAGE), i + 1);
+	}
+	for (uint64_t i = 0; i < 24; i++) {
+		CHECK_EQ(child_byte(child, low + i * PAGE), i < 20 ? i + 1 : 0);
+	}
+	CHECK_EQ(read_byte(low + 4 * PAGE), 1);
+	/* Both mappings of the child show one copy. */
+	size_t n_bytes;
+
+	CHECK_OK(hel_space_write(child, high + PAGE, (void *)private, 1, &n_bytes));
+	CHECK_EQ(child_byte(child, low + 5 * PAGE), 99);
+	CHECK_EQ(read_byte(low + 5 * PAGE), 6);
+	struct hel_mapping_info info;
+
+	CHECK_OK(hel_space_query(child, private + 11 * PAGE, &info));
+	CHECK_EQ(info.address, private + 11 * PAGE);
+	CHECK(info.size_bytes >= 29 * PAGE);
+	CHECK_OK(hel_close(HEL_THIS, child));
+	CHECK_OK(hel_close(HEL_THIS, source));
+	CHECK_OK(hel_close(HEL_THIS, view));
+}
+
+USER_TEST(slices_copy_of_a_view_is_private)
+{
+	hel_handle source, view, copy;
+	uint8_t byte;
+
+	CHECK_OK(hel_memory_allocate(64 * PAGE, 0, &source));
+	CHECK_OK(hel_memory_copy_on_write(source, 0, 64 * PAGE, &view));
+	uint64_t address = map_view(view, 0, 64);
+
+	fill(address, 60);
+	begin(4);
+	CHECK_OK(hel_memory_copy_on_write(view, 8 * PAGE, 56 * PAGE, &copy));
+	end();
+	for (uint64_t i = 0; i < 56; i++) {
+		write_byte(address + (i + 8) * PAGE, 99);
+		CHECK_OK(hel_memory_read(copy, i * PAGE, &byte, 1));
+		CHECK_EQ(byte, i < 52 ? i + 9 : 0);
+	}
+	CHECK_EQ(hel_memory_copy_on_write(view, 8 * PAGE, 57 * PAGE, &copy), -ERR_OUT_OF_BOUNDS);
+	CHECK_OK(hel_close(HEL_THIS, source));
+	CHECK_OK(hel_close(HEL_THIS, view));
+	CHECK_OK(hel_close(HEL_THIS, copy));
+}
+
+USER_TEST(slices_fork_without_memory_leaves_nothing)
+{
+	uint64_t private = user_map(40);
+	hel_handle child;
+
+	fill(private, 40);
+	begin(4);
+	for (uint64_t i = 0; i < 60; i++) {
+		fixture_fail_after(i);
+		int error = hel_space_fork(HEL_THIS, &child);
+
+		fixture_fail_after(~0ull);
+		CHECK(error == 0 || error == -ERR_NO_MEMORY);
+		if (error == 0) {
+			CHECK_EQ(child_byte(child, private + 39 * PAGE), 40);
+			CHECK_OK(hel_close(HEL_THIS, child));
+		}
+		write_byte(private + i % 40 * PAGE, (uint8_t)(i % 40 + 1));
+	}
+	end();
+}
+
+/* ---- forks of what others change ------------------------------------------------------------- */
+
+static uint64_t blocks; /* eight that hold still, and two places for one that moves */
+static uint64_t home, away;
+static hel_handle last_child;
+static _Atomic bool has_forked;
+
+constexpr uint64_t BLOCK = 6;
+
+static void fork_once(UNUSED void *context)
+{
+	CHECK_OK(hel_space_fork(HEL_THIS, &last_child));
+	atomic_store(&has_forked, true);
+}
+
+static void check_child(void)
+{
+	int at_home = child_byte(last_child, home);
+	int is_away = child_byte(last_child, away);
+
+	CHECK(at_home == 1 || is_away == 1);
+	for (uint64_t i = 0; i < 8 * BLOCK; i++) {
+		int byte = child_byte(last_child, blocks + i * PAGE);
+
+		CHECK(byte == (int)i + 1 || byte == 200);
+	}
+}
+
+static void change_while_forking(UNUSED void *context)
+{
+	uint64_t from = 0, to = 0;
+
+	away = user_map(BLOCK);
+	uint64_t gap = user_map(1);
+
+	blocks = user_map(8 * BLOCK);
+	uint64_t second_gap = user_map(1);
+
+	home = user_map(BLOCK);
+	CHECK_OK(hel_space_protect(HEL_THIS, gap, PAGE, HEL_MAP_READ));
+	CHECK_OK(hel_space_protect(HEL_THIS, second_gap, PAGE, HEL_MAP_READ));
+	fill(blocks, 8 * BLOCK);
+	fill(home, BLOCK);
+	from = home;
+	to = away;
+	begin(2);
+	atomic_store(&has_forked, false);
+	hel_handle thread = user_start(fork_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	for (uint64_t i = 0; !atomic_load(&has_forked); i++) {
+		CHECK_OK(hel_space_move(HEL_THIS, from, BLOCK * PAGE, to, BLOCK * PAGE));
+		write_byte(blocks + i % (8 * BLOCK) * PAGE, 200);
+		uint64_t other = from;
+
+		from = to;
+		to = other;
+	}
+	end();
+	check_child();
+	CHECK_OK(hel_close(HEL_THIS, last_child));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+}
+
+TEST(slices_fork_of_a_changing_space)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 40; i++) {
+		machine_begin(2, seed + i);
+		CHECK(machine_run(change_while_forking, NULL));
+		CHECK(machine_end());
+	}
+}
+
+static void kill_while_forking(UNUSED void *context)
+{
+	uint64_t private = user_map(60);
+
+	fill(private, 60);
+	begin(2);
+	hel_handle thread = user_start(fork_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	for (unsigned i = 0; i < 20; i++) {
+		write_byte(private + i * PAGE, 200);
+	}
+	CHECK_OK(hel_thread_kill(thread));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	always_pauses = false;
+}
+
+TEST(slices_fork_that_is_killed_leaves_nothing)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 40; i++) {
+		machine_begin(2, seed + i);
+		CHECK(machine_run(kill_while_forking, NULL));
+		CHECK(machine_end());
+	}
+}
+
 TEST_MAIN()
