@@ -75,6 +75,7 @@ enum hel_memory_kind : uint32_t {
 	HEL_MEMORY_QUEUE,
 	HEL_MEMORY_MANAGED, /* what users map of managed memory */
 	HEL_MEMORY_BACKING, /* what its manager has of it */
+	HEL_MEMORY_SLICE, /* a range of another memory; mappings of it are mappings of that */
 };
 
 /* Managed memory: thor keeps the pages, a server brings their contents and takes them back. */

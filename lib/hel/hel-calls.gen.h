@@ -464,6 +464,32 @@ HEL_MUST_USE static inline int hel_memory_pin(hel_handle memory, uint64_t offset
 	return (int)outcome.error;
 }
 
+/**
+ * hel_memory_slice() - make a memory that stands for a range of another one
+ * @memory: needs MAP and DERIVE; not the backing of managed memory; of a slice it is one of what
+ * 	that shows
+ * @offset: page-aligned, as @size_bytes
+ * @size_bytes: not 0
+ * @out_handle: with the rights of @memory, but for MANAGE and PIN
+ *
+ * It shows the same pages. Mappings of it are mappings of @memory and do not grow beyond the slice.
+ * It can be mapped, read, written and copied, not resized or pinned.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, or a backing), -ERR_OUT_OF_BOUNDS (the
+ * range is not inside the memory), -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY
+ * (no memory for the object).
+ */
+HEL_MUST_USE static inline int hel_memory_slice(hel_handle memory, uint64_t offset,
+	uint64_t size_bytes, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_memory_slice, memory, offset, size_bytes);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
 /**

@@ -410,6 +410,13 @@ CALL_CHECK(memory_unlock_memory_of_other_type, memory_unlock, BAD_TYPE, OTHER(ME
 	0, 0)
 CALL_CHECK(memory_unlock_memory_without_pin, memory_unlock, NO_RIGHTS, WITHOUT(MEMORY, PIN), 0,
 	4096, 0, 0, 0)
+CALL_CHECK(memory_slice_memory_stale, memory_slice, BAD_HANDLE, STALE(), 0, 4096, 0, 0, 0)
+CALL_CHECK(memory_slice_memory_of_other_type, memory_slice, BAD_TYPE, OTHER(MEMORY), 0, 4096, 0, 0,
+	0)
+CALL_CHECK(memory_slice_memory_without_map, memory_slice, NO_RIGHTS, WITHOUT(MEMORY, MAP), 0, 4096,
+	0, 0, 0)
+CALL_CHECK(memory_slice_memory_without_derive, memory_slice, NO_RIGHTS, WITHOUT(MEMORY, DERIVE), 0,
+	4096, 0, 0, 0)
 CALL_CHECK(space_populate_space_stale, space_populate, BAD_HANDLE, STALE(), 0x10000000, 4096, 0, 0,
 	0)
 CALL_CHECK(space_populate_space_of_other_type, space_populate, BAD_TYPE, OTHER(SPACE), 0x10000000,

@@ -108,6 +108,23 @@ TEST(memory_large_ranges_go_in_slices)
 	unmap_pages(address, size_bytes);
 }
 
+TEST(memory_slices_show_a_part)
+{
+	hel_handle memory, slice;
+
+	CHECK_EQ(hel_memory_allocate(4 * 4096, 0, &memory), 0);
+	CHECK_EQ(hel_memory_slice(memory, 4096, 2 * 4096, &slice), 0);
+	CHECK_EQ(hel_memory_write(memory, 8192, "hello", 6), 0);
+	CHECK_EQ(map_memory(slice, 3 * 4096, HEL_MAP_READ), 0);
+	uint64_t address = map_memory(slice, 2 * 4096, HEL_MAP_READ | HEL_MAP_WRITE);
+
+	CHECK(address != 0);
+	CHECK(str_equal((const char *)address + 4096, "hello"));
+	unmap_pages(address, 2 * 4096);
+	hel_close(HEL_THIS, memory);
+	hel_close(HEL_THIS, slice);
+}
+
 TEST(memory_resizes)
 {
 	hel_handle memory;

@@ -19,6 +19,7 @@ struct mapping {
 	struct space *space; /* whose mapping set contains it; not referenced */
 	struct memory *memory; /* referenced; NULL for a guard; space_move may change it */
 	uint64_t tag;
+	uint64_t offset_end; /* it never shows what is there: the end of a slice, or UINT64_MAX */
 
 	/* changed with space->lock and memory->lock held, read with either */
 	uint64_t address, size_bytes, offset;

@@ -76,7 +76,7 @@ static struct memory *memory_create_in(
 	return memory;
 }
 
-static struct memory *memory_create(enum hel_memory_kind kind, uint64_t size_bytes)
+struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes)
 {
 	return memory_create_in(account_current(), kind, size_bytes);
 }
@@ -167,7 +167,7 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
 		(is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	struct memory *memory = memory_create(HEL_MEMORY_ALLOCATED, size_bytes);
+	struct memory *memory = memory__create(HEL_MEMORY_ALLOCATED, size_bytes);
 
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
@@ -198,7 +198,7 @@ int memory_create_physical(
 		caching > HEL_CACHE_WRITE_COMBINE) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	struct memory *memory = memory_create(HEL_MEMORY_PHYSICAL, size_bytes);
+	struct memory *memory = memory__create(HEL_MEMORY_PHYSICAL, size_bytes);
 
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
@@ -247,8 +247,8 @@ int memory_create_managed(
 	if (!memory_is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	struct memory *backing = memory_create(HEL_MEMORY_BACKING, size_bytes);
-	struct memory *frontal = memory_create(HEL_MEMORY_MANAGED, size_bytes);
+	struct memory *backing = memory__create(HEL_MEMORY_BACKING, size_bytes);
+	struct memory *frontal = memory__create(HEL_MEMORY_MANAGED, size_bytes);
 
 	if (backing == NULL || frontal == NULL || managed__create(backing) != 0) {
 		object_unref(backing != NULL ? &backing->object : NULL);
@@ -410,7 +410,7 @@ static int memory_begin_copy(
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (source == NULL) {
-		*out_memory = memory_create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+		*out_memory = memory__create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
 		return *out_memory != NULL ? 0 : -ERR_NO_MEMORY;
 	}
 	memory__lock(source);
@@ -457,9 +457,9 @@ static int memory_go_on_copying(struct memory *source, uint64_t offset, uint64_t
 int memory_create_copy_on_write_slice(struct memory *source, uint64_t offset, uint64_t size_bytes,
 	struct memory **memory, uint64_t *position)
 {
-	int error = 0;
+	int error = source != NULL ? memory__resolve(&source, &offset, size_bytes) : 0;
 
-	if (*memory == NULL) {
+	if (error == 0 && *memory == NULL) {
 		*position = 0;
 		error = memory_begin_copy(source, offset, size_bytes, memory);
 	}
@@ -503,7 +503,7 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	if (!memory_is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	struct memory *memory = memory_create(HEL_MEMORY_QUEUE, size_bytes);
+	struct memory *memory = memory__create(HEL_MEMORY_QUEUE, size_bytes);
 
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
@@ -566,6 +566,9 @@ static void memory_destroy(struct object *object)
 		atomic_store_explicit(&object->references, 1, memory_order_relaxed);
 		object_unref(object);
 		return;
+	}
+	if (memory->shown != NULL) {
+		object_handle_unref(&memory->shown->object);
 	}
 	object_unref(memory->owner);
 	managed__destroy(memory->managed);

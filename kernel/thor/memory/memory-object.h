@@ -8,6 +8,7 @@
  *	QUEUE		borrowed: the pages of another kernel object
  *	BACKING		own pages, which a manager fills: see managed.h
  *	MANAGED		the pages of `source`, a BACKING
+ *	SLICE		no pages: stands for a range of `shown`, see memory-slice.c
  *
  * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
  * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
@@ -54,6 +55,8 @@ struct memory {
 	uint64_t phys; /* PHYSICAL */
 	struct object *owner; /* QUEUE: referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
+	struct memory *shown; /* SLICE: with a handle reference; not a slice */
+	uint64_t shown_offset;
 
 	/* guarded by lock */
 	struct spinlock lock;
@@ -140,6 +143,17 @@ MUST_USE int memory__fork_begin(struct memory *memory, struct account *account, 
  */
 MUST_USE int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shift,
 	uint64_t *index, uint64_t end, uint32_t *n_pages);
+
+/** memory__create() - an object of a kind, empty, with a reference; NULL: no memory */
+struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);
+
+/**
+ * memory__resolve() - what a range of a slice is a range of; nothing happens to other memory
+ * @memory, @offset: of the range; become those of what the slice shows
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS.
+ */
+MUST_USE int memory__resolve(struct memory **memory, uint64_t *offset, uint64_t size_bytes);
 
 /** memory__create_anonymous() - a view without source of all of user space */
 MUST_USE int memory__create_anonymous(struct account *account, struct memory **out_memory);

@@ -172,6 +172,7 @@ int memory__get_page(
 	case HEL_MEMORY_MANAGED:
 		return managed__get_page(memory->source, index, for_write, out_page);
 	case HEL_MEMORY_BACKING: return managed__get_backing_page(memory, index, out_page);
+	case HEL_MEMORY_SLICE: break; /* is resolved */
 	}
 	UNREACHABLE();
 }
@@ -249,9 +250,13 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
 	struct memory_page page;
+	int error = memory__resolve(&memory, &offset, 1);
 
+	if (error != 0) {
+		return error;
+	}
 	memory__lock(memory);
-	int error = memory_has_fixed_page(memory, offset / FRAME_SIZE)
+	error = memory_has_fixed_page(memory, offset / FRAME_SIZE)
 		? memory__get_page(memory, offset / FRAME_SIZE, for_write, &page)
 		: -ERR_UNSUPPORTED;
 
@@ -304,13 +309,18 @@ static int memory_transfer_all(
 	struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
 {
 	uint8_t *bytes = buffer;
+	int error = memory__resolve(&memory, &offset, size);
 
+	if (error != 0) {
+		return error;
+	}
 	if (offset > memory->size_bytes || size > memory->size_bytes - offset) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
 	while (size > 0) {
 		size_t part = min_size(size, FRAME_SIZE - offset % FRAME_SIZE);
-		int error = memory_transfer(memory, offset, bytes, part, is_write);
+
+		error = memory_transfer(memory, offset, bytes, part, is_write);
 
 		if (error != 0) {
 			return error;

@@ -71,6 +71,9 @@ int memory_create_copy_on_write_slice(struct memory *source, uint64_t offset, ui
  */
 int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory);
+/* Memory that stands for a range of another one: see memory-slice.c. */
+int memory_create_slice(
+	struct memory *memory, uint64_t offset, uint64_t size_bytes, struct memory **out_slice);
 /* Managed memory: see managed.h; both without a descriptor yet, with a reference. */
 int memory_create_managed(
 	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal);

@@ -148,7 +148,7 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 
 	if (last != NULL && mapping_end(last) == part->address && last->memory == part->memory &&
 		last->flags == part->flags && last->tag == part->tag &&
-		last->allowed == part->allowed &&
+		last->allowed == part->allowed && last->offset_end == part->offset_end &&
 		(part->memory == NULL || last->offset + last->size_bytes == part->offset)) {
 		last->size_bytes += part->size_bytes;
 		mapping_set_resized(&child->mappings, last);
@@ -166,6 +166,7 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 	copy->offset = part->offset;
 	copy->flags = part->flags;
 	copy->allowed = part->allowed;
+	copy->offset_end = part->offset_end;
 	copy->memory = part->memory;
 	if (copy->memory != NULL) {
 		object_ref(&copy->memory->object);
@@ -243,6 +244,7 @@ static int space_fork_part(struct space_fork *fork, const struct mapping *mappin
 		.tag = mapping->tag,
 		.flags = mapping->flags,
 		.allowed = mapping->allowed,
+		.offset_end = mapping->offset_end,
 		.address = max_u64(fork->cursor, mapping->address),
 	};
 	int error;

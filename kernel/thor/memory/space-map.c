@@ -17,6 +17,7 @@ struct space_request {
 	uint64_t address;
 	uint32_t flags;  /* of the mapping */
 	uint32_t allowed;
+	uint64_t offset, offset_end; /* as in the mapping; of `memory` */
 	bool is_extensible; /* anonymous memory that may join its neighbours */
 };
 
@@ -209,9 +210,10 @@ static int space_create_mapping(
 	mapping->tag = request->args->tag;
 	mapping->flags = request->flags;
 	mapping->allowed = request->allowed;
+	mapping->offset_end = request->offset_end;
 	mapping->address = request->address;
 	mapping->size_bytes = request->args->size_bytes;
-	mapping->offset = request->memory != NULL ? request->args->offset
+	mapping->offset = request->memory != NULL ? request->offset
 		: request->is_extensible          ? request->address
 						  : 0;
 	*out_mapping = mapping;
@@ -266,9 +268,18 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
 		.memory = memory,
 		.flags = args->flags & (MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD),
 		.allowed = allowed,
+		.offset = args->offset,
+		.offset_end = UINT64_MAX,
 		.is_extensible = memory == NULL && (args->flags & MAPPING_FORK) != 0 &&
 			(args->flags & HEL_MAP_GUARD) == 0,
 	};
+	if (memory != NULL && memory->kind == HEL_MEMORY_SLICE) {
+		request.offset_end = memory->shown_offset + memory->size_bytes;
+		error = memory__resolve(&request.memory, &request.offset, args->size_bytes);
+		if (error != 0) {
+			return error;
+		}
+	}
 	struct space_edit edit;
 
 	space__edit_begin(&edit, space);

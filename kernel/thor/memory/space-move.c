@@ -59,7 +59,7 @@ static int space_check_growth(const struct mapping *mapping, uint64_t end, uint6
 		return 0;
 	}
 	spinlock_acquire(&memory->lock);
-	size_bytes = memory->size_bytes;
+	size_bytes = min_u64(memory->size_bytes, mapping->offset_end);
 	spinlock_release(&memory->lock);
 	return offset > size_bytes || extra_bytes > size_bytes - offset ? -ERR_OUT_OF_BOUNDS : 0;
 }

@@ -78,6 +78,35 @@ int call_memory_copy_on_write(struct call *call)
 	return memory_return(call, error, memory);
 }
 
+int call_memory_slice(struct call *call)
+{
+	constexpr uint32_t passed_on = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_EXECUTE |
+		HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+	constexpr uint32_t needed = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
+	struct descriptor descriptor;
+	struct memory *slice;
+	int error = universe_find(call->thread->universe, call_argument(call, 0), &descriptor);
+
+	if (error != 0) {
+		return error;
+	}
+	if (descriptor.object->class->type != HEL_TYPE_MEMORY) {
+		error = -ERR_BAD_TYPE;
+	} else if ((descriptor.rights & needed) != needed) {
+		error = -ERR_NO_RIGHTS;
+	} else {
+		error = memory_create_slice(memory_of(descriptor.object), call_argument(call, 1),
+			call_argument(call, 2), &slice);
+	}
+	object_unref(descriptor.object);
+	if (error == 0) {
+		error = universe_attach(call->thread->universe, (struct object *)slice,
+			descriptor.rights & passed_on, &call->value);
+		object_unref((struct object *)slice);
+	}
+	return error;
+}
+
 int call_memory_resize(struct call *call)
 {
 	struct object *object;

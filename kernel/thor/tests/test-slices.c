@@ -179,18 +179,7 @@ USER_TEST(slices_populate_makes_pages_present)
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, 64 * PAGE));
 }
 
-/* ---- forks ----------------------------------------------------------------------------------- */
-
-static int child_byte(hel_handle child, uint64_t address)
-{
-	uint64_t buffer = user_map(1);
-	size_t n_bytes;
-	int error = hel_space_read(child, address, (void *)buffer, 1, &n_bytes);
-	int byte = error == 0 ? read_byte(buffer) : error;
-
-	CHECK_OK(hel_space_unmap(HEL_THIS, buffer, PAGE));
-	return byte;
-}
+/* ---- memory slices --------------------------------------------------------------------------- */
 
 static uint64_t map_view(hel_handle memory, uint64_t offset, uint64_t n_pages)
 {
@@ -205,6 +194,79 @@ static uint64_t map_view(hel_handle memory, uint64_t offset, uint64_t n_pages)
 
 	CHECK_OK(hel_space_map(&args, &address));
 	return address;
+}
+
+USER_TEST(memory_slice_shows_a_part)
+{
+	hel_handle memory, slice, inner, view;
+	uint8_t byte;
+
+	CHECK_OK(hel_memory_allocate(16 * PAGE, 0, &memory));
+	for (uint64_t i = 0; i < 16; i++) {
+		byte = (uint8_t)(i + 1);
+		CHECK_OK(hel_memory_write(memory, i * PAGE, &byte, 1));
+	}
+	CHECK_EQ(hel_memory_slice(memory, 4 * PAGE, 13 * PAGE, &slice), -ERR_OUT_OF_BOUNDS);
+	CHECK_EQ(hel_memory_slice(memory, 4 * PAGE, 0, &slice), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_slice(memory, 100, PAGE, &slice), -ERR_ILLEGAL_ARGS);
+	CHECK_OK(hel_memory_slice(memory, 4 * PAGE, 8 * PAGE, &slice));
+	CHECK_EQ(hel_memory_slice(slice, 2 * PAGE, 7 * PAGE, &inner), -ERR_OUT_OF_BOUNDS);
+	CHECK_OK(hel_memory_slice(slice, 2 * PAGE, 4 * PAGE, &inner));
+	CHECK_OK(hel_memory_read(inner, PAGE, &byte, 1));
+	CHECK_EQ(byte, 8);
+	CHECK_EQ(hel_memory_read(inner, 4 * PAGE, &byte, 1), -ERR_OUT_OF_BOUNDS);
+	CHECK_EQ(hel_memory_resize(inner, PAGE), -ERR_ILLEGAL_ARGS);
+	CHECK_OK(hel_memory_copy_on_write(inner, PAGE, 2 * PAGE, &view));
+	uint64_t address = map_view(inner, PAGE, 2);
+
+	CHECK_EQ(read_byte(address), 8);
+	write_byte(address, 80);
+	CHECK_OK(hel_memory_read(memory, 7 * PAGE, &byte, 1));
+	CHECK_EQ(byte, 80);
+	/* One page of the slice is left above, more of the memory. */
+	CHECK_OK(hel_space_move(HEL_THIS, address, 2 * PAGE, 0x20000000, 3 * PAGE));
+	CHECK_EQ(read_byte(0x20000000 + 2 * PAGE), 10);
+	CHECK_EQ(hel_space_move(HEL_THIS, 0x20000000, 3 * PAGE, 0x30000000, 4 * PAGE),
+		-ERR_OUT_OF_BOUNDS);
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK_OK(hel_close(HEL_THIS, slice));
+	CHECK_OK(hel_memory_read(inner, PAGE, &byte, 1));
+	CHECK_EQ(byte, 80);
+	CHECK_OK(hel_close(HEL_THIS, inner));
+	CHECK_OK(hel_close(HEL_THIS, view));
+	CHECK_OK(hel_space_unmap(HEL_THIS, 0x20000000, 3 * PAGE));
+}
+
+USER_TEST(memory_slice_has_no_more_rights)
+{
+	hel_handle memory, weak, slice;
+	uint8_t byte = 1;
+
+	CHECK_OK(hel_memory_allocate(4 * PAGE, 0, &memory));
+	CHECK_OK(hel_transfer(HEL_THIS, memory, HEL_THIS,
+		HEL_RIGHT_READ | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE, &weak));
+	CHECK_OK(hel_memory_slice(weak, 0, PAGE, &slice));
+	CHECK_EQ(hel_memory_write(slice, 0, &byte, 1), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_memory_read(slice, 0, &byte, 1));
+	CHECK_OK(hel_close(HEL_THIS, weak));
+	CHECK_OK(hel_transfer(HEL_THIS, memory, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_MAP, &weak));
+	CHECK_OK(hel_close(HEL_THIS, slice));
+	CHECK_EQ(hel_memory_slice(weak, 0, PAGE, &slice), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_close(HEL_THIS, weak));
+	CHECK_OK(hel_close(HEL_THIS, memory));
+}
+
+/* ---- forks ----------------------------------------------------------------------------------- */
+
+static int child_byte(hel_handle child, uint64_t address)
+{
+	uint64_t buffer = user_map(1);
+	size_t n_bytes;
+	int error = hel_space_read(child, address, (void *)buffer, 1, &n_bytes);
+	int byte = error == 0 ? read_byte(buffer) : error;
+
+	CHECK_OK(hel_space_unmap(HEL_THIS, buffer, PAGE));
+	return byte;
 }
 
 USER_TEST(slices_fork_copies_everything)
