@@ -70,17 +70,19 @@ static bool is_there(uint64_t index)
 	return hel_memory_read(handles.frontal, index * HEL_PAGE_SIZE, &word, sizeof(word)) == 0;
 }
 
-/* Write to page @index of the frontal, which is there; then the manager sees it. */
-static void change(uint64_t index)
+/* Write to page @index of the frontal, if it is there. */
+static bool store(uint64_t index)
 {
 	uint64_t word = index + 1;
-	uint64_t seen = 0;
 
-	if (!is_there(index) ||
-		!is_done(hel_memory_write(
-			handles.frontal, index * HEL_PAGE_SIZE, &word, sizeof(word)))) {
-		return;
-	}
+	return is_there(index) &&
+		is_done(hel_memory_write(
+			handles.frontal, index * HEL_PAGE_SIZE, &word, sizeof(word)));
+}
+
+/* Have everything written back, as far as there is memory. */
+static void write_back(void)
+{
 	uint64_t fence = submit_fence(&queue, handles.frontal, 0, PAGES * HEL_PAGE_SIZE);
 
 	(void)queue_drive(&queue);
@@ -89,20 +91,35 @@ static void change(uint64_t index)
 	submit_cancel(&queue, fence);
 	CHECK(queue_await(&queue, fence, &completion));
 	CHECK(completion.error == 0 || fixture_has_failed());
+}
+
+static void change(uint64_t index)
+{
+	uint64_t seen = 0;
+
+	if (!store(index)) {
+		return;
+	}
+	write_back();
 	if (is_done(hel_memory_read(handles.backing, index * HEL_PAGE_SIZE, &seen, sizeof(seen)))) {
-		CHECK_EQ(seen, word);
+		CHECK_EQ(seen, index + 1);
 	}
 }
 
-static void lock(uint64_t index)
+/* With another page that is dirty, so that the set of dirty pages has to grow: both times. */
+static void lock(uint64_t index, uint64_t other)
 {
+	(void)store(other);
 	uint64_t context = submit_lock(
 		&queue, handles.frontal, index * HEL_PAGE_SIZE, HEL_PAGE_SIZE, HEL_LOCK_WRITE);
 
-	if (await(context)) {
-		while (!is_done(hel_memory_unlock(
-			handles.frontal, index * HEL_PAGE_SIZE, HEL_PAGE_SIZE, HEL_LOCK_WRITE))) {
-		}
+	if (!await(context)) {
+		return;
+	}
+	write_back();
+	(void)store(other);
+	while (!is_done(hel_memory_unlock(
+		handles.frontal, index * HEL_PAGE_SIZE, HEL_PAGE_SIZE, HEL_LOCK_WRITE))) {
 	}
 }
 
@@ -118,7 +135,7 @@ static void use(void)
 	}
 	change(1);
 	change(150);
-	lock(70);
+	lock(70, 1);
 	if (is_there(0) &&
 		is_done(hel_memory_copy_on_write(handles.frontal, 0, 8 * HEL_PAGE_SIZE, &view))) {
 		uint64_t word = 9;
