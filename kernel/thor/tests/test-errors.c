@@ -215,6 +215,26 @@ USER_TEST(memory_that_is_not_there)
 	fixture_fail_after(~(uint64_t)0);
 }
 
+USER_TEST(no_memory_for_locked_pages)
+{
+	hel_handle memory;
+	bool has_failed = false;
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	for (uint64_t n_allocations = 0; n_allocations < 8 && !has_failed; n_allocations++) {
+		CHECK_OK(hel_memory_allocate(4 * PAGE, 0, &memory));
+		uint64_t context = submit_lock(&queue, memory, 0, 4 * PAGE, 0);
+
+		fixture_fail_after(n_allocations);
+		(void)queue_drive(&queue);
+		fixture_fail_after(~(uint64_t)0);
+		CHECK(queue_await(&queue, context, &completion));
+		has_failed = completion.error == -ERR_NO_MEMORY;
+	}
+	CHECK(has_failed);
+	queue_close(&queue);
+}
+
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
 static int map_fixed(hel_handle memory, uint64_t n_pages, uint32_t flags)
