@@ -184,9 +184,12 @@ USER_TEST(no_memory_for_the_handle_of_an_offer)
 		fixture_fail_after(n_allocations);
 		(void)queue_drive(&queue);
 		fixture_fail_after(~(uint64_t)0);
-		CHECK(queue_await(&queue, context, &completion) || n_allocations == 0);
-		has_failed = completion.results[0].error == -ERR_NO_MEMORY;
 		CHECK(queue_await(&queue, peer, &completion));
+		if (completion.error != 0) {
+			submit_cancel(&queue, context);
+		}
+		CHECK(queue_await(&queue, context, &completion));
+		has_failed = completion.results[0].error == -ERR_NO_MEMORY;
 	}
 	CHECK(has_failed);
 	queue_close(&queue);
@@ -205,6 +208,7 @@ USER_TEST(memory_that_is_not_there)
 	CHECK_EQ(hel_memory_copy_on_write(memory, PAGE, 4 * PAGE, &other), -ERR_OUT_OF_BOUNDS);
 	CHECK_EQ(hel_memory_copy_on_write(memory, 8 * PAGE, PAGE, &other), -ERR_OUT_OF_BOUNDS);
 	CHECK_EQ(hel_memory_resize(physical, PAGE), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_physical(machine_authority, 0, PAGE, 0, &other), -ERR_OUT_OF_BOUNDS);
 	CHECK_EQ(hel_memory_pin(contiguous, 0, 0, &phys), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_pin(contiguous, 1, PAGE, &phys), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_pin(contiguous, PAGE, 4 * PAGE, &phys), -ERR_OUT_OF_BOUNDS);
@@ -272,6 +276,11 @@ USER_TEST(mappings_that_do_not_fit)
 	CHECK_EQ(map_fixed(memory, 3, HEL_MAP_FIXED), -ERR_OUT_OF_BOUNDS);
 	CHECK_OK(map_fixed(memory, 2, HEL_MAP_FIXED));
 	CHECK_EQ(map_fixed(memory, 2, HEL_MAP_FIXED_NOREPLACE), -ERR_EXISTS);
+	fixture_fail_after(0);
+	CHECK_EQ(hel_space_populate(HEL_THIS, AREA, PAGE, 0), -ERR_NO_MEMORY);
+	fixture_fail_after(~(uint64_t)0);
+	CHECK_OK(hel_memory_resize(memory, PAGE));
+	CHECK_EQ(hel_space_populate(HEL_THIS, AREA, 2 * PAGE, 0), -ERR_OUT_OF_BOUNDS);
 }
 
 USER_TEST(moves_that_do_not_fit)
@@ -326,6 +335,7 @@ USER_TEST(threads_in_the_wrong_state)
 		-ERR_ILLEGAL_STATE);
 	CHECK_EQ(hel_thread_set_priority(running, INT32_MAX), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_thread_set_affinity(running, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_step(running), -ERR_ILLEGAL_STATE);
 	fixture_fail_after(0);
 	CHECK_EQ(hel_thread_write_registers(stopped, 0, &registers, sizeof(registers)),
 		-ERR_NO_MEMORY);
@@ -337,6 +347,7 @@ USER_TEST(threads_in_the_wrong_state)
 	queue_close(&queue);
 	CHECK_EQ(hel_thread_write_registers(stopped, 0, &registers, sizeof(registers)),
 		-ERR_THREAD_TERMINATED);
+	CHECK_EQ(hel_thread_step(stopped), -ERR_THREAD_TERMINATED);
 }
 
 /* ---- devices --------------------------------------------------------------------------------- */
@@ -363,6 +374,7 @@ static void irq_main(UNUSED void *context)
 
 	CHECK_OK(hel_irq_create_line(machine_authority, LINE, HEL_IRQ_LINE_LEVEL, &line));
 	CHECK_EQ(hel_irq_create_line(machine_authority, LINE, 0, &other), -ERR_BUSY);
+	CHECK_EQ(hel_irq_create_line(machine_authority, 9999, 0, &other), -ERR_NOT_FOUND);
 	fixture_fail_after(0);
 	CHECK_EQ(hel_irq_create_line(machine_authority, LINE, HEL_IRQ_LINE_LEVEL, &other),
 		-ERR_NO_MEMORY);
