@@ -105,13 +105,4 @@ uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t 
 void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 	page_tree_run_fn removed, void *context);
 
-/**
- * page_tree_copy() - make the empty @to have the entries of @from
- * @copied: called for all entries that are in @to, also if the copy fails later
- *
- * Return: 0, or -ERR_NO_MEMORY with part of the entries copied: the caller removes them.
- */
-MUST_USE int page_tree_copy(
-	struct page_tree *to, const struct page_tree *from, page_tree_run_fn copied, void *context);
-
 #endif

@@ -130,35 +130,6 @@ TEST(page_tree_random_against_model)
 	CHECK(fixture_end());
 }
 
-TEST(page_tree_copy_survives_no_memory)
-{
-	struct page_tree from, to;
-	uint64_t n_copied = 0;
-
-	fixture_begin(1, 16, 1);
-	page_tree_init(&from, account_root());
-	for (uint64_t i = 0; i < 1000; i += 7) {
-		CHECK_OK(page_tree_set(&from, i, i + 1));
-	}
-	for (uint64_t n_allocations = 0;; n_allocations++) {
-		page_tree_init(&to, account_root());
-		n_copied = 0;
-		fixture_fail_after(n_allocations);
-		int error = page_tree_copy(&to, &from, ignore, &n_copied);
-
-		fixture_fail_after(~0ull);
-		CHECK_EQ(to.n_pages, n_copied);
-		CHECK_EQ(tree_clear(&to), n_copied);
-		if (error == 0) {
-			break;
-		}
-		CHECK_EQ(error, -ERR_NO_MEMORY);
-	}
-	CHECK_EQ(n_copied, from.n_pages);
-	tree_clear(&from);
-	CHECK(fixture_end());
-}
-
 TEST(page_tree_set_survives_no_memory)
 {
 	struct page_tree tree;
