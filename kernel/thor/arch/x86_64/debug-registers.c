@@ -15,6 +15,7 @@
  */
 #include <base/assert.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/sched/thread.h>
 
 #include "machine.h"
@@ -88,7 +89,7 @@ int arch_context_set_debug(struct thread *thread, const struct hel_debug_registe
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (context->debug == NULL) {
-		context->debug = heap_allocate(sizeof(*context->debug));
+		context->debug = account_allocate(thread->object.account, sizeof(*context->debug));
 		if (context->debug == NULL) {
 			return -ERR_NO_MEMORY;
 		}
@@ -101,7 +102,9 @@ int arch_context_set_debug(struct thread *thread, const struct hel_debug_registe
 
 void debug_forget(struct arch_context *context)
 {
-	heap_free(context->debug);
+	struct thread *thread = container_of(context, struct thread, arch);
+
+	account_free(thread->object.account, context->debug, sizeof(*context->debug));
 	context->debug = NULL;
 }
 
