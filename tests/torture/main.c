@@ -31,6 +31,7 @@ constexpr uint64_t PLAYER_ARENA = (uint64_t)1 << 44;
 constexpr uint64_t POLL_NS = 1'000'000;
 constexpr uint64_t STUCK_NS = 120'000'000'000;
 constexpr uint32_t RESUMES_MAX = 20; /* of a player that has stopped itself */
+constexpr uint32_t IDLE_POLLS_MAX = 50; /* before somebody who makes no call is helped */
 constexpr uint32_t WARM_ROUNDS = 4;
 /* What caches and pages that are partly used hold, whatever the number of calls. */
 constexpr int64_t SLACK_BYTES = 2 * 1024 * 1024;
@@ -42,7 +43,8 @@ static struct worker {
 	struct random random;
 	hel_handle thread, universe;
 	hel_handle gifts[GIFTS_MAX];
-	uint32_t n_resumes;
+	uint32_t n_resumes, n_idle_polls;
+	uint64_t n_calls_seen;
 	_Atomic uint32_t ending;
 	_Alignas(16) uint8_t stack[STACK_BYTES];
 } workers[PLAYERS];
@@ -144,6 +146,7 @@ static void worker_make(
 	random_init(&worker->random, seed * 1'000'003 + n_rounds * PLAYERS + index);
 	worker->universe = universe;
 	worker->n_resumes = 0;
+	worker->n_idle_polls = 0;
 	worker->ending = NOT_ENDED;
 	worker->thread = HEL_NULL;
 	(void)!hel_thread_create(&args, &worker->thread);
@@ -210,12 +213,27 @@ static void worker_look_after(struct worker *worker)
 	}
 }
 
+/*
+ * A player may wait for a page of managed memory whose manager it is itself. Without descriptors of
+ * it the wait ends; so does every other that depends on what players have.
+ */
+static void worker_help(struct worker *worker)
+{
+	if (worker->ending != NOT_ENDED || worker->n_calls_seen != worker->player.n_calls) {
+		worker->n_calls_seen = worker->player.n_calls;
+		worker->n_idle_polls = 0;
+	} else if (++worker->n_idle_polls % IDLE_POLLS_MAX == 0) {
+		player_abandon(&worker->player, worker->universe);
+	}
+}
+
 static bool all_have_ended(void)
 {
 	bool have_ended = true;
 
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		worker_look_after(&workers[i]);
+		worker_help(&workers[i]);
 		have_ended = have_ended && workers[i].ending != NOT_ENDED;
 	}
 	return have_ended;
@@ -228,8 +246,28 @@ static bool worker_is_gone(const struct worker *worker)
 	return hel_thread_stats(worker->thread, &stats) != 0 || stats.state == 4;
 }
 
+/* What a player was doing that has not come to its end. */
+static void worker_describe(const struct worker *worker)
+{
+	const uint64_t *call = worker->player.last_call;
+	struct hel_thread_stats stats = {};
+
+	(void)!hel_thread_stats(worker->thread, &stats);
+	torture_print(
+		"torture: round %u, player %u is in state %u; %llu calls, the last: %llu(0x%llx, "
+		"0x%llx, 0x%llx, 0x%llx, 0x%llx)",
+		n_rounds, (unsigned)(worker - workers), stats.state,
+		(unsigned long long)worker->player.n_calls, (unsigned long long)call[0],
+		(unsigned long long)call[1], (unsigned long long)call[2],
+		(unsigned long long)call[3], (unsigned long long)call[4],
+		(unsigned long long)call[5]);
+}
+
 static void worker_end(struct worker *worker)
 {
+	if (worker->ending == NOT_ENDED) {
+		worker_describe(worker);
+	}
 	(void)hel_thread_kill(worker->thread);
 	while (!worker_is_gone(worker)) {
 		pause_a_little();

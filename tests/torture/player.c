@@ -27,9 +27,9 @@ static const struct {
 
 /*
  * What the arguments of a call are, a letter for each. Handles: u universe, s space, m memory, t
- * thread, q queue, l lane, e event, i irq, o io, A authority, h any. Numbers: a address in the
- * arena, b buffer there, p whole pages, n bytes, z small, D deadline. r: a structure, see
- * draw_record().
+ * thread, q queue, l lane, e event, i irq, o io, d dma-space, A authority, h any. Numbers: a
+ * address in the arena, b buffer there, p whole pages, n bytes, z small, D deadline. Structures
+ * (draw_record()): r, and R, where two handles come back.
  */
 static const char *shape_of(uint32_t number)
 {
@@ -68,7 +68,7 @@ static const char *shape_of(uint32_t number)
 	case HEL_CALL_thread_set_affinity: return "tz";
 	case HEL_CALL_queue_create: return "r";
 	case HEL_CALL_drive: return "qzzD";
-	case HEL_CALL_stream_create: return "r";
+	case HEL_CALL_stream_create: return "R";
 	case HEL_CALL_lane_shutdown: return "l";
 	case HEL_CALL_event_create: return "z";
 	case HEL_CALL_event_raise: return "ez";
@@ -78,6 +78,16 @@ static const char *shape_of(uint32_t number)
 	case HEL_CALL_irq_set_affinity: return "izr";
 	case HEL_CALL_irq_settle: return "i";
 	case HEL_CALL_irq_info: return "ir";
+	case HEL_CALL_memory_create_managed: return "pzR";
+	case HEL_CALL_memory_update: return "mzppz";
+	case HEL_CALL_memory_invalidate: return "mpp";
+	case HEL_CALL_memory_advise: return "mzpp";
+	case HEL_CALL_dma_map: return "r";
+	case HEL_CALL_dma_unmap: return "dap";
+	case HEL_CALL_dma_space_info: return "dr";
+	case HEL_CALL_dma_space_event: return "d";
+	case HEL_CALL_dma_space_attach:
+	case HEL_CALL_dma_space_detach: return "Adz";
 	case HEL_CALL_futex_wait: return "bzDz";
 	case HEL_CALL_futex_wake: return "bzz";
 	case HEL_CALL_futex_requeue: return "bbzzz";
@@ -233,6 +243,7 @@ static uint64_t draw_of_kind(struct player *player, char kind)
 	case 'e': return draw_handle(player, HEL_TYPE_EVENT);
 	case 'i': return draw_handle(player, HEL_TYPE_IRQ);
 	case 'o': return draw_handle(player, HEL_TYPE_IO);
+	case 'd': return draw_handle(player, HEL_TYPE_DMA_SPACE);
 	case 'A': return draw_handle(player, HEL_TYPE_AUTHORITY);
 	case 'h': return draw_handle(player, draw(player, PLAYER_TYPES));
 	case 'a': return draw_address(player);
@@ -318,6 +329,7 @@ static void draw_record(struct player *player, uint32_t number, union record *ou
 			.submit_size = draw(player, 8) == 0 ? draw(player, 256) : 1024,
 		};
 		break;
+	case HEL_CALL_dma_map: draw_words(player, out_record->words, 8); break;
 	case HEL_CALL_log_read: out_record->words[0] = draw_small(player); break;
 	default: break;
 	}
@@ -367,7 +379,7 @@ static void draw_arguments(
 	for (uint32_t i = 0; i < calls[index].n_arguments && i < ARGUMENTS_MAX; i++) {
 		char kind = *shape != 0 ? *shape++ : '*';
 
-		if (kind == 'r' && draw(player, 32) != 0) {
+		if ((kind == 'r' || kind == 'R') && draw(player, 32) != 0) {
 			draw_record(player, calls[index].number, record);
 			out_arguments[i] = (uint64_t)record;
 		} else {
@@ -396,12 +408,12 @@ static bool call_is_allowed(struct player *player, uint32_t number, const uint64
 static void take_results(
 	struct player *player, uint32_t number, const union record *record, uint64_t value)
 {
-	if (record != NULL && number == HEL_CALL_thread_create && record->thread.bounce != 0) {
+	if (number == HEL_CALL_thread_create && record->thread.bounce != 0) {
 		/* Its entries are anywhere, where it would fault for ever. */
 		(void)hel_thread_kill(value);
 	}
 	player_adopt(player, value);
-	if (record != NULL && number == HEL_CALL_stream_create) {
+	if (strchr(shape_of(number), 'R') != NULL) {
 		player_adopt(player, record->lanes.lane[0]);
 		player_adopt(player, record->lanes.lane[1]);
 	}
@@ -412,19 +424,20 @@ static void make_call(struct player *player)
 	uint32_t index = draw(player, ARRAY_SIZE(calls));
 	uint32_t number = calls[index].number;
 	uint64_t arguments[ARGUMENTS_MAX] = {};
-	union record record;
+	union record record = {};
 
 	draw_arguments(player, index, &record, arguments);
 	if (!call_is_allowed(player, number, arguments)) {
 		return;
 	}
 	player->n_calls++;
+	player->last_call[0] = number & ~HEL_CALL_BASE;
+	memcpy(&player->last_call[1], arguments, sizeof(arguments));
 	struct hel_outcome outcome = hel_call5(
 		number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
 
 	if (outcome.error == 0) {
-		take_results(player, number, arguments[0] == (uint64_t)&record ? &record : NULL,
-			outcome.value);
+		take_results(player, number, &record, outcome.value);
 	}
 }
 
