@@ -42,7 +42,7 @@ def _log_of(policy, iommu):
         path = os.path.join(folder, 'log')
         command = guest.hati_command(
             ('busybox', 'sleep', '1000'), '--log', path, '--append', append,
-            '--qemu', f'{iommu} {_EDU}', timeout=_SECONDS_MAX)
+            '--qemu-first', f'{iommu} {_EDU}', timeout=_SECONDS_MAX)
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         while process.poll() is None and not _DONE.search(_read(path)):
@@ -91,7 +91,7 @@ def _say_hello(iommu, *more):
     """A command under each policy: its bytes go through the console's driver."""
     for policy in ('strict', 'lazy', 'off'):
         outcome = guest.run('busybox', 'echo', 'hello', options=(
-            '--append', f'thor.iommu={policy}', '--qemu', ' '.join((*more, iommu))))
+            '--append', f'thor.iommu={policy}', '--qemu-first', ' '.join((*more, iommu))))
         check_equal((outcome.status, outcome.output), (0, b'hello\n'), f'{iommu} {policy}')
 
 

@@ -84,10 +84,11 @@ class Machine:
             near.setblocking(False)
             self.channels[name], far_ends[name] = near, far
         arguments = qemu_arguments(options, eir_path, log_path, f'/dev/fd/{initrd.fileno()}')
-        # An IOMMU is responsible only for devices that come after it, so these are the first.
-        for more in options.qemu:
+        for more in options.qemu_first:
             arguments += more
         arguments += _port_arguments(far_ends)
+        for more in options.qemu:
+            arguments += more
         passed = [end.fileno() for end in far_ends.values()] + [initrd.fileno()]
         try:
             self._process = subprocess.Popen(

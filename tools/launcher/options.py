@@ -142,6 +142,8 @@ def _add_run_options(parser):
         help='add to the kernel command line; may repeat')
     add('--qemu', metavar='ARGS', type=_words, action='append', default=[],
         help='further arguments for QEMU, in the quoting of a shell; may repeat')
+    add('--qemu-first', metavar='ARGS', type=_words, action='append', default=[],
+        help="the same, before the console's device: an IOMMU is responsible only for later ones")
     add('--kvm', action='store_true', help="use the host's processor through /dev/kvm")
 
 
@@ -182,12 +184,15 @@ def _kvm_works():
         return False
 
 
+_DASHED = ('--qemu', '--qemu-first', '--append')
+
+
 def _joined(arguments):
     """--qemu -S as --qemu=-S: argparse takes a value that begins with a dash for an option."""
     joined = []
     words = iter(arguments)
     for word in words:
-        value = next(words, None) if word in ('--qemu', '--append') else None
+        value = next(words, None) if word in _DASHED else None
         joined.append(word if value is None else f'{word}={value}')
     return joined
 
