@@ -101,6 +101,7 @@ def tools(settings):
     # bragi's tests are in meson.build
     for folder in ('docs', 'hel', 'launcher', 'test', 'tidy', 'trace'):
         scripts += sorted(glob.glob(os.path.join(TOP, 'tools', folder, 'test-*.py')))
+    scripts += sorted(glob.glob(os.path.join(TOP, 'tests/models/test-*.py')))
     scripts += [os.path.join(TOP, 'tools/tidy/tidy.py'), os.path.join(TOP, 'tools/docs/docs.py')]
     jobs = []
     for script in scripts:
