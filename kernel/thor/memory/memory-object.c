@@ -344,26 +344,67 @@ int memory__fork_begin(struct memory *memory, struct account *account, uint64_t 
 	return memory_create_view(memory_source_of(memory), account, offset, size_bytes, out_copy);
 }
 
+/* A page of one view and those behind it, up to the end of a lowest node in either tree. */
+struct share_run {
+	const uint64_t *from;
+	uint64_t *to;
+	uint64_t n_slots;
+};
+
+static bool share_run_begin(struct share_run *run, const struct page_tree *from, uint64_t index,
+	struct page_tree *to, uint64_t to_index)
+{
+	run->from = page_tree_slot(from, index);
+	run->to = page_tree_make_slot(to, to_index);
+	/* Lowest nodes line up with multiples of 64; without one there is a single slot. */
+	run->n_slots = from->height == 0 || to->height == 0
+		? 1
+		: PAGE_TREE_WAYS - max_u64(index % PAGE_TREE_WAYS, to_index % PAGE_TREE_WAYS);
+	return run->to != NULL;
+}
+
+/* Shorten a run to @n_max pages; how many it has. */
+static uint32_t share_run_count(struct share_run *run, uint32_t n_max)
+{
+	uint32_t n_pages = 0;
+
+	for (uint64_t i = 0; i < run->n_slots; i++) {
+		if (run->from[i] != 0 && n_pages++ == n_max) {
+			run->n_slots = i;
+			return n_max;
+		}
+	}
+	return n_pages;
+}
+
 static int memory_share_pages(struct memory *memory, struct memory *copy, uint64_t shift,
 	uint64_t *index, uint64_t end, uint32_t *n_pages)
 {
+	struct share_run run;
 	uint64_t at, phys;
 
 	while (page_tree_next(&memory->pages, *index, end, &at, &phys)) {
+		*index = at;
 		if (*n_pages == 0) {
-			*index = at;
 			return MEMORY_MORE;
 		}
-		if (account_charge(copy->object.account, ACCOUNT_PAGES, 1) != 0) {
+		if (!share_run_begin(&run, &memory->pages, at, &copy->pages, at - shift)) {
 			return -ERR_NO_MEMORY;
 		}
-		if (page_tree_set(&copy->pages, at - shift, phys) != 0) {
-			memory__uncharge(copy, 1);
+		run.n_slots = min_u64(run.n_slots, end - at);
+		uint32_t n_shared = share_run_count(&run, *n_pages);
+
+		if (account_charge(copy->object.account, ACCOUNT_PAGES, n_shared) != 0) {
 			return -ERR_NO_MEMORY;
 		}
-		frame_ref_owned(phys);
-		(*n_pages)--;
-		*index = at + 1;
+		for (uint64_t i = 0; i < run.n_slots; i++) {
+			if (run.from[i] != 0) {
+				page_tree_fill(&copy->pages, &run.to[i], run.from[i]);
+				frame_ref_owned(run.from[i]);
+			}
+		}
+		*n_pages -= n_shared;
+		*index = at + run.n_slots;
 	}
 	*index = end;
 	return 0;

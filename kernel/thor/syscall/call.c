@@ -66,9 +66,13 @@ bool call_goes_on(struct call *call, uint64_t position, int *error)
 	if (*error != MEMORY_MORE) {
 		return false;
 	}
-	if (call->start_ns == 0) {
-		call->start_ns = arch_clock_ns();
-	} else if (sched_should_pause(call->start_ns)) {
+	struct thread_long_call *kept = &call->thread->long_call;
+	uint64_t this_call = arch_this_cpu()->n_calls;
+
+	if (kept->sliced_call != this_call) {
+		kept->sliced_call = this_call;
+		kept->start_ns = arch_clock_ns();
+	} else if (sched_should_pause(kept->start_ns)) {
 		call_keep_position(call, position);
 		*error = CALL_RESTART;
 		return false;
@@ -107,18 +111,33 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 	return sched_goes_on(arch_this_cpu());
 }
 
-bool thor_enter_call(struct thread *thread)
+static inline int call_make(struct call *call)
 {
-	uint32_t number = arch_call_number(&thread->arch);
+	uint32_t number = arch_call_number(&call->thread->arch);
+
+	TRACE(CALLS, CALL, number, call_argument(call, 0), call_argument(call, 1));
+	return number < CALL_NUMBERS ? call_table[number](call) : -ERR_ILLEGAL_SYSCALL;
+}
+
+/* As thor_enter_call(), while a call of the thread is paused, which may be this one. */
+static __attribute__((noinline)) bool call_enter_paused(struct thread *thread)
+{
 	struct call call = { .thread = thread };
 
-	if (unlikely(thread->long_call.is_active)) {
-		call_resume(&call);
-	}
-	TRACE(CALLS, CALL, number, call_argument(&call, 0), call_argument(&call, 1));
-	int result = number < CALL_NUMBERS ? call_table[number](&call) : -ERR_ILLEGAL_SYSCALL;
+	call_resume(&call);
+	return call_end_otherwise(&call, call_make(&call));
+}
 
-	if (unlikely(result != 0 || thread->long_call.is_active)) {
+bool thor_enter_call(struct thread *thread)
+{
+	if (unlikely(thread->long_call.is_active)) {
+		return call_enter_paused(thread);
+	}
+	struct call call = { .thread = thread };
+	int result = call_make(&call);
+
+	/* Only a call that does not end with 0 can be paused. */
+	if (unlikely(result != 0)) {
 		return call_end_otherwise(&call, result);
 	}
 	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), 0, call.value);

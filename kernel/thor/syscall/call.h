@@ -28,7 +28,6 @@ constexpr int CALL_RESTART = THREAD_WAIT_RESTART;
 struct call {
 	struct thread *thread;
 	uint64_t value; /* second result; written to the caller also with an error */
-	uint64_t start_ns; /* of the first slice of a long call, or 0 */
 };
 
 /*
