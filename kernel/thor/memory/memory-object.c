@@ -356,10 +356,11 @@ static bool share_run_begin(struct share_run *run, const struct page_tree *from,
 {
 	run->from = page_tree_slot(from, index);
 	run->to = page_tree_make_slot(to, to_index);
-	/* Lowest nodes line up with multiples of 64; without one there is a single slot. */
-	run->n_slots = from->height == 0 || to->height == 0
-		? 1
-		: PAGE_TREE_WAYS - max_u64(index % PAGE_TREE_WAYS, to_index % PAGE_TREE_WAYS);
+	/* A tree of height 0 has a single slot. */
+	run->n_slots = from->height == 0 || to->height == 0 ? 1
+							    : PAGE_TREE_WAYS -
+			max_u64((index - from->origin) % PAGE_TREE_WAYS,
+				(to_index - to->origin) % PAGE_TREE_WAYS);
 	return run->to != NULL;
 }
 

@@ -462,4 +462,33 @@ TEST(slices_fork_that_is_killed_leaves_nothing)
 	}
 }
 
+/* Moving memory by pages that are no multiple of 64 shifts the nodes of its pages. */
+USER_TEST(fork_after_a_move_shares_each_page)
+{
+	constexpr uint64_t n_pages = 150;
+	constexpr uint64_t size = n_pages * 4096;
+	uint64_t from = user_map(n_pages);
+	uint64_t to = user_map(n_pages + 7) + 5 * 4096;
+	uint64_t buffer = user_map(1);
+	uint64_t number = 0;
+	size_t n_bytes = 0;
+	hel_handle child;
+
+	CHECK(from != 0);
+	for (uint64_t i = 0; i < n_pages; i++) {
+		number = i + 1;
+		sim_store(from + i * 4096, &number, sizeof(number));
+	}
+	CHECK_OK(hel_space_unmap(HEL_THIS, to, size));
+	CHECK_OK(hel_space_move(HEL_THIS, from, size, to, size));
+	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	for (uint64_t i = 0; i < n_pages; i++) {
+		CHECK_OK(hel_space_read(
+			child, to + i * 4096, (void *)buffer, sizeof(number), &n_bytes));
+		sim_load(&number, buffer, sizeof(number));
+		CHECK_EQ(number, i + 1);
+	}
+	CHECK_OK(hel_close(HEL_THIS, child));
+}
+
 TEST_MAIN()
