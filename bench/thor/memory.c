@@ -19,7 +19,6 @@ static void touch(uint64_t address, uint64_t size_bytes)
 static void faults(void)
 {
 	uint64_t size_bytes = FAULT_PAGES * HEL_PAGE_SIZE;
-	/* Not aligned to large pages, which would be given at once where they fit. */
 	uint64_t address = bench_map(size_bytes, HEL_MAP_FORK_COPY);
 	struct bench_sample sample;
 
