@@ -32,8 +32,9 @@
  *
  * hel_drive(queue, flags, seen, deadline_ns): consumes all submissions; then, with HEL_DRIVE_WAIT,
  * if n_completions == seen, waits until it differs, the deadline (absolute monotonic ns,
- * HEL_DEADLINE_NEVER) passes (ERR_TIMED_OUT), or the thread is kicked (ERR_KICKED; also at once if
- * its kick latch is set). Value: n_completions.
+ * HEL_DEADLINE_NEVER) passes (ERR_TIMED_OUT), the queue is alerted (ERR_ALERTED; one waiting
+ * thread, or at once the next one that would wait), or the thread is kicked (ERR_KICKED; also at
+ * once if its kick latch is set). Value: n_completions.
  */
 #ifndef ABI_HEL_QUEUE_H
 #define ABI_HEL_QUEUE_H

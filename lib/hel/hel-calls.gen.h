@@ -920,10 +920,11 @@ HEL_MUST_USE static inline int hel_queue_create(const struct hel_queue_params *p
  * @deadline_ns: of the wait, absolute monotonic; HEL_DEADLINE_NEVER
  * @out_completions: also with an error; may be NULL; n_completions
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (unknown @flags), -ERR_TIMED_OUT (the deadline passed), -ERR_KICKED
- * (the thread was kicked), -ERR_QUEUE_CORRUPT (records or supplied chunks were nonsense, and were
- * skipped), -ERR_BUSY (too many threads wait for this queue), -ERR_NO_MEMORY (no memory for an
- * operation, or too many are pending; its record stays and can be driven again).
+ * Return: 0, -ERR_ILLEGAL_ARGS (unknown @flags), -ERR_ALERTED (hel_queue_alert() ended the wait, or
+ * one that came before it), -ERR_TIMED_OUT (the deadline passed), -ERR_KICKED (the thread was
+ * kicked), -ERR_QUEUE_CORRUPT (records or supplied chunks were nonsense, and were skipped),
+ * -ERR_BUSY (too many threads wait for this queue), -ERR_NO_MEMORY (no memory for an operation, or
+ * too many are pending; its record stays and can be driven again).
  */
 static inline int hel_drive(hel_handle queue, uint32_t flags, uint32_t seen, uint64_t deadline_ns,
 	uint32_t *out_completions)
@@ -934,6 +935,21 @@ static inline int hel_drive(hel_handle queue, uint32_t flags, uint32_t seen, uin
 		*out_completions = (uint32_t)outcome.value;
 	}
 	return (int)outcome.error;
+}
+
+/**
+ * hel_queue_alert() - end a wait for a queue without a completion
+ * @queue: needs SIGNAL; which is waited for, now or later
+ *
+ * The thread that has waited longest in hel_drive() for this queue returns with -ERR_ALERTED. If
+ * none waits the alert is kept, and the next call that would wait returns at once with that error.
+ * There is one alert to keep: those that find one do nothing.
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_queue_alert(hel_handle queue)
+{
+	return (int)hel_call1(HEL_CALL_queue_alert, queue).error;
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */

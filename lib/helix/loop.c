@@ -29,6 +29,7 @@ static void helix_loop_drive(struct helix_loop *loop, uint32_t flags, uint64_t d
 	case 0:
 	case -ERR_TIMED_OUT:
 	case -ERR_KICKED:
+	case -ERR_ALERTED:
 	case -ERR_NO_MEMORY: break;
 	default: helix_fatal("queue cannot be driven: %s", error_name(error));
 	}

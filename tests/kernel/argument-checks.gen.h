@@ -274,6 +274,10 @@ CALL_CHECK(queue_create_params_wrapping, queue_create, FAULT, WRAPPING, 0, 0, 0,
 CALL_CHECK(drive_queue_stale, drive, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
 CALL_CHECK(drive_queue_of_other_type, drive, BAD_TYPE, OTHER(QUEUE), 0, 0, 0, 0, 0)
 CALL_CHECK(drive_queue_without_invoke, drive, NO_RIGHTS, WITHOUT(QUEUE, INVOKE), 0, 0, 0, 0, 0)
+CALL_CHECK(queue_alert_queue_stale, queue_alert, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
+CALL_CHECK(queue_alert_queue_of_other_type, queue_alert, BAD_TYPE, OTHER(QUEUE), 0, 0, 0, 0, 0)
+CALL_CHECK(queue_alert_queue_without_signal, queue_alert, NO_RIGHTS, WITHOUT(QUEUE, SIGNAL), 0, 0,
+	0, 0, 0)
 CALL_CHECK(stream_create_lanes_unmapped, stream_create, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
 CALL_CHECK(stream_create_lanes_kernel_half, stream_create, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
 CALL_CHECK(stream_create_lanes_wrapping, stream_create, FAULT, WRAPPING, 0, 0, 0, 0, 0)

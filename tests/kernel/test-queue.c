@@ -301,3 +301,23 @@ TEST(drive_is_kicked)
 	CHECK_EQ(worker.counter, ERR_KICKED);
 	drop_queue(&client);
 }
+
+TEST(queue_alert_ends_a_wait)
+{
+	struct hel_queue_client client;
+	struct worker worker;
+
+	CHECK(make_queue(&client, 1, 1024, 512));
+	CHECK(worker_start(&worker, drive_for_ever, &client));
+	CHECK(wait_until(&worker.counter, 1));
+	/* Before or after it waits: the alert is kept. */
+	CHECK_EQ(hel_queue_alert(client.handle), 0);
+	CHECK(worker_join(&worker));
+	CHECK_EQ(worker.counter, ERR_ALERTED);
+	CHECK_EQ(client.header->n_completions, 0);
+	CHECK_EQ(hel_drive(client.handle, HEL_DRIVE_WAIT, 0, 1, NULL), -ERR_TIMED_OUT);
+	CHECK_EQ(hel_queue_alert(client.handle), 0);
+	CHECK_EQ(hel_drive(client.handle, HEL_DRIVE_WAIT, 0, HEL_DEADLINE_NEVER, NULL),
+		-ERR_ALERTED);
+	drop_queue(&client);
+}

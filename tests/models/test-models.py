@@ -9,7 +9,8 @@ import tempfile
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MODELS = {
-    'queue': ('WITHOUT_WAKE', 'WITHOUT_FLUSH', 'LOOK_WITHOUT_LOCK', 'EARLY_SUPPLY'),
+    'queue': ('WITHOUT_WAKE', 'WITHOUT_FLUSH', 'LOOK_WITHOUT_LOCK', 'EARLY_SUPPLY',
+              'ALERT_WITHOUT_LATCH', 'ALERT_WITHOUT_LOCK', 'LATCH_TAKEN_EARLY'),
 }
 
 

@@ -68,6 +68,7 @@ static const char *shape_of(uint32_t number)
 	case HEL_CALL_thread_set_affinity: return "tz";
 	case HEL_CALL_queue_create: return "r";
 	case HEL_CALL_drive: return "qzzD";
+	case HEL_CALL_queue_alert: return "q";
 	case HEL_CALL_stream_create: return "R";
 	case HEL_CALL_lane_shutdown: return "l";
 	case HEL_CALL_event_create: return "z";

@@ -136,7 +136,7 @@ static const struct object_class queue_class = {
 	.type = HEL_TYPE_QUEUE,
 	.name = "queue",
 	.rights = HEL_RIGHT_INVOKE | HEL_RIGHT_MAP | HEL_RIGHT_READ | HEL_RIGHT_WRITE |
-		HEL_RIGHT_DERIVE,
+		HEL_RIGHT_SIGNAL | HEL_RIGHT_DERIVE,
 	.destroy = queue_destroy,
 	.abandon = queue_abandon,
 };
@@ -604,6 +604,36 @@ static void queue_wait_expired(struct timer *timer)
 	(void)thread_wake(container_of(timer, struct thread, wait.timer), -ERR_TIMED_OUT);
 }
 
+void queue_alert(struct queue *queue)
+{
+	struct thread *thread;
+	bool is_told = false;
+
+	spinlock_acquire(&queue->lock);
+	/* A thread on the list may have been woken by something else already. */
+	while (!is_told &&
+		(thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node)) != NULL) {
+		queue->n_waiters--;
+		is_told = thread_wake(thread, -ERR_ALERTED);
+	}
+	queue->is_alerted = queue->is_alerted || !is_told;
+	spinlock_release(&queue->lock);
+}
+
+/* A wait whose deadline has passed already: does something else end it? */
+static int queue_wait_no_longer(struct queue *queue, struct thread *thread)
+{
+	if (thread_is_kicked(thread)) {
+		return -ERR_KICKED;
+	}
+	spinlock_acquire(&queue->lock);
+	bool was_alerted = queue->is_alerted;
+
+	queue->is_alerted = false;
+	spinlock_release(&queue->lock);
+	return was_alerted ? -ERR_ALERTED : -ERR_TIMED_OUT;
+}
+
 /* -> WAITING, or the reason why not. */
 static int queue_wait_locked(
 	struct queue *queue, struct thread *thread, uint32_t seen, bool *out_is_blocked)
@@ -612,6 +642,10 @@ static int queue_wait_locked(
 
 	if (atomic_load_explicit(&queue->n_completions, memory_order_relaxed) != seen) {
 		return 0;
+	}
+	if (unlikely(queue->is_alerted)) {
+		queue->is_alerted = false;
+		return -ERR_ALERTED;
 	}
 	if (queue->n_waiters == QUEUE_WAITERS_MAX) {
 		return -ERR_BUSY;
@@ -636,7 +670,7 @@ int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen, uint64
 	if (deadline_ns != HEL_DEADLINE_NEVER &&
 		atomic_load_explicit(&queue->n_completions, memory_order_acquire) == seen) {
 		if (arch_clock_ns() >= deadline_ns) {
-			return thread_is_kicked(thread) ? -ERR_KICKED : -ERR_TIMED_OUT;
+			return queue_wait_no_longer(queue, thread);
 		}
 		/*
 		 * Armed first: a timer that fires before the thread waits would be lost, so it

@@ -56,6 +56,7 @@ struct queue {
 	struct list stalled;            /* completed operations that found no chunk */
 	struct list waiters;            /* struct thread by wait.node */
 	uint32_t n_waiters;
+	bool is_alerted; /* nobody was waiting: the next wait ends at once */
 	/*
 	 * Operations that are not complete, by context. When there are many the further ones go
 	 * into more_tags, if there is memory for it; the others stay where they are. So a bucket
@@ -109,10 +110,16 @@ MUST_USE int queue_post(struct queue *queue, const struct hel_record *record, in
  * queue_wait() - let the current thread wait until n_completions differs from @seen
  *
  * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread);
- * -ERR_KICKED, -ERR_TIMED_OUT, -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
+ * -ERR_KICKED, -ERR_ALERTED, -ERR_TIMED_OUT, -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
  */
 MUST_USE int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen,
 	uint64_t deadline_ns, bool *out_is_blocked);
+
+/**
+ * queue_alert() - end one wait with -ERR_ALERTED: of the thread that waits longest, else the next
+ * one; no lock of rank QUEUE or above
+ */
+void queue_alert(struct queue *queue);
 
 /**
  * operation_init() - an operation of @queue, submitted by @record; counted and cancellable from

@@ -55,6 +55,18 @@ int call_drive(struct call *call)
 	return result;
 }
 
+int call_queue_alert(struct call *call)
+{
+	struct object *object;
+	int error = call_lookup(call, 0, HEL_TYPE_QUEUE, HEL_RIGHT_SIGNAL, &object);
+
+	if (error == 0) {
+		queue_alert(queue_of(object));
+		object_unref(object);
+	}
+	return error;
+}
+
 /* Descriptors for both lanes of a stream whose references the caller has; on error none. */
 static int stream_attach(
 	struct call *call, struct stream *stream, struct hel_stream_lanes *out_lanes)

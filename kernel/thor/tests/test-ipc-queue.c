@@ -393,6 +393,107 @@ USER_TEST(queue_has_room_for_16_waiters)
 	CHECK_OK(queue_drive(&queue));
 }
 
+/* ---- alerts */
+
+static int wait_results[3];
+
+static void drive_and_tell(void *context)
+{
+	int *result = context;
+
+	*result = hel_drive(queue.client.handle, HEL_DRIVE_WAIT, queue.client.n_taken,
+		HEL_DEADLINE_NEVER, NULL);
+}
+
+static int drive_until(uint64_t deadline_ns)
+{
+	return hel_drive(
+		queue.client.handle, HEL_DRIVE_WAIT, queue.client.n_taken, deadline_ns, NULL);
+}
+
+USER_TEST(alert_ends_the_wait_that_began_first)
+{
+	open_small();
+	for (unsigned i = 0; i < 2; i++) {
+		wait_results[i] = 1;
+		CHECK(user_start(drive_and_tell, &wait_results[i]) != HEL_NULL);
+		sim_compute(20'000'000);
+	}
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	sim_compute(20'000'000);
+	CHECK_EQ(wait_results[0], -ERR_ALERTED);
+	CHECK_EQ(wait_results[1], 1);
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	sim_compute(20'000'000);
+	CHECK_EQ(wait_results[1], -ERR_ALERTED);
+	CHECK(queue_is_quiet(&queue));
+	CHECK_EQ(drive_until(sim_time_ns + 1'000'000), -ERR_TIMED_OUT);
+	queue_close(&queue);
+}
+
+USER_TEST(alert_is_kept_for_the_next_wait)
+{
+	open_small();
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	/* What does not wait leaves it. */
+	CHECK_OK(queue_drive(&queue));
+	(void)submit_nop(&queue);
+	CHECK_OK(drive_until(HEL_DEADLINE_NEVER));
+	CHECK(queue_take(&queue, &completion));
+	CHECK_EQ(drive_until(HEL_DEADLINE_NEVER), -ERR_ALERTED);
+	CHECK_EQ(drive_until(sim_time_ns + 1'000'000), -ERR_TIMED_OUT);
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	CHECK_EQ(drive_until(0), -ERR_ALERTED);
+	CHECK_EQ(drive_until(0), -ERR_TIMED_OUT);
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	queue_close(&queue);
+}
+
+static void drive_three_times(UNUSED void *context)
+{
+	wait_results[0] = drive_until(0);
+	wait_results[1] = drive_until(HEL_DEADLINE_NEVER);
+	wait_results[2] = drive_until(0);
+}
+
+/* A kick and an alert are two things, and both are told. */
+USER_TEST(alert_does_not_hide_a_kick)
+{
+	hel_handle thread;
+
+	open_small();
+	CHECK_OK(user_create(drive_three_times, NULL, &thread));
+	CHECK_OK(hel_queue_alert(queue.client.handle));
+	CHECK_OK(hel_thread_kick(thread));
+	CHECK_OK(hel_thread_start(thread));
+	sim_compute(20'000'000);
+	CHECK_EQ(wait_results[0], -ERR_KICKED);
+	CHECK_EQ(wait_results[1], -ERR_ALERTED);
+	CHECK_EQ(wait_results[2], -ERR_TIMED_OUT);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	queue_close(&queue);
+}
+
+USER_TEST(alert_needs_its_right)
+{
+	hel_handle weak;
+
+	open_small();
+	CHECK_OK(hel_transfer(
+		HEL_THIS, queue.client.handle, HEL_THIS, HEL_RIGHT_INVOKE | HEL_RIGHT_MAP, &weak));
+	CHECK_EQ(hel_queue_alert(weak), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_close(HEL_THIS, weak));
+	CHECK_OK(hel_transfer(HEL_THIS, queue.client.handle, HEL_THIS, HEL_RIGHT_SIGNAL, &weak));
+	CHECK_EQ(hel_drive(weak, 0, 0, 0, NULL), -ERR_NO_RIGHTS);
+	CHECK_OK(hel_queue_alert(weak));
+	CHECK_EQ(drive_until(HEL_DEADLINE_NEVER), -ERR_ALERTED);
+	CHECK_EQ(hel_queue_alert(machine_authority), -ERR_BAD_TYPE);
+	CHECK_EQ(hel_queue_alert(HEL_NULL), -ERR_BAD_HANDLE);
+	CHECK_OK(hel_close(HEL_THIS, weak));
+	queue_close(&queue);
+}
+
 /* When the last handle goes, all that is pending ends and those who wait wake up. */
 USER_TEST(closing_a_queue_ends_its_operations)
 {

@@ -570,6 +570,96 @@ TEST(futex_wake_against_requeue)
 	run(&(const struct race){ start_waiter, requeue_word, wake_word, check_requeued });
 }
 
+/* ---- alerts ----------------------------------------------------------------------------- */
+
+static int drive_queue(uint64_t deadline_ns)
+{
+	return hel_drive(queues[0].client.handle, HEL_DRIVE_WAIT, queues[0].client.n_taken,
+		deadline_ns, NULL);
+}
+
+static void drive_briefly(void)
+{
+	results[0] = drive_queue(sim_time_ns + 200 + random_below(&random_state, 1500));
+}
+
+static void alert_queue(void)
+{
+	expect(hel_queue_alert(queues[0].client.handle) == 0, "alert");
+}
+
+/* The alert has ended one wait: that one or the next. */
+static void expect_one_alert(int result, int otherwise)
+{
+	expect(result == -ERR_ALERTED || result == otherwise, "how a wait ends");
+	expect(drive_queue(0) == (result == -ERR_ALERTED ? -ERR_TIMED_OUT : -ERR_ALERTED),
+		"alerts that are left");
+	expect(drive_queue(0) == -ERR_TIMED_OUT, "an alert twice");
+}
+
+static void check_alerted(void)
+{
+	expect_one_alert(results[0], -ERR_TIMED_OUT);
+}
+
+TEST(alert_against_deadline)
+{
+	run(&(const struct race){ nothing, drive_briefly, alert_queue, check_alerted });
+}
+
+static void driver_main(UNUSED void *context)
+{
+	waiter_result = drive_queue(HEL_DEADLINE_NEVER);
+	is_waiter_done = true;
+}
+
+static void start_driver(void)
+{
+	is_waiter_done = false;
+	waiter_result = 1;
+	waiter = user_start(driver_main, NULL);
+	expect(waiter != HEL_NULL, "no thread");
+	sim_compute(random_below(&random_state, 1000));
+}
+
+static void check_alerted_or_kicked(void)
+{
+	for (uint32_t i = 0; i < 10'000 && !is_waiter_done; i++) {
+		sim_compute(1000);
+	}
+	expect(is_waiter_done, "the waiter did not end");
+	expect_one_alert(waiter_result, -ERR_KICKED);
+	expect(hel_close(HEL_THIS, waiter) == 0, "close");
+}
+
+TEST(alert_against_kick)
+{
+	run(&(const struct race){
+		start_driver, alert_queue, kick_waiter, check_alerted_or_kicked });
+}
+
+static void complete_nop(void)
+{
+	contexts[0] = submit_nop(&queues[0]);
+	expect(queue_drive(&queues[0]) == 0, "drive");
+}
+
+static void check_alerted_or_complete(void)
+{
+	for (uint32_t i = 0; i < 10'000 && !is_waiter_done; i++) {
+		sim_compute(1000);
+	}
+	expect(collect(0) == 0, "no completion");
+	expect_one_alert(waiter_result, 0);
+	expect(hel_close(HEL_THIS, waiter) == 0, "close");
+}
+
+TEST(alert_against_completion)
+{
+	run(&(const struct race){
+		start_driver, complete_nop, alert_queue, check_alerted_or_complete });
+}
+
 /* ---- threads ---------------------------------------------------------------------------- */
 
 static void kill_waiter(void)
