@@ -77,11 +77,6 @@ static void object_list(struct object *object)
 	sched_look(cpu);
 }
 
-void object_ref(struct object *object)
-{
-	atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
-}
-
 bool object_try_ref(struct object *object)
 {
 	uint32_t references = atomic_load_explicit(&object->references, memory_order_relaxed);
@@ -95,33 +90,14 @@ bool object_try_ref(struct object *object)
 	return false;
 }
 
-void object_unref(struct object *object)
+/* Nobody else can make a reference any more, but for object_try_ref(). The list gets one. */
+void object__last_unref(struct object *object)
 {
-	if (object == NULL) {
-		return;
-	}
-	uint32_t references = atomic_load_explicit(&object->references, memory_order_relaxed);
-
-	ASSERT(references > 0);
-	while (references > 1) {
-		if (atomic_compare_exchange_weak_explicit(&object->references, &references,
-			    references - 1, memory_order_release, memory_order_relaxed)) {
-			return;
-		}
-	}
-	/* The last one: nobody else can make a reference any more. The list gets it. */
-	atomic_thread_fence(memory_order_acquire);
+	atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
 	object_list(object);
 }
 
-void object_handle_ref(struct object *object)
-{
-	object_ref(object);
-	atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
-}
-
-/* The last handle is gone; the caller's reference goes to the list, which abandons the object. */
-static void object_defer(struct object *object)
+void object_abandon_later(struct object *object)
 {
 	if (atomic_exchange_explicit(&object->deferred, 1, memory_order_acq_rel) == 0) {
 		object_list(object);
@@ -134,7 +110,7 @@ void object_handle_unref(struct object *object)
 {
 	if (atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel) == 1 &&
 		object->class->abandon != object_abandon_nothing) {
-		object_defer(object);
+		object_abandon_later(object);
 		return;
 	}
 	object_unref(object);

@@ -51,13 +51,20 @@ void object_free(struct object *object);
 
 void object_init(
 	struct object *object, const struct object_class *class); /* one reference, no handle */
-void object_ref(struct object *object);
+static inline void object_ref(struct object *object);
 bool object_try_ref(
 	struct object *object); /* false: it is being destroyed; the memory must still be there */
-void object_unref(struct object *object); /* accepts NULL */
-void object_handle_ref(struct object *object); /* a descriptor more; takes a reference too */
+static inline void object_unref(struct object *object); /* accepts NULL */
+/* a descriptor more; takes a reference too */
+static inline void object_handle_ref(struct object *object);
 void object_handle_unref(struct object *object);
 void object_abandon_nothing(struct object *object);
+
+/**
+ * object_abandon_later() - the last handle is gone: abandon the object on the way out of the
+ * kernel; takes the caller's reference
+ */
+void object_abandon_later(struct object *object);
 
 /*
  * Abandoning and destroying is always deferred to the end of the stay in the kernel, so references
@@ -66,5 +73,29 @@ void object_abandon_nothing(struct object *object);
  */
 struct cpu;
 bool object_reap(struct cpu *cpu, unsigned budget); /* true: something is left */
+
+/* ---- the usual path, inline */
+
+void object__last_unref(struct object *object);
+
+static inline void object_ref(struct object *object)
+{
+	atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+}
+
+static inline void object_unref(struct object *object)
+{
+	if (object != NULL &&
+		unlikely(atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) ==
+			1)) {
+		object__last_unref(object);
+	}
+}
+
+static inline void object_handle_ref(struct object *object)
+{
+	object_ref(object);
+	atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
+}
 
 #endif

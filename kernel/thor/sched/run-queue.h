@@ -23,6 +23,17 @@ struct thread;
 struct object;
 struct work;
 
+/*
+ * What is due before user mode is entered. Who sets EVERYTHING for another CPU interrupts it as
+ * well, or somebody has whose interrupt has not been served yet; so the owner may lower it with a
+ * plain store.
+ */
+enum run_queue_look : uint32_t {
+	RUN_QUEUE_LOOK_NOWHERE,
+	RUN_QUEUE_LOOK_HANDOFF, /* nothing but a thread in `handoff` */
+	RUN_QUEUE_LOOK_EVERYWHERE,
+};
+
 struct run_queue {
 	struct spinlock lock;
 	struct tree ready;        /* guarded by lock; ordered by priority, then key, best first */
@@ -31,7 +42,8 @@ struct run_queue {
 
 	_Atomic(struct thread *)
 		inbox;           /* stack of threads pushed by other CPUs, linked by inbox_next */
-	_Atomic bool needs_look; /* set by anybody: look again before entering user mode */
+	/* set by anybody: look again before entering user mode */
+	_Atomic(enum run_queue_look) look;
 
 	/* owner only */
 	struct thread *handoff; /* woken here, runs next if the current one blocks */

@@ -47,7 +47,7 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->best = NULL;
 	atomic_init(&queue->n_ready, 0);
 	atomic_init(&queue->inbox, NULL);
-	atomic_init(&queue->needs_look, false);
+	atomic_init(&queue->look, RUN_QUEUE_LOOK_NOWHERE);
 	queue->handoff = NULL;
 	queue->may_linger = false;
 	queue->is_lingering = false;
@@ -169,7 +169,10 @@ void sched_wake(struct thread *thread)
 		sched_push(on_cpu, thread);
 	} else if (cpu->run_queue.handoff == NULL && sched_may_run_on(thread, cpu)) {
 		cpu->run_queue.handoff = thread;
-		sched_look(cpu);
+		if (sched_goes_on(cpu)) {
+			atomic_store_explicit(
+				&cpu->run_queue.look, RUN_QUEUE_LOOK_HANDOFF, memory_order_relaxed);
+		}
 	} else {
 		sched_place(cpu, thread);
 	}
@@ -466,7 +469,7 @@ static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
 		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
 	}
 	/* Work is left that had to make room for interrupts. */
-	if (atomic_load_explicit(&queue->needs_look, memory_order_relaxed)) {
+	if (unlikely(!sched_goes_on(cpu))) {
 		wanted_ns = now_ns;
 	}
 	if (wanted_ns < queue->timer_set_ns) {
@@ -484,7 +487,7 @@ static bool sched_round(struct cpu *cpu, uint64_t now_ns)
 	if (cpu->current != NULL && atomic_load(&cpu->current->state) != THREAD_RUNNING) {
 		sched_put_current(cpu);
 	}
-	if (atomic_exchange(&queue->needs_look, false)) {
+	if (atomic_exchange(&queue->look, RUN_QUEUE_LOOK_NOWHERE) != RUN_QUEUE_LOOK_NOWHERE) {
 		sched_do_due(cpu, now_ns);
 	}
 	if (cpu->current != NULL) {
@@ -501,7 +504,7 @@ static bool sched_round(struct cpu *cpu, uint64_t now_ns)
 		sched_attend(cpu);
 		return false;
 	}
-	return !atomic_load_explicit(&queue->needs_look, memory_order_relaxed);
+	return sched_goes_on(cpu);
 }
 
 /* Nothing to run: returns if something turned up on the way. */
@@ -525,6 +528,50 @@ static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 	TRACE(SCHEDULING, IDLE, 0, 0, 0);
 	shootdown_enter_idle();
 	arch_idle();
+}
+
+/* Whether the current thread, which can go on, has to make room for the one handed to. */
+static bool sched_is_preempted(const struct cpu *cpu)
+{
+	const struct thread *handoff = cpu->run_queue.handoff;
+
+	return atomic_load_explicit(&handoff->priority, memory_order_relaxed) >
+		cpu->current->ready_priority &&
+		atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) == 0;
+}
+
+/*
+ * The usual switch: nothing is due but a hand-off, and the current thread waits, or is of lower
+ * priority than the other one while no CPU is idle. False: nothing happened.
+ */
+static bool sched_hand_over(struct cpu *cpu)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	struct thread *current = cpu->current;
+
+	if (current == NULL ||
+		atomic_load_explicit(&queue->look, memory_order_relaxed) !=
+			RUN_QUEUE_LOOK_HANDOFF) {
+		return false;
+	}
+	bool is_running =
+		atomic_load_explicit(&current->state, memory_order_relaxed) == THREAD_RUNNING;
+
+	if (is_running && !sched_is_preempted(cpu)) {
+		return false;
+	}
+	uint64_t now_ns = arch_clock_ns();
+
+	run_queue_account(cpu, now_ns);
+	sched_put_current(cpu);
+	if (is_running) {
+		atomic_store(&current->state, THREAD_RUNNABLE);
+		sched_place(cpu, current);
+	}
+	atomic_store_explicit(&queue->look, RUN_QUEUE_LOOK_NOWHERE, memory_order_relaxed);
+	sched_switch_to(cpu, sched_choose_next(cpu, now_ns));
+	sched_set_timer(cpu, now_ns);
+	return true;
 }
 
 static NORETURN void sched_leave_slowly(struct cpu *cpu)
@@ -562,10 +609,19 @@ NORETURN void sched_leave(void)
 	struct thread *thread = cpu->current;
 
 	spinlock_check_none_held();
-	if (likely(thread != NULL &&
-		    atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING &&
-		    sched_goes_on(cpu))) {
+	if (thread != NULL &&
+		atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING &&
+		sched_goes_on(cpu)) {
 		arch_enter_user(thread);
+	}
+	if (sched_hand_over(cpu)) {
+		thread = cpu->current;
+		/* What was woken may have been told something meanwhile, or have something freed. */
+		if (likely(sched_goes_on(cpu) &&
+			    (atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) == 0)) {
+			space_activate(thread->space);
+			arch_enter_user(thread);
+		}
 	}
 	sched_leave_slowly(cpu);
 }

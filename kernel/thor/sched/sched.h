@@ -29,7 +29,8 @@ NORETURN void sched_leave(void);
  */
 static inline bool sched_goes_on(const struct cpu *cpu)
 {
-	return !atomic_load_explicit(&cpu->run_queue.needs_look, memory_order_relaxed);
+	return atomic_load_explicit(&cpu->run_queue.look, memory_order_relaxed) ==
+		RUN_QUEUE_LOOK_NOWHERE;
 }
 
 /**
@@ -44,7 +45,8 @@ void sched_yield_current(struct cpu *cpu);
 /** sched_look() - make this CPU do what is due before it enters user mode */
 static inline void sched_look(struct cpu *cpu)
 {
-	atomic_store_explicit(&cpu->run_queue.needs_look, true, memory_order_relaxed);
+	atomic_store_explicit(
+		&cpu->run_queue.look, RUN_QUEUE_LOOK_EVERYWHERE, memory_order_relaxed);
 }
 
 /**

@@ -95,6 +95,11 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 {
 	struct thread *thread = call->thread;
 
+	if (result == CALL_BLOCKED) {
+		TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);
+		thread_end_long_call(thread);
+		return false;
+	}
 	if ((result == -ERR_FAULT || result == CALL_RESTART) && fault_await_noted_page(thread)) {
 		result = CALL_RESTART;
 	}
@@ -104,9 +109,6 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 		return false;
 	}
 	thread_end_long_call(thread);
-	if (result == CALL_BLOCKED) {
-		return false;
-	}
 	arch_call_return(&thread->arch, result, call->value);
 	return sched_goes_on(arch_this_cpu());
 }

@@ -65,6 +65,12 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns);
  */
 bool timer_cancel(struct timer *timer);
 
+/** timer_is_armed() - false: nothing has to be cancelled; for who alone arms and cancels it */
+static inline bool timer_is_armed(const struct timer *timer)
+{
+	return atomic_load_explicit(&timer->heap, memory_order_acquire) != NULL;
+}
+
 /**
  * timer_heap_expire() - fire what is due at @now_ns; called by the owner without locks; at most
  * @budget timers
