@@ -11,24 +11,22 @@
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
 
-static int decode_segments(struct action *action, const struct hel_action *wish)
+static int decode_segments(struct action *action)
 {
+	uint64_t n_segments = action->length;
 	uint64_t sum = 0;
 
-	if (wish->length > HEL_SG_MAX) {
-		return -ERR_ILLEGAL_ARGS;
-	}
-	if (wish->length == 0) {
+	if (n_segments == 0) {
 		return 0;
 	}
-	size_t n_bytes = (size_t)wish->length * sizeof(action->segments[0]);
+	size_t n_bytes = (size_t)n_segments * sizeof(action->segments[0]);
 
 	action->segments = account_allocate(exchange_of_action(action)->operation.account, n_bytes);
 	if (action->segments == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	action->n_segments = (uint32_t)wish->length;
-	int error = arch_copy_from_user(action->segments, wish->address, n_bytes);
+	action->n_segments = (uint32_t)n_segments;
+	int error = arch_copy_from_user(action->segments, action->address, n_bytes);
 
 	if (error != 0) {
 		return error;
@@ -43,15 +41,14 @@ static int decode_segments(struct action *action, const struct hel_action *wish)
 	return sum <= EXCHANGE_BYTES_MAX ? 0 : -ERR_ILLEGAL_ARGS;
 }
 
-static int decode_push(
-	struct action *action, struct thread *submitter, const struct hel_action *wish)
+static int decode_push(struct action *action, struct thread *submitter, hel_handle handle)
 {
 	struct descriptor descriptor;
 
-	if ((wish->length & ~(uint64_t)HEL_RIGHTS_ALL) != 0) {
+	if ((action->length & ~(uint64_t)HEL_RIGHTS_ALL) != 0) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	int error = universe_find(submitter->universe, wish->handle, &descriptor);
+	int error = universe_find(submitter->universe, handle, &descriptor);
 
 	if (error != 0) {
 		return error;
@@ -64,23 +61,22 @@ static int decode_push(
 	object_unref(descriptor.object);
 	action->object = descriptor.object;
 	action->rights = descriptor.rights;
-	if (wish->length != 0) {
-		action->rights &= (uint32_t)wish->length;
+	if (action->length != 0) {
+		action->rights &= (uint32_t)action->length;
 	}
 	return 0;
 }
 
-static int decode_imbue(
-	struct action *action, struct thread *submitter, const struct hel_action *wish)
+static int decode_imbue(struct action *action, struct thread *submitter, hel_handle handle)
 {
 	struct object *object;
 
-	if (wish->handle == HEL_NULL || wish->handle == HEL_THIS) {
+	if (handle == HEL_NULL || handle == HEL_THIS) {
 		action->credentials = submitter->credentials;
 		return 0;
 	}
 	int error = universe_lookup(
-		submitter->universe, wish->handle, HEL_TYPE_TOKEN, HEL_RIGHT_READ, &object);
+		submitter->universe, handle, HEL_TYPE_TOKEN, HEL_RIGHT_READ, &object);
 
 	if (error != 0) {
 		return error;
@@ -93,94 +89,144 @@ static int decode_imbue(
 static int decode_offer(struct action *action)
 {
 	struct stream *stream;
-	int error = stream_create(&stream);
+	int error = stream_create_handles(&stream);
 
 	if (error != 0) {
 		return error;
-	}
-	for (unsigned side = 0; side < 2; side++) {
-		object_handle_ref(&stream->lanes[side].object);
-		object_unref(&stream->lanes[side].object);
 	}
 	action->made = &stream->lanes[0];
 	action->offered = &stream->lanes[1];
 	return 0;
 }
 
-static int decode_action(
-	struct action *action, struct thread *submitter, const struct hel_action *wish)
+/* Of each type: what can be wished, and what it means. */
+static const struct action_kind {
+	uint64_t length_max;
+	uint16_t flags; /* that may be set besides ANCILLARY */
+	uint8_t properties; /* enum action_properties */
+} action_kinds[] = {
+	/* no type: fails in decode_further() */
+	[0] = { 0, 0, ACTION_TAKES_MORE },
+	[HEL_ACTION_DISMISS] = { UINT64_MAX, 0, 0 },
+	[HEL_ACTION_OFFER] = { UINT64_MAX, HEL_ACTION_WANT_LANE,
+		ACTION_MAKES_STREAM | ACTION_MAY_HOLD | ACTION_TAKES_MORE },
+	[HEL_ACTION_ACCEPT] = { UINT64_MAX, HEL_ACTION_WANT_LANE,
+		ACTION_MAKES_STREAM | ACTION_MAY_HOLD },
+	[HEL_ACTION_SEND] = { EXCHANGE_BYTES_MAX, 0, 0 },
+	[HEL_ACTION_SEND_SG] = { HEL_SG_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
+	[HEL_ACTION_RECEIVE] = { EXCHANGE_BYTES_MAX, 0, 0 },
+	[HEL_ACTION_RECEIVE_INLINE] = { HEL_INLINE_MAX, 0, ACTION_MAY_HAVE_INLINE },
+	[HEL_ACTION_PUSH] = { UINT64_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
+	[HEL_ACTION_PULL] = { UINT64_MAX, 0, 0 },
+	[HEL_ACTION_IMBUE_CREDENTIALS] = { UINT64_MAX, 0, ACTION_TAKES_MORE },
+	[HEL_ACTION_EXTRACT_CREDENTIALS] = { UINT64_MAX, 0, ACTION_MAY_HAVE_INLINE },
+};
+
+/* What is not in the words of the wish. */
+static __attribute__((noinline)) int decode_further(
+	struct action *action, struct thread *submitter, hel_handle handle)
 {
-	switch (wish->type) {
-	case HEL_ACTION_DISMISS:
-	case HEL_ACTION_ACCEPT:
-	case HEL_ACTION_PULL:
-	case HEL_ACTION_EXTRACT_CREDENTIALS: return 0;
-	case HEL_ACTION_RECEIVE_INLINE:
-		return wish->length <= HEL_INLINE_MAX ? 0 : -ERR_ILLEGAL_ARGS;
-	case HEL_ACTION_SEND:
-	case HEL_ACTION_RECEIVE: return wish->length <= EXCHANGE_BYTES_MAX ? 0 : -ERR_ILLEGAL_ARGS;
-	case HEL_ACTION_SEND_SG: return decode_segments(action, wish);
+	switch (action->type) {
+	case HEL_ACTION_SEND_SG: return decode_segments(action);
 	case HEL_ACTION_OFFER: return decode_offer(action);
-	case HEL_ACTION_PUSH: return decode_push(action, submitter, wish);
-	case HEL_ACTION_IMBUE_CREDENTIALS: return decode_imbue(action, submitter, wish);
+	case HEL_ACTION_PUSH: return decode_push(action, submitter, handle);
+	case HEL_ACTION_IMBUE_CREDENTIALS: return decode_imbue(action, submitter, handle);
 	default: return -ERR_ILLEGAL_ARGS;
 	}
 }
 
-/* What an action adds to the results, at most. */
-static uint64_t decode_result_size(const struct hel_action *wish)
+/* What an action adds to the results at most, besides struct hel_result. */
+static uint64_t decode_inline_size(const struct action *action)
 {
-	uint64_t size = sizeof(struct hel_result);
-
-	if (wish->type == HEL_ACTION_RECEIVE_INLINE) {
-		size += align_up(wish->length, 8);
-	} else if (wish->type == HEL_ACTION_EXTRACT_CREDENTIALS) {
-		size += sizeof(struct thread_credentials);
-	}
-	return size;
+	return action->type == HEL_ACTION_RECEIVE_INLINE ? align_up(action->length, 8)
+							 : sizeof(struct thread_credentials);
 }
 
-static bool decode_flags_are_valid(const struct hel_action *wish, bool has_stream)
-{
-	uint16_t valid = (has_stream ? HEL_ACTION_ANCILLARY : 0) |
-		(action_type_makes_stream(wish->type) ? HEL_ACTION_WANT_LANE : 0);
+struct decode_state {
+	uint64_t result_size;
+	uint32_t ancillary; /* HEL_ACTION_ANCILLARY, if that may be set, or 0 */
+	uint32_t maker; /* of the stream that it means */
+	uint32_t n_actions; /* that may hold something by now */
+	uint8_t properties; /* of all so far */
+};
 
-	return (wish->flags & ~valid) == 0;
+static int decode_refuse(UNUSED uint16_t type, int error)
+{
+	if (error != 0) {
+		arch_witness_refusal(type, error);
+	}
+	return error;
+}
+
+/*
+ * One action from its four words. Heap memory is not zeroed: every field that is ever looked at
+ * gets its first value here.
+ */
+static inline int decode_action(struct exchange *exchange, struct thread *submitter, uint32_t index,
+	const volatile uint64_t *words, struct decode_state *state)
+{
+	struct action *action = &exchange->actions[index];
+	uint64_t head = words[0]; /* type, flags, reserved */
+	uint16_t type = (uint16_t)head;
+
+	if (unlikely(type >= ARRAY_SIZE(action_kinds))) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	const struct action_kind *kind = &action_kinds[type];
+	uint8_t maker =
+		(head >> 16 & HEL_ACTION_ANCILLARY) != 0 ? (uint8_t)state->maker : UINT8_MAX;
+	uint64_t length = words[3];
+
+	if (unlikely((head >> 16 & ~(uint64_t)(kind->flags | state->ancillary)) != 0)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (unlikely(length > kind->length_max)) {
+		return decode_refuse(type, -ERR_ILLEGAL_ARGS);
+	}
+	action->exchange = exchange;
+	atomic_init(&action->lane, NULL);
+	action->transfer = NULL;
+	action->head = (uint64_t)kind->properties << 48 | (uint64_t)maker << 40 |
+		(uint64_t)index << 32 | (uint32_t)head;
+	action->address = words[2];
+	action->length = length;
+	/* The first two words of what each type has for itself. */
+	action->made = NULL;
+	action->offered = NULL;
+	action->error = 0;
+	action->inline_size = 0;
+	action->value = 0;
+	state->properties |= kind->properties;
+	state->n_actions = index + 1;
+	if ((kind->properties & ACTION_MAY_HAVE_INLINE) != 0) {
+		state->result_size += decode_inline_size(action);
+	}
+	if ((kind->properties & ACTION_MAKES_STREAM) != 0) {
+		state->maker = index;
+		state->ancillary = HEL_ACTION_ANCILLARY;
+	}
+	if ((kind->properties & ACTION_TAKES_MORE) != 0) {
+		return decode_refuse(type, decode_further(action, submitter, words[1]));
+	}
+	return 0;
 }
 
 int exchange_decode(struct exchange *exchange, struct thread *submitter,
-	const struct hel_exchange_record *request, uint64_t result_max)
+	const volatile struct hel_action *wishes, uint32_t n_actions, uint64_t result_max)
 {
-	int8_t stream_maker = -1;
-	uint64_t result_size = 0;
+	struct decode_state state = { .result_size = n_actions * sizeof(struct hel_result) };
+	int error = 0;
 
-	for (uint32_t i = 0; i < request->n_actions; i++) {
-		const struct hel_action *wish = &request->actions[i];
-		struct action *action = &exchange->actions[i];
-		bool is_ancillary = (wish->flags & HEL_ACTION_ANCILLARY) != 0;
+	static_assert(sizeof(struct hel_action) == 4 * sizeof(uint64_t));
+	for (uint32_t i = 0; i < n_actions && error == 0; i++) {
+		const volatile uint64_t *words = (const volatile uint64_t *)&wishes[i];
 
-		if (!decode_flags_are_valid(wish, stream_maker >= 0) || wish->reserved != 0) {
-			return -ERR_ILLEGAL_ARGS;
-		}
-		action->index = (uint8_t)i;
-		action->type = wish->type;
-		action->flags = wish->flags;
-		action->address = wish->address;
-		action->length = wish->length;
-		action->stream_maker = is_ancillary ? stream_maker : -1;
-		exchange->n_actions = i + 1;
-		exchange->has_holdings |= action_may_hold(action);
-		exchange->has_inline |= action_may_have_inline(action);
-		int error = decode_action(action, submitter, wish);
-
-		if (error != 0) {
-			arch_witness_refusal(wish->type, error);
-			return error;
-		}
-		if (action_makes_stream(action)) {
-			stream_maker = (int8_t)i;
-		}
-		result_size += decode_result_size(wish);
+		error = decode_action(exchange, submitter, i, words, &state);
 	}
-	return result_size <= result_max ? 0 : -ERR_ILLEGAL_ARGS;
+	exchange->properties = state.properties;
+	exchange->n_actions = state.n_actions;
+	if (unlikely(error == 0 && state.result_size > result_max)) {
+		error = -ERR_ILLEGAL_ARGS;
+	}
+	return error;
 }

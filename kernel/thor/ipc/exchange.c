@@ -28,8 +28,10 @@ static uint32_t exchange_count_result(const struct exchange *exchange)
 {
 	uint32_t n_bytes = exchange->n_actions * sizeof(struct hel_result);
 
-	for (uint32_t i = 0; exchange->has_inline && i < exchange->n_actions; i++) {
-		n_bytes += (uint32_t)align_up(exchange->actions[i].inline_size, 8);
+	if ((exchange->properties & ACTION_MAY_HAVE_INLINE) != 0) {
+		for (uint32_t i = 0; i < exchange->n_actions; i++) {
+			n_bytes += (exchange->actions[i].inline_size + 7) & ~7u;
+		}
 	}
 	return n_bytes;
 }
@@ -51,10 +53,25 @@ static bool exchange_is_dependent_failure(
 	return maker->type == HEL_ACTION_ACCEPT && maker->error != 0;
 }
 
+/* The data behind an action's result, in whole words: what is behind them is never shown. */
+static void exchange_write_inline(const struct action *action, uint64_t *out_words)
+{
+	const uint64_t *words = action->type == HEL_ACTION_RECEIVE_INLINE
+		? action->inline_data
+		: (const void *)&action->credentials;
+	uint32_t n_words = action->inline_size / sizeof(*words);
+
+#pragma clang loop vectorize(disable)
+	for (uint32_t i = 0; i < n_words; i++) {
+		out_words[i] = words[i];
+	}
+	memcpy(out_words + n_words, words + n_words, action->inline_size % sizeof(*words));
+}
+
 static void exchange_write_result(const struct operation *operation, void *out_result)
 {
 	const struct exchange *exchange = exchange_of(operation);
-	uint8_t *next = out_result;
+	uint64_t *next = out_result;
 
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		const struct action *action = &exchange->actions[i];
@@ -67,14 +84,10 @@ static void exchange_write_result(const struct operation *operation, void *out_r
 		if (!exchange_is_dependent_failure(exchange, action)) {
 			arch_witness_action(action->type, action->error);
 		}
-		next += sizeof(struct hel_result);
+		next += sizeof(struct hel_result) / sizeof(*next);
 		if (action->inline_size > 0) {
-			memcpy(next,
-				action->type == HEL_ACTION_RECEIVE_INLINE
-					? action->inline_data
-					: (const void *)&action->credentials,
-				action->inline_size);
-			next += align_up(action->inline_size, 8);
+			exchange_write_inline(action, next);
+			next += (action->inline_size + 7) / sizeof(*next);
 		}
 	}
 }
@@ -82,16 +95,9 @@ static void exchange_write_result(const struct operation *operation, void *out_r
 static void action_drop_offered(struct action *action)
 {
 	if (action->type == HEL_ACTION_OFFER && action->offered != NULL) {
-		object_handle_unref(&action->offered->object);
+		lane_handle_unref(action->offered);
 		action->offered = NULL;
 	}
-}
-
-/* Of a lane only a plain reference is kept: cancelling may be looking at it. */
-static void exchange_drop_handle(struct lane *lane)
-{
-	object_ref(&lane->object);
-	object_handle_unref(&lane->object);
 }
 
 static void action_release(struct action *action)
@@ -112,7 +118,8 @@ static void action_release(struct action *action)
 	case HEL_ACTION_ACCEPT:
 		action_drop_offered(action);
 		if (action->made != NULL) {
-			exchange_drop_handle(action->made);
+			/* A plain reference is kept: cancelling may be looking at it. */
+			lane_drop_handle(action->made);
 		}
 		break;
 	default: break;
@@ -122,29 +129,43 @@ static void action_release(struct action *action)
 /* Give back descriptors, handles of lanes and buffers: the exchange is complete, or was refused. */
 static void exchange_release(struct exchange *exchange)
 {
-	for (uint32_t i = 0; exchange->has_holdings && i < exchange->n_actions; i++) {
-		action_release(&exchange->actions[i]);
+	if ((exchange->properties & ACTION_MAY_HOLD) != 0) {
+		for (uint32_t i = 0; i < exchange->n_actions; i++) {
+			action_release(&exchange->actions[i]);
+		}
 	}
 	if (exchange->closes_lane) {
-		object_handle_unref(&exchange->lane->object);
+		lane_drop_handle(exchange->lane);
+	}
+}
+
+/* What is left of an action after exchange_release(). */
+static void action_free(struct action *action)
+{
+	struct exchange *exchange = exchange_of_action(action);
+
+	if (action_makes_stream(action)) {
+		if (action->made != NULL) {
+			lane_unref(action->made);
+		}
+	} else if (action->type == HEL_ACTION_RECEIVE_INLINE &&
+		action->inline_data != (void *)exchange->small_inline) {
+		account_free(
+			exchange->operation.account, action->inline_data, action->inline_bytes);
 	}
 }
 
 /* What is left after exchange_release(). */
 static void exchange_free(struct exchange *exchange)
 {
-	for (uint32_t i = 0; i < exchange->n_actions; i++) {
-		struct action *action = &exchange->actions[i];
-
-		if (action_makes_stream(action)) {
-			object_unref(action->made != NULL ? &action->made->object : NULL);
-		} else if (action->type == HEL_ACTION_RECEIVE_INLINE &&
-			action->inline_data != (void *)exchange->small_inline) {
-			account_free(exchange->operation.account, action->inline_data,
-				action->inline_bytes);
+	if ((exchange->properties & (ACTION_MAKES_STREAM | ACTION_MAY_HAVE_INLINE)) != 0) {
+		for (uint32_t i = 0; i < exchange->n_actions; i++) {
+			action_free(&exchange->actions[i]);
 		}
 	}
-	object_unref(&exchange->lane->object);
+	if (exchange->lane != NULL) {
+		lane_unref(exchange->lane);
+	}
 	operation_free(&exchange->operation);
 }
 
@@ -255,26 +276,38 @@ static void exchange_do_work(struct exchange_work *work)
 	}
 }
 
+/*
+ * First what waits for the peer on streams that are made here: nobody else knows them yet. Then
+ * the rest, and with the OFFERs those streams. What is behind an ACCEPT comes when that is over.
+ */
 static void exchange_submit_actions(struct exchange *exchange)
 {
 	struct exchange_work work;
 
 	list_init(&work.accepts);
-	for (uint32_t i = 0; i < exchange->n_actions; i++) {
-		struct action *action = &exchange->actions[i];
-		struct lane *target = exchange->lane;
+	if ((exchange->properties & ACTION_MAKES_STREAM) != 0) {
+		for (uint32_t i = 1; i < exchange->n_actions; i++) {
+			struct action *action = &exchange->actions[i];
 
-		if (action->stream_maker >= 0) {
-			struct action *maker = &exchange->actions[action->stream_maker];
-
-			if (maker->type == HEL_ACTION_ACCEPT) {
-				continue;
+			if (action->stream_maker >= 0 &&
+				exchange->actions[action->stream_maker].type == HEL_ACTION_OFFER) {
+				lane_submit_first(
+					exchange->actions[action->stream_maker].made, action);
 			}
-			target = maker->made;
 		}
-		action_submit(action, target, &work);
 	}
-	exchange_do_work(&work);
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		if (exchange->actions[i].stream_maker < 0) {
+			action_submit(&exchange->actions[i], exchange->lane, &work);
+		}
+	}
+	if (unlikely(!list_is_empty(&work.accepts))) {
+		exchange_do_work(&work);
+	}
+	/* What is over by now needs no tag: nobody could have cancelled it. */
+	if (atomic_load_explicit(&exchange->n_open, memory_order_relaxed) != 1) {
+		operation_link(&exchange->operation);
+	}
 	exchange_close(exchange, 1);
 }
 
@@ -303,61 +336,83 @@ static const struct operation_class exchange_class = {
 	.destroy = exchange_destroy,
 };
 
+/*
+ * The lane that the exchange is for. With HEL_EXCHANGE_CLOSE_LANE the exchange keeps it open in
+ * place of its descriptor.
+ */
 static int exchange_find_lane(
-	struct thread *submitter, const struct hel_exchange_record *request, struct lane **out_lane)
+	struct exchange *exchange, struct thread *submitter, hel_handle handle, uint32_t flags)
 {
+	bool closes_lane = (flags & HEL_EXCHANGE_CLOSE_LANE) != 0;
 	struct object *object;
-	int error = universe_lookup(
-		submitter->universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object);
+	int error = closes_lane ? universe_take(submitter->universe, handle, HEL_TYPE_LANE,
+					  HEL_RIGHT_INVOKE, &object)
+				: universe_lookup(submitter->universe, handle, HEL_TYPE_LANE,
+					  HEL_RIGHT_INVOKE, &object);
 
 	if (error == 0) {
-		*out_lane = lane_of(object);
+		exchange->lane = lane_of(object);
+		exchange->closes_lane = closes_lane;
 	}
 	return error;
 }
 
-/* The exchange keeps the lane open in place of its descriptor. */
-static void exchange_close_lane(
-	struct exchange *exchange, struct thread *submitter, hel_handle handle)
+/* The parts of a record that are not actions, each read once. */
+struct exchange_request {
+	hel_handle lane;
+	uint32_t n_actions, flags;
+};
+
+static bool exchange_request_is_valid(
+	const struct exchange_request *request, const struct hel_record *header)
 {
-	object_handle_ref(&exchange->lane->object);
-	exchange->closes_lane = true;
-	/* If somebody else was faster it is closed, too. */
-	(void)universe_close(submitter->universe, handle);
+	return request->n_actions != 0 && request->n_actions <= HEL_ACTIONS_MAX &&
+		(request->flags & ~(uint32_t)HEL_EXCHANGE_CLOSE_LANE) == 0 &&
+		header->size >=
+		sizeof(struct hel_exchange_record) + request->n_actions * sizeof(struct hel_action);
+}
+
+static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_actions)
+{
+	struct exchange *exchange = operation_allocate_dirty(submitter->universe->account,
+		sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
+
+	if (exchange != NULL) {
+		exchange->lane = NULL;
+		atomic_init(&exchange->n_open, n_actions + 1);
+		atomic_init(&exchange->is_cancelled, false);
+		atomic_init(&exchange->is_small_inline_used, false);
+		exchange->properties = 0;
+		exchange->closes_lane = false;
+		exchange->n_actions = 0;
+	}
+	return exchange;
 }
 
 /* An exchange that is ready to be submitted. */
 static int exchange_prepare(struct queue *queue, struct thread *submitter,
-	const struct hel_exchange_record *request, struct exchange **out_exchange)
+	const struct exchange_request *request, const volatile struct hel_action *wishes,
+	struct exchange **out_exchange)
 {
-	uint32_t n_actions = request->n_actions;
+	struct exchange *exchange = exchange_allocate(submitter, request->n_actions);
 
-	if (n_actions == 0 || n_actions > HEL_ACTIONS_MAX ||
-		(request->flags & ~(uint32_t)HEL_EXCHANGE_CLOSE_LANE) != 0 ||
-		request->header.size < sizeof(*request) + n_actions * sizeof(request->actions[0])) {
-		return -ERR_ILLEGAL_ARGS;
-	}
-	struct exchange *exchange =
-		operation_allocate(sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
-
-	if (exchange == NULL) {
+	if (unlikely(exchange == NULL)) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = exchange_find_lane(submitter, request, &exchange->lane);
+	int error = exchange_decode(
+		exchange, submitter, wishes, request->n_actions, queue_result_max(queue));
 
-	if (error != 0) {
-		operation_free(&exchange->operation);
-		return error;
-	}
-	error = exchange_decode(exchange, submitter, request, queue_result_max(queue));
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
 		!page_note_has_failed(&submitter->wait.page)) {
 		/* The record stays until the page with its segments is there, or never comes. */
 		error = THREAD_WAIT_RESTART;
-	} else if ((request->flags & HEL_EXCHANGE_CLOSE_LANE) != 0) {
-		exchange_close_lane(exchange, submitter, request->lane);
+	} else {
+		int lane_error =
+			exchange_find_lane(exchange, submitter, request->lane, request->flags);
+
+		error = lane_error != 0 ? lane_error : error;
 	}
-	if (error != 0) {
+	if (unlikely(error != 0)) {
 		exchange_release(exchange);
 		exchange_free(exchange);
 		return error;
@@ -366,24 +421,31 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	return 0;
 }
 
-int exchange_submit(struct queue *queue, struct thread *submitter, const struct hel_record *record)
+int exchange_submit(struct queue *queue, struct thread *submitter, const struct hel_record *header,
+	const volatile struct hel_exchange_record *record)
 {
-	const struct hel_exchange_record *request = (const struct hel_exchange_record *)record;
+	struct exchange_request request = {
+		.lane = record->lane,
+		.n_actions = record->n_actions,
+		.flags = record->flags,
+	};
 	struct exchange *exchange;
-	int error = exchange_prepare(queue, submitter, request, &exchange);
+	int error = -ERR_ILLEGAL_ARGS;
 
+	if (likely(exchange_request_is_valid(&request, header))) {
+		error = exchange_prepare(queue, submitter, &request, record->actions, &exchange);
+	}
 	if (error == THREAD_WAIT_RESTART) {
 		return error;
 	}
-	if (error != 0) {
-		return queue_post(queue, record, error);
+	if (unlikely(error != 0)) {
+		return queue_post(queue, header, error);
 	}
 	exchange->universe = submitter->universe;
 	object_ref(&exchange->universe->object);
 	exchange->space = submitter->space;
 	object_ref((struct object *)exchange->space);
-	atomic_store_explicit(&exchange->n_open, exchange->n_actions + 1, memory_order_relaxed);
-	operation_init(&exchange->operation, &exchange_class, queue, record);
+	operation_begin(&exchange->operation, &exchange_class, queue, header);
 	exchange_submit_actions(exchange);
 	return 0;
 }

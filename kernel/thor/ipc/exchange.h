@@ -33,9 +33,18 @@ struct space;
 struct transfer;
 struct universe;
 
+/* What the type of an action means to those that do not do it. */
+enum action_properties : uint8_t {
+	ACTION_MAKES_STREAM = 1, /* the actions behind it may be ancillary to it */
+	ACTION_MAY_HOLD = 2, /* something that must be given back when the exchange is complete */
+	ACTION_MAY_HAVE_INLINE = 4, /* data may follow its result */
+	ACTION_TAKES_MORE = 8, /* to decode it takes more than its words */
+};
+
 struct action {
 	struct list_node
 		node; /* on lane->pending, guarded by the stream's lock; later on a work list */
+	struct exchange *exchange; /* immutable: that it is part of */
 	/*
 	 * Where it was submitted: the exchange's lane or its maker's, which live as long as the
 	 * exchange; NULL: WAITING
@@ -43,12 +52,18 @@ struct action {
 	_Atomic(struct lane *) lane;
 	/* SEND, RECEIVE: parked, waiting for a page; guarded by the stream's lock; NULL: not */
 	struct transfer *transfer;
-	uint16_t type; /* enum hel_action_type */
-	uint16_t flags;
-	uint8_t index; /* in the exchange */
-	/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
-	int8_t stream_maker;
-	bool is_pending; /* guarded by the stream's lock */
+	union {
+		uint64_t head; /* all of these, for exchange-decode.c; little-endian */
+		struct {
+			uint16_t type; /* enum hel_action_type */
+			uint16_t flags;
+			uint8_t index; /* in the exchange */
+			/* ANCILLARY: index of the OFFER or ACCEPT that it belongs to, else -1 */
+			int8_t stream_maker;
+			uint8_t properties; /* enum action_properties */
+			bool is_pending; /* guarded by the stream's lock */
+		};
+	};
 
 	uint64_t address, length; /* SEND_SG: length is the sum */
 	union {
@@ -90,8 +105,7 @@ struct exchange {
 	_Atomic uint32_t n_open; /* actions that are not DONE, and one for the submitter */
 	_Atomic bool is_cancelled;
 	_Atomic bool is_small_inline_used;
-	/* Immutable after decoding: some action holds something, may get inline data. */
-	bool has_holdings, has_inline;
+	uint8_t properties; /* enum action_properties of any action; immutable after decoding */
 	bool closes_lane;
 	uint32_t n_actions;
 	uint32_t result_bytes; /* valid when complete */
@@ -99,36 +113,16 @@ struct exchange {
 	struct action actions[];
 };
 
-/** action_type_makes_stream() - the actions behind one of @type may be ancillary to it */
-static inline bool action_type_makes_stream(uint16_t type)
-{
-	return type == HEL_ACTION_OFFER || type == HEL_ACTION_ACCEPT;
-}
-
-/** action_makes_stream() - the same of an action */
+/** action_makes_stream() - the actions behind it may be ancillary to it */
 static inline bool action_makes_stream(const struct action *action)
 {
-	return action_type_makes_stream(action->type);
-}
-
-/** action_may_hold() - it has something that must be given back when the exchange is complete */
-static inline bool action_may_hold(const struct action *action)
-{
-	return action_makes_stream(action) || action->type == HEL_ACTION_PUSH ||
-		action->type == HEL_ACTION_SEND_SG;
-}
-
-/** action_may_have_inline() - data may follow its result */
-static inline bool action_may_have_inline(const struct action *action)
-{
-	return action->type == HEL_ACTION_RECEIVE_INLINE ||
-		action->type == HEL_ACTION_EXTRACT_CREDENTIALS;
+	return (action->properties & ACTION_MAKES_STREAM) != 0;
 }
 
 /** exchange_of_action() - the exchange that an action is part of */
 static inline struct exchange *exchange_of_action(const struct action *action)
 {
-	return container_of(action - action->index, struct exchange, actions[0]);
+	return action->exchange;
 }
 
 /*
@@ -140,20 +134,26 @@ struct exchange_work {
 };
 
 /**
- * exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held;
- * -ERR_NO_MEMORY only, or THREAD_WAIT_RESTART with a page note
+ * exchange_submit() - HEL_SUBMIT_EXCHANGE; the completion carries every error; submit lock held
+ * @header: of the record, checked
+ * @record: all of it, in the queue's memory
+ *
+ * Return: 0, -ERR_NO_MEMORY: nothing happened; THREAD_WAIT_RESTART with a page note.
  */
-MUST_USE int exchange_submit(
-	struct queue *queue, struct thread *submitter, const struct hel_record *record);
+MUST_USE int exchange_submit(struct queue *queue, struct thread *submitter,
+	const struct hel_record *header, const volatile struct hel_exchange_record *record);
 
 /**
- * exchange_decode() - fill in a zeroed exchange from a record with a sound number of actions
+ * exchange_decode() - fill in the actions of an exchange
+ * @exchange: `n_actions` and `properties` are 0, the operation's account is known
+ * @wishes: user mode may be changing them: each word is read once
+ * @n_actions: 1 … HEL_ACTIONS_MAX
  * @result_max: bytes of results that the queue can take
  *
  * What it takes is in the actions, on errors too: the caller gives it back.
  */
 MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
-	const struct hel_exchange_record *request, uint64_t result_max);
+	const volatile struct hel_action *wishes, uint32_t n_actions, uint64_t result_max);
 
 /**
  * action_finish() - an action that the caller owns is over; completes the exchange with the last;

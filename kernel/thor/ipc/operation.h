@@ -56,6 +56,7 @@ struct operation {
 	int32_t error; /* of the whole submission; written by who completes */
 	uint32_t n_results;
 	_Atomic uint32_t references;
+	uint32_t n_bytes; /* immutable: of the structure around it */
 	struct list_node
 		tag_node; /* guarded by the queue's lock: bucket of pending operations by context */
 	struct list_node
@@ -70,6 +71,9 @@ struct operation {
  * on it are charged apart. Return: NULL: no memory, or too many operations.
  */
 void *operation_allocate(size_t size);
+
+/** operation_allocate_dirty() - the same for @account, and not zeroed, for who writes all of it */
+void *operation_allocate_dirty(struct account *account, size_t size);
 
 /** operation_free() - the end of a destroy hook, or of an operation that was never initialised */
 void operation_free(struct operation *operation);

@@ -473,7 +473,7 @@ static struct list *queue_make_bucket_locked(struct queue *queue, uint64_t conte
 	return queue_further_bucket_of(queue, context);
 }
 
-void operation_init(struct operation *operation, const struct operation_class *class,
+void operation_begin(struct operation *operation, const struct operation_class *class,
 	struct queue *queue, const struct hel_record *record)
 {
 	operation->class = class;
@@ -484,16 +484,40 @@ void operation_init(struct operation *operation, const struct operation_class *c
 	operation->error = 0;
 	operation->n_results = 0;
 	atomic_init(&operation->references, 1);
+	list_node_init(&operation->tag_node);
 	list_node_init(&operation->wait_node);
-	uint32_t n_operations =
-		atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
+}
+
+void operation_link(struct operation *operation)
+{
+	struct queue *queue = operation->queue;
+	uint64_t context = operation->context;
 
 	spinlock_acquire(&queue->lock);
-	list_push_back(likely(n_operations < QUEUE_MORE_TAGS_FROM)
-			? queue_bucket_of(queue, record->context)
-			: queue_make_bucket_locked(queue, record->context),
+	list_push_back(likely(queue->n_operations <= QUEUE_MORE_TAGS_FROM)
+			? queue_bucket_of(queue, context)
+			: queue_make_bucket_locked(queue, context),
 		&operation->tag_node);
 	spinlock_release(&queue->lock);
+}
+
+void operation_init(struct operation *operation, const struct operation_class *class,
+	struct queue *queue, const struct hel_record *record)
+{
+	operation_begin(operation, class, queue, record);
+	operation_link(operation);
+}
+
+static void *operation_pay(struct account *account, struct operation *operation, size_t size)
+{
+	if (unlikely(operation == NULL)) {
+		account_uncharge(account, ACCOUNT_OPERATIONS, 1);
+		return NULL;
+	}
+	operation->account = account;
+	operation->n_bytes = (uint32_t)size;
+	return operation;
 }
 
 void *operation_allocate(size_t size)
@@ -503,21 +527,22 @@ void *operation_allocate(size_t size)
 	if (account_charge(account, ACCOUNT_OPERATIONS, 1) != 0) {
 		return NULL;
 	}
-	struct operation *operation = heap_allocate(size);
+	return operation_pay(account, heap_allocate(size), size);
+}
 
-	if (operation == NULL) {
-		account_uncharge(account, ACCOUNT_OPERATIONS, 1);
+void *operation_allocate_dirty(struct account *account, size_t size)
+{
+	if (account_charge(account, ACCOUNT_OPERATIONS, 1) != 0) {
 		return NULL;
 	}
-	operation->account = account;
-	return operation;
+	return operation_pay(account, heap_allocate_dirty(size), size);
 }
 
 void operation_free(struct operation *operation)
 {
 	struct account *account = operation->account;
 
-	heap_free(operation);
+	heap_free_sized(operation, operation->n_bytes);
 	account_uncharge(account, ACCOUNT_OPERATIONS, 1);
 }
 
@@ -581,7 +606,9 @@ static void queue_finish_wait(struct thread *thread)
 	if (result == -ERR_KICKED) {
 		thread_take_latch(thread);
 	}
-	(void)timer_cancel(&thread->wait.timer);
+	if (timer_is_armed(&thread->wait.timer)) {
+		(void)timer_cancel(&thread->wait.timer);
+	}
 	if (list_node_is_linked(&thread->wait.node)) {
 		spinlock_acquire(&queue->lock);
 		if (list_node_is_linked(&thread->wait.node)) {
@@ -686,7 +713,7 @@ int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen, uint64
 		object_ref(&queue->object);
 	}
 	spinlock_release(&queue->lock);
-	if (!*out_is_blocked) {
+	if (!*out_is_blocked && timer_is_armed(&thread->wait.timer)) {
 		(void)timer_cancel(&thread->wait.timer);
 	}
 	return result;

@@ -131,6 +131,18 @@ void queue_alert(struct queue *queue);
 void operation_init(struct operation *operation, const struct operation_class *class,
 	struct queue *queue, const struct hel_record *record);
 
+/**
+ * operation_begin() - operation_init() of one that cannot be cancelled yet
+ *
+ * It may be complete before the end of its submission; else it is linked then. Until it is, who
+ * submits sees to it that it is not completed by anybody else.
+ */
+void operation_begin(struct operation *operation, const struct operation_class *class,
+	struct queue *queue, const struct hel_record *record);
+
+/** operation_link() - from now on it can be cancelled by its context; submit lock held */
+void operation_link(struct operation *operation);
+
 /** queue_result_max() - largest result (after struct hel_element) that fits a chunk of @queue */
 static inline uint32_t queue_result_max(const struct queue *queue)
 {

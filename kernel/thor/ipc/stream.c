@@ -5,6 +5,7 @@
 #include <base/assert.h>
 #include <thor/ipc/exchange.h>
 #include <thor/object/account.h>
+#include <thor/trace/trace.h>
 
 static void lane_destroy(struct object *object)
 {
@@ -30,10 +31,21 @@ static const struct object_class lane_class = {
 	.abandon = lane_abandon,
 };
 
-int stream_create(struct stream **out_stream)
+static void lane_init(struct lane *lane, struct stream *stream, unsigned side, uint32_t n_handles)
+{
+	object_init(&lane->object, &lane_class);
+	atomic_init(&lane->object.handles, n_handles);
+	lane->stream = stream;
+	lane->side = side;
+	list_init(&lane->pending);
+	lane->n_pending = 0;
+	lane->is_closed = false;
+}
+
+static inline int stream_make(uint32_t n_handles, struct stream **out_stream)
 {
 	struct account *account = account_current();
-	struct stream *stream = account_allocate(account, sizeof(*stream));
+	struct stream *stream = account_allocate_dirty(account, sizeof(*stream));
 
 	if (stream == NULL) {
 		return -ERR_NO_MEMORY;
@@ -42,16 +54,59 @@ int stream_create(struct stream **out_stream)
 	spinlock_init(&stream->lock, LOCK_RANK_STREAM);
 	atomic_init(&stream->n_lanes, 2);
 	list_init(&stream->transfers);
-	for (unsigned side = 0; side < 2; side++) {
-		struct lane *lane = &stream->lanes[side];
-
-		object_init(&lane->object, &lane_class);
-		lane->stream = stream;
-		lane->side = side;
-		list_init(&lane->pending);
-	}
+	lane_init(&stream->lanes[0], stream, 0, n_handles);
+	lane_init(&stream->lanes[1], stream, 1, n_handles);
 	*out_stream = stream;
 	return 0;
+}
+
+int stream_create(struct stream **out_stream)
+{
+	return stream_make(0, out_stream);
+}
+
+int stream_create_handles(struct stream **out_stream)
+{
+	return stream_make(1, out_stream);
+}
+
+void lane_unref(struct lane *lane)
+{
+	if (atomic_fetch_sub_explicit(&lane->object.references, 1, memory_order_acq_rel) == 1) {
+		TRACE(OBJECTS, OBJECT_ENDED, HEL_TYPE_LANE, lane->object.identity, 0);
+		lane_destroy(&lane->object);
+	}
+}
+
+/* Close a lane if that ends nothing, which needs no further care. */
+static bool lane_try_close(struct lane *lane)
+{
+	struct stream *stream = lane->stream;
+
+	spinlock_acquire(&stream->lock);
+	bool is_idle = list_is_empty(&stream->transfers) &&
+		(stream->lanes[0].n_pending | stream->lanes[1].n_pending) == 0;
+
+	if (is_idle) {
+		lane->is_closed = true;
+	}
+	spinlock_release(&stream->lock);
+	return is_idle;
+}
+
+void lane_drop_handle(struct lane *lane)
+{
+	if (atomic_fetch_sub_explicit(&lane->object.handles, 1, memory_order_acq_rel) == 1 &&
+		!lane_try_close(lane)) {
+		object_ref(&lane->object);
+		object_abandon_later(&lane->object);
+	}
+}
+
+void lane_handle_unref(struct lane *lane)
+{
+	lane_drop_handle(lane);
+	lane_unref(lane);
 }
 
 static struct action *lane_pop_locked(struct lane *lane)
@@ -145,6 +200,14 @@ int lane_submit(struct lane *lane, struct action *action, struct action **out_pe
 
 	spinlock_release(&lane->stream->lock);
 	return error;
+}
+
+void lane_submit_first(struct lane *lane, struct action *action)
+{
+	atomic_store_explicit(&action->lane, lane, memory_order_relaxed);
+	action->is_pending = true;
+	lane->n_pending++;
+	list_push_back(&lane->pending, &action->node);
 }
 
 bool lane_take(struct lane *lane, struct action *action)

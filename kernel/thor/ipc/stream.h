@@ -58,6 +58,22 @@ static inline struct lane *lane_peer(struct lane *lane)
 /** stream_create() - the caller gets one reference to each of its lanes; -ERR_NO_MEMORY */
 MUST_USE int stream_create(struct stream **out_stream);
 
+/** stream_create_handles() - the same, each reference with a handle */
+MUST_USE int stream_create_handles(struct stream **out_stream);
+
+/** lane_unref() - object_unref() for who holds no lock: a stream that is over is freed at once */
+void lane_unref(struct lane *lane);
+
+/**
+ * lane_drop_handle() - give up a handle, but not the reference that goes with it
+ *
+ * With the last one the lane is closed; at once, if nothing waits on either side. No lock held.
+ */
+void lane_drop_handle(struct lane *lane);
+
+/** lane_handle_unref() - both; no lock held */
+void lane_handle_unref(struct lane *lane);
+
 /** lane_close() - end the stream from this side; no lock held; may be called again */
 void lane_close(struct lane *lane);
 
@@ -71,6 +87,13 @@ void lane_close(struct lane *lane);
  * pending), -ERR_CANCELLED: nothing happened.
  */
 MUST_USE int lane_submit(struct lane *lane, struct action *action, struct action **out_peer);
+
+/**
+ * lane_submit_first() - put an action onto a lane of a stream that nobody else knows yet
+ *
+ * It waits there; there is room for all actions of an exchange.
+ */
+void lane_submit_first(struct lane *lane, struct action *action);
 
 /** lane_take() - take a pending action back; false: somebody else has taken it */
 bool lane_take(struct lane *lane, struct action *action);

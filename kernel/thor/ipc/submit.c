@@ -89,6 +89,7 @@ static int submit_await_clock(
 /*
  * What can be submitted: by opcode, with the smallest record. `submit` says 0, or that nothing
  * happened and the record has to stay: -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note.
+ * Exchanges are decoded from the queue's memory, without copy: submit NULL.
  */
 static const struct submit_kind {
 	uint32_t size_min;
@@ -97,7 +98,7 @@ static const struct submit_kind {
 	[HEL_SUBMIT_PAD] = { SUBMIT_PAD_MIN, submit_pad },
 	[HEL_SUBMIT_NOP] = { sizeof(struct hel_record), submit_nop },
 	[HEL_SUBMIT_CANCEL] = { sizeof(struct hel_cancel_record), submit_cancel },
-	[HEL_SUBMIT_EXCHANGE] = { sizeof(struct hel_exchange_record), exchange_submit },
+	[HEL_SUBMIT_EXCHANGE] = { sizeof(struct hel_exchange_record), NULL },
 	[HEL_SUBMIT_AWAIT_EVENT] = { sizeof(struct hel_await_event_record), event_submit },
 	[HEL_SUBMIT_AWAIT_CLOCK] = { sizeof(struct hel_await_clock_record), submit_await_clock },
 	[HEL_SUBMIT_OBSERVE] = { sizeof(struct hel_observe_record), observe_submit },
@@ -106,16 +107,18 @@ static const struct submit_kind {
 	[HEL_SUBMIT_LOCK_MEMORY] = { sizeof(struct hel_lock_record), page_lock_submit },
 };
 
-/* Copies the record at @head; NULL: it is nonsense. @available: bytes up to the tail. */
-static const struct submit_kind *submit_fetch(
-	struct queue *queue, uint32_t head, uint32_t available, struct hel_record *out_record)
+/*
+ * The header of the record at @head; NULL: it is nonsense. @available: bytes up to the tail. The
+ * rest of it may change at any time.
+ */
+static inline const struct submit_kind *submit_fetch(struct queue *queue, uint32_t head,
+	uint32_t available, struct hel_record *out_header, const volatile uint64_t **out_words)
 {
 	uint32_t ring_size = queue->params.submit_size;
 	uint32_t offset = head & (ring_size - 1);
-	const uint64_t *source = (const uint64_t *)(queue->ring + offset);
+	const volatile uint64_t *words = (const volatile uint64_t *)(queue->ring + offset);
 	uint32_t room = (uint32_t)min_u64(ring_size - offset, available);
-	uint64_t word =
-		atomic_load_explicit((const _Atomic uint64_t *)source, memory_order_relaxed);
+	uint64_t word = words[0];
 	uint32_t size = (uint32_t)word;
 	uint32_t opcode = (uint32_t)(word >> 32);
 
@@ -123,14 +126,29 @@ static const struct submit_kind *submit_fetch(
 		    opcode >= ARRAY_SIZE(submit_kinds) || size < submit_kinds[opcode].size_min)) {
 		return NULL;
 	}
-	uint64_t *copy = (uint64_t *)out_record;
-
-	copy[0] = word;
-#pragma clang loop vectorize(disable) unroll(disable)
-	for (uint32_t i = 1; i < size / sizeof(word); i++) {
-		copy[i] = source[i];
-	}
+	out_header->size = size;
+	out_header->opcode = opcode;
+	/* A pad of 8 bytes may be the last of the ring. */
+	out_header->context = size > sizeof(word) ? words[1] : 0;
+	*out_words = words;
 	return &submit_kinds[opcode];
+}
+
+/* A copy of the record, which begins with what was checked. */
+static int submit_copied(const struct submit_kind *kind, struct queue *queue, struct thread *thread,
+	const struct hel_record *header, const volatile uint64_t *words)
+{
+	union {
+		struct hel_record record;
+		uint64_t words[HEL_RECORD_MAX / 8];
+	} copy;
+
+	copy.record = *header;
+#pragma clang loop vectorize(disable) unroll(disable)
+	for (uint32_t i = sizeof(*header) / 8; i < header->size / 8; i++) {
+		copy.words[i] = words[i];
+	}
+	return kind->submit(queue, thread, &copy.record);
 }
 
 static void submit_set_head(struct queue *queue, uint32_t head)
@@ -150,10 +168,6 @@ static uint32_t submit_load_tail(const struct queue *queue)
 static int submit_all_locked(
 	struct queue *queue, struct thread *thread, uint32_t *head, uint32_t tail)
 {
-	union {
-		struct hel_record record;
-		uint64_t words[HEL_RECORD_MAX / 8];
-	} copy;
 	uint64_t start_ns = 0;
 
 	if (tail - *head > queue->params.submit_size || !is_aligned(*head | tail, 8)) {
@@ -161,25 +175,29 @@ static int submit_all_locked(
 		return -ERR_QUEUE_CORRUPT;
 	}
 	for (uint32_t n_records = 1; tail != *head; n_records++) {
+		const volatile uint64_t *words;
+		struct hel_record header;
 		const struct submit_kind *kind =
-			submit_fetch(queue, *head, tail - *head, &copy.record);
+			submit_fetch(queue, *head, tail - *head, &header, &words);
 
 		if (unlikely(kind == NULL)) {
 			*head = tail;
 			return -ERR_QUEUE_CORRUPT;
 		}
 		if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX &&
-			    copy.record.opcode != HEL_SUBMIT_CANCEL)) {
+			    header.opcode != HEL_SUBMIT_CANCEL)) {
 			return -ERR_NO_MEMORY;
 		}
-		TRACE(IPC, SUBMIT, copy.record.opcode, copy.record.context, queue->object.identity);
-		uint32_t size = copy.record.size;
-		int error = kind->submit(queue, thread, &copy.record);
+		TRACE(IPC, SUBMIT, header.opcode, header.context, queue->object.identity);
+		int error = header.opcode == HEL_SUBMIT_EXCHANGE
+			? exchange_submit(queue, thread, &header,
+				  (const volatile struct hel_exchange_record *)words)
+			: submit_copied(kind, queue, thread, &header, words);
 
 		if (unlikely(error != 0)) {
 			return error;
 		}
-		*head += size;
+		*head += header.size;
 		if (n_records % SUBMIT_PAUSE_EVERY == 0) {
 			if (start_ns == 0) {
 				start_ns = arch_clock_ns();

@@ -271,13 +271,14 @@ static void heap_clear(void *object, size_t size)
 
 /* ---- interface --------------------------------------------------------------------- */
 
-/**
- * heap_allocate() - memory for a kernel object
- * @size: bytes; 0 counts as 1
- *
- * Return: 16-aligned zeroed memory, or NULL: no memory, or more than 8 MiB.
- */
-void *heap_allocate(size_t size)
+/* Where objects of a size come from that is no run of pages. */
+static inline unsigned heap_class_index(size_t size)
+{
+	return heap_class_of_units[(size + HEAP_REDZONE + HEAP_UNIT - 1) / HEAP_UNIT];
+}
+
+/* Its contents are anything, but for runs of pages. */
+static inline void *heap_allocate_inline(size_t size)
 {
 	if (unlikely(!heap_is_ready)) {
 		heap_init();
@@ -286,8 +287,7 @@ void *heap_allocate(size_t size)
 		return heap_allocate_run(size);
 	}
 	struct heap_cache *cache = &arch_this_cpu()->heap;
-	unsigned class_index =
-		heap_class_of_units[(size + HEAP_REDZONE + HEAP_UNIT - 1) / HEAP_UNIT];
+	unsigned class_index = heap_class_index(size);
 	struct heap_class *class = &heap_classes[class_index];
 	struct heap_magazine *magazine = &cache->magazines[class_index];
 
@@ -301,8 +301,44 @@ void *heap_allocate(size_t size)
 
 	cache->used_bytes += class->size_bytes;
 	heap_debug_allocated(object, class->size_bytes, size);
-	heap_clear(object, size);
 	return object;
+}
+
+/**
+ * heap_allocate() - memory for a kernel object
+ * @size: bytes; 0 counts as 1
+ *
+ * Return: 16-aligned zeroed memory, or NULL: no memory, or more than 8 MiB.
+ */
+void *heap_allocate(size_t size)
+{
+	void *object = heap_allocate_inline(size);
+
+	if (likely(object != NULL && size <= HEAP_SLAB_MAX - HEAP_REDZONE)) {
+		heap_clear(object, size);
+	}
+	return object;
+}
+
+/** heap_allocate_dirty() - the same with any contents, for who writes all of it anyway */
+void *heap_allocate_dirty(size_t size)
+{
+	return heap_allocate_inline(size);
+}
+
+static inline void heap_free_to(unsigned class_index, void *pointer)
+{
+	struct heap_cache *cache = &arch_this_cpu()->heap;
+	struct heap_class *class = &heap_classes[class_index];
+	struct heap_magazine *magazine = &cache->magazines[class_index];
+
+	heap_debug_check(pointer, class->size_bytes);
+	heap_debug_freed(pointer, class->size_bytes);
+	cache->used_bytes -= class->size_bytes;
+	if (unlikely(magazine->n_objects >= class->magazine_max)) {
+		heap_magazine_drain(magazine, class, class->magazine_max / 2u);
+	}
+	heap_magazine_push(magazine, pointer);
 }
 
 /**
@@ -314,26 +350,32 @@ void heap_free(void *pointer)
 	if (pointer == NULL) {
 		return;
 	}
-	struct heap_cache *cache = &arch_this_cpu()->heap;
 	uint64_t phys = arch_virt_to_phys(pointer);
 	struct frame *frame = frame_of(phys);
 
 	if (frame->state == FRAME_RUN) {
-		cache->used_bytes -= (int64_t)(FRAME_SIZE << frame->order);
+		arch_this_cpu()->heap.used_bytes -= (int64_t)(FRAME_SIZE << frame->order);
 		frame_free_run(phys, frame->order);
 		return;
 	}
 	ASSERT(frame->state == FRAME_SLAB);
-	struct heap_class *class = &heap_classes[frame->order];
-	struct heap_magazine *magazine = &cache->magazines[frame->order];
+	heap_free_to(frame->order, pointer);
+}
 
-	heap_debug_check(pointer, class->size_bytes);
-	heap_debug_freed(pointer, class->size_bytes);
-	cache->used_bytes -= class->size_bytes;
-	if (unlikely(magazine->n_objects >= class->magazine_max)) {
-		heap_magazine_drain(magazine, class, class->magazine_max / 2u);
+/**
+ * heap_free_sized() - heap_free() of what was allocated with @size, for who knows it
+ * @pointer: or NULL
+ */
+void heap_free_sized(void *pointer, size_t size)
+{
+	if (unlikely(pointer == NULL || size > HEAP_SLAB_MAX - HEAP_REDZONE)) {
+		heap_free(pointer);
+		return;
 	}
-	heap_magazine_push(magazine, pointer);
+	if (HEAP_REDZONE != 0) {
+		ASSERT(frame_of(arch_virt_to_phys(pointer))->order == heap_class_index(size));
+	}
+	heap_free_to(heap_class_index(size), pointer);
 }
 
 /** heap_used_bytes() - memory in use by objects, counted in sizes of their classes */

@@ -43,7 +43,9 @@ bool frame_is_scarce(void);
 
 /* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs  */
 void *heap_allocate(size_t size); /* zeroed; NULL: no memory */
+void *heap_allocate_dirty(size_t size); /* not zeroed, for who writes all of it */
 void heap_free(void *pointer); /* accepts NULL */
+void heap_free_sized(void *pointer, size_t size); /* quicker; @size as it was allocated */
 uint64_t heap_used_bytes(void);
 
 /*

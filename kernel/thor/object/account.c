@@ -279,10 +279,23 @@ void *account_allocate(struct account *account, size_t size)
 	return pointer;
 }
 
+void *account_allocate_dirty(struct account *account, size_t size)
+{
+	if (account_charge(account, ACCOUNT_BYTES, size) != 0) {
+		return NULL;
+	}
+	void *pointer = heap_allocate_dirty(size);
+
+	if (pointer == NULL) {
+		account_uncharge(account, ACCOUNT_BYTES, size);
+	}
+	return pointer;
+}
+
 void account_free(struct account *account, void *pointer, size_t size)
 {
 	if (pointer != NULL) {
-		heap_free(pointer);
+		heap_free_sized(pointer, size);
 		account_uncharge(account, ACCOUNT_BYTES, size);
 	}
 }

@@ -132,6 +132,9 @@ static inline void account_uncharge(
  */
 void *account_allocate(struct account *account, size_t size);
 
+/** account_allocate_dirty() - the same with any contents, for who writes all of it */
+void *account_allocate_dirty(struct account *account, size_t size);
+
 /** account_free() - accepts NULL */
 void account_free(struct account *account, void *pointer, size_t size);
 

@@ -240,14 +240,16 @@ static struct universe_slot *universe_find_locked(struct universe *universe, hel
 	return slot;
 }
 
-int universe_find(struct universe *universe, hel_handle handle, struct descriptor *out_descriptor)
+/* Inline, for the two that look up all the time. */
+static inline int universe_find_inline(
+	struct universe *universe, hel_handle handle, struct descriptor *out_descriptor)
 {
 	int error = -ERR_BAD_HANDLE;
 
 	spinlock_acquire(&universe->lock);
 	struct universe_slot *slot = universe_find_locked(universe, handle);
 
-	if (slot != NULL) {
+	if (likely(slot != NULL)) {
 		object_ref(slot->object);
 		out_descriptor->object = slot->object;
 		out_descriptor->rights = slot->rights;
@@ -257,13 +259,18 @@ int universe_find(struct universe *universe, hel_handle handle, struct descripto
 	return error;
 }
 
+int universe_find(struct universe *universe, hel_handle handle, struct descriptor *out_descriptor)
+{
+	return universe_find_inline(universe, handle, out_descriptor);
+}
+
 int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
 	uint32_t rights, struct object **out_object)
 {
 	struct descriptor descriptor;
-	int error = universe_find(universe, handle, &descriptor);
+	int error = universe_find_inline(universe, handle, &descriptor);
 
-	if (error != 0) {
+	if (unlikely(error != 0)) {
 		return error;
 	}
 	if (descriptor.object->class->type != type) {
@@ -277,6 +284,27 @@ int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type 
 	}
 	*out_object = descriptor.object;
 	return 0;
+}
+
+int universe_take(struct universe *universe, hel_handle handle, enum hel_type type, uint32_t rights,
+	struct object **out_object)
+{
+	int error = 0;
+
+	spinlock_acquire(&universe->lock);
+	struct universe_slot *slot = universe_find_locked(universe, handle);
+
+	if (slot == NULL) {
+		error = -ERR_BAD_HANDLE;
+	} else if (slot->object->class->type != type) {
+		error = -ERR_BAD_TYPE;
+	} else if ((slot->rights & rights) != rights) {
+		error = -ERR_NO_RIGHTS;
+	} else {
+		*out_object = universe_clear_locked(universe, (uint32_t)handle);
+	}
+	spinlock_release(&universe->lock);
+	return error;
 }
 
 int universe_close(struct universe *universe, hel_handle handle)

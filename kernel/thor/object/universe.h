@@ -78,6 +78,15 @@ MUST_USE int universe_find(
 MUST_USE int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
 	uint32_t rights, struct object **out_object);
 
+/**
+ * universe_take() - universe_lookup() that closes the descriptor; the caller gets its handle
+ * reference
+ *
+ * On errors it stays open. Return: as universe_lookup().
+ */
+MUST_USE int universe_take(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object);
+
 /** universe_close() - remove a descriptor; -ERR_BAD_HANDLE */
 MUST_USE int universe_close(struct universe *universe, hel_handle handle);
 

@@ -616,7 +616,7 @@ NORETURN void sched_leave(void)
 	}
 	if (sched_hand_over(cpu)) {
 		thread = cpu->current;
-		/* What was woken may have been told something meanwhile, or have something freed. */
+		/* The woken one may have been told something, or have had something to free. */
 		if (likely(sched_goes_on(cpu) &&
 			    (atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) == 0)) {
 			space_activate(thread->space);

@@ -65,10 +65,12 @@ uint64_t __real_frame_allocate(void);
 uint64_t __real_frame_allocate_zeroed(void);
 uint64_t __real_frame_allocate_run(unsigned order, uint64_t below_phys);
 void *__real_heap_allocate(size_t size);
+void *__real_heap_allocate_dirty(size_t size);
 uint64_t __wrap_frame_allocate(void);
 uint64_t __wrap_frame_allocate_zeroed(void);
 uint64_t __wrap_frame_allocate_run(unsigned order, uint64_t below_phys);
 void *__wrap_heap_allocate(size_t size);
+void *__wrap_heap_allocate_dirty(size_t size);
 
 void fixture_fail_after(uint64_t n_allocations)
 {
@@ -119,6 +121,11 @@ uint64_t __wrap_frame_allocate_run(unsigned order, uint64_t below_phys)
 void *__wrap_heap_allocate(size_t size)
 {
 	return fixture_may_allocate() ? __real_heap_allocate(size) : NULL;
+}
+
+void *__wrap_heap_allocate_dirty(size_t size)
+{
+	return fixture_may_allocate() ? __real_heap_allocate_dirty(size) : NULL;
 }
 
 /* ---- fixture ----------------------------------------------------------------------- */
