@@ -202,10 +202,14 @@ uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_t
 	uint64_t address, uint64_t end, uint32_t flags);
 /* Frees tables of [address, end) that hold no entry any more. */
 void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint64_t end);
-/* loads the root if it is another one */
-void arch_page_table_activate(const struct arch_page_table *table);
-/* a root without user half */
+/*
+ * Loads the root. What the TLB has under @asid (memory/asid.h) stays if @keeps;
+ * what it has under others stays anyway, if the processor has such identifiers.
+ */
+void arch_page_table_activate(const struct arch_page_table *table, uint32_t asid, bool keeps);
+/* a root without user half, under identifier 0 */
 void arch_page_table_activate_kernel(void);
+/* These two are for what is loaded; nothing under other identifiers need change. */
 void arch_tlb_flush_page(uint64_t address);
 void arch_tlb_flush_user(void);
 

@@ -12,8 +12,8 @@ import tempfile
 import guest
 from guest import check, check_equal
 
-_SELF_TESTS = {'page-tables', 'user-copies', 'kernel-pages', 'clock', 'timer', 'processors',
-               'messages'}
+_SELF_TESTS = {'page-tables', 'user-copies', 'asids', 'kernel-pages', 'clock', 'timer',
+               'processors', 'messages'}
 _STATUS_PANIC = 125
 
 

@@ -8,18 +8,32 @@
 static_assert(ARRAY_SIZE(((struct shootdown_cpu *)0)->posts) >= CPUS_MAX);
 static_assert(CPUS_MAX <= 64, "struct space.active_cpus has 64 bits");
 
+/* Forget all of the loaded space: then this CPU has been through all flushes that it reads of. */
+static void shootdown_flush_all(struct space *space, struct asid_slot *slot)
+{
+	slot->n_flushes = atomic_load_explicit(&space->n_flushes, memory_order_seq_cst);
+	arch_tlb_flush_user();
+}
+
 static void shootdown_flush_here(const struct shootdown_request *request)
 {
-	if (arch_this_cpu()->active_space != request->space) {
-		return; /* loading another page table has flushed it all */
+	struct cpu *cpu = arch_this_cpu();
+	struct asid_slot *slot = &cpu->asids[asid_of(request->space->number)];
+
+	if (cpu->active_space != request->space) {
+		return; /* it will be loaded as one that has not seen this */
 	}
-	if (request->n_pages > SHOOTDOWN_PAGES_MAX) {
-		arch_tlb_flush_user();
+	if (slot->n_flushes >= request->number) {
+		return;
+	}
+	if (request->n_pages > SHOOTDOWN_PAGES_MAX || slot->n_flushes + 1 != request->number) {
+		shootdown_flush_all(request->space, slot);
 		return;
 	}
 	for (uint32_t i = 0; i < request->n_pages; i++) {
 		arch_tlb_flush_page(request->pages[i]);
 	}
+	slot->n_flushes = request->number;
 }
 
 void shootdown_serve(void)
@@ -54,34 +68,24 @@ void shootdown_poll(void)
 
 void shootdown_enter_idle(void)
 {
-	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
-
-	/* STALE stays: nothing has been used since. */
-	if (atomic_load_explicit(&own->idleness, memory_order_relaxed) == SHOOTDOWN_BUSY) {
-		atomic_store(&own->idleness, SHOOTDOWN_IDLE);
-	}
+	atomic_store_explicit(&arch_this_cpu()->shootdown.is_idle, true, memory_order_release);
 }
 
 void shootdown_leave_idle(bool loads_table)
 {
-	struct shootdown_cpu *own = &arch_this_cpu()->shootdown;
+	struct cpu *cpu = arch_this_cpu();
+	struct space *space = cpu->active_space;
 
-	if (likely(atomic_load_explicit(&own->idleness, memory_order_relaxed) == SHOOTDOWN_BUSY)) {
+	/* Before looking at the count: whoever counts from now on asks us. */
+	atomic_store_explicit(&cpu->shootdown.is_idle, false, memory_order_seq_cst);
+	if (space == NULL || loads_table) {
 		return;
 	}
-	if (atomic_exchange(&own->idleness, SHOOTDOWN_BUSY) == SHOOTDOWN_STALE && !loads_table) {
-		arch_tlb_flush_user();
+	struct asid_slot *slot = &cpu->asids[asid_of(space->number)];
+
+	if (slot->n_flushes != atomic_load_explicit(&space->n_flushes, memory_order_seq_cst)) {
+		shootdown_flush_all(space, slot);
 	}
-}
-
-/* Whether @target idles and need not be asked; it will flush before it uses a space again. */
-static bool shootdown_mark_stale(struct cpu *target)
-{
-	enum shootdown_idleness idleness = SHOOTDOWN_IDLE;
-
-	return atomic_compare_exchange_strong(
-		       &target->shootdown.idleness, &idleness, SHOOTDOWN_STALE) ||
-		idleness == SHOOTDOWN_STALE;
 }
 
 /* Of the CPUs in @mask those that have to be asked. */
@@ -90,7 +94,9 @@ static uint64_t shootdown_targets(const struct shootdown_request *request, uint6
 	uint64_t targets = mask;
 
 	for (uint64_t left = mask; left != 0 && !request->frees_tables; left &= left - 1) {
-		if (shootdown_mark_stale(cpu_table[__builtin_ctzll(left)])) {
+		struct cpu *cpu = cpu_table[__builtin_ctzll(left)];
+
+		if (atomic_load_explicit(&cpu->shootdown.is_idle, memory_order_seq_cst)) {
 			targets &= ~(left & -left);
 		}
 	}
@@ -136,9 +142,13 @@ void shootdown_run(struct shootdown_request *request)
 {
 	uint32_t self = arch_this_cpu()->index;
 
-	/* Page-table edits before the mask: a CPU that activates the space later sees the edits. */
-	atomic_thread_fence(memory_order_seq_cst);
-	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_relaxed);
+	/*
+	 * Page-table edits, the count, the mask, in that order: a CPU that loads the space, or
+	 * ceases to idle, too late to be asked sees the count, and with it the edits.
+	 */
+	request->number =
+		1 + atomic_fetch_add_explicit(&request->space->n_flushes, 1, memory_order_seq_cst);
+	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_seq_cst);
 	uint64_t others = shootdown_targets(request, mask & ~((uint64_t)1 << self));
 
 	shootdown_post_all(request, others);

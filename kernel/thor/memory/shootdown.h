@@ -9,10 +9,15 @@
  * polls as well, so two CPUs that shoot at each other, or a target that waits for a lock the
  * requester holds, make progress.
  *
- * A CPU that idles still has the page table of the last space loaded, but touches no user
- * address. It is not interrupted; its state is changed from IDLE to STALE, and it flushes
- * everything before it uses a space again. Only where page tables themselves are going to be
- * freed is it asked like any other, for a processor may walk them on its own.
+ * Only CPUs that have the space loaded are asked. A request is also counted by the space
+ * (n_flushes, see asid.h), so the others notice when they load it. So does a CPU that idles: it
+ * still has the page table of the last space loaded, but touches no user address, so it is not
+ * interrupted, and compares the counts before it uses the space again. Only where page tables
+ * themselves are going to be freed is it asked like any other, for a processor may walk them on
+ * its own.
+ *
+ * Requests for one space may be served in another order than they were counted. A CPU that sees
+ * one out of turn forgets everything, and has been through all that were counted by then.
  *
  * No locks: a list is a stack that is pushed by compare-and-swap and emptied by one exchange.
  */
@@ -29,6 +34,7 @@ struct shootdown_request {
 	void (*call)(void *context); /* NULL, or to be called there instead of flushing */
 	void *call_context;
 	struct space *space;
+	uint64_t number;            /* of the flushes of the space */
 	bool frees_tables;          /* page tables were cut off, not only entries changed */
 	uint32_t n_pages;           /* above SHOOTDOWN_PAGES_MAX: everything */
 	_Atomic uint32_t n_pending; /* CPUs that have not acknowledged */
@@ -40,18 +46,8 @@ struct shootdown_post {
 	struct shootdown_request *request;
 };
 
-/*
- * BUSY <-> IDLE: the owner; IDLE -> STALE: whoever shoots; STALE -> BUSY: the owner, which
- * flushes
- */
-enum shootdown_idleness : uint32_t {
-	SHOOTDOWN_BUSY,
-	SHOOTDOWN_IDLE,
-	SHOOTDOWN_STALE,
-};
-
 struct shootdown_cpu {
-	_Atomic(enum shootdown_idleness) idleness;
+	_Atomic bool is_idle;
 	struct shootdown_post *_Atomic first; /* what this CPU is asked to flush */
 	struct shootdown_post posts[64];      /* owner CPU only: its own posts, by target */
 };
@@ -77,9 +73,15 @@ void shootdown_poll(void);
  */
 void shootdown_enter_idle(void);
 
+/** shootdown_is_idle() - whether this CPU has called shootdown_enter_idle() */
+static inline bool shootdown_is_idle(const struct shootdown_cpu *own)
+{
+	return atomic_load_explicit(&own->is_idle, memory_order_relaxed);
+}
+
 /**
  * shootdown_leave_idle() - this CPU may touch user addresses again; flushes if that is due
- * @loads_table: the caller loads a page table right afterwards, which flushes as well
+ * @loads_table: the caller loads another page table right afterwards, if any
  *
  * Context: interrupts off, before the space is used, and after active_cpus says that it is.
  */

@@ -24,6 +24,8 @@ static_assert((uint32_t)HEL_MAP_READ == (uint32_t)ARCH_PAGE_READ);
 static_assert((uint32_t)HEL_MAP_WRITE == (uint32_t)ARCH_PAGE_WRITE);
 static_assert((uint32_t)HEL_MAP_EXECUTE == (uint32_t)ARCH_PAGE_EXECUTE);
 
+static _Atomic uint64_t space_n_created;
+
 /* ---- life -------------------------------------------------------------------------- */
 
 /** space_create() - space_create_in() with the account of the current thread */
@@ -50,6 +52,8 @@ int space_create_in(struct account *account, struct space **out_space)
 		object_free(&space->object);
 		return -ERR_NO_MEMORY;
 	}
+	space->number = asid_make_number(
+		atomic_fetch_add_explicit(&space_n_created, 1, memory_order_relaxed));
 	*out_space = space;
 	return 0;
 }
@@ -90,6 +94,24 @@ static void space_destroy(struct object *object)
 	object_free(object);
 }
 
+/*
+ * Load the page table. The CPU's bit is set and it does not count as idle, so whoever shoots from
+ * now on asks us; what was shot before is counted.
+ */
+static void space_load(struct cpu *cpu, struct space *space)
+{
+	uint32_t asid = asid_of(space->number);
+	struct asid_slot *slot = &cpu->asids[asid];
+	uint64_t n_flushes = atomic_load_explicit(&space->n_flushes, memory_order_seq_cst);
+	bool keeps = slot->space_number == space->number && slot->n_flushes == n_flushes;
+
+	if (!keeps) {
+		slot->space_number = space->number;
+		slot->n_flushes = n_flushes;
+	}
+	arch_page_table_activate(&space->page_table, asid, keeps);
+}
+
 /**
  * space_activate() - load the user half of a space on this CPU, or of none
  *
@@ -101,18 +123,20 @@ void space_activate(struct space *space)
 	struct space *old = cpu->active_space;
 	uint64_t bit = (uint64_t)1 << cpu->index;
 
-	if (space == old) {
-		shootdown_leave_idle(false);
-		return;
-	}
-	if (space != NULL) {
+	if (space != NULL && space != old) {
 		object_ref(&space->object);
 		/* Before loading: from now on whoever edits the page table tells us. */
 		atomic_fetch_or_explicit(&space->active_cpus, bit, memory_order_seq_cst);
-		shootdown_leave_idle(true);
-		arch_page_table_activate(&space->page_table);
+	}
+	if (unlikely(shootdown_is_idle(&cpu->shootdown))) {
+		shootdown_leave_idle(space != old);
+	}
+	if (space == old) {
+		return;
+	}
+	if (space != NULL) {
+		space_load(cpu, space);
 	} else {
-		shootdown_leave_idle(true);
 		arch_page_table_activate_kernel();
 	}
 	cpu->active_space = space;

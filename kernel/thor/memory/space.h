@@ -12,7 +12,8 @@
  * held.
  *
  * `active_cpus` has a bit for each CPU that has loaded the page table; the CPU sets it before
- * loading and clears it after loading another. Such a CPU holds a reference.
+ * loading and clears it after loading another. Such a CPU holds a reference. What other CPUs
+ * remember of the space is right if they have seen all its flushes: see asid.h.
  */
 #ifndef THOR_MEMORY_SPACE_H
 #define THOR_MEMORY_SPACE_H
@@ -23,7 +24,9 @@
 
 struct space {
 	struct object object;
+	uint64_t number; /* immutable; no other space has had it */
 	_Atomic uint64_t active_cpus;
+	_Atomic uint64_t n_flushes; /* times that translations were to be forgotten */
 	/* Bounced threads run here: their memory may not use the reserve, see frame_is_scarce(). */
 	_Atomic bool is_limited;
 

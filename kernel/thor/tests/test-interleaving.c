@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several CPUs in one space at once, as fibres whose order is drawn from a seed.
+ * Several CPUs in two spaces at once, as fibres whose order is drawn from a seed. Each goes from
+ * one space to the other, and changes either, loaded or not.
  *
  * Page number p is only ever written with the value p + 1. A CPU that sees another value than
  * that or zero has used a translation that should have been shot down: the frame belongs to
@@ -16,7 +17,7 @@ constexpr unsigned PAGES = 48;
 constexpr unsigned CPUS = 4;
 constexpr unsigned STEPS = 150;
 
-static struct space *space;
+static struct space *spaces[2];
 static struct memory *shared;
 static struct random random_state;
 static unsigned n_bad;
@@ -42,7 +43,7 @@ static void visit(unsigned page, bool is_write)
 	}
 }
 
-static void remap(unsigned page, unsigned n_pages)
+static void remap(struct space *space, unsigned page, unsigned n_pages)
 {
 	struct hel_map_args args = {
 		.address = BASE + page * PAGE,
@@ -57,7 +58,7 @@ static void remap(unsigned page, unsigned n_pages)
 }
 
 /* A child that is looked at and dropped. */
-static void fork_and_visit(void)
+static void fork_and_visit(struct space *space)
 {
 	struct space *child = NULL;
 
@@ -72,7 +73,7 @@ static void fork_and_visit(void)
 	object_unref(&child->object);
 }
 
-static void change(void)
+static void change(struct space *space)
 {
 	unsigned page = (unsigned)pick(2 * PAGES);
 	unsigned n_pages = 1 + (unsigned)pick(12);
@@ -85,14 +86,14 @@ static void change(void)
 	}
 	switch (pick(8)) {
 	case 0:
-	case 1: remap(page, n_pages); break;
+	case 1: remap(space, page, n_pages); break;
 	case 2: (void)space_unmap(space, address, n_pages * PAGE); break;
 	case 3: (void)space_protect(space, address, n_pages * PAGE, HEL_MAP_READ); break;
 	case 4:
 		(void)space_protect(space, address, n_pages * PAGE, HEL_MAP_READ | HEL_MAP_WRITE);
 		break;
 	case 5: (void)space_discard(space, address, n_pages * PAGE); break;
-	case 6: fork_and_visit(); break;
+	case 6: fork_and_visit(space); break;
 	case 7:
 		(void)memory_resize(shared, pick(PAGES + 1) * PAGE);
 		(void)memory_resize(shared, PAGES * PAGE);
@@ -102,10 +103,12 @@ static void change(void)
 
 static void run_cpu(void *context UNUSED)
 {
-	space_activate(space);
 	for (unsigned i = 0; i < STEPS; i++) {
+		if (i % 8 == 0) {
+			space_activate(spaces[pick(2)]);
+		}
 		if (pick(4) == 0) {
-			change();
+			change(spaces[pick(2)]);
 		} else {
 			visit((unsigned)pick(2 * PAGES), pick(2) == 0);
 		}
@@ -122,15 +125,20 @@ TEST(interleaved_changes_leave_no_stale_translations)
 		random_init(&random_state, seed + i);
 		fixture_begin(CPUS, 32, seed + i);
 		n_bad = 0;
-		CHECK_OK(space_create(&space));
 		CHECK_OK(memory_create_allocated(PAGES * PAGE, 0, &shared));
-		remap(0, PAGES);
-		remap(PAGES, PAGES);
+		for (unsigned j = 0; j < 2; j++) {
+			CHECK_OK(space_create(&spaces[j]));
+			remap(spaces[j], 0, PAGES);
+			remap(spaces[j], PAGES, PAGES);
+		}
 		sim_run(run_cpu, NULL);
 		CHECK_EQ(n_bad, 0);
 		CHECK_EQ(sim_check_tlbs(), 0);
+		for (unsigned j = 0; j < 2; j++) {
+			CHECK_EQ(sim_check_space(spaces[j]), 0);
+			object_unref(&spaces[j]->object);
+		}
 		object_unref(&shared->object);
-		object_unref(&space->object);
 		CHECK(fixture_end());
 	}
 }

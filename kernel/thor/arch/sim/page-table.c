@@ -282,15 +282,20 @@ void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint6
 
 /* ---- the TLB ----------------------------------------------------------------------- */
 
+static void sim_tlb_flush(uint32_t asid)
+{
+	memset(sim_cpu->arch.tlb[asid], 0, sizeof(sim_cpu->arch.tlb[asid]));
+	sim_cpu->arch.n_flushes++;
+}
+
 void arch_tlb_flush_user(void)
 {
-	memset(sim_cpu->arch.tlb, 0, sizeof(sim_cpu->arch.tlb));
-	sim_cpu->arch.n_flushes++;
+	sim_tlb_flush(sim_cpu->arch.asid);
 }
 
 void arch_tlb_flush_page(uint64_t address)
 {
-	struct sim_tlb_entry *entry = &sim_cpu->arch.tlb[address / SIM_PAGE % SIM_TLB_SIZE];
+	struct sim_tlb_entry *entry = sim_tlb_entry(sim_cpu, sim_cpu->arch.asid, address);
 
 	if (entry->address == address) {
 		entry->address = 0;
@@ -298,15 +303,17 @@ void arch_tlb_flush_page(uint64_t address)
 	sim_cpu->arch.n_page_flushes++;
 }
 
-void arch_page_table_activate(const struct arch_page_table *table)
+void arch_page_table_activate(const struct arch_page_table *table, uint32_t asid, bool keeps)
 {
-	if (sim_cpu->arch.loaded != table) {
-		sim_cpu->arch.loaded = table;
-		arch_tlb_flush_user();
+	ASSERT(asid < ARCH_ASIDS);
+	sim_cpu->arch.loaded = table;
+	sim_cpu->arch.asid = asid;
+	if (!keeps) {
+		sim_tlb_flush(asid);
 	}
 }
 
 void arch_page_table_activate_kernel(void)
 {
-	arch_page_table_activate(NULL);
+	arch_page_table_activate(NULL, 0, true);
 }

@@ -3,11 +3,17 @@
 #ifndef THOR_ARCH_SIM_PAGE_TABLE_H
 #define THOR_ARCH_SIM_PAGE_TABLE_H
 
-#include <thor/arch.h>
+#include <thor/cpu.h>
 
 constexpr uint64_t SIM_FLAGS = 0x3f; /* enum arch_page_flags */
 constexpr uint64_t SIM_ACCESSED = 0x400; /* set by the processor */
 constexpr uint64_t SIM_PRESENT = 0x800;
+
+/** sim_tlb_entry() - where a CPU remembers the page of an address under an identifier */
+static inline struct sim_tlb_entry *sim_tlb_entry(struct cpu *cpu, uint32_t asid, uint64_t address)
+{
+	return &cpu->arch.tlb[asid][address / HEL_PAGE_SIZE % SIM_TLB_SIZE];
+}
 
 /** sim_page_slot() - the lowest entry for an address, NULL if a table is missing */
 uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address);

@@ -191,7 +191,7 @@ static bool sim_entry_allows(uint64_t entry, uint32_t access)
 
 int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte)
 {
-	struct sim_tlb_entry *cached = &sim_cpu->arch.tlb[address / 4096 % SIM_TLB_SIZE];
+	struct sim_tlb_entry *cached = sim_tlb_entry(sim_cpu, sim_cpu->arch.asid, address);
 	uint64_t page = align_down(address, 4096);
 
 	sim_point(true);
@@ -221,25 +221,54 @@ int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte)
 	return 0;
 }
 
-uint64_t sim_check_tlbs(void)
+/* Whether a page table still has what a TLB has. */
+static bool sim_table_allows(
+	const struct arch_page_table *table, const struct sim_tlb_entry *cached)
 {
-	for (uint32_t i = 0; i < cpu_count; i++) {
-		struct arch_cpu *cpu = &cpu_table[i]->arch;
+	const uint64_t *slot = sim_page_slot(table, cached->address);
 
-		for (uint32_t j = 0; j < SIM_TLB_SIZE; j++) {
-			const struct sim_tlb_entry *cached = &cpu->tlb[j];
+	return slot != NULL && align_down(*slot, 4096) == align_down(cached->entry, 4096) &&
+		(cached->entry & SIM_FLAGS & ~*slot) == 0;
+}
 
-			if (cached->address == 0) {
-				continue;
-			}
-			uint64_t *slot = sim_page_slot(cpu->loaded, cached->address);
+static uint64_t sim_check_translations(
+	struct cpu *cpu, uint32_t asid, const struct arch_page_table *table)
+{
+	for (uint32_t i = 0; i < SIM_TLB_SIZE; i++) {
+		const struct sim_tlb_entry *cached = &cpu->arch.tlb[asid][i];
 
-			if (slot == NULL ||
-				align_down(*slot, 4096) != align_down(cached->entry, 4096) ||
-				(cached->entry & SIM_FLAGS & ~*slot) != 0) {
-				return cached->address;
-			}
+		if (cached->address != 0 && !sim_table_allows(table, cached)) {
+			return cached->address;
 		}
 	}
 	return 0;
+}
+
+uint64_t sim_check_tlbs(void)
+{
+	uint64_t address = 0;
+
+	for (uint32_t i = 0; i < cpu_count && address == 0; i++) {
+		const struct arch_cpu *arch = &cpu_table[i]->arch;
+
+		if (arch->loaded != NULL) {
+			address = sim_check_translations(cpu_table[i], arch->asid, arch->loaded);
+		}
+	}
+	return address;
+}
+
+uint64_t sim_check_space(const struct space *space)
+{
+	uint32_t asid = asid_of(space->number);
+	uint64_t address = 0;
+
+	for (uint32_t i = 0; i < cpu_count && address == 0; i++) {
+		const struct asid_slot *slot = &cpu_table[i]->asids[asid];
+
+		if (slot->space_number == space->number && slot->n_flushes == space->n_flushes) {
+			address = sim_check_translations(cpu_table[i], asid, &space->page_table);
+		}
+	}
+	return address;
 }

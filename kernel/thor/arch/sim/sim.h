@@ -55,10 +55,17 @@ void sim_point(bool is_user);
 int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte);
 
 /**
- * sim_check_tlbs() - no CPU has a translation that its page table does not allow; the offending
- * address or 0
+ * sim_check_tlbs() - no CPU has a translation that its page table, which it has loaded, does not
+ * allow; the offending address or 0
  */
 uint64_t sim_check_tlbs(void);
+
+/**
+ * sim_check_space() - the same for what CPUs remember of a space that they need not have loaded,
+ * as far as they would use it without a flush
+ */
+struct space;
+uint64_t sim_check_space(const struct space *space);
 
 /** sim_time_ns() - the virtual clock, settable */
 extern uint64_t sim_time_ns;

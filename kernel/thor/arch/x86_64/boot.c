@@ -49,7 +49,7 @@ static void boot_start_cpu(const struct boot_info *boot)
 		boot_patch_smap();
 	}
 	idt_init();
-	boot_cpu.arch.root_phys = boot->page_table_phys;
+	boot_cpu.arch.cr3 = boot->page_table_phys;
 	cpu_set_stacks(&boot_cpu, (uint64_t)arch__boot_stack_top, ist_tops);
 	cpu_load_tables(&boot_cpu);
 	features_enable();

@@ -36,6 +36,7 @@ void features_detect(void)
 	features.has_xsave = (leaf.ecx >> 26 & 1) != 0;
 	features.has_rdrand = (leaf.ecx >> 30 & 1) != 0;
 	features.has_x2apic = (leaf.ecx >> 21 & 1) != 0;
+	features.cr3_bits = (leaf.ecx >> 17 & 1) != 0 ? CR3_PCID | CR3_KEEP : 0;
 	if (max_leaf >= 7) {
 		leaf = cpuid_read(7, 0);
 		features.has_fsgsbase = (leaf.ebx & 1) != 0;
@@ -57,6 +58,8 @@ void features_enable(void)
 	cr4 |= features.has_smap ? CR4_SMAP : 0;
 	cr4 |= features.has_umip ? CR4_UMIP : 0;
 	cr4 |= features.has_xsave ? CR4_OSXSAVE : 0;
+	/* CR3 has identifier 0 now, as it has to when this is set. */
+	cr4 |= features.cr3_bits != 0 ? CR4_PCIDE : 0;
 	cr4_write(cr4);
 	cr0_write((cr0_read() & ~CR0_EM) | CR0_MP | CR0_NE | CR0_WP);
 	if (features.has_xsave) {

@@ -34,6 +34,7 @@ enum machine_vector : uint32_t {
 struct features {
 	bool has_fsgsbase, has_smep, has_smap, has_umip, has_xsave, has_xsaveopt, has_rdrand;
 	bool has_x2apic, has_gigabyte_pages;
+	uint64_t cr3_bits; /* CR3_PCID and CR3_KEEP, or 0 if there are no such identifiers */
 	uint64_t xcr0;     /* state components that user mode may use */
 	uint32_t fpu_size; /* bytes of an FPU area */
 };

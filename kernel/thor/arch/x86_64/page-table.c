@@ -380,24 +380,26 @@ void arch_page_table_trim(struct arch_page_table *table, uint64_t address, uint6
 	}
 }
 
-static void page_table_load(uint64_t root_phys)
+/*
+ * INVPCID is not needed: what is loaded is flushed by way of CR3, and what is not loaded is flushed
+ * when it is (memory/asid.h). The kernel's half is global and the same everywhere.
+ */
+static void page_table_load(uint64_t root_phys, uint64_t bits)
 {
-	struct cpu *cpu = arch_this_cpu();
+	uint64_t cr3 = root_phys | (bits & features.cr3_bits);
 
-	if (cpu->arch.root_phys != root_phys) {
-		cpu->arch.root_phys = root_phys;
-		cr3_write(root_phys);
-	}
+	arch_this_cpu()->arch.cr3 = cr3;
+	cr3_write(cr3);
 }
 
-void arch_page_table_activate(const struct arch_page_table *table)
+void arch_page_table_activate(const struct arch_page_table *table, uint32_t asid, bool keeps)
 {
-	page_table_load(table->root_phys);
+	page_table_load(table->root_phys, asid | (keeps ? CR3_KEEP : 0));
 }
 
 void arch_page_table_activate_kernel(void)
 {
-	page_table_load(kernel_map_root());
+	page_table_load(kernel_map_root(), CR3_KEEP);
 }
 
 void arch_tlb_flush_page(uint64_t address)
@@ -407,5 +409,5 @@ void arch_tlb_flush_page(uint64_t address)
 
 void arch_tlb_flush_user(void)
 {
-	cr3_write(arch_this_cpu()->arch.root_phys);
+	cr3_write(arch_this_cpu()->arch.cr3 & ~CR3_KEEP);
 }

@@ -15,11 +15,16 @@
 #define CR4_OSXMMEXCPT (UINT64_C(1) << 10)
 #define CR4_UMIP       (UINT64_C(1) << 11)
 #define CR4_FSGSBASE   (UINT64_C(1) << 16)
+#define CR4_PCIDE      (UINT64_C(1) << 17)
 #define CR4_OSXSAVE    (UINT64_C(1) << 18)
 #define CR4_SMEP       (UINT64_C(1) << 20)
 #define CR4_SMAP       (UINT64_C(1) << 21)
 
 #define EFER_SCE 1u
+
+/* With CR4_PCIDE: the identifier, and in what is written: forget nothing. */
+#define CR3_PCID UINT64_C(0xfff)
+#define CR3_KEEP (UINT64_C(1) << 63)
 
 struct cpuid {
 	uint32_t eax, ebx, ecx, edx;

@@ -92,7 +92,7 @@ static void test_user_copies(void)
 	CHECK(arch_page_table_init(&table, account_root()) == 0);
 	CHECK(arch_page_map(&table, TEST_ADDRESS, phys,
 		      ARCH_PAGE_READ | ARCH_PAGE_WRITE | ARCH_PAGE_USER) == 0);
-	arch_page_table_activate(&table);
+	arch_page_table_activate(&table, 1, false);
 	for (size_t i = 0; i < 4096; i++) {
 		page[i] = (uint8_t)(i * 7);
 	}
@@ -125,6 +125,39 @@ static void test_user_copies(void)
 	arch_page_table_activate_kernel();
 	arch_page_table_deinit(&table);
 	frame_unref(phys);
+}
+
+/* Two tables take turns, with what the TLB has of each kept; the first is changed meanwhile. */
+static void test_asids(void)
+{
+	struct arch_page_table tables[2];
+	uint64_t phys[2];
+	uint32_t word;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		phys[i] = frame_allocate_zeroed();
+		*(uint32_t *)arch_phys_to_virt(phys[i]) = 100 + i;
+		CHECK(arch_page_table_init(&tables[i], account_root()) == 0);
+		CHECK(arch_page_map(&tables[i], TEST_ADDRESS, phys[i],
+			      ARCH_PAGE_READ | ARCH_PAGE_USER) == 0);
+	}
+	for (uint32_t i = 0; i < 100; i++) {
+		arch_page_table_activate(&tables[i % 2], 1 + i % 2, i >= 2);
+		CHECK(arch_user_load_u32(TEST_ADDRESS, &word) == 0 && word == 100 + i % 2);
+	}
+	arch_page_unmap(&tables[0], TEST_ADDRESS);
+	arch_page_table_activate(&tables[0], 1, false);
+	CHECK(arch_user_load_u32(TEST_ADDRESS, &word) == -ERR_FAULT);
+	arch_page_table_activate(&tables[1], 2, true);
+	CHECK(arch_user_load_u32(TEST_ADDRESS, &word) == 0 && word == 101);
+	arch_page_unmap(&tables[1], TEST_ADDRESS);
+	arch_tlb_flush_user();
+	CHECK(arch_user_load_u32(TEST_ADDRESS, &word) == -ERR_FAULT);
+	arch_page_table_activate_kernel();
+	for (uint32_t i = 0; i < 2; i++) {
+		arch_page_table_deinit(&tables[i]);
+		frame_unref(phys[i]);
+	}
 }
 
 static void test_kernel_pages(void)
@@ -222,6 +255,7 @@ void arch_self_test(void)
 	} tests[] = {
 		{ "page-tables", test_page_tables },
 		{ "user-copies", test_user_copies },
+		{ "asids", test_asids },
 		{ "kernel-pages", test_kernel_pages },
 		{ "clock", test_clock },
 		{ "timer", test_timer },

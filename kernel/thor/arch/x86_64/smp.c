@@ -62,8 +62,8 @@ static uint64_t smp_make_root(void)
 /* The first C code of a further CPU, on its own stack. */
 void smp_cpu_entry(struct cpu *cpu)
 {
-	cpu->arch.root_phys = kernel_map_root();
-	cr3_write(cpu->arch.root_phys);
+	cpu->arch.cr3 = kernel_map_root();
+	cr3_write(cpu->arch.cr3);
 	cpu_load_tables(cpu);
 	features_enable();
 	init_run_cpu();

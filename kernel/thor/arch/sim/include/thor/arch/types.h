@@ -33,6 +33,7 @@ struct arch_irq_state {
 };
 
 constexpr uint32_t SIM_TLB_SIZE = 64;
+constexpr uint32_t ARCH_ASIDS = 5; /* so few that tests see spaces share them */
 
 struct sim_tlb_entry {
 	uint64_t address; /* 0: empty */
@@ -41,7 +42,8 @@ struct sim_tlb_entry {
 
 struct arch_cpu {
 	const struct arch_page_table *loaded;
-	struct sim_tlb_entry tlb[SIM_TLB_SIZE];
+	uint32_t asid; /* under which it is loaded */
+	struct sim_tlb_entry tlb[ARCH_ASIDS][SIM_TLB_SIZE];
 	uint64_t timer_deadline_ns;
 	bool has_reschedule, has_shootdown; /* pending interrupts */
 	uint32_t device_vector; /* of the last device interrupt taken */

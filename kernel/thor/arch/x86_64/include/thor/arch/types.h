@@ -51,6 +51,9 @@ struct arch_page_table {
 	uint64_t retired_phys; /* list of tables that were cut off by the last trim */
 };
 
+/* Of 4,095: what an entry of memory/asid.h costs is 16 bytes for each CPU. */
+constexpr uint32_t ARCH_ASIDS = 256;
+
 struct arch_irq_state {
 	uint64_t flags;
 };
@@ -85,7 +88,7 @@ struct arch_cpu {
 		*bases_owner; /* whose fs and gs base are loaded, if it agrees (bases_cpu) */
 	struct arch_context
 		*fpu_owner; /* whose FPU state is in the registers, if it agrees (fpu_cpu) */
-	uint64_t root_phys; /* what CR3 holds */
+	uint64_t cr3; /* what was last written there */
 	uint64_t stacks_address; /* lowest guard page */
 	_Atomic uint64_t vectors[4]; /* bits of device vectors in use */
 	uint64_t window_generation; /* of the windows that the TLB agrees with: see window.c */
