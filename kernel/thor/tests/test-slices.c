@@ -462,31 +462,42 @@ TEST(slices_fork_that_is_killed_leaves_nothing)
 	}
 }
 
-/* Moving memory by pages that are no multiple of 64 shifts the nodes of its pages. */
-USER_TEST(fork_after_a_move_shares_each_page)
+/* Anonymous memory that no neighbour shares: it moves as a whole, with its tree of pages. */
+static uint64_t map_alone(uint64_t n_pages)
 {
-	constexpr uint64_t n_pages = 150;
-	constexpr uint64_t size = n_pages * 4096;
-	uint64_t from = user_map(n_pages);
-	uint64_t to = user_map(n_pages + 7) + 5 * 4096;
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = n_pages * PAGE,
+		.tag = 1,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY,
+	};
+	uint64_t address = 0;
+
+	CHECK_OK(hel_space_map(&args, &address));
+	return address;
+}
+
+/* A tree that was shifted by pages that are no multiple of 64 has nodes that begin anywhere. */
+USER_TEST(slices_fork_after_a_move_shares_each_page)
+{
+	constexpr uint64_t N_PAGES = 150;
+	constexpr uint64_t SIZE = N_PAGES * PAGE;
+	uint64_t from = map_alone(N_PAGES);
+	uint64_t room = user_map(N_PAGES + 64);
 	uint64_t buffer = user_map(1);
-	uint64_t number = 0;
-	size_t n_bytes = 0;
 	hel_handle child;
 
-	CHECK(from != 0);
-	for (uint64_t i = 0; i < n_pages; i++) {
-		number = i + 1;
-		sim_store(from + i * 4096, &number, sizeof(number));
-	}
-	CHECK_OK(hel_space_unmap(HEL_THIS, to, size));
-	CHECK_OK(hel_space_move(HEL_THIS, from, size, to, size));
+	fill(from, N_PAGES);
+	/* Wherever memory is mapped: 37 pages further, counted in 64, than it was. */
+	uint64_t to = room + ((from / PAGE + 37 - room / PAGE) % 64) * PAGE;
+
+	CHECK_OK(hel_space_move(HEL_THIS, from, SIZE, to, SIZE));
 	CHECK_OK(hel_space_fork(HEL_THIS, &child));
-	for (uint64_t i = 0; i < n_pages; i++) {
-		CHECK_OK(hel_space_read(
-			child, to + i * 4096, (void *)buffer, sizeof(number), &n_bytes));
-		sim_load(&number, buffer, sizeof(number));
-		CHECK_EQ(number, i + 1);
+	for (uint64_t i = 0; i < N_PAGES; i++) {
+		size_t n_bytes = 0;
+
+		CHECK_OK(hel_space_read(child, to + i * PAGE, (void *)buffer, 1, &n_bytes));
+		CHECK_EQ(read_byte(buffer), (uint8_t)(i + 1));
 	}
 	CHECK_OK(hel_close(HEL_THIS, child));
 }
