@@ -76,7 +76,11 @@ enum hel_memory_kind : uint32_t {
 	HEL_MEMORY_MANAGED, /* what users map of managed memory */
 	HEL_MEMORY_BACKING, /* what its manager has of it */
 	HEL_MEMORY_SLICE, /* a range of another memory; mappings of it are mappings of that */
+	HEL_MEMORY_INDIRECT, /* slots that show ranges of other memory */
 };
+
+/* Indirect memory shows only such of lower levels; other memory has level 0. */
+constexpr uint32_t HEL_INDIRECT_LEVELS = 3;
 
 /* Managed memory: thor keeps the pages, a server brings their contents and takes them back. */
 struct hel_managed_handles {

@@ -490,6 +490,56 @@ HEL_MUST_USE static inline int hel_memory_slice(hel_handle memory, uint64_t offs
 	return (int)outcome.error;
 }
 
+/**
+ * hel_memory_indirect_create() - make memory of slots, each of which can show a range of another
+ * memory
+ * @n_slots: not 0; all of them are empty
+ * @slot_bytes: of each: a power of two, at least a page
+ * @access: of READ, WRITE and EXECUTE of enum hel_map_flags, not nothing: what mappings of it can
+ * 	allow, and what is set has to
+ * @level: 1 to HEL_INDIRECT_LEVELS: it can show indirect memory of lower levels
+ * @out_handle: with MAP, DERIVE and MANAGE, and the rights that @access names
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (no slots, @slot_bytes is no power of two or less than a page, the
+ * slots are absurdly large together, unknown or no @access, or no such level), -ERR_NO_SPACE (the
+ * caller's universe is full), -ERR_NO_MEMORY (no memory for the object).
+ */
+HEL_MUST_USE static inline int hel_memory_indirect_create(uint64_t n_slots, uint64_t slot_bytes,
+	uint64_t access, uint64_t level, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_memory_indirect_create, n_slots, slot_bytes,
+		access, level);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_memory_indirect_set() - let a slot of indirect memory show a range of another memory, or
+ * nothing
+ * @indirect: needs MANAGE; indirect memory
+ * @slot: its number
+ * @memory: HEL_NULL or needs MAP and DERIVE; what is shown; needs also READ, WRITE and EXECUTE as
+ * 	the indirect memory allows them; HEL_NULL: the slot is to be empty
+ * @offset: in @memory, page-aligned, as @size_bytes; 0 with HEL_NULL
+ * @size_bytes: of the range, at most a slot; what is left of the slot is empty; 0 with HEL_NULL
+ *
+ * Accesses to what is empty fault with -ERR_OUT_OF_BOUNDS. @memory is kept as by a descriptor.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (no indirect memory, not page-aligned, no size or more than a slot,
+ * a range of nothing, or @memory is a backing or indirect memory that is not of a lower level),
+ * -ERR_NO_RIGHTS (@memory does not allow what the indirect memory allows), -ERR_OUT_OF_BOUNDS (no
+ * such slot, or the range is not inside the memory), -ERR_NO_MEMORY (no memory for the window).
+ */
+HEL_MUST_USE static inline int hel_memory_indirect_set(hel_handle indirect, uint64_t slot,
+	hel_handle memory, uint64_t offset, uint64_t size_bytes)
+{
+	return (int)hel_call5(HEL_CALL_memory_indirect_set, indirect, slot, memory, offset,
+		size_bytes).error;
+}
+
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
 /**

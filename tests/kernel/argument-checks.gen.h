@@ -421,6 +421,20 @@ CALL_CHECK(memory_slice_memory_without_map, memory_slice, NO_RIGHTS, WITHOUT(MEM
 	0, 0, 0)
 CALL_CHECK(memory_slice_memory_without_derive, memory_slice, NO_RIGHTS, WITHOUT(MEMORY, DERIVE), 0,
 	4096, 0, 0, 0)
+CALL_CHECK(memory_indirect_set_indirect_stale, memory_indirect_set, BAD_HANDLE, STALE(), 0,
+	HEL_NULL, 0, 0, 0)
+CALL_CHECK(memory_indirect_set_indirect_of_other_type, memory_indirect_set, BAD_TYPE, OTHER(MEMORY),
+	0, HEL_NULL, 0, 0, 0)
+CALL_CHECK(memory_indirect_set_indirect_without_manage, memory_indirect_set, NO_RIGHTS,
+	WITHOUT(MEMORY, MANAGE), 0, HEL_NULL, 0, 0, 0)
+CALL_CHECK(memory_indirect_set_memory_stale, memory_indirect_set, BAD_HANDLE, GOOD(MEMORY), 0,
+	STALE(), 0, 0, 0)
+CALL_CHECK(memory_indirect_set_memory_of_other_type, memory_indirect_set, BAD_TYPE, GOOD(MEMORY), 0,
+	OTHER(MEMORY), 0, 0, 0)
+CALL_CHECK(memory_indirect_set_memory_without_map, memory_indirect_set, NO_RIGHTS, GOOD(MEMORY), 0,
+	WITHOUT(MEMORY, MAP), 0, 0, 0)
+CALL_CHECK(memory_indirect_set_memory_without_derive, memory_indirect_set, NO_RIGHTS, GOOD(MEMORY),
+	0, WITHOUT(MEMORY, DERIVE), 0, 0, 0)
 CALL_CHECK(space_populate_space_stale, space_populate, BAD_HANDLE, STALE(), 0x10000000, 4096, 0, 0,
 	0)
 CALL_CHECK(space_populate_space_of_other_type, space_populate, BAD_TYPE, OTHER(SPACE), 0x10000000,

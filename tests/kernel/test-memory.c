@@ -125,6 +125,34 @@ TEST(memory_slices_show_a_part)
 	hel_close(HEL_THIS, slice);
 }
 
+TEST(memory_indirect_shows_other_memory)
+{
+	hel_handle memories[2], indirect;
+
+	CHECK_EQ(
+		hel_memory_indirect_create(4, 8192, HEL_MAP_READ | HEL_MAP_WRITE, 1, &indirect), 0);
+	uint64_t address = map_memory(indirect, 4 * 8192, HEL_MAP_READ | HEL_MAP_WRITE);
+
+	CHECK(address != 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		CHECK_EQ(hel_memory_allocate(4 * 4096, 0, &memories[i]), 0);
+		CHECK_EQ(hel_memory_write(memories[i], 8192, i == 0 ? "first" : "other", 6), 0);
+	}
+	/* Each time a translation of the old page is there. */
+	for (uint32_t i = 0; i < 8; i++) {
+		CHECK_EQ(hel_memory_indirect_set(indirect, 1, memories[i % 2], 8192, 8192), 0);
+		CHECK(str_equal((const char *)address + 8192, i % 2 == 0 ? "first" : "other"));
+	}
+	CHECK_EQ(hel_memory_indirect_set(indirect, 3, memories[0], 0, 4 * 4096), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_indirect_set(indirect, 1, indirect, 0, 4096), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_indirect_set(indirect, 1, HEL_NULL, 0, 0), 0);
+	CHECK_EQ(hel_space_populate(HEL_THIS, address + 8192, 4096, 0), -ERR_OUT_OF_BOUNDS);
+	unmap_pages(address, 4 * 8192);
+	hel_close(HEL_THIS, indirect);
+	hel_close(HEL_THIS, memories[0]);
+	hel_close(HEL_THIS, memories[1]);
+}
+
 TEST(memory_resizes)
 {
 	hel_handle memory;

@@ -23,42 +23,40 @@ struct managed_run {
 	uint64_t first, end;
 };
 
-/* Whether a page of a view of the object was used through one of its mappings; forgets it. */
-static bool managed_take_accessed_in(const struct memory *view, uint64_t view_index, uint64_t phys)
+/* Whether a page was used. */
+struct managed_use {
+	uint64_t phys;
+	bool is_used;
+};
+
+/* Whether a page was used through a mapping; the page table forgets it. */
+static void managed_take_accessed_in(void *context, const struct memory_part *part)
 {
-	uint64_t offset = view_index * FRAME_SIZE;
-	bool is_used = false;
+	struct managed_use *use = context;
+	struct space *space = part->mapping->space;
 
-	LIST_FOR_EACH(mapping, &view->mappings, struct mapping, memory_node) {
-		if (offset < mapping->offset || offset - mapping->offset >= mapping->size_bytes) {
-			continue;
-		}
-		struct space *space = mapping->space;
+	spinlock_acquire(&space->table_lock);
+	struct arch_page_entry entry = arch_page_take_accessed(&space->page_table, part->address);
 
-		spinlock_acquire(&space->table_lock);
-		struct arch_page_entry entry = arch_page_take_accessed(
-			&space->page_table, mapping->address + (offset - mapping->offset));
-
-		spinlock_release(&space->table_lock);
-		is_used = is_used || (entry.is_accessed && entry.phys == phys);
-	}
-	return is_used;
+	spinlock_release(&space->table_lock);
+	use->is_used = use->is_used || (entry.is_accessed && entry.phys == use->phys);
 }
 
 static bool managed_take_accessed(const struct managed *managed, uint64_t index, uint64_t phys)
 {
-	bool is_used = false;
+	struct managed_use use = { .phys = phys };
 
 	LIST_FOR_EACH(view, &managed->backing->views, struct memory, view_node) {
 		uint64_t first = view->source_offset / FRAME_SIZE;
 
 		if (index >= first) {
 			spinlock_acquire(&view->lock);
-			is_used |= managed_take_accessed_in(view, index - first, phys);
+			memory__visit(view, index - first, index - first + 1,
+				managed_take_accessed_in, &use);
 			spinlock_release(&view->lock);
 		}
 	}
-	return is_used;
+	return use.is_used;
 }
 
 /* Note whether a page was used; true: it was not for so long that it should go. */

@@ -138,17 +138,7 @@ static void managed_write_protect(struct managed *managed, uint64_t first, uint6
 		return;
 	}
 	spinlock_acquire(&frontal->lock);
-	LIST_FOR_EACH(mapping, &frontal->mappings, struct mapping, memory_node) {
-		uint64_t offset = max_u64(first * FRAME_SIZE, mapping->offset);
-		uint64_t offset_end =
-			min_u64(end * FRAME_SIZE, mapping->offset + mapping->size_bytes);
-
-		if (offset < offset_end && (mapping->flags & HEL_MAP_WRITE) != 0) {
-			space__write_protect(mapping->space,
-				mapping->address + (offset - mapping->offset),
-				mapping->address + (offset_end - mapping->offset));
-		}
-	}
+	memory__write_protect(frontal, first, end);
 	spinlock_release(&frontal->lock);
 }
 

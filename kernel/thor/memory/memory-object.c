@@ -4,6 +4,7 @@
 
 #include <base/string.h>
 #include <thor/memory/managed.h>
+#include <thor/memory/memory-indirect.h>
 #include <thor/memory/space.h>
 #include <thor/object/account.h>
 
@@ -69,6 +70,7 @@ static struct memory *memory_create_in(
 				: LOCK_RANK_MEMORY);
 		page_tree_init(&memory->pages, account);
 		list_init(&memory->mappings);
+		list_init(&memory->windows);
 		list_init(&memory->views);
 		list_init(&memory->forks);
 		list_node_init(&memory->view_node);
@@ -291,22 +293,6 @@ bool memory_is_forkable(const struct memory *memory)
 
 /* ---- forking ----------------------------------------------------------------------- */
 
-/* Take write access away from pages of a view wherever it is mapped. */
-static void memory_write_protect(struct memory *memory, uint64_t first, uint64_t end)
-{
-	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
-		uint64_t low = max_u64(first, mapping->offset / FRAME_SIZE);
-		uint64_t high = min_u64(end, (mapping->offset + mapping->size_bytes) / FRAME_SIZE);
-
-		if (low < high && (mapping->flags & HEL_MAP_WRITE) != 0) {
-			uint64_t base = mapping->address - mapping->offset;
-
-			space__write_protect(
-				mapping->space, base + low * FRAME_SIZE, base + high * FRAME_SIZE);
-		}
-	}
-}
-
 /* A copy of a part of a locked view, still without its pages, for which both will pay. */
 static int memory_fork_view(struct memory *memory, struct account *account, uint64_t offset,
 	uint64_t size_bytes, struct memory **out_copy)
@@ -418,7 +404,7 @@ int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shif
 	int error = memory_share_pages(memory, copy, shift, index, end, n_pages);
 
 	if (!memory->is_anonymous && *index > first) {
-		memory_write_protect(memory, first, *index);
+		memory__write_protect(memory, first, *index);
 	}
 	return error;
 }
@@ -593,6 +579,7 @@ static void memory_destroy(struct object *object)
 
 	ASSERT(list_is_empty(&memory->mappings));
 	ASSERT(list_is_empty(&memory->views));
+	ASSERT(list_is_empty(&memory->windows));
 	if (memory->source != NULL) {
 		spinlock_acquire(&memory->source->lock);
 		list_remove(&memory->view_node);
@@ -603,7 +590,8 @@ static void memory_destroy(struct object *object)
 		object_unref(&memory->source->object);
 		memory->source = NULL;
 	}
-	if (!memory_free_slice(memory)) {
+	if ((memory->indirect != NULL && !indirect__destroy_slice(memory)) ||
+		!memory_free_slice(memory)) {
 		/* To be destroyed again: there is one more last reference to drop. */
 		atomic_store_explicit(&object->references, 1, memory_order_relaxed);
 		object_unref(object);

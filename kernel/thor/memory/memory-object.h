@@ -9,6 +9,7 @@
  *	BACKING		own pages, which a manager fills: see managed.h
  *	MANAGED		the pages of `source`, a BACKING
  *	SLICE		no pages: stands for a range of `shown`, see memory-slice.c
+ *	INDIRECT	no pages: slots that show ranges of other memory, see memory-indirect.h
  *
  * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
  * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
@@ -17,10 +18,11 @@
  * one equals its address in the space, always; so any two neighbouring mappings of it can be
  * merged, and no two mappings show the same page. Their size is the whole of user space.
  *
- * Reverse map: an object lists its mappings, a source its views. Whoever takes a page away from an
- * object removes it from the page tables of all mappings first (memory__hide).
+ * Reverse map: an object lists its mappings and the windows of indirect memory that show it, a
+ * source its views. Whoever takes a page away from an object removes it from the page tables of all
+ * mappings first (memory__hide).
  *
- * Locks: space (60) -> source object (70) -> view (72) -> page table (74). A mapping's range,
+ * Locks: space -> source object -> view -> indirect memory -> page table. A mapping's range,
  * offset and memory change only with its space *and* its memory locked, so either suffices for
  * reading.
  */
@@ -30,6 +32,7 @@
 #include <thor/memory/memory.h>
 #include <thor/memory/page-tree.h>
 
+struct indirect;
 struct managed;
 struct mapping;
 struct shootdown_batch;
@@ -64,7 +67,9 @@ struct memory {
 	/* ALLOCATED, COPY_ON_WRITE: physical addresses; BACKING: entries of managed.h */
 	struct page_tree pages;
 	struct managed *managed; /* BACKING; immutable */
+	struct indirect *indirect; /* INDIRECT; immutable */
 	struct list mappings; /* struct mapping.memory_node */
+	struct list windows; /* struct indirect_window.node: where else it is shown */
 	struct list views; /* struct memory.view_node; ALLOCATED, BACKING */
 	struct list forks; /* copies for children that are being made: see space-fork.c */
 
@@ -91,7 +96,7 @@ void memory__unlock(struct memory *memory);
 
 /**
  * memory__get_page() - the page at an index, made present, and private if @for_write
- * @memory: locked by memory__lock()
+ * @memory: locked by memory__lock(); not indirect
  * @index: below the object's size in pages, else -ERR_OUT_OF_BOUNDS
  *
  * If is_changed comes back the caller hides the old page in all (other) mappings: memory__hide().
@@ -99,6 +104,32 @@ void memory__unlock(struct memory *memory);
  */
 MUST_USE int memory__get_page(
 	struct memory *memory, uint64_t index, bool for_write, struct memory_page *out_page);
+
+/* A part of a mapping that shows pages of an object, perhaps through indirect memory. */
+struct memory_part {
+	struct mapping *mapping;
+	uint64_t address, end; /* in its space */
+	uint64_t index; /* of the page at `address` in the object that was asked about */
+};
+
+/** memory_visit_fn - all that @part says may be read; page tables may be locked, nothing else */
+typedef void (*memory_visit_fn)(void *context, const struct memory_part *part);
+
+/**
+ * memory__visit() - the parts of mappings that show the pages of [@index, @end) of an object, which
+ * is locked
+ */
+void memory__visit(const struct memory *memory, uint64_t index, uint64_t end, memory_visit_fn visit,
+	void *context);
+
+struct memory_visitor {
+	memory_visit_fn visit;
+	void *context;
+};
+
+/** memory__visit_as() - the same, saying indices that are more by @shift */
+void memory__visit_as(const struct memory *memory, uint64_t index, uint64_t end, uint64_t shift,
+	const struct memory_visitor *visitor);
 
 /**
  * memory__hide() - remove the pages of [@index, @end) from the page tables of all mappings of
@@ -110,6 +141,9 @@ MUST_USE int memory__get_page(
  */
 void memory__hide(
 	struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except);
+
+/** memory__write_protect() - take write access to [@index, @end) away in all mappings, likewise */
+void memory__write_protect(const struct memory *memory, uint64_t index, uint64_t end);
 
 /**
  * memory__hide_in_views() - hide the pages of [@index, @end) in all views of a source, which is

@@ -12,6 +12,7 @@
 
 #include <base/string.h>
 #include <thor/memory/managed.h>
+#include <thor/memory/memory-indirect.h>
 #include <thor/memory/space.h>
 #include <thor/object/account.h>
 
@@ -172,51 +173,10 @@ int memory__get_page(
 	case HEL_MEMORY_MANAGED:
 		return managed__get_page(memory->source, index, for_write, out_page);
 	case HEL_MEMORY_BACKING: return managed__get_backing_page(memory, index, out_page);
-	case HEL_MEMORY_SLICE: break; /* is resolved */
+	case HEL_MEMORY_SLICE:
+	case HEL_MEMORY_INDIRECT: break; /* are resolved */
 	}
 	UNREACHABLE();
-}
-
-/* ---- reverse map ------------------------------------------------------------------- */
-
-/* Remove [index, end) of the object from the page table of one mapping. */
-static void memory_hide_in_mapping(const struct mapping *mapping, uint64_t index, uint64_t end)
-{
-	uint64_t first = max_u64(index, mapping->offset / FRAME_SIZE);
-	uint64_t last = min_u64(end, (mapping->offset + mapping->size_bytes) / FRAME_SIZE);
-
-	if (first < last) {
-		uint64_t address = mapping->address + (first * FRAME_SIZE - mapping->offset);
-
-		space__hide(mapping->space, address, address + (last - first) * FRAME_SIZE);
-	}
-}
-
-void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except)
-{
-	if (memory->is_anonymous && except != NULL) {
-		return; /* no two mappings of it show the same page */
-	}
-	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
-		if (mapping != except) {
-			memory_hide_in_mapping(mapping, index, end);
-		}
-	}
-}
-
-/* The views of an object forget some of its pages; their own pages fault in again. */
-void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end)
-{
-	LIST_FOR_EACH(view, &memory->views, struct memory, view_node) {
-		uint64_t first = view->source_offset / FRAME_SIZE;
-
-		if (end <= first) {
-			continue;
-		}
-		spinlock_acquire(&view->lock);
-		memory__hide(view, index > first ? index - first : 0, end - first, NULL);
-		spinlock_release(&view->lock);
-	}
 }
 
 /* An error for callers that cannot wait themselves: see page-wait.h. */
@@ -235,7 +195,7 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
 	if (memory->kind == HEL_MEMORY_MANAGED) {
 		return managed__is_locked(page_tree_get(&memory->source->pages, index));
 	}
-	return memory->kind != HEL_MEMORY_BACKING;
+	return memory->kind != HEL_MEMORY_BACKING && memory->kind != HEL_MEMORY_INDIRECT;
 }
 
 /* ---- contents for the kernel ------------------------------------------------------- */
@@ -244,8 +204,9 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: managed memory, unless
- * the page is locked; -ERR_FAULT with a page note. Physical and borrowed memory has no counts.
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: indirect memory, and
+ * managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical and borrowed
+ * memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
@@ -276,32 +237,78 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
 	return error;
 }
 
-/* Copy within one page, under the object's lock, so that the page stays what it is. */
-static int memory_transfer(
-	struct memory *memory, uint64_t offset, void *buffer, size_t size, bool is_write)
+/* A copy within one page. */
+struct memory_transfer {
+	void *buffer;
+	size_t size;
+	bool is_write; /* from the buffer */
+};
+
+/*
+ * Under the object's lock, so that the page stays what it is. @path: the way on which it was found,
+ * or NULL; MEMORY_MORE: that leads elsewhere by now.
+ */
+static int memory_transfer_locked(struct memory *memory, uint64_t offset,
+	const struct memory_transfer *transfer, const struct indirect_path *path)
 {
 	uint64_t index = offset / FRAME_SIZE;
 	struct memory_page page;
+	int error = memory__get_page(memory, index, transfer->is_write, &page);
 
-	memory__lock(memory);
-	int error = memory__get_page(memory, index, is_write, &page);
-
-	error = memory_note_pending(memory, index, is_write, error);
-	if (error == 0 && !frame_is_direct(page.phys)) {
-		error = -ERR_ILLEGAL_ARGS;
+	if (error != 0) {
+		return memory_note_pending(memory, index, transfer->is_write, error);
 	}
-	if (error == 0) {
-		uint8_t *bytes = (uint8_t *)arch_phys_to_virt(page.phys) + offset % FRAME_SIZE;
-
-		if (page.is_changed) {
-			memory__hide(memory, index, index + 1, NULL);
-		}
-		memcpy(is_write ? bytes : buffer, is_write ? buffer : bytes, size);
+	if (page.is_changed) {
+		memory__hide(memory, index, index + 1, NULL);
 	}
-	memory__unlock(memory);
-	if (error == 0 && page.replaced != 0) {
+	if (page.replaced != 0) {
 		frame_unref(page.replaced);
 	}
+	if (!frame_is_direct(page.phys)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (path != NULL && !indirect__lock(path)) {
+		return MEMORY_MORE;
+	}
+	uint8_t *bytes = (uint8_t *)arch_phys_to_virt(page.phys) + offset % FRAME_SIZE;
+
+	memcpy(transfer->is_write ? bytes : transfer->buffer,
+		transfer->is_write ? transfer->buffer : bytes, transfer->size);
+	if (path != NULL) {
+		indirect__unlock(path);
+	}
+	return 0;
+}
+
+static int memory_transfer_indirect(
+	struct memory *memory, uint64_t offset, const struct memory_transfer *transfer)
+{
+	struct indirect_path path;
+	int error;
+
+	do {
+		error = indirect__find(memory, offset / FRAME_SIZE, &path);
+		if (error == 0) {
+			memory__lock(path.memory);
+			error = memory_transfer_locked(path.memory,
+				path.index * FRAME_SIZE + offset % FRAME_SIZE, transfer, &path);
+			memory__unlock(path.memory);
+			indirect__end(&path);
+		}
+	} while (error == MEMORY_MORE);
+	return error;
+}
+
+static int memory_transfer_part(
+	struct memory *memory, uint64_t offset, const struct memory_transfer *transfer)
+{
+	if (memory->kind == HEL_MEMORY_INDIRECT) {
+		return memory_transfer_indirect(memory, offset, transfer);
+	}
+	memory__lock(memory);
+	int error = memory_transfer_locked(memory, offset, transfer, NULL);
+
+	memory__unlock(memory);
 	return error;
 }
 
@@ -319,9 +326,13 @@ static int memory_transfer_all(
 	}
 	while (size > 0) {
 		size_t part = min_size(size, FRAME_SIZE - offset % FRAME_SIZE);
+		const struct memory_transfer transfer = {
+			.buffer = bytes,
+			.size = part,
+			.is_write = is_write,
+		};
 
-		error = memory_transfer(memory, offset, bytes, part, is_write);
-
+		error = memory_transfer_part(memory, offset, &transfer);
 		if (error != 0) {
 			return error;
 		}
@@ -335,8 +346,9 @@ static int memory_transfer_all(
 /**
  * memory_read() - copy from an object into a kernel buffer
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_ILLEGAL_ARGS (device memory beyond the
- * direct map), -ERR_IO (managed memory without manager), -ERR_FAULT with a page note.
+ * Return: 0, -ERR_OUT_OF_BOUNDS (an empty slot of indirect memory, too), -ERR_NO_MEMORY,
+ * -ERR_ILLEGAL_ARGS (device memory beyond the direct map), -ERR_IO (managed memory without
+ * manager), -ERR_FAULT with a page note.
  */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size)
 {

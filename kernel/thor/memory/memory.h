@@ -76,6 +76,18 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 /* Memory that stands for a range of another one: see memory-slice.c. */
 int memory_create_slice(
 	struct memory *memory, uint64_t offset, uint64_t size_bytes, struct memory **out_slice);
+/* Indirect memory: slots that show other memory, see memory-indirect.h. */
+struct indirect_setting {
+	uint64_t slot;
+	struct memory *memory; /* borrowed; NULL: the slot is to be empty */
+	uint64_t offset, size_bytes; /* of the range in it; page-aligned, at most a slot */
+};
+int memory_create_indirect(uint64_t n_slots, uint64_t slot_bytes, uint64_t access, uint64_t level,
+	struct memory **out_memory);
+uint32_t memory_indirect_access(const struct memory *memory);
+int memory_set_indirect(struct memory *memory, const struct indirect_setting *setting);
+int memory_set_indirect_slice(
+	struct memory *memory, const struct indirect_setting *setting, uint64_t *position);
 /* Managed memory: see managed.h; both without a descriptor yet, with a reference. */
 int memory_create_managed(
 	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal);

@@ -13,6 +13,7 @@
 
 #include <base/string.h>
 #include <thor/cpu.h>
+#include <thor/memory/memory-indirect.h>
 
 constexpr unsigned SPACE_COPY_TRIES =
 	64; /* a page may vanish again before it is copied, but not for ever */
@@ -250,6 +251,22 @@ int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64
 	return -ERR_FAULT;
 }
 
+/* What has the page that indirect memory, which is referenced, shows at an offset. */
+static int space_identify_indirect(struct memory **memory, uint64_t *offset)
+{
+	struct indirect_path path;
+
+	if (indirect__find(*memory, *offset / FRAME_SIZE, &path) != 0) {
+		return -ERR_FAULT;
+	}
+	object_ref(&path.memory->object);
+	object_unref(&(*memory)->object);
+	*memory = path.memory;
+	*offset = path.index * FRAME_SIZE + *offset % FRAME_SIZE;
+	indirect__end(&path);
+	return 0;
+}
+
 /**
  * space_identify() - what a user address names, however its page moves: a memory object and an
  * offset
@@ -262,17 +279,30 @@ int space_resolve(struct space *space, uint64_t address, uint32_t access, uint64
 int space_identify(
 	struct space *space, uint64_t address, struct memory **out_memory, uint64_t *out_offset)
 {
-	int error = -ERR_FAULT;
+	struct memory *memory = NULL;
+	uint64_t offset = 0;
+	int error = 0;
 
 	spinlock_acquire(&space->lock);
 	struct mapping *mapping = mapping_set_find(&space->mappings, address);
 
 	if (mapping != NULL && mapping->memory != NULL) {
-		object_ref(&mapping->memory->object);
-		*out_memory = mapping->memory;
-		*out_offset = mapping_offset_of(mapping, address);
-		error = 0;
+		memory = mapping->memory;
+		offset = mapping_offset_of(mapping, address);
+		object_ref(&memory->object);
 	}
 	spinlock_release(&space->lock);
-	return error;
+	if (memory == NULL) {
+		return -ERR_FAULT;
+	}
+	if (unlikely(memory->kind == HEL_MEMORY_INDIRECT)) {
+		error = space_identify_indirect(&memory, &offset);
+	}
+	if (error != 0) {
+		object_unref(&memory->object);
+		return error;
+	}
+	*out_memory = memory;
+	*out_offset = offset;
+	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <thor/cpu.h>
 #include <thor/memory/managed.h>
+#include <thor/memory/memory-indirect.h>
 #include <thor/memory/page-cache.h>
 
 /* Whether a mapping allows an access. What can be written or executed can be read. */
@@ -20,13 +21,13 @@ static int space_check_access(const struct mapping *mapping, uint32_t access)
 /*
  * Enter a page. The old entry, if any, is of a page that may not be written, or was refused for
  * a reason that is gone (another CPU was faster): then only this CPU's memory of the refusal
- * needs to go.
+ * needs to go. @memory has the page.
  */
 static int space_enter(struct shootdown_batch *batch, const struct mapping *mapping,
-	uint64_t address, const struct memory_page *page)
+	uint64_t address, const struct memory *memory, const struct memory_page *page)
 {
 	struct arch_page_entry old;
-	uint32_t flags = space__entry_flags(mapping);
+	uint32_t flags = space__entry_flags(mapping) | memory->page_flags;
 
 	if (!page->can_write) {
 		flags &= ~(uint32_t)ARCH_PAGE_WRITE;
@@ -45,6 +46,21 @@ static int space_enter(struct shootdown_batch *batch, const struct mapping *mapp
 	return 0;
 }
 
+/* Enter a page that @memory, which is locked, has got, instead of the one that was there. */
+static int space_enter_locked(struct shootdown_batch *batch, const struct mapping *mapping,
+	uint64_t address, const struct memory *memory, const struct memory_page *page)
+{
+	spinlock_acquire(&mapping->space->table_lock);
+	int error = space_enter(batch, mapping, address, memory, page);
+
+	if (error != 0 && page->is_changed) {
+		space__clear_entries(batch, address, address + FRAME_SIZE);
+	}
+	shootdown_batch_flush(batch);
+	spinlock_release(&mapping->space->table_lock);
+	return error;
+}
+
 /* The memory is locked. */
 static int space_fault_locked(
 	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, bool for_write)
@@ -60,13 +76,7 @@ static int space_fault_locked(
 	if (page.is_changed && !memory->is_anonymous) {
 		memory__hide(memory, index, index + 1, mapping);
 	}
-	spinlock_acquire(&mapping->space->table_lock);
-	error = space_enter(batch, mapping, address, &page);
-	if (error != 0 && page.is_changed) {
-		space__clear_entries(batch, address, address + FRAME_SIZE);
-	}
-	shootdown_batch_flush(batch);
-	spinlock_release(&mapping->space->table_lock);
+	error = space_enter_locked(batch, mapping, address, memory, &page);
 	if (page.replaced != 0) {
 		frame_unref(page.replaced);
 	}
@@ -74,16 +84,73 @@ static int space_fault_locked(
 }
 
 /* The page has to be waited for: by @wait if there is one, else by whoever asked (page-wait.h). */
-static int space_pend(
-	struct mapping *mapping, uint64_t address, bool for_write, struct page_wait *wait)
+static int space_pend(struct memory *memory, uint64_t index, bool for_write, struct page_wait *wait)
 {
-	uint64_t index = mapping_offset_of(mapping, address) / FRAME_SIZE;
-
 	if (wait == NULL) {
-		page_note_set(mapping->memory, index, for_write);
+		page_note_set(memory, index, for_write);
 		return SPACE_PENDING;
 	}
-	return memory__await_page(mapping->memory, index, for_write, wait);
+	return memory__await_page(memory, index, for_write, wait);
+}
+
+/* What has the page at the end of a path is locked. */
+static int space_fault_at_end(struct shootdown_batch *batch, const struct mapping *mapping,
+	uint64_t address, bool for_write, const struct indirect_path *path)
+{
+	struct memory_page page;
+	int error = memory__get_page(path->memory, path->index, for_write, &page);
+
+	if (error != 0) {
+		return error;
+	}
+	if (page.is_changed) {
+		memory__hide(path->memory, path->index, path->index + 1, NULL);
+	}
+	/* If the way has changed the access is tried again, and faults again. */
+	if (indirect__lock(path)) {
+		error = space_enter_locked(batch, mapping, address, path->memory, &page);
+		indirect__unlock(path);
+	}
+	if (page.replaced != 0) {
+		frame_unref(page.replaced);
+	}
+	return error;
+}
+
+/* A fault in a mapping of indirect memory; the space is locked. */
+static int space_fault_indirect(struct shootdown_batch *batch, struct mapping *mapping,
+	uint64_t address, bool for_write, struct page_wait *wait)
+{
+	struct indirect_path path;
+	int error = indirect__find(
+		mapping->memory, mapping_offset_of(mapping, address) / FRAME_SIZE, &path);
+
+	if (error != 0) {
+		return error;
+	}
+	memory__lock(path.memory);
+	error = space_fault_at_end(batch, mapping, address, for_write, &path);
+	if (error == SPACE_PENDING) {
+		error = space_pend(path.memory, path.index, for_write, wait);
+	}
+	memory__unlock(path.memory);
+	indirect__end(&path);
+	return error;
+}
+
+/* The same in one of other memory. */
+static int space_fault_direct(struct shootdown_batch *batch, struct mapping *mapping,
+	uint64_t address, bool for_write, struct page_wait *wait)
+{
+	memory__lock(mapping->memory);
+	int error = space_fault_locked(batch, mapping, address, for_write);
+
+	if (unlikely(error == SPACE_PENDING)) {
+		error = space_pend(mapping->memory,
+			mapping_offset_of(mapping, address) / FRAME_SIZE, for_write, wait);
+	}
+	memory__unlock(mapping->memory);
+	return error;
 }
 
 /**
@@ -94,7 +161,7 @@ static int space_pend(
  * Context: any, no memory lock held. @space need not be the active one.
  * Return: 0: the access can be retried. SPACE_PENDING. -ERR_FAULT: nothing is mapped,
  * -ERR_NO_RIGHTS: protection or a guard, -ERR_OUT_OF_BOUNDS: beyond the end of the memory object,
- * -ERR_NO_MEMORY, -ERR_IO: the manager failed or is gone.
+ * or in an empty slot of indirect memory, -ERR_NO_MEMORY, -ERR_IO: the manager failed or is gone.
  */
 int space_fault_wait(struct space *space, uint64_t address, uint32_t access, struct page_wait *wait)
 {
@@ -112,12 +179,9 @@ int space_fault_wait(struct space *space, uint64_t address, uint32_t access, str
 		error = -ERR_NO_MEMORY;
 	}
 	if (error == 0) {
-		memory__lock(mapping->memory);
-		error = space_fault_locked(&batch, mapping, address, for_write);
-		if (unlikely(error == SPACE_PENDING)) {
-			error = space_pend(mapping, address, for_write, wait);
-		}
-		memory__unlock(mapping->memory);
+		error = unlikely(mapping->memory->kind == HEL_MEMORY_INDIRECT)
+			? space_fault_indirect(&batch, mapping, address, for_write, wait)
+			: space_fault_direct(&batch, mapping, address, for_write, wait);
 	}
 	spinlock_release(&space->lock);
 	return error;

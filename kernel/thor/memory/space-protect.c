@@ -50,7 +50,8 @@ static bool space_can_write_at_once(const struct mapping *mapping, uint64_t phys
 	const struct memory *memory = mapping->memory;
 
 	if (memory->kind != HEL_MEMORY_COPY_ON_WRITE) {
-		return memory->kind != HEL_MEMORY_MANAGED; /* that wants to know */
+		/* These want to know. */
+		return memory->kind != HEL_MEMORY_MANAGED && memory->kind != HEL_MEMORY_INDIRECT;
 	}
 	return memory->source == NULL && frame_is_exclusive(phys);
 }
@@ -61,6 +62,8 @@ static void space_protect_entry(struct shootdown_batch *batch, const struct mapp
 	struct arch_page_table *table = &batch->request.space->page_table;
 	struct arch_page_entry entry = arch_page_lookup(table, address);
 
+	/* The memory behind a slot may be of another kind. */
+	flags |= entry.flags & (ARCH_PAGE_UNCACHED | ARCH_PAGE_WRITE_COMBINE);
 	if ((flags & ARCH_PAGE_WRITE) != 0 && (entry.flags & ARCH_PAGE_WRITE) == 0 &&
 		!space_can_write_at_once(mapping, entry.phys)) {
 		flags &= ~(uint32_t)ARCH_PAGE_WRITE;

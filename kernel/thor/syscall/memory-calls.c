@@ -107,6 +107,74 @@ int call_memory_slice(struct call *call)
 	return error;
 }
 
+/* The rights that accesses of enum hel_map_flags need. */
+static uint32_t memory_rights_for(uint64_t access)
+{
+	return ((access & HEL_MAP_READ) != 0 ? HEL_RIGHT_READ : 0) |
+		((access & HEL_MAP_WRITE) != 0 ? HEL_RIGHT_WRITE : 0) |
+		((access & HEL_MAP_EXECUTE) != 0 ? HEL_RIGHT_EXECUTE : 0);
+}
+
+int call_memory_indirect_create(struct call *call)
+{
+	constexpr uint32_t always = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE | HEL_RIGHT_MANAGE;
+	uint64_t access = call_argument(call, 2);
+	struct memory *memory;
+	int error = memory_create_indirect(call_argument(call, 0), call_argument(call, 1), access,
+		call_argument(call, 3), &memory);
+
+	if (error == 0) {
+		error = universe_attach(call->thread->universe, (struct object *)memory,
+			always | memory_rights_for(access), &call->value);
+		object_unref((struct object *)memory);
+	}
+	return error;
+}
+
+/* What a slot is to show, referenced, or NULL. */
+static int memory_find_shown(
+	struct call *call, const struct memory *indirect, struct memory **out_shown)
+{
+	uint32_t rights = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
+		memory_rights_for(memory_indirect_access(indirect));
+	struct object *object = NULL;
+	int error = 0;
+
+	if (call_argument(call, 2) != HEL_NULL) {
+		error = call_lookup(call, 2, HEL_TYPE_MEMORY, rights, &object);
+	}
+	if (error == 0) {
+		*out_shown = memory_of(object);
+	}
+	return error;
+}
+
+int call_memory_indirect_set(struct call *call)
+{
+	struct indirect_setting setting = {
+		.slot = call_argument(call, 1),
+		.offset = call_argument(call, 3),
+		.size_bytes = call_argument(call, 4),
+	};
+	struct object *indirect;
+	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_MANAGE, &indirect);
+
+	if (error != 0) {
+		return error;
+	}
+	error = memory_find_shown(call, memory_of(indirect), &setting.memory);
+	if (error == 0) {
+		uint64_t position = call_position(call);
+
+		do {
+			error = memory_set_indirect_slice(memory_of(indirect), &setting, &position);
+		} while (call_goes_on(call, position, &error));
+		object_unref((struct object *)setting.memory);
+	}
+	object_unref(indirect);
+	return error;
+}
+
 int call_memory_resize(struct call *call)
 {
 	struct object *object;

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the pages of a memory object to the page tables that show them: through its mappings, and
+ * those of the indirect memory in which it is.
+ */
+#include <thor/memory/memory-indirect.h>
+#include <thor/memory/space.h>
+
+void memory__visit_as(const struct memory *memory, uint64_t index, uint64_t end, uint64_t shift,
+	const struct memory_visitor *visitor)
+{
+	LIST_FOR_EACH(mapping, &memory->mappings, struct mapping, memory_node) {
+		uint64_t begin = mapping->offset / FRAME_SIZE;
+		uint64_t first = max_u64(index, begin);
+		uint64_t last = min_u64(end, begin + mapping->size_bytes / FRAME_SIZE);
+
+		if (first < last) {
+			const struct memory_part part = {
+				.mapping = mapping,
+				.address = mapping->address + (first - begin) * FRAME_SIZE,
+				.end = mapping->address + (last - begin) * FRAME_SIZE,
+				.index = first + shift,
+			};
+
+			visitor->visit(visitor->context, &part);
+		}
+	}
+	if (unlikely(!list_is_empty(&memory->windows))) {
+		indirect__visit_windows(memory, index, end, shift, visitor);
+	}
+}
+
+void memory__visit(const struct memory *memory, uint64_t index, uint64_t end, memory_visit_fn visit,
+	void *context)
+{
+	const struct memory_visitor visitor = { .visit = visit, .context = context };
+
+	memory__visit_as(memory, index, end, 0, &visitor);
+}
+
+static void memory_hide_part(void *except, const struct memory_part *part)
+{
+	if (part->mapping != except) {
+		space__hide(part->mapping->space, part->address, part->end);
+	}
+}
+
+void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except)
+{
+	if (memory->is_anonymous && except != NULL) {
+		return; /* no two mappings of it show the same page */
+	}
+	memory__visit(memory, index, end, memory_hide_part, (void *)except);
+}
+
+static void memory_protect_part(UNUSED void *context, const struct memory_part *part)
+{
+	if ((part->mapping->flags & HEL_MAP_WRITE) != 0) {
+		space__write_protect(part->mapping->space, part->address, part->end);
+	}
+}
+
+void memory__write_protect(const struct memory *memory, uint64_t index, uint64_t end)
+{
+	memory__visit(memory, index, end, memory_protect_part, NULL);
+}
+
+/* The views of an object forget some of its pages; their own pages fault in again. */
+void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end)
+{
+	LIST_FOR_EACH(view, &memory->views, struct memory, view_node) {
+		uint64_t first = view->source_offset / FRAME_SIZE;
+
+		if (end <= first) {
+			continue;
+		}
+		spinlock_acquire(&view->lock);
+		memory__hide(view, index > first ? index - first : 0, end - first, NULL);
+		spinlock_release(&view->lock);
+	}
+}
