@@ -14,7 +14,7 @@
 constexpr uint32_t CPUS_MAX = 64;
 
 #include <thor/irq/vectors.h> /* struct irq_vectors: whose interrupts arrive here */
-#include <thor/memory/asid.h> /* struct asid_slot: what the TLB remembers */
+#include <thor/memory/asid.h> /* what the TLB remembers */
 #include <thor/memory/frame-cache.h> /* struct frame_cache: this CPU's free pages */
 #include <thor/memory/heap-cache.h> /* struct heap_cache: this CPU's free heap objects */
 #include <thor/memory/page-wait.h> /* struct page_note: a page that a copy has to wait for */
@@ -47,7 +47,7 @@ struct cpu {
 		uint64_t n_switches, n_interrupts, n_faults, n_space_loads, idle_ns;
 		uint64_t irqs_off_max_ns;
 	} statistics;
-	struct asid_slot asids[ARCH_ASIDS]; /* by identifier */
+	uint64_t asid_stamps[ARCH_ASIDS]; /* by identifier */
 };
 
 extern struct cpu *cpu_table[CPUS_MAX]; /* set before a CPU goes online, never cleared */

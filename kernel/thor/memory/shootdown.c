@@ -8,32 +8,34 @@
 static_assert(ARRAY_SIZE(((struct shootdown_cpu *)0)->posts) >= CPUS_MAX);
 static_assert(CPUS_MAX <= 64, "struct space.active_cpus has 64 bits");
 
-/* Forget all of the loaded space: then this CPU has been through all flushes that it reads of. */
-static void shootdown_flush_all(struct space *space, struct asid_slot *slot)
+/* Forget all of the loaded space, and have been through all flushes that its stamp tells of. */
+static void shootdown_flush_all(struct cpu *cpu, struct space *space)
 {
-	slot->n_flushes = atomic_load_explicit(&space->n_flushes, memory_order_seq_cst);
+	cpu->asid_stamps[space->asid] = atomic_load_explicit(&space->stamp, memory_order_seq_cst);
 	arch_tlb_flush_user();
 }
 
 static void shootdown_flush_here(const struct shootdown_request *request)
 {
 	struct cpu *cpu = arch_this_cpu();
-	struct asid_slot *slot = &cpu->asids[asid_of(request->space->number)];
+	struct space *space = request->space;
 
-	if (cpu->active_space != request->space) {
+	if (cpu->active_space != space) {
 		return; /* it will be loaded as one that has not seen this */
 	}
-	if (slot->n_flushes >= request->number) {
+	uint64_t *stamp = &cpu->asid_stamps[space->asid];
+
+	if (*stamp >= request->stamp) {
 		return;
 	}
-	if (request->n_pages > SHOOTDOWN_PAGES_MAX || slot->n_flushes + 1 != request->number) {
-		shootdown_flush_all(request->space, slot);
+	if (request->n_pages > SHOOTDOWN_PAGES_MAX || *stamp + 1 != request->stamp) {
+		shootdown_flush_all(cpu, space);
 		return;
 	}
 	for (uint32_t i = 0; i < request->n_pages; i++) {
 		arch_tlb_flush_page(request->pages[i]);
 	}
-	slot->n_flushes = request->number;
+	*stamp = request->stamp;
 }
 
 void shootdown_serve(void)
@@ -76,15 +78,12 @@ void shootdown_leave_idle(bool loads_table)
 	struct cpu *cpu = arch_this_cpu();
 	struct space *space = cpu->active_space;
 
-	/* Before looking at the count: whoever counts from now on asks us. */
+	/* Before looking at the stamp: whoever changes it from now on asks us. */
 	atomic_store_explicit(&cpu->shootdown.is_idle, false, memory_order_seq_cst);
-	if (space == NULL || loads_table) {
-		return;
-	}
-	struct asid_slot *slot = &cpu->asids[asid_of(space->number)];
-
-	if (slot->n_flushes != atomic_load_explicit(&space->n_flushes, memory_order_seq_cst)) {
-		shootdown_flush_all(space, slot);
+	if (space != NULL && !loads_table &&
+		cpu->asid_stamps[space->asid] !=
+			atomic_load_explicit(&space->stamp, memory_order_seq_cst)) {
+		shootdown_flush_all(cpu, space);
 	}
 }
 
@@ -143,11 +142,10 @@ void shootdown_run(struct shootdown_request *request)
 	uint32_t self = arch_this_cpu()->index;
 
 	/*
-	 * Page-table edits, the count, the mask, in that order: a CPU that loads the space, or
-	 * ceases to idle, too late to be asked sees the count, and with it the edits.
+	 * Page-table edits, the stamp, the mask, in that order: a CPU that loads the space, or
+	 * ceases to idle, too late to be asked sees the stamp, and with it the edits.
 	 */
-	request->number =
-		1 + atomic_fetch_add_explicit(&request->space->n_flushes, 1, memory_order_seq_cst);
+	request->stamp = asid_flush(&request->space->stamp);
 	uint64_t mask = atomic_load_explicit(&request->space->active_cpus, memory_order_seq_cst);
 	uint64_t others = shootdown_targets(request, mask & ~((uint64_t)1 << self));
 

@@ -9,15 +9,15 @@
  * polls as well, so two CPUs that shoot at each other, or a target that waits for a lock the
  * requester holds, make progress.
  *
- * Only CPUs that have the space loaded are asked. A request is also counted by the space
- * (n_flushes, see asid.h), so the others notice when they load it. So does a CPU that idles: it
- * still has the page table of the last space loaded, but touches no user address, so it is not
- * interrupted, and compares the counts before it uses the space again. Only where page tables
+ * Only CPUs that have the space loaded are asked. A request also changes the space's stamp
+ * (asid.h), so the others notice when they load it. So does a CPU that idles: it still has the page
+ * table of the last space loaded, but touches no user address, so it is not interrupted, and
+ * compares stamps before it uses the space again. Only where page tables
  * themselves are going to be freed is it asked like any other, for a processor may walk them on
  * its own.
  *
- * Requests for one space may be served in another order than they were counted. A CPU that sees
- * one out of turn forgets everything, and has been through all that were counted by then.
+ * Requests for one space may be served in another order than they got their stamps. A CPU that
+ * sees one out of turn forgets everything, and has been through all that the stamp then tells of.
  *
  * No locks: a list is a stack that is pushed by compare-and-swap and emptied by one exchange.
  */
@@ -34,7 +34,7 @@ struct shootdown_request {
 	void (*call)(void *context); /* NULL, or to be called there instead of flushing */
 	void *call_context;
 	struct space *space;
-	uint64_t number;            /* of the flushes of the space */
+	uint64_t stamp;             /* of a CPU that has been through it */
 	bool frees_tables;          /* page tables were cut off, not only entries changed */
 	uint32_t n_pages;           /* above SHOOTDOWN_PAGES_MAX: everything */
 	_Atomic uint32_t n_pending; /* CPUs that have not acknowledged */

@@ -24,8 +24,6 @@ static_assert((uint32_t)HEL_MAP_READ == (uint32_t)ARCH_PAGE_READ);
 static_assert((uint32_t)HEL_MAP_WRITE == (uint32_t)ARCH_PAGE_WRITE);
 static_assert((uint32_t)HEL_MAP_EXECUTE == (uint32_t)ARCH_PAGE_EXECUTE);
 
-static _Atomic uint64_t space_n_created;
-
 /* ---- life -------------------------------------------------------------------------- */
 
 /** space_create() - space_create_in() with the account of the current thread */
@@ -52,8 +50,7 @@ int space_create_in(struct account *account, struct space **out_space)
 		object_free(&space->object);
 		return -ERR_NO_MEMORY;
 	}
-	space->number = asid_make_number(
-		atomic_fetch_add_explicit(&space_n_created, 1, memory_order_relaxed));
+	asid_begin(&space->asid, &space->stamp);
 	*out_space = space;
 	return 0;
 }
@@ -96,20 +93,22 @@ static void space_destroy(struct object *object)
 
 /*
  * Load the page table. The CPU's bit is set and it does not count as idle, so whoever shoots from
- * now on asks us; what was shot before is counted.
+ * now on asks us; what was shot before is in the stamp.
  */
 static void space_load(struct cpu *cpu, struct space *space)
 {
-	uint32_t asid = asid_of(space->number);
-	struct asid_slot *slot = &cpu->asids[asid];
-	uint64_t n_flushes = atomic_load_explicit(&space->n_flushes, memory_order_seq_cst);
-	bool keeps = slot->space_number == space->number && slot->n_flushes == n_flushes;
+	uint64_t stamp = atomic_load_explicit(&space->stamp, memory_order_seq_cst);
+	bool keeps = cpu->asid_stamps[space->asid] == stamp;
 
-	if (!keeps) {
-		slot->space_number = space->number;
-		slot->n_flushes = n_flushes;
-	}
-	arch_page_table_activate(&space->page_table, asid, keeps);
+	cpu->asid_stamps[space->asid] = stamp;
+	arch_page_table_activate(&space->page_table, space->asid, keeps);
+}
+
+/* Apart from space_activate(), the usual path of which has nothing to save for it. */
+__attribute__((noinline)) static void space_activate_from_idle(struct space *space)
+{
+	shootdown_leave_idle(space != arch_this_cpu()->active_space);
+	space_activate(space);
 }
 
 /**
@@ -123,18 +122,17 @@ void space_activate(struct space *space)
 	struct space *old = cpu->active_space;
 	uint64_t bit = (uint64_t)1 << cpu->index;
 
-	if (space != NULL && space != old) {
-		object_ref(&space->object);
-		/* Before loading: from now on whoever edits the page table tells us. */
-		atomic_fetch_or_explicit(&space->active_cpus, bit, memory_order_seq_cst);
-	}
 	if (unlikely(shootdown_is_idle(&cpu->shootdown))) {
-		shootdown_leave_idle(space != old);
+		space_activate_from_idle(space);
+		return;
 	}
 	if (space == old) {
 		return;
 	}
 	if (space != NULL) {
+		object_ref(&space->object);
+		/* Before loading: from now on whoever edits the page table tells us. */
+		atomic_fetch_or_explicit(&space->active_cpus, bit, memory_order_seq_cst);
 		space_load(cpu, space);
 	} else {
 		arch_page_table_activate_kernel();

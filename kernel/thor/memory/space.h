@@ -13,7 +13,7 @@
  *
  * `active_cpus` has a bit for each CPU that has loaded the page table; the CPU sets it before
  * loading and clears it after loading another. Such a CPU holds a reference. What other CPUs
- * remember of the space is right if they have seen all its flushes: see asid.h.
+ * remember of the space is right if they know its stamp: see asid.h.
  */
 #ifndef THOR_MEMORY_SPACE_H
 #define THOR_MEMORY_SPACE_H
@@ -24,9 +24,9 @@
 
 struct space {
 	struct object object;
-	uint64_t number; /* immutable; no other space has had it */
+	uint32_t asid; /* immutable */
+	_Atomic uint64_t stamp; /* see asid.h */
 	_Atomic uint64_t active_cpus;
-	_Atomic uint64_t n_flushes; /* times that translations were to be forgotten */
 	/* Bounced threads run here: their memory may not use the reserve, see frame_is_scarce(). */
 	_Atomic bool is_limited;
 

@@ -142,11 +142,30 @@ TEST(asid_requests_are_served_out_of_turn)
 	sim_switch_cpu(1);
 	/* A request that has been counted, but not posted yet when the next one arrives. */
 	(void)arch_page_unmap(&space->page_table, BASE);
-	atomic_fetch_add(&space->n_flushes, 1);
+	(void)asid_flush(&space->stamp);
 	CHECK_OK(space_discard(space, BASE + PAGE, PAGE));
 	CHECK_EQ(sim_check_tlbs(), 0);
 	object_unref(&space->object);
 	CHECK(fixture_end());
+}
+
+TEST(asid_stamps_are_renewed)
+{
+	_Atomic uint64_t stamp, other;
+	uint32_t asid;
+
+	asid_begin(&asid, &stamp);
+	asid_begin(&asid, &other);
+	uint64_t first = stamp;
+
+	for (uint64_t i = 1; i < 1 << 23; i++) {
+		CHECK_EQ(asid_flush(&stamp), first + i);
+	}
+	CHECK(asid_flush(&stamp) > other);
+	uint64_t renewed = stamp;
+
+	CHECK_EQ(asid_flush(&stamp), renewed + 1);
+	CHECK_EQ(stamp, renewed + 1);
 }
 
 TEST_MAIN()

@@ -260,14 +260,12 @@ uint64_t sim_check_tlbs(void)
 
 uint64_t sim_check_space(const struct space *space)
 {
-	uint32_t asid = asid_of(space->number);
 	uint64_t address = 0;
 
 	for (uint32_t i = 0; i < cpu_count && address == 0; i++) {
-		const struct asid_slot *slot = &cpu_table[i]->asids[asid];
-
-		if (slot->space_number == space->number && slot->n_flushes == space->n_flushes) {
-			address = sim_check_translations(cpu_table[i], asid, &space->page_table);
+		if (cpu_table[i]->asid_stamps[space->asid] == space->stamp) {
+			address = sim_check_translations(
+				cpu_table[i], space->asid, &space->page_table);
 		}
 	}
 	return address;
