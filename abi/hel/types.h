@@ -21,6 +21,7 @@ constexpr uint64_t HEL_DEADLINE_NEVER = ~(uint64_t)0;
 constexpr uint32_t HEL_INLINE_MAX = 4096; /* bytes of one receive-inline */
 constexpr uint32_t HEL_ACTIONS_MAX = 16; /* actions of one exchange */
 constexpr uint32_t HEL_SG_MAX = 64;  /* segments of one scatter/gather list */
+constexpr uint64_t HEL_ACTION_BYTES_MAX = (uint64_t)1 << 40; /* sent or received by one action */
 
 enum hel_type : uint32_t {
 	HEL_TYPE_NONE = 0,

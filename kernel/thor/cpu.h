@@ -13,6 +13,7 @@
 
 constexpr uint32_t CPUS_MAX = 64;
 
+#include <thor/ipc/transfer.h> /* struct transfer_runner: large transfers that no thread carries */
 #include <thor/irq/vectors.h> /* struct irq_vectors: whose interrupts arrive here */
 #include <thor/memory/asid.h> /* what the TLB remembers */
 #include <thor/memory/frame-cache.h> /* struct frame_cache: this CPU's free pages */
@@ -40,6 +41,7 @@ struct cpu {
 	struct shootdown_cpu shootdown;
 	struct run_queue run_queue;
 	struct timer_heap timers;
+	struct transfer_runner transfers;
 	struct trace_cpu trace;
 	struct irq_vectors irq_vectors;
 	struct page_note page_note;

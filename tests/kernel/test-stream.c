@@ -91,24 +91,162 @@ TEST(stream_send_gathers)
 TEST(stream_large_transfer)
 {
 	struct hel_stream_lanes lanes;
-	uint64_t from = map_pages(MIB(1));
-	uint64_t to = map_pages(MIB(1));
-	struct hel_action send = SEND(from, MIB(1));
-	struct hel_action receive = RECEIVE(to, MIB(1));
+	constexpr uint64_t size = MIB(5) + 8;
+	uint64_t from = map_pages(MIB(6));
+	uint64_t to = map_pages(MIB(6));
+	struct hel_action send = SEND(from, size);
+	struct hel_action receive = RECEIVE(to, size);
 
 	CHECK(from != 0);
 	CHECK(to != 0);
-	for (uint64_t i = 0; i < MIB(1); i += 8) {
+	for (uint64_t i = 0; i < size; i += 8) {
 		*(uint64_t *)(from + i) = i * 0x9e3779b97f4a7c15;
 	}
 	CHECK(open_stream(&lanes));
 	CHECK(exchange_both(&lanes, &send, 1, &receive, 1));
 	CHECK_EQ(result_of(&right, 0)->error, 0);
-	CHECK_EQ(result_of(&right, 0)->value, MIB(1));
-	CHECK_EQ(memcmp((void *)from, (void *)to, MIB(1)), 0);
+	CHECK_EQ(result_of(&right, 0)->value, size);
+	CHECK_EQ(memcmp((void *)from, (void *)to, size), 0);
 	close_stream(&lanes);
-	unmap_pages(from, MIB(1));
-	unmap_pages(to, MIB(1));
+	unmap_pages(from, MIB(6));
+	unmap_pages(to, MIB(6));
+}
+
+/* ---- transfers of 4 GiB, which take long enough to be met under way */
+
+constexpr uint64_t HUGE_BYTES = GIB(4) - 1;
+constexpr uint64_t PIECE_BYTES = MIB(2);
+
+static uint64_t huge_from; /* all zero, but for the first word */
+static uint64_t huge_to; /* behind its first piece another one again and again */
+static struct hel_stream_lanes huge_lanes;
+static struct hel_queue_client huge_queue;
+
+static bool open_huge(void)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = PIECE_BYTES,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FIXED | HEL_MAP_FORK_DROP,
+	};
+	bool is_mapped = hel_memory_allocate(PIECE_BYTES, 0, &args.memory) == 0;
+
+	huge_from = map_pages(GIB(4));
+	huge_to = map_pages(GIB(4));
+	for (uint64_t offset = PIECE_BYTES; is_mapped && offset < GIB(4); offset += PIECE_BYTES) {
+		args.address = huge_to + offset;
+		is_mapped = hel_space_map(&args, &args.address) == 0;
+	}
+	hel_close(HEL_THIS, args.memory);
+	return is_mapped && open_stream(&huge_lanes) && make_queue(&huge_queue, 1, 4096, 4096);
+}
+
+static void close_huge(void)
+{
+	drop_queue(&huge_queue);
+	close_stream(&huge_lanes);
+	unmap_pages(huge_from, GIB(4));
+	unmap_pages(huge_to, GIB(4));
+}
+
+static void submit_huge(uint32_t side, struct hel_action action)
+{
+	struct hel_exchange_record *record = hel_queue_reserve(
+		&huge_queue, HEL_SUBMIT_EXCHANGE, sizeof(*record) + sizeof(action), side);
+
+	record->lane = huge_lanes.lane[side];
+	record->n_actions = 1;
+	record->flags = 0;
+	record->actions[0] = action;
+	hel_queue_commit(&huge_queue);
+}
+
+/* The kernel works here for a long time, unless somebody ends it. */
+static void transfer_huge(struct worker *worker)
+{
+	*(uint64_t *)huge_from = 1;
+	submit_huge(0, SEND(huge_from, HUGE_BYTES));
+	submit_huge(1, RECEIVE(huge_to, HUGE_BYTES));
+	(void)hel_drive(huge_queue.handle, 0, 0, 0, NULL);
+	worker->counter = 1;
+}
+
+static bool is_under_way(void)
+{
+	uint64_t deadline_ns = test_deadline_ms(2000);
+
+	while (atomic_load((_Atomic uint64_t *)huge_to) == 0 && test_now() < deadline_ns) {
+		hel_thread_yield();
+	}
+	return test_now() < deadline_ns;
+}
+
+/* The next completion, as the first result says. */
+static int32_t take_huge(uint64_t *out_context)
+{
+	const struct hel_element *element;
+	struct hel_results results;
+
+	while ((element = hel_queue_take(&huge_queue)) == NULL) {
+		if (hel_drive(huge_queue.handle, HEL_DRIVE_WAIT, huge_queue.n_taken,
+			    test_deadline_ms(2000), NULL) != 0) {
+			return 0;
+		}
+	}
+	*out_context = element->context;
+	results = hel_results_begin(element);
+	int32_t error = hel_results_next(&results)->error;
+
+	hel_queue_release(&huge_queue, element);
+	return error;
+}
+
+static void check_huge_ends(void)
+{
+	static const int32_t errors[2] = { -ERR_LANE_SHUTDOWN, -ERR_END_OF_LANE };
+	uint64_t context = 2;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		int32_t error = take_huge(&context);
+
+		CHECK(context < 2);
+		CHECK_EQ(error, errors[context]);
+	}
+}
+
+TEST(stream_huge_transfer_is_shut_down)
+{
+	struct worker worker;
+
+	CHECK(open_huge());
+	CHECK(worker_start(&worker, transfer_huge, NULL));
+	CHECK(is_under_way());
+	CHECK_EQ(hel_lane_shutdown(huge_lanes.lane[0]), 0);
+	CHECK(worker_join(&worker));
+	CHECK_EQ(worker.counter, 1);
+	check_huge_ends();
+	close_huge();
+}
+
+TEST(stream_huge_transfer_outlives_its_thread)
+{
+	struct hel_observe_result result;
+	struct worker worker;
+
+	CHECK(open_huge());
+	CHECK(worker_start(&worker, transfer_huge, NULL));
+	CHECK(is_under_way());
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK_EQ(hel_thread_kill(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	worker_forget(&worker);
+	CHECK_EQ(hel_drive(huge_queue.handle, HEL_DRIVE_WAIT, 0, test_deadline_ms(20), NULL),
+		-ERR_TIMED_OUT);
+	CHECK_EQ(hel_lane_shutdown(huge_lanes.lane[0]), 0);
+	check_huge_ends();
+	close_huge();
 }
 
 TEST(stream_buffer_too_small)
@@ -364,7 +502,7 @@ TEST(stream_exchange_checks_record)
 		{ { { .type = HEL_ACTION_SEND, .flags = 8 } }, 1, -ERR_ILLEGAL_ARGS },
 		{ { { .type = HEL_ACTION_SEND, .reserved = 8 } }, 1, -ERR_ILLEGAL_ARGS },
 		{ { ancillary(SEND(&byte, 1)) }, 1, -ERR_ILLEGAL_ARGS },
-		{ { SEND(&byte, MIB(1) + 1) }, 1, -ERR_ILLEGAL_ARGS },
+		{ { SEND(&byte, HEL_ACTION_BYTES_MAX + 1) }, 1, -ERR_ILLEGAL_ARGS },
 		{ { RECEIVE(&byte, ~(uint64_t)0) }, 1, -ERR_ILLEGAL_ARGS },
 		{ { RECEIVE_INLINE(4097) }, 1, -ERR_ILLEGAL_ARGS },
 		{ { { .type = HEL_ACTION_SEND_SG, .address = (uint64_t)&byte, .length = 65 } }, 1,

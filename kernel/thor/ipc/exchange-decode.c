@@ -32,13 +32,13 @@ static int decode_segments(struct action *action)
 		return error;
 	}
 	for (uint32_t i = 0; i < action->n_segments; i++) {
-		if (action->segments[i].length > EXCHANGE_BYTES_MAX) {
+		if (action->segments[i].length > HEL_ACTION_BYTES_MAX) {
 			return -ERR_ILLEGAL_ARGS;
 		}
 		sum += action->segments[i].length;
 	}
 	action->length = sum;
-	return sum <= EXCHANGE_BYTES_MAX ? 0 : -ERR_ILLEGAL_ARGS;
+	return sum <= HEL_ACTION_BYTES_MAX ? 0 : -ERR_ILLEGAL_ARGS;
 }
 
 static int decode_push(struct action *action, struct thread *submitter, hel_handle handle)
@@ -112,9 +112,9 @@ static const struct action_kind {
 		ACTION_MAKES_STREAM | ACTION_MAY_HOLD | ACTION_TAKES_MORE },
 	[HEL_ACTION_ACCEPT] = { UINT64_MAX, HEL_ACTION_WANT_LANE,
 		ACTION_MAKES_STREAM | ACTION_MAY_HOLD },
-	[HEL_ACTION_SEND] = { EXCHANGE_BYTES_MAX, 0, 0 },
+	[HEL_ACTION_SEND] = { HEL_ACTION_BYTES_MAX, 0, 0 },
 	[HEL_ACTION_SEND_SG] = { HEL_SG_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
-	[HEL_ACTION_RECEIVE] = { EXCHANGE_BYTES_MAX, 0, 0 },
+	[HEL_ACTION_RECEIVE] = { HEL_ACTION_BYTES_MAX, 0, 0 },
 	[HEL_ACTION_RECEIVE_INLINE] = { HEL_INLINE_MAX, 0, ACTION_MAY_HAVE_INLINE },
 	[HEL_ACTION_PUSH] = { UINT64_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
 	[HEL_ACTION_PULL] = { UINT64_MAX, 0, 0 },

@@ -4,7 +4,7 @@
  *
  * Data go directly from one space to the other. When a buffer cannot be used, its owner gets
  * -ERR_FAULT and the peer -ERR_DISMISSED, as if the action had been dismissed; out of memory is
- * both sides' -ERR_NO_MEMORY.
+ * both sides' -ERR_NO_MEMORY. What is larger than a slice goes to exchange-transfer.c.
  */
 #include <thor/ipc/exchange.h>
 
@@ -32,10 +32,29 @@ static bool meet_is_readable(struct space *space, uint64_t address, uint64_t siz
 	return true;
 }
 
-/* A copy from @send to somewhere failed with @error: who is to blame. */
-static void meet_fail_copy(struct action *send, struct action *receive, int error)
+/* The sender's memory behind its data from @offset on, as far as it is in one piece. */
+static struct hel_sg meet_find_piece(const struct action *send, uint64_t offset)
+{
+	uint32_t i = 0;
+
+	if (send->type == HEL_ACTION_SEND) {
+		return (struct hel_sg){ send->address + offset, send->length - offset };
+	}
+	while (offset >= send->segments[i].length) {
+		offset -= send->segments[i].length;
+		i++;
+	}
+	return (struct hel_sg){
+		send->segments[i].address + offset,
+		send->segments[i].length - offset,
+	};
+}
+
+/* A copy from @send to somewhere failed with @error, in the slice at @done: who is to blame. */
+static void meet_fail_copy(struct action *send, struct action *receive, int error, uint64_t done)
 {
 	struct space *space = exchange_of_action(send)->space;
+	uint64_t end = min_u64(send->length, done + TRANSFER_SLICE_BYTES);
 	bool is_readable = true;
 
 	if (error == -ERR_NO_MEMORY) {
@@ -43,13 +62,12 @@ static void meet_fail_copy(struct action *send, struct action *receive, int erro
 		action_finish(receive, error, 0);
 		return;
 	}
-	if (send->type == HEL_ACTION_SEND) {
-		is_readable = meet_is_readable(space, send->address, send->length);
-	}
-	for (uint32_t i = 0;
-		send->type == HEL_ACTION_SEND_SG && is_readable && i < send->n_segments; i++) {
-		is_readable = meet_is_readable(
-			space, send->segments[i].address, send->segments[i].length);
+	while (is_readable && done < end) {
+		struct hel_sg piece = meet_find_piece(send, done);
+
+		piece.length = min_u64(piece.length, end - done);
+		is_readable = meet_is_readable(space, piece.address, piece.length);
+		done += piece.length;
 	}
 	action_finish(send, is_readable ? -ERR_DISMISSED : -ERR_FAULT, 0);
 	action_finish(receive, is_readable ? -ERR_FAULT : -ERR_DISMISSED, 0);
@@ -78,41 +96,32 @@ static int meet_copy_piece(struct action *receive, uint64_t offset, struct space
 		from_space, from, size);
 }
 
-/* One stretch of the sender's memory, which begins at @start of the data. */
-static int meet_copy_stretch(struct action *send, struct action *receive, uint64_t start,
-	const struct hel_sg *stretch, uint64_t *done)
+/* One piece of the data, from *@done on. */
+static inline int meet_copy_next(struct action *send, struct action *receive, uint64_t address,
+	uint64_t size, uint64_t *done)
 {
-	uint64_t skip = *done - start;
-	int error = meet_copy_piece(receive, *done, exchange_of_action(send)->space,
-		stretch->address + skip, stretch->length - skip);
+	int error = meet_copy_piece(receive, *done, exchange_of_action(send)->space, address, size);
 
 	if (likely(error == 0)) {
-		*done = start + stretch->length;
+		*done += size;
 	} else if (page_note_is_set()) {
 		*done += arch_this_cpu()->page_note.n_bytes_done;
 	}
 	return error;
 }
 
-int meet_copy_from(struct action *send, struct action *receive, uint64_t *done)
+int meet_copy_slice(struct action *send, struct action *receive, uint64_t *done)
 {
-	const struct hel_sg whole = { send->address, send->length };
-	uint64_t start = 0;
+	uint64_t end = min_u64(send->length, *done + TRANSFER_SLICE_BYTES);
 
-	if (send->type == HEL_ACTION_SEND) {
-		return meet_copy_stretch(send, receive, 0, &whole, done);
-	}
-	for (uint32_t i = 0; i < send->n_segments; i++) {
-		const struct hel_sg *segment = &send->segments[i];
+	while (*done < end) {
+		struct hel_sg piece = meet_find_piece(send, *done);
+		int error = meet_copy_next(
+			send, receive, piece.address, min_u64(piece.length, end - *done), done);
 
-		if (start + segment->length > *done) {
-			int error = meet_copy_stretch(send, receive, start, segment, done);
-
-			if (error != 0) {
-				return error;
-			}
+		if (unlikely(error != 0)) {
+			return error;
 		}
-		start += segment->length;
 	}
 	return 0;
 }
@@ -133,12 +142,12 @@ static bool meet_make_inline(struct action *receive, uint64_t size)
 	return receive->inline_data != NULL;
 }
 
-void meet_finish_copy(struct action *send, struct action *receive, int error)
+void meet_finish_copy(struct action *send, struct action *receive, int error, uint64_t done)
 {
 	uint64_t length = send->length;
 
 	if (error != 0) {
-		meet_fail_copy(send, receive, error);
+		meet_fail_copy(send, receive, error, done);
 		return;
 	}
 	if (receive->type == HEL_ACTION_RECEIVE_INLINE) {
@@ -159,18 +168,24 @@ static void meet_send(struct action *send, struct action *receive)
 		action_finish(receive, -ERR_BUFFER_TOO_SMALL, 0);
 		return;
 	}
+	if (unlikely(send->length > TRANSFER_SLICE_BYTES)) {
+		transfer_begin(send, receive, 0);
+		return;
+	}
 	if (send->length > 0) {
 		if (is_inline && !meet_make_inline(receive, send->length)) {
 			error = -ERR_NO_MEMORY;
+		} else if (likely(send->type == HEL_ACTION_SEND)) {
+			error = meet_copy_next(send, receive, send->address, send->length, &done);
 		} else {
-			error = meet_copy_from(send, receive, &done);
+			error = meet_copy_slice(send, receive, &done);
 		}
 	}
 	if (unlikely(error == -ERR_FAULT && page_note_is_set())) {
 		transfer_begin(send, receive, done);
 		return;
 	}
-	meet_finish_copy(send, receive, error);
+	meet_finish_copy(send, receive, error, 0);
 }
 
 /* ---- lanes, descriptors, credentials */

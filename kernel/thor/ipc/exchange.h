@@ -8,11 +8,12 @@
  *      |   ancillary actions after ACCEPT)  ------------------------+
  *      +------------------------------------------------------------+  its ACCEPT failed
  *
- * An action that is TAKEN belongs to who took it. Two that exchange data and meet a page that has
- * to be waited for are parked with how far they got (exchange-transfer.c); then they can be taken
- * once more: by the page, by a cancel, or by the end of the stream. `n_open` counts actions that
- * are not DONE; who brings it to zero completes the operation. All results are kept in the exchange
- * until then; inline data in a buffer allocated when they arrive.
+ * An action that is TAKEN belongs to who took it. Two that exchange more data than fit one slice,
+ * or meet a page that has to be waited for, become a transfer with how far they got
+ * (exchange-transfer.c); from there they can be taken once more, by a cancel or the end of the
+ * stream. `n_open` counts actions that are not DONE; who brings it to zero completes the operation.
+ * All results are kept in the exchange until then; inline data in a buffer allocated when they
+ * arrive.
  *
  * The exchange refers to the submitter's universe, space and credentials, so it goes on when the
  * thread has ended (until its queue is abandoned).
@@ -25,7 +26,7 @@
 #include <thor/ipc/stream.h>
 #include <thor/sched/thread.h>
 
-constexpr uint64_t EXCHANGE_BYTES_MAX = 1u << 20; /* of one action */
+constexpr uint64_t TRANSFER_SLICE_BYTES = 64 * 1024; /* copied between two looks around */
 constexpr uint32_t EXCHANGE_SMALL_INLINE = 96; /* inline data that need no buffer of their own */
 
 struct exchange;
@@ -50,7 +51,7 @@ struct action {
 	 * exchange; NULL: WAITING
 	 */
 	_Atomic(struct lane *) lane;
-	/* SEND, RECEIVE: parked, waiting for a page; guarded by the stream's lock; NULL: not */
+	/* SEND, RECEIVE: under way, but not in one go; guarded by the stream's lock; NULL: not */
 	struct transfer *transfer;
 	union {
 		uint64_t head; /* all of these, for exchange-decode.c; little-endian */
@@ -170,31 +171,30 @@ void action_meet(struct action *a, struct action *b, struct exchange_work *work)
 /* ---- exchange-meet.c, for exchange-transfer.c */
 
 /**
- * meet_copy_from() - move the data of @send to @receive, from *@done bytes on
- * @done: how much was moved, also on errors
+ * meet_copy_slice() - move up to TRANSFER_SLICE_BYTES of the data of @send to @receive, from *@done
+ * bytes on
+ * @done: how much was moved, also when there is a page note
  *
  * Return: 0, -ERR_NO_MEMORY, -ERR_FAULT (perhaps with a page note).
  */
-MUST_USE int meet_copy_from(struct action *send, struct action *receive, uint64_t *done);
+MUST_USE int meet_copy_slice(struct action *send, struct action *receive, uint64_t *done);
 
-/** meet_finish_copy() - end both actions with what meet_copy_from() said */
-void meet_finish_copy(struct action *send, struct action *receive, int error);
+/** meet_finish_copy() - end both actions with what meet_copy_slice() said about those at @done */
+void meet_finish_copy(struct action *send, struct action *receive, int error, uint64_t done);
 
 /* ---- exchange-transfer.c */
 
 /**
- * transfer_begin() - go on with a transfer that has met an absent page (there is a page note)
+ * transfer_begin() - go on with a transfer that is larger than a slice, or has met an absent page
+ * (there is a page note)
  * @done: bytes that were moved; the caller gives up both actions
  */
 void transfer_begin(struct action *send, struct action *receive, uint64_t done);
 
-/** transfer_cancel() - end the parked transfer of an action that is cancelled, if there is one */
+/** transfer_cancel() - end the transfer of an action that is cancelled, if there is one */
 void transfer_cancel(struct lane *lane, struct action *action);
 
-/** transfer_take_all() - the stream ends: take its transfers off; its lock is held */
-void transfer_take_all(struct stream *stream, struct list *out_transfers);
-
-/** transfer_end_all() - end what transfer_take_all() took; @lane is the one that was closed */
-void transfer_end_all(struct list *transfers, const struct lane *lane);
+/** transfer_end_all() - @lane is closed, and with it the stream: end its transfers; no lock held */
+void transfer_end_all(struct lane *lane);
 
 #endif

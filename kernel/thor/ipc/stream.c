@@ -147,20 +147,18 @@ static void lane_finish_all(struct list *actions, int error)
 void lane_close(struct lane *lane)
 {
 	struct stream *stream = lane->stream;
-	struct list ours, theirs, transfers;
+	struct list ours, theirs;
 
 	list_init(&ours);
 	list_init(&theirs);
-	list_init(&transfers);
 	spinlock_acquire(&stream->lock);
 	lane->is_closed = true;
 	lane_take_all_locked(lane, &ours);
 	lane_take_all_locked(lane_peer(lane), &theirs);
-	transfer_take_all(stream, &transfers);
 	spinlock_release(&stream->lock);
 	lane_finish_all(&ours, -ERR_LANE_SHUTDOWN);
 	lane_finish_all(&theirs, -ERR_END_OF_LANE);
-	transfer_end_all(&transfers, lane);
+	transfer_end_all(lane);
 }
 
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)

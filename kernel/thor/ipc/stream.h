@@ -39,7 +39,7 @@ struct stream {
 	struct account *account; /* immutable: pays for both lanes */
 	struct spinlock lock;
 	_Atomic uint32_t n_lanes; /* that are not destroyed */
-	struct list transfers; /* guarded by lock: parked (exchange-transfer.c) */
+	struct list transfers; /* guarded by lock: under way (exchange-transfer.c) */
 	struct lane lanes[2];
 };
 

@@ -20,6 +20,7 @@
 
 #include <base/assert.h>
 #include <thor/init/init.h>
+#include <thor/ipc/transfer.h>
 #include <thor/irq/irq.h>
 #include <thor/memory/memory.h>
 #include <thor/memory/page-cache.h>
@@ -63,6 +64,7 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->work_first = NULL;
 	queue->work_last = NULL;
 	timer_heap_init(&cpu->timers);
+	transfer_init_cpu(cpu);
 	irq_init_cpu(cpu);
 }
 
@@ -293,6 +295,7 @@ static void sched_attend(struct cpu *cpu)
 	}
 	atomic_fetch_and(&thread->attention, ~(attention & THREAD_ATTENTION_EXIT));
 	if ((attention & THREAD_ATTENTION_KICK) != 0) {
+		transfer_put_down(thread);
 		bounce_deliver_kick(thread);
 	}
 	if ((attention & THREAD_ATTENTION_INTERRUPT) != 0) {
@@ -507,6 +510,18 @@ static bool sched_round(struct cpu *cpu, uint64_t now_ns)
 	return sched_goes_on(cpu);
 }
 
+/* Whether the current thread, once it is settled, may enter user mode. */
+static bool sched_may_enter(struct thread *thread)
+{
+	uint32_t attention = atomic_load_explicit(&thread->attention, memory_order_relaxed) &
+		THREAD_ATTENTION_NO_WAIT;
+
+	if (likely(attention == 0)) {
+		return true;
+	}
+	return attention == THREAD_ATTENTION_TRANSFER && transfer_carry_on(thread);
+}
+
 /* Nothing to run: returns if something turned up on the way. */
 static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 {
@@ -594,8 +609,7 @@ static NORETURN void sched_leave_slowly(struct cpu *cpu)
 		if (thread == NULL) {
 			sched_idle(cpu, now_ns);
 		} else if (atomic_load(&thread->state) == THREAD_RUNNING &&
-			(atomic_load_explicit(&thread->attention, memory_order_relaxed) &
-				THREAD_ATTENTION_EXIT) == 0) {
+			sched_may_enter(thread)) {
 			sched_set_timer(cpu, now_ns);
 			space_activate(thread->space);
 			arch_enter_user(thread);
@@ -618,7 +632,7 @@ NORETURN void sched_leave(void)
 		thread = cpu->current;
 		/* The woken one may have been told something, or have had something to free. */
 		if (likely(sched_goes_on(cpu) &&
-			    (atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) == 0)) {
+			    (atomic_load(&thread->attention) & THREAD_ATTENTION_NO_WAIT) == 0)) {
 			space_activate(thread->space);
 			arch_enter_user(thread);
 		}

@@ -3,6 +3,7 @@
 #include <thor/sched/thread.h>
 
 #include <base/assert.h>
+#include <thor/ipc/transfer.h>
 #include <thor/memory/memory.h>
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
@@ -32,6 +33,7 @@ static void thread_release(struct thread *thread)
 		thread->universe = NULL;
 	}
 	thread_end_long_call(thread);
+	transfer_put_down(thread);
 	if (thread->space != NULL) {
 		object_unref((struct object *)thread->space);
 		thread->space = NULL;
@@ -107,6 +109,7 @@ static void thread_init_fields(struct thread *thread)
 	tree_node_init(&thread->ready_node);
 	list_node_init(&thread->wait.node);
 	timer_init(&thread->wait.timer, NULL, NULL);
+	list_init(&thread->transfers);
 	fault_init_wait(thread);
 	credentials_make(&thread->credentials);
 }
@@ -292,7 +295,7 @@ bool thread_begin_wait(struct thread *thread, int *out_result)
 	atomic_store(&thread->state, THREAD_WAITING);
 	if (thread_is_kicked(thread)) {
 		result = -ERR_KICKED;
-	} else if ((atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) != 0) {
+	} else if ((atomic_load(&thread->attention) & THREAD_ATTENTION_NO_WAIT) != 0) {
 		result = THREAD_WAIT_RESTART;
 	} else {
 		return true;
@@ -310,7 +313,7 @@ bool thread_begin_page_wait(struct thread *thread)
 	enum thread_state state = THREAD_WAITING;
 
 	atomic_store(&thread->state, THREAD_WAITING);
-	if ((atomic_load(&thread->attention) & THREAD_ATTENTION_EXIT) == 0) {
+	if ((atomic_load(&thread->attention) & THREAD_ATTENTION_NO_WAIT) == 0) {
 		return true;
 	}
 	return !atomic_compare_exchange_strong(&thread->state, &state, THREAD_RUNNING);
@@ -344,6 +347,7 @@ static void thread_stop(struct cpu *cpu, enum hel_observation kind, const struct
 		thread->is_stepped = false;
 		arch_context_set_step(&thread->arch, false);
 	}
+	transfer_put_down(thread);
 	sched_put_current(cpu);
 	observe_record(thread, THREAD_STOPPED, kind, fault);
 	/* A kill that came before we were stopped found no wait and no stop. */

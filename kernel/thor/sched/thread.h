@@ -63,6 +63,8 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_MIGRATE = 8, /* the affinity changed */
 	THREAD_ATTENTION_EXIT = 15,   /* those that the way out of the kernel looks at */
 	THREAD_ATTENTION_LATCH = 16, /* not bounced: the next wait ends at once with ERR_KICKED */
+	THREAD_ATTENTION_TRANSFER = 32, /* set by itself: it carries transfers (transfer-run.c) */
+	THREAD_ATTENTION_NO_WAIT = THREAD_ATTENTION_EXIT | THREAD_ATTENTION_TRANSFER,
 };
 
 /*
@@ -141,6 +143,7 @@ struct thread {
 	uint32_t last_cpu;
 
 	struct thread_wait wait;
+	struct list transfers; /* that it carries; the CPU that has it, or nobody has */
 	struct thread_long_call long_call; /* the thread itself, or who examines it */
 
 	/* observation, guarded by observe_lock */

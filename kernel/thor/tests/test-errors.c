@@ -446,7 +446,7 @@ USER_TEST(segments_on_a_lane_that_ended)
 USER_TEST(buffers_beyond_the_limit)
 {
 	struct hel_stream_lanes lanes;
-	struct hel_action receive = RECEIVE(0, MIB(1) + 1);
+	struct hel_action receive = RECEIVE(0, HEL_ACTION_BYTES_MAX + 1);
 
 	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
 	CHECK_OK(hel_stream_create(&lanes));

@@ -244,27 +244,6 @@ USER_TEST(faults_on_either_side)
 	close_all();
 }
 
-USER_TEST(one_mebibyte_at_most)
-{
-	const uint64_t size = 1 << 20;
-	uint64_t from, to;
-	uint8_t byte = 0x5a;
-
-	open_all();
-	from = user_map(256);
-	to = user_map(256);
-	sim_store(from + size - 1, &byte, 1);
-	check_pair(SEND(from, size), 0, RECEIVE(to, size), 0);
-	byte = 0;
-	sim_load(&byte, to + size - 1, 1);
-	CHECK_EQ(byte, 0x5a);
-	struct hel_action send = SEND(from, size + 1);
-
-	CHECK(queue_await(&queue, submit_exchange(&queue, lanes.lane[0], &send, 1), &left));
-	CHECK_EQ(left.error, -ERR_ILLEGAL_ARGS);
-	close_all();
-}
-
 /* ---- records that are refused ---------------------------------------------------------------- */
 
 static void check_refused(hel_handle lane, const struct hel_action *actions, uint32_t n, int error)
