@@ -15,6 +15,7 @@
 #define NORETURN           __attribute__((noreturn))
 /** UNUSED - the parameter or variable may stay unread (a hook that needs only some arguments) */
 #define UNUSED             __attribute__((unused))
+#define ALWAYS_INLINE      inline __attribute__((always_inline))
 /** PACKED - the structure has exactly the bytes of its members, as hardware or a file defines it */
 #define PACKED             __attribute__((packed))
 /** ALIGNED() - raise the alignment of a type or object */

@@ -34,11 +34,14 @@ struct hel_queue_client {
 	struct hel_queue_params params;
 	uint8_t *ring;
 	uint8_t *chunks;
+	struct hel_chunk *chunk; /* the one that is being read; NULL: none, or not yet looked up */
+	uint32_t chunk_index; /* its index */
+	uint32_t chunk_shift; /* log2 of the size of one */
 	uint32_t submit_tail; /* of what is committed */
 	uint32_t reserved_tail; /* of what is reserved */
 	uint32_t supply_head; /* place in the supply ring of the chunk that is being read */
 	uint32_t supply_tail;
-	uint32_t offset;  /* of the next element in that chunk */
+	uint32_t offset; /* of the next element in that chunk */
 	uint32_t n_taken; /* elements ever taken: `seen` for hel_drive() */
 	uint16_t n_users[HEL_SUPPLY_MAX];
 };
@@ -64,7 +67,7 @@ static inline uint64_t hel_queue_memory_size(const struct hel_queue_params *para
 static inline struct hel_chunk *hel_queue__chunk(
 	const struct hel_queue_client *client, uint32_t index)
 {
-	return (struct hel_chunk *)(client->chunks + (uint64_t)index * client->params.chunk_size);
+	return (struct hel_chunk *)(client->chunks + ((uint64_t)index << client->chunk_shift));
 }
 
 /** hel_queue__supply() - give chunk @index to the kernel */
@@ -93,6 +96,9 @@ static inline void hel_queue_client_init(struct hel_queue_client *client, hel_ha
 	client->params = *params;
 	client->ring = (uint8_t *)memory + sizeof(struct hel_queue_header);
 	client->chunks = (uint8_t *)memory + hel_queue_chunks_offset(params);
+	client->chunk = NULL;
+	client->chunk_index = 0;
+	client->chunk_shift = (uint32_t)__builtin_ctz(params->chunk_size);
 	client->submit_tail = 0;
 	client->reserved_tail = 0;
 	client->supply_head = 0;
@@ -176,9 +182,18 @@ static inline void hel_queue__drop_user(struct hel_queue_client *client, uint32_
  */
 static inline const struct hel_element *hel_queue_take(struct hel_queue_client *client)
 {
-	while (client->supply_head != client->supply_tail) {
-		uint32_t index = client->header->supply[client->supply_head % HEL_SUPPLY_MAX];
-		struct hel_chunk *chunk = hel_queue__chunk(client, index);
+	for (;;) {
+		struct hel_chunk *chunk = client->chunk;
+
+		if (__builtin_expect(chunk == NULL, 0)) {
+			if (client->supply_head == client->supply_tail) {
+				return NULL;
+			}
+			client->chunk_index =
+				client->header->supply[client->supply_head % HEL_SUPPLY_MAX];
+			chunk = hel_queue__chunk(client, client->chunk_index);
+			client->chunk = chunk;
+		}
 		uint32_t progress = __atomic_load_n(&chunk->progress, __ATOMIC_ACQUIRE);
 
 		if (client->offset < (progress & ~HEL_CHUNK_DONE)) {
@@ -187,7 +202,7 @@ static inline const struct hel_element *hel_queue_take(struct hel_queue_client *
 
 			client->offset += element->size;
 			client->n_taken++;
-			client->n_users[index]++;
+			client->n_users[client->chunk_index]++;
 			return element;
 		}
 		if ((progress & HEL_CHUNK_DONE) == 0) {
@@ -195,9 +210,9 @@ static inline const struct hel_element *hel_queue_take(struct hel_queue_client *
 		}
 		client->supply_head++;
 		client->offset = 0;
-		hel_queue__drop_user(client, index);
+		client->chunk = NULL;
+		hel_queue__drop_user(client, client->chunk_index);
 	}
-	return NULL;
 }
 
 /** hel_queue_release() - the caller has no more use for an element it took */
@@ -206,7 +221,7 @@ static inline void hel_queue_release(
 {
 	uint64_t offset = (uint64_t)((const uint8_t *)element - client->chunks);
 
-	hel_queue__drop_user(client, (uint32_t)(offset / client->params.chunk_size));
+	hel_queue__drop_user(client, (uint32_t)(offset >> client->chunk_shift));
 }
 
 /* ---- what is in an element ------------------------------------------------------------------- */

@@ -178,17 +178,31 @@ static void exchange_destroy(struct operation *operation)
 	exchange_free(exchange);
 }
 
-/* @n_closed actions (or the submitter) are done; the last completes the operation. */
-static void exchange_close(struct exchange *exchange, uint32_t n_closed)
+static void exchange_complete(struct exchange *exchange)
 {
-	if (atomic_fetch_sub_explicit(&exchange->n_open, n_closed, memory_order_acq_rel) !=
-		n_closed) {
-		return;
+	struct operation *operation = &exchange->operation;
+	uint32_t n_bytes = exchange_count_result(exchange);
+
+	exchange->result_bytes = n_bytes;
+	operation->n_results = exchange->n_actions;
+	if ((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane) {
+		exchange_release(exchange);
 	}
-	exchange->result_bytes = exchange_count_result(exchange);
-	exchange->operation.n_results = exchange->n_actions;
-	exchange_release(exchange);
-	operation_complete(&exchange->operation, 0);
+	void *result = operation_begin_completion(operation, 0, n_bytes);
+
+	if (likely(result != NULL)) {
+		exchange_write_result(operation, result);
+		operation_end_completion(operation, n_bytes);
+	}
+}
+
+/* @n_closed actions (or the submitter) are done; the last completes the operation. */
+static inline void exchange_close(struct exchange *exchange, uint32_t n_closed)
+{
+	if (atomic_fetch_sub_explicit(&exchange->n_open, n_closed, memory_order_acq_rel) ==
+		n_closed) {
+		exchange_complete(exchange);
+	}
 }
 
 /*
@@ -336,39 +350,38 @@ static const struct operation_class exchange_class = {
 	.destroy = exchange_destroy,
 };
 
-/*
- * The lane that the exchange is for. With HEL_EXCHANGE_CLOSE_LANE the exchange keeps it open in
- * place of its descriptor.
- */
-static int exchange_find_lane(
-	struct exchange *exchange, struct thread *submitter, hel_handle handle, uint32_t flags)
-{
-	bool closes_lane = (flags & HEL_EXCHANGE_CLOSE_LANE) != 0;
-	struct object *object;
-	int error = closes_lane ? universe_take(submitter->universe, handle, HEL_TYPE_LANE,
-					  HEL_RIGHT_INVOKE, &object)
-				: universe_lookup(submitter->universe, handle, HEL_TYPE_LANE,
-					  HEL_RIGHT_INVOKE, &object);
-
-	if (error == 0) {
-		exchange->lane = lane_of(object);
-		exchange->closes_lane = closes_lane;
-	}
-	return error;
-}
-
 /* The parts of a record that are not actions, each read once. */
 struct exchange_request {
 	hel_handle lane;
 	uint32_t n_actions, flags;
+	bool closes_lane;
 };
 
+/*
+ * The lane that the exchange is for. With HEL_EXCHANGE_CLOSE_LANE what is returned has the handle
+ * of its descriptor, too, and keeps the lane open in place of that.
+ */
+static int exchange_find_lane(
+	struct thread *submitter, const struct exchange_request *request, struct lane **out_lane)
+{
+	struct object *object;
+	int error = request->closes_lane ? universe_take(submitter->universe, request->lane,
+						   HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object)
+					 : universe_lookup(submitter->universe, request->lane,
+						   HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object);
+
+	if (likely(error == 0)) {
+		*out_lane = lane_of(object);
+	}
+	return error;
+}
+
 static bool exchange_request_is_valid(
-	const struct exchange_request *request, const struct hel_record *header)
+	const struct exchange_request *request, struct hel_record header)
 {
 	return request->n_actions != 0 && request->n_actions <= HEL_ACTIONS_MAX &&
 		(request->flags & ~(uint32_t)HEL_EXCHANGE_CLOSE_LANE) == 0 &&
-		header->size >=
+		header.size >=
 		sizeof(struct hel_exchange_record) + request->n_actions * sizeof(struct hel_action);
 }
 
@@ -389,63 +402,109 @@ static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_a
 	return exchange;
 }
 
-/* An exchange that is ready to be submitted. */
+/*
+ * An exchange that is ready to be submitted. On errors the lane, if there is one, is given up, but
+ * for THREAD_WAIT_RESTART, when there is none.
+ */
 static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	const struct exchange_request *request, const volatile struct hel_action *wishes,
-	struct exchange **out_exchange)
+	struct exchange *exchange)
 {
-	struct exchange *exchange = exchange_allocate(submitter, request->n_actions);
-
-	if (unlikely(exchange == NULL)) {
-		return -ERR_NO_MEMORY;
-	}
 	int error = exchange_decode(
 		exchange, submitter, wishes, request->n_actions, queue_result_max(queue));
 
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
 		!page_note_has_failed(&submitter->wait.page)) {
 		/* The record stays until the page with its segments is there, or never comes. */
-		error = THREAD_WAIT_RESTART;
-	} else {
-		int lane_error =
-			exchange_find_lane(exchange, submitter, request->lane, request->flags);
+		return THREAD_WAIT_RESTART;
+	}
+	if (exchange->lane == NULL) {
+		int lane_error = exchange_find_lane(submitter, request, &exchange->lane);
 
+		exchange->closes_lane = lane_error == 0 && request->closes_lane;
 		error = lane_error != 0 ? lane_error : error;
 	}
+	return error;
+}
+
+/* One that is complete at once, or a lane for the exchange, or neither. */
+static bool exchange_try_quickly(struct queue *queue, struct thread *submitter,
+	struct hel_record header, const struct exchange_request *request,
+	const volatile struct hel_action *wish, struct lane **out_lane)
+{
+	const volatile uint64_t *words = (const volatile uint64_t *)wish;
+
+	if (exchange_find_lane(submitter, request, out_lane) != 0) {
+		return false;
+	}
+	struct lane *lane = *out_lane;
+
+	if (!exchange_send_quickly(queue, header, lane, words[2], words[3])) {
+		return false;
+	}
+	if (request->closes_lane) {
+		lane_drop_handle(lane);
+	}
+	lane_unref(lane);
+	return true;
+}
+
+static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
+	struct thread *submitter, struct hel_record header, const struct exchange_request *request,
+	const volatile struct hel_action *wishes, struct lane *lane)
+{
+	struct exchange *exchange = exchange_allocate(submitter, request->n_actions);
+
+	if (unlikely(exchange == NULL)) {
+		if (lane != NULL && request->closes_lane) {
+			lane_drop_handle(lane);
+		}
+		if (lane != NULL) {
+			lane_unref(lane);
+		}
+		return queue_post(queue, &header, -ERR_NO_MEMORY);
+	}
+	exchange->lane = lane;
+	exchange->closes_lane = lane != NULL && request->closes_lane;
+	int error = exchange_prepare(queue, submitter, request, wishes, exchange);
+
 	if (unlikely(error != 0)) {
 		exchange_release(exchange);
 		exchange_free(exchange);
-		return error;
-	}
-	*out_exchange = exchange;
-	return 0;
-}
-
-int exchange_submit(struct queue *queue, struct thread *submitter, const struct hel_record *header,
-	const volatile struct hel_exchange_record *record)
-{
-	struct exchange_request request = {
-		.lane = record->lane,
-		.n_actions = record->n_actions,
-		.flags = record->flags,
-	};
-	struct exchange *exchange;
-	int error = -ERR_ILLEGAL_ARGS;
-
-	if (likely(exchange_request_is_valid(&request, header))) {
-		error = exchange_prepare(queue, submitter, &request, record->actions, &exchange);
-	}
-	if (error == THREAD_WAIT_RESTART) {
-		return error;
-	}
-	if (unlikely(error != 0)) {
-		return queue_post(queue, header, error);
+		return error == THREAD_WAIT_RESTART ? error : queue_post(queue, &header, error);
 	}
 	exchange->universe = submitter->universe;
 	object_ref(&exchange->universe->object);
 	exchange->space = submitter->space;
 	object_ref((struct object *)exchange->space);
-	operation_begin(&exchange->operation, &exchange_class, queue, header);
+	operation_begin(&exchange->operation, &exchange_class, queue, &header);
 	exchange_submit_actions(exchange);
 	return 0;
+}
+
+int exchange_submit(struct queue *queue, struct thread *submitter, struct hel_record header,
+	const volatile struct hel_exchange_record *record)
+{
+	uint32_t flags = record->flags;
+	struct exchange_request request = {
+		.lane = record->lane,
+		.n_actions = record->n_actions,
+		.flags = flags,
+		.closes_lane = (flags & HEL_EXCHANGE_CLOSE_LANE) != 0,
+	};
+	struct lane *lane = NULL;
+
+	if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX)) {
+		return -ERR_NO_MEMORY;
+	}
+	if (unlikely(!exchange_request_is_valid(&request, header))) {
+		return queue_post(queue, &header, -ERR_ILLEGAL_ARGS);
+	}
+	/* A SEND without flags: what that word says now need not be what it says later. */
+	if (request.n_actions == 1 &&
+		*(const volatile uint64_t *)record->actions == HEL_ACTION_SEND &&
+		exchange_try_quickly(queue, submitter, header, &request, record->actions, &lane)) {
+		return 0;
+	}
+	return exchange_submit_fully(queue, submitter, header, &request, record->actions, lane);
 }

@@ -142,7 +142,7 @@ struct exchange_work {
  * Return: 0, -ERR_NO_MEMORY: nothing happened; THREAD_WAIT_RESTART with a page note.
  */
 MUST_USE int exchange_submit(struct queue *queue, struct thread *submitter,
-	const struct hel_record *header, const volatile struct hel_exchange_record *record);
+	struct hel_record header, const volatile struct hel_exchange_record *record);
 
 /**
  * exchange_decode() - fill in the actions of an exchange
@@ -167,6 +167,29 @@ void action_finish(struct action *action, int error, uint64_t value);
  * both; no locks held
  */
 void action_meet(struct action *a, struct action *b, struct exchange_work *work);
+
+/** lane_pop_locked() - take the first pending action off; NULL: none; the stream is locked */
+static inline struct action *lane_pop_locked(struct lane *lane)
+{
+	struct action *action = LIST_FIRST(&lane->pending, struct action, node);
+
+	if (action != NULL) {
+		/* No need to mark the node: `is_pending` tells whether it is linked. */
+		action->node.prev->next = action->node.next;
+		action->node.next->prev = action->node.prev;
+		action->is_pending = false;
+		lane->n_pending--;
+	}
+	return action;
+}
+
+/**
+ * exchange_send_quickly() - an exchange that is one SEND, if its peer waits for just that
+ *
+ * Context: submit lock held. False: nothing happened, it has to be an exchange like all others.
+ */
+bool exchange_send_quickly(struct queue *queue, struct hel_record header, struct lane *lane,
+	uint64_t address, uint64_t length);
 
 /* ---- exchange-meet.c, for exchange-transfer.c */
 

@@ -90,6 +90,16 @@ void operation_unref(struct operation *operation);
  */
 void operation_complete(struct operation *operation, int error);
 
+/**
+ * operation_begin_completion() - operation_complete() for who writes the result himself
+ * @result_size: bytes
+ *
+ * Return: where the result goes; then operation_end_completion() has to be called soon, for the
+ * queue is locked until then. NULL: all is done, perhaps by the hooks later.
+ */
+void *operation_begin_completion(struct operation *operation, int error, uint32_t result_size);
+void operation_end_completion(struct operation *operation, uint32_t result_size);
+
 /** operation_no_result() - a result_size hook for operations that report only their error */
 uint32_t operation_no_result(const struct operation *operation);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Between queue.c and submit.c. */
+/* Between queue.c, submit.c and quick-send.c: cancelling, and elements in the queue's memory. */
 #ifndef THOR_IPC_QUEUE_INTERNAL_H
 #define THOR_IPC_QUEUE_INTERNAL_H
 
+#include <thor/arch/witness.h>
 #include <thor/ipc/queue.h>
+#include <thor/trace/trace.h>
 
 /** queue_cancel() - cancel all operations with @context; submit lock held */
 void queue_cancel(struct queue *queue, uint64_t context);
@@ -11,7 +13,88 @@ void queue_cancel(struct queue *queue, uint64_t context);
 /** queue_flush() - write completions that found no chunk before */
 void queue_flush(struct queue *queue);
 
-/** queue_try_post() - report @error for @record at once; false: it has to wait for a chunk */
-bool queue_try_post(struct queue *queue, const struct hel_record *record, int error);
+/** queue_wake_locked() - wake all who wait for a completion */
+void queue_wake_locked(struct queue *queue);
+
+/**
+ * queue_change_chunk_locked() - the current chunk is full, or there is none: begin the next one
+ *
+ * Not while others stall, unless it is for them: queue_flush(). False: there is none.
+ */
+bool queue_change_chunk_locked(struct queue *queue);
+
+static inline void queue_store(uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);
+}
+
+/* An element of @size bytes, which fits a chunk, all of it to be written; NULL: no chunk. */
+static ALWAYS_INLINE struct hel_element *queue_begin_element_locked(
+	struct queue *queue, uint32_t size)
+{
+	if (unlikely(queue->chunk == NULL || queue->chunk_used + size > queue->chunk_capacity) &&
+		!queue_change_chunk_locked(queue)) {
+		return NULL;
+	}
+	return (struct hel_element *)(queue->chunk->elements + queue->chunk_used);
+}
+
+/* It is written: user mode may see it. */
+static ALWAYS_INLINE void queue_end_element_locked(struct queue *queue, uint32_t size)
+{
+	uint32_t n_completions =
+		atomic_load_explicit(&queue->n_completions, memory_order_relaxed) + 1;
+	struct hel_queue_header *header = queue->header;
+	struct hel_chunk *chunk = queue->chunk;
+	uint32_t used = queue->chunk_used + size;
+
+	queue->chunk_used = used;
+	atomic_store_explicit(&queue->n_completions, n_completions, memory_order_release);
+	queue_store(&chunk->progress, used);
+	queue_store(&header->n_completions, n_completions);
+	if (queue->n_waiters > 0) {
+		queue_wake_locked(queue);
+	}
+}
+
+static ALWAYS_INLINE bool queue_try_post_locked(
+	struct queue *queue, struct hel_record record, int error, const struct hel_result *result)
+{
+	uint32_t size = sizeof(struct hel_element) + (result != NULL ? sizeof(*result) : 0);
+	struct hel_element *element = queue_begin_element_locked(queue, size);
+
+	if (unlikely(element == NULL)) {
+		return queue->is_dead;
+	}
+	*element = (struct hel_element){
+		.size = size,
+		.opcode = record.opcode,
+		.context = record.context,
+		.error = error,
+		.n_results = result != NULL,
+	};
+	if (result != NULL) {
+		*(struct hel_result *)(element + 1) = *result;
+	}
+	arch_witness_completion(record.opcode, error);
+	queue_end_element_locked(queue, size);
+	return true;
+}
+
+/**
+ * queue_try_post() - report @error for @record at once; false: it has to wait for a chunk
+ * @result: one result behind the element, or NULL
+ */
+static ALWAYS_INLINE bool queue_try_post(
+	struct queue *queue, struct hel_record record, int error, const struct hel_result *result)
+{
+	TRACE(IPC, COMPLETE, record.opcode | (uint64_t)(uint32_t)error << 32, record.context,
+		queue->object.identity);
+	spinlock_acquire(&queue->lock);
+	bool is_written = queue_try_post_locked(queue, record, error, result);
+
+	spinlock_release(&queue->lock);
+	return is_written;
+}
 
 #endif

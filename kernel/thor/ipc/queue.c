@@ -58,7 +58,7 @@ static void queue_destroy(struct object *object)
 	queue_free(queue);
 }
 
-static __attribute__((noinline)) void queue_wake_locked(struct queue *queue)
+__attribute__((noinline)) void queue_wake_locked(struct queue *queue)
 {
 	for (;;) {
 		struct thread *thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node);
@@ -118,6 +118,7 @@ static void queue_abandon(struct object *object)
 	spinlock_acquire(&queue->submit_lock);
 	spinlock_acquire(&queue->lock);
 	queue->is_dead = true;
+	queue->chunk = NULL;
 	list_append_all(&stalled, &queue->stalled);
 	queue_wake_locked(queue);
 	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
@@ -179,6 +180,7 @@ static int queue_allocate_memory(struct queue *queue)
 		return -ERR_NO_MEMORY;
 	}
 	queue->header = arch_phys_to_virt(queue->header_phys);
+	queue->chunk_capacity = params->chunk_size - sizeof(struct hel_chunk);
 	queue->ring = (uint8_t *)queue->header + sizeof(struct hel_queue_header);
 	queue->piece_bytes =
 		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
@@ -257,11 +259,6 @@ static struct hel_chunk *queue_chunk_at(struct queue *queue, uint32_t index)
 	return (struct hel_chunk *)(piece + offset % queue->piece_bytes);
 }
 
-static void queue_store(uint32_t *word, uint32_t value)
-{
-	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);
-}
-
 /* Take the next chunk that user mode has supplied; false: none. */
 static bool queue_next_chunk_locked(struct queue *queue)
 {
@@ -289,109 +286,63 @@ static bool queue_next_chunk_locked(struct queue *queue)
 	return false;
 }
 
-/* The current chunk is full, or there is none: begin the next one. */
-static __attribute__((noinline)) bool queue_change_chunk_locked(struct queue *queue)
+__attribute__((noinline)) bool queue_change_chunk_locked(struct queue *queue)
 {
 	if (queue->chunk != NULL) {
 		queue_store(&queue->chunk->progress, queue->chunk_used | HEL_CHUNK_DONE);
 		queue->chunk = NULL;
 	}
+	if (queue->is_dead || (!list_is_empty(&queue->stalled) && !queue->is_flushing)) {
+		return false;
+	}
 	return queue_next_chunk_locked(queue);
 }
 
-/* An element of @size bytes, which fits a chunk, all of it to be written; NULL: no chunk. */
-static inline struct hel_element *queue_begin_element_locked(struct queue *queue, uint32_t size)
+/* The element of a complete operation but for its result; NULL: no chunk. */
+static inline struct hel_element *queue_begin_operation_locked(
+	struct queue *queue, const struct operation *operation, uint32_t size)
 {
-	uint32_t capacity = queue->params.chunk_size - sizeof(struct hel_chunk);
+	struct hel_element *element = queue_begin_element_locked(queue, size);
 
-	if (unlikely(queue->chunk == NULL || queue->chunk_used + size > capacity) &&
-		!queue_change_chunk_locked(queue)) {
-		return NULL;
+	if (likely(element != NULL)) {
+		*element = (struct hel_element){
+			.size = size,
+			.opcode = operation->opcode,
+			.context = operation->context,
+			.error = operation->error,
+			.n_results = operation->n_results,
+		};
+		arch_witness_completion(operation->opcode, operation->error);
 	}
-	return (struct hel_element *)(queue->chunk->elements + queue->chunk_used);
+	return element;
 }
 
-/* It is written: user mode may see it. */
-static void queue_end_element_locked(struct queue *queue, uint32_t size)
+static uint32_t queue_element_size(uint32_t result_size)
 {
-	uint32_t n_completions =
-		atomic_load_explicit(&queue->n_completions, memory_order_relaxed) + 1;
-
-	queue->chunk_used += size;
-	queue_store(&queue->chunk->progress, queue->chunk_used);
-	atomic_store_explicit(&queue->n_completions, n_completions, memory_order_release);
-	queue_store(&queue->header->n_completions, n_completions);
+	return (uint32_t)align_up(sizeof(struct hel_element) + result_size, 8);
 }
 
 /* Write the element of a complete operation; false: no chunk. */
 static bool queue_write_locked(struct queue *queue, const struct operation *operation)
 {
 	uint32_t result_size = operation->class->result_size(operation);
-	uint32_t size = (uint32_t)align_up(sizeof(struct hel_element) + result_size, 8);
-	struct hel_element *element = queue_begin_element_locked(queue, size);
+	uint32_t size = queue_element_size(result_size);
+	struct hel_element *element = queue_begin_operation_locked(queue, operation, size);
 
 	if (element == NULL) {
 		return false;
 	}
-	*element = (struct hel_element){
-		.size = size,
-		.opcode = operation->opcode,
-		.context = operation->context,
-		.error = operation->error,
-		.n_results = operation->n_results,
-	};
 	if (result_size > 0) {
 		operation->class->write_result(operation, element + 1);
 	}
-	arch_witness_completion(operation->opcode, operation->error);
 	queue_end_element_locked(queue, size);
 	return true;
-}
-
-static bool queue_try_post_locked(struct queue *queue, const struct hel_record *record, int error)
-{
-	struct hel_element *element;
-
-	if (unlikely(queue->is_dead)) {
-		return true;
-	}
-	if (unlikely(!list_is_empty(&queue->stalled))) {
-		return false;
-	}
-	element = queue_begin_element_locked(queue, sizeof(*element));
-	if (unlikely(element == NULL)) {
-		return false;
-	}
-	*element = (struct hel_element){
-		.size = sizeof(*element),
-		.opcode = record->opcode,
-		.context = record->context,
-		.error = error,
-	};
-	arch_witness_completion(record->opcode, error);
-	queue_end_element_locked(queue, sizeof(*element));
-	if (queue->n_waiters > 0) {
-		queue_wake_locked(queue);
-	}
-	return true;
-}
-
-bool queue_try_post(struct queue *queue, const struct hel_record *record, int error)
-{
-	TRACE(IPC, COMPLETE, record->opcode | (uint64_t)(uint32_t)error << 32, record->context,
-		queue->object.identity);
-	spinlock_acquire(&queue->lock);
-	bool is_written = queue_try_post_locked(queue, record, error);
-
-	spinlock_release(&queue->lock);
-	return is_written;
 }
 
 /* Returns the operations that were written, to be released without lock. */
 static void queue_flush_locked(struct queue *queue, struct list *out_written)
 {
-	bool has_written = false;
-
+	queue->is_flushing = true;
 	for (;;) {
 		struct operation *operation =
 			LIST_FIRST(&queue->stalled, struct operation, wait_node);
@@ -401,11 +352,8 @@ static void queue_flush_locked(struct queue *queue, struct list *out_written)
 		}
 		list_remove(&operation->wait_node);
 		list_push_back(out_written, &operation->wait_node);
-		has_written = true;
 	}
-	if (has_written) {
-		queue_wake_locked(queue);
-	}
+	queue->is_flushing = false;
 }
 
 void queue_flush(struct queue *queue)
@@ -419,29 +367,61 @@ void queue_flush(struct queue *queue)
 	queue_release_written(&written);
 }
 
-void operation_complete(struct operation *operation, int error)
+/* It has to wait for a chunk, or nobody is interested any more. */
+static __attribute__((noinline)) void operation_complete_later_locked(
+	struct queue *queue, struct operation *operation)
+{
+	bool is_over = queue->is_dead;
+
+	if (!is_over) {
+		list_push_back(&queue->stalled, &operation->wait_node);
+	}
+	spinlock_release(&queue->lock);
+	if (is_over) {
+		operation_unref(operation);
+	}
+}
+
+void *operation_begin_completion(struct operation *operation, int error, uint32_t result_size)
 {
 	struct queue *queue = operation->queue;
-	bool is_written = false;
 
 	TRACE(IPC, COMPLETE, operation->opcode | (uint64_t)(uint32_t)error << 32,
 		operation->context, queue->object.identity);
 	operation->error = error;
 	spinlock_acquire(&queue->lock);
 	list_remove(&operation->tag_node);
-	if (queue->is_dead) {
-		is_written = true;
-	} else if (list_is_empty(&queue->stalled)) {
-		is_written = queue_write_locked(queue, operation);
+	struct hel_element *element =
+		queue_begin_operation_locked(queue, operation, queue_element_size(result_size));
+
+	if (likely(element != NULL)) {
+		return element + 1;
 	}
-	if (!is_written) {
-		list_push_back(&queue->stalled, &operation->wait_node);
-	} else if (queue->n_waiters > 0) {
-		queue_wake_locked(queue);
-	}
+	operation_complete_later_locked(queue, operation);
+	return NULL;
+}
+
+void operation_end_completion(struct operation *operation, uint32_t result_size)
+{
+	struct queue *queue = operation->queue;
+
+	queue_end_element_locked(queue, queue_element_size(result_size));
 	spinlock_release(&queue->lock);
-	if (is_written) {
-		operation_unref(operation);
+	operation_unref(operation);
+}
+
+void operation_complete(struct operation *operation, int error)
+{
+	/* What the result will be may depend on the error. */
+	operation->error = error;
+	uint32_t result_size = operation->class->result_size(operation);
+	void *result = operation_begin_completion(operation, error, result_size);
+
+	if (likely(result != NULL)) {
+		if (result_size > 0) {
+			operation->class->write_result(operation, result);
+		}
+		operation_end_completion(operation, result_size);
 	}
 }
 

@@ -29,6 +29,13 @@ constexpr uint32_t QUEUE_WAITERS_MAX = 16;
 struct memory;
 struct thread;
 
+/* A completion of one result that has to wait for a chunk: see quick-send.c. */
+struct queue_reserve {
+	struct operation operation;
+	struct hel_result result;
+	_Atomic bool is_used; /* set with the submit lock */
+};
+
 struct queue {
 	struct object object;
 	struct hel_queue_params params;  /* immutable */
@@ -37,6 +44,7 @@ struct queue {
 	uint64_t header_bytes; /* header and ring, whole pages */
 	uint64_t header_phys;
 	unsigned header_order;
+	uint32_t chunk_capacity; /* bytes of elements */
 	uint32_t piece_bytes; /* a chunk, or a page with several */
 	uint32_t n_pieces;
 	unsigned piece_order;
@@ -44,16 +52,19 @@ struct queue {
 
 	struct spinlock submit_lock;
 	_Atomic uint32_t submit_head; /* written under submit_lock: our copy, the truth */
+	struct queue_reserve reserve;
 
 	struct spinlock lock;           /* guards all below */
 	bool is_dead;                   /* no handle left: completions go nowhere */
-	struct hel_chunk *chunk;        /* the current one, NULL: none */
+	/* The current one; NULL: none, or `stalled` goes first, or the queue is dead. */
+	struct hel_chunk *chunk;
 	uint32_t chunk_used;            /* bytes of elements in it */
 	uint32_t supply_head;           /* entries of the supply ring taken so far */
 	bool is_corrupt;                /* the supply was nonsense; the next drive says so */
 	_Atomic uint32_t n_completions; /* our copy of the header's; written under lock */
 	_Atomic uint32_t n_operations;  /* that exist; written without lock */
 	struct list stalled;            /* completed operations that found no chunk */
+	bool is_flushing;               /* they are being written */
 	struct list waiters;            /* struct thread by wait.node */
 	uint32_t n_waiters;
 	bool is_alerted; /* nobody was waiting: the next wait ends at once */

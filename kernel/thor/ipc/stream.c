@@ -109,17 +109,6 @@ void lane_handle_unref(struct lane *lane)
 	lane_unref(lane);
 }
 
-static struct action *lane_pop_locked(struct lane *lane)
-{
-	struct action *action = LIST_POP_FRONT(&lane->pending, struct action, node);
-
-	if (action != NULL) {
-		action->is_pending = false;
-		lane->n_pending--;
-	}
-	return action;
-}
-
 static void lane_take_all_locked(struct lane *lane, struct list *out_actions)
 {
 	for (;;) {

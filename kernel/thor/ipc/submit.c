@@ -55,7 +55,7 @@ static __attribute__((noinline)) int submit_post_later(
 
 int queue_post(struct queue *queue, const struct hel_record *record, int error)
 {
-	if (likely(queue_try_post(queue, record, error))) {
+	if (likely(queue_try_post(queue, *record, error, NULL))) {
 		return 0;
 	}
 	return submit_post_later(queue, record, error);
@@ -65,12 +65,6 @@ static int submit_pad(UNUSED struct queue *queue, UNUSED struct thread *thread,
 	UNUSED const struct hel_record *record)
 {
 	return 0;
-}
-
-static int submit_nop(
-	struct queue *queue, UNUSED struct thread *thread, const struct hel_record *record)
-{
-	return queue_post(queue, record, 0);
 }
 
 static int submit_cancel(
@@ -89,14 +83,14 @@ static int submit_await_clock(
 /*
  * What can be submitted: by opcode, with the smallest record. `submit` says 0, or that nothing
  * happened and the record has to stay: -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note.
- * Exchanges are decoded from the queue's memory, without copy: submit NULL.
+ * NULL: submit_one() does it, without a copy.
  */
 static const struct submit_kind {
 	uint32_t size_min;
 	int (*submit)(struct queue *queue, struct thread *thread, const struct hel_record *record);
 } submit_kinds[] = {
 	[HEL_SUBMIT_PAD] = { SUBMIT_PAD_MIN, submit_pad },
-	[HEL_SUBMIT_NOP] = { sizeof(struct hel_record), submit_nop },
+	[HEL_SUBMIT_NOP] = { sizeof(struct hel_record), NULL },
 	[HEL_SUBMIT_CANCEL] = { sizeof(struct hel_cancel_record), submit_cancel },
 	[HEL_SUBMIT_EXCHANGE] = { sizeof(struct hel_exchange_record), NULL },
 	[HEL_SUBMIT_AWAIT_EVENT] = { sizeof(struct hel_await_event_record), event_submit },
@@ -108,47 +102,67 @@ static const struct submit_kind {
 };
 
 /*
- * The header of the record at @head; NULL: it is nonsense. @available: bytes up to the tail. The
- * rest of it may change at any time.
+ * The header of the record at @head; false: it is nonsense. @available: bytes up to the tail. The
+ * rest of the record may change at any time.
  */
-static inline const struct submit_kind *submit_fetch(struct queue *queue, uint32_t head,
-	uint32_t available, struct hel_record *out_header, const volatile uint64_t **out_words)
+static ALWAYS_INLINE bool submit_fetch(struct queue *queue, uint32_t head, uint32_t available,
+	struct hel_record *out_header, const volatile uint64_t **out_words)
 {
 	uint32_t ring_size = queue->params.submit_size;
 	uint32_t offset = head & (ring_size - 1);
 	const volatile uint64_t *words = (const volatile uint64_t *)(queue->ring + offset);
-	uint32_t room = (uint32_t)min_u64(ring_size - offset, available);
 	uint64_t word = words[0];
 	uint32_t size = (uint32_t)word;
-	uint32_t opcode = (uint32_t)(word >> 32);
+	uint64_t opcode = word >> 32;
 
-	if (unlikely(size > room || size > HEL_RECORD_MAX || !is_aligned(size, 8) ||
-		    opcode >= ARRAY_SIZE(submit_kinds) || size < submit_kinds[opcode].size_min)) {
-		return NULL;
+	/* Both the ring and its contents end at multiples of 8. */
+	if (unlikely(size > available || size > ring_size - offset || size > HEL_RECORD_MAX ||
+		    size % 8 != 0 || opcode >= ARRAY_SIZE(submit_kinds) ||
+		    size < submit_kinds[opcode].size_min)) {
+		return false;
 	}
 	out_header->size = size;
-	out_header->opcode = opcode;
-	/* A pad of 8 bytes may be the last of the ring. */
-	out_header->context = size > sizeof(word) ? words[1] : 0;
+	out_header->opcode = (uint32_t)opcode;
+	/* A pad of 8 bytes may be the last of the ring: then it is the first word of a chunk. */
+	out_header->context = words[1];
 	*out_words = words;
-	return &submit_kinds[opcode];
+	return true;
 }
 
 /* A copy of the record, which begins with what was checked. */
-static int submit_copied(const struct submit_kind *kind, struct queue *queue, struct thread *thread,
-	const struct hel_record *header, const volatile uint64_t *words)
+static __attribute__((noinline)) int submit_copied(struct queue *queue, struct thread *thread,
+	struct hel_record header, const volatile uint64_t *words)
 {
 	union {
 		struct hel_record record;
 		uint64_t words[HEL_RECORD_MAX / 8];
 	} copy;
 
-	copy.record = *header;
+	if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX &&
+		    header.opcode != HEL_SUBMIT_CANCEL)) {
+		return -ERR_NO_MEMORY;
+	}
+	copy.record = header;
 #pragma clang loop vectorize(disable) unroll(disable)
-	for (uint32_t i = sizeof(*header) / 8; i < header->size / 8; i++) {
+	for (uint32_t i = sizeof(header) / 8; i < header.size / 8; i++) {
 		copy.words[i] = words[i];
 	}
-	return kind->submit(queue, thread, &copy.record);
+	return submit_kinds[header.opcode].submit(queue, thread, &copy.record);
+}
+
+static ALWAYS_INLINE int submit_one(struct queue *queue, struct thread *thread,
+	struct hel_record header, const volatile uint64_t *words)
+{
+	if (likely(header.opcode == HEL_SUBMIT_EXCHANGE)) {
+		return exchange_submit(
+			queue, thread, header, (const volatile struct hel_exchange_record *)words);
+	}
+	if (header.opcode == HEL_SUBMIT_NOP) {
+		return likely(queue_try_post(queue, header, 0, NULL))
+			? 0
+			: submit_post_later(queue, &header, 0);
+	}
+	return submit_copied(queue, thread, header, words);
 }
 
 static void submit_set_head(struct queue *queue, uint32_t head)
@@ -177,22 +191,13 @@ static int submit_all_locked(
 	for (uint32_t n_records = 1; tail != *head; n_records++) {
 		const volatile uint64_t *words;
 		struct hel_record header;
-		const struct submit_kind *kind =
-			submit_fetch(queue, *head, tail - *head, &header, &words);
 
-		if (unlikely(kind == NULL)) {
+		if (unlikely(!submit_fetch(queue, *head, tail - *head, &header, &words))) {
 			*head = tail;
 			return -ERR_QUEUE_CORRUPT;
 		}
-		if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX &&
-			    header.opcode != HEL_SUBMIT_CANCEL)) {
-			return -ERR_NO_MEMORY;
-		}
 		TRACE(IPC, SUBMIT, header.opcode, header.context, queue->object.identity);
-		int error = header.opcode == HEL_SUBMIT_EXCHANGE
-			? exchange_submit(queue, thread, &header,
-				  (const volatile struct hel_exchange_record *)words)
-			: submit_copied(kind, queue, thread, &header, words);
+		int error = submit_one(queue, thread, header, words);
 
 		if (unlikely(error != 0)) {
 			return error;

@@ -108,23 +108,39 @@ void run_queue_exit(struct run_queue *queue, struct thread *thread)
 	thread->key = run_queue_clamp(thread->key + run_queue_virtual_ns(queue));
 }
 
+static void run_queue_insert_locked(struct run_queue *queue, struct thread *thread)
+{
+	struct thread *best = queue->best;
+
+	if (best == NULL) {
+		queue->best = thread;
+		return;
+	}
+	if (run_queue_is_better(thread, best)) {
+		queue->best = thread;
+		thread = best;
+	}
+	tree_insert(&queue->ready, &thread->ready_node, run_queue_compare);
+}
+
 void run_queue_insert(struct run_queue *queue, struct thread *thread)
 {
 	spinlock_acquire(&queue->lock);
-	tree_insert(&queue->ready, &thread->ready_node, run_queue_compare);
-	if (queue->best == NULL || run_queue_is_better(thread, queue->best)) {
-		queue->best = thread;
-	}
+	run_queue_insert_locked(queue, thread);
 	atomic_fetch_add_explicit(&queue->n_ready, 1, memory_order_relaxed);
 	spinlock_release(&queue->lock);
 }
 
 static void run_queue_remove_locked(struct run_queue *queue, struct thread *thread)
 {
-	if (queue->best == thread) {
-		queue->best = run_queue_thread(tree_next(&thread->ready_node));
+	if (queue->best != thread) {
+		tree_remove(&queue->ready, &thread->ready_node);
+	} else {
+		queue->best = run_queue_thread(tree_first(&queue->ready));
+		if (queue->best != NULL) {
+			tree_remove(&queue->ready, &queue->best->ready_node);
+		}
 	}
-	tree_remove(&queue->ready, &thread->ready_node);
 	atomic_fetch_sub_explicit(&queue->n_ready, 1, memory_order_relaxed);
 }
 
@@ -212,6 +228,13 @@ static void run_queue_steal_locked(struct run_queue *victim, struct thread *thre
 	run_queue_exit(victim, thread);
 }
 
+/* The next best after @thread. */
+static struct thread *run_queue_next(struct run_queue *queue, struct thread *thread)
+{
+	return run_queue_thread(
+		thread == queue->best ? tree_first(&queue->ready) : tree_next(&thread->ready_node));
+}
+
 struct thread *run_queue_steal(struct run_queue *victim, uint32_t index)
 {
 	struct thread *thread;
@@ -220,8 +243,7 @@ struct thread *run_queue_steal(struct run_queue *victim, uint32_t index)
 	if (!spinlock_try_acquire(&victim->lock)) {
 		return NULL;
 	}
-	for (thread = victim->best; thread != NULL;
-		thread = run_queue_thread(tree_next(&thread->ready_node))) {
+	for (thread = victim->best; thread != NULL; thread = run_queue_next(victim, thread)) {
 		uint64_t affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
 
 		if ((affinity >> index & 1) != 0) {

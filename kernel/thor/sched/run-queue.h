@@ -36,9 +36,12 @@ enum run_queue_look : uint32_t {
 
 struct run_queue {
 	struct spinlock lock;
-	struct tree ready;        /* guarded by lock; ordered by priority, then key, best first */
-	struct thread *best;      /* guarded by lock; the first of the tree */
-	_Atomic uint32_t n_ready; /* size of the tree; written under lock */
+	/*
+	 * Guarded by lock. The best is not in the tree: mostly there is one that is ready, or none.
+	 */
+	struct thread *best;
+	struct tree ready; /* the others, ordered by priority, then key, best first */
+	_Atomic uint32_t n_ready; /* with the best; written under lock */
 
 	_Atomic(struct thread *)
 		inbox;           /* stack of threads pushed by other CPUs, linked by inbox_next */

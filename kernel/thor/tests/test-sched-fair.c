@@ -105,12 +105,12 @@ static void observe_idling(uint64_t duration_ns)
 	}
 }
 
-/* Whether a CPU has the thread: as the current one, lingering, or ready in its tree. */
+/* Whether a CPU has the thread: as the current one, lingering, or ready. */
 static bool belongs_to(const struct actor *actor, const struct cpu *cpu)
 {
 	const struct run_queue *queue = &cpu->run_queue;
 
-	if (cpu->current == actor->thread ||
+	if (cpu->current == actor->thread || queue->best == actor->thread ||
 		(queue->is_lingering && queue->handoff == actor->thread)) {
 		return true;
 	}
