@@ -45,6 +45,15 @@ struct hel_account_info {
 	struct hel_limits used, limits;
 };
 
+enum hel_grant_flags : uint32_t {
+	HEL_GRANT_REVOKE_ON_CLOSE = 1, /* closing the last descriptor of the grant revokes it */
+};
+
+struct hel_grant_handles {
+	hel_handle grant;
+	hel_handle handle; /* of the copy that is under it */
+};
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 enum hel_allocate_flags : uint64_t {
 	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */

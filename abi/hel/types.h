@@ -54,9 +54,9 @@ enum hel_rights : uint32_t {
 	HEL_RIGHT_DERIVE = 1u << 5, /* may be transferred or duplicated, or views made of it */
 	HEL_RIGHT_WAIT = 1u << 6, /* event, irq, thread: await */
 	HEL_RIGHT_SIGNAL = 1u << 7, /* event: raise; thread: kick */
-	/* thread: start, kill, bounce; space: fork, protect; irq: acknowledge */
+	/* thread: start, kill, bounce; space: fork, protect; irq: acknowledge; grant: revoke */
 	HEL_RIGHT_MANAGE = 1u << 8,
-	HEL_RIGHT_GRANT = 1u << 9, /* universe: put descriptors in */
+	HEL_RIGHT_GRANT = 1u << 9, /* universe: put descriptors in; grant: put them under it */
 	HEL_RIGHT_TAKE = 1u << 10, /* universe: take descriptors out, close them */
 	HEL_RIGHT_PIN = 1u << 11, /* memory: lock pages and learn physical addresses (DMA) */
 	HEL_RIGHTS_ALL = 0xfff,

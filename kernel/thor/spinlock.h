@@ -45,6 +45,7 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_IOMMU = 86, /* a unit's command queue and tables of devices */
 	LOCK_RANK_LINES = 87, /* registers of interrupt controllers */
 	LOCK_RANK_WINDOWS = 88, /* kernel addresses of windows */
+	LOCK_RANK_GRANT = 89, /* uses and children of a grant */
 	LOCK_RANK_SLAB = 90,
 	LOCK_RANK_FRAMES = 95,
 	LOCK_RANK_LOG = 100,

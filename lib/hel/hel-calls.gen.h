@@ -21,7 +21,7 @@ static inline int hel_nop(void)
 /**
  * hel_close() - give up a descriptor
  * @universe: HEL_THIS or needs TAKE; has @handle
- * @handle: of any type; HEL_NULL and HEL_THIS are refused as any other bad handle
+ * @handle: of any type, or revoked; HEL_NULL and HEL_THIS are refused as any other bad handle
  *
  * Operations in flight keep what they use. Closing the last descriptor of a lane ends its stream
  * for the peer, that of a queue cancels its operations; of a thread, space or memory only the name
@@ -136,6 +136,49 @@ HEL_MUST_USE static inline int hel_universe_account(hel_handle universe,
 	struct hel_account_info *out_info)
 {
 	return (int)hel_call2(HEL_CALL_universe_account, universe, (uint64_t)out_info).error;
+}
+
+/**
+ * hel_grant_create() - make a copy of a descriptor that can be revoked
+ * @grant: HEL_NULL or needs GRANT; to put the copy under; HEL_NULL makes one
+ * @handle: needs DERIVE; stays as it is
+ * @rights: mask of the rights that the copy keeps, 0 for all
+ * @flags: enum hel_grant_flags, of the new grant
+ * @out_handles: of the grant, with all rights if it is new, and of the copy
+ *
+ * Whatever comes of the copy is under the grant, too: copies of it wherever they go, slices and
+ * copy-on-write views of memory, what is made with an authority, streams offered and accepted over
+ * a lane. If @handle is under a grant itself the new one is below that.
+ *
+ * The grant is charged to the caller. Closing its last descriptor revokes it only with
+ * HEL_GRANT_REVOKE_ON_CLOSE; without that nobody can revoke it any more but by a grant above.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@rights has bits that are no rights, @flags has unknown bits or is
+ * not 0 with a @grant, or @handle is under a grant and @grant is not below that), -ERR_NO_SPACE
+ * (the caller's universe is full, or grants are nested too deeply), -ERR_NO_MEMORY (no memory for
+ * the grant or for the caller's table).
+ */
+HEL_MUST_USE static inline int hel_grant_create(hel_handle grant, hel_handle handle,
+	uint32_t rights, uint32_t flags, struct hel_grant_handles *out_handles)
+{
+	return (int)hel_call5(HEL_CALL_grant_create, grant, handle, rights, flags,
+		(uint64_t)out_handles).error;
+}
+
+/**
+ * hel_grant_revoke() - take back all that was granted, and what came of it
+ * @grant: needs MANAGE; with all grants below it
+ *
+ * From now on each look-up of a descriptor under the grant ends with ERR_REVOKED; such a handle can
+ * only be closed. Operations that name one complete with ERR_REVOKED, those on lanes as if the peer
+ * had hung up; what is mapped from memory is unmapped, also for devices; kernlets are detached.
+ * Revoking again does nothing, and waits for the end of the first.
+ *
+ * Return: 0.
+ */
+HEL_MUST_USE static inline int hel_grant_revoke(hel_handle grant)
+{
+	return (int)hel_call1(HEL_CALL_grant_revoke, grant).error;
 }
 
 /* ---- time, ports, statistics and log --------------------------------------------------------- */

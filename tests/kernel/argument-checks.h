@@ -26,6 +26,7 @@
 #define WITHOUT(type, name) check_handle(HEL_TYPE_##type, HEL_RIGHTS_ALL & ~HEL_RIGHT_##name)
 #define OTHER(type)         check_other(HEL_TYPE_##type)
 #define STALE()             check_stale()
+#define REVOKED(type)       check_revoked(HEL_TYPE_##type)
 
 /* Nothing is mapped in the first page; nobody has the other half; the last has no end. */
 constexpr uint64_t UNMAPPED = 16;
@@ -47,6 +48,13 @@ static hel_handle check_keep(int error, hel_handle handle)
 	}
 	check_made[n_check_made++] = handle;
 	return handle;
+}
+
+static hel_handle check_make_token(void)
+{
+	hel_handle token = HEL_NULL;
+
+	return check_keep(hel_token_create(&token), token);
 }
 
 static hel_handle check_make_lane(void)
@@ -107,6 +115,17 @@ static int check_make_bound_kernlet(hel_handle *out_bound)
 		: hel_kernlet_bind(check_keep(0, kernlet), &binding, sizeof(binding), out_bound);
 }
 
+/* @handle under a grant, both of them new. */
+static struct hel_grant_handles check_grant(hel_handle handle)
+{
+	struct hel_grant_handles handles = {};
+	int error = hel_grant_create(HEL_NULL, handle, 0, 0, &handles);
+
+	(void)check_keep(error, handles.handle);
+	(void)check_keep(error, handles.grant);
+	return handles;
+}
+
 static hel_handle check_make(enum hel_type type)
 {
 	const struct hel_queue_params params = {
@@ -128,6 +147,7 @@ static hel_handle check_make(enum hel_type type)
 	case HEL_TYPE_EVENT: error = hel_event_create(0, &handle); break;
 	case HEL_TYPE_DMA_SPACE: error = hel_dma_space_create(&handle); break;
 	case HEL_TYPE_TOKEN: error = hel_token_create(&handle); break;
+	case HEL_TYPE_GRANT: return check_grant(check_make_token()).grant;
 	case HEL_TYPE_KERNLET: error = check_make_kernlet(&handle); break;
 	case HEL_TYPE_BOUND_KERNLET: error = check_make_bound_kernlet(&handle); break;
 	default: return check_make_authorised(type);
@@ -160,6 +180,15 @@ static hel_handle check_stale(void)
 		check_has_failed = true;
 	}
 	return handle;
+}
+
+/* An object of @type that was granted and taken back. */
+static hel_handle check_revoked(enum hel_type type)
+{
+	const struct hel_grant_handles handles = check_grant(check_make(type));
+
+	check_has_failed |= hel_grant_revoke(handles.grant) != 0;
+	return handles.handle;
 }
 
 /* Closes what was made; whether all of it could be. */

@@ -14,10 +14,10 @@ Arguments, in the order of the registers (calls), or fields of the record (opera
 hel_action (actions):
 
     scalar TYPE NAME [= VALUE]      a number; VALUE is a valid one (0 if not said)
-    handle NAME TYPE[|TYPE] RIGHTS [THIS] [NULL]
+    handle NAME TYPE[|TYPE] RIGHTS [THIS] [NULL] [REVOKED]
                                     a descriptor; TYPE as in enum hel_type, or `any`; RIGHTS as in
                                     enum hel_rights, joined by +, or -; whether HEL_THIS or HEL_NULL
-                                    stand for something
+                                    stand for something, whether it may have been revoked
     in TYPE NAME [NULL]             pointer to a structure that the kernel reads
     out TYPE NAME                   pointer to one that it writes on success
     inout TYPE NAME                 pointer to one that it reads, and writes on success
@@ -30,9 +30,9 @@ hel_action (actions):
 In calls a dotted NAME is a field of a structure before it (`handle args.space ...`); scalars there,
 and in records and actions, have no TYPE. `zero NAME` is a field that must be 0.
 
-    error NAME: when                beside those that follow from the arguments: BAD_HANDLE and
-                                    BAD_TYPE from a handle, NO_RIGHTS from its rights, FAULT from
-                                    pointers; and for actions what every one may end with
+    error NAME: when                beside those that follow from the arguments: BAD_HANDLE,
+                                    REVOKED and BAD_TYPE from a handle, NO_RIGHTS from its rights,
+                                    FAULT from pointers; and for actions what every one may end with
     refused NAME: when              action: the whole exchange is refused with it
     about, ownership, ordering, atomicity, cancel: text
     ignorable                       call: the result may be ignored
@@ -79,6 +79,7 @@ class Argument:
         self.rights = []
         self.may_this = False
         self.may_null = False
+        self.may_be_revoked = False
         self.size_name = None       # bytes: the argument with their number
         self.example = '0'
         self.is_always = False      # value: also with an error
@@ -135,6 +136,9 @@ class Entry:
         for argument in handles:
             yield 'BAD_HANDLE', f'@{argument.name} names nothing'
         for argument in handles:
+            if not argument.may_be_revoked:
+                yield 'REVOKED', f'@{argument.name} was revoked'
+        for argument in handles:
             if argument.types:
                 yield 'BAD_TYPE', f'@{argument.name} is no {" or ".join(argument.types)}'
         for argument in handles:
@@ -151,7 +155,8 @@ class Entry:
                     yield error, text
 
     def _handle_errors_refuse(self, error):
-        return self.kind == 'action' and error in ('BAD_HANDLE', 'BAD_TYPE', 'NO_RIGHTS')
+        return self.kind == 'action' and error in ('BAD_HANDLE', 'REVOKED', 'BAD_TYPE',
+                                                       'NO_RIGHTS')
 
     def _merged(self, pairs):
         result = {}
@@ -326,14 +331,15 @@ class _Reader:
         return argument
 
     def _handle(self, words, text):
-        if len(words) < 3 or not set(words[3:]) <= {'THIS', 'NULL'}:
-            self._fail('expected "handle NAME TYPE RIGHTS [THIS] [NULL]"')
+        if len(words) < 3 or not set(words[3:]) <= {'THIS', 'NULL', 'REVOKED'}:
+            self._fail('expected "handle NAME TYPE RIGHTS [THIS] [NULL] [REVOKED]"')
         argument = Argument('handle', words[0], text)
         argument.type = 'hel_handle'
         argument.types = [] if words[1] == 'any' else words[1].split('|')
         argument.rights = [] if words[2] == '-' else words[2].split('+')
         argument.may_this = 'THIS' in words[3:]
         argument.may_null = 'NULL' in words[3:]
+        argument.may_be_revoked = 'REVOKED' in words[3:]
         if not set(argument.types) <= self.names.types:
             self._fail(f'no type of descriptor: {words[1]}')
         if not set(argument.rights) <= self.names.rights:

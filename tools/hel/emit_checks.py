@@ -33,6 +33,9 @@ def _wrong(argument):
     """[(suffix of the name, error, value)]"""
     if argument.kind == 'handle':
         found = [('stale', 'BAD_HANDLE', 'STALE()')]
+        if not argument.may_be_revoked:
+            kind = (argument.types or ['token'])[0].upper()
+            found.append(('revoked', 'REVOKED', f'REVOKED({kind})'))
         if argument.types:
             found.append(('of_other_type', 'BAD_TYPE', f'OTHER({argument.types[0].upper()})'))
         for right in argument.rights:

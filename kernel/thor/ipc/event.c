@@ -6,6 +6,7 @@
 #include <thor/ipc/queue.h>
 #include <thor/irq/irq.h>
 #include <thor/memory/memory.h>
+#include <thor/object/grant.h>
 #include <thor/object/universe.h>
 #include <thor/sched/thread.h>
 
@@ -38,7 +39,7 @@ static void await_event_cancel(struct operation *operation)
 	}
 	spinlock_release(&source->lock);
 	if (is_ours) {
-		operation_complete(operation, -ERR_CANCELLED);
+		operation_complete(operation, operation_cancel_error(operation));
 	}
 }
 
@@ -159,10 +160,11 @@ int event_create(uint32_t bits, struct event **out_event)
 	return 0;
 }
 
-/* The source of an event or interrupt; *out_object gets the reference. */
-static int event_find_source(struct universe *universe, hel_handle handle,
-	struct object **out_object, struct event_source **out_source)
+/* Find the event or interrupt to wait for. */
+static int event_find_source(
+	struct await_event *await, struct universe *universe, hel_handle handle)
 {
+	struct event_source *source = NULL;
 	struct descriptor descriptor;
 	int error = universe_find(universe, handle, &descriptor);
 
@@ -170,21 +172,25 @@ static int event_find_source(struct universe *universe, hel_handle handle,
 		return error;
 	}
 	if (descriptor.object->class->type == HEL_TYPE_EVENT) {
-		*out_source = &event_of(descriptor.object)->source;
+		source = &event_of(descriptor.object)->source;
 	} else if (descriptor.object->class->type == HEL_TYPE_IRQ) {
-		*out_source = &irq_of(descriptor.object)->source;
+		source = &irq_of(descriptor.object)->source;
 	} else {
 		error = -ERR_BAD_TYPE;
 	}
 	if (error == 0 && (descriptor.rights & HEL_RIGHT_WAIT) == 0) {
 		error = -ERR_NO_RIGHTS;
 	}
-	if (error != 0) {
-		object_unref(descriptor.object);
-		return error;
+	if (error == 0 && unlikely(descriptor.grant != NULL)) {
+		error = operation_use_grant(&await->operation, grant_ref(descriptor.grant));
 	}
-	*out_object = descriptor.object;
-	return 0;
+	if (error == 0) {
+		await->object = descriptor.object;
+		object_ref(await->object);
+		await->source = source;
+	}
+	descriptor_release(&descriptor);
+	return error;
 }
 
 int event_submit(struct queue *queue, struct thread *submitter, const struct hel_record *record)
@@ -197,11 +203,9 @@ int event_submit(struct queue *queue, struct thread *submitter, const struct hel
 		return -ERR_NO_MEMORY;
 	}
 	operation_init(&await->operation, &await_event_class, queue, record);
-	int error = event_find_source(
-		submitter->universe, request->event, &await->object, &await->source);
+	int error = event_find_source(await, submitter->universe, request->event);
 
 	if (error != 0) {
-		await->source = NULL;
 		operation_complete(&await->operation, error);
 	} else {
 		event_source_await(await->source, await, request->sequence);

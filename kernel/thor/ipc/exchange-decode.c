@@ -54,17 +54,21 @@ static int decode_push(struct action *action, struct thread *submitter, hel_hand
 		return error;
 	}
 	if ((descriptor.rights & HEL_RIGHT_DERIVE) == 0) {
-		object_unref(descriptor.object);
-		return -ERR_NO_RIGHTS;
+		error = -ERR_NO_RIGHTS;
+	} else if (unlikely(descriptor.grant != NULL)) {
+		error = push_use_create(
+			&exchange_of_action(action)->operation, &descriptor, &action->use);
+		action->properties |= error == 0 ? ACTION_IS_GRANTED : 0;
+	} else {
+		object_handle_ref(descriptor.object);
+		action->object = descriptor.object;
 	}
-	object_handle_ref(descriptor.object);
-	object_unref(descriptor.object);
-	action->object = descriptor.object;
 	action->rights = descriptor.rights;
 	if (action->length != 0) {
 		action->rights &= (uint32_t)action->length;
 	}
-	return 0;
+	descriptor_release(&descriptor);
+	return error;
 }
 
 static int decode_imbue(struct action *action, struct thread *submitter, hel_handle handle)
@@ -206,7 +210,10 @@ static inline int decode_action(struct exchange *exchange, struct thread *submit
 		state->ancillary = HEL_ACTION_ANCILLARY;
 	}
 	if ((kind->properties & ACTION_TAKES_MORE) != 0) {
-		return decode_refuse(type, decode_further(action, submitter, words[1]));
+		int error = decode_further(action, submitter, words[1]);
+
+		state->properties |= action->properties;
+		return decode_refuse(type, error);
 	}
 	return 0;
 }

@@ -196,8 +196,12 @@ static int meet_attach_lane(struct action *action, hel_handle *out_handle)
 	if ((action->flags & HEL_ACTION_WANT_LANE) == 0) {
 		return 0;
 	}
-	return universe_attach(exchange_of_action(action)->universe, &action->made->object,
-		HEL_RIGHTS_ALL, out_handle);
+	const struct exchange *exchange = exchange_of_action(action);
+	int error = universe_attach_granted(exchange->universe, &action->made->object,
+		HEL_RIGHTS_ALL, exchange->grant, out_handle);
+
+	/* The lane that it was made over was granted, and appears hung up now. */
+	return error == -ERR_REVOKED ? -ERR_END_OF_LANE : error;
 }
 
 static bool meet_has_dependents(const struct action *accept)
@@ -244,11 +248,13 @@ static void meet_offer(struct action *offer, struct action *accept, struct excha
 
 static void meet_push(struct action *push, struct action *pull)
 {
+	struct universe *universe = exchange_of_action(pull)->universe;
 	hel_handle handle;
-	int error = universe_attach(
-		exchange_of_action(pull)->universe, push->object, push->rights, &handle);
+	int error = unlikely(action_is_granted(push))
+		? push_attach(push->use, push->rights, universe, &handle)
+		: universe_attach(universe, push->object, push->rights, &handle);
 
-	action_finish(push, error == 0 ? 0 : -ERR_DISMISSED, 0);
+	action_finish(push, error == 0 || error == -ERR_REVOKED ? error : -ERR_DISMISSED, 0);
 	action_finish(pull, error, error == 0 ? handle : HEL_NULL);
 }
 

@@ -80,9 +80,15 @@ static bool transfer_has_ended_locked(
 	struct lane *lane = transfer->lane;
 
 	if (transfer_is_unwanted(transfer->send)) {
-		*out_errors = (struct transfer_errors){ -ERR_CANCELLED, -ERR_DISMISSED };
+		*out_errors = (struct transfer_errors){
+			exchange_cancel_error(exchange_of_action(transfer->send)),
+			-ERR_DISMISSED,
+		};
 	} else if (transfer_is_unwanted(transfer->receive)) {
-		*out_errors = (struct transfer_errors){ -ERR_DISMISSED, -ERR_CANCELLED };
+		*out_errors = (struct transfer_errors){
+			-ERR_DISMISSED,
+			exchange_cancel_error(exchange_of_action(transfer->receive)),
+		};
 	} else if (lane->is_closed) {
 		*out_errors = transfer_errors_of_close(transfer, lane);
 	} else if (lane_peer(lane)->is_closed) {
@@ -323,10 +329,11 @@ void transfer_cancel(struct lane *lane, struct action *action)
 
 	spinlock_release(&lane->stream->lock);
 	if (is_ours) {
+		int error = exchange_cancel_error(exchange_of_action(action));
+
 		transfer_end(&loot,
-			loot.send == action
-				? (struct transfer_errors){ -ERR_CANCELLED, -ERR_DISMISSED }
-				: (struct transfer_errors){ -ERR_DISMISSED, -ERR_CANCELLED });
+			loot.send == action ? (struct transfer_errors){ error, -ERR_DISMISSED }
+					    : (struct transfer_errors){ -ERR_DISMISSED, error });
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <thor/ipc/queue.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 #include <thor/object/universe.h>
 
 static struct exchange *exchange_of(const struct operation *operation)
@@ -104,7 +105,9 @@ static void action_release(struct action *action)
 {
 	switch (action->type) {
 	case HEL_ACTION_PUSH:
-		if (action->object != NULL) {
+		if (unlikely(action_is_granted(action))) {
+			push_drop(action->use);
+		} else if (action->object != NULL) {
 			object_handle_unref(action->object);
 			action->object = NULL;
 		}
@@ -155,9 +158,23 @@ static void action_free(struct action *action)
 	}
 }
 
+/* Only now, for a sweep that has a reference to the exchange looks at the uses. */
+static __attribute__((noinline)) void exchange_end_grants(struct exchange *exchange)
+{
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		if (action_is_granted(&exchange->actions[i])) {
+			grant_use_end(exchange->actions[i].use);
+		}
+	}
+	grant_unref(exchange->grant);
+}
+
 /* What is left after exchange_release(). */
 static void exchange_free(struct exchange *exchange)
 {
+	if (unlikely((exchange->properties & ACTION_IS_GRANTED) != 0)) {
+		exchange_end_grants(exchange);
+	}
 	if ((exchange->properties & (ACTION_MAKES_STREAM | ACTION_MAY_HAVE_INLINE)) != 0) {
 		for (uint32_t i = 0; i < exchange->n_actions; i++) {
 			action_free(&exchange->actions[i]);
@@ -335,7 +352,7 @@ static void exchange_cancel(struct operation *operation)
 		struct lane *lane = atomic_load(&action->lane);
 
 		if (lane != NULL && lane_take(lane, action)) {
-			action_finish(action, -ERR_CANCELLED, 0);
+			action_finish(action, exchange_cancel_error(exchange), 0);
 		} else if (lane != NULL) {
 			transfer_cancel(lane, action);
 		}
@@ -355,6 +372,7 @@ struct exchange_request {
 	hel_handle lane;
 	uint32_t n_actions, flags;
 	bool closes_lane;
+	struct grant *grant; /* that the lane that was found is under, referenced; or NULL */
 };
 
 /*
@@ -362,16 +380,30 @@ struct exchange_request {
  * of its descriptor, too, and keeps the lane open in place of that.
  */
 static int exchange_find_lane(
-	struct thread *submitter, const struct exchange_request *request, struct lane **out_lane)
+	struct thread *submitter, struct exchange_request *request, struct lane **out_lane)
 {
 	struct object *object;
-	int error = request->closes_lane ? universe_take(submitter->universe, request->lane,
-						   HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object)
-					 : universe_lookup(submitter->universe, request->lane,
-						   HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object);
+	int error = request->closes_lane
+		? universe_take(submitter->universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE,
+			  &object, &request->grant)
+		: universe_lookup_granted(submitter->universe, request->lane, HEL_TYPE_LANE,
+			  HEL_RIGHT_INVOKE, &object, &request->grant);
 
 	if (likely(error == 0)) {
 		*out_lane = lane_of(object);
+	}
+	return error;
+}
+
+/* What the exchange names has been granted: it goes with that, and not further if it has gone. */
+static __attribute__((noinline)) int exchange_use_grants(struct exchange *exchange)
+{
+	int error = operation_use_grant(&exchange->operation, grant_ref(exchange->grant));
+
+	for (uint32_t i = 0; error == 0 && i < exchange->n_actions; i++) {
+		if (action_is_granted(&exchange->actions[i])) {
+			error = grant_use_link(exchange->actions[i].use);
+		}
 	}
 	return error;
 }
@@ -392,6 +424,7 @@ static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_a
 
 	if (exchange != NULL) {
 		exchange->lane = NULL;
+		exchange->grant = NULL;
 		atomic_init(&exchange->n_open, n_actions + 1);
 		atomic_init(&exchange->is_cancelled, false);
 		atomic_init(&exchange->is_small_inline_used, false);
@@ -407,7 +440,7 @@ static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_a
  * for THREAD_WAIT_RESTART, when there is none.
  */
 static int exchange_prepare(struct queue *queue, struct thread *submitter,
-	const struct exchange_request *request, const volatile struct hel_action *wishes,
+	struct exchange_request *request, const volatile struct hel_action *wishes,
 	struct exchange *exchange)
 {
 	int error = exchange_decode(
@@ -416,20 +449,23 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
 		!page_note_has_failed(&submitter->wait.page)) {
 		/* The record stays until the page with its segments is there, or never comes. */
-		return THREAD_WAIT_RESTART;
-	}
-	if (exchange->lane == NULL) {
+		error = THREAD_WAIT_RESTART;
+	} else if (exchange->lane == NULL) {
 		int lane_error = exchange_find_lane(submitter, request, &exchange->lane);
 
 		exchange->closes_lane = lane_error == 0 && request->closes_lane;
 		error = lane_error != 0 ? lane_error : error;
+	}
+	if (unlikely(request->grant != NULL)) {
+		exchange->grant = request->grant;
+		exchange->properties |= ACTION_IS_GRANTED;
 	}
 	return error;
 }
 
 /* One that is complete at once, or a lane for the exchange, or neither. */
 static bool exchange_try_quickly(struct queue *queue, struct thread *submitter,
-	struct hel_record header, const struct exchange_request *request,
+	struct hel_record header, struct exchange_request *request,
 	const volatile struct hel_action *wish, struct lane **out_lane)
 {
 	const volatile uint64_t *words = (const volatile uint64_t *)wish;
@@ -446,11 +482,12 @@ static bool exchange_try_quickly(struct queue *queue, struct thread *submitter,
 		lane_drop_handle(lane);
 	}
 	lane_unref(lane);
+	grant_unref(request->grant);
 	return true;
 }
 
 static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
-	struct thread *submitter, struct hel_record header, const struct exchange_request *request,
+	struct thread *submitter, struct hel_record header, struct exchange_request *request,
 	const volatile struct hel_action *wishes, struct lane *lane)
 {
 	struct exchange *exchange = exchange_allocate(submitter, request->n_actions);
@@ -462,6 +499,7 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 		if (lane != NULL) {
 			lane_unref(lane);
 		}
+		grant_unref(request->grant);
 		return queue_post(queue, &header, -ERR_NO_MEMORY);
 	}
 	exchange->lane = lane;
@@ -478,6 +516,15 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 	exchange->space = submitter->space;
 	object_ref((struct object *)exchange->space);
 	operation_begin(&exchange->operation, &exchange_class, queue, &header);
+	error = unlikely((exchange->properties & ACTION_IS_GRANTED) != 0)
+		? exchange_use_grants(exchange)
+		: 0;
+	if (unlikely(error != 0)) {
+		exchange->result_bytes = 0;
+		exchange_release(exchange);
+		operation_complete(&exchange->operation, error);
+		return 0;
+	}
 	exchange_submit_actions(exchange);
 	return 0;
 }

@@ -29,6 +29,7 @@
 constexpr uint64_t TRANSFER_SLICE_BYTES = 64 * 1024; /* copied between two looks around */
 constexpr uint32_t EXCHANGE_SMALL_INLINE = 96; /* inline data that need no buffer of their own */
 
+struct descriptor;
 struct exchange;
 struct space;
 struct transfer;
@@ -40,6 +41,8 @@ enum action_properties : uint8_t {
 	ACTION_MAY_HOLD = 2, /* something that must be given back when the exchange is complete */
 	ACTION_MAY_HAVE_INLINE = 4, /* data may follow its result */
 	ACTION_TAKES_MORE = 8, /* to decode it takes more than its words */
+	/* PUSH: of a descriptor under a grant; exchange: such an action, or its lane is */
+	ACTION_IS_GRANTED = 16,
 };
 
 struct action {
@@ -73,7 +76,10 @@ struct action {
 			uint32_t n_segments;
 		};
 		struct { /* PUSH */
-			struct object *object; /* with a handle reference */
+			union {
+				struct object *object; /* with a handle reference */
+				struct grant_use *use; /* which has that: ACTION_IS_GRANTED */
+			};
 			uint32_t rights; /* of the descriptor */
 		};
 		struct { /* OFFER, ACCEPT */
@@ -103,6 +109,7 @@ struct exchange {
 	struct universe *universe; /* referenced */
 	struct space *space; /* referenced */
 	struct lane *lane; /* referenced; until completion with a handle if `closes_lane` */
+	struct grant *grant; /* that the lane's descriptor is under, referenced; or NULL */
 	_Atomic uint32_t n_open; /* actions that are not DONE, and one for the submitter */
 	_Atomic bool is_cancelled;
 	_Atomic bool is_small_inline_used;
@@ -190,6 +197,32 @@ static inline struct action *lane_pop_locked(struct lane *lane)
  */
 bool exchange_send_quickly(struct queue *queue, struct hel_record header, struct lane *lane,
 	uint64_t address, uint64_t length);
+
+/** action_is_granted() - a PUSH of a descriptor under a grant */
+static inline bool action_is_granted(const struct action *action)
+{
+	return (action->properties & ACTION_IS_GRANTED) != 0;
+}
+
+/** exchange_cancel_error() - what the actions of an exchange that was cancelled end with */
+static inline int exchange_cancel_error(const struct exchange *exchange)
+{
+	/* To who holds a lane that was granted it appears hung up. */
+	return exchange->operation.is_revoked ? -ERR_END_OF_LANE : -ERR_CANCELLED;
+}
+
+/* ---- operation-grant.c: the descriptor of a PUSH that is under a grant */
+
+/** push_use_create() - take over a descriptor under a grant; not linked yet; -ERR_NO_MEMORY */
+MUST_USE int push_use_create(struct operation *operation, const struct descriptor *descriptor,
+	struct grant_use **out_use);
+
+/** push_drop() - let go of it, unless it was revoked or attached */
+void push_drop(struct grant_use *use);
+
+/** push_attach() - put it into a universe; -ERR_REVOKED, or as universe_attach() says */
+MUST_USE int push_attach(
+	struct grant_use *use, uint32_t rights, struct universe *universe, hel_handle *out_handle);
 
 /* ---- exchange-meet.c, for exchange-transfer.c */
 

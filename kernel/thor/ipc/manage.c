@@ -16,6 +16,7 @@
 struct manage_operation {
 	struct operation operation;
 	struct memory *backing; /* referenced; NULL if it was refused */
+	bool is_armed; /* guarded by its lock: on a list of the object */
 	struct hel_manage_result request; /* MANAGE: valid when complete without error */
 	uint64_t round; /* FENCE: to wait for */
 };
@@ -23,6 +24,19 @@ struct manage_operation {
 static struct manage_operation *manage_of(const struct operation *operation)
 {
 	return container_of(operation, struct manage_operation, operation);
+}
+
+/* The object is locked. */
+static void manage_link(struct manage_operation *manage, struct list *list)
+{
+	manage->is_armed = true;
+	list_push_back(list, &manage->operation.wait_node);
+}
+
+static void manage_unlink(struct operation *operation)
+{
+	manage_of(operation)->is_armed = false;
+	list_remove(&operation->wait_node);
 }
 
 static void manage_cancel(struct operation *operation)
@@ -33,12 +47,15 @@ static void manage_cancel(struct operation *operation)
 		return;
 	}
 	spinlock_acquire(&backing->lock);
-	bool is_ours = list_node_is_linked(&operation->wait_node);
+	bool is_ours = manage_of(operation)->is_armed;
 
-	list_remove(&operation->wait_node);
+	/* One that is complete may be on its queue's list, by the same node. */
+	if (is_ours) {
+		manage_unlink(operation);
+	}
 	spinlock_release(&backing->lock);
 	if (is_ours) {
-		operation_complete(operation, -ERR_CANCELLED);
+		operation_complete(operation, operation_cancel_error(operation));
 	}
 }
 
@@ -118,7 +135,7 @@ static void managed_take_fences(struct managed *managed, struct list *out_comple
 			has_error = true;
 		}
 		operation->error = error;
-		list_remove(&operation->wait_node);
+		manage_unlink(operation);
 		list_push_back(out_complete, &operation->wait_node);
 	}
 }
@@ -134,7 +151,7 @@ static void managed_take_requests(struct managed *managed, struct list *out_comp
 		} else if (!managed__next_request(managed, &manage_of(operation)->request)) {
 			return;
 		}
-		list_remove(&operation->wait_node);
+		manage_unlink(operation);
 		list_push_back(out_complete, &operation->wait_node);
 	}
 }
@@ -174,11 +191,12 @@ static int manage_create(struct queue *queue, const struct hel_record *record,
 }
 
 /* The backing of managed memory that a record names by one of its two objects. */
-static int manage_find(struct thread *submitter, hel_handle handle, uint32_t rights,
-	enum hel_memory_kind kind, struct memory **out_backing)
+static int manage_find(struct manage_operation *manage, struct thread *submitter, hel_handle handle,
+	uint32_t rights, enum hel_memory_kind kind)
 {
 	struct object *object;
-	int error = universe_lookup(submitter->universe, handle, HEL_TYPE_MEMORY, rights, &object);
+	int error = operation_lookup(
+		&manage->operation, submitter->universe, handle, HEL_TYPE_MEMORY, rights, &object);
 
 	if (error != 0) {
 		return error;
@@ -189,9 +207,9 @@ static int manage_find(struct thread *submitter, hel_handle handle, uint32_t rig
 		object_unref(object);
 		return -ERR_ILLEGAL_ARGS;
 	}
-	*out_backing = memory;
+	manage->backing = memory;
 	if (kind == HEL_MEMORY_MANAGED) {
-		*out_backing = memory->source;
+		manage->backing = memory->source;
 		object_ref(&memory->source->object);
 		object_unref(object);
 	}
@@ -206,8 +224,8 @@ int manage_submit(struct queue *queue, struct thread *submitter, const struct he
 	if (manage_create(queue, record, &manage_class, &manage) != 0) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = manage_find(submitter, request->backing, HEL_RIGHT_MANAGE, HEL_MEMORY_BACKING,
-		&manage->backing);
+	int error = manage_find(
+		manage, submitter, request->backing, HEL_RIGHT_MANAGE, HEL_MEMORY_BACKING);
 
 	if (error != 0) {
 		operation_complete(&manage->operation, error);
@@ -216,7 +234,7 @@ int manage_submit(struct queue *queue, struct thread *submitter, const struct he
 	struct managed *managed = manage->backing->managed;
 
 	spinlock_acquire(&manage->backing->lock);
-	list_push_back(&managed->requests, &manage->operation.wait_node);
+	manage_link(manage, &managed->requests);
 	managed__kick(managed);
 	spinlock_release(&manage->backing->lock);
 	return 0;
@@ -234,7 +252,7 @@ static int fence_arm(struct manage_operation *fence, uint64_t first, uint64_t en
 		result = managed_take_error(managed);
 	} else {
 		fence->round = managed__begin_fence(managed);
-		list_push_back(&managed->fences, &fence->operation.wait_node);
+		manage_link(fence, &managed->fences);
 		managed__kick(managed);
 	}
 	spinlock_release(&backing->lock);
@@ -249,8 +267,8 @@ int fence_submit(struct queue *queue, struct thread *submitter, const struct hel
 	if (manage_create(queue, record, &fence_class, &fence) != 0) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = manage_find(
-		submitter, request->frontal, HEL_RIGHT_READ, HEL_MEMORY_MANAGED, &fence->backing);
+	int error =
+		manage_find(fence, submitter, request->frontal, HEL_RIGHT_READ, HEL_MEMORY_MANAGED);
 
 	if (error == 0 &&
 		(!is_aligned(request->offset | request->length, HEL_PAGE_SIZE) ||

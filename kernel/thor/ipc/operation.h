@@ -16,19 +16,24 @@
 #ifndef THOR_IPC_OPERATION_H
 #define THOR_IPC_OPERATION_H
 
+#include <abi/hel/errors.h>
 #include <abi/hel/queue.h>
 #include <base/list.h>
 #include <base/types.h>
 
 struct account;
+struct grant;
+struct grant_use;
+struct object;
 struct operation;
 struct queue;
+struct universe;
 
 struct operation_class {
 	const char *name;
 	/*
-	 * Take the operation back from its provider and complete it with -ERR_CANCELLED, unless
-	 * somebody else took it.
+	 * Take the operation back from its provider and complete it with
+	 * operation_cancel_error(), unless somebody else took it.
 	 * Context: the queue's submit lock is held, so at most one cancel of one operation at a
 	 * time and never during its submission; no other lock.
 	 */
@@ -51,12 +56,14 @@ struct operation {
 	const struct operation_class *class;
 	struct account *account; /* immutable: of the universe that has submitted it */
 	struct queue *queue; /* referenced */
+	struct grant_use *use; /* of the grant of the descriptor that it names; or NULL */
 	uint64_t context;
 	uint32_t opcode;
 	int32_t error; /* of the whole submission; written by who completes */
 	uint32_t n_results;
 	_Atomic uint32_t references;
 	uint32_t n_bytes; /* immutable: of the structure around it */
+	_Atomic bool is_revoked; /* cut off: before it is cancelled for that */
 	struct list_node
 		tag_node; /* guarded by the queue's lock: bucket of pending operations by context */
 	struct list_node
@@ -99,6 +106,33 @@ void operation_complete(struct operation *operation, int error);
  */
 void *operation_begin_completion(struct operation *operation, int error, uint32_t result_size);
 void operation_end_completion(struct operation *operation, uint32_t result_size);
+
+/** operation_try_ref() - false: it is being destroyed; the memory must still be there */
+bool operation_try_ref(struct operation *operation);
+
+/* ---- operation-grant.c */
+
+/**
+ * operation_use_grant() - cut the operation off when @grant is revoked
+ * @grant: reference taken, also on errors; NULL: of no grant
+ *
+ * Context: after operation_init(), the submit lock is held. Return: 0, -ERR_REVOKED,
+ * -ERR_NO_MEMORY: the caller completes the operation with it.
+ */
+MUST_USE int operation_use_grant(struct operation *operation, struct grant *grant);
+
+/**
+ * operation_lookup() - universe_lookup() for an operation, which is cut off when the grant of that
+ * descriptor is revoked; as operation_use_grant()
+ */
+MUST_USE int operation_lookup(struct operation *operation, struct universe *universe,
+	hel_handle handle, enum hel_type type, uint32_t rights, struct object **out_object);
+
+/** operation_cancel_error() - what an operation ends with in its cancel hook */
+static inline int operation_cancel_error(const struct operation *operation)
+{
+	return operation->is_revoked ? -ERR_REVOKED : -ERR_CANCELLED;
+}
 
 /** operation_no_result() - a result_size hook for operations that report only their error */
 uint32_t operation_no_result(const struct operation *operation);

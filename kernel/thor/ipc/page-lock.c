@@ -69,7 +69,7 @@ static int page_lock_advance(struct page_lock *lock)
 	uint64_t start_ns = arch_clock_ns();
 
 	if (lock->is_cancelled) {
-		return -ERR_CANCELLED;
+		return operation_cancel_error(&lock->operation);
 	}
 	while (lock->index < lock->end) {
 		int error = page_lock_one(lock);
@@ -118,7 +118,7 @@ static void page_lock_cancel(struct operation *operation)
 
 	spinlock_release(&lock->lock);
 	if (is_ours) {
-		page_lock_finish(lock, -ERR_CANCELLED);
+		page_lock_finish(lock, operation_cancel_error(operation));
 	}
 }
 
@@ -144,8 +144,8 @@ static int page_lock_decode(
 	uint32_t rights = HEL_RIGHT_PIN |
 		(request->flags == HEL_LOCK_WRITE ? HEL_RIGHT_WRITE : HEL_RIGHT_READ);
 	struct object *object;
-	int error = universe_lookup(
-		submitter->universe, request->memory, HEL_TYPE_MEMORY, rights, &object);
+	int error = operation_lookup(&lock->operation, submitter->universe, request->memory,
+		HEL_TYPE_MEMORY, rights, &object);
 
 	if (error != 0) {
 		return error;

@@ -11,6 +11,7 @@
 #include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
@@ -496,6 +497,8 @@ static void *operation_pay(struct account *account, struct operation *operation,
 		return NULL;
 	}
 	operation->account = account;
+	operation->use = NULL;
+	atomic_init(&operation->is_revoked, false);
 	operation->n_bytes = (uint32_t)size;
 	return operation;
 }
@@ -522,6 +525,9 @@ void operation_free(struct operation *operation)
 {
 	struct account *account = operation->account;
 
+	if (unlikely(operation->use != NULL)) {
+		grant_use_end(operation->use);
+	}
 	heap_free_sized(operation, operation->n_bytes);
 	account_uncharge(account, ACCOUNT_OPERATIONS, 1);
 }
@@ -529,6 +535,19 @@ void operation_free(struct operation *operation)
 void operation_ref(struct operation *operation)
 {
 	atomic_fetch_add_explicit(&operation->references, 1, memory_order_relaxed);
+}
+
+bool operation_try_ref(struct operation *operation)
+{
+	uint32_t references = atomic_load_explicit(&operation->references, memory_order_relaxed);
+
+	while (references > 0) {
+		if (atomic_compare_exchange_weak_explicit(&operation->references, &references,
+			    references + 1, memory_order_relaxed, memory_order_relaxed)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void operation_unref(struct operation *operation)
@@ -604,6 +623,18 @@ static void queue_finish_wait(struct thread *thread)
 			atomic_load_explicit(&queue->n_completions, memory_order_acquire));
 	}
 	object_unref(&queue->object);
+}
+
+void queue_disturb(struct queue *queue)
+{
+	struct thread *thread;
+
+	spinlock_acquire(&queue->lock);
+	while ((thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node)) != NULL) {
+		queue->n_waiters--;
+		(void)thread_wake(thread, THREAD_WAIT_RESTART);
+	}
+	spinlock_release(&queue->lock);
 }
 
 static void queue_wait_expired(struct timer *timer)

@@ -126,6 +126,9 @@ MUST_USE int queue_post(struct queue *queue, const struct hel_record *record, in
 MUST_USE int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen,
 	uint64_t deadline_ns, bool *out_is_blocked);
 
+/** queue_disturb() - threads that wait make their calls again, to see whether they still may */
+void queue_disturb(struct queue *queue);
+
 /**
  * queue_alert() - end one wait with -ERR_ALERTED: of the thread that waits longest, else the next
  * one; no lock of rank QUEUE or above

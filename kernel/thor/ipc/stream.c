@@ -153,7 +153,7 @@ void lane_close(struct lane *lane)
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)
 {
 	if (atomic_load(&exchange_of_action(action)->is_cancelled)) {
-		return -ERR_CANCELLED;
+		return exchange_cancel_error(exchange_of_action(action));
 	}
 	if (lane->is_closed) {
 		return -ERR_LANE_SHUTDOWN;

@@ -5,10 +5,13 @@
 #include <abi/hel/errors.h>
 #include <base/assert.h>
 #include <base/string.h>
+#include <thor/ipc/queue.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 
 struct universe_slot {
 	struct object *object; /* NULL: free */
+	struct grant_use *use; /* of the grant that it is under, or &universe_revoked; or NULL */
 	uint32_t rights;
 	uint32_t generation; /* of the descriptor, or of the next one */
 	uint32_t next_free;
@@ -20,6 +23,10 @@ struct universe_leaf {
 
 constexpr uint32_t UNIVERSE_NO_SLOT = UINT32_MAX;
 constexpr uint32_t UNIVERSE_CLOSE_BATCH = 64;
+
+/* What the slot of a descriptor that was revoked has: nobody looks into either. */
+static struct object universe_nothing;
+static struct grant_use universe_revoked;
 
 /*
  * Index 0 of generation 0 would be HEL_NULL and the last slot of the last generation HEL_THIS:
@@ -103,12 +110,20 @@ static void universe_destroy(struct object *object)
 	object_free(object);
 }
 
-/* The slot's object, whose handle reference is now the caller's. */
+/* The slot's object, whose handle reference is now the caller's; NULL: it was revoked. */
 static struct object *universe_clear_locked(struct universe *universe, uint32_t index)
 {
 	struct universe_slot *slot = universe_slot_locked(universe, index);
 	struct object *object = slot->object;
 
+	if (unlikely(slot->use != NULL)) {
+		if (slot->use == &universe_revoked) {
+			object = NULL;
+		} else {
+			grant_use_end(slot->use);
+		}
+		slot->use = NULL;
+	}
 	slot->object = NULL;
 	slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
 	slot->next_free = universe->free_head;
@@ -128,7 +143,8 @@ static bool universe_close_batch(struct universe *universe, uint32_t *index)
 
 	while (*index < n_slots && n_objects < UNIVERSE_CLOSE_BATCH) {
 		if (universe_slot_locked(universe, *index)->object != NULL) {
-			objects[n_objects++] = universe_clear_locked(universe, *index);
+			objects[n_objects] = universe_clear_locked(universe, *index);
+			n_objects += objects[n_objects] != NULL;
 		}
 		++*index;
 	}
@@ -185,8 +201,99 @@ int universe_create(struct universe **out_universe)
 	return 0;
 }
 
-static int universe_attach_locked(
-	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle)
+/* ---- descriptors under grants */
+
+/* The object loses its descriptor: a thread that waits through that looks it up again. */
+static void universe_drop_revoked(struct object *object)
+{
+	if (object->class->type == HEL_TYPE_QUEUE) {
+		queue_disturb(queue_of(object));
+	}
+	object_handle_unref(object);
+}
+
+static const struct grant_use_class universe_use_class;
+
+/* Some of the descriptors that are first on the grant's list. */
+static bool universe_cut(void *holder, struct grant *grant)
+{
+	struct object *objects[UNIVERSE_CLOSE_BATCH];
+	struct universe *universe = holder;
+	uint32_t n_objects = 0;
+	struct grant_use *use;
+
+	spinlock_acquire(&universe->lock);
+	while (n_objects < UNIVERSE_CLOSE_BATCH &&
+		(use = grant_first_use(grant, &universe_use_class, holder)) != NULL) {
+		struct universe_slot *slot = use->user;
+
+		objects[n_objects++] = slot->object;
+		slot->object = &universe_nothing;
+		slot->use = &universe_revoked;
+		grant_use_end(use);
+	}
+	spinlock_release(&universe->lock);
+	for (uint32_t i = 0; i < n_objects; i++) {
+		universe_drop_revoked(objects[i]);
+	}
+	object_unref(&universe->object);
+	return true;
+}
+
+/* Leaves stay where they are, so a slot can be the user. */
+static const struct grant_use_class universe_use_class = {
+	.hold = grant_hold_object,
+	.cut = universe_cut,
+};
+
+static int universe_use_grant_locked(
+	struct universe *universe, struct universe_slot *slot, struct grant *grant)
+{
+	int error = grant_use_create(
+		&(struct grant_use_options){
+			.account = universe->account,
+			.grant = grant,
+			.class = &universe_use_class,
+			.holder = universe,
+			.user = slot,
+		},
+		&slot->use);
+
+	if (error == 0) {
+		error = grant_use_link(slot->use);
+	}
+	if (error != 0) {
+		grant_use_end(slot->use);
+		slot->use = NULL;
+	}
+	return error;
+}
+
+static bool universe_is_revoked_locked(const struct universe_slot *slot)
+{
+	return slot->use == &universe_revoked ||
+		(slot->use != NULL && grant_is_revoked(slot->use->grant));
+}
+
+static __attribute__((noinline)) int universe_find_granted_locked(
+	const struct universe_slot *slot, struct descriptor *out_descriptor)
+{
+	if (universe_is_revoked_locked(slot)) {
+		return -ERR_REVOKED;
+	}
+	object_ref(slot->object);
+	*out_descriptor = (struct descriptor){
+		.object = slot->object,
+		.grant = grant_ref(slot->use->grant),
+		.rights = slot->rights,
+	};
+	return 0;
+}
+
+/* ---- attaching and finding */
+
+static int universe_attach_locked(struct universe *universe, struct object *object, uint32_t rights,
+	struct grant *grant, hel_handle *out_handle)
 {
 	if (universe->is_dead) {
 		return -ERR_ILLEGAL_STATE;
@@ -206,6 +313,13 @@ static int universe_attach_locked(
 	uint32_t index = universe->free_head;
 	struct universe_slot *slot = universe_slot_locked(universe, index);
 
+	if (unlikely(grant != NULL)) {
+		error = universe_use_grant_locked(universe, slot, grant);
+		if (error != 0) {
+			account_uncharge(universe->account, ACCOUNT_HANDLES, 1);
+			return error;
+		}
+	}
 	universe->free_head = slot->next_free;
 	universe->n_handles++;
 	object_handle_ref(object);
@@ -215,14 +329,20 @@ static int universe_attach_locked(
 	return 0;
 }
 
-int universe_attach(
-	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle)
+int universe_attach_granted(struct universe *universe, struct object *object, uint32_t rights,
+	struct grant *grant, hel_handle *out_handle)
 {
 	spinlock_acquire(&universe->lock);
-	int error = universe_attach_locked(universe, object, rights, out_handle);
+	int error = universe_attach_locked(universe, object, rights, grant, out_handle);
 
 	spinlock_release(&universe->lock);
 	return error;
+}
+
+int universe_attach(
+	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle)
+{
+	return universe_attach_granted(universe, object, rights, NULL, out_handle);
 }
 
 static struct universe_slot *universe_find_locked(struct universe *universe, hel_handle handle)
@@ -249,9 +369,12 @@ static inline int universe_find_inline(
 	spinlock_acquire(&universe->lock);
 	struct universe_slot *slot = universe_find_locked(universe, handle);
 
-	if (likely(slot != NULL)) {
+	if (slot != NULL && unlikely(slot->use != NULL)) {
+		error = universe_find_granted_locked(slot, out_descriptor);
+	} else if (likely(slot != NULL)) {
 		object_ref(slot->object);
 		out_descriptor->object = slot->object;
+		out_descriptor->grant = NULL;
 		out_descriptor->rights = slot->rights;
 		error = 0;
 	}
@@ -264,8 +387,14 @@ int universe_find(struct universe *universe, hel_handle handle, struct descripto
 	return universe_find_inline(universe, handle, out_descriptor);
 }
 
-int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
-	uint32_t rights, struct object **out_object)
+void descriptor_release(struct descriptor *descriptor)
+{
+	object_unref(descriptor->object);
+	grant_unref(descriptor->grant);
+}
+
+static inline int universe_lookup_inline(struct universe *universe, hel_handle handle,
+	enum hel_type type, uint32_t rights, struct object **out_object, struct grant **out_grant)
 {
 	struct descriptor descriptor;
 	int error = universe_find_inline(universe, handle, &descriptor);
@@ -279,15 +408,34 @@ int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type 
 		error = -ERR_NO_RIGHTS;
 	}
 	if (error != 0) {
-		object_unref(descriptor.object);
+		descriptor_release(&descriptor);
 		return error;
 	}
 	*out_object = descriptor.object;
+	*out_grant = descriptor.grant;
 	return 0;
 }
 
+int universe_lookup_granted(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object, struct grant **out_grant)
+{
+	return universe_lookup_inline(universe, handle, type, rights, out_object, out_grant);
+}
+
+int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object)
+{
+	struct grant *grant = NULL;
+	int error = universe_lookup_inline(universe, handle, type, rights, out_object, &grant);
+
+	if (unlikely(grant != NULL)) {
+		grant_unref(grant);
+	}
+	return error;
+}
+
 int universe_take(struct universe *universe, hel_handle handle, enum hel_type type, uint32_t rights,
-	struct object **out_object)
+	struct object **out_object, struct grant **out_grant)
 {
 	int error = 0;
 
@@ -296,11 +444,14 @@ int universe_take(struct universe *universe, hel_handle handle, enum hel_type ty
 
 	if (slot == NULL) {
 		error = -ERR_BAD_HANDLE;
+	} else if (universe_is_revoked_locked(slot)) {
+		error = -ERR_REVOKED;
 	} else if (slot->object->class->type != type) {
 		error = -ERR_BAD_TYPE;
 	} else if ((slot->rights & rights) != rights) {
 		error = -ERR_NO_RIGHTS;
 	} else {
+		*out_grant = grant_ref(grant_use_grant(slot->use));
 		*out_object = universe_clear_locked(universe, (uint32_t)handle);
 	}
 	spinlock_release(&universe->lock);
@@ -310,15 +461,16 @@ int universe_take(struct universe *universe, hel_handle handle, enum hel_type ty
 int universe_close(struct universe *universe, hel_handle handle)
 {
 	struct object *object = NULL;
+	int error = -ERR_BAD_HANDLE;
 
 	spinlock_acquire(&universe->lock);
 	if (universe_find_locked(universe, handle) != NULL) {
 		object = universe_clear_locked(universe, (uint32_t)handle);
+		error = 0;
 	}
 	spinlock_release(&universe->lock);
-	if (object == NULL) {
-		return -ERR_BAD_HANDLE;
+	if (object != NULL) {
+		object_handle_unref(object);
 	}
-	object_handle_unref(object);
-	return 0;
+	return error;
 }

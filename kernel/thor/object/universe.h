@@ -14,6 +14,9 @@
  * A universe lives as descriptors while it has threads or handles (both are handle references);
  * when the last goes it is *dead*: every descriptor is closed and attaching fails. Operations in
  * flight only hold a plain reference.
+ *
+ * A descriptor under a grant (grant.h) has a use there. When it is revoked the slot gives up its
+ * object and stays, so that its handle is ERR_REVOKED until it is closed.
  */
 #ifndef THOR_OBJECT_UNIVERSE_H
 #define THOR_OBJECT_UNIVERSE_H
@@ -25,6 +28,7 @@ constexpr uint32_t UNIVERSE_LEAF_SLOTS = 64;
 constexpr uint32_t UNIVERSE_HANDLES_MAX = 1u << 18;
 
 struct account;
+struct grant;
 struct universe_leaf;
 
 struct universe {
@@ -40,6 +44,7 @@ struct universe {
 
 struct descriptor {
 	struct object *object; /* with a reference */
+	struct grant *grant; /* that it is under, with a reference; or NULL */
 	uint32_t rights;
 };
 
@@ -66,26 +71,49 @@ static inline struct universe *universe_of(struct object *object)
 MUST_USE int universe_attach(
 	struct universe *universe, struct object *object, uint32_t rights, hel_handle *out_handle);
 
-/** universe_find() - the descriptor behind @handle with a reference; -ERR_BAD_HANDLE */
+/**
+ * universe_attach_granted() - the same for a descriptor under @grant, NULL: under none
+ *
+ * Return: also -ERR_REVOKED.
+ */
+MUST_USE int universe_attach_granted(struct universe *universe, struct object *object,
+	uint32_t rights, struct grant *grant, hel_handle *out_handle);
+
+/**
+ * universe_find() - the descriptor behind @handle with references; descriptor_release() it
+ *
+ * Return: 0, -ERR_BAD_HANDLE, -ERR_REVOKED.
+ */
 MUST_USE int universe_find(
 	struct universe *universe, hel_handle handle, struct descriptor *out_descriptor);
+
+/** descriptor_release() - give back what universe_find() has referenced */
+void descriptor_release(struct descriptor *descriptor);
 
 /**
  * universe_lookup() - the object behind @handle, of type @type and with all of @rights
  *
- * Return: 0 and a referenced object, -ERR_BAD_HANDLE, -ERR_BAD_TYPE, -ERR_NO_RIGHTS.
+ * Return: 0 and a referenced object, -ERR_BAD_HANDLE, -ERR_REVOKED, -ERR_BAD_TYPE,
+ * -ERR_NO_RIGHTS.
  */
 MUST_USE int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type type,
 	uint32_t rights, struct object **out_object);
 
 /**
- * universe_take() - universe_lookup() that closes the descriptor; the caller gets its handle
- * reference
+ * universe_lookup_granted() - the same for what shall last: it has to become a use of the grant
+ * @out_grant: that the descriptor is under, referenced; or NULL
+ */
+MUST_USE int universe_lookup_granted(struct universe *universe, hel_handle handle,
+	enum hel_type type, uint32_t rights, struct object **out_object, struct grant **out_grant);
+
+/**
+ * universe_take() - universe_lookup_granted() that closes the descriptor; the caller gets its
+ * handle reference
  *
  * On errors it stays open. Return: as universe_lookup().
  */
 MUST_USE int universe_take(struct universe *universe, hel_handle handle, enum hel_type type,
-	uint32_t rights, struct object **out_object);
+	uint32_t rights, struct object **out_object, struct grant **out_grant);
 
 /** universe_close() - remove a descriptor; -ERR_BAD_HANDLE */
 MUST_USE int universe_close(struct universe *universe, hel_handle handle);

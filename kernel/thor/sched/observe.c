@@ -35,7 +35,7 @@ static void observe_cancel(struct operation *operation)
 	}
 	spinlock_release(&thread->observe_lock);
 	if (is_ours) {
-		operation_complete(operation, -ERR_CANCELLED);
+		operation_complete(operation, operation_cancel_error(operation));
 	}
 }
 
@@ -155,8 +155,8 @@ int observe_submit(struct queue *queue, struct thread *submitter, const struct h
 		return -ERR_NO_MEMORY;
 	}
 	operation_init(&observe->operation, &observe_class, queue, record);
-	int error = universe_lookup(
-		submitter->universe, request->thread, HEL_TYPE_THREAD, HEL_RIGHT_WAIT, &object);
+	int error = operation_lookup(&observe->operation, submitter->universe, request->thread,
+		HEL_TYPE_THREAD, HEL_RIGHT_WAIT, &object);
 
 	if (error == 0) {
 		observe->thread = thread_of(object);

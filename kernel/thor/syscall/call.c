@@ -5,6 +5,7 @@
 #include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
+#include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
@@ -211,6 +212,29 @@ int call_check_authority(struct call *call, unsigned index, uint32_t rights)
 	if (error == 0) {
 		object_unref(object);
 	}
+	return error;
+}
+
+int call_use_authority(struct call *call, unsigned index, uint32_t rights, struct grant **out_grant)
+{
+	struct object *object;
+	int error = call_lookup_source(call, index, HEL_TYPE_AUTHORITY, rights, &object, out_grant);
+
+	if (error == 0) {
+		object_unref(object);
+	}
+	return error;
+}
+
+int call_return_derived(
+	struct call *call, int error, struct object *object, uint32_t rights, struct grant *grant)
+{
+	if (error == 0) {
+		error = universe_attach_granted(
+			call->thread->universe, object, rights, grant, &call->value);
+	}
+	object_unref(object);
+	grant_unref(grant);
 	return error;
 }
 

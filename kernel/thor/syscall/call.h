@@ -90,6 +90,17 @@ static inline int call_lookup(struct call *call, unsigned index, enum hel_type t
 		call->thread->universe, call_argument(call, index), type, rights, out_object);
 }
 
+/**
+ * call_lookup_source() - the same for an object of which another one is made
+ * @out_grant: that the descriptor is under, referenced, or NULL: call_return_derived() takes it
+ */
+static inline int call_lookup_source(struct call *call, unsigned index, enum hel_type type,
+	uint32_t rights, struct object **out_object, struct grant **out_grant)
+{
+	return universe_lookup_granted(call->thread->universe, call_argument(call, index), type,
+		rights, out_object, out_grant);
+}
+
 /** call_find_universe() - the universe that @handle or HEL_THIS names, referenced */
 MUST_USE int call_find_universe(
 	struct call *call, hel_handle handle, uint32_t rights, struct universe **out_universe);
@@ -105,11 +116,25 @@ MUST_USE int call_find_thread(
 /** call_check_authority() - whether argument @index is an authority with @rights */
 MUST_USE int call_check_authority(struct call *call, unsigned index, uint32_t rights);
 
+/** call_use_authority() - the same, to make something: *@out_grant as in call_lookup_source() */
+MUST_USE int call_use_authority(
+	struct call *call, unsigned index, uint32_t rights, struct grant **out_grant);
+
 /**
  * call_return_object() - a descriptor with all rights for a new object, whose reference is taken;
  * the value is the handle
  */
 MUST_USE int call_return_object(struct call *call, struct object *object);
+
+/**
+ * call_return_derived() - the end of a call that makes something of what may have been granted
+ * @error: so far; if not 0 it is returned
+ * @object: new, whose reference is taken; or NULL
+ * @rights: of the descriptor, which will be under @grant
+ * @grant: reference taken; or NULL
+ */
+MUST_USE int call_return_derived(
+	struct call *call, int error, struct object *object, uint32_t rights, struct grant *grant);
 
 #define HEL_CALL(number, name, n_arguments) int call_##name(struct call *call);
 #include <abi/hel/calls.gen.h>

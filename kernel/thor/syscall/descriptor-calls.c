@@ -49,8 +49,9 @@ static int transfer_descriptor(
 	if ((mask & ~(uint64_t)HEL_RIGHTS_ALL) != 0 || descriptor->object == &universe->object) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	return universe_attach(universe, descriptor->object,
-		mask == 0 ? descriptor->rights : descriptor->rights & (uint32_t)mask, &call->value);
+	return universe_attach_granted(universe, descriptor->object,
+		mask == 0 ? descriptor->rights : descriptor->rights & (uint32_t)mask,
+		descriptor->grant, &call->value);
 }
 
 int call_transfer(struct call *call)
@@ -67,7 +68,7 @@ int call_transfer(struct call *call)
 		error = transfer_descriptor(call, &descriptor, universe);
 		object_unref(&universe->object);
 	}
-	object_unref(descriptor.object);
+	descriptor_release(&descriptor);
 	return error;
 }
 
@@ -85,7 +86,7 @@ int call_descriptor_info(struct call *call)
 		.identity = descriptor.object->identity,
 	};
 
-	object_unref(descriptor.object);
+	descriptor_release(&descriptor);
 	return arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
 }
 

@@ -142,13 +142,16 @@ int call_dma_space_info(struct call *call)
 int call_dma_space_event(struct call *call)
 {
 	struct object *object;
-	int error = call_lookup(call, 0, HEL_TYPE_DMA_SPACE, HEL_RIGHT_WAIT, &object);
+	struct grant *grant;
+	int error =
+		call_lookup_source(call, 0, HEL_TYPE_DMA_SPACE, HEL_RIGHT_WAIT, &object, &grant);
 
-	if (error == 0) {
-		error = universe_attach(call->thread->universe,
-			&dma_space_of(object)->fault_event->object,
-			HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, &call->value);
-		object_unref(object);
+	if (error != 0) {
+		return error;
 	}
-	return error;
+	struct object *event = &dma_space_of(object)->fault_event->object;
+
+	object_ref(event);
+	object_unref(object);
+	return call_return_derived(call, 0, event, HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, grant);
 }

@@ -4,6 +4,7 @@
 #include <thor/ipc/futex.h>
 #include <thor/ipc/queue.h>
 #include <thor/ipc/stream.h>
+#include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
 #include <thor/trace/trace.h>
@@ -46,12 +47,22 @@ static int drive(struct call *call, struct queue *queue)
 int call_drive(struct call *call)
 {
 	struct object *object;
-	int result = call_lookup(call, 0, HEL_TYPE_QUEUE, HEL_RIGHT_INVOKE, &object);
+	struct grant *grant;
+	int result = universe_lookup_granted(call->thread->universe, call_argument(call, 0),
+		HEL_TYPE_QUEUE, HEL_RIGHT_INVOKE, &object, &grant);
 
-	if (result == 0) {
-		result = drive(call, queue_of(object));
-		object_unref(object);
+	if (result != 0) {
+		return result;
 	}
+	result = drive(call, queue_of(object));
+	if (unlikely(grant != NULL)) {
+		/* It may have been revoked before the thread could be seen to wait. */
+		if (grant_is_revoked(grant)) {
+			queue_disturb(queue_of(object));
+		}
+		grant_unref(grant);
+	}
+	object_unref(object);
 	return result;
 }
 

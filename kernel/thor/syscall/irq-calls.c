@@ -3,24 +3,27 @@
 #include <thor/irq/irq.h>
 #include <thor/syscall/call.h>
 
+static int irq_return(struct call *call, int error, struct irq *irq, struct grant *grant)
+{
+	return call_return_derived(
+		call, error, irq != NULL ? &irq->object : NULL, HEL_RIGHTS_ALL, grant);
+}
+
 int call_irq_create_msi(struct call *call)
 {
 	struct hel_msi_info info = {};
 	struct irq *irq = NULL;
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+	struct grant *grant;
+	int error = call_use_authority(call, 0, HEL_RIGHT_MANAGE, &grant);
 
+	if (error != 0) {
+		return error;
+	}
+	error = irq_create_msi(&irq, &info);
 	if (error == 0) {
-		error = irq_create_msi(&irq, &info);
+		error = arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
 	}
-	if (error != 0) {
-		return error;
-	}
-	error = arch_copy_to_user(call_argument(call, 1), &info, sizeof(info));
-	if (error != 0) {
-		object_unref(&irq->object);
-		return error;
-	}
-	return call_return_object(call, &irq->object);
+	return irq_return(call, error, irq, grant);
 }
 
 int call_irq_create_line(struct call *call)
@@ -28,15 +31,16 @@ int call_irq_create_line(struct call *call)
 	uint64_t gsi = call_argument(call, 1);
 	uint64_t line_flags = call_argument(call, 2);
 	struct irq *irq = NULL;
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+	struct grant *grant;
+	int error = call_use_authority(call, 0, HEL_RIGHT_MANAGE, &grant);
 
-	if (error == 0 && (gsi > UINT32_MAX || line_flags > UINT32_MAX)) {
-		error = -ERR_ILLEGAL_ARGS;
+	if (error != 0) {
+		return error;
 	}
-	if (error == 0) {
-		error = irq_create_line((uint32_t)gsi, (uint32_t)line_flags, &irq);
-	}
-	return error != 0 ? error : call_return_object(call, &irq->object);
+	error = gsi > UINT32_MAX || line_flags > UINT32_MAX
+		? -ERR_ILLEGAL_ARGS
+		: irq_create_line((uint32_t)gsi, (uint32_t)line_flags, &irq);
+	return irq_return(call, error, irq, grant);
 }
 
 int call_irq_acknowledge(struct call *call)

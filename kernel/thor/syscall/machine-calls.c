@@ -55,12 +55,15 @@ int call_random(struct call *call)
 int call_io_create(struct call *call)
 {
 	struct io *io = NULL;
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+	struct grant *grant;
+	int error = call_use_authority(call, 0, HEL_RIGHT_MANAGE, &grant);
 
-	if (error == 0) {
-		error = io_create(call_argument(call, 1), call_argument(call, 2), &io);
+	if (error != 0) {
+		return error;
 	}
-	return error != 0 ? error : call_return_object(call, &io->object);
+	error = io_create(call_argument(call, 1), call_argument(call, 2), &io);
+	return call_return_derived(
+		call, error, error == 0 ? &io->object : NULL, HEL_RIGHTS_ALL, grant);
 }
 
 int call_io_read(struct call *call)

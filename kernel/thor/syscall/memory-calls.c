@@ -3,6 +3,7 @@
 #include <thor/bootstrap.h>
 #include <thor/memory/memory-object.h>
 #include <thor/memory/memory.h>
+#include <thor/object/grant.h>
 #include <thor/syscall/call.h>
 
 constexpr size_t MEMORY_COPY_PIECE = 512;
@@ -31,34 +32,36 @@ int call_memory_allocate(struct call *call)
 int call_memory_physical(struct call *call)
 {
 	struct memory *memory = NULL;
+	struct grant *grant;
+	uint64_t phys = call_argument(call, 1);
+	uint64_t size_bytes = call_argument(call, 2);
 	uint64_t caching = call_argument(call, 3);
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+	int error = call_use_authority(call, 0, HEL_RIGHT_MANAGE, &grant);
 
 	if (error != 0) {
 		return error;
 	}
 	if (caching > HEL_CACHE_WRITE_COMBINE) {
-		return -ERR_ILLEGAL_ARGS;
+		error = -ERR_ILLEGAL_ARGS;
+	} else if (phys + size_bytes < phys || boot_owns_range(phys, size_bytes)) {
+		error = -ERR_OUT_OF_BOUNDS;
+	} else {
+		error = memory_create_physical(
+			phys, size_bytes, (enum hel_caching)caching, &memory);
 	}
-	uint64_t phys = call_argument(call, 1);
-	uint64_t size_bytes = call_argument(call, 2);
-
-	if (phys + size_bytes < phys || boot_owns_range(phys, size_bytes)) {
-		return -ERR_OUT_OF_BOUNDS;
-	}
-	error = memory_create_physical(phys, size_bytes, (enum hel_caching)caching, &memory);
-	return memory_return(call, error, memory);
+	return call_return_derived(call, error, (struct object *)memory, HEL_RIGHTS_ALL, grant);
 }
 
 int call_memory_copy_on_write(struct call *call)
 {
 	struct object *source = NULL;
 	struct memory *memory = NULL;
+	struct grant *grant = NULL;
 	int error = 0;
 
 	if (call_argument(call, 0) != HEL_NULL) {
-		error = call_lookup(
-			call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_READ | HEL_RIGHT_DERIVE, &source);
+		error = call_lookup_source(call, 0, HEL_TYPE_MEMORY,
+			HEL_RIGHT_READ | HEL_RIGHT_DERIVE, &source, &grant);
 	}
 	if (error != 0) {
 		return error;
@@ -73,9 +76,10 @@ int call_memory_copy_on_write(struct call *call)
 	object_unref(source);
 	if (error == CALL_RESTART) {
 		call_keep_object(call, (struct object *)memory);
+		grant_unref(grant);
 		return error;
 	}
-	return memory_return(call, error, memory);
+	return call_return_derived(call, error, (struct object *)memory, HEL_RIGHTS_ALL, grant);
 }
 
 int call_memory_slice(struct call *call)
@@ -84,7 +88,7 @@ int call_memory_slice(struct call *call)
 		HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 	constexpr uint32_t needed = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 	struct descriptor descriptor;
-	struct memory *slice;
+	struct memory *slice = NULL;
 	int error = universe_find(call->thread->universe, call_argument(call, 0), &descriptor);
 
 	if (error != 0) {
@@ -99,12 +103,8 @@ int call_memory_slice(struct call *call)
 			call_argument(call, 2), &slice);
 	}
 	object_unref(descriptor.object);
-	if (error == 0) {
-		error = universe_attach(call->thread->universe, (struct object *)slice,
-			descriptor.rights & passed_on, &call->value);
-		object_unref((struct object *)slice);
-	}
-	return error;
+	return call_return_derived(call, error, (struct object *)slice,
+		descriptor.rights & passed_on, descriptor.grant);
 }
 
 /* The rights that accesses of enum hel_map_flags need. */

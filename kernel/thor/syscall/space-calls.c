@@ -2,6 +2,7 @@
 /* hel calls on spaces. */
 #include <thor/ipc/queue.h>
 #include <thor/memory/memory.h>
+#include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
 
@@ -57,6 +58,7 @@ static int space_find_memory(
 	if (error != 0) {
 		return error;
 	}
+	grant_unref(descriptor.grant);
 	*out_allowed = space_allowed_by(descriptor.rights);
 	enum hel_type type = descriptor.object->class->type;
 

@@ -25,6 +25,7 @@ struct given {
 	struct hel_stream_lanes lanes;
 	struct hel_managed_handles managed;
 	struct hel_msi_info message;
+	struct hel_grant_handles granted;
 };
 
 struct maker {
@@ -60,6 +61,8 @@ static uint32_t makers_list(struct given *given, struct maker *makers)
 		{ HEL_CALL_dma_space_create, {} },
 		{ HEL_CALL_dma_space_event, { given->dma_space } },
 		{ HEL_CALL_trace_ring, { authority, 0 } },
+		{ HEL_CALL_grant_create,
+			{ HEL_NULL, given->memory, 0, 0, (uint64_t)&given->granted } },
 	};
 
 	static_assert(ARRAY_SIZE(all) <= MAKERS_MAX);
