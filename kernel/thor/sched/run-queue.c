@@ -41,71 +41,12 @@ bool run_queue_is_better(const struct thread *a, const struct thread *b)
 	return a->key > b->key;
 }
 
-static int64_t run_queue_virtual_ns(const struct run_queue *queue)
+void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns)
 {
-	return atomic_load_explicit(&queue->virtual_ns, memory_order_relaxed);
-}
-
-/* Let V come up to @now_ns; locked, or by the owner if n is 1. */
-static void run_queue_advance(struct run_queue *queue, uint32_t n_threads, uint64_t now_ns)
-{
-	uint64_t passed_ns = now_ns - queue->virtual_until_ns;
-
-	if ((int64_t)passed_ns > 0) {
-		queue->virtual_until_ns = now_ns;
-		atomic_store_explicit(&queue->virtual_ns,
-			run_queue_virtual_ns(queue) +
-				(int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads),
-			memory_order_relaxed);
-	}
-}
-
-void run_queue_account(struct cpu *cpu, uint64_t now_ns)
-{
-	struct run_queue *queue = &cpu->run_queue;
-	uint64_t passed_ns = now_ns - queue->counted_until_ns;
-	struct thread *thread = cpu->current;
-
-	if ((int64_t)passed_ns <= 0) {
-		return;
-	}
-	queue->counted_until_ns = now_ns;
-	if (thread == NULL) {
-		queue->virtual_until_ns = now_ns;
-		cpu->statistics.idle_ns += passed_ns;
-		return;
-	}
-	if (atomic_load_explicit(&queue->n_schedulable, memory_order_acquire) <= 1) {
-		run_queue_advance(queue, 1, now_ns);
-	} else {
-		spinlock_acquire(&queue->lock);
-		run_queue_advance(queue,
-			atomic_load_explicit(&queue->n_schedulable, memory_order_relaxed), now_ns);
-		spinlock_release(&queue->lock);
-	}
-	thread->key -= (int64_t)passed_ns;
-	atomic_store_explicit(&thread->statistics.user_ns,
-		atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed) + passed_ns,
-		memory_order_relaxed);
-}
-
-static int64_t run_queue_clamp(int64_t unfairness_ns)
-{
-	if (unfairness_ns > SCHED_UNFAIRNESS_MAX_NS) {
-		return SCHED_UNFAIRNESS_MAX_NS;
-	}
-	return unfairness_ns < -SCHED_UNFAIRNESS_MAX_NS ? -SCHED_UNFAIRNESS_MAX_NS : unfairness_ns;
-}
-
-void run_queue_enter(struct run_queue *queue, struct thread *thread)
-{
-	thread->key = run_queue_clamp(thread->key) - run_queue_virtual_ns(queue);
-	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
-}
-
-void run_queue_exit(struct run_queue *queue, struct thread *thread)
-{
-	thread->key = run_queue_clamp(thread->key + run_queue_virtual_ns(queue));
+	spinlock_acquire(&queue->lock);
+	run_queue__advance(
+		queue, atomic_load_explicit(&queue->n_schedulable, memory_order_relaxed), now_ns);
+	spinlock_release(&queue->lock);
 }
 
 static void run_queue_insert_locked(struct run_queue *queue, struct thread *thread)
@@ -222,7 +163,7 @@ static void run_queue_steal_locked(struct run_queue *victim, struct thread *thre
 
 	run_queue_remove_locked(victim, thread);
 	if (n_threads > 1) {
-		run_queue_advance(victim, n_threads, arch_clock_ns());
+		run_queue__advance(victim, n_threads, arch_clock_ns());
 		atomic_store_explicit(&victim->n_schedulable, n_threads - 1, memory_order_release);
 	}
 	run_queue_exit(victim, thread);

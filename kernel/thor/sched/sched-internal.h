@@ -5,20 +5,85 @@
 
 #include <thor/sched/sched.h>
 
+/* ---- unfairness, inline for the switch */
+
+static inline int64_t run_queue_virtual_ns(const struct run_queue *queue)
+{
+	return atomic_load_explicit(&queue->virtual_ns, memory_order_relaxed);
+}
+
+/* Let V come up to @now_ns; locked, or by the owner if n is 1. */
+static inline void run_queue__advance(struct run_queue *queue, uint32_t n_threads, uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns - queue->virtual_until_ns;
+
+	if ((int64_t)passed_ns > 0) {
+		queue->virtual_until_ns = now_ns;
+		atomic_store_explicit(&queue->virtual_ns,
+			run_queue_virtual_ns(queue) +
+				(int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads),
+			memory_order_relaxed);
+	}
+}
+
+/* The same while other CPUs may take threads. */
+void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns);
+
 /**
  * run_queue_account() - count the time up to @now_ns: V, the running thread's key, idle time;
  * owner only
  */
-void run_queue_account(struct cpu *cpu, uint64_t now_ns);
+static inline void run_queue_account(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	uint64_t passed_ns = now_ns - queue->counted_until_ns;
+	struct thread *thread = cpu->current;
+
+	if ((int64_t)passed_ns <= 0) {
+		return;
+	}
+	queue->counted_until_ns = now_ns;
+	if (thread == NULL) {
+		queue->virtual_until_ns = now_ns;
+		cpu->statistics.idle_ns += passed_ns;
+		return;
+	}
+	if (atomic_load_explicit(&queue->n_schedulable, memory_order_acquire) <= 1) {
+		run_queue__advance(queue, 1, now_ns);
+	} else {
+		run_queue__advance_shared(queue, now_ns);
+	}
+	thread->key -= (int64_t)passed_ns;
+	atomic_store_explicit(&thread->statistics.user_ns,
+		atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed) + passed_ns,
+		memory_order_relaxed);
+}
+
+static inline int64_t run_queue_clamp(int64_t unfairness_ns)
+{
+	if (unfairness_ns > SCHED_UNFAIRNESS_MAX_NS) {
+		return SCHED_UNFAIRNESS_MAX_NS;
+	}
+	return unfairness_ns < -SCHED_UNFAIRNESS_MAX_NS ? -SCHED_UNFAIRNESS_MAX_NS : unfairness_ns;
+}
 
 /**
  * run_queue_enter() - from now on the thread competes on this CPU: its unfairness becomes a key;
  * owner only
  */
-void run_queue_enter(struct run_queue *queue, struct thread *thread);
+static inline void run_queue_enter(struct run_queue *queue, struct thread *thread)
+{
+	thread->key = run_queue_clamp(thread->key) - run_queue_virtual_ns(queue);
+	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
+}
 
 /** run_queue_exit() - it does not any more: its key becomes an unfairness again */
-void run_queue_exit(struct run_queue *queue, struct thread *thread);
+static inline void run_queue_exit(struct run_queue *queue, struct thread *thread)
+{
+	thread->key = run_queue_clamp(thread->key + run_queue_virtual_ns(queue));
+}
+
+/* ---- ready threads */
 
 /** run_queue_insert() - put a thread that has entered into the tree */
 void run_queue_insert(struct run_queue *queue, struct thread *thread);

@@ -120,6 +120,17 @@ static struct cpu *sched_claim_idle(uint64_t allowed, uint32_t preferred)
 	}
 }
 
+/* A thread has become ready here that an idle CPU might run. */
+static void sched_wake_idle(struct cpu *cpu, uint64_t affinity)
+{
+	struct cpu *idle = sched_claim_idle(affinity & ~sched_bit(cpu), cpu->index);
+
+	if (idle != NULL) {
+		sched_look(idle);
+		arch_send_reschedule(idle);
+	}
+}
+
 static void sched_insert_here(struct cpu *cpu, struct thread *thread)
 {
 	run_queue_account(cpu, arch_clock_ns());
@@ -130,12 +141,7 @@ static void sched_insert_here(struct cpu *cpu, struct thread *thread)
 	run_queue_insert(&cpu->run_queue, thread);
 	sched_look(cpu);
 	atomic_thread_fence(memory_order_seq_cst);
-	struct cpu *idle = sched_claim_idle(affinity & ~sched_bit(cpu), cpu->index);
-
-	if (idle != NULL) {
-		sched_look(idle);
-		arch_send_reschedule(idle);
-	}
+	sched_wake_idle(cpu, affinity);
 }
 
 /* The thread is RUNNABLE, on no CPU and in no queue. */
@@ -233,18 +239,23 @@ static void sched_drain_inbox(struct cpu *cpu)
 
 /* ---- leaving */
 
-void sched_put_current(struct cpu *cpu)
+/* Off the CPU; it goes on competing here, or that has been seen to. */
+static inline void sched_take_off(struct cpu *cpu)
 {
 	struct thread *thread = cpu->current;
 
 	TRACE(SCHEDULING, LEAVE,
 		atomic_load_explicit(&thread->state, memory_order_relaxed) != THREAD_RUNNING,
 		thread->universe->object.identity, 0);
-
-	run_queue_exit(&cpu->run_queue, thread);
 	arch_context_leave(thread);
 	cpu->current = NULL;
 	atomic_store(&thread->on_cpu, NULL);
+}
+
+void sched_put_current(struct cpu *cpu)
+{
+	run_queue_exit(&cpu->run_queue, cpu->current);
+	sched_take_off(cpu);
 }
 
 static void sched_switch_to(struct cpu *cpu, struct thread *thread)
@@ -336,6 +347,21 @@ static struct thread *sched_steal(struct cpu *cpu)
 		}
 	}
 	return NULL;
+}
+
+/* The thread in the hand-off slot, which enters; nobody else is ready but one it goes before. */
+static inline struct thread *sched_take_handoff(struct run_queue *queue)
+{
+	struct thread *handoff = queue->handoff;
+
+	queue->handoff = NULL;
+	if (!queue->is_lingering) {
+		run_queue_enter(queue, handoff);
+	}
+	queue->is_yielding = false;
+	queue->is_lingering = false;
+	queue->may_linger = false;
+	return handoff;
 }
 
 /* No thread is current: the hand-off within the slice, else the best, else somebody else's. */
@@ -546,29 +572,40 @@ static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 }
 
 /* Whether the current thread, which can go on, has to make room for the one handed to. */
-static bool sched_is_preempted(const struct cpu *cpu)
+static inline bool sched_is_preempted(const struct cpu *cpu)
 {
-	const struct thread *handoff = cpu->run_queue.handoff;
+	struct thread *current = cpu->current;
 
-	return atomic_load_explicit(&handoff->priority, memory_order_relaxed) >
-		cpu->current->ready_priority &&
-		atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) == 0;
+	return atomic_load_explicit(&cpu->run_queue.handoff->priority, memory_order_relaxed) >
+		current->ready_priority &&
+		atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) == 0 &&
+		sched_may_run_on(current, cpu);
+}
+
+/* The current thread becomes ready, and stays here unless a CPU has become idle just now. */
+static inline void sched_preempt(struct cpu *cpu, struct thread *current)
+{
+	sched_take_off(cpu);
+	current->ready_priority = atomic_load_explicit(&current->priority, memory_order_relaxed);
+	atomic_store(&current->state, THREAD_RUNNABLE);
+	uint64_t affinity = atomic_load_explicit(&current->affinity, memory_order_relaxed);
+
+	/* From here on another CPU may run it. */
+	run_queue_insert(&cpu->run_queue, current);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) != 0)) {
+		sched_wake_idle(cpu, affinity);
+	}
 }
 
 /*
  * The usual switch: nothing is due but a hand-off, and the current thread waits, or is of lower
  * priority than the other one while no CPU is idle. False: nothing happened.
  */
-static bool sched_hand_over(struct cpu *cpu)
+static inline bool sched_hand_over(struct cpu *cpu, struct thread *current)
 {
 	struct run_queue *queue = &cpu->run_queue;
-	struct thread *current = cpu->current;
-
-	if (current == NULL ||
-		atomic_load_explicit(&queue->look, memory_order_relaxed) !=
-			RUN_QUEUE_LOOK_HANDOFF) {
-		return false;
-	}
+	bool is_alone = atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0;
 	bool is_running =
 		atomic_load_explicit(&current->state, memory_order_relaxed) == THREAD_RUNNING;
 
@@ -578,13 +615,14 @@ static bool sched_hand_over(struct cpu *cpu)
 	uint64_t now_ns = arch_clock_ns();
 
 	run_queue_account(cpu, now_ns);
-	sched_put_current(cpu);
 	if (is_running) {
-		atomic_store(&current->state, THREAD_RUNNABLE);
-		sched_place(cpu, current);
+		sched_preempt(cpu, current);
+	} else {
+		sched_put_current(cpu);
 	}
 	atomic_store_explicit(&queue->look, RUN_QUEUE_LOOK_NOWHERE, memory_order_relaxed);
-	sched_switch_to(cpu, sched_choose_next(cpu, now_ns));
+	sched_switch_to(
+		cpu, likely(is_alone) ? sched_take_handoff(queue) : sched_choose_next(cpu, now_ns));
 	sched_set_timer(cpu, now_ns);
 	return true;
 }
@@ -628,7 +666,10 @@ NORETURN void sched_leave(void)
 		sched_goes_on(cpu)) {
 		arch_enter_user(thread);
 	}
-	if (sched_hand_over(cpu)) {
+	if (thread != NULL &&
+		atomic_load_explicit(&cpu->run_queue.look, memory_order_relaxed) ==
+			RUN_QUEUE_LOOK_HANDOFF &&
+		sched_hand_over(cpu, thread)) {
 		thread = cpu->current;
 		/* The woken one may have been told something, or have had something to free. */
 		if (likely(sched_goes_on(cpu) &&
