@@ -151,6 +151,7 @@ struct decode_state {
 	uint32_t ancillary; /* HEL_ACTION_ANCILLARY, if that may be set, or 0 */
 	uint32_t maker; /* of the stream that it means */
 	uint32_t n_actions; /* that may hold something by now */
+	uint8_t n_inline; /* actions that may have inline data */
 	uint8_t properties; /* of all so far */
 };
 
@@ -204,6 +205,7 @@ static inline int decode_action(struct exchange *exchange, struct thread *submit
 	state->n_actions = index + 1;
 	if ((kind->properties & ACTION_MAY_HAVE_INLINE) != 0) {
 		state->result_size += decode_inline_size(action);
+		state->n_inline++;
 	}
 	if ((kind->properties & ACTION_MAKES_STREAM) != 0) {
 		state->maker = index;
@@ -231,6 +233,7 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 		error = decode_action(exchange, submitter, i, words, &state);
 	}
 	exchange->properties = state.properties;
+	exchange->n_inline = state.n_inline;
 	exchange->n_actions = state.n_actions;
 	if (unlikely(error == 0 && state.result_size > result_max)) {
 		error = -ERR_ILLEGAL_ARGS;

@@ -168,6 +168,13 @@ static void meet_send(struct action *send, struct action *receive)
 		action_finish(receive, -ERR_BUFFER_TOO_SMALL, 0);
 		return;
 	}
+	if (is_inline && send->type == HEL_ACTION_SEND &&
+		arch_this_cpu()->active_space == exchange_of_action(send)->space &&
+		exchange_complete_with(receive, send->address, send->length)) {
+		exchange_end(exchange_of_action(receive));
+		action_finish(send, 0, send->length);
+		return;
+	}
 	if (unlikely(send->length > TRANSFER_SLICE_BYTES)) {
 		transfer_begin(send, receive, 0);
 		return;

@@ -12,7 +12,7 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <thor/arch/witness.h>
-#include <thor/ipc/queue.h>
+#include <thor/ipc/queue-internal.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
@@ -29,7 +29,8 @@ static uint32_t exchange_count_result(const struct exchange *exchange)
 {
 	uint32_t n_bytes = exchange->n_actions * sizeof(struct hel_result);
 
-	if ((exchange->properties & ACTION_MAY_HAVE_INLINE) != 0) {
+	if (exchange->n_inline != 0) {
+#pragma clang loop unroll(disable)
 		for (uint32_t i = 0; i < exchange->n_actions; i++) {
 			n_bytes += (exchange->actions[i].inline_size + 7) & ~7u;
 		}
@@ -69,6 +70,19 @@ static void exchange_write_inline(const struct action *action, uint64_t *out_wor
 	memcpy(out_words + n_words, words + n_words, action->inline_size % sizeof(*words));
 }
 
+/* The fixed part of an action's result. */
+static inline void exchange_write_fixed(const struct action *action, struct hel_result *out_result)
+{
+	*out_result = (struct hel_result){
+		.error = action->error,
+		.inline_size = action->inline_size,
+		.value = action->value,
+	};
+	if (!exchange_is_dependent_failure(action->exchange, action)) {
+		arch_witness_action(action->type, action->error);
+	}
+}
+
 static void exchange_write_result(const struct operation *operation, void *out_result)
 {
 	const struct exchange *exchange = exchange_of(operation);
@@ -77,14 +91,7 @@ static void exchange_write_result(const struct operation *operation, void *out_r
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		const struct action *action = &exchange->actions[i];
 
-		*(struct hel_result *)next = (struct hel_result){
-			.error = action->error,
-			.inline_size = action->inline_size,
-			.value = action->value,
-		};
-		if (!exchange_is_dependent_failure(exchange, action)) {
-			arch_witness_action(action->type, action->error);
-		}
+		exchange_write_fixed(action, (struct hel_result *)next);
 		next += sizeof(struct hel_result) / sizeof(*next);
 		if (action->inline_size > 0) {
 			exchange_write_inline(action, next);
@@ -211,6 +218,73 @@ static void exchange_complete(struct exchange *exchange)
 		exchange_write_result(operation, result);
 		operation_end_completion(operation, n_bytes);
 	}
+}
+
+/* Everything but the data is there: the element, but for its data. The queue is locked. */
+static inline void exchange_write_with(struct exchange *exchange, struct action *receive,
+	struct hel_element *element, uint32_t size, uint64_t length)
+{
+	struct operation *operation = &exchange->operation;
+	struct hel_result *results = (struct hel_result *)(element + 1);
+	uint32_t last = receive->index;
+
+	*element = (struct hel_element){
+		.size = size,
+		.opcode = operation->opcode,
+		.context = operation->context,
+		.n_results = last + 1,
+	};
+#pragma clang loop unroll(disable)
+	for (uint32_t i = 0; i < last; i++) {
+		exchange_write_fixed(&exchange->actions[i], &results[i]);
+	}
+	results[last] = (struct hel_result){
+		.inline_size = (uint32_t)length,
+		.value = length,
+	};
+	arch_witness_action(HEL_ACTION_RECEIVE_INLINE, 0);
+	arch_witness_completion(operation->opcode, 0);
+}
+
+bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t length)
+{
+	struct exchange *exchange = exchange_of_action(receive);
+	struct operation *operation = &exchange->operation;
+	struct queue *queue = operation->queue;
+	uint32_t n_fixed = (receive->index + 1u) * sizeof(struct hel_result);
+	uint32_t size = (uint32_t)align_up(sizeof(struct hel_element) + n_fixed + length, 8);
+
+	if (atomic_load_explicit(&exchange->n_open, memory_order_acquire) != 1 ||
+		exchange->n_inline != 1 || receive->index + 1u != exchange->n_actions) {
+		return false;
+	}
+	spinlock_acquire(&queue->lock);
+	struct hel_element *element = queue_begin_element_locked(queue, size);
+
+	if (unlikely(element == NULL ||
+		    arch_copy_from_user((uint8_t *)(element + 1) + n_fixed, address, length) !=
+			    0)) {
+		spinlock_release(&queue->lock);
+		page_note_drop();
+		return false;
+	}
+	TRACE(IPC, COMPLETE, operation->opcode, operation->context, queue->object.identity);
+	if (receive->is_pending) {
+		lane_unlink_locked(receive);
+	}
+	operation_unlink_locked(operation);
+	exchange_write_with(exchange, receive, element, size, length);
+	queue_end_element_locked(queue, size);
+	spinlock_release(&queue->lock);
+	return true;
+}
+
+void exchange_end(struct exchange *exchange)
+{
+	if ((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane) {
+		exchange_release(exchange);
+	}
+	operation_unref(&exchange->operation);
 }
 
 /* @n_closed actions (or the submitter) are done; the last completes the operation. */

@@ -114,6 +114,7 @@ struct exchange {
 	_Atomic bool is_cancelled;
 	_Atomic bool is_small_inline_used;
 	uint8_t properties; /* enum action_properties of any action; immutable after decoding */
+	uint8_t n_inline; /* actions that may have inline data; immutable after decoding */
 	bool closes_lane;
 	uint32_t n_actions;
 	uint32_t result_bytes; /* valid when complete */
@@ -175,20 +176,46 @@ void action_finish(struct action *action, int error, uint64_t value);
  */
 void action_meet(struct action *a, struct action *b, struct exchange_work *work);
 
+/** lane_unlink_locked() - take a pending action off its lane; the stream is locked */
+static inline void lane_unlink_locked(struct action *action)
+{
+	struct lane *lane = atomic_load_explicit(&action->lane, memory_order_relaxed);
+
+	/* No need to mark the node: `is_pending` tells whether it is linked. */
+	action->node.prev->next = action->node.next;
+	action->node.next->prev = action->node.prev;
+	action->is_pending = false;
+	lane->n_pending--;
+}
+
 /** lane_pop_locked() - take the first pending action off; NULL: none; the stream is locked */
 static inline struct action *lane_pop_locked(struct lane *lane)
 {
-	struct action *action = LIST_FIRST(&lane->pending, struct action, node);
+	struct list_node *node = lane->pending.head.next;
 
-	if (action != NULL) {
-		/* No need to mark the node: `is_pending` tells whether it is linked. */
-		action->node.prev->next = action->node.next;
-		action->node.next->prev = action->node.prev;
-		action->is_pending = false;
-		lane->n_pending--;
+	if (node == &lane->pending.head) {
+		return NULL;
 	}
+	struct action *action = container_of(node, struct action, node);
+
+	lane_unlink_locked(action);
 	return action;
 }
+
+/**
+ * exchange_complete_with() - the data that the last action waits for, straight into the completion
+ * @receive: a RECEIVE_INLINE with room for @length bytes, the caller's, or pending on a lane whose
+ * stream is locked
+ * @address: in the space that is loaded
+ *
+ * Both the action and its exchange are over then; exchange_end() has to follow. False: nothing
+ * happened; not everything else is done, the completion finds no chunk, or the data cannot be read
+ * at once.
+ */
+MUST_USE bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t length);
+
+/** exchange_end() - give up what an exchange holds after exchange_complete_with(); no lock held */
+void exchange_end(struct exchange *exchange);
 
 /**
  * exchange_send_quickly() - an exchange that is one SEND, if its peer waits for just that

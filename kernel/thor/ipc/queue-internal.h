@@ -23,6 +23,16 @@ void queue_wake_locked(struct queue *queue);
  */
 bool queue_change_chunk_locked(struct queue *queue);
 
+/** operation_unlink_locked() - a complete operation cannot be cancelled any more */
+static inline void operation_unlink_locked(struct operation *operation)
+{
+	struct list_node *node = &operation->tag_node;
+
+	/* Alone, if it was never linked, or is being cancelled; nobody looks at it afterwards. */
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+}
+
 static inline void queue_store(uint32_t *word, uint32_t value)
 {
 	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);

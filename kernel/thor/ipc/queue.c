@@ -6,7 +6,6 @@
 #include <thor/ipc/queue-internal.h>
 
 #include <base/assert.h>
-#include <base/hash.h>
 #include <base/string.h>
 #include <thor/arch/witness.h>
 #include <thor/memory/memory.h>
@@ -391,7 +390,7 @@ void *operation_begin_completion(struct operation *operation, int error, uint32_
 		operation->context, queue->object.identity);
 	operation->error = error;
 	spinlock_acquire(&queue->lock);
-	list_remove(&operation->tag_node);
+	operation_unlink_locked(operation);
 	struct hel_element *element =
 		queue_begin_operation_locked(queue, operation, queue_element_size(result_size));
 
@@ -428,14 +427,20 @@ void operation_complete(struct operation *operation, int error)
 
 /* ---- operations */
 
+/* Contexts are addresses or small numbers, and who makes them collide is alone to suffer. */
+static inline uint32_t queue_hash(uint64_t context)
+{
+	return (uint32_t)(context * 0x9e3779b97f4a7c15u >> 32);
+}
+
 static struct list *queue_bucket_of(struct queue *queue, uint64_t context)
 {
-	return &queue->tags[(uint32_t)hash_u64(context) % QUEUE_TAG_BUCKETS];
+	return &queue->tags[queue_hash(context) / (UINT32_MAX / QUEUE_TAG_BUCKETS + 1)];
 }
 
 static struct list *queue_further_bucket_of(struct queue *queue, uint64_t context)
 {
-	return &queue->more_tags[(uint32_t)hash_u64(context) % QUEUE_MORE_TAG_BUCKETS];
+	return &queue->more_tags[queue_hash(context) / (UINT32_MAX / QUEUE_MORE_TAG_BUCKETS + 1)];
 }
 
 /* Where a new one goes when there are many. */

@@ -61,52 +61,70 @@ static __attribute__((noinline)) void send_post_later(
 	operation_complete(&reserve->operation, 0);
 }
 
-/* The receiver, off its lane and with the data; NULL: nothing happened. The stream is locked. */
-static inline struct action *send_locked(struct lane *to, uint64_t address, uint64_t length)
-{
-	/* On a closed stream nothing is pending. */
-	struct action *receive = LIST_FIRST(&to->pending, struct action, node);
+/* What has become of a message. */
+enum send_outcome {
+	SEND_NOTHING, /* nothing happened */
+	SEND_KEPT,    /* the receiver is off its lane and has the data */
+	SEND_DONE,    /* and its exchange is complete with them */
+};
 
-	if (receive == NULL || receive->type != HEL_ACTION_RECEIVE_INLINE ||
+/* What the peer's first action makes of it. The stream is locked. */
+static ALWAYS_INLINE enum send_outcome send_locked(
+	struct lane *to, uint64_t address, uint64_t length, struct action **out_receive)
+{
+	struct list_node *node = to->pending.head.next;
+	struct action *receive = container_of(node, struct action, node);
+
+	/* On a closed stream nothing is pending. */
+	if (node == &to->pending.head || receive->type != HEL_ACTION_RECEIVE_INLINE ||
 		receive->length < length) {
-		return NULL;
+		return SEND_NOTHING;
+	}
+	*out_receive = receive;
+	if (likely(exchange_complete_with(receive, address, length))) {
+		return SEND_DONE;
 	}
 	struct exchange *exchange = exchange_of_action(receive);
 
 	if (atomic_exchange_explicit(&exchange->is_small_inline_used, true, memory_order_relaxed)) {
-		return NULL;
+		return SEND_NOTHING;
 	}
 	if (unlikely(arch_copy_from_user(exchange->small_inline, address, length) != 0)) {
 		page_note_drop();
 		atomic_store_explicit(&exchange->is_small_inline_used, false, memory_order_relaxed);
-		return NULL;
+		return SEND_NOTHING;
 	}
 	receive->inline_data = exchange->small_inline;
 	receive->inline_size = (uint32_t)length;
-	lane_pop_locked(to);
-	return receive;
+	lane_unlink_locked(receive);
+	return SEND_KEPT;
 }
 
 bool exchange_send_quickly(struct queue *queue, struct hel_record header, struct lane *lane,
 	uint64_t address, uint64_t length)
 {
 	struct stream *stream = lane->stream;
+	struct action *receive;
 
 	if (length > EXCHANGE_SMALL_INLINE ||
 		atomic_load_explicit(&queue->reserve.is_used, memory_order_acquire)) {
 		return false;
 	}
 	spinlock_acquire(&stream->lock);
-	struct action *receive = send_locked(lane_peer(lane), address, length);
+	enum send_outcome outcome = send_locked(lane_peer(lane), address, length, &receive);
 
 	spinlock_release(&stream->lock);
-	if (receive == NULL) {
+	if (outcome == SEND_NOTHING) {
 		return false;
+	}
+	TRACE(IPC, MEET, HEL_ACTION_RECEIVE_INLINE | (uint64_t)HEL_ACTION_SEND << 32, 0, length);
+	if (likely(outcome == SEND_DONE)) {
+		exchange_end(exchange_of_action(receive));
+	} else {
+		action_finish(receive, 0, length);
 	}
 	struct hel_result result = { .value = length };
 
-	TRACE(IPC, MEET, receive->type | (uint64_t)HEL_ACTION_SEND << 32, receive->length, length);
-	action_finish(receive, 0, length);
 	arch_witness_action(HEL_ACTION_SEND, 0);
 	if (unlikely(!queue_try_post(queue, header, 0, &result))) {
 		send_post_later(queue, header, &result);

@@ -36,7 +36,7 @@ static void lane_init(struct lane *lane, struct stream *stream, unsigned side, u
 	object_init(&lane->object, &lane_class);
 	atomic_init(&lane->object.handles, n_handles);
 	lane->stream = stream;
-	lane->side = side;
+	lane->peer = &stream->lanes[1 - side];
 	list_init(&lane->pending);
 	lane->n_pending = 0;
 	lane->is_closed = false;

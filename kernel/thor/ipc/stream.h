@@ -29,7 +29,7 @@ struct stream;
 struct lane {
 	struct object object;
 	struct stream *stream; /* immutable */
-	unsigned side;         /* immutable: 0, 1 */
+	struct lane *peer;     /* immutable: the other end, which lives as long as the stream */
 	struct list pending; /* struct action by node; guarded by the stream's lock, as all below */
 	uint32_t n_pending;
 	bool is_closed;
@@ -52,7 +52,7 @@ static inline struct lane *lane_of(struct object *object)
 /** lane_peer() - the other end; borrowed, valid as long as the stream */
 static inline struct lane *lane_peer(struct lane *lane)
 {
-	return &lane->stream->lanes[1 - lane->side];
+	return lane->peer;
 }
 
 /** stream_create() - the caller gets one reference to each of its lanes; -ERR_NO_MEMORY */

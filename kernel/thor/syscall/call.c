@@ -98,7 +98,9 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 
 	if (result == CALL_BLOCKED) {
 		TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);
-		thread_end_long_call(thread);
+		if (unlikely(thread->long_call.is_active)) {
+			thread_end_long_call(thread);
+		}
 		return false;
 	}
 	if ((result == -ERR_FAULT || result == CALL_RESTART) && fault_await_noted_page(thread)) {
