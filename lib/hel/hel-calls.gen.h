@@ -824,7 +824,8 @@ HEL_MUST_USE static inline int hel_thread_start(hel_handle thread)
  * hel_thread_kill() - end a thread, whatever it does
  * @thread: needs MANAGE; no error if it has ended
  *
- * Its observer gets HEL_OBSERVE_TERMINATED when it is gone.
+ * Its observer gets HEL_OBSERVE_TERMINATED when it is gone. That does not depend on its priority,
+ * nor on others that keep its CPUs busy: a killed thread goes before all others to its end.
  *
  * Return: 0.
  */

@@ -333,6 +333,40 @@ TEST(thread_kill_from_every_state)
 	worker_forget(&worker);
 }
 
+/* The CPU is never free for it, and yet it goes. */
+TEST(thread_kill_does_not_wait_for_the_scheduler)
+{
+	struct hel_observe_result result;
+	struct worker hog, victim;
+
+	CHECK_EQ(hel_thread_set_affinity(HEL_THIS, 1), 0);
+	CHECK_EQ(hel_thread_set_priority(HEL_THIS, 2), 0);
+	CHECK(worker_create(&hog, spin_for_ever, NULL));
+	CHECK(worker_create(&victim, spin_for_ever, NULL));
+	CHECK_EQ(hel_thread_set_affinity(hog.thread, 1), 0);
+	CHECK_EQ(hel_thread_set_affinity(victim.thread, 1), 0);
+	CHECK_EQ(hel_thread_set_priority(hog.thread, 1), 0);
+	CHECK_EQ(hel_thread_start(hog.thread), 0);
+	CHECK_EQ(hel_thread_start(victim.thread), 0);
+	uint64_t context = observe(victim.thread, 0);
+
+	/* While we wait the other one runs, and only that. */
+	CHECK_EQ(hel_drive(test_queue.handle, HEL_DRIVE_WAIT, test_queue.n_taken,
+			 test_deadline_ms(10), NULL),
+		-ERR_TIMED_OUT);
+	CHECK_EQ(victim.counter, 0);
+	CHECK_EQ(hel_thread_kill(victim.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);
+	CHECK_EQ(victim.counter, 0);
+	worker_forget(&victim);
+	CHECK_EQ(hel_thread_kill(hog.thread), 0);
+	CHECK(await(observe(hog.thread, 0), NULL));
+	worker_forget(&hog);
+	CHECK_EQ(hel_thread_set_priority(HEL_THIS, 0), 0);
+	CHECK_EQ(hel_thread_set_affinity(HEL_THIS, ~(uint64_t)0), 0);
+}
+
 TEST(thread_priorities_and_affinity)
 {
 	struct hel_thread_stats stats;

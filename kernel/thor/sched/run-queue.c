@@ -33,7 +33,8 @@ static int run_queue_compare(const struct tree_node *a, const struct tree_node *
 bool run_queue_is_better(const struct thread *a, const struct thread *b)
 {
 	/*
-	 * ready_priority is fixed while a thread is in a tree; `priority` may change at any time.
+	 * ready_priority changes under the lock only, and while a thread is in no tree; `priority`
+	 * may change at any time.
 	 */
 	if (a->ready_priority != b->ready_priority) {
 		return a->ready_priority > b->ready_priority;
@@ -49,8 +50,14 @@ void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns)
 	spinlock_release(&queue->lock);
 }
 
+/* Without n_ready. */
 static void run_queue_insert_locked(struct run_queue *queue, struct thread *thread)
 {
+	atomic_store(&thread->ready_in, queue);
+	/* Either we see that it is dying, or run_queue_promote() sees where it is. */
+	if (unlikely(atomic_load(&thread->priority) == SCHED_PRIORITY_DYING)) {
+		thread->ready_priority = SCHED_PRIORITY_DYING;
+	}
 	struct thread *best = queue->best;
 
 	if (best == NULL) {
@@ -82,7 +89,32 @@ static void run_queue_remove_locked(struct run_queue *queue, struct thread *thre
 			tree_remove(&queue->ready, &queue->best->ready_node);
 		}
 	}
+	atomic_store_explicit(&thread->ready_in, NULL, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&queue->n_ready, 1, memory_order_relaxed);
+}
+
+struct run_queue *run_queue_promote(struct thread *thread)
+{
+	for (;;) {
+		struct run_queue *queue = atomic_load(&thread->ready_in);
+
+		if (queue == NULL) {
+			return NULL;
+		}
+		spinlock_acquire(&queue->lock);
+		bool is_here =
+			atomic_load_explicit(&thread->ready_in, memory_order_relaxed) == queue;
+
+		if (is_here && thread->ready_priority != SCHED_PRIORITY_DYING) {
+			run_queue_remove_locked(queue, thread);
+			run_queue_insert_locked(queue, thread);
+			atomic_fetch_add_explicit(&queue->n_ready, 1, memory_order_relaxed);
+		}
+		spinlock_release(&queue->lock);
+		if (is_here) {
+			return queue;
+		}
+	}
 }
 
 /* Whether @best shall run instead of @current. */

@@ -88,12 +88,15 @@ static inline void run_queue_exit(struct run_queue *queue, struct thread *thread
 /** run_queue_insert() - put a thread that has entered into the tree */
 void run_queue_insert(struct run_queue *queue, struct thread *thread);
 
+/** run_queue_promote() - let a dying thread that is in a tree go first; its queue, NULL: in none */
+struct run_queue *run_queue_promote(struct thread *thread);
+
 /** run_queue_take_best() - take the best thread out of the tree; NULL: empty */
 struct thread *run_queue_take_best(struct run_queue *queue);
 
 enum run_queue_demand {
-	RUN_QUEUE_ANY,         /* the current thread yields to its equals */
-	RUN_QUEUE_BETTER,      /* its slice is over */
+	RUN_QUEUE_ANY, /* the current thread yields to its equals */
+	RUN_QUEUE_BETTER, /* its slice is over */
 	RUN_QUEUE_MUCH_BETTER, /* within its slice: by more than the granularity */
 };
 

@@ -186,16 +186,31 @@ void sched_wake(struct thread *thread)
 	}
 }
 
+/* Let any CPU look at what is due. */
+static void sched_stir(struct cpu *cpu)
+{
+	sched_look(cpu);
+	if (cpu != arch_this_cpu()) {
+		arch_send_reschedule(cpu);
+	}
+}
+
 void sched_poke(struct thread *thread)
 {
 	struct cpu *on_cpu = atomic_load(&thread->on_cpu);
 
-	if (on_cpu == NULL) {
-		return;
+	if (on_cpu != NULL) {
+		sched_stir(on_cpu);
 	}
-	sched_look(on_cpu);
-	if (on_cpu != arch_this_cpu()) {
-		arch_send_reschedule(on_cpu);
+}
+
+void sched_hurry(struct thread *thread)
+{
+	sched_poke(thread);
+	struct run_queue *queue = run_queue_promote(thread);
+
+	if (queue != NULL) {
+		sched_stir(container_of(queue, struct cpu, run_queue));
 	}
 }
 

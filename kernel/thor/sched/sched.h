@@ -10,6 +10,8 @@ constexpr uint64_t SCHED_GRANULARITY_NS = 4'000'000;
 constexpr int64_t SCHED_UNFAIRNESS_MAX_NS = 100'000'000;
 constexpr int32_t SCHED_PRIORITY_MIN = -8;
 constexpr int32_t SCHED_PRIORITY_MAX = 7;
+constexpr int32_t SCHED_PRIORITY_DYING =
+	8; /* killed: it runs at once, and no further than its end */
 
 /** sched_init_cpu() - an empty run queue and timer heap, before the CPU goes online */
 void sched_init_cpu(struct cpu *cpu);
@@ -66,6 +68,12 @@ void sched_put_current(struct cpu *cpu);
 
 /** sched_poke() - make a thread that may be running look at its attention flags soon */
 void sched_poke(struct thread *thread);
+
+/**
+ * sched_hurry() - the same for one that was killed, with SCHED_PRIORITY_DYING: if it is ready, too,
+ * its CPU goes on with it at once
+ */
+void sched_hurry(struct thread *thread);
 
 /**
  * sched_should_pause() - a long job has run for @since_ns and should let interrupts and other

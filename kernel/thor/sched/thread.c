@@ -208,6 +208,7 @@ int thread_step(struct thread *thread)
 void thread_kill(struct thread *thread)
 {
 	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KILL);
+	atomic_store(&thread->priority, SCHED_PRIORITY_DYING);
 	/* A thread that never ran terminates like all others, on a CPU. */
 	if (!atomic_exchange(&thread->is_started, true)) {
 		object_ref(&thread->object);
@@ -219,7 +220,18 @@ void thread_kill(struct thread *thread)
 		sched_wake(thread);
 		return;
 	}
-	sched_poke(thread);
+	sched_hurry(thread);
+}
+
+void thread_set_priority(struct thread *thread, int32_t priority)
+{
+	int32_t current = atomic_load_explicit(&thread->priority, memory_order_relaxed);
+
+	do {
+		if (current == SCHED_PRIORITY_DYING) {
+			return;
+		}
+	} while (!atomic_compare_exchange_weak(&thread->priority, &current, priority));
 }
 
 int thread_interrupt(struct thread *thread)

@@ -43,6 +43,7 @@ struct futex_bucket;
 struct memory;
 struct operation;
 struct queue;
+struct run_queue;
 struct space;
 struct universe;
 
@@ -137,8 +138,9 @@ struct thread {
 	struct tree_node ready_node;
 	struct thread *inbox_next;
 	int64_t key; /* in a run queue or running: unfairness - virtual_ns; else the unfairness */
-	_Atomic int32_t priority; /* -8 … 7; greater goes first */
+	_Atomic int32_t priority; /* -8 … 7, greater goes first; or SCHED_PRIORITY_DYING */
 	int32_t ready_priority; /* what counts while it is in a run queue or running */
+	_Atomic(struct run_queue *) ready_in; /* whose tree it is in; written under that lock */
 	_Atomic uint64_t affinity; /* bit per CPU */
 	uint32_t last_cpu;
 
@@ -199,8 +201,16 @@ MUST_USE int thread_step(struct thread *thread);
 
 /**
  * thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself
+ *
+ * Its priority is greater than all others from now on, so that nobody keeps it from its end.
  */
 void thread_kill(struct thread *thread);
+
+/**
+ * thread_set_priority() - SCHED_PRIORITY_MIN to MAX; counts when the thread next becomes ready, and
+ * not at all once it was killed
+ */
+void thread_set_priority(struct thread *thread, int32_t priority);
 
 /** thread_interrupt() - stop it soon and tell the observer; -ERR_THREAD_TERMINATED */
 MUST_USE int thread_interrupt(struct thread *thread);

@@ -291,7 +291,7 @@ int call_thread_set_priority(struct call *call)
 	if (priority < SCHED_PRIORITY_MIN || priority > SCHED_PRIORITY_MAX) {
 		error = -ERR_ILLEGAL_ARGS;
 	} else {
-		atomic_store(&thread->priority, (int32_t)priority);
+		thread_set_priority(thread, (int32_t)priority);
 	}
 	object_unref(&thread->object);
 	return error;

@@ -558,4 +558,100 @@ TEST(many_killed_at_once_all_end)
 	CHECK(machine_end());
 }
 
+/* ---- killing who gets no time ---------------------------------------------------------------- */
+
+constexpr uint32_t HOGS = 4;
+constexpr uint32_t VICTIMS = 24;
+constexpr uint64_t KILL_BOUND_NS = 20'000; /* a few entries into the kernel, no slice of anybody */
+
+static hel_handle hogs[HOGS], victims[VICTIMS];
+static struct random random_state;
+static bool is_prompt;
+
+/* A thread of some kind, on one of the CPUs that will be busy, or on both. */
+static hel_handle make_victim(uint32_t kind)
+{
+	static void (*const mains[])(void *context) = {
+		run_for_ever,
+		wait_in_drive,
+		wait_in_futex,
+		touch_nothing,
+		make_foreign_call,
+	};
+	hel_handle thread;
+
+	CHECK_OK(user_create(mains[kind % ARRAY_SIZE(mains)], NULL, &thread));
+	CHECK_OK(hel_thread_set_affinity(thread, 2 + 2 * random_below(&random_state, 3)));
+	CHECK_OK(hel_thread_set_priority(thread, -8 + (int32_t)random_below(&random_state, 15)));
+	/* Some are never started, some before there is nothing left for them, some after that. */
+	if (kind / ARRAY_SIZE(mains) % 2 == 0) {
+		CHECK_OK(hel_thread_start(thread));
+	}
+	return thread;
+}
+
+static void start_hogs(void)
+{
+	for (uint32_t i = 0; i < HOGS; i++) {
+		CHECK_OK(user_create(run_for_ever, NULL, &hogs[i]));
+		CHECK_OK(hel_thread_set_affinity(hogs[i], i % 2 == 0 ? 2 : 4));
+		CHECK_OK(hel_thread_set_priority(hogs[i], 7));
+		CHECK_OK(hel_thread_start(hogs[i]));
+	}
+}
+
+static void kill_promptly(hel_handle thread)
+{
+	uint64_t start_ns = sim_time_ns;
+
+	CHECK_OK(hel_thread_kill(thread));
+	/* It cannot make itself small again. */
+	CHECK_OK(hel_thread_set_priority(thread, -8));
+	while (state_of(thread) != THREAD_TERMINATED && sim_time_ns < start_ns + 50'000'000) {
+		sim_compute(500);
+	}
+	is_prompt = is_prompt && sim_time_ns - start_ns < KILL_BOUND_NS;
+	CHECK_OK(hel_close(HEL_THIS, thread));
+}
+
+static void kill_the_starved(UNUSED void *context)
+{
+	uint32_t zero = 0;
+
+	futex_word = user_map(1);
+	sim_store(futex_word, &zero, sizeof(zero));
+	CHECK_OK(hel_thread_set_affinity(HEL_THIS, 1));
+	for (uint32_t i = 0; i < VICTIMS / 2; i++) {
+		victims[i] = make_victim(i);
+	}
+	sim_compute(random_below(&random_state, 200'000));
+	start_hogs();
+	for (uint32_t i = VICTIMS / 2; i < VICTIMS; i++) {
+		victims[i] = make_victim(i);
+	}
+	sim_compute(20'000'000);
+	for (uint32_t i = 0; i < VICTIMS; i++) {
+		kill_promptly(victims[i]);
+		sim_compute(random_below(&random_state, 2000));
+	}
+	for (uint32_t i = 0; i < HOGS; i++) {
+		kill_promptly(hogs[i]);
+	}
+}
+
+TEST(kill_does_not_wait_for_the_scheduler)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint32_t i = 0; i < 24; i++) {
+		is_prompt = true;
+		random_init(&random_state, seed + i);
+		machine_begin(3, seed + i);
+		sim_interleave(i % 2 == 0 ? 0 : 16);
+		CHECK(machine_run(kill_the_starved, NULL));
+		CHECK(is_prompt);
+		CHECK(machine_end());
+	}
+}
+
 TEST_MAIN()
