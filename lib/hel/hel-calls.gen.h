@@ -573,8 +573,9 @@ HEL_MUST_USE static inline int hel_memory_indirect_create(uint64_t n_slots, uint
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (no indirect memory, not page-aligned, no size or more than a slot,
  * a range of nothing, or @memory is a backing or indirect memory that is not of a lower level),
- * -ERR_NO_RIGHTS (@memory does not allow what the indirect memory allows), -ERR_OUT_OF_BOUNDS (no
- * such slot, or the range is not inside the memory), -ERR_NO_MEMORY (no memory for the window).
+ * -ERR_NO_RIGHTS (@memory does not allow what the indirect memory allows), -ERR_UNSUPPORTED
+ * (@memory is under a grant), -ERR_OUT_OF_BOUNDS (no such slot, or the range is not inside the
+ * memory), -ERR_NO_MEMORY (no memory for the window).
  */
 HEL_MUST_USE static inline int hel_memory_indirect_set(hel_handle indirect, uint64_t slot,
 	hel_handle memory, uint64_t offset, uint64_t size_bytes)
@@ -1560,7 +1561,8 @@ HEL_MUST_USE static inline int hel_kernlet_bind(hel_handle kernlet,
  * It runs before the driver learns of the interrupt, and says whether it does. What is in service
  * at the moment stays with the driver: HEL_IRQ_KICK | HEL_IRQ_CLEAR hands it over.
  *
- * Return: 0, -ERR_BUSY (the kernlet is attached already), -ERR_EXISTS (the irq has one).
+ * Return: 0, -ERR_BUSY (the kernlet is attached already), -ERR_EXISTS (the irq has one),
+ * -ERR_NO_MEMORY (no memory to note that @irq or @bound are under a grant).
  */
 HEL_MUST_USE static inline int hel_irq_attach_kernlet(hel_handle irq, hel_handle bound)
 {

@@ -7,6 +7,7 @@
 #include <thor/memory/memory-object.h>
 #include <thor/memory/frame.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 
 constexpr uint64_t DMA_SLICE_PAGES = 64; /* unpinned with one flush */
@@ -93,6 +94,7 @@ static void dma_forget(struct dma_space *space, struct dma_mapping *mapping)
 	}
 	dma_ranges_remove(&space->ranges, &mapping->range);
 	space->n_mappings--;
+	grant_use_end(mapping->use);
 	object_unref(&mapping->memory->object);
 	account_free(space->object.account, mapping, sizeof(*mapping));
 }
@@ -231,8 +233,52 @@ static int dma_choose_address(const struct dma_space *space, struct memory *memo
 	return 0;
 }
 
+/* ---- grants: devices lose what their driver has lost */
+
+static bool dma_cut(void *holder, struct grant *grant);
+
+static const struct grant_use_class dma_use_class = {
+	.hold = grant_hold_object,
+	.cut = dma_cut,
+};
+
+/* A mapping that is under way ends as if building it had failed. */
+static bool dma_cut(void *holder, struct grant *grant)
+{
+	struct dma_space *space = holder;
+
+	spinlock_acquire(&space->lock);
+	struct grant_use *use = grant_first_use(grant, &dma_use_class, space);
+
+	if (use != NULL) {
+		struct dma_mapping *mapping = use->user;
+
+		mapping->error = -ERR_REVOKED;
+		/* The next slice by the next cut. Without answer its pages stay pinned. */
+		(void)dma__end(space, mapping);
+	}
+	spinlock_release(&space->lock);
+	object_unref(&space->object);
+	return true;
+}
+
+static int dma_use_grant(struct dma_space *space, struct dma_mapping *mapping, struct grant *grant)
+{
+	int error = grant_use_create(
+		&(struct grant_use_options){
+			.account = space->object.account,
+			.grant = grant,
+			.class = &dma_use_class,
+			.holder = space,
+			.user = mapping,
+		},
+		&mapping->use);
+
+	return error != 0 ? error : grant_use_link(mapping->use);
+}
+
 static int dma_begin(struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t builder)
+	const struct hel_dma_map_args *args, const struct dma_builder *builder)
 {
 	uint64_t address;
 
@@ -254,10 +300,16 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 		.memory = memory,
 		.offset = args->offset,
 		.access = args->flags & (HEL_DMA_READ | HEL_DMA_WRITE),
-		.builder = builder,
+		.builder = builder->thread,
 		.args = *args,
 		.state = DMA_BUILDING,
 	};
+	error = dma_use_grant(space, mapping, builder->grant);
+	if (error != 0) {
+		grant_use_end(mapping->use);
+		account_free(space->object.account, mapping, sizeof(*mapping));
+		return error;
+	}
 	object_ref(&memory->object);
 	dma_ranges_insert(&space->ranges, &mapping->range);
 	space->n_mappings++;
@@ -267,9 +319,10 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 
 /* Whether the mapping under way is what this call began. */
 static bool dma_is_builder(const struct dma_mapping *mapping, const struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t builder)
+	const struct hel_dma_map_args *args, const struct dma_builder *builder)
 {
-	return mapping->builder == builder && mapping->memory == memory &&
+	return mapping->builder == builder->thread && mapping->memory == memory &&
+		grant_use_grant(mapping->use) == builder->grant &&
 		mapping->args.offset == args->offset &&
 		mapping->args.size_bytes == args->size_bytes &&
 		mapping->args.address == args->address && mapping->args.limit == args->limit &&
@@ -314,7 +367,8 @@ static int dma_take_turn(struct dma_space *space)
 }
 
 static int dma_map_locked(struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t builder, uint64_t *out_address)
+	const struct hel_dma_map_args *args, const struct dma_builder *builder,
+	uint64_t *out_address)
 {
 	struct dma_mapping *mapping = space->building;
 	int error = 0;
@@ -339,7 +393,8 @@ static int dma_map_locked(struct dma_space *space, struct memory *memory,
 }
 
 int dma_space_map(struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t builder, uint64_t *out_address)
+	const struct hel_dma_map_args *args, const struct dma_builder *builder,
+	uint64_t *out_address)
 {
 	struct hel_memory_info info;
 

@@ -37,6 +37,8 @@
 #include <thor/spinlock.h>
 
 struct event;
+struct grant;
+struct grant_use;
 struct memory;
 
 constexpr uint64_t DMA_ADDRESS_LOW = 0x100000; /* the first one that is chosen */
@@ -49,6 +51,12 @@ constexpr int DMA_MORE = 1;
 
 enum dma_mapping_state : uint32_t { DMA_BUILDING, DMA_ACTIVE, DMA_ENDING };
 
+/* Who makes a mapping. */
+struct dma_builder {
+	uint64_t thread; /* its identity */
+	struct grant *grant; /* that its descriptor of the memory is under, borrowed; or NULL */
+};
+
 struct dma_mapping {
 	struct dma_range range;
 	/* immutable */
@@ -56,6 +64,7 @@ struct dma_mapping {
 	uint64_t offset;
 	uint32_t access; /* HEL_DMA_READ, HEL_DMA_WRITE */
 	struct hel_dma_map_args args; /* as the builder asked for it */
+	struct grant_use *use; /* of the grant of the memory's descriptor; or NULL */
 	/* guarded by the dma-space's lock */
 	uint64_t builder; /* identity of the thread that makes it; 0: it was given up */
 	enum dma_mapping_state state;
@@ -104,14 +113,15 @@ void dma_space_get_info(struct dma_space *space, struct hel_dma_space_info *out_
 /**
  * dma_space_map() - make pages of @memory reachable
  * @args: checked for reserved fields and flags; its handles are not looked at
- * @builder: identity of the calling thread
  *
- * Return: 0, DMA_MORE, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS (of the memory), -ERR_UNSUPPORTED
- * (kind of memory; not contiguous, or elsewhere than asked, without IOMMU), -ERR_EXISTS (a fixed
- * address is taken), -ERR_NO_SPACE (no room, or too many mappings), -ERR_NO_MEMORY, -ERR_IO.
+ * Return: 0, DMA_MORE, -ERR_REVOKED, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS (of the memory),
+ * -ERR_UNSUPPORTED (kind of memory; not contiguous, or elsewhere than asked, without IOMMU),
+ * -ERR_EXISTS (a fixed address is taken), -ERR_NO_SPACE (no room, or too many mappings),
+ * -ERR_NO_MEMORY, -ERR_IO.
  */
 MUST_USE int dma_space_map(struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t builder, uint64_t *out_address);
+	const struct hel_dma_map_args *args, const struct dma_builder *builder,
+	uint64_t *out_address);
 
 /**
  * dma_space_unmap() - end a mapping; no device reaches its pages any more when it returns 0

@@ -6,11 +6,51 @@
 #include <thor/memory/memory-object.h>
 #include <thor/object/io.h>
 
+/* ---- uses of grants */
+
+static bool bound_kernlet_cut(void *holder, struct grant *grant);
+static bool attachment_cut(void *holder, struct grant *grant);
+
+/* Of what it works on. */
+static const struct grant_use_class bound_use_class = {
+	.hold = grant_hold_object,
+	.cut = bound_kernlet_cut,
+};
+
+/* Of what it is attached with: it could be attached again. */
+static const struct grant_use_class attach_use_class = {
+	.hold = grant_hold_object,
+	.cut = attachment_cut,
+};
+
+static int bound_kernlet_create_use(struct bound_kernlet *bound, struct grant *grant,
+	const struct grant_use_class *class, struct grant_use **out_use)
+{
+	int error = grant_use_create(
+		&(struct grant_use_options){
+			.account = bound->object.account,
+			.grant = grant,
+			.class = class,
+			.holder = bound,
+		},
+		out_use);
+
+	return error != 0 ? error : grant_use_link(*out_use);
+}
+
+static int bound_kernlet_use(
+	struct bound_kernlet *bound, struct grant *grant, struct grant_use **out_use)
+{
+	return bound_kernlet_create_use(bound, grant, &bound_use_class, out_use);
+}
+
 /* ---- binding */
 
 static void bound_kernlet_free(struct bound_kernlet *bound)
 {
+	grant_use_end(bound->kernlet_use);
 	for (uint32_t i = 0; i < HEL_KERNLET_BINDINGS_MAX; i++) {
+		grant_use_end(bound->bindings[i].use);
 		object_unref(bound->bindings[i].object);
 		kernlet_pages_free(&bound->bindings[i].window, bound->object.account);
 	}
@@ -114,13 +154,21 @@ static int kernlet_bind_object(struct bound_kernlet *bound, uint32_t index,
 {
 	const struct hel_kernlet_slot *slot = &bound->kernlet->slots[index];
 	struct object *object;
+	struct grant *grant;
 	enum hel_type type;
 	uint32_t rights;
 
 	kernlet_slot_needs(slot, &type, &rights);
-	int error = universe_lookup(universe, binding->object, type, rights, &object);
+	int error =
+		universe_lookup_granted(universe, binding->object, type, rights, &object, &grant);
 
 	if (error != 0) {
+		return error;
+	}
+	error = bound_kernlet_use(bound, grant, &bound->bindings[index].use);
+	grant_unref(grant);
+	if (error != 0) {
+		object_unref(object);
 		return error;
 	}
 	if (slot->kind == HEL_KERNLET_WINDOW) {
@@ -246,59 +294,138 @@ static void bound_kernlet_init_context(struct bound_kernlet *bound)
 	bound->context.helpers[HEL_KERNLET_PORT_WRITE] = arch__kernlet_port_write;
 }
 
-int kernlet_bind(struct kernlet *kernlet, struct universe *universe,
-	const struct hel_kernlet_binding *bindings, uint64_t *out_index,
+int kernlet_bind(const struct kernlet_request *request, uint64_t *out_index,
 	struct bound_kernlet **out_bound)
 {
 	struct bound_kernlet *bound = object_create(&bound_kernlet_class, sizeof(*bound));
-	int error = 0;
 
 	if (bound == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	object_ref(&kernlet->object);
-	bound->kernlet = kernlet;
+	object_ref(&request->kernlet->object);
+	bound->kernlet = request->kernlet;
 	bound->handler.run = bound_kernlet_run;
 	spinlock_init(&bound->lock, LOCK_RANK_KERNLET);
 	bound_kernlet_init_context(bound);
-	for (uint32_t i = 0; i < kernlet->n_bindings && error == 0; i++) {
+	int error = bound_kernlet_use(bound, request->grant, &bound->kernlet_use);
+
+	for (uint32_t i = 0; i < bound->kernlet->n_bindings && error == 0; i++) {
 		*out_index = i;
-		error = kernlet_bind_slot(bound, i, universe, &bindings[i]);
+		error = kernlet_bind_slot(bound, i, request->universe, &request->bindings[i]);
 	}
 	if (error != 0) {
-		bound_kernlet_free(bound);
+		/* A sweep may have a reference. */
+		object_unref(&bound->object);
 		return error;
 	}
 	*out_bound = bound;
 	return 0;
 }
 
-int bound_kernlet_attach(struct bound_kernlet *bound, struct irq *irq)
+static int bound_kernlet_use_attachment_locked(
+	struct bound_kernlet *bound, const struct kernlet_attachment *attachment)
 {
-	int error = -ERR_BUSY;
+	int error = bound_kernlet_create_use(
+		bound, attachment->irq_grant, &attach_use_class, &bound->attach_uses[0]);
 
-	spinlock_acquire(&bound->lock);
-	if (bound->irq == NULL) {
-		error = irq_set_handler(irq, &bound->handler);
-		if (error == 0) {
-			object_ref(&irq->object);
-			bound->irq = irq;
-		}
+	if (error == 0) {
+		error = bound_kernlet_create_use(
+			bound, attachment->bound_grant, &attach_use_class, &bound->attach_uses[1]);
 	}
+	return error;
+}
+
+static void bound_kernlet_end_uses_locked(struct bound_kernlet *bound)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bound->attach_uses); i++) {
+		grant_use_end(bound->attach_uses[i]);
+		bound->attach_uses[i] = NULL;
+	}
+}
+
+static int bound_kernlet_attach_locked(
+	struct bound_kernlet *bound, const struct kernlet_attachment *attachment)
+{
+	if (bound->is_revoked) {
+		return -ERR_REVOKED;
+	}
+	if (bound->irq != NULL) {
+		return -ERR_BUSY;
+	}
+	int error = bound_kernlet_use_attachment_locked(bound, attachment);
+
+	if (error == 0) {
+		error = irq_set_handler(attachment->irq, &bound->handler);
+	}
+	if (error != 0) {
+		bound_kernlet_end_uses_locked(bound);
+		return error;
+	}
+	object_ref(&attachment->irq->object);
+	bound->irq = attachment->irq;
+	return 0;
+}
+
+int bound_kernlet_attach(struct bound_kernlet *bound, const struct kernlet_attachment *attachment)
+{
+	spinlock_acquire(&bound->lock);
+	int error = bound_kernlet_attach_locked(bound, attachment);
+
 	spinlock_release(&bound->lock);
 	return error;
+}
+
+static bool bound_kernlet_detach_locked(struct bound_kernlet *bound)
+{
+	struct irq *irq = bound->irq;
+
+	if (irq == NULL) {
+		return false;
+	}
+	irq_remove_handler(irq, &bound->handler);
+	bound->irq = NULL;
+	object_unref(&irq->object);
+	bound_kernlet_end_uses_locked(bound);
+	return true;
 }
 
 int bound_kernlet_detach(struct bound_kernlet *bound)
 {
 	spinlock_acquire(&bound->lock);
-	struct irq *irq = bound->irq;
+	bool was_attached = bound_kernlet_detach_locked(bound);
 
-	if (irq != NULL) {
-		irq_remove_handler(irq, &bound->handler);
-		bound->irq = NULL;
-		object_unref(&irq->object);
+	spinlock_release(&bound->lock);
+	return was_attached ? 0 : -ERR_ILLEGAL_STATE;
+}
+
+/* ---- what it was bound or attached with is revoked */
+
+static bool bound_kernlet_cut(void *holder, struct grant *grant)
+{
+	struct bound_kernlet *bound = holder;
+	struct grant_use *use;
+
+	spinlock_acquire(&bound->lock);
+	bound->is_revoked = true;
+	(void)bound_kernlet_detach_locked(bound);
+	/* They are freed with the bound kernlet. */
+	while ((use = grant_first_use(grant, &bound_use_class, bound)) != NULL) {
+		grant_use_unlink(use);
 	}
 	spinlock_release(&bound->lock);
-	return irq != NULL ? 0 : -ERR_ILLEGAL_STATE;
+	object_unref(&bound->object);
+	return true;
+}
+
+static bool attachment_cut(void *holder, struct grant *grant)
+{
+	struct bound_kernlet *bound = holder;
+
+	spinlock_acquire(&bound->lock);
+	if (grant_first_use(grant, &attach_use_class, bound) != NULL) {
+		(void)bound_kernlet_detach_locked(bound);
+	}
+	spinlock_release(&bound->lock);
+	object_unref(&bound->object);
+	return true;
 }

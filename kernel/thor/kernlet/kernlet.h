@@ -8,7 +8,8 @@
  * Neither needs an authority: what the code can do is in its bindings, and the code cannot do more
  * (check.c). The pages of windows are kept as long as the bound kernlet exists.
  *
- * A bound kernlet is detached when its last descriptor is gone. It has a reference to the irq that
+ * A bound kernlet is detached when its last descriptor is gone, and when a descriptor that it was
+ * bound or attached with is revoked (object/grant.h). It has a reference to the irq that
  * it is attached to, the irq has none to it.
  *
  * Locks: bound->lock > pin. The kernlet runs under its pin's lock, and that is what guards the
@@ -21,6 +22,7 @@
 #include <thor/kernlet/check.h>
 #include <thor/kernlet/context.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 #include <thor/object/object.h>
 #include <thor/object/universe.h>
 #include <thor/spinlock.h>
@@ -50,6 +52,7 @@ struct kernlet {
 /* What stands behind one slot. */
 struct kernlet_binding {
 	struct object *object;       /* io, event: referenced; else NULL */
+	struct grant_use *use;       /* immutable: of the grant of its descriptor; or NULL */
 	struct kernlet_pages window; /* of memory */
 	uint32_t pending;            /* bits to raise when the run is over; guarded by the pin */
 };
@@ -58,12 +61,31 @@ struct bound_kernlet {
 	struct object object;
 	/* immutable */
 	struct kernlet *kernlet; /* referenced */
+	struct grant_use *kernlet_use; /* of the grant of its descriptor; or NULL */
 	struct kernlet_binding bindings[HEL_KERNLET_BINDINGS_MAX];
 
 	struct kernlet_context context; /* immutable but for `stack`: guarded by the pin */
 	struct irq_handler handler;
 	struct spinlock lock; /* rank KERNLET */
-	struct irq *irq;      /* guarded by lock; referenced: attached to this one */
+	/* guarded by lock */
+	struct irq *irq; /* referenced: attached to this one */
+	/* of the grants of the descriptors that it was attached with; or NULL */
+	struct grant_use *attach_uses[2];
+	bool is_revoked; /* something that it works on: it cannot be attached any more */
+};
+
+/* What a kernlet is bound to. */
+struct kernlet_request {
+	struct kernlet *kernlet; /* borrowed, as all here */
+	struct grant *grant; /* that its descriptor is under; or NULL */
+	struct universe *universe; /* where the handles are from */
+	const struct hel_kernlet_binding *bindings; /* one for each slot */
+};
+
+/* What a bound kernlet is attached to. */
+struct kernlet_attachment {
+	struct irq *irq; /* borrowed, as all here */
+	struct grant *irq_grant, *bound_grant; /* that the descriptors are under; or NULL */
 };
 
 /** kernlet_of(), bound_kernlet_of() - what is around an object */
@@ -89,23 +111,22 @@ MUST_USE int kernlet_create(
 
 /**
  * kernlet_bind() - bind the slots to objects; the caller gets the one reference
- * @universe: where the handles are from
- * @bindings: one for each slot
  * @out_index: with an error that concerns one binding: its index
  *
- * Return: 0, -ERR_BAD_HANDLE, -ERR_BAD_TYPE, -ERR_NO_RIGHTS, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS,
- * -ERR_UNSUPPORTED, -ERR_NO_MEMORY, -ERR_NO_SPACE.
+ * Return: 0, -ERR_BAD_HANDLE, -ERR_REVOKED, -ERR_BAD_TYPE, -ERR_NO_RIGHTS, -ERR_ILLEGAL_ARGS,
+ * -ERR_OUT_OF_BOUNDS, -ERR_UNSUPPORTED, -ERR_NO_MEMORY, -ERR_NO_SPACE.
  */
-MUST_USE int kernlet_bind(struct kernlet *kernlet, struct universe *universe,
-	const struct hel_kernlet_binding *bindings, uint64_t *out_index,
+MUST_USE int kernlet_bind(const struct kernlet_request *request, uint64_t *out_index,
 	struct bound_kernlet **out_bound);
 
 /**
- * bound_kernlet_attach() - run at every interrupt of @irq, from the next one on
+ * bound_kernlet_attach() - run at every interrupt of an irq, from the next one on
  *
- * Return: 0, -ERR_BUSY (it is attached), -ERR_EXISTS (the irq has another one).
+ * Return: 0, -ERR_BUSY (it is attached), -ERR_EXISTS (the irq has another one), -ERR_REVOKED,
+ * -ERR_NO_MEMORY.
  */
-MUST_USE int bound_kernlet_attach(struct bound_kernlet *bound, struct irq *irq);
+MUST_USE int bound_kernlet_attach(
+	struct bound_kernlet *bound, const struct kernlet_attachment *attachment);
 
 /** bound_kernlet_detach() - it does not run any more; -ERR_ILLEGAL_STATE: it is not attached */
 MUST_USE int bound_kernlet_detach(struct bound_kernlet *bound);

@@ -35,6 +35,8 @@ struct mapping {
 	/* guarded by memory->lock */
 	struct list_node memory_node;
 
+	struct grant_use *use; /* of the grant of the descriptor that it was made with; or NULL */
+
 	struct list_node retired_node; /* owner: whoever removed it */
 	struct memory *replacement; /* owner: space_move */
 };

@@ -130,12 +130,13 @@ int space_fork(struct space *source, struct space **out_space);
 int space_fork_slice(struct space *source, struct space **child);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);
-/*
- * The same; space_protect() may later give no more of HEL_MAP_READ, WRITE, EXECUTE than
- * `allowed` (the descriptor's rights).
- */
+/* What a descriptor of memory allows. */
+struct space_permit {
+	uint32_t allowed; /* of HEL_MAP_READ, WRITE, EXECUTE: space_protect() gives no more later */
+	struct grant *grant; /* that it is under: revoking that unmaps; borrowed; or NULL */
+};
 int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
-	uint32_t allowed, uint64_t *out_address);
+	const struct space_permit *permit, uint64_t *out_address);
 /*
  * Takes some of the pages out of a large range that is about to be unmapped or discarded; true:
  * call it again, after others had their turn if need be. What space_unmap() finds is then quickly

@@ -4,6 +4,7 @@
 
 #include <base/string.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 
 constexpr uint64_t SPACE_TABLE_SPAN =
 	MIB(2); /* what the lowest page table of any architecture maps, at most */
@@ -12,8 +13,18 @@ void space__edit_begin(struct space_edit *edit, struct space *space)
 {
 	edit->space = space;
 	list_init(&edit->retired);
+	edit->has_granted = false;
 	shootdown_batch_init(&edit->batch, space);
 	spinlock_acquire(&space->lock);
+}
+
+/* Nobody reaches what they have shown any more. */
+static __attribute__((noinline)) void space_end_uses(struct space_edit *edit)
+{
+	LIST_FOR_EACH(mapping, &edit->retired, struct mapping, retired_node) {
+		grant_use_end(mapping->use);
+		mapping->use = NULL;
+	}
 }
 
 void space__edit_end(struct space_edit *edit)
@@ -22,6 +33,9 @@ void space__edit_end(struct space_edit *edit)
 
 	/* Before unlocking, or a new mapping could be seen through an old translation. */
 	shootdown_batch_flush(&edit->batch);
+	if (unlikely(edit->has_granted)) {
+		space_end_uses(edit);
+	}
 	spinlock_release(&edit->space->lock);
 	while ((mapping = LIST_POP_FRONT(&edit->retired, struct mapping, retired_node)) != NULL) {
 		object_unref(mapping->memory != NULL ? &mapping->memory->object : NULL);
@@ -36,6 +50,9 @@ struct mapping *space__create_mapping(struct space *space)
 
 void space__free_mapping(struct space *space, struct mapping *mapping)
 {
+	if (unlikely(mapping->use != NULL)) {
+		grant_use_end(mapping->use);
+	}
 	account_free(space->object.account, mapping, sizeof(*mapping));
 }
 
@@ -76,6 +93,14 @@ int space__split(struct space_edit *edit, uint64_t address)
 	if (upper == NULL) {
 		return -ERR_NO_MEMORY;
 	}
+	upper->space = edit->space;
+	if (unlikely(mapping->use != NULL)) {
+		if (space__create_use(upper, mapping->use->grant) != 0) {
+			space__free_mapping(edit->space, upper);
+			return -ERR_NO_MEMORY;
+		}
+		grant_use_link_beside(upper->use, mapping->use);
+	}
 	upper->tag = mapping->tag;
 	upper->flags = mapping->flags;
 	upper->allowed = mapping->allowed;
@@ -84,7 +109,6 @@ int space__split(struct space_edit *edit, uint64_t address)
 	upper->offset = mapping_offset_of(mapping, address);
 	upper->size_bytes = mapping_end(mapping) - address;
 	upper->memory = memory;
-	upper->space = edit->space;
 	/* In one step, or memory__hide() would miss the upper part. */
 	if (memory != NULL) {
 		object_ref(&memory->object);
@@ -102,6 +126,7 @@ int space__split(struct space_edit *edit, uint64_t address)
 /* A mapping that left the set is freed by space__edit_end(). */
 static void space_retire(struct space_edit *edit, struct mapping *mapping)
 {
+	edit->has_granted |= mapping->use != NULL;
 	list_push_back(&edit->retired, &mapping->retired_node);
 }
 
@@ -111,6 +136,7 @@ static bool space_can_merge(const struct mapping *lower, const struct mapping *u
 		lower->memory == upper->memory && lower->flags == upper->flags &&
 		lower->tag == upper->tag && lower->allowed == upper->allowed &&
 		lower->offset_end == upper->offset_end &&
+		grant_use_grant(lower->use) == grant_use_grant(upper->use) &&
 		(lower->memory == NULL || lower->offset + lower->size_bytes == upper->offset);
 }
 

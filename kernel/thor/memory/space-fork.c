@@ -25,12 +25,16 @@
  * sharing before (the space is locked) parent and child see the same. Of a view whose pages were
  * copied in an earlier slice the parent's entries may be for newer pages: they are not copied.
  *
+ * Mappings of what was granted (object/grant.h) become uses of their grants when the child is
+ * complete.
+ *
  * Running out of memory for page tables only stops the copying of entries.
  */
 #include <thor/memory/space.h>
 
 #include <base/string.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 
 constexpr uint32_t FORK_MAPPINGS = 16; /* of one slice */
 constexpr uint32_t FORK_PAIRS = 128; /* forgotten in a slice */
@@ -50,6 +54,7 @@ struct space_fork {
 	struct space *source; /* referenced */
 	struct space *child; /* which owns this */
 	struct list pairs;
+	struct list uses; /* struct grant_use.node: of mappings, not on their grants' lists yet */
 	uint64_t cursor; /* what lies below has been done */
 	uint64_t n_moves; /* of the source, when it began */
 	uint32_t n_tries;
@@ -149,6 +154,7 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 	if (last != NULL && mapping_end(last) == part->address && last->memory == part->memory &&
 		last->flags == part->flags && last->tag == part->tag &&
 		last->allowed == part->allowed && last->offset_end == part->offset_end &&
+		grant_use_grant(last->use) == grant_use_grant(part->use) &&
 		(part->memory == NULL || last->offset + last->size_bytes == part->offset)) {
 		last->size_bytes += part->size_bytes;
 		mapping_set_resized(&child->mappings, last);
@@ -159,6 +165,14 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 
 	if (copy == NULL) {
 		return -ERR_NO_MEMORY;
+	}
+	copy->space = child;
+	if (unlikely(part->use != NULL)) {
+		if (space__create_use(copy, part->use->grant) != 0) {
+			space__free_mapping(child, copy);
+			return -ERR_NO_MEMORY;
+		}
+		list_push_back(&fork->uses, &copy->use->node);
 	}
 	copy->tag = part->tag;
 	copy->address = part->address;
@@ -245,6 +259,7 @@ static int space_fork_part(struct space_fork *fork, const struct mapping *mappin
 		.flags = mapping->flags,
 		.allowed = mapping->allowed,
 		.offset_end = mapping->offset_end,
+		.use = mapping->use,
 		.address = max_u64(fork->cursor, mapping->address),
 	};
 	int error;
@@ -330,11 +345,44 @@ static int space_fork_step(struct space_fork *fork, bool *out_is_stale)
 	return error;
 }
 
+/*
+ * The child is complete: from now on its mappings can be cut off, and those whose grants have been
+ * revoked meanwhile go at once. Before that nobody could lock it against the fork. Whether those
+ * were all.
+ */
+static bool space_fork_link_uses(struct space_fork *fork)
+{
+	uint32_t n_entries = memory__slice_pages;
+	struct space_edit edit;
+
+	if (likely(list_is_empty(&fork->uses))) {
+		return true;
+	}
+	space__edit_begin(&edit, fork->child);
+	for (uint32_t i = 0; i < FORK_PAIRS && n_entries > 0; i++) {
+		struct grant_use *use = LIST_POP_FRONT(&fork->uses, struct grant_use, node);
+
+		if (use == NULL) {
+			break;
+		}
+		if (grant_use_link(use) != 0 && !space__cut_mapping(&edit, use->user, &n_entries)) {
+			list_push_front(&fork->uses, &use->node);
+		}
+	}
+	bool is_over = list_is_empty(&fork->uses);
+
+	space__edit_end(&edit);
+	return is_over;
+}
+
 void space__end_fork(struct space *child)
 {
 	struct space_fork *fork = child->fork;
 
 	if (fork != NULL) {
+		while (list_pop_front(&fork->uses) != NULL) {
+			continue;
+		}
 		(void)space_fork_drop_pairs(fork, UINT32_MAX);
 		object_unref(&fork->source->object);
 		account_free(child->object.account, fork, sizeof(*fork));
@@ -355,6 +403,7 @@ static int space_fork_begin(
 	fork->source = source;
 	fork->n_tries = n_tries;
 	list_init(&fork->pairs);
+	list_init(&fork->uses);
 	fork->child->fork = fork;
 	*out_child = fork->child;
 	return 0;
@@ -381,7 +430,7 @@ static int space_fork_go_on(struct space *source, struct space **child)
 		}
 		return error != 0 ? error : MEMORY_MORE;
 	}
-	if (!space_fork_drop_pairs(fork, FORK_PAIRS)) {
+	if (!space_fork_link_uses(fork) || !space_fork_drop_pairs(fork, FORK_PAIRS)) {
 		return MEMORY_MORE;
 	}
 	space__end_fork(*child);

@@ -3,6 +3,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/object/grant.h>
 
 constexpr uint64_t SPACE_SEARCH_LOW =
 	KIB(64); /* unless asked for, nothing is put below: NULL pointers fault */
@@ -17,6 +18,7 @@ struct space_request {
 	uint64_t address;
 	uint32_t flags;  /* of the mapping */
 	uint32_t allowed;
+	struct grant *grant; /* that the memory's descriptor is under; or NULL */
 	uint64_t offset, offset_end; /* as in the mapping; of `memory` */
 	bool is_extensible; /* anonymous memory that may join its neighbours */
 };
@@ -201,8 +203,15 @@ static int space_create_mapping(
 	if (mapping == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	int error = space_get_memory(space->object.account, request, &mapping->memory);
+	mapping->space = space;
+	int error = space__create_use(mapping, request->grant);
 
+	if (error == 0) {
+		error = grant_use_link(mapping->use);
+	}
+	if (error == 0) {
+		error = space_get_memory(space->object.account, request, &mapping->memory);
+	}
 	if (error != 0) {
 		space__free_mapping(space, mapping);
 		return error;
@@ -249,25 +258,28 @@ static int space_map_locked(struct space_edit *edit, struct space_request *reque
 }
 
 /**
- * space_map_allowing() - space_map() that limits what space_protect() may do later
- * @allowed: of HEL_MAP_READ, WRITE, EXECUTE: what the caller's descriptor of the memory allows
+ * space_map_allowing() - space_map() with a descriptor that may be limited
+ * @permit: what the caller's descriptor of the memory allows
+ *
+ * Return: also -ERR_NO_RIGHTS, -ERR_REVOKED.
  */
 int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
-	uint32_t allowed, uint64_t *out_address)
+	const struct space_permit *permit, uint64_t *out_address)
 {
 	int error = space_check_args(args, memory);
 
 	if (error != 0) {
 		return error;
 	}
-	if ((args->flags & MAPPING_ACCESS & ~allowed) != 0) {
+	if ((args->flags & MAPPING_ACCESS & ~permit->allowed) != 0) {
 		return -ERR_NO_RIGHTS;
 	}
 	struct space_request request = {
 		.args = args,
 		.memory = memory,
 		.flags = args->flags & (MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD),
-		.allowed = allowed,
+		.allowed = permit->allowed,
+		.grant = permit->grant,
 		.offset = args->offset,
 		.offset_end = UINT64_MAX,
 		.is_extensible = memory == NULL && (args->flags & MAPPING_FORK) != 0 &&
@@ -302,7 +314,9 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address)
 {
-	return space_map_allowing(space, memory, args, MAPPING_ACCESS, out_address);
+	const struct space_permit permit = { .allowed = MAPPING_ACCESS };
+
+	return space_map_allowing(space, memory, args, &permit, out_address);
 }
 
 /**

@@ -76,6 +76,7 @@ void shootdown_batch_flush(struct shootdown_batch *batch);
 struct space_edit {
 	struct space *space;
 	struct list retired; /* removed mappings: struct mapping.retired_node */
+	bool has_granted; /* some of them are uses of grants */
 	struct shootdown_batch batch;
 };
 
@@ -119,6 +120,15 @@ uint64_t space__bound_entries(
 void space__end_fork(struct space *child);
 /** space__entry_flags() - what the page-table entries of a mapping may say at most */
 uint32_t space__entry_flags(const struct mapping *mapping);
+/** space__create_use() - of a grant for a mapping that knows its space; -ERR_NO_MEMORY */
+MUST_USE int space__create_use(struct mapping *mapping, struct grant *grant);
+/**
+ * space__cut_mapping() - remove a mapping, or the lower part of it with so many present pages
+ * @n_entries: not 0; less those that were
+ *
+ * It needs no memory. Return: whether it is gone.
+ */
+bool space__cut_mapping(struct space_edit *edit, struct mapping *mapping, uint32_t *n_entries);
 /** space__discard_pages() - drop the private pages of a part of a mapping whose memory is locked */
 void space__discard_pages(
 	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end);

@@ -3,6 +3,7 @@
 #include <thor/dma/dma-space.h>
 #include <thor/ipc/event.h>
 #include <thor/memory/memory.h>
+#include <thor/object/grant.h>
 #include <thor/syscall/call.h>
 
 int call_dma_space_create(struct call *call)
@@ -62,8 +63,8 @@ int call_dma_space_detach(struct call *call)
 	return error;
 }
 
-static int dma_find_memory(
-	struct call *call, const struct hel_dma_map_args *args, struct object **out_memory)
+static int dma_find_memory(struct call *call, const struct hel_dma_map_args *args,
+	struct object **out_memory, struct grant **out_grant)
 {
 	uint32_t rights = HEL_RIGHT_PIN;
 
@@ -73,8 +74,8 @@ static int dma_find_memory(
 	if ((args->flags & HEL_DMA_WRITE) != 0) {
 		rights |= HEL_RIGHT_WRITE;
 	}
-	return universe_lookup(
-		call->thread->universe, args->memory, HEL_TYPE_MEMORY, rights, out_memory);
+	return universe_lookup_granted(call->thread->universe, args->memory, HEL_TYPE_MEMORY,
+		rights, out_memory, out_grant);
 }
 
 static bool dma_is_valid(const struct hel_dma_map_args *args)
@@ -102,11 +103,14 @@ int call_dma_map(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	error = dma_find_memory(call, &args, &memory);
+	struct dma_builder builder = { .thread = call->thread->object.identity };
+
+	error = dma_find_memory(call, &args, &memory, &builder.grant);
 	if (error == 0) {
 		error = dma_space_map(dma_space_of(object), (struct memory *)memory, &args,
-			call->thread->object.identity, &call->value);
+			&builder, &call->value);
 		object_unref(memory);
+		grant_unref(builder.grant);
 	}
 	object_unref(object);
 	return error == DMA_MORE ? CALL_RESTART : error;

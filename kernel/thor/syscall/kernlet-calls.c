@@ -30,40 +30,52 @@ int call_kernlet_bind(struct call *call)
 {
 	struct hel_kernlet_binding bindings[HEL_KERNLET_BINDINGS_MAX];
 	struct bound_kernlet *bound = NULL;
+	struct kernlet_request request = {
+		.universe = call->thread->universe,
+		.bindings = bindings,
+	};
 	struct object *object;
 	uint64_t size = call_argument(call, 2);
-	int error = call_lookup(call, 0, HEL_TYPE_KERNLET, HEL_RIGHT_EXECUTE, &object);
+	int error = call_lookup_source(
+		call, 0, HEL_TYPE_KERNLET, HEL_RIGHT_EXECUTE, &object, &request.grant);
 
 	if (error != 0) {
 		return error;
 	}
+	request.kernlet = kernlet_of(object);
 	if (size != kernlet_of(object)->n_bindings * sizeof(bindings[0])) {
 		error = -ERR_ILLEGAL_ARGS;
 	} else {
 		error = arch_copy_from_user(bindings, call_argument(call, 1), size);
 	}
 	if (error == 0) {
-		error = kernlet_bind(
-			kernlet_of(object), call->thread->universe, bindings, &call->value, &bound);
+		error = kernlet_bind(&request, &call->value, &bound);
 	}
 	object_unref(object);
+	grant_unref(request.grant);
 	return error != 0 ? error : call_return_object(call, &bound->object);
 }
 
 int call_irq_attach_kernlet(struct call *call)
 {
+	struct kernlet_attachment attachment = {};
 	struct object *irq, *bound;
-	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &irq);
+	int error = call_lookup_source(
+		call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &irq, &attachment.irq_grant);
 
 	if (error != 0) {
 		return error;
 	}
-	error = call_lookup(call, 1, HEL_TYPE_BOUND_KERNLET, HEL_RIGHT_MANAGE, &bound);
+	attachment.irq = irq_of(irq);
+	error = call_lookup_source(
+		call, 1, HEL_TYPE_BOUND_KERNLET, HEL_RIGHT_MANAGE, &bound, &attachment.bound_grant);
 	if (error == 0) {
-		error = bound_kernlet_attach(bound_kernlet_of(bound), irq_of(irq));
+		error = bound_kernlet_attach(bound_kernlet_of(bound), &attachment);
 		object_unref(bound);
 	}
 	object_unref(irq);
+	grant_unref(attachment.irq_grant);
+	grant_unref(attachment.bound_grant);
 	return error;
 }
 

@@ -138,10 +138,17 @@ static int memory_find_shown(
 	uint32_t rights = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
 		memory_rights_for(memory_indirect_access(indirect));
 	struct object *object = NULL;
+	struct grant *grant = NULL;
 	int error = 0;
 
 	if (call_argument(call, 2) != HEL_NULL) {
-		error = call_lookup(call, 2, HEL_TYPE_MEMORY, rights, &object);
+		error = call_lookup_source(call, 2, HEL_TYPE_MEMORY, rights, &object, &grant);
+	}
+	/* What the slot shows could not be taken back. */
+	if (grant != NULL) {
+		grant_unref(grant);
+		object_unref(object);
+		return -ERR_UNSUPPORTED;
 	}
 	if (error == 0) {
 		*out_shown = memory_of(object);

@@ -40,26 +40,26 @@ static uint32_t space_allowed_by(uint32_t rights)
 }
 
 /*
- * The memory to be mapped, referenced (NULL: anonymous), and how it may be mapped. A queue stands
- * for its memory.
+ * The memory to be mapped, referenced (NULL: anonymous), and how it may be mapped; the grant is
+ * referenced, too. A queue stands for its memory.
  */
-static int space_find_memory(
-	struct call *call, hel_handle handle, struct memory **out_memory, uint32_t *out_allowed)
+static int space_find_memory(struct call *call, hel_handle handle, struct memory **out_memory,
+	struct space_permit *out_permit)
 {
 	struct descriptor descriptor;
 	int error;
 
 	if (handle == HEL_NULL) {
 		*out_memory = NULL;
-		*out_allowed = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE;
+		*out_permit = (struct space_permit){
+			.allowed = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE,
+		};
 		return 0;
 	}
 	error = universe_find(call->thread->universe, handle, &descriptor);
 	if (error != 0) {
 		return error;
 	}
-	grant_unref(descriptor.grant);
-	*out_allowed = space_allowed_by(descriptor.rights);
 	enum hel_type type = descriptor.object->class->type;
 
 	if (type != HEL_TYPE_MEMORY && type != HEL_TYPE_QUEUE) {
@@ -68,11 +68,17 @@ static int space_find_memory(
 		error = -ERR_NO_RIGHTS;
 	} else if (type == HEL_TYPE_MEMORY) {
 		*out_memory = (struct memory *)descriptor.object;
-		return 0;
+		object_ref(descriptor.object);
 	} else {
 		error = queue_create_memory(queue_of(descriptor.object), out_memory);
 	}
-	object_unref(descriptor.object);
+	if (error == 0) {
+		*out_permit = (struct space_permit){
+			.allowed = space_allowed_by(descriptor.rights),
+			.grant = grant_ref(descriptor.grant),
+		};
+	}
+	descriptor_release(&descriptor);
 	return error;
 }
 
@@ -81,7 +87,7 @@ int call_space_map(struct call *call)
 	struct hel_map_args args;
 	struct space *space;
 	struct memory *memory;
-	uint32_t allowed;
+	struct space_permit permit;
 	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
 
 	if (error != 0) {
@@ -94,10 +100,11 @@ int call_space_map(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	error = space_find_memory(call, args.memory, &memory, &allowed);
+	error = space_find_memory(call, args.memory, &memory, &permit);
 	if (error == 0) {
-		error = space_map_allowing(space, memory, &args, allowed, &call->value);
+		error = space_map_allowing(space, memory, &args, &permit, &call->value);
 		object_unref((struct object *)memory);
+		grant_unref(permit.grant);
 	}
 	object_unref((struct object *)space);
 	return error;

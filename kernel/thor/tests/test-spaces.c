@@ -293,6 +293,7 @@ TEST(space_protection_is_kept)
 
 TEST(space_protect_cannot_exceed_the_descriptor)
 {
+	const struct space_permit read_only = { .allowed = HEL_MAP_READ };
 	struct memory *memory = NULL;
 	uint64_t at = 0;
 	struct hel_map_args args = {
@@ -303,11 +304,11 @@ TEST(space_protect_cannot_exceed_the_descriptor)
 	struct space *space = space_new();
 
 	CHECK_OK(memory_create_allocated(PAGE, 0, &memory));
-	CHECK_OK(space_map_allowing(space, memory, &args, HEL_MAP_READ, &at));
+	CHECK_OK(space_map_allowing(space, memory, &args, &read_only, &at));
 	CHECK_EQ(space_protect(space, BASE, PAGE, HEL_MAP_READ | HEL_MAP_WRITE), -ERR_NO_RIGHTS);
 	CHECK_OK(space_protect(space, BASE, PAGE, 0));
 	args.flags |= HEL_MAP_WRITE;
-	CHECK_EQ(space_map_allowing(space, memory, &args, HEL_MAP_READ, &at), -ERR_NO_RIGHTS);
+	CHECK_EQ(space_map_allowing(space, memory, &args, &read_only, &at), -ERR_NO_RIGHTS);
 	CHECK_OK(map_at(space, NULL, BASE + PAGE, 1, HEL_MAP_GUARD));
 	CHECK_EQ(space_protect(space, BASE + PAGE, PAGE, HEL_MAP_READ), -ERR_NO_RIGHTS);
 	CHECK_EQ(space_fault(space, BASE + PAGE, SPACE_ACCESS_READ), -ERR_NO_RIGHTS);
