@@ -4,6 +4,10 @@
  * its own and on CPUs of its own; one of them, then four at the same time. Figures are turns of
  * the bench loop for one operation, so what does not scale costs more with four; and how often a
  * CPU had to wait for a lock, for each 1,000 operations of all.
+ *
+ *	ipc        both of a pair on one CPU, as a client and its server mostly are
+ *	ipc_across each on a CPU of its own: these two meet at the locks of their stream and queues
+ *	fault      one thread on each CPU
  */
 #include "bench.h"
 
@@ -19,6 +23,14 @@ struct pair {
 	uint32_t index;
 	int32_t client_cpu, server_cpu;
 	struct bench_thread client, server;
+};
+
+struct workload {
+	const char *name;
+	void (*client)(void *argument);
+	bool has_servers;
+	uint32_t n_cpus; /* of one pair, or one client alone */
+	uint64_t n_operations; /* of each client */
 };
 
 static struct pair pairs[PAIRS_MAX];
@@ -96,19 +108,20 @@ static void fault_alone(UNUSED void *argument)
 	}
 }
 
-static void start_all(uint32_t n_pairs, void (*client)(void *argument), bool has_servers)
+static void start_all(uint32_t n_pairs, const struct workload *workload)
 {
 	for (uint32_t i = 0; i < n_pairs; i++) {
 		struct pair *pair = &pairs[i];
 		struct bench_place place = {
 			.is_in_own_space = true,
-			.cpu = (int32_t)((has_servers ? 2 * i : i) % bench_start->n_cpus),
+			.cpu = (int32_t)(workload->n_cpus * i % bench_start->n_cpus),
 		};
 
 		bench_require(hel_stream_create(&pair->lanes), "stream_create");
-		bench_thread_start(&pair->client, &place, client, pair);
-		if (has_servers) {
-			place.cpu = (int32_t)((2 * i + 1) % bench_start->n_cpus);
+		bench_thread_start(&pair->client, &place, workload->client, pair);
+		if (workload->has_servers) {
+			place.cpu =
+				(int32_t)((workload->n_cpus * (i + 1) - 1) % bench_start->n_cpus);
 			bench_thread_start(&pair->server, &place, pair_server, pair);
 		}
 	}
@@ -129,17 +142,14 @@ static void end_all(uint32_t n_pairs, bool has_servers)
 	}
 }
 
-/* @n_operations: of each client. */
-static void measure(
-	const char *name, uint32_t n_pairs, void (*client)(void *argument), uint64_t n_operations)
+static void measure(const struct workload *workload, uint32_t n_pairs)
 {
-	bool has_servers = client == pair_client;
 	struct hel_kernel_stats before, after;
 	char full_name[64];
 
 	atomic_store(n_ready, 0);
 	atomic_store(is_running, 0);
-	start_all(n_pairs, client, has_servers);
+	start_all(n_pairs, workload);
 	uint64_t loop_ticks = bench_loop_ticks();
 
 	bench_stats(&before);
@@ -147,28 +157,35 @@ static void measure(
 
 	atomic_store(is_running, 1);
 	hel_futex_wake((const uint32_t *)is_running, ~0u, ~0u, NULL);
-	end_all(n_pairs, has_servers);
+	end_all(n_pairs, workload->has_servers);
 	uint64_t n_ticks = bench_ticks() - start;
 
 	bench_stats(&after);
 	loop_ticks = (loop_ticks + bench_loop_ticks()) / 2;
-	format_to(full_name, sizeof(full_name), "smp.%s_%u", name, n_pairs);
-	bench_report(full_name, n_ticks * 100 * 1000 / loop_ticks / n_operations, "loops");
-	format_to(full_name, sizeof(full_name), "smp.%s_%u.lock_waits", name, n_pairs);
+	format_to(full_name, sizeof(full_name), "smp.%s_%u", workload->name, n_pairs);
+	bench_report(
+		full_name, n_ticks * 100 * 1000 / loop_ticks / workload->n_operations, "loops");
+	format_to(full_name, sizeof(full_name), "smp.%s_%u.lock_waits", workload->name, n_pairs);
 	bench_report(full_name,
-		(after.n_lock_waits - before.n_lock_waits) * 100 * 1000 / n_operations / n_pairs,
+		(after.n_lock_waits - before.n_lock_waits) * 100 * 1000 / workload->n_operations /
+			n_pairs,
 		"per_1000");
 }
 
 void bench_smp(void)
 {
+	static const struct workload workloads[] = {
+		{ "ipc", pair_client, true, 1, ROUNDS },
+		{ "ipc_across", pair_client, true, 2, ROUNDS },
+		{ "fault", fault_alone, false, 1, FAULT_ROUNDS * FAULT_PAGES },
+	};
 	uint64_t shared = bench_map(HEL_PAGE_SIZE, HEL_MAP_FORK_SHARE);
 
 	n_ready = (_Atomic uint32_t *)shared;
 	is_running = (_Atomic uint32_t *)(shared + 64);
-	measure("ipc", 1, pair_client, ROUNDS);
-	measure("ipc", PAIRS_MAX, pair_client, ROUNDS);
-	measure("fault", 1, fault_alone, FAULT_ROUNDS * FAULT_PAGES);
-	measure("fault", PAIRS_MAX, fault_alone, FAULT_ROUNDS * FAULT_PAGES);
+	for (uint32_t i = 0; i < ARRAY_SIZE(workloads); i++) {
+		measure(&workloads[i], 1);
+		measure(&workloads[i], PAIRS_MAX);
+	}
 	bench_unmap(shared, HEL_PAGE_SIZE);
 }
