@@ -456,13 +456,22 @@ struct exchange_request {
 static int exchange_find_lane(
 	struct thread *submitter, struct exchange_request *request, struct lane **out_lane)
 {
+	struct universe *universe = submitter->universe;
 	struct object *object;
-	int error = request->closes_lane
-		? universe_take(submitter->universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE,
-			  &object, &request->grant)
-		: universe_lookup_granted(submitter->universe, request->lane, HEL_TYPE_LANE,
-			  HEL_RIGHT_INVOKE, &object, &request->grant);
+	int error;
 
+	if (request->closes_lane) {
+		if (handle_cache_lane(&submitter->handles, request->lane)->handle ==
+			request->lane) {
+			handle_cache_forget(&submitter->handles, request->lane);
+		}
+		error = universe_take(universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE,
+			&object, &request->grant);
+	} else {
+		error = handle_cache_lookup(handle_cache_lane(&submitter->handles, request->lane),
+			universe, request->lane, HEL_TYPE_LANE, HEL_RIGHT_INVOKE, &object,
+			&request->grant);
+	}
 	if (likely(error == 0)) {
 		*out_lane = lane_of(object);
 	}

@@ -9,14 +9,6 @@
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
 
-struct universe_slot {
-	struct object *object; /* NULL: free */
-	struct grant_use *use; /* of the grant that it is under, or &universe_revoked; or NULL */
-	uint32_t rights;
-	uint32_t generation; /* of the descriptor, or of the next one */
-	uint32_t next_free;
-};
-
 struct universe_leaf {
 	struct universe_slot slots[UNIVERSE_LEAF_SLOTS];
 };
@@ -124,8 +116,11 @@ static struct object *universe_clear_locked(struct universe *universe, uint32_t 
 		}
 		slot->use = NULL;
 	}
-	slot->object = NULL;
-	slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
+	uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->object, NULL, memory_order_relaxed);
+	atomic_store_explicit(&slot->generation, generation == UINT32_MAX ? 1 : generation + 1,
+		memory_order_relaxed);
 	slot->next_free = universe->free_head;
 	universe->free_head = index;
 	universe->n_handles--;
@@ -228,7 +223,7 @@ static bool universe_cut(void *holder, struct grant *grant)
 		struct universe_slot *slot = use->user;
 
 		objects[n_objects++] = slot->object;
-		slot->object = &universe_nothing;
+		atomic_store_explicit(&slot->object, &universe_nothing, memory_order_relaxed);
 		slot->use = &universe_revoked;
 		grant_use_end(use);
 	}
@@ -323,8 +318,8 @@ static int universe_attach_locked(struct universe *universe, struct object *obje
 	universe->free_head = slot->next_free;
 	universe->n_handles++;
 	object_handle_ref(object);
-	slot->object = object;
 	slot->rights = rights & object->class->rights;
+	atomic_store_explicit(&slot->object, object, memory_order_relaxed);
 	*out_handle = universe_handle(index, slot->generation);
 	return 0;
 }
@@ -419,6 +414,20 @@ static inline int universe_lookup_inline(struct universe *universe, hel_handle h
 int universe_lookup_granted(struct universe *universe, hel_handle handle, enum hel_type type,
 	uint32_t rights, struct object **out_object, struct grant **out_grant)
 {
+	return universe_lookup_inline(universe, handle, type, rights, out_object, out_grant);
+}
+
+int universe_lookup_slot(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object, struct grant **out_grant,
+	const struct universe_slot **out_slot, uint32_t *out_rights)
+{
+	spinlock_acquire(&universe->lock);
+	const struct universe_slot *slot = universe_find_locked(universe, handle);
+
+	*out_slot = slot != NULL && slot->use == NULL ? slot : NULL;
+	*out_rights = slot != NULL ? slot->rights : 0;
+	spinlock_release(&universe->lock);
+	/* If the handle is closed meanwhile this fails, or the slot has another generation. */
 	return universe_lookup_inline(universe, handle, type, rights, out_object, out_grant);
 }
 

@@ -29,7 +29,20 @@ constexpr uint32_t UNIVERSE_HANDLES_MAX = 1u << 18;
 
 struct account;
 struct grant;
+struct grant_use;
 struct universe_leaf;
+
+/*
+ * Guarded by the universe's lock. Threads read `object` and `generation` without it, to see whether
+ * what they have looked up before is still there: handle-cache.h.
+ */
+struct universe_slot {
+	_Atomic(struct object *) object; /* NULL: free */
+	struct grant_use *use; /* of the grant that it is under, or &universe_revoked; or NULL */
+	uint32_t rights;
+	_Atomic uint32_t generation; /* of the descriptor, or of the next one */
+	uint32_t next_free;
+};
 
 struct universe {
 	struct object object;
@@ -105,6 +118,15 @@ MUST_USE int universe_lookup(struct universe *universe, hel_handle handle, enum 
  */
 MUST_USE int universe_lookup_granted(struct universe *universe, hel_handle handle,
 	enum hel_type type, uint32_t rights, struct object **out_object, struct grant **out_grant);
+
+/**
+ * universe_lookup_slot() - the same for handle-cache.c
+ * @out_slot: that of the descriptor, if it is under no grant and never will be; else NULL
+ * @out_rights: all that the descriptor has
+ */
+MUST_USE int universe_lookup_slot(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object, struct grant **out_grant,
+	const struct universe_slot **out_slot, uint32_t *out_rights);
 
 /**
  * universe_take() - universe_lookup_granted() that closes the descriptor; the caller gets its

@@ -28,6 +28,7 @@ void thread_end_long_call(struct thread *thread)
 /* What a thread holds while it lives; also for a half-built one. */
 static void thread_release(struct thread *thread)
 {
+	handle_cache_clear(&thread->handles);
 	if (thread->universe != NULL) {
 		object_handle_unref(&thread->universe->object);
 		thread->universe = NULL;

@@ -34,6 +34,7 @@
 #include <base/tree.h>
 #include <thor/arch.h>
 #include <thor/memory/page-wait.h>
+#include <thor/object/handle-cache.h>
 #include <thor/object/object.h>
 #include <thor/spinlock.h>
 #include <thor/time/timer-heap.h>
@@ -127,6 +128,8 @@ struct thread {
 	struct space *space;
 	struct thread_bounce bounce;
 	struct thread_credentials credentials;
+
+	struct handle_cache handles; /* the thread itself, while it runs */
 
 	_Atomic(enum thread_state) state;
 	_Atomic uint32_t attention; /* enum thread_attention */

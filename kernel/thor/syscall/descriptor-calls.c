@@ -15,6 +15,9 @@ int call_close(struct call *call)
 	int error = call_find_universe(call, call_argument(call, 0), HEL_RIGHT_TAKE, &universe);
 
 	if (error == 0) {
+		if (universe == call->thread->universe) {
+			handle_cache_forget(&call->thread->handles, call_argument(call, 1));
+		}
 		error = universe_close(universe, call_argument(call, 1));
 		object_unref(&universe->object);
 	}

@@ -46,12 +46,13 @@ static int drive(struct call *call, struct queue *queue)
 
 int call_drive(struct call *call)
 {
+	struct thread *thread = call->thread;
 	struct object *object;
 	struct grant *grant;
-	int result = universe_lookup_granted(call->thread->universe, call_argument(call, 0),
-		HEL_TYPE_QUEUE, HEL_RIGHT_INVOKE, &object, &grant);
+	int result = handle_cache_lookup(&thread->handles.queue, thread->universe,
+		call_argument(call, 0), HEL_TYPE_QUEUE, HEL_RIGHT_INVOKE, &object, &grant);
 
-	if (result != 0) {
+	if (unlikely(result != 0)) {
 		return result;
 	}
 	result = drive(call, queue_of(object));
