@@ -285,6 +285,8 @@ entry_leave_iret:
 	.globl entry_wait
 entry_wait:
 	sti
+	.globl entry_wait_halt
+entry_wait_halt:
 	hlt
 	.globl entry_wait_end
 entry_wait_end:

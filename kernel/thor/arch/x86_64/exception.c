@@ -31,7 +31,7 @@ struct fixup {
 };
 
 extern const struct fixup arch__fixups_start[], arch__fixups_end[];
-extern const uint8_t entry_idle[], entry_idle_end[], entry_wait_end[];
+extern const uint8_t entry_idle[], entry_idle_end[], entry_wait_halt[], entry_wait_end[];
 
 NORETURN void exception_from_user(struct thread *thread);
 void exception_from_kernel(struct arch_context *frame);
@@ -256,8 +256,11 @@ static void exception_note_interrupt(struct cpu *cpu, uint32_t vector)
 /* Called by entry.S on the stack that was interrupted; @frame is on it. */
 void exception_from_kernel(struct arch_context *frame)
 {
-	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip == (uint64_t)entry_wait_end) {
+	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip >= (uint64_t)entry_wait_halt &&
+		frame->rip <= (uint64_t)entry_wait_end) {
 		exception_note_interrupt(arch_this_cpu(), (uint32_t)frame->vector);
+		/* An NMI behind `sti` lets it come before `hlt`, where nothing else may come. */
+		frame->rip = (uint64_t)entry_wait_end;
 		return;
 	}
 	if (frame->vector >= VECTOR_EXCEPTIONS_END && frame->rip >= (uint64_t)entry_idle &&
