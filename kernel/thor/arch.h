@@ -160,8 +160,8 @@ struct arch_page_entry {
 };
 /* user half empty, kernel half shared; @account pays for the tables */
 int arch_page_table_init(struct arch_page_table *table, struct account *account);
-/* frees all tables of the user half, not the frames */
-void arch_page_table_deinit(struct arch_page_table *table);
+/* frees up to @n_tables tables of the user half, not the frames; true: all that there were */
+bool arch_page_table_deinit(struct arch_page_table *table, uint32_t n_tables);
 /*
  * -ERR_NO_MEMORY if a table cannot be allocated.  Replaces what is there; the caller does the
  * invalidation.

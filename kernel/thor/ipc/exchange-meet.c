@@ -15,6 +15,10 @@
 #include <thor/object/universe.h>
 #include <thor/trace/trace.h>
 
+constexpr uint64_t MEET_UNCOUNTED_BYTES = 2048; /* are nothing */
+constexpr uint64_t MEET_STEP_BYTES = 16384; /* between two looks at how many pages were missing */
+constexpr uint64_t MEET_FAULTS_MAX = 4; /* of a slice, for the pages may have to be cleared */
+
 /* ---- data */
 
 static bool meet_is_readable(struct space *space, uint64_t address, uint64_t size)
@@ -112,12 +116,15 @@ static inline int meet_copy_next(struct action *send, struct action *receive, ui
 
 int meet_copy_slice(struct action *send, struct action *receive, uint64_t *done)
 {
+	const struct cpu *cpu = arch_this_cpu();
 	uint64_t end = min_u64(send->length, *done + TRANSFER_SLICE_BYTES);
+	uint64_t n_faults_max = cpu->n_page_faults + MEET_FAULTS_MAX;
 
-	while (*done < end) {
+	while (*done < end && cpu->n_page_faults < n_faults_max) {
 		struct hel_sg piece = meet_find_piece(send, *done);
+		uint64_t size = min_u64(piece.length, end - *done);
 		int error = meet_copy_next(
-			send, receive, piece.address, min_u64(piece.length, end - *done), done);
+			send, receive, piece.address, min_u64(size, MEET_STEP_BYTES), done);
 
 		if (unlikely(error != 0)) {
 			return error;
@@ -179,16 +186,25 @@ static void meet_send(struct action *send, struct action *receive)
 		transfer_begin(send, receive, 0);
 		return;
 	}
+	if (send->length > MEET_UNCOUNTED_BYTES) {
+		arch_this_cpu()->transfers.n_bytes_at_once += send->length;
+	}
 	if (send->length > 0) {
 		if (is_inline && !meet_make_inline(receive, send->length)) {
 			error = -ERR_NO_MEMORY;
-		} else if (likely(send->type == HEL_ACTION_SEND)) {
+		} else if (likely(send->type == HEL_ACTION_SEND &&
+				   send->length <= MEET_STEP_BYTES)) {
 			error = meet_copy_next(send, receive, send->address, send->length, &done);
 		} else {
 			error = meet_copy_slice(send, receive, &done);
 		}
 	}
 	if (unlikely(error == -ERR_FAULT && page_note_is_set())) {
+		transfer_begin(send, receive, done);
+		return;
+	}
+	if (unlikely(error == 0 && done < send->length)) {
+		arch_this_cpu()->transfers.has_copied = true;
 		transfer_begin(send, receive, done);
 		return;
 	}

@@ -12,11 +12,14 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <thor/arch/witness.h>
+#include <thor/cpu.h>
 #include <thor/ipc/queue-internal.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
 #include <thor/object/universe.h>
+
+constexpr uint64_t EXCHANGE_PAUSE_BYTES = 16384; /* moved at once before others have their turn */
 
 static struct exchange *exchange_of(const struct operation *operation)
 {
@@ -609,6 +612,12 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 		return 0;
 	}
 	exchange_submit_actions(exchange);
+	struct transfer_runner *runner = &arch_this_cpu()->transfers;
+
+	if (unlikely(runner->n_bytes_at_once >= EXCHANGE_PAUSE_BYTES)) {
+		runner->n_bytes_at_once = 0;
+		return SUBMIT_PAUSE;
+	}
 	return 0;
 }
 

@@ -14,6 +14,8 @@
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
+constexpr uint32_t QUEUE_END_BATCH = 16; /* operations ended before others have their turn */
+
 /* ---- creation */
 
 static unsigned queue_order_of(uint64_t size_bytes)
@@ -104,6 +106,51 @@ static void queue_cancel_chosen_locked(struct queue *queue, struct list *chosen)
 	}
 }
 
+static void queue_die(struct queue *queue)
+{
+	spinlock_acquire(&queue->submit_lock);
+	spinlock_acquire(&queue->lock);
+	queue->is_dead = true;
+	queue->chunk = NULL;
+	queue_wake_locked(queue);
+	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
+		list_append_all(&queue->ending, &queue->tags[i]);
+	}
+	for (uint32_t i = 0; queue->more_tags != NULL && i < QUEUE_MORE_TAG_BUCKETS; i++) {
+		list_append_all(&queue->ending, &queue->more_tags[i]);
+	}
+	spinlock_release(&queue->lock);
+	spinlock_release(&queue->submit_lock);
+}
+
+static void queue_move_some(struct list *to, struct list *from)
+{
+	for (uint32_t i = 0; i < QUEUE_END_BATCH && !list_is_empty(from); i++) {
+		struct list_node *node = list_first(from);
+
+		list_remove(node);
+		list_push_back(to, node);
+	}
+}
+
+/* End some of the operations of a dead queue; whether those were the last. */
+static bool queue_end_some(struct queue *queue)
+{
+	struct list stalled, pending;
+
+	list_init(&stalled);
+	list_init(&pending);
+	spinlock_acquire(&queue->lock);
+	queue_move_some(&stalled, &queue->stalled);
+	queue_move_some(&pending, &queue->ending);
+	queue_cancel_chosen_locked(queue, &pending);
+	bool is_done = list_is_empty(&queue->stalled) && list_is_empty(&queue->ending);
+
+	spinlock_release(&queue->lock);
+	queue_release_written(&stalled);
+	return is_done;
+}
+
 /*
  * The last handle is gone: nobody can drive it any more, so nobody is interested in its
  * operations.
@@ -111,26 +158,13 @@ static void queue_cancel_chosen_locked(struct queue *queue, struct list *chosen)
 static void queue_abandon(struct object *object)
 {
 	struct queue *queue = queue_of(object);
-	struct list stalled, pending;
 
-	list_init(&stalled);
-	list_init(&pending);
-	spinlock_acquire(&queue->submit_lock);
-	spinlock_acquire(&queue->lock);
-	queue->is_dead = true;
-	queue->chunk = NULL;
-	list_append_all(&stalled, &queue->stalled);
-	queue_wake_locked(queue);
-	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
-		list_append_all(&pending, &queue->tags[i]);
+	if (!queue->is_dead) {
+		queue_die(queue);
 	}
-	for (uint32_t i = 0; queue->more_tags != NULL && i < QUEUE_MORE_TAG_BUCKETS; i++) {
-		list_append_all(&pending, &queue->more_tags[i]);
+	if (!queue_end_some(queue)) {
+		object_abandon_again(object);
 	}
-	queue_cancel_chosen_locked(queue, &pending);
-	spinlock_release(&queue->lock);
-	spinlock_release(&queue->submit_lock);
-	queue_release_written(&stalled);
 }
 
 static const struct object_class queue_class = {
@@ -168,7 +202,7 @@ static uint64_t queue_allocate_zeroed_run(struct queue *queue, unsigned order)
 	return phys;
 }
 
-static int queue_allocate_memory(struct queue *queue)
+static int queue_fill_header(struct queue *queue)
 {
 	const struct hel_queue_params *params = &queue->params;
 
@@ -182,23 +216,27 @@ static int queue_allocate_memory(struct queue *queue)
 	queue->header = arch_phys_to_virt(queue->header_phys);
 	queue->chunk_capacity = params->chunk_size - sizeof(struct hel_chunk);
 	queue->ring = (uint8_t *)queue->header + sizeof(struct hel_queue_header);
-	queue->piece_bytes =
-		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
-	queue->piece_order = queue_order_of(queue->piece_bytes);
-	queue->n_pieces = (uint32_t)div_round_up(
-		(uint64_t)params->n_chunks * params->chunk_size, queue->piece_bytes);
-	queue->pieces_phys = account_allocate(
-		queue->object.account, queue->n_pieces * sizeof(queue->pieces_phys[0]));
-	if (queue->pieces_phys == NULL) {
-		return -ERR_NO_MEMORY;
+	return MEMORY_MORE;
+}
+
+/* The first piece of chunks that is missing. */
+static int queue_fill_piece(struct queue *queue)
+{
+	uint32_t i = 0;
+
+	while (i < queue->n_pieces && queue->pieces_phys[i] != 0) {
+		i++;
 	}
-	for (uint32_t i = 0; i < queue->n_pieces; i++) {
-		queue->pieces_phys[i] = queue_allocate_zeroed_run(queue, queue->piece_order);
-		if (queue->pieces_phys[i] == 0) {
-			return -ERR_NO_MEMORY;
-		}
+	if (i == queue->n_pieces) {
+		return 0;
 	}
-	return 0;
+	queue->pieces_phys[i] = queue_allocate_zeroed_run(queue, queue->piece_order);
+	return queue->pieces_phys[i] != 0 ? MEMORY_MORE : -ERR_NO_MEMORY;
+}
+
+int queue_fill_slice(struct queue *queue)
+{
+	return queue->header_phys == 0 ? queue_fill_header(queue) : queue_fill_piece(queue);
 }
 
 int queue_create(const struct hel_queue_params *params, struct queue **out_queue)
@@ -212,15 +250,21 @@ int queue_create(const struct hel_queue_params *params, struct queue **out_queue
 		return -ERR_NO_MEMORY;
 	}
 	queue->params = *params;
-	int error = queue_allocate_memory(queue);
-
-	if (error != 0) {
+	queue->piece_bytes =
+		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
+	queue->piece_order = queue_order_of(queue->piece_bytes);
+	queue->n_pieces = (uint32_t)div_round_up(
+		(uint64_t)params->n_chunks * params->chunk_size, queue->piece_bytes);
+	queue->pieces_phys = account_allocate(
+		queue->object.account, queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	if (queue->pieces_phys == NULL) {
 		queue_free(queue);
-		return error;
+		return -ERR_NO_MEMORY;
 	}
 	spinlock_init(&queue->submit_lock, LOCK_RANK_SUBMIT);
 	spinlock_init(&queue->lock, LOCK_RANK_QUEUE);
 	list_init(&queue->stalled);
+	list_init(&queue->ending);
 	list_init(&queue->waiters);
 	for (uint32_t i = 0; i < QUEUE_TAG_BUCKETS; i++) {
 		list_init(&queue->tags[i]);

@@ -75,6 +75,8 @@ struct queue {
 	 */
 	struct list tags[QUEUE_TAG_BUCKETS];
 	struct list *more_tags; /* [QUEUE_MORE_TAG_BUCKETS]; NULL: never needed */
+	struct list
+		ending; /* is_dead: those that are still to be cancelled, in no bucket any more */
 };
 
 /** queue_of() - the queue around its object */
@@ -83,8 +85,11 @@ static inline struct queue *queue_of(struct object *object)
 	return container_of(object, struct queue, object);
 }
 
-/** queue_create() - a queue with zeroed memory; -ERR_ILLEGAL_ARGS (bad params), -ERR_NO_MEMORY */
+/** queue_create() - a queue, yet without memory; -ERR_ILLEGAL_ARGS (bad params), -ERR_NO_MEMORY */
 MUST_USE int queue_create(const struct hel_queue_params *params, struct queue **out_queue);
+
+/** queue_fill_slice() - give a new queue some of its memory; 0, MEMORY_MORE, -ERR_NO_MEMORY */
+MUST_USE int queue_fill_slice(struct queue *queue);
 
 /** queue_create_memory() - a memory object over the queue's pages, for mapping it */
 MUST_USE int queue_create_memory(struct queue *queue, struct memory **out_memory);
@@ -99,6 +104,9 @@ static inline bool queue_has_work(const struct queue *queue)
 		atomic_load_explicit(&queue->submit_head, memory_order_relaxed) ||
 		!list_is_empty(&queue->stalled) || queue->is_corrupt;
 }
+
+/* Of who submits a record: it was, and others should have their turn before the next one is. */
+constexpr int SUBMIT_PAUSE = 2;
 
 /**
  * queue_submit() - consume what user mode has submitted

@@ -18,6 +18,10 @@ static void lane_destroy(struct object *object)
 	}
 }
 
+constexpr uint32_t LANE_CLOSE_BATCH = 16; /* actions of a side ended before others have a turn */
+
+static void lane_go_on_closing(struct work *work);
+
 static void lane_abandon(struct object *object)
 {
 	lane_close(lane_of(object));
@@ -40,6 +44,8 @@ static void lane_init(struct lane *lane, struct stream *stream, unsigned side, u
 	list_init(&lane->pending);
 	lane->n_pending = 0;
 	lane->is_closed = false;
+	lane->is_closing = false;
+	work_init(&lane->closing, lane_go_on_closing);
 }
 
 static inline int stream_make(uint32_t n_handles, struct stream **out_stream)
@@ -109,15 +115,10 @@ void lane_handle_unref(struct lane *lane)
 	lane_unref(lane);
 }
 
-static void lane_take_all_locked(struct lane *lane, struct list *out_actions)
+static void lane_take_some_locked(struct lane *lane, struct list *out_actions)
 {
-	for (;;) {
-		struct action *action = lane_pop_locked(lane);
-
-		if (action == NULL) {
-			return;
-		}
-		list_push_back(out_actions, &action->node);
+	for (uint32_t i = 0; i < LANE_CLOSE_BATCH && lane->n_pending > 0; i++) {
+		list_push_back(out_actions, &lane_pop_locked(lane)->node);
 	}
 }
 
@@ -133,7 +134,8 @@ static void lane_finish_all(struct list *actions, int error)
 	}
 }
 
-void lane_close(struct lane *lane)
+/* Close the lane, and end some of what it has; whether that was all. */
+static bool lane_end_some(struct lane *lane)
 {
 	struct stream *stream = lane->stream;
 	struct list ours, theirs;
@@ -142,12 +144,45 @@ void lane_close(struct lane *lane)
 	list_init(&theirs);
 	spinlock_acquire(&stream->lock);
 	lane->is_closed = true;
-	lane_take_all_locked(lane, &ours);
-	lane_take_all_locked(lane_peer(lane), &theirs);
+	lane_take_some_locked(lane, &ours);
+	lane_take_some_locked(lane_peer(lane), &theirs);
+	bool is_done = lane->n_pending + lane_peer(lane)->n_pending == 0;
+
 	spinlock_release(&stream->lock);
 	lane_finish_all(&ours, -ERR_LANE_SHUTDOWN);
 	lane_finish_all(&theirs, -ERR_END_OF_LANE);
 	transfer_end_all(lane);
+	return is_done;
+}
+
+static void lane_go_on_closing(struct work *work)
+{
+	struct lane *lane = container_of(work, struct lane, closing);
+
+	if (!lane_end_some(lane)) {
+		work_post(&lane->closing);
+		return;
+	}
+	spinlock_acquire(&lane->stream->lock);
+	lane->is_closing = false;
+	spinlock_release(&lane->stream->lock);
+	object_unref(&lane->object);
+}
+
+void lane_close(struct lane *lane)
+{
+	if (likely(lane_end_some(lane))) {
+		return;
+	}
+	spinlock_acquire(&lane->stream->lock);
+	bool is_closing = lane->is_closing;
+
+	lane->is_closing = true;
+	spinlock_release(&lane->stream->lock);
+	if (!is_closing) {
+		object_ref(&lane->object);
+		work_post(&lane->closing);
+	}
 }
 
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)

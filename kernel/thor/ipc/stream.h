@@ -19,6 +19,7 @@
 
 #include <base/list.h>
 #include <thor/object/object.h>
+#include <thor/sched/work.h>
 #include <thor/spinlock.h>
 
 constexpr uint32_t LANE_PENDING_MAX = 4096;
@@ -33,6 +34,8 @@ struct lane {
 	struct list pending; /* struct action by node; guarded by the stream's lock, as all below */
 	uint32_t n_pending;
 	bool is_closed;
+	bool is_closing; /* `closing` is posted, and holds a reference */
+	struct work closing;
 };
 
 struct stream {
@@ -74,7 +77,12 @@ void lane_drop_handle(struct lane *lane);
 /** lane_handle_unref() - both; no lock held */
 void lane_handle_unref(struct lane *lane);
 
-/** lane_close() - end the stream from this side; no lock held; may be called again */
+/**
+ * lane_close() - end the stream from this side; no lock held; may be called again
+ *
+ * Actions that come later get their errors at once. Of very many that are pending the rest ends in
+ * slices, as work.
+ */
 void lane_close(struct lane *lane);
 
 /* ---- for exchange.c: the queues of actions */

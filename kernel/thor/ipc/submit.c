@@ -199,6 +199,10 @@ static int submit_all_locked(
 		TRACE(IPC, SUBMIT, header.opcode, header.context, queue->object.identity);
 		int error = submit_one(queue, thread, header, words);
 
+		if (unlikely(error == SUBMIT_PAUSE)) {
+			*head += header.size;
+			return *head != tail ? THREAD_WAIT_RESTART : 0;
+		}
 		if (unlikely(error != 0)) {
 			return error;
 		}

@@ -23,7 +23,7 @@
 #include <thor/sched/sched.h>
 
 constexpr unsigned TRANSFER_TURN_SLICES = 4; /* copied before interrupts get their turn */
-constexpr uint64_t TRANSFER_REST_NS = 800'000; /* four times what a turn may take */
+constexpr uint64_t TRANSFER_REST_TURNS = 4; /* a rest takes as long as so many of the last turn */
 constexpr uint64_t TRANSFER_SHORT_REST_NS = 20'000;
 
 /* Copy from the first transfers of a list; those with more to copy are put back. */
@@ -69,7 +69,12 @@ void transfer_load(struct transfer *transfer)
 
 bool transfer_carry_on(struct thread *thread)
 {
-	transfer_take_turn(&thread->transfers, false);
+	struct transfer_runner *runner = &arch_this_cpu()->transfers;
+
+	if (!runner->has_copied) {
+		transfer_take_turn(&thread->transfers, false);
+	}
+	runner->has_copied = false;
 	if (list_is_empty(&thread->transfers)) {
 		atomic_fetch_and(&thread->attention, ~(uint32_t)THREAD_ATTENTION_TRANSFER);
 		return false;
@@ -102,6 +107,8 @@ static void transfer_runner_work(struct work *work)
 	struct transfer_runner *runner = container_of(work, struct transfer_runner, work);
 	struct cpu *cpu = arch_this_cpu();
 
+	uint64_t start_ns = arch_clock_ns();
+
 	transfer_take_turn(&runner->transfers, true);
 	if (list_is_empty(&runner->transfers)) {
 		return;
@@ -109,8 +116,12 @@ static void transfer_runner_work(struct work *work)
 	bool is_busy = cpu->current != NULL || cpu->run_queue.handoff != NULL ||
 		atomic_load_explicit(&cpu->run_queue.n_ready, memory_order_relaxed) != 0;
 
+	uint64_t now_ns = arch_clock_ns();
+
 	timer_arm(&runner->timer,
-		arch_clock_ns() + (is_busy ? TRANSFER_REST_NS : TRANSFER_SHORT_REST_NS));
+		now_ns +
+			(is_busy ? TRANSFER_REST_TURNS * (now_ns - start_ns)
+				 : TRANSFER_SHORT_REST_NS));
 }
 
 static void transfer_runner_rested(struct timer *timer)

@@ -18,6 +18,8 @@ struct transfer_runner {
 	struct list transfers; /* struct transfer by runner_node; not empty: one of the next two */
 	struct work work; /* posted */
 	struct timer timer; /* armed: it rests, so that threads can run */
+	uint64_t n_bytes_at_once; /* that exchanges moved without a transfer since the last pause */
+	bool has_copied; /* much in this stay in the kernel, before there was a transfer */
 };
 
 /** transfer_init_cpu() - before the CPU goes online */

@@ -7,7 +7,7 @@
 #include <thor/object/account.h>
 
 constexpr uint64_t MANAGED_END = MEMORY_SIZE_MAX / FRAME_SIZE;
-constexpr uint64_t MANAGED_SLICE_PAGES = 512; /* taken away before others have their turn */
+constexpr uint64_t MANAGED_SLICE_PAGES = 128; /* taken away before others have their turn */
 
 /* ---- life -------------------------------------------------------------------------- */
 

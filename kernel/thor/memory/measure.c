@@ -33,7 +33,7 @@ static uint64_t measure_map(struct space *space, uint64_t address, uint64_t n_pa
 
 static void measure_reap(void)
 {
-	while (object_reap(arch_this_cpu(), 1000)) {
+	while (object_reap(arch_this_cpu(), 1000, arch_clock_ns())) {
 	}
 }
 

@@ -8,10 +8,9 @@
 #include <thor/memory/space.h>
 #include <thor/object/account.h>
 
-constexpr uint64_t PHYS_BITS_MAX = 52;
-constexpr uint64_t MEMORY_SLICE_PAGES = 1024; /* freed before others have their turn */
+constexpr uint64_t MEMORY_SLICE_PAGES = 64; /* freed before others have their turn */
 
-uint32_t memory__slice_pages = 160;
+uint32_t memory__slice_pages = 48;
 
 static void memory_destroy(struct object *object);
 static void memory_abandon_backing(struct object *object);
@@ -90,98 +89,6 @@ void memory__uncharge(struct memory *memory, uint64_t n_pages)
 	}
 }
 
-static bool memory_is_size(uint64_t size_bytes)
-{
-	return is_aligned(size_bytes, FRAME_SIZE) && size_bytes <= MEMORY_SIZE_MAX;
-}
-
-/* The first physical address that is too high. */
-static uint64_t memory_limit_of(uint64_t flags)
-{
-	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
-	uint64_t limit = (flags & HEL_ALLOCATE_BELOW_4G) != 0 ? GIB(4) : ~(uint64_t)0;
-
-	return n_bits != 0 ? min_u64(limit, (uint64_t)1 << n_bits) : limit;
-}
-
-static bool memory_is_allocate_flags(uint64_t flags)
-{
-	constexpr uint64_t limits = HEL_ALLOCATE_BELOW_4G | HEL_ALLOCATE_BITS_MASK;
-	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
-
-	if ((flags & ~(HEL_ALLOCATE_CONTIGUOUS | limits)) != 0 ||
-		(n_bits != 0 && (n_bits <= FRAME_SHIFT || n_bits > PHYS_BITS_MAX))) {
-		return false;
-	}
-	return (flags & HEL_ALLOCATE_CONTIGUOUS) != 0 || (flags & limits) == 0;
-}
-
-/* Fill a new object with one physical run; the pages beyond the size go back. */
-static int memory_fill_contiguous(struct memory *memory, uint64_t flags)
-{
-	uint64_t n_pages = memory->size_bytes / FRAME_SIZE;
-	uint64_t below_phys = memory_limit_of(flags);
-	unsigned order = 0;
-
-	while ((uint64_t)1 << order < n_pages) {
-		order++;
-	}
-	int error = account_charge(memory->object.account, ACCOUNT_PAGES, n_pages);
-
-	if (error != 0) {
-		return error;
-	}
-	uint64_t phys = frame_allocate_run(order, below_phys);
-
-	if (phys == 0) {
-		memory__uncharge(memory, n_pages);
-		return -ERR_NO_MEMORY;
-	}
-	frame_split_run(phys, order);
-
-	for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
-		uint64_t page_phys = phys + i * FRAME_SIZE;
-
-		if (error == 0 && i < n_pages) {
-			frame_clear(page_phys);
-			error = page_tree_set(&memory->pages, i, page_phys);
-		}
-		if (error != 0 || i >= n_pages) {
-			frame_unref(page_phys);
-		}
-	}
-	memory__uncharge(memory, n_pages - memory->pages.n_pages);
-	return error;
-}
-
-/**
- * memory_create_allocated() - memory of its own, zero at first
- * @size_bytes: a multiple of the page size; at most 4 MiB and not 0 with HEL_ALLOCATE_CONTIGUOUS
- * @flags: enum hel_allocate_flags; limits of addresses only with HEL_ALLOCATE_CONTIGUOUS
- *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY.
- */
-int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory)
-{
-	bool is_contiguous = (flags & HEL_ALLOCATE_CONTIGUOUS) != 0;
-
-	if (!memory_is_allocate_flags(flags) || !memory_is_size(size_bytes) ||
-		(is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
-		return -ERR_ILLEGAL_ARGS;
-	}
-	struct memory *memory = memory__create(HEL_MEMORY_ALLOCATED, size_bytes);
-
-	if (memory == NULL) {
-		return -ERR_NO_MEMORY;
-	}
-	if (is_contiguous && memory_fill_contiguous(memory, flags) != 0) {
-		object_unref(&memory->object);
-		return -ERR_NO_MEMORY;
-	}
-	*out_memory = memory;
-	return 0;
-}
-
 /**
  * memory_create_physical() - a range of physical addresses: device registers, firmware tables
  * @phys: page-aligned
@@ -193,7 +100,7 @@ int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory *
 int memory_create_physical(
 	uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory)
 {
-	constexpr uint64_t phys_max = (uint64_t)1 << PHYS_BITS_MAX;
+	constexpr uint64_t phys_max = (uint64_t)1 << MEMORY_PHYS_BITS_MAX;
 
 	if (!is_aligned(phys, FRAME_SIZE) || !is_aligned(size_bytes, FRAME_SIZE) ||
 		size_bytes == 0 || size_bytes > phys_max || phys > phys_max - size_bytes ||
@@ -246,7 +153,7 @@ static int memory_create_view(struct memory *source, struct account *account, ui
 int memory_create_managed(
 	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal)
 {
-	if (!memory_is_size(size_bytes)) {
+	if (!memory__is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	struct memory *backing = memory__create(HEL_MEMORY_BACKING, size_bytes);
@@ -266,7 +173,7 @@ int memory_create_managed(
 
 int memory__create_shared(struct account *account, uint64_t size_bytes, struct memory **out_memory)
 {
-	if (!memory_is_size(size_bytes)) {
+	if (!memory__is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	*out_memory = memory_create_in(account, HEL_MEMORY_ALLOCATED, size_bytes);
@@ -433,7 +340,7 @@ static void memory_remove_pages(struct memory *memory, uint64_t index, uint64_t 
 static int memory_begin_copy(
 	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
-	if (!memory_is_size(size_bytes) || !memory_is_size(offset) ||
+	if (!memory__is_size(size_bytes) || !memory__is_size(offset) ||
 		(source != NULL && !memory_is_forkable(source))) {
 		return -ERR_ILLEGAL_ARGS;
 	}
@@ -528,7 +435,7 @@ int memory_create_copy_on_write(
 int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index), struct memory **out_memory)
 {
-	if (!memory_is_size(size_bytes)) {
+	if (!memory__is_size(size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	struct memory *memory = memory__create(HEL_MEMORY_QUEUE, size_bytes);
@@ -591,10 +498,8 @@ static void memory_destroy(struct object *object)
 		memory->source = NULL;
 	}
 	if ((memory->indirect != NULL && !indirect__destroy_slice(memory)) ||
-		!memory_free_slice(memory)) {
-		/* To be destroyed again: there is one more last reference to drop. */
-		atomic_store_explicit(&object->references, 1, memory_order_relaxed);
-		object_unref(object);
+		!memory__end_filling_slice(memory) || !memory_free_slice(memory)) {
+		object_destroy_again(object);
 		return;
 	}
 	if (memory->shown != NULL) {
@@ -667,7 +572,7 @@ static void memory_set_size(struct memory *memory, uint64_t size_bytes)
  */
 int memory_resize_slice(struct memory *memory, uint64_t size_bytes)
 {
-	if (!memory_is_size(size_bytes) || !memory_is_resizable(memory)) {
+	if (!memory__is_size(size_bytes) || !memory_is_resizable(memory)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (memory->kind == HEL_MEMORY_BACKING) {

@@ -44,6 +44,7 @@ struct shootdown_batch;
 extern uint32_t memory__slice_pages;
 
 constexpr uint64_t MEMORY_SIZE_MAX = (uint64_t)1 << 60;
+constexpr uint64_t MEMORY_PHYS_BITS_MAX = 52;
 
 struct memory {
 	struct object object;
@@ -55,7 +56,8 @@ struct memory {
 	/* COPY_ON_WRITE: referenced, ALLOCATED or BACKING, or NULL; MANAGED: referenced, BACKING */
 	struct memory *source;
 	uint64_t source_offset, source_size;
-	uint64_t phys; /* PHYSICAL */
+	uint64_t phys; /* PHYSICAL; of the run that ALLOCATED memory is made of */
+	uint64_t n_unfilled; /* of that run: its first pages that are not the object's yet */
 	struct object *owner; /* QUEUE: referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
 	struct memory *shown; /* SLICE: with a handle reference; not a slice */
@@ -177,6 +179,18 @@ MUST_USE int memory__fork_begin(struct memory *memory, struct account *account, 
  */
 MUST_USE int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shift,
 	uint64_t *index, uint64_t end, uint32_t *n_pages);
+
+/** memory__is_size() - whether an object may be so large */
+static inline bool memory__is_size(uint64_t size_bytes)
+{
+	return is_aligned(size_bytes, HEL_PAGE_SIZE) && size_bytes <= MEMORY_SIZE_MAX;
+}
+
+/**
+ * memory__end_filling_slice() - for an object that goes: give back some of the run that it was to
+ * be made of; whether that was all
+ */
+bool memory__end_filling_slice(struct memory *memory);
 
 /** memory__create() - an object of a kind, empty, with a reference; NULL: no memory */
 struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);

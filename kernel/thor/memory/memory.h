@@ -49,13 +49,14 @@ void heap_free_sized(void *pointer, size_t size); /* quicker; @size as it was al
 uint64_t heap_used_bytes(void);
 
 /*
- * Long work is done in slices of less than 50,000 instructions. A function that ends in _slice does
+ * Long work is done in slices of less than 10,000 instructions. A function that ends in _slice does
  * one and returns MEMORY_MORE if there is another; @position says where it begins: 0 at first.
  */
 constexpr int MEMORY_MORE = 1;
 
 /* ---- memory objects ---------------------------------------------------------------- */
 struct memory; /* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
+int memory_create_allocated_slice(uint64_t size_bytes, uint64_t flags, struct memory **memory);
 int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory);
 int memory_create_physical(
 	uint64_t phys, uint64_t size_bytes, enum hel_caching caching, struct memory **out_memory);
@@ -143,6 +144,8 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
  * unmapped.
  */
 bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes);
+int space_unmap_slice(
+	struct space *space, uint64_t address, uint64_t size_bytes, uint64_t *position);
 int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes); /* holes are fine */
 int space_protect(struct space *space, uint64_t address, uint64_t size_bytes,
 	uint32_t flags); /* -ERR_NOT_FOUND on holes */
@@ -157,6 +160,8 @@ int space_discard(struct space *space, uint64_t address,
 int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t to,
 	uint64_t new_size_bytes);
 /* The first mapping that ends above `address`; -ERR_NOT_FOUND. */
+int space_query_slice(
+	struct space *space, uint64_t address, uint64_t *position, struct hel_mapping_info *info);
 int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info);
 /*
  * A fault at address: 0 resolved (page table edited, TLB of this CPU fine), -ERR_FAULT,

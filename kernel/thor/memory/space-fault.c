@@ -168,6 +168,7 @@ int space_fault_wait(struct space *space, uint64_t address, uint32_t access, str
 	bool for_write = (access & SPACE_ACCESS_WRITE) != 0;
 	struct shootdown_batch batch;
 
+	arch_this_cpu()->n_page_faults++;
 	address = align_down(address, FRAME_SIZE);
 	shootdown_batch_init(&batch, space);
 	spinlock_acquire(&space->lock);

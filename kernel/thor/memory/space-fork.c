@@ -36,8 +36,8 @@
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
 
-constexpr uint32_t FORK_MAPPINGS = 16; /* of one slice */
-constexpr uint32_t FORK_PAIRS = 128; /* forgotten in a slice */
+constexpr uint32_t FORK_MAPPINGS = 6; /* of one slice */
+constexpr uint32_t FORK_PAIRS = 32; /* forgotten in a slice */
 constexpr uint32_t FORK_TRIES = 3;
 
 /* A private object and its copy for the child. */
@@ -375,19 +375,26 @@ static bool space_fork_link_uses(struct space_fork *fork)
 	return is_over;
 }
 
-void space__end_fork(struct space *child)
+bool space__end_fork_slice(struct space *child)
 {
 	struct space_fork *fork = child->fork;
 
-	if (fork != NULL) {
-		while (list_pop_front(&fork->uses) != NULL) {
-			continue;
-		}
-		(void)space_fork_drop_pairs(fork, UINT32_MAX);
-		object_unref(&fork->source->object);
-		account_free(child->object.account, fork, sizeof(*fork));
-		child->fork = NULL;
+	if (fork == NULL) {
+		return true;
 	}
+	for (uint32_t i = 0; i < FORK_PAIRS && !list_is_empty(&fork->uses); i++) {
+		(void)list_pop_front(&fork->uses);
+	}
+	if (!list_is_empty(&fork->uses)) {
+		return false;
+	}
+	if (!space_fork_drop_pairs(fork, FORK_PAIRS)) {
+		return false;
+	}
+	object_unref(&fork->source->object);
+	account_free(child->object.account, fork, sizeof(*fork));
+	child->fork = NULL;
+	return true;
 }
 
 static int space_fork_begin(
@@ -430,11 +437,7 @@ static int space_fork_go_on(struct space *source, struct space **child)
 		}
 		return error != 0 ? error : MEMORY_MORE;
 	}
-	if (!space_fork_link_uses(fork) || !space_fork_drop_pairs(fork, FORK_PAIRS)) {
-		return MEMORY_MORE;
-	}
-	space__end_fork(*child);
-	return 0;
+	return space_fork_link_uses(fork) && space__end_fork_slice(*child) ? 0 : MEMORY_MORE;
 }
 
 /**

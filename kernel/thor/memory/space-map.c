@@ -8,6 +8,8 @@
 constexpr uint64_t SPACE_SEARCH_LOW =
 	KIB(64); /* unless asked for, nothing is put below: NULL pointers fault */
 
+constexpr uint32_t SPACE_UNMAP_MAPPINGS = 4; /* unmapped before others have their turn */
+
 constexpr uint32_t SPACE_MAP_FLAGS =
 	MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD;
 
@@ -319,27 +321,67 @@ int space_map(struct space *space, struct memory *memory, const struct hel_map_a
 	return space_map_allowing(space, memory, args, &permit, out_address);
 }
 
-/**
- * space_unmap() - remove whatever is mapped in a range; holes are fine
- *
- * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY (a mapping had to be split; nothing was unmapped).
+/*
+ * How far a slice of an unmap goes: so many mappings, or so many pages, which others may have
+ * touched since space_thin(). Without memory to split a mapping it is all of that one.
  */
-int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes)
+static uint64_t space_bound_unmap(struct space_edit *edit, uint64_t address, uint64_t end)
 {
+	struct mapping *mapping = mapping_set_above(&edit->space->mappings, address);
+	uint32_t n_entries = memory__slice_pages;
+
+	for (uint32_t i = 0; i < SPACE_UNMAP_MAPPINGS && mapping != NULL; i++) {
+		mapping = mapping->next;
+	}
+	if (mapping != NULL) {
+		end = min_u64(end, mapping->address);
+	}
+	uint64_t bound = space__bound_entries(edit->space, address, end, &n_entries);
+
+	return bound < end && space__split(edit, bound) == 0 ? bound : end;
+}
+
+/**
+ * space_unmap_slice() - remove whatever is mapped in a range, or a part of it; holes are fine
+ * @position: 0 at first, then as the last slice left it
+ *
+ * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY (a mapping had to be split; nothing was
+ * unmapped, unless somebody mapped something between slices).
+ */
+int space_unmap_slice(
+	struct space *space, uint64_t address, uint64_t size_bytes, uint64_t *position)
+{
+	uint64_t end = address + size_bytes;
+	uint64_t part_end = end;
 	struct space_edit edit;
 
 	if (!space__is_range(address, size_bytes)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
+	address += *position;
 	space__edit_begin(&edit, space);
 	int error = space__split(&edit, address);
 
 	if (error == 0) {
-		error = space__split(&edit, address + size_bytes);
+		error = space__split(&edit, end);
 	}
 	if (error == 0) {
-		space__remove_range(&edit, address, address + size_bytes);
+		part_end = space_bound_unmap(&edit, address, end);
+		space__remove_range(&edit, address, part_end);
+		*position += part_end - address;
 	}
 	space__edit_end(&edit);
+	return error == 0 && part_end < end ? MEMORY_MORE : error;
+}
+
+/** space_unmap() - space_unmap_slice() to its end */
+int space_unmap(struct space *space, uint64_t address, uint64_t size_bytes)
+{
+	uint64_t position = 0;
+	int error;
+
+	do {
+		error = space_unmap_slice(space, address, size_bytes, &position);
+	} while (error == MEMORY_MORE);
 	return error;
 }

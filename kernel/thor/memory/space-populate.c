@@ -2,8 +2,8 @@
 /* Making pages present before they are touched. */
 #include <thor/memory/space.h>
 
-constexpr uint32_t POPULATE_COST = 6; /* a fault may clear or copy a page */
-constexpr uint32_t POPULATE_LOOKS = 512;
+constexpr uint32_t POPULATE_COST = 12; /* a fault may clear or copy a page */
+constexpr uint32_t POPULATE_LOOKS = 256;
 
 static bool space_is_populated(struct space *space, uint64_t address, uint32_t access)
 {

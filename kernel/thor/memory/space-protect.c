@@ -10,7 +10,7 @@
 #include <thor/memory/space.h>
 
 constexpr uint32_t PROTECT_CHECKS = 512; /* mappings looked at in a slice */
-constexpr uint32_t PROTECT_MAPPINGS = 32; /* changed in a slice */
+constexpr uint32_t PROTECT_MAPPINGS = 8; /* changed in a slice */
 constexpr uint64_t PROTECT_CHECKED = 1; /* a position: the range has been looked at */
 
 /* ---- protect ----------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
  */
 #include <thor/memory/space.h>
 
-constexpr uint64_t SPACE_SLICE_BYTES = MIB(2);
+constexpr uint64_t SPACE_SLICE_BYTES = KIB(256);
 
 static void space_thin_mapping(
 	struct space_edit *edit, struct mapping *mapping, uint64_t address, uint64_t end)

@@ -9,6 +9,14 @@
 #include <thor/cpu.h>
 #include <thor/object/account.h>
 
+/* What is freed before others have their turn, and counted. */
+constexpr uint32_t SPACE_FREE_MAPPINGS = 32;
+constexpr uint32_t SPACE_FREE_TABLES = 16;
+constexpr uint32_t SPACE_COUNT_PAGES = 16;
+
+constexpr uint64_t SPACE_FAR_BYTES = KIB(256);
+constexpr uint32_t SPACE_FAR_COST = 8; /* in pages that are neighbours */
+
 static void space_destroy(struct object *object);
 
 static const struct object_class space_class = {
@@ -60,16 +68,23 @@ void space_limit(struct space *space)
 	atomic_store_explicit(&space->is_limited, true, memory_order_relaxed);
 }
 
-/* Free a mapping and those below it in the tree, which is not used as one any more. */
-static void space_free_mappings(struct space *space, struct tree_node *node)
+/*
+ * Free a mapping that has none below it in the tree, which is not used as one any more; false:
+ * there is none.
+ */
+static bool space_free_mapping(struct space *space)
 {
-	if (node == NULL) {
-		return;
-	}
-	struct mapping *mapping = container_of(node, struct mapping, node);
+	struct tree_node **link = &space->mappings.tree.root;
 
-	space_free_mappings(space, node->child[0]);
-	space_free_mappings(space, node->child[1]);
+	if (*link == NULL) {
+		return false;
+	}
+	while ((*link)->child[0] != NULL || (*link)->child[1] != NULL) {
+		link = &(*link)->child[(*link)->child[0] == NULL];
+	}
+	struct mapping *mapping = container_of(*link, struct mapping, node);
+
+	*link = NULL;
 	if (mapping->memory != NULL) {
 		spinlock_acquire(&mapping->memory->lock);
 		list_remove(&mapping->memory_node);
@@ -77,6 +92,18 @@ static void space_free_mappings(struct space *space, struct tree_node *node)
 		object_unref(&mapping->memory->object);
 	}
 	space__free_mapping(space, mapping);
+	return true;
+}
+
+/* Some of what the space has; whether that was all. */
+static bool space_free_slice(struct space *space)
+{
+	for (uint32_t i = 0; i < SPACE_FREE_MAPPINGS; i++) {
+		if (!space_free_mapping(space)) {
+			return arch_page_table_deinit(&space->page_table, SPACE_FREE_TABLES);
+		}
+	}
+	return false;
 }
 
 /* Nobody has it loaded, so the page table goes as it is, and after the pages. */
@@ -85,9 +112,10 @@ static void space_destroy(struct object *object)
 	struct space *space = container_of(object, struct space, object);
 
 	ASSERT(space->active_cpus == 0);
-	space__end_fork(space);
-	space_free_mappings(space, space->mappings.tree.root);
-	arch_page_table_deinit(&space->page_table);
+	if (!space__end_fork_slice(space) || !space_free_slice(space)) {
+		object_destroy_again(object);
+		return;
+	}
 	object_free(object);
 }
 
@@ -154,13 +182,16 @@ bool space__is_range(uint64_t address, uint64_t size_bytes)
 		size_bytes <= ARCH_USER_HIGH - address;
 }
 
-static uint64_t mapping_resident_bytes(struct mapping *mapping)
+/* Add resident pages of a mapping, from *page on, to *bytes; whether that was all of them. */
+static bool mapping_count_slice(struct mapping *mapping, uint64_t *page, uint64_t *bytes)
 {
 	uint64_t first = mapping->offset / FRAME_SIZE;
-	uint64_t n_pages;
+	uint64_t index = first + *page;
+	uint64_t phys;
+	uint64_t n_pages = 0;
 
 	if (mapping->memory == NULL) {
-		return 0;
+		return true;
 	}
 	const struct page_tree *pages = &mapping->memory->pages;
 
@@ -168,25 +199,37 @@ static uint64_t mapping_resident_bytes(struct mapping *mapping)
 	if (mapping->memory->kind == HEL_MEMORY_MANAGED) {
 		pages = &mapping->memory->source->pages;
 	}
-	n_pages = page_tree_count(pages, first, first + mapping->size_bytes / FRAME_SIZE);
+	while (n_pages < SPACE_COUNT_PAGES &&
+		page_tree_next(
+			pages, index, first + mapping->size_bytes / FRAME_SIZE, &index, &phys)) {
+		n_pages++;
+		index++;
+	}
 	memory__unlock(mapping->memory);
-	return n_pages * FRAME_SIZE;
+	*page = index - first;
+	*bytes += n_pages * FRAME_SIZE;
+	return n_pages < SPACE_COUNT_PAGES;
 }
 
 /**
- * space_query() - describe the first mapping that ends above an address
+ * space_query_slice() - describe the first mapping that ends above an address
+ * @position: 0 at first, then as the last slice left it
+ * @info: resident_bytes: 0 at first, then as the last slice left it
  *
  * resident_bytes are pages of its memory object; those that a private view shows of its source
- * are not in it.
- * Return: 0, -ERR_NOT_FOUND.
+ * are not in it, those that come or go between slices may be or not.
+ * Return: 0, MEMORY_MORE, -ERR_NOT_FOUND.
  */
-int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info)
+int space_query_slice(
+	struct space *space, uint64_t address, uint64_t *position, struct hel_mapping_info *info)
 {
+	bool is_complete = true;
+
 	spinlock_acquire(&space->lock);
 	struct mapping *mapping = mapping_set_above(&space->mappings, address);
 
 	if (mapping != NULL) {
-		*out_info = (struct hel_mapping_info){
+		*info = (struct hel_mapping_info){
 			.address = mapping->address,
 			.size_bytes = mapping->size_bytes,
 			.offset = mapping->offset,
@@ -194,13 +237,30 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 			.flags = mapping->flags,
 			.kind = mapping->memory != NULL ? mapping->memory->kind
 							: HEL_MEMORY_ALLOCATED,
-			.resident_bytes = mapping_resident_bytes(mapping),
+			.resident_bytes = info->resident_bytes,
 			.memory_identity =
 				mapping->memory != NULL ? mapping->memory->object.identity : 0,
 		};
+		is_complete = mapping_count_slice(mapping, position, &info->resident_bytes);
 	}
 	spinlock_release(&space->lock);
+	if (!is_complete) {
+		return MEMORY_MORE;
+	}
 	return mapping != NULL ? 0 : -ERR_NOT_FOUND;
+}
+
+/** space_query() - space_query_slice() to its end */
+int space_query(struct space *space, uint64_t address, struct hel_mapping_info *out_info)
+{
+	uint64_t position = 0;
+	int error;
+
+	out_info->resident_bytes = 0;
+	do {
+		error = space_query_slice(space, address, &position, out_info);
+	} while (error == MEMORY_MORE);
+	return error;
 }
 
 /* ---- page-table edits -------------------------------------------------------------- */
@@ -230,12 +290,17 @@ uint64_t space__bound_entries(
 {
 	spinlock_acquire(&space->table_lock);
 	while (*n_entries > 0) {
-		if (!arch_page_next(&space->page_table, address, end, &address)) {
+		uint64_t found;
+
+		if (!arch_page_next(&space->page_table, address, end, &found)) {
 			address = end;
 			break;
 		}
-		address += FRAME_SIZE;
-		(*n_entries)--;
+		/* Those that are far apart take long to find, here and for whoever handles them. */
+		uint32_t cost = found - address > SPACE_FAR_BYTES ? SPACE_FAR_COST : 1;
+
+		address = found + FRAME_SIZE;
+		*n_entries -= cost < *n_entries ? cost : *n_entries;
 	}
 	spinlock_release(&space->table_lock);
 	return address;

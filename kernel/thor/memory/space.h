@@ -112,12 +112,15 @@ bool space__is_range(uint64_t address, uint64_t size_bytes);
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end);
 /**
  * space__bound_entries() - the end of the part of [@address, @end) with so many present pages
- * @n_entries: not 0; less those that are in the part
+ * @n_entries: not 0; less those that are in the part, and more if they are far apart
  */
 uint64_t space__bound_entries(
 	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries);
-/** space__end_fork() - forget what is kept for making a child, which is complete or goes */
-void space__end_fork(struct space *child);
+/**
+ * space__end_fork_slice() - forget some of what is kept for making a child, which is complete or
+ * goes; whether that was all
+ */
+bool space__end_fork_slice(struct space *child);
 /** space__entry_flags() - what the page-table entries of a mapping may say at most */
 uint32_t space__entry_flags(const struct mapping *mapping);
 /** space__create_use() - of a grant for a mapping that knows its space; -ERR_NO_MEMORY */

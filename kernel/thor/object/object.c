@@ -21,6 +21,8 @@
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
+constexpr unsigned OBJECT_PAUSE_EVERY = 4; /* objects between two looks at the clock */
+
 /* Every CPU counts by itself: 2^48 objects at one a nanosecond take three days of nothing else. */
 static uint64_t object_make_identity(void)
 {
@@ -116,6 +118,19 @@ void object_handle_unref(struct object *object)
 	object_unref(object);
 }
 
+void object_abandon_again(struct object *object)
+{
+	object_ref(object);
+	object_abandon_later(object);
+}
+
+void object_destroy_again(struct object *object)
+{
+	/* There is one more last reference to drop. */
+	atomic_store_explicit(&object->references, 1, memory_order_relaxed);
+	object_unref(object);
+}
+
 static void object_finish(struct object *object)
 {
 	if (atomic_exchange_explicit(&object->deferred, 0, memory_order_acq_rel) != 0 &&
@@ -128,13 +143,11 @@ static void object_finish(struct object *object)
 	}
 }
 
-bool object_reap(struct cpu *cpu, unsigned budget)
+bool object_reap(struct cpu *cpu, unsigned budget, uint64_t since_ns)
 {
 	if (cpu->run_queue.is_reaping) {
 		return false;
 	}
-	uint64_t start_ns = 0;
-
 	cpu->run_queue.is_reaping = true;
 	while (cpu->run_queue.deferred != NULL && budget-- > 0) {
 		struct object *object = cpu->run_queue.deferred;
@@ -142,12 +155,9 @@ bool object_reap(struct cpu *cpu, unsigned budget)
 		cpu->run_queue.deferred = object->deferred_next;
 		object_finish(object);
 		/* A large object goes in slices: it lists itself again. */
-		if (cpu->run_queue.deferred == object) {
-			if (start_ns == 0) {
-				start_ns = arch_clock_ns();
-			} else if (sched_should_pause(start_ns)) {
-				break;
-			}
+		if ((cpu->run_queue.deferred == object || budget % OBJECT_PAUSE_EVERY == 0) &&
+			sched_should_pause(since_ns)) {
+			break;
 		}
 	}
 	cpu->run_queue.is_reaping = false;

@@ -72,7 +72,14 @@ void object_abandon_later(struct object *object);
  * object_reap() does what is due; sched_leave() calls it.
  */
 struct cpu;
-bool object_reap(struct cpu *cpu, unsigned budget); /* true: something is left */
+/* @since_ns: when all that is due was begun, see sched_should_pause(). True: something is left. */
+bool object_reap(struct cpu *cpu, unsigned budget, uint64_t since_ns);
+
+/** object_abandon_again() - for an `abandon` that did a part of its work: it is called once more */
+void object_abandon_again(struct object *object);
+
+/** object_destroy_again() - for a `destroy` that did a part of its work */
+void object_destroy_again(struct object *object);
 
 /* ---- the usual path, inline */
 

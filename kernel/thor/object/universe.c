@@ -14,7 +14,9 @@ struct universe_leaf {
 };
 
 constexpr uint32_t UNIVERSE_NO_SLOT = UINT32_MAX;
-constexpr uint32_t UNIVERSE_CLOSE_BATCH = 64;
+constexpr uint32_t UNIVERSE_CLOSE_BATCH = 32; /* handles closed before others have their turn */
+constexpr uint32_t UNIVERSE_CLOSE_SLOTS = 256; /* looked at */
+constexpr uint32_t UNIVERSE_FREE_BATCH = 32; /* leaves freed */
 
 /* What the slot of a descriptor that was revoked has: nobody looks into either. */
 static struct object universe_nothing;
@@ -93,8 +95,14 @@ static void universe_destroy(struct object *object)
 	struct universe *universe = universe_of(object);
 
 	ASSERT(universe->n_handles == 0);
-	for (uint32_t i = 0; i < universe->n_leaves; i++) {
-		account_free(universe->account, universe->leaves[i], sizeof(*universe->leaves[i]));
+	for (uint32_t i = 0; i < UNIVERSE_FREE_BATCH && universe->n_leaves > 0; i++) {
+		struct universe_leaf *leaf = universe->leaves[--universe->n_leaves];
+
+		account_free(universe->account, leaf, sizeof(*leaf));
+	}
+	if (universe->n_leaves > 0) {
+		object_destroy_again(object);
+		return;
 	}
 	universe_free_directory(universe);
 	/* What is freed last ends the account, unless something else is still charged to it. */
@@ -128,22 +136,26 @@ static struct object *universe_clear_locked(struct universe *universe, uint32_t 
 	return object;
 }
 
-static bool universe_close_batch(struct universe *universe, uint32_t *index)
+/* Make it dead, and close some of its handles; whether those were the last. */
+static bool universe_close_some(struct universe *universe)
 {
 	struct object *objects[UNIVERSE_CLOSE_BATCH];
 	uint32_t n_objects = 0;
 
 	spinlock_acquire(&universe->lock);
 	uint32_t n_slots = universe->n_leaves * UNIVERSE_LEAF_SLOTS;
+	uint32_t index = universe->next_closed;
+	uint32_t end = (uint32_t)min_u64(n_slots, index + UNIVERSE_CLOSE_SLOTS);
 
-	while (*index < n_slots && n_objects < UNIVERSE_CLOSE_BATCH) {
-		if (universe_slot_locked(universe, *index)->object != NULL) {
-			objects[n_objects] = universe_clear_locked(universe, *index);
+	universe->is_dead = true;
+	for (; index < end && n_objects < UNIVERSE_CLOSE_BATCH; index++) {
+		if (universe_slot_locked(universe, index)->object != NULL) {
+			objects[n_objects] = universe_clear_locked(universe, index);
 			n_objects += objects[n_objects] != NULL;
 		}
-		++*index;
 	}
-	bool is_done = *index >= n_slots;
+	universe->next_closed = index;
+	bool is_done = index == n_slots;
 
 	spinlock_release(&universe->lock);
 	for (uint32_t i = 0; i < n_objects; i++) {
@@ -155,14 +167,8 @@ static bool universe_close_batch(struct universe *universe, uint32_t *index)
 /* No thread and no handle is left: close everything. What that ends is deferred, see object.c. */
 static void universe_abandon(struct object *object)
 {
-	struct universe *universe = universe_of(object);
-	uint32_t index = 0;
-
-	spinlock_acquire(&universe->lock);
-	universe->is_dead = true;
-	spinlock_release(&universe->lock);
-	while (!universe_close_batch(universe, &index)) {
-		continue;
+	if (!universe_close_some(universe_of(object))) {
+		object_abandon_again(object);
 	}
 }
 

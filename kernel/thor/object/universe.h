@@ -53,6 +53,7 @@ struct universe {
 	uint32_t free_head; /* index of a free slot, UINT32_MAX: none */
 	uint32_t n_handles;
 	bool is_dead;
+	uint32_t next_closed; /* when it is dead: the slots below are closed */
 };
 
 struct descriptor {

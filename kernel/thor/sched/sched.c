@@ -34,7 +34,7 @@ constexpr unsigned SCHED_ROUNDS_MAX = 16; /* of due work before interrupts get t
 constexpr unsigned SCHED_REAP_BATCH = 32;
 constexpr unsigned SCHED_EXPIRE_BATCH = 32;
 constexpr unsigned SCHED_WORK_BATCH = 32;
-constexpr uint64_t SCHED_PAUSE_NS = 200'000;
+constexpr uint64_t SCHED_PAUSE_NS = 8'000;
 constexpr uint64_t SCHED_LINGER_NS = 200'000; /* while another CPU is idle */
 
 static _Atomic uint64_t sched_idle_mask;
@@ -333,10 +333,10 @@ static void sched_attend(struct cpu *cpu)
 
 static void sched_do_due(struct cpu *cpu, uint64_t now_ns)
 {
-	if (object_reap(cpu, SCHED_REAP_BATCH)) {
+	if (object_reap(cpu, SCHED_REAP_BATCH, now_ns)) {
 		sched_look(cpu);
 	}
-	if (work_do(cpu, SCHED_WORK_BATCH)) {
+	if (work_do(cpu, SCHED_WORK_BATCH, now_ns)) {
 		sched_look(cpu);
 	}
 	timer_heap_expire(&cpu->timers, now_ns, SCHED_EXPIRE_BATCH);
@@ -645,11 +645,13 @@ static inline bool sched_hand_over(struct cpu *cpu, struct thread *current)
 static NORETURN void sched_leave_slowly(struct cpu *cpu)
 {
 	for (;;) {
-		uint64_t now_ns = arch_clock_ns();
+		uint64_t start_ns = arch_clock_ns();
+		uint64_t now_ns = start_ns;
 		bool must_balance = page_cache_balance();
 		bool is_settled = sched_round(cpu, now_ns);
 
-		for (unsigned i = 1; !is_settled && i < SCHED_ROUNDS_MAX; i++) {
+		for (unsigned i = 1;
+			!is_settled && i < SCHED_ROUNDS_MAX && !sched_should_pause(start_ns); i++) {
 			now_ns = arch_clock_ns();
 			is_settled = sched_round(cpu, now_ns);
 		}

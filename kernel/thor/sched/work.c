@@ -20,7 +20,7 @@ void work_post(struct work *work)
 	sched_look(cpu);
 }
 
-bool work_do(struct cpu *cpu, unsigned budget)
+bool work_do(struct cpu *cpu, unsigned budget, uint64_t since_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
 
@@ -29,6 +29,9 @@ bool work_do(struct cpu *cpu, unsigned budget)
 
 		queue->work_first = work->next;
 		work->run(work);
+		if (sched_should_pause(since_ns)) {
+			break;
+		}
 	}
 	return queue->work_first != NULL;
 }

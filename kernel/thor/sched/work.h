@@ -29,7 +29,12 @@ static inline void work_init(struct work *work, void (*run)(struct work *work))
 /** work_post() - let it run on this CPU's way out of the kernel; any locks may be held */
 void work_post(struct work *work);
 
-/** work_do() - run up to @budget pieces of work; true: there are more. Called by the scheduler. */
-bool work_do(struct cpu *cpu, unsigned budget);
+/**
+ * work_do() - run up to @budget pieces of work; called by the scheduler
+ * @since_ns: when all that is due was begun, see sched_should_pause()
+ *
+ * Return: whether there are more.
+ */
+bool work_do(struct cpu *cpu, unsigned budget, uint64_t since_ns);
 
 #endif

@@ -10,7 +10,7 @@
 #include <thor/trace/trace.h>
 
 constexpr uint32_t CALL_NUMBERS = 256;
-constexpr uint64_t CALL_COPY_STRETCH = KIB(32); /* copied before the clock is looked at */
+constexpr uint64_t CALL_COPY_STRETCH = KIB(8); /* copied before the clock is looked at */
 
 typedef int (*call_fn)(struct call *call);
 
@@ -58,6 +58,14 @@ static __attribute__((noinline)) void call_resume(struct call *call)
 	}
 }
 
+void call_begin_slices(struct call *call)
+{
+	struct thread_long_call *kept = &call->thread->long_call;
+
+	kept->sliced_call = arch_this_cpu()->n_calls;
+	kept->start_ns = arch_clock_ns();
+}
+
 bool call_goes_on(struct call *call, uint64_t position, int *error)
 {
 	/* If there is an absent page the call will be made again when it is there. */
@@ -68,11 +76,9 @@ bool call_goes_on(struct call *call, uint64_t position, int *error)
 		return false;
 	}
 	struct thread_long_call *kept = &call->thread->long_call;
-	uint64_t this_call = arch_this_cpu()->n_calls;
 
-	if (kept->sliced_call != this_call) {
-		kept->sliced_call = this_call;
-		kept->start_ns = arch_clock_ns();
+	if (kept->sliced_call != arch_this_cpu()->n_calls) {
+		call_begin_slices(call);
 	} else if (sched_should_pause(kept->start_ns)) {
 		call_keep_position(call, position);
 		*error = CALL_RESTART;

@@ -61,6 +61,9 @@ static inline void call_keep_object(struct call *call, struct object *object)
 	call->thread->long_call.object = object;
 }
 
+/** call_begin_slices() - the first slice takes long, too: time counts from now, not from its end */
+void call_begin_slices(struct call *call);
+
 /**
  * call_goes_on() - whether the next slice may follow at once
  * @position: where it begins, not 0 if there is one

@@ -4,6 +4,7 @@
 #include <thor/ipc/futex.h>
 #include <thor/ipc/queue.h>
 #include <thor/ipc/stream.h>
+#include <thor/memory/memory.h>
 #include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
@@ -12,13 +13,31 @@
 int call_queue_create(struct call *call)
 {
 	struct hel_queue_params params;
-	struct queue *queue = NULL;
-	int error = arch_copy_from_user(&params, call_argument(call, 0), sizeof(params));
+	struct object *kept = call_take_object(call);
+	struct queue *queue = kept != NULL ? queue_of(kept) : NULL;
+	int error = 0;
 
-	if (error == 0) {
-		error = queue_create(&params, &queue);
+	if (queue == NULL) {
+		error = arch_copy_from_user(&params, call_argument(call, 0), sizeof(params));
+		if (error == 0) {
+			error = queue_create(&params, &queue);
+		}
+		if (error != 0) {
+			return error;
+		}
 	}
-	return error != 0 ? error : call_return_object(call, &queue->object);
+	do {
+		error = queue_fill_slice(queue);
+	} while (call_goes_on(call, 1, &error));
+	if (error == CALL_RESTART) {
+		call_keep_object(call, &queue->object);
+		return error;
+	}
+	if (error != 0) {
+		object_unref(&queue->object);
+		return error;
+	}
+	return call_return_object(call, &queue->object);
 }
 
 static int drive(struct call *call, struct queue *queue)

@@ -191,6 +191,10 @@ int call_log_read(struct call *call)
 		return error;
 	}
 	error = arch_copy_from_user(&position, call_argument(call, 1), sizeof(position));
+	if (call_position(call) != 0) {
+		position = call->thread->long_call.amount;
+		call->value = call_position(call);
+	}
 	while (error == 0 && call->value < size) {
 		size_t n_bytes =
 			log_read(&position, piece, min_size(size - call->value, sizeof(piece)));
@@ -200,6 +204,12 @@ int call_log_read(struct call *call)
 		}
 		error = arch_copy_to_user(call_argument(call, 2) + call->value, piece, n_bytes);
 		call->value += n_bytes;
+		if (error == 0) {
+			error = call_next_copy(call, call->value, size);
+		}
+	}
+	if (error == CALL_RESTART) {
+		call->thread->long_call.amount = position;
 	}
 	if (error == 0) {
 		error = arch_copy_to_user(call_argument(call, 1), &position, sizeof(position));

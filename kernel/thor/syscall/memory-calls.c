@@ -8,6 +8,7 @@
 
 constexpr size_t MEMORY_COPY_PIECE = 512;
 constexpr uint64_t MEMORY_PIN_MAX = MIB(4);
+constexpr uint64_t MEMORY_PIN_SLICE = 8 * HEL_PAGE_SIZE; /* may have to be cleared */
 constexpr uint64_t MEMORY_COPY_MAX = MIB(16); /* bytes of one read or write */
 
 static struct memory *memory_of(struct object *object)
@@ -22,10 +23,17 @@ static int memory_return(struct call *call, int error, struct memory *memory)
 
 int call_memory_allocate(struct call *call)
 {
-	struct memory *memory = NULL;
-	int error =
-		memory_create_allocated(call_argument(call, 0), call_argument(call, 1), &memory);
+	struct memory *memory = memory_of(call_take_object(call));
+	int error;
 
+	do {
+		error = memory_create_allocated_slice(
+			call_argument(call, 0), call_argument(call, 1), &memory);
+	} while (call_goes_on(call, 1, &error));
+	if (error == CALL_RESTART) {
+		call_keep_object(call, (struct object *)memory);
+		return error;
+	}
 	return memory_return(call, error, memory);
 }
 
@@ -284,11 +292,12 @@ int call_memory_write(struct call *call)
  * to make them present. Those of managed memory have to be locked before. Those of a copy-on-write
  * view move when they are written after a fork.
  */
-static int memory_pin(
-	struct memory *memory, uint64_t offset, uint64_t size_bytes, uint64_t *out_phys)
+static int memory_pin_slice(struct memory *memory, uint64_t offset, uint64_t size_bytes,
+	uint64_t *position, uint64_t *out_phys)
 {
 	struct hel_memory_info info = {};
-	uint64_t first_phys = 0;
+	uint64_t end = min_u64(size_bytes, *position + MEMORY_PIN_SLICE);
+	uint64_t phys;
 
 	if (size_bytes == 0 || !is_aligned(offset | size_bytes, HEL_PAGE_SIZE) ||
 		size_bytes > MEMORY_PIN_MAX) {
@@ -301,8 +310,8 @@ static int memory_pin(
 	if (offset > info.size_bytes || size_bytes > info.size_bytes - offset) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
-	for (uint64_t done = 0; done < size_bytes; done += HEL_PAGE_SIZE) {
-		uint64_t phys;
+	/* The first page is looked at in every slice: the others are compared with it. */
+	for (uint64_t done = 0; done < end; done = max_u64(done + HEL_PAGE_SIZE, *position)) {
 		int error = memory_get_frame(
 			memory, offset + done, info.kind == HEL_MEMORY_ALLOCATED, &phys);
 
@@ -311,13 +320,13 @@ static int memory_pin(
 		}
 		frame_unref(phys);
 		if (done == 0) {
-			first_phys = phys;
-		} else if (phys != first_phys + done) {
+			*out_phys = phys;
+		} else if (phys != *out_phys + done) {
 			return -ERR_UNSUPPORTED;
 		}
 	}
-	*out_phys = first_phys;
-	return 0;
+	*position = end;
+	return end < size_bytes ? MEMORY_MORE : 0;
 }
 
 int call_memory_pin(struct call *call)
@@ -325,10 +334,19 @@ int call_memory_pin(struct call *call)
 	struct object *object;
 	int error = call_lookup(call, 0, HEL_TYPE_MEMORY, HEL_RIGHT_PIN, &object);
 
+	if (error != 0) {
+		return error;
+	}
+	uint64_t position = call_position(call);
+	uint64_t phys = 0;
+
+	do {
+		error = memory_pin_slice(memory_of(object), call_argument(call, 1),
+			call_argument(call, 2), &position, &phys);
+	} while (call_goes_on(call, position, &error));
+	object_unref(object);
 	if (error == 0) {
-		error = memory_pin(memory_of(object), call_argument(call, 1),
-			call_argument(call, 2), &call->value);
-		object_unref(object);
+		call->value = phys;
 	}
 	return error;
 }

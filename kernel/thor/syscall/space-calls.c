@@ -113,12 +113,10 @@ int call_space_map(struct call *call)
 /* Take the pages out of a range that goes, slice by slice; CALL_RESTART: others want to run. */
 static int space_thin_sliced(struct call *call, struct space *space)
 {
-	uint64_t start_ns = 0;
+	uint64_t start_ns = arch_clock_ns();
 
 	while (space_thin(space, call_argument(call, 1), call_argument(call, 2))) {
-		if (start_ns == 0) {
-			start_ns = arch_clock_ns();
-		} else if (sched_should_pause(start_ns)) {
+		if (sched_should_pause(start_ns)) {
 			return CALL_RESTART;
 		}
 	}
@@ -130,13 +128,21 @@ int call_space_unmap(struct call *call)
 	struct space *space;
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
 
-	if (error == 0) {
-		error = space_thin_sliced(call, space);
-		if (error == 0) {
-			error = space_unmap(space, call_argument(call, 1), call_argument(call, 2));
-		}
-		object_unref((struct object *)space);
+	if (error != 0) {
+		return error;
 	}
+	uint64_t position = call_position(call);
+
+	if (position == 0) {
+		error = space_thin_sliced(call, space);
+	}
+	if (error == 0) {
+		do {
+			error = space_unmap_slice(
+				space, call_argument(call, 1), call_argument(call, 2), &position);
+		} while (call_goes_on(call, position, &error));
+	}
+	object_unref((struct object *)space);
 	return error;
 }
 
@@ -151,6 +157,7 @@ int call_space_protect(struct call *call)
 	}
 	uint64_t position = call_position(call);
 
+	call_begin_slices(call);
 	do {
 		error = flags > UINT32_MAX
 			? -ERR_ILLEGAL_ARGS
@@ -171,6 +178,7 @@ int call_space_populate(struct call *call)
 	}
 	uint64_t position = call_position(call);
 
+	call_begin_slices(call);
 	do {
 		error = space_populate_slice(space, call_argument(call, 1), call_argument(call, 2),
 			call_argument(call, 3), &position);
@@ -189,6 +197,7 @@ int call_space_fork(struct call *call)
 	}
 	struct space *child = (struct space *)call_take_object(call);
 
+	call_begin_slices(call);
 	do {
 		error = space_fork_slice(space, &child);
 	} while (call_goes_on(call, 1, &error));
@@ -269,7 +278,15 @@ int call_space_query(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	error = space_query(space, call_argument(call, 1), &info);
+	uint64_t position = call_position(call);
+
+	info.resident_bytes = call->thread->long_call.amount;
+	do {
+		error = space_query_slice(space, call_argument(call, 1), &position, &info);
+	} while (call_goes_on(call, position, &error));
+	if (error == CALL_RESTART) {
+		call->thread->long_call.amount = info.resident_bytes;
+	}
 	object_unref((struct object *)space);
 	if (error == 0) {
 		error = arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));

@@ -139,7 +139,7 @@ void fixture_reap(void)
 		is_more = false;
 		for (uint32_t i = 0; i < cpu_count; i++) {
 			sim_switch_cpu(i);
-			object_reap(sim_cpu, ~0u);
+			object_reap(sim_cpu, ~0u, arch_clock_ns());
 		}
 		for (uint32_t i = 0; i < cpu_count; i++) {
 			is_more = is_more || cpu_table[i]->run_queue.deferred != NULL;

@@ -403,7 +403,7 @@ USER_TEST(who_waits_for_its_transfer_carries_it_first)
 	CHECK_OK(user_create(carry_and_wait, NULL, &carrier));
 	CHECK_OK(hel_thread_set_priority(carrier, 0));
 	CHECK_OK(hel_thread_start(carrier));
-	sleep_ns(40 * SLICE_NS);
+	sleep_ns(120 * SLICE_NS); /* in which pages have to be made present */
 	CHECK_EQ(left.results[0].error, 0);
 	CHECK_EQ(right.results[0].error, 0);
 	CHECK_EQ(count_received(to, N_PAGES), N_PAGES);
@@ -522,7 +522,8 @@ USER_TEST(transfers_without_thread_leave_time_to_others)
 	while (queue_is_quiet(&queue)) {
 		sleep_ns(100'000);
 	}
-	CHECK(n_computed * 100'000 > (sim_time_ns - start_ns) * 6 / 10);
+	/* Each look at the clock takes a slice here, also that after the work. */
+	CHECK(n_computed * 100'000 > (sim_time_ns - start_ns) * 5 / 10);
 	is_computing = false;
 	CHECK_EQ(count_received(to, N_PAGES), N_PAGES);
 	CHECK_OK(hel_close(HEL_THIS, carrier));

@@ -12,6 +12,7 @@
 constexpr uint64_t PAGE = HEL_PAGE_SIZE;
 
 static uint64_t n_pauses;
+static uint32_t n_pages_before;
 static bool always_pauses;
 
 bool __real_sched_should_pause(uint64_t since_ns);
@@ -28,6 +29,7 @@ bool __wrap_sched_should_pause(uint64_t since_ns)
 
 static void begin(uint32_t n_pages)
 {
+	n_pages_before = memory__slice_pages;
 	memory__slice_pages = n_pages;
 	always_pauses = true;
 	n_pauses = 0;
@@ -36,7 +38,7 @@ static void begin(uint32_t n_pages)
 static void end(void)
 {
 	CHECK(n_pauses > 0);
-	memory__slice_pages = 160;
+	memory__slice_pages = n_pages_before;
 	always_pauses = false;
 }
 
@@ -503,3 +505,156 @@ USER_TEST(slices_fork_after_a_move_shares_each_page)
 }
 
 TEST_MAIN()
+
+/* ---- what is made, moved and ended in slices ------------------------------------------------- */
+
+USER_TEST(slices_contiguous_memory_is_zero_and_one_run)
+{
+	hel_handle memory;
+	uint64_t phys;
+	uint8_t byte;
+
+	begin(160);
+	CHECK_OK(hel_memory_allocate(33 * PAGE, HEL_ALLOCATE_CONTIGUOUS, &memory));
+	CHECK_OK(hel_memory_pin(memory, 0, 33 * PAGE, &phys));
+	end();
+	for (uint64_t i = 0; i < 33; i++) {
+		CHECK_OK(hel_memory_read(memory, i * PAGE + 8, &byte, 1));
+		CHECK_EQ(byte, 0);
+	}
+	CHECK_OK(hel_close(HEL_THIS, memory));
+}
+
+static void allocate_contiguous(UNUSED void *context)
+{
+	hel_handle memory;
+
+	(void)!hel_memory_allocate(1000 * PAGE, HEL_ALLOCATE_CONTIGUOUS, &memory);
+}
+
+USER_TEST(slices_half_made_contiguous_memory_is_given_back)
+{
+	hel_handle thread;
+
+	begin(160);
+	CHECK_OK(user_create(allocate_contiguous, NULL, &thread));
+	CHECK_OK(hel_thread_start(thread));
+	for (uint32_t i = 0; i < 5; i++) {
+		(void)hel_thread_yield();
+	}
+	CHECK(n_pauses < 120);
+	CHECK_OK(hel_thread_kill(thread));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	end();
+}
+
+USER_TEST(slices_queues_are_made_and_used)
+{
+	struct user_queue queue;
+	struct completion completion;
+
+	begin(160);
+	CHECK_OK(queue_open(&queue, 8, 65536, 65536));
+	CHECK(n_pauses >= 4);
+	end();
+	CHECK(queue_await(&queue, submit_nop(&queue), &completion));
+	CHECK_EQ(completion.error, 0);
+	queue_close(&queue);
+}
+
+USER_TEST(slices_query_counts_all_pages)
+{
+	struct hel_mapping_info info;
+	uint64_t address = user_map(300);
+
+	for (uint64_t i = 0; i < 300; i += 3) {
+		write_byte(address + i * PAGE, 1);
+	}
+	begin(160);
+	CHECK_OK(hel_space_query(HEL_THIS, address, &info));
+	CHECK_EQ(info.resident_bytes, 100 * PAGE);
+	CHECK_OK(hel_space_query(HEL_THIS, address, &info));
+	CHECK_EQ(info.resident_bytes, 100 * PAGE);
+	end();
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 300 * PAGE));
+}
+
+struct exchange_pair {
+	struct user_queue queue;
+	struct hel_stream_lanes lanes;
+};
+
+static void open_pair(struct exchange_pair *pair)
+{
+	struct hel_stream_lanes lanes;
+
+	CHECK_OK(queue_open(&pair->queue, 8, 32768, 16384));
+	CHECK_OK(hel_stream_create(&lanes));
+	pair->lanes = lanes;
+}
+
+static void close_pair(struct exchange_pair *pair)
+{
+	(void)hel_close(HEL_THIS, pair->lanes.lane[0]);
+	(void)hel_close(HEL_THIS, pair->lanes.lane[1]);
+	queue_close(&pair->queue);
+}
+
+/* Operations of every sort that wait, on a queue that goes with all of them. */
+USER_TEST(slices_queues_and_lanes_end_with_many_operations)
+{
+	static struct exchange_pair pair;
+	struct hel_action receive = RECEIVE_INLINE(16);
+
+	open_pair(&pair);
+	for (uint32_t i = 0; i < 300; i++) {
+		(void)submit_exchange(&pair.queue, pair.lanes.lane[i % 2 == 0], &receive, 1);
+		(void)submit_clock(&pair.queue, HEL_DEADLINE_NEVER);
+		CHECK_OK(queue_drive(&pair.queue));
+	}
+	begin(160);
+	CHECK_OK(hel_lane_shutdown(pair.lanes.lane[0]));
+	close_pair(&pair);
+	(void)hel_thread_yield();
+	end();
+}
+
+USER_TEST(slices_universes_end_with_many_handles)
+{
+	hel_handle universe, token, copy;
+
+	CHECK_OK(hel_universe_create(&universe));
+	CHECK_OK(hel_token_create(&token));
+	for (uint32_t i = 0; i < 1000; i++) {
+		CHECK_OK(hel_transfer(HEL_THIS, token, universe, 0, &copy));
+	}
+	begin(160);
+	CHECK_OK(hel_close(HEL_THIS, universe));
+	(void)hel_thread_yield();
+	end();
+	CHECK_OK(hel_close(HEL_THIS, token));
+}
+
+USER_TEST(slices_spaces_end_with_many_mappings)
+{
+	struct hel_map_args args = {
+		.size_bytes = PAGE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FIXED,
+	};
+	uint64_t address;
+	uint64_t source = user_map(1);
+	size_t n_bytes;
+
+	CHECK_OK(hel_space_create(&args.space));
+	for (uint64_t i = 1; i < 60; i++) {
+		/* Each with page tables of its own. */
+		args.address = i << 24;
+		CHECK_OK(hel_space_map(&args, &address));
+		CHECK_OK(hel_space_write(args.space, address, (void *)source, 1, &n_bytes));
+	}
+	begin(160);
+	CHECK_OK(hel_close(HEL_THIS, args.space));
+	(void)hel_thread_yield();
+	end();
+	CHECK_OK(hel_space_unmap(HEL_THIS, source, PAGE));
+}

@@ -66,22 +66,31 @@ static void sim_table_release(struct arch_page_table *table, uint64_t phys)
 	account_uncharge(table->account, ACCOUNT_PAGES, 1);
 }
 
-static void sim_free_tables(struct arch_page_table *table, uint64_t phys, unsigned level)
+/* Free a table and all below, up to *n_tables and the one; true: that was all. */
+static bool sim_free_tables(
+	struct arch_page_table *table, uint64_t phys, unsigned level, uint32_t *n_tables)
 {
 	for (unsigned i = 0; level > 1 && i < SIM_WAYS; i++) {
-		if (sim_table(phys)[i] != 0) {
-			sim_free_tables(table, sim_phys(sim_table(phys)[i]), level - 1);
+		uint64_t *entry = &sim_table(phys)[i];
+
+		if (*entry != 0 &&
+			(*n_tables == 0 ||
+				!sim_free_tables(table, sim_phys(*entry), level - 1, n_tables))) {
+			return false;
 		}
+		*entry = 0;
 	}
 	sim_table_release(table, phys);
+	*n_tables -= *n_tables > 0;
+	return true;
 }
 
-void arch_page_table_deinit(struct arch_page_table *table)
+bool arch_page_table_deinit(struct arch_page_table *table, uint32_t n_tables)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		ASSERT(cpu_table[i]->arch.loaded != table);
 	}
-	sim_free_tables(table, table->root_phys, SIM_LEVELS);
+	return sim_free_tables(table, table->root_phys, SIM_LEVELS, &n_tables);
 }
 
 uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address)

@@ -29,6 +29,7 @@
 
 #define PAGE_COUNT_SHIFT 52
 #define PAGE_COUNT_ONE   (UINT64_C(1) << PAGE_COUNT_SHIFT)
+#define PAGE_COUNT_MAX   UINT64_C(0x3ff)
 
 /** page_index() - the index of @address in a table of @level; level 0 has pages of 4 KiB */
 static inline unsigned page_index(uint64_t address, unsigned level)
@@ -45,7 +46,7 @@ static inline uint64_t page_span(unsigned level)
 /** page_count() - how many entries the table that @entry points to has in use */
 static inline unsigned page_count(uint64_t entry)
 {
-	return entry >> PAGE_COUNT_SHIFT & 0x3ff;
+	return entry >> PAGE_COUNT_SHIFT & PAGE_COUNT_MAX;
 }
 
 #endif

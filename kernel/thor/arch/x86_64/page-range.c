@@ -22,8 +22,11 @@ static struct page_leaf page_leaf_find(const struct arch_page_table *table, uint
 	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
 		entry = &entries[page_index(address, level)];
 		if (entry_load(entry) == 0) {
+			uint64_t index = page_next_used(entries, page_index(address, level));
+
 			return (struct page_leaf){ NULL,
-				align_down(address, page_span(level)) + page_span(level) };
+				align_down(address, page_span(level + 1)) +
+					index * page_span(level) };
 		}
 		entries = table_at(entry_load(entry));
 	}
@@ -43,17 +46,24 @@ void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint
 			continue;
 		}
 		page_entry *entries = table_at(entry_load(leaf.parent));
+		unsigned n_used = page_count(entry_load(leaf.parent));
 
-		for (; address < leaf_end; address += PAGE_SIZE_BYTES) {
+		while (address < leaf_end && n_unmapped < n_used) {
 			page_entry *entry = &entries[page_index(address, 0)];
 
+			if (is_aligned(address, 4 * PAGE_SIZE_BYTES) && page_are_4_unused(entry)) {
+				address += 4 * PAGE_SIZE_BYTES;
+				continue;
+			}
 			if (entry_load(entry) != 0) {
 				entry_store(entry, 0);
 				n_unmapped++;
 				unmapped(context, address);
 			}
+			address += PAGE_SIZE_BYTES;
 		}
 		entry_count(leaf.parent, -n_unmapped * PAGE_COUNT_ONE);
+		address = leaf_end;
 	}
 }
 

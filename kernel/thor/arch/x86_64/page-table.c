@@ -124,36 +124,50 @@ static unsigned page_table_next_used(const page_entry *entries, unsigned index)
 	return index;
 }
 
-/* Free the table that @entry points to and all below. */
-static void page_table_free(struct arch_page_table *table, uint64_t entry, unsigned level)
+/* Free the table that @parent points to and all below, up to *n_tables; true: that was all. */
+static bool page_table_free(
+	struct arch_page_table *table, page_entry *parent, unsigned level, uint32_t *n_tables)
 {
+	uint64_t entry = entry_load(parent);
 	page_entry *entries = table_at(entry);
 	unsigned n_left = level > 0 ? page_count(entry) : 0;
 
 	for (unsigned i = 0; n_left > 0; i++, n_left--) {
 		i = page_table_next_used(entries, i);
-		page_table_free(table, entry_load(&entries[i]), level - 1);
+		if (*n_tables == 0 || !page_table_free(table, &entries[i], level - 1, n_tables)) {
+			entry_store(parent,
+				(entry & ~(PAGE_COUNT_MAX * PAGE_COUNT_ONE)) |
+					n_left * PAGE_COUNT_ONE);
+			return false;
+		}
 	}
+	entry_store(parent, 0);
 	page_table_release(table, entry & PAGE_ADDRESS);
 	table->n_tables--;
+	*n_tables -= *n_tables > 0;
+	return true;
 }
 
-void arch_page_table_deinit(struct arch_page_table *table)
+bool arch_page_table_deinit(struct arch_page_table *table, uint32_t n_tables)
 {
 	page_entry *root;
 
 	if (table->root_phys == 0) {
-		return;
+		return true;
 	}
 	page_table_free_retired(table);
 	root = table_at(table->root_phys);
 	for (unsigned i = 0; table->n_tables > 0; i++) {
 		i = page_table_next_used(root, i);
 		ASSERT(i < PAGE_ENTRIES / 2);
-		page_table_free(table, entry_load(&root[i]), PAGE_LEVEL_ROOT - 1);
+		if (n_tables == 0 ||
+			!page_table_free(table, &root[i], PAGE_LEVEL_ROOT - 1, &n_tables)) {
+			return false;
+		}
 	}
 	page_table_release(table, table->root_phys);
 	table->root_phys = 0;
+	return true;
 }
 
 /* The entry for @address and the entry that points to its table; NULL if a table is missing. */
@@ -317,10 +331,11 @@ bool arch_page_next(
 			align_down(address, page_span(level + 1)) + page_span(level + 1);
 		unsigned index_end = page_index(min_u64(end, table_end) - 1, level) + 1;
 
-		while (entry == 0 && ++index < index_end) {
-			entry = entry_used(&entries[index], level);
+		while (entry == 0 && index < index_end) {
+			index = page_next_used(entries, index);
+			entry = index < index_end ? entry_used(&entries[index], level) : 0;
 		}
-		if (index == index_end) {
+		if (index >= index_end) {
 			address = table_end;
 			continue;
 		}

@@ -25,6 +25,26 @@ static inline void entry_store(page_entry *entry, uint64_t value)
 	atomic_store_explicit(entry, value, memory_order_relaxed);
 }
 
+/** page_are_4_unused() - of four entries, for tables are mostly empty, or full */
+static inline bool page_are_4_unused(const page_entry *entries)
+{
+	return (entry_load(&entries[0]) | entry_load(&entries[1]) | entry_load(&entries[2]) |
+		       entry_load(&entries[3])) == 0;
+}
+
+/** page_next_used() - the first entry of a table behind @index that is not 0; or PAGE_ENTRIES */
+static inline unsigned page_next_used(const page_entry *entries, unsigned index)
+{
+	for (index++; index < PAGE_ENTRIES && entry_load(&entries[index]) == 0;) {
+		index++;
+		while (index % 4 == 0 && index < PAGE_ENTRIES &&
+			page_are_4_unused(&entries[index])) {
+			index += 4;
+		}
+	}
+	return index;
+}
+
 /**
  * entry_count() - add to the count in the entry that points to a table; NULL: the root, uncounted
  */

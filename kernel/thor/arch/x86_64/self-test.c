@@ -77,7 +77,7 @@ static void test_page_tables(void)
 	}
 	arch_page_table_trim(&table, TEST_ADDRESS, TEST_ADDRESS + TEST_PAGES * 8192);
 	CHECK(table.n_tables > 2 && table.n_tables < n_tables);
-	arch_page_table_deinit(&table);
+	CHECK(arch_page_table_deinit(&table, UINT32_MAX));
 	frame_unref(phys);
 }
 
@@ -123,7 +123,7 @@ static void test_user_copies(void)
 	CHECK(arch_copy_to_user(TEST_ADDRESS, buffer, 8) == -ERR_FAULT);
 	CHECK(arch_copy_from_user(buffer, TEST_ADDRESS, 8) == 0);
 	arch_page_table_activate_kernel();
-	arch_page_table_deinit(&table);
+	CHECK(arch_page_table_deinit(&table, UINT32_MAX));
 	frame_unref(phys);
 }
 
@@ -155,7 +155,7 @@ static void test_asids(void)
 	CHECK(arch_user_load_u32(TEST_ADDRESS, &word) == -ERR_FAULT);
 	arch_page_table_activate_kernel();
 	for (uint32_t i = 0; i < 2; i++) {
-		arch_page_table_deinit(&tables[i]);
+		CHECK(arch_page_table_deinit(&tables[i], UINT32_MAX));
 		frame_unref(phys[i]);
 	}
 }
