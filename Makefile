@@ -94,7 +94,8 @@ coverage: setup $(COVERAGE)/build.ninja
 	@LLVM_PROFILE_FILE=/dev/null ninja -C $(COVERAGE) -j $(JOBS) $(ninja_flags)
 	@$(PYTHON) -B tools/fuzz/coverage.py --build $(COVERAGE) --time $(TIME)
 
-bench: setup
+bench: setup $(HOST)/build.ninja
+	@ninja -C $(HOST) $(ninja_flags) tools/profile/irqs-off.so
 	@$(MAKE) --no-print-directory guest BUILD=release
 	@bench/thor.sh
 	@bench/run.sh

@@ -9,7 +9,8 @@
 #
 # One CPU with instructions counted, then four and eight CPUs in loops. The table is kept in
 # build/bench/thor.tsv: name, value, unit; NAME.entries and NAME.loads are kernel entries and
-# address-space loads per operation. Printed are the figures side by side, then the bars.
+# address-space loads per operation. Printed are the figures side by side, then the longest
+# stretches with interrupts off (tools/profile/irqs-off.py, of the host build), then the bars.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -52,4 +53,6 @@ awk -v OFS='\t' '{
 
 awk 'BEGIN { printf "# %-26s %12s %-14s %8s %8s\n", "name", "value", "unit", "entries", "loads" }
     { printf "%-28s %12s %-14s %8s %8s\n", $1, $2, $3, $4, $5 }' "$out/thor.raw"
+echo '# the longest stretches with interrupts off, in instructions'
+"$top/tools/profile/irqs-off.py" --build "$build" --tsv "$out/thor.tsv"
 awk -f "$here/thor-bars.awk" "$out/thor.tsv"
