@@ -198,6 +198,8 @@ struct hel_debug_registers {
 enum hel_thread_flags : uint32_t {
 	/* does not run before hel_thread_start (always so; reserved for the future) */
 	HEL_THREAD_STOPPED = 1,
+	/* hel_thread_stats tells its time in the kernel apart, which makes each entry slower */
+	HEL_THREAD_TIMED = 2,
 };
 
 struct hel_thread_args {
@@ -226,10 +228,13 @@ enum hel_observation : uint32_t {
 };
 
 struct hel_thread_stats {
-	uint64_t user_ns, kernel_ns;
+	uint64_t user_ns; /* without HEL_THREAD_TIMED in both */
+	uint64_t kernel_ns; /* without HEL_THREAD_TIMED 0 */
 	uint64_t n_switches, n_faults;
 	uint32_t state; /* 0 stopped, 1 runnable, 2 running, 3 waiting, 4 terminated */
 	uint32_t cpu;
+	uint32_t flags; /* enum hel_thread_flags: HEL_THREAD_TIMED or 0 */
+	uint32_t reserved;
 };
 
 /* ---- events and interrupts ------------------------------------------------------------------- */

@@ -906,6 +906,12 @@ HEL_MUST_USE static inline int hel_thread_write_registers(hel_handle thread,
  * @thread: HEL_THIS or needs READ; also one that has ended
  * @out_stats: its times and counts
  *
+ * The time in user mode and the time in the kernel are told apart for threads that were made with
+ * HEL_THREAD_TIMED, and @stats says whether this one was; without that user_ns has both. A stay in
+ * the kernel counts when it is over, what the thread waits in it not at all, and interrupts count
+ * for the thread that they meet. What runs at the moment on another CPU counts from the next time
+ * on that its scheduler looks.
+ *
  * Return: 0.
  */
 HEL_MUST_USE static inline int hel_thread_stats(hel_handle thread,

@@ -203,7 +203,8 @@ static NORETURN void worker_main(struct worker *worker)
 	hel_thread_exit();
 }
 
-bool worker_create(struct worker *worker, void (*run)(struct worker *worker), void *argument)
+bool worker_create_with(
+	struct worker *worker, void (*run)(struct worker *worker), void *argument, uint32_t flags)
 {
 	*worker = (struct worker){ .run = run, .argument = argument };
 	worker->stack = map_pages(WORKER_STACK);
@@ -216,9 +217,15 @@ bool worker_create(struct worker *worker, void (*run)(struct worker *worker), vo
 		.ip = (uint64_t)worker_main,
 		.sp = worker->stack + WORKER_STACK - 8,
 		.argument = (uint64_t)worker,
+		.flags = flags,
 	};
 
 	return hel_thread_create(&args, &worker->thread) == 0;
+}
+
+bool worker_create(struct worker *worker, void (*run)(struct worker *worker), void *argument)
+{
+	return worker_create_with(worker, run, argument, 0);
 }
 
 bool worker_start(struct worker *worker, void (*run)(struct worker *worker), void *argument)

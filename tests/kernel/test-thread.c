@@ -458,6 +458,65 @@ TEST(thread_time_is_fair)
 	CHECK(is_fair);
 }
 
+static void compute(UNUSED struct worker *worker)
+{
+	uint64_t end_ns = test_now() + 30'000'000;
+
+	while (test_now() < end_ns) {
+		for (volatile uint32_t i = 0; i < 10'000; i++) {
+		}
+	}
+}
+
+static hel_handle timed_memory;
+
+/* Calls that take long. */
+static void stay_in_kernel(UNUSED struct worker *worker)
+{
+	static uint8_t buffer[KIB(64)];
+
+	for (uint32_t i = 0; i < 200; i++) {
+		(void)!hel_memory_read(timed_memory, 0, buffer, sizeof(buffer));
+		(void)!hel_memory_write(timed_memory, 0, buffer, sizeof(buffer));
+	}
+}
+
+static bool time_of(
+	void (*run)(struct worker *worker), uint32_t flags, struct hel_thread_stats *out_stats)
+{
+	struct worker worker;
+	struct hel_observe_result result;
+
+	if (!worker_create_with(&worker, run, NULL, flags)) {
+		return false;
+	}
+	uint64_t context = observe(worker.thread, 0);
+	bool is_good = hel_thread_start(worker.thread) == 0 &&
+		await_observation(context, &result) &&
+		hel_thread_stats(worker.thread, out_stats) == 0;
+
+	worker_forget(&worker);
+	return is_good;
+}
+
+TEST(thread_time_in_the_kernel)
+{
+	struct hel_thread_stats stats;
+
+	CHECK_EQ(hel_memory_allocate(KIB(64), 0, &timed_memory), 0);
+	CHECK(time_of(compute, HEL_THREAD_TIMED, &stats));
+	CHECK_EQ(stats.flags, HEL_THREAD_TIMED);
+	CHECK(stats.kernel_ns > 0);
+	CHECK(stats.user_ns > 2 * stats.kernel_ns);
+	CHECK(time_of(stay_in_kernel, HEL_THREAD_TIMED, &stats));
+	CHECK(stats.user_ns > 0);
+	CHECK(stats.kernel_ns > 2 * stats.user_ns);
+	CHECK(time_of(stay_in_kernel, 0, &stats));
+	CHECK_EQ(stats.flags, 0);
+	CHECK_EQ(stats.kernel_ns, 0);
+	hel_close(HEL_THIS, timed_memory);
+}
+
 static void churn(struct worker *worker)
 {
 	for (unsigned i = 0; i < 200; i++) {

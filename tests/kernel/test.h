@@ -141,6 +141,10 @@ bool worker_start(struct worker *worker, void (*run)(struct worker *worker), voi
 /** worker_create() - the same, not yet running: hel_thread_start(worker->thread) */
 bool worker_create(struct worker *worker, void (*run)(struct worker *worker), void *argument);
 
+/** worker_create_with() - the same with enum hel_thread_flags */
+bool worker_create_with(
+	struct worker *worker, void (*run)(struct worker *worker), void *argument, uint32_t flags);
+
 /** worker_join() - wait for its end and release it; false: it did not end in two seconds */
 bool worker_join(struct worker *worker);
 

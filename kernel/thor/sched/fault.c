@@ -77,6 +77,9 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 
 	TRACE(FAULTS, FAULT, fault->vector | fault->error_code << 32, fault->address,
 		arch_context_ip(&thread->arch));
+	if (unlikely((thread->entry & THREAD_ENTRY_TIMED) != 0)) {
+		thread_time_enter(thread);
+	}
 	arch_this_cpu()->statistics.n_faults++;
 	atomic_store_explicit(&thread->statistics.n_faults,
 		atomic_load_explicit(&thread->statistics.n_faults, memory_order_relaxed) + 1,
@@ -96,8 +99,11 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 	sched_leave();
 }
 
-NORETURN void thor_enter_foreign_call(UNUSED struct thread *thread)
+NORETURN void thor_enter_foreign_call(struct thread *thread)
 {
+	if (unlikely((thread->entry & THREAD_ENTRY_TIMED) != 0)) {
+		thread_time_enter(thread);
+	}
 	thread_stop_current(HEL_OBSERVE_BAD_CALL, NULL);
 	sched_leave();
 }

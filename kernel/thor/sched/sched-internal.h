@@ -54,8 +54,8 @@ static inline void run_queue_account(struct cpu *cpu, uint64_t now_ns)
 		run_queue__advance_shared(queue, now_ns);
 	}
 	thread->key -= (int64_t)passed_ns;
-	atomic_store_explicit(&thread->statistics.user_ns,
-		atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed) + passed_ns,
+	atomic_store_explicit(&thread->statistics.run_ns,
+		atomic_load_explicit(&thread->statistics.run_ns, memory_order_relaxed) + passed_ns,
 		memory_order_relaxed);
 }
 

@@ -667,6 +667,9 @@ static NORETURN void sched_leave_slowly(struct cpu *cpu)
 			sched_may_enter(thread)) {
 			sched_set_timer(cpu, now_ns);
 			space_activate(thread->space);
+			if (unlikely((thread->entry & THREAD_ENTRY_TIMED) != 0)) {
+				thread_time_leave(thread);
+			}
 			arch_enter_user(thread);
 		}
 	}
@@ -690,7 +693,8 @@ NORETURN void sched_leave(void)
 		thread = cpu->current;
 		/* The woken one may have been told something, or have had something to free. */
 		if (likely(sched_goes_on(cpu) &&
-			    (atomic_load(&thread->attention) & THREAD_ATTENTION_NO_WAIT) == 0)) {
+			    (atomic_load(&thread->attention) & THREAD_ATTENTION_NO_SHORT_WAY) ==
+				    0)) {
 			space_activate(thread->space);
 			arch_enter_user(thread);
 		}
@@ -706,6 +710,8 @@ NORETURN void thor_enter_interrupt(uint32_t kinds, uint32_t device_vector)
 	TRACE(INTERRUPTS, INTERRUPT, kinds, device_vector, 0);
 	if (cpu->current == NULL) {
 		atomic_fetch_and(&sched_idle_mask, ~sched_bit(cpu));
+	} else if (unlikely((cpu->current->entry & THREAD_ENTRY_TIMED) != 0)) {
+		thread_time_enter(cpu->current);
 	}
 	if ((kinds & ARCH_INTERRUPT_TIMER) != 0) {
 		cpu->run_queue.timer_set_ns = HEL_DEADLINE_NEVER;

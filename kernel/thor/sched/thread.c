@@ -23,6 +23,7 @@ void thread_end_long_call(struct thread *thread)
 {
 	object_unref(thread->long_call.object);
 	thread->long_call = (struct thread_long_call){};
+	thread->entry &= (uint8_t)~THREAD_ENTRY_PAUSED;
 }
 
 /* What a thread holds while it lives; also for a half-built one. */
@@ -132,6 +133,10 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 		return error;
 	}
 	atomic_fetch_add_explicit(&thread_n_alive, 1, memory_order_relaxed);
+	if (options->is_timed) {
+		thread->entry = THREAD_ENTRY_TIMED;
+		atomic_init(&thread->attention, THREAD_ATTENTION_TIMED);
+	}
 	error = thread_init_bounce(thread, options);
 	if (error != 0) {
 		object_unref(&thread->object);
@@ -386,16 +391,20 @@ void thread_stop_interrupted(struct cpu *cpu)
 void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 {
 	enum thread_state state = atomic_load_explicit(&thread->state, memory_order_relaxed);
+	/* In this order: it is a part of the other one. */
+	uint64_t kernel_ns =
+		atomic_load_explicit(&thread->statistics.kernel_ns, memory_order_acquire);
+	uint64_t run_ns = atomic_load_explicit(&thread->statistics.run_ns, memory_order_acquire);
 
 	*out_stats = (struct hel_thread_stats){
-		.user_ns = atomic_load_explicit(&thread->statistics.user_ns, memory_order_relaxed),
-		.kernel_ns =
-			atomic_load_explicit(&thread->statistics.kernel_ns, memory_order_relaxed),
+		.user_ns = run_ns - kernel_ns,
+		.kernel_ns = kernel_ns,
 		.n_switches =
 			atomic_load_explicit(&thread->statistics.n_switches, memory_order_relaxed),
 		.n_faults =
 			atomic_load_explicit(&thread->statistics.n_faults, memory_order_relaxed),
 		.state = state == THREAD_EXAMINED ? THREAD_STOPPED : state,
 		.cpu = thread->last_cpu,
+		.flags = (thread->entry & THREAD_ENTRY_TIMED) != 0 ? HEL_THREAD_TIMED : 0,
 	};
 }

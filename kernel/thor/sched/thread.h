@@ -66,7 +66,9 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_EXIT = 15,   /* those that the way out of the kernel looks at */
 	THREAD_ATTENTION_LATCH = 16, /* not bounced: the next wait ends at once with ERR_KICKED */
 	THREAD_ATTENTION_TRANSFER = 32, /* set by itself: it carries transfers (transfer-run.c) */
+	THREAD_ATTENTION_TIMED = 64, /* from its creation on (thread-time.c) */
 	THREAD_ATTENTION_NO_WAIT = THREAD_ATTENTION_EXIT | THREAD_ATTENTION_TRANSFER,
+	THREAD_ATTENTION_NO_SHORT_WAY = THREAD_ATTENTION_NO_WAIT | THREAD_ATTENTION_TIMED,
 };
 
 /*
@@ -94,6 +96,12 @@ struct thread_wait {
 	_Atomic bool is_page_there; /* `page` is done */
 };
 
+/* What a call has to do besides. */
+enum thread_entry : uint8_t {
+	THREAD_ENTRY_PAUSED = 1, /* a long call is to be gone on with */
+	THREAD_ENTRY_TIMED = 2,  /* immutable: time in the kernel is told apart */
+};
+
 struct thread_bounce {
 	struct hel_bounce_page *page; /* in the direct map; NULL: not bounced */
 	uint64_t page_phys; /* with a frame reference */
@@ -110,7 +118,6 @@ struct thread_credentials {
  * goes on at `position`. Another call, a kick that is delivered or new registers end it.
  */
 struct thread_long_call {
-	bool is_active;
 	uint32_t number;
 	uint64_t arguments[6];
 	uint64_t position; /* the call's business, not 0 */
@@ -136,6 +143,7 @@ struct thread {
 	_Atomic uint32_t attention; /* enum thread_attention */
 	_Atomic(struct cpu *) on_cpu;
 	_Atomic bool is_started;
+	uint8_t entry; /* enum thread_entry; the thread itself, or who examines it */
 	bool is_stepped; /* stops after one instruction; by who keeps it stopped, or its CPU */
 
 	/* scheduling: whoever made it RUNNABLE, then the CPU that has it in its tree or runs it */
@@ -163,7 +171,9 @@ struct thread {
 	} observation;
 
 	struct {
-		_Atomic uint64_t user_ns, kernel_ns, n_switches, n_faults;
+		/* kernel_ns is a part of run_ns, and 0 for threads that are not timed */
+		_Atomic uint64_t run_ns, kernel_ns, n_switches, n_faults;
+		uint64_t entered_ns; /* timed: run_ns when it entered the kernel */
 	} statistics;
 };
 
@@ -174,6 +184,7 @@ struct thread_options {
 	struct memory *bounce_page; /* borrowed; NULL: not bounced */
 	uint64_t bounce_address;
 	struct hel_bounce bounce;
+	bool is_timed; /* HEL_THREAD_TIMED */
 };
 
 /** thread_end_long_call() - forget how far a paused call has come, and what it has built */
@@ -275,6 +286,14 @@ void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 
 /** thread_count() - threads that are not terminated */
 uint32_t thread_count(void);
+
+/* ---- sched/thread-time.c */
+
+/** thread_time_enter() - the current thread, which is THREAD_ENTRY_TIMED, has entered the kernel */
+void thread_time_enter(struct thread *thread);
+
+/** thread_time_leave() - the same one enters user mode now */
+void thread_time_leave(struct thread *thread);
 
 /* ---- sched/fault.c */
 

@@ -36,7 +36,7 @@ static void call_keep_position(struct call *call, uint64_t position)
 {
 	struct thread_long_call *kept = &call->thread->long_call;
 
-	kept->is_active = true;
+	call->thread->entry |= THREAD_ENTRY_PAUSED;
 	kept->number = arch_call_number(&call->thread->arch);
 	for (unsigned i = 0; i < ARRAY_SIZE(kept->arguments); i++) {
 		kept->arguments[i] = call_argument(call, i);
@@ -104,7 +104,7 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 
 	if (result == CALL_BLOCKED) {
 		TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);
-		if (unlikely(thread->long_call.is_active)) {
+		if (unlikely((thread->entry & THREAD_ENTRY_PAUSED) != 0)) {
 			thread_end_long_call(thread);
 		}
 		return false;
@@ -130,19 +130,24 @@ static inline int call_make(struct call *call)
 	return number < CALL_NUMBERS ? call_table[number](call) : -ERR_ILLEGAL_SYSCALL;
 }
 
-/* As thor_enter_call(), while a call of the thread is paused, which may be this one. */
-static __attribute__((noinline)) bool call_enter_paused(struct thread *thread)
+/* As thor_enter_call(), for a timed thread, or one with a paused call, which may be this one. */
+static __attribute__((noinline)) bool call_enter_specially(struct thread *thread)
 {
 	struct call call = { .thread = thread };
 
-	call_resume(&call);
+	if ((thread->entry & THREAD_ENTRY_TIMED) != 0) {
+		thread_time_enter(thread);
+	}
+	if ((thread->entry & THREAD_ENTRY_PAUSED) != 0) {
+		call_resume(&call);
+	}
 	return call_end_otherwise(&call, call_make(&call));
 }
 
 bool thor_enter_call(struct thread *thread)
 {
-	if (unlikely(thread->long_call.is_active)) {
-		return call_enter_paused(thread);
+	if (unlikely(thread->entry != 0)) {
+		return call_enter_specially(thread);
 	}
 	struct call call = { .thread = thread };
 	int result = call_make(&call);

@@ -62,7 +62,7 @@ static int thread_decode(
 {
 	int error;
 
-	if ((args->flags & ~HEL_THREAD_STOPPED) != 0 || args->reserved != 0 ||
+	if ((args->flags & ~(HEL_THREAD_STOPPED | HEL_THREAD_TIMED)) != 0 || args->reserved != 0 ||
 		!thread_is_user_address(args->ip) || !thread_is_user_address(args->tls_base)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
@@ -70,6 +70,7 @@ static int thread_decode(
 	options->sp = args->sp;
 	options->argument = args->argument;
 	options->tls_base = args->tls_base;
+	options->is_timed = (args->flags & HEL_THREAD_TIMED) != 0;
 	error = call_find_universe(call, args->universe, HEL_RIGHT_GRANT, &options->universe);
 	if (error == 0) {
 		error = call_find_space(call, args->space, HEL_RIGHT_MAP, &options->space);

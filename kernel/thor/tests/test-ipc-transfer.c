@@ -388,6 +388,56 @@ USER_TEST(transfers_take_no_more_than_their_share)
 	end();
 }
 
+/* It copies in the kernel, computes in user mode, and waits, which is neither. */
+static void carry_compute_and_wait(UNUSED void *context)
+{
+	submit_both();
+	(void)queue_drive(&queue);
+	sim_compute(3'000'000);
+	sleep_ns(5'000'000);
+	sim_compute(1'000'000);
+}
+
+static void time_carrier(uint32_t flags, struct hel_thread_stats *out_stats)
+{
+	struct hel_thread_args args = {
+		.universe = HEL_THIS,
+		.space = HEL_THIS,
+		.ip = SIM_IP,
+		.tls_base = sim_program_create(carry_compute_and_wait, NULL),
+		.flags = flags,
+	};
+
+	begin();
+	slice_ns = SLICE_NS;
+	CHECK_OK(hel_thread_create(&args, &carrier));
+	CHECK_OK(hel_thread_start(carrier));
+	/* It makes room for others all the time, but its own is counted. */
+	for (uint32_t i = 0; i < 200; i++) {
+		sleep_ns(100'000);
+	}
+	CHECK_OK(hel_thread_stats(carrier, out_stats));
+	CHECK_EQ(out_stats->state, THREAD_TERMINATED);
+	expect_both(0, 0);
+	CHECK_OK(hel_close(HEL_THIS, carrier));
+	end();
+}
+
+USER_TEST(time_in_the_kernel_is_told_apart)
+{
+	struct hel_thread_stats timed = {}, other = {};
+
+	time_carrier(HEL_THREAD_TIMED, &timed);
+	CHECK_EQ(timed.flags, HEL_THREAD_TIMED);
+	CHECK(timed.kernel_ns >= 23 * SLICE_NS && timed.kernel_ns < 25 * SLICE_NS);
+	CHECK(timed.user_ns >= 4'000'000 && timed.user_ns < 4'100'000);
+	time_carrier(0, &other);
+	CHECK_EQ(other.flags, 0);
+	CHECK_EQ(other.kernel_ns, 0);
+	CHECK(other.user_ns >= 4'000'000 + 23 * SLICE_NS);
+	CHECK(other.user_ns < 4'200'000 + 25 * SLICE_NS);
+}
+
 /* A thread that waits in the drive that begins it. */
 static void carry_and_wait(UNUSED void *context)
 {

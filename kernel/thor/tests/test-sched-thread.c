@@ -359,7 +359,7 @@ USER_TEST(thread_create_checks_arguments)
 	struct hel_thread_args args = { .universe = HEL_THIS, .space = HEL_THIS };
 	hel_handle thread;
 
-	args.flags = 2;
+	args.flags = 4;
 	CHECK_EQ(hel_thread_create(&args, &thread), -ERR_ILLEGAL_ARGS);
 	args.flags = 0;
 	args.reserved = 1;
