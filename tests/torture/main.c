@@ -10,9 +10,10 @@
  * left in their universes, and gives universes and spaces up.
  *
  * Checks: every record of a player has completed once; every player ends; and when all calls have
- * been made, the kernel has as many threads, and but for its caches as much memory, as after the
- * first round. The result is in the log: `torture: ok NAME`, `torture: not ok NAME: why`, and in
- * the end `torture: done`.
+ * been made, the kernel has as many threads, the account of this program's universe (those of the
+ * players are a part of it) is exactly what it was after the first rounds, and but for the kernel's
+ * caches there is as much memory. The result is in the log: `torture: ok NAME`, `torture: not ok
+ * NAME: why`, and in the end `torture: done`.
  */
 #include <abi/hel/start.h>
 #include <base/assert.h>
@@ -33,6 +34,8 @@ constexpr uint64_t STUCK_NS = 120'000'000'000;
 constexpr uint32_t RESUMES_MAX = 20; /* of a player that has stopped itself */
 constexpr uint32_t IDLE_POLLS_MAX = 50; /* before somebody who makes no call is helped */
 constexpr uint32_t WARM_ROUNDS = 4;
+constexpr uint32_t SETTLE_POLLS_MIN = 20;
+constexpr uint32_t SETTLE_POLLS_MAX = 500;
 /* What caches and pages that are partly used hold, whatever the number of calls. */
 constexpr int64_t SLACK_BYTES = 2 * 1024 * 1024;
 
@@ -356,27 +359,102 @@ static void report(const char *name, uint64_t n_wrong, const char *what)
 	}
 }
 
-/* What has been given up is freed in slices, on the CPUs where it happened. */
-static struct hel_kernel_stats settled_stats(uint32_t n_threads)
-{
-	struct hel_kernel_stats stats = {};
+struct balance {
+	struct hel_kernel_stats stats;
+	struct hel_limits used; /* by this program's universe and those that it has made */
+};
 
-	for (uint32_t i = 0; i < 500; i++) {
+static bool used_is_equal(const struct hel_limits *a, const struct hel_limits *b)
+{
+	return a->kernel_bytes == b->kernel_bytes && a->n_pages == b->n_pages &&
+		a->n_operations == b->n_operations && a->n_handles == b->n_handles;
+}
+
+static uint8_t visitor_stack[4096] __attribute__((aligned(16)));
+
+static NORETURN void visitor_main(void)
+{
+	hel_thread_exit();
+}
+
+/*
+ * An idle CPU keeps the space that was last loaded there. So this one is loaded everywhere.
+ */
+static void visit_all_cpus(void)
+{
+	for (uint32_t i = 0; i < 64; i++) {
+		struct hel_thread_args args = {
+			.universe = HEL_THIS,
+			.space = HEL_THIS,
+			.ip = (uint64_t)visitor_main,
+			.sp = (uint64_t)visitor_stack + sizeof(visitor_stack) - 8,
+		};
+		static struct worker visitor;
+
+		if (hel_thread_create(&args, &visitor.thread) != 0) {
+			return;
+		}
+		bool is_there = hel_thread_set_affinity(visitor.thread, (uint64_t)1 << i) == 0 &&
+			hel_thread_start(visitor.thread) == 0;
+
+		(void)(is_there || hel_thread_kill(visitor.thread) == 0);
+		while (is_there && !worker_is_gone(&visitor)) {
+			pause_a_little();
+		}
+		(void)hel_close(HEL_THIS, visitor.thread);
+	}
+}
+
+/*
+ * What has been given up is freed in slices, on the CPUs where it happened: wait until it is as
+ * @expected, or for long.
+ */
+static struct balance settled_balance(const struct balance *expected)
+{
+	struct balance balance = {};
+
+	visit_all_cpus();
+	for (uint32_t i = 0; i < SETTLE_POLLS_MAX; i++) {
+		struct hel_account_info account = {};
+
 		pause_a_little();
-		(void)!hel_kernel_stats(authority, &stats);
-		if (i > 20 && stats.n_threads <= n_threads) {
+		(void)!hel_kernel_stats(authority, &balance.stats);
+		(void)!hel_universe_account(HEL_THIS, &account);
+		balance.used = account.used;
+		if (i > SETTLE_POLLS_MIN && expected != NULL &&
+			balance.stats.n_threads <= expected->stats.n_threads &&
+			used_is_equal(&balance.used, &expected->used)) {
 			break;
 		}
 	}
-	return stats;
+	return balance;
 }
 
-static void report_leaks(const struct hel_kernel_stats *first)
+static void report_used(const char *name, uint64_t first, uint64_t last, const char *what)
 {
-	struct hel_kernel_stats last = settled_stats(first->n_threads);
+	if (first != last) {
+		torture_print("torture: %s: %llu %s are used, %llu after the first rounds", name,
+			(unsigned long long)last, what, (unsigned long long)first);
+	}
+	report(name, first > last ? first - last : last - first, what);
+}
+
+static void report_leaks(const struct balance *balance)
+{
+	const struct hel_kernel_stats *first = &balance->stats;
+	struct balance last_balance = settled_balance(balance);
+	struct hel_kernel_stats last = last_balance.stats;
+	const struct hel_limits *used = &last_balance.used;
 	int64_t lost_bytes = (int64_t)first->memory_free_bytes - (int64_t)last.memory_free_bytes;
 
 	report("no_thread_is_left", last.n_threads - first->n_threads, "threads");
+	report_used("account_of_bytes_is_back", balance->used.kernel_bytes, used->kernel_bytes,
+		"bytes");
+	report_used("account_of_pages_is_back", balance->used.n_pages, used->n_pages, "pages");
+	report_used("account_of_operations_is_back", balance->used.n_operations, used->n_operations,
+		"operations");
+	report_used(
+		"account_of_handles_is_back", balance->used.n_handles, used->n_handles, "handles");
 	torture_print("torture: %lld bytes less free than after the first rounds, %lld more of the "
 		      "kernel's",
 		(long long)lost_bytes, (long long)(last.kernel_bytes - first->kernel_bytes));
@@ -387,7 +465,7 @@ NORETURN __attribute__((used)) void torture_main(const struct hel_start *start);
 
 NORETURN void torture_main(const struct hel_start *start)
 {
-	struct hel_kernel_stats first = {};
+	struct balance first = {};
 
 	start_page = start;
 	authority = find_handle("authority");
@@ -398,7 +476,7 @@ NORETURN void torture_main(const struct hel_start *start)
 		(unsigned long long)n_calls_wanted);
 	while (n_calls < n_calls_wanted || n_rounds <= WARM_ROUNDS) {
 		if (n_rounds == WARM_ROUNDS) {
-			first = settled_stats(0);
+			first = settled_balance(NULL);
 		}
 		play_round();
 		if (n_rounds % 100 == 0) {

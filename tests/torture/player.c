@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Arbitrary hel calls: see player.h. */
-#include "player.h"
+#include "player-internal.h"
 
 #include <base/string.h>
 
@@ -25,317 +25,6 @@ static const struct {
 #undef HEL_CALL
 };
 
-/*
- * What the arguments of a call are, a letter for each. Handles: u universe, s space, m memory, t
- * thread, q queue, l lane, e event, i irq, o io, d dma-space, A authority, h any. Numbers: a
- * address in the arena, b buffer there, p whole pages, n bytes, z small, D deadline. Structures
- * (draw_record()): r, and R, where two handles come back.
- */
-static const char *shape_of(uint32_t number)
-{
-	switch (number) {
-	case HEL_CALL_log: return "Azbn";
-	case HEL_CALL_close: return "uh";
-	case HEL_CALL_transfer: return "uhuz";
-	case HEL_CALL_descriptor_info: return "uhr";
-	case HEL_CALL_memory_allocate: return "pz";
-	case HEL_CALL_memory_physical: return "A*pz";
-	case HEL_CALL_memory_copy_on_write: return "mpp";
-	case HEL_CALL_memory_resize: return "mp";
-	case HEL_CALL_memory_info: return "mr";
-	case HEL_CALL_memory_read:
-	case HEL_CALL_memory_write: return "mnbn";
-	case HEL_CALL_memory_pin: return "mpp";
-	case HEL_CALL_space_map: return "r";
-	case HEL_CALL_space_unmap: return "sap";
-	case HEL_CALL_space_protect: return "sapz";
-	case HEL_CALL_space_fork: return "s";
-	case HEL_CALL_space_read:
-	case HEL_CALL_space_write: return "sbbn";
-	case HEL_CALL_space_query: return "sar";
-	case HEL_CALL_space_discard: return "sap";
-	case HEL_CALL_space_move: return "sapap";
-	case HEL_CALL_thread_create: return "r";
-	case HEL_CALL_thread_start:
-	case HEL_CALL_thread_kill:
-	case HEL_CALL_thread_kick:
-	case HEL_CALL_thread_resume:
-	case HEL_CALL_thread_interrupt: return "t";
-	case HEL_CALL_thread_read_registers:
-	case HEL_CALL_thread_write_registers: return "tzbn";
-	case HEL_CALL_thread_stats: return "tr";
-	case HEL_CALL_thread_set_priority:
-	case HEL_CALL_thread_set_affinity: return "tz";
-	case HEL_CALL_queue_create: return "r";
-	case HEL_CALL_drive: return "qzzD";
-	case HEL_CALL_queue_alert: return "q";
-	case HEL_CALL_stream_create: return "R";
-	case HEL_CALL_lane_shutdown: return "l";
-	case HEL_CALL_event_create: return "z";
-	case HEL_CALL_event_raise: return "ez";
-	case HEL_CALL_irq_create_msi: return "Ar";
-	case HEL_CALL_irq_acknowledge: return "izz";
-	case HEL_CALL_irq_create_line: return "Azz";
-	case HEL_CALL_irq_set_affinity: return "izr";
-	case HEL_CALL_irq_settle: return "i";
-	case HEL_CALL_irq_info: return "ir";
-	case HEL_CALL_memory_create_managed: return "pzR";
-	case HEL_CALL_memory_update: return "mzppz";
-	case HEL_CALL_memory_invalidate: return "mpp";
-	case HEL_CALL_memory_advise: return "mzpp";
-	case HEL_CALL_dma_map: return "r";
-	case HEL_CALL_dma_unmap: return "dap";
-	case HEL_CALL_dma_space_info: return "dr";
-	case HEL_CALL_dma_space_event: return "d";
-	case HEL_CALL_dma_space_attach:
-	case HEL_CALL_dma_space_detach: return "Adz";
-	case HEL_CALL_futex_wait: return "bzDz";
-	case HEL_CALL_futex_wake: return "bzz";
-	case HEL_CALL_futex_requeue: return "bbzzz";
-	case HEL_CALL_random: return "bn";
-	case HEL_CALL_clock_set_realtime: return "A*";
-	case HEL_CALL_io_create: return "Azz";
-	case HEL_CALL_io_read: return "ozz";
-	case HEL_CALL_io_write: return "ozzz";
-	case HEL_CALL_kernel_stats: return "Ar";
-	case HEL_CALL_log_read: return "Arbn";
-	default: return "";
-	}
-}
-
-/* ---- what it draws --------------------------------------------------------------------------- */
-
-/* A number below @bound, at most 256. */
-static uint32_t draw(struct player *player, uint32_t bound)
-{
-	return player->draw(player->source) % bound;
-}
-
-static hel_handle pool_pick(struct player *player, uint32_t type)
-{
-	return player->pool[type][draw(player, PLAYER_SLOTS)];
-}
-
-static bool is_queue_of(const struct player *player, hel_handle handle)
-{
-	return player != NULL && (uint32_t)handle == (uint32_t)player->queue.handle;
-}
-
-/* Not a queue that somebody plays with: what was submitted could not be counted. */
-static hel_handle handle_if_allowed(const struct player *player, hel_handle handle)
-{
-	bool is_allowed = !is_queue_of(player, handle);
-
-	for (uint32_t i = 0; i < PLAYER_PEERS_MAX; i++) {
-		is_allowed = is_allowed && !is_queue_of(player->peers[i], handle);
-	}
-	return is_allowed ? handle : HEL_NULL;
-}
-
-static hel_handle draw_handle(struct player *player, uint32_t type)
-{
-	hel_handle handle = pool_pick(player, type);
-
-	switch (draw(player, 32)) {
-	case 0: return handle_if_allowed(player, handle + ((uint64_t)1 << 32)); /* stale, to come */
-	case 1: return handle_if_allowed(player, handle + 1);
-	case 2: return HEL_NULL;
-	case 3: return pool_pick(player, draw(player, PLAYER_TYPES));
-	case 4: return HEL_THIS;
-	default: break;
-	}
-	/* Most of what happens to universes and spaces should happen to the player's. */
-	bool is_own = (type == HEL_TYPE_UNIVERSE || type == HEL_TYPE_SPACE) && draw(player, 2) == 0;
-
-	return is_own ? HEL_THIS : handle;
-}
-
-static uint64_t draw_pages(struct player *player)
-{
-	switch (draw(player, 16)) {
-	case 0: return 0;
-	case 1: return draw(player, 256); /* not whole */
-	case 2: return (uint64_t)1 << 47;
-	case 3: return ~(uint64_t)0 - draw(player, 2) * (HEL_PAGE_SIZE - 1);
-	default: return draw(player, 64) * HEL_PAGE_SIZE;
-	}
-}
-
-static uint64_t draw_bytes(struct player *player)
-{
-	switch (draw(player, 8)) {
-	case 0: return draw_pages(player);
-	case 1: return draw(player, 16) * HEL_PAGE_SIZE + draw(player, 256);
-	case 2: return sizeof(struct hel_registers);
-	default: return draw(player, 256);
-	}
-}
-
-static uint64_t draw_address(struct player *player)
-{
-	switch (draw(player, 16)) {
-	case 0: return 0;
-	case 1: return 0xffff'8000'0000'0000 + draw(player, 256) * HEL_PAGE_SIZE;
-	case 2: return ~(uint64_t)0 - draw(player, 256);
-	case 3: return ((uint64_t)1 << 47) - draw(player, 3) * HEL_PAGE_SIZE;
-	case 4: return (uint64_t)1 << 63;
-	default: return player->arena + draw(player, 128) * HEL_PAGE_SIZE;
-	}
-}
-
-/* Often over the edge of a page. */
-static uint64_t draw_buffer(struct player *player)
-{
-	uint64_t address = draw_address(player);
-
-	return draw(player, 2) == 0 ? address + draw(player, 16) * 8 : address - draw(player, 16);
-}
-
-static uint64_t draw_small(struct player *player)
-{
-	uint32_t byte = draw(player, 256);
-
-	switch (draw(player, 8)) {
-	case 0: return ~(uint64_t)byte;
-	case 1: return (uint64_t)byte << 4;
-	case 2: return (uint64_t)1 << byte % 64;
-	default: return byte % 16;
-	}
-}
-
-static uint64_t now_ns(void)
-{
-	uint64_t time_ns = 0;
-
-	(void)hel_clock_get(&time_ns);
-	return time_ns;
-}
-
-static uint64_t draw_deadline(struct player *player)
-{
-	return draw(player, 2) == 0 ? draw(player, 2) : now_ns() + draw(player, 256) * 100;
-}
-
-static uint64_t draw_anything(struct player *player)
-{
-	switch (draw(player, 8)) {
-	case 0:
-	case 1:
-	case 2: return draw_handle(player, draw(player, PLAYER_TYPES));
-	case 3: return draw_address(player);
-	case 4: return draw_buffer(player);
-	case 5: return draw_pages(player);
-	default: return draw_small(player);
-	}
-}
-
-static uint64_t draw_of_kind(struct player *player, char kind)
-{
-	if (draw(player, 32) == 0) {
-		return draw_anything(player);
-	}
-	switch (kind) {
-	case 'u': return draw_handle(player, HEL_TYPE_UNIVERSE);
-	case 's': return draw_handle(player, HEL_TYPE_SPACE);
-	case 'm': return draw_handle(player, HEL_TYPE_MEMORY);
-	case 't': return draw_handle(player, HEL_TYPE_THREAD);
-	case 'q': return draw_handle(player, HEL_TYPE_QUEUE);
-	case 'l': return draw_handle(player, HEL_TYPE_LANE);
-	case 'e': return draw_handle(player, HEL_TYPE_EVENT);
-	case 'i': return draw_handle(player, HEL_TYPE_IRQ);
-	case 'o': return draw_handle(player, HEL_TYPE_IO);
-	case 'd': return draw_handle(player, HEL_TYPE_DMA_SPACE);
-	case 'A': return draw_handle(player, HEL_TYPE_AUTHORITY);
-	case 'h': return draw_handle(player, draw(player, PLAYER_TYPES));
-	case 'a': return draw_address(player);
-	case 'b': return draw_buffer(player);
-	case 'p': return draw_pages(player);
-	case 'n': return draw_bytes(player);
-	case 'z': return draw_small(player);
-	case 'D': return draw_deadline(player);
-	default: return draw_anything(player);
-	}
-}
-
-/* ---- structures ------------------------------------------------------------------------------ */
-
-/* Room for any of them; also for results. */
-union record {
-	struct hel_map_args map;
-	struct hel_thread_args thread;
-	struct hel_queue_params queue;
-	struct hel_stream_lanes lanes;
-	uint64_t words[32];
-};
-
-static void draw_map(struct player *player, struct hel_map_args *out_args)
-{
-	*out_args = (struct hel_map_args){
-		.space = draw_of_kind(player, 's'),
-		.memory = draw(player, 4) == 0 ? pool_pick(player, HEL_TYPE_QUEUE)
-					       : draw_of_kind(player, 'm'),
-		.address = draw_address(player),
-		.size_bytes = draw_pages(player),
-		.offset = draw(player, 2) == 0 ? 0 : draw_pages(player),
-		.flags = draw(player, 256),
-		.tag = draw(player, 4),
-		.limit_low = player->arena,
-		.limit_high = player->arena + 256 * HEL_PAGE_SIZE,
-	};
-	if (draw(player, 4) != 0) {
-		out_args->flags &= ~(uint32_t)(HEL_MAP_FORK_DROP | HEL_MAP_GUARD);
-		out_args->flags |= HEL_MAP_READ | HEL_MAP_WRITE;
-	}
-	if (draw(player, 32) == 0) {
-		out_args->reserved = 1;
-	}
-}
-
-static void draw_thread(struct player *player, struct hel_thread_args *out_args)
-{
-	*out_args = (struct hel_thread_args){
-		.universe = pool_pick(player, HEL_TYPE_UNIVERSE),
-		.space = draw_of_kind(player, 's'),
-		.ip = draw_buffer(player),
-		.sp = draw_buffer(player),
-		.flags = draw(player, 16) == 0 ? draw(player, 4) : 0,
-	};
-	if (draw(player, 4) != 0) {
-		player->aim_thread(player, out_args);
-	}
-	if (draw(player, 4) == 0) {
-		out_args->bounce_page = draw_of_kind(player, 'm');
-		out_args->bounce_address = draw_address(player);
-		out_args->bounce = draw_buffer(player);
-	}
-}
-
-static void draw_words(struct player *player, uint64_t *words, uint32_t n_words)
-{
-	for (uint32_t i = 0; i < n_words; i++) {
-		words[i] = draw_anything(player);
-	}
-}
-
-static void draw_record(struct player *player, uint32_t number, union record *out_record)
-{
-	memset(out_record, 0, sizeof(*out_record));
-	switch (number) {
-	case HEL_CALL_space_map: draw_map(player, &out_record->map); break;
-	case HEL_CALL_thread_create: draw_thread(player, &out_record->thread); break;
-	case HEL_CALL_queue_create:
-		out_record->queue = (struct hel_queue_params){
-			.n_chunks = draw(player, 8),
-			.chunk_size = draw(player, 8) * 1024,
-			.submit_size = draw(player, 8) == 0 ? draw(player, 256) : 1024,
-		};
-		break;
-	case HEL_CALL_dma_map: draw_words(player, out_record->words, 8); break;
-	case HEL_CALL_log_read: out_record->words[0] = draw_small(player); break;
-	default: break;
-	}
-}
-
 /* ---- the pool -------------------------------------------------------------------------------- */
 
 void player_adopt(struct player *player, hel_handle handle)
@@ -346,7 +35,7 @@ void player_adopt(struct player *player, hel_handle handle)
 		hel_descriptor_info(HEL_THIS, handle, &info) != 0 || info.type >= PLAYER_TYPES) {
 		return;
 	}
-	hel_handle *slot = &player->pool[info.type][draw(player, PLAYER_SLOTS)];
+	hel_handle *slot = &player->pool[info.type][player__draw(player, PLAYER_SLOTS)];
 	hel_handle old = *slot;
 
 	if (old != handle) {
@@ -373,22 +62,23 @@ static bool transfer_is_allowed(struct player *player, const uint64_t *arguments
 
 /* The arguments of a call, with structures in @record. */
 static void draw_arguments(
-	struct player *player, uint32_t index, union record *record, uint64_t *out_arguments)
+	struct player *player, uint32_t index, union player_record *record, uint64_t *out_arguments)
 {
-	const char *shape = shape_of(calls[index].number);
+	const char *shape = player__shape_of(calls[index].number);
 
 	for (uint32_t i = 0; i < calls[index].n_arguments && i < ARGUMENTS_MAX; i++) {
 		char kind = *shape != 0 ? *shape++ : '*';
 
-		if ((kind == 'r' || kind == 'R') && draw(player, 32) != 0) {
-			draw_record(player, calls[index].number, record);
+		if ((kind == 'r' || kind == 'R') && player__draw(player, 32) != 0) {
+			player__draw_record(player, calls[index].number, record);
 			out_arguments[i] = (uint64_t)record;
 		} else {
-			out_arguments[i] = draw_of_kind(player, kind);
+			out_arguments[i] = player__draw_kind(player, kind);
 		}
 		if (kind == 'D') {
 			/* Not without an end: nobody would wake it. */
-			out_arguments[i] = min_u64(out_arguments[i], now_ns() + WAIT_MAX_NS);
+			out_arguments[i] =
+				min_u64(out_arguments[i], player__now_ns() + WAIT_MAX_NS);
 		}
 	}
 }
@@ -396,7 +86,7 @@ static void draw_arguments(
 static bool call_is_allowed(struct player *player, uint32_t number, const uint64_t *arguments)
 {
 	if (number == HEL_CALL_thread_exit) {
-		return draw(player, 64) == 0;
+		return player__draw(player, 64) == 0;
 	}
 	if (number == HEL_CALL_close && arguments[0] == HEL_THIS) {
 		/* Nobody could end a thread that runs on without a descriptor. */
@@ -407,14 +97,14 @@ static bool call_is_allowed(struct player *player, uint32_t number, const uint64
 
 /* What a call has returned goes into the pool. */
 static void take_results(
-	struct player *player, uint32_t number, const union record *record, uint64_t value)
+	struct player *player, uint32_t number, const union player_record *record, uint64_t value)
 {
 	if (number == HEL_CALL_thread_create && record->thread.bounce != 0) {
 		/* Its entries are anywhere, where it would fault for ever. */
 		(void)hel_thread_kill(value);
 	}
 	player_adopt(player, value);
-	if (strchr(shape_of(number), 'R') != NULL) {
+	if (strchr(player__shape_of(number), 'R') != NULL) {
 		player_adopt(player, record->lanes.lane[0]);
 		player_adopt(player, record->lanes.lane[1]);
 	}
@@ -422,10 +112,10 @@ static void take_results(
 
 static void make_call(struct player *player)
 {
-	uint32_t index = draw(player, ARRAY_SIZE(calls));
+	uint32_t index = player__draw(player, ARRAY_SIZE(calls));
 	uint32_t number = calls[index].number;
 	uint64_t arguments[ARGUMENTS_MAX] = {};
-	union record record = {};
+	union player_record record = {};
 
 	draw_arguments(player, index, &record, arguments);
 	if (!call_is_allowed(player, number, arguments)) {
@@ -445,11 +135,11 @@ static void make_call(struct player *player)
 /* So that calls that read structures find something in the arena. */
 static void write_arena(struct player *player)
 {
-	uint64_t address = player->arena + draw(player, 128) * HEL_PAGE_SIZE;
+	uint64_t address = player->arena + player__draw(player, 128) * HEL_PAGE_SIZE;
 	uint64_t words[16];
 	size_t size;
 
-	draw_words(player, words, ARRAY_SIZE(words));
+	player__draw_words(player, words, ARRAY_SIZE(words));
 	(void)!hel_space_write(HEL_THIS, address, words, sizeof(words), &size);
 }
 
@@ -458,24 +148,25 @@ static void write_arena(struct player *player)
 static void draw_action(struct player *player, struct hel_action *out_action)
 {
 	*out_action = (struct hel_action){
-		.type = (uint16_t)draw(player, 16),
-		.flags = (uint16_t)(draw(player, 8) & 3),
-		.address = draw_buffer(player),
-		.length = draw_bytes(player),
+		.type = (uint16_t)player__draw(player, 16),
+		.flags = (uint16_t)(player__draw(player, 8) & 3),
+		.address = player__draw_buffer(player),
+		.length = player__draw_bytes(player),
 	};
 	if (out_action->type == HEL_ACTION_PUSH) {
-		out_action->handle = draw_of_kind(player, 'h');
-		out_action->length = draw(player, 4) == 0 ? draw_small(player) : 0;
+		out_action->handle = player__draw_kind(player, 'h');
+		out_action->length = player__draw(player, 4) == 0 ? player__draw_small(player) : 0;
 	} else if (out_action->type == HEL_ACTION_IMBUE_CREDENTIALS) {
-		out_action->handle = draw_of_kind(player, draw(player, 2) == 0 ? 'h' : '*');
+		out_action->handle =
+			player__draw_kind(player, player__draw(player, 2) == 0 ? 'h' : '*');
 	}
 }
 
 /* An exchange that is well-formed; the size. */
 static uint32_t draw_exchange(struct player *player, struct hel_exchange_record *exchange)
 {
-	exchange->lane = draw_of_kind(player, 'l');
-	exchange->n_actions = draw(player, ACTIONS_MAX) + 1;
+	exchange->lane = player__draw_kind(player, 'l');
+	exchange->n_actions = player__draw(player, ACTIONS_MAX) + 1;
 	exchange->flags = 0;
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		draw_action(player, &exchange->actions[i]);
@@ -490,28 +181,49 @@ union submission {
 	struct hel_await_event_record event;
 	struct hel_await_clock_record clock;
 	struct hel_observe_record observe;
+	struct hel_manage_record manage;
+	struct hel_fence_record fence;
+	struct hel_lock_record lock;
 	uint64_t words[WORDS_MAX];
 };
 
 /* A record of an operation that this file knows; the size. */
 static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union submission *record)
 {
-	switch (draw(player, 8)) {
+	switch (player__draw(player, 12)) {
 	case 0: *out_opcode = HEL_SUBMIT_NOP; return sizeof(record->header);
 	case 1:
 		*out_opcode = HEL_SUBMIT_AWAIT_EVENT;
-		record->event.event = draw_of_kind(player, draw(player, 4) == 0 ? 'i' : 'e');
-		record->event.sequence = draw(player, 4);
+		record->event.event =
+			player__draw_kind(player, player__draw(player, 4) == 0 ? 'i' : 'e');
+		record->event.sequence = player__draw(player, 4);
 		return sizeof(record->event);
 	case 2:
 		*out_opcode = HEL_SUBMIT_AWAIT_CLOCK;
-		record->clock.deadline_ns = draw_deadline(player);
+		record->clock.deadline_ns = player__draw_deadline(player);
 		return sizeof(record->clock);
 	case 3:
 		*out_opcode = HEL_SUBMIT_OBSERVE;
-		record->observe.thread = draw_of_kind(player, 't');
-		record->observe.sequence = draw(player, 4);
+		record->observe.thread = player__draw_kind(player, 't');
+		record->observe.sequence = player__draw(player, 4);
 		return sizeof(record->observe);
+	case 4:
+		*out_opcode = HEL_SUBMIT_MANAGE;
+		record->manage.backing = player__draw_kind(player, 'm');
+		return sizeof(record->manage);
+	case 5:
+		*out_opcode = HEL_SUBMIT_FENCE;
+		record->fence.frontal = player__draw_kind(player, 'm');
+		record->fence.offset = player__draw_pages(player);
+		record->fence.length = player__draw_pages(player);
+		return sizeof(record->fence);
+	case 6:
+		*out_opcode = HEL_SUBMIT_LOCK_MEMORY;
+		record->lock.memory = player__draw_kind(player, 'm');
+		record->lock.offset = player__draw_pages(player);
+		record->lock.length = player__draw_pages(player);
+		record->lock.flags = player__draw(player, 4);
+		return sizeof(record->lock);
 	default: *out_opcode = HEL_SUBMIT_EXCHANGE; return draw_exchange(player, &record->exchange);
 	}
 }
@@ -546,14 +258,14 @@ static void submit(struct player *player)
 static void submit_unknown(struct player *player)
 {
 	union submission record;
-	uint32_t opcode = draw(player, OPCODES);
-	uint32_t n_words = draw(player, 12);
+	uint32_t opcode = player__draw(player, OPCODES);
+	uint32_t n_words = player__draw(player, 12);
 
 	if (opcode == HEL_SUBMIT_PAD || opcode == HEL_SUBMIT_CANCEL ||
 		hel_drive(player->queue.handle, 0, 0, 0, NULL) != 0) {
 		return;
 	}
-	draw_words(player, (uint64_t *)(&record.header + 1), n_words);
+	player__draw_words(player, (uint64_t *)(&record.header + 1), n_words);
 	uint32_t size = (uint32_t)(sizeof(record.header) + n_words * sizeof(uint64_t));
 
 	if (put_record(player, opcode, &record, size) &&
@@ -602,11 +314,11 @@ static void take_completions(struct player *player)
 
 static void drive(struct player *player)
 {
-	uint32_t flags = draw(player, 4) == 0 ? HEL_DRIVE_WAIT : 0;
+	uint32_t flags = player__draw(player, 4) == 0 ? HEL_DRIVE_WAIT : 0;
 
 	player->n_calls++;
-	(void)hel_drive(
-		player->queue.handle, flags, player->queue.n_taken, draw_deadline(player), NULL);
+	(void)hel_drive(player->queue.handle, flags, player->queue.n_taken,
+		player__draw_deadline(player), NULL);
 	take_completions(player);
 }
 
@@ -702,10 +414,10 @@ int player_begin(struct player *player)
 
 void player_step(struct player *player)
 {
-	switch (draw(player, 16)) {
+	switch (player__draw(player, 16)) {
 	case 0: drive(player); break;
 	case 1: take_completions(player); break;
-	case 2: (void)submit_cancel(player, draw(player, PLAYER_RECORDS_MAX)); break;
+	case 2: (void)submit_cancel(player, player__draw(player, PLAYER_RECORDS_MAX)); break;
 	case 3: write_arena(player); break;
 	case 4: submit_unknown(player); break;
 	case 5:
