@@ -11,6 +11,7 @@
 
 #include <base/types.h>
 
+
 struct list_node {
 	struct list_node *next;
 	struct list_node *prev;
@@ -86,7 +87,15 @@ static inline void list_remove(struct list_node *node)
 /** list_first() - the first node, NULL when @list is empty */
 static inline struct list_node *list_first(const struct list *list)
 {
-	return list_is_empty(list) ? NULL : list->head.next;
+	struct list_node *node = list->head.next;
+
+	if (node == &list->head) {
+		return NULL;
+	}
+	if (node == NULL) {
+		unreachable(); /* so that nobody tests for it a second time */
+	}
+	return node;
 }
 
 /** list_last() - the last node, NULL when @list is empty */
@@ -113,7 +122,9 @@ static inline struct list_node *list_pop_front(struct list *list)
 	struct list_node *node = list_first(list);
 
 	if (node != NULL) {
-		list_remove(node);
+		list->head.next = node->next;
+		node->next->prev = &list->head;
+		list_node_init(node);
 	}
 	return node;
 }
