@@ -11,7 +11,6 @@
 
 #include <base/types.h>
 
-
 struct list_node {
 	struct list_node *next;
 	struct list_node *prev;

@@ -117,12 +117,14 @@ static const struct action_kind {
 	[HEL_ACTION_ACCEPT] = { UINT64_MAX, HEL_ACTION_WANT_LANE,
 		ACTION_MAKES_STREAM | ACTION_MAY_HOLD },
 	[HEL_ACTION_SEND] = { HEL_ACTION_BYTES_MAX, 0, 0 },
-	[HEL_ACTION_SEND_SG] = { HEL_SG_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
+	[HEL_ACTION_SEND_SG] = { HEL_SG_MAX, 0,
+		ACTION_MAY_HOLD | ACTION_TAKES_MORE | ACTION_IS_VARIED },
 	[HEL_ACTION_RECEIVE] = { HEL_ACTION_BYTES_MAX, 0, 0 },
 	[HEL_ACTION_RECEIVE_INLINE] = { HEL_INLINE_MAX, 0, ACTION_MAY_HAVE_INLINE },
-	[HEL_ACTION_PUSH] = { UINT64_MAX, 0, ACTION_MAY_HOLD | ACTION_TAKES_MORE },
+	[HEL_ACTION_PUSH] = { UINT64_MAX, 0,
+		ACTION_MAY_HOLD | ACTION_TAKES_MORE | ACTION_IS_VARIED },
 	[HEL_ACTION_PULL] = { UINT64_MAX, 0, 0 },
-	[HEL_ACTION_IMBUE_CREDENTIALS] = { UINT64_MAX, 0, ACTION_TAKES_MORE },
+	[HEL_ACTION_IMBUE_CREDENTIALS] = { UINT64_MAX, 0, ACTION_TAKES_MORE | ACTION_IS_VARIED },
 	[HEL_ACTION_EXTRACT_CREDENTIALS] = { UINT64_MAX, 0, ACTION_MAY_HAVE_INLINE },
 };
 
@@ -237,6 +239,19 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	exchange->n_actions = state.n_actions;
 	if (unlikely(error == 0 && state.result_size > result_max)) {
 		error = -ERR_ILLEGAL_ARGS;
+	}
+	return error;
+}
+
+int exchange_make_streams(struct exchange *exchange)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < exchange->n_actions && error == 0; i++) {
+		if ((exchange->actions[i].properties & ACTION_TAKES_MORE) != 0) {
+			error = decode_refuse(
+				HEL_ACTION_OFFER, decode_offer(&exchange->actions[i]));
+		}
 	}
 	return error;
 }

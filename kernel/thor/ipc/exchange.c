@@ -179,8 +179,8 @@ static __attribute__((noinline)) void exchange_end_grants(struct exchange *excha
 	grant_unref(exchange->grant);
 }
 
-/* What is left after exchange_release(). */
-static void exchange_free(struct exchange *exchange)
+/* What is left after exchange_release(), but for the memory. */
+static inline void exchange_empty(struct exchange *exchange)
 {
 	if (unlikely((exchange->properties & ACTION_IS_GRANTED) != 0)) {
 		exchange_end_grants(exchange);
@@ -193,6 +193,11 @@ static void exchange_free(struct exchange *exchange)
 	if (exchange->lane != NULL) {
 		lane_unref(exchange->lane);
 	}
+}
+
+static void exchange_free(struct exchange *exchange)
+{
+	exchange_empty(exchange);
 	operation_free(&exchange->operation);
 }
 
@@ -202,7 +207,10 @@ static void exchange_destroy(struct operation *operation)
 
 	object_unref(&exchange->universe->object);
 	object_unref((struct object *)exchange->space);
-	exchange_free(exchange);
+	exchange_empty(exchange);
+	if (!exchange_keep(exchange)) {
+		operation_free(operation);
+	}
 }
 
 static void exchange_complete(struct exchange *exchange)
@@ -503,19 +511,31 @@ static bool exchange_request_is_valid(
 		sizeof(struct hel_exchange_record) + request->n_actions * sizeof(struct hel_action);
 }
 
-static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_actions)
+/* Without actions, unless they are known already (*out_is_decoded); but for the streams. */
+static struct exchange *exchange_make(struct queue *queue, struct thread *submitter,
+	uint32_t n_actions, const volatile struct hel_action *wishes, bool *out_is_decoded)
 {
-	struct exchange *exchange = operation_allocate_dirty(submitter->universe->account,
-		sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
+	struct account *account = submitter->universe->account;
+	struct exchange *exchange = exchange_take_kept(queue, account, n_actions);
 
-	if (exchange != NULL) {
-		exchange->lane = NULL;
-		exchange->grant = NULL;
-		atomic_init(&exchange->n_open, n_actions + 1);
-		atomic_init(&exchange->is_cancelled, false);
-		atomic_init(&exchange->is_small_inline_used, false);
+	*out_is_decoded = false;
+	if (likely(exchange != NULL)) {
+		*out_is_decoded = exchange_refresh(exchange, wishes);
+	} else {
+		exchange = operation_allocate_dirty(
+			account, sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
+		if (unlikely(exchange == NULL)) {
+			return NULL;
+		}
+	}
+	exchange->lane = NULL;
+	exchange->grant = NULL;
+	atomic_init(&exchange->n_open, n_actions + 1);
+	atomic_init(&exchange->is_cancelled, false);
+	atomic_init(&exchange->is_small_inline_used, false);
+	exchange->closes_lane = false;
+	if (!*out_is_decoded) {
 		exchange->properties = 0;
-		exchange->closes_lane = false;
 		exchange->n_actions = 0;
 	}
 	return exchange;
@@ -527,10 +547,16 @@ static struct exchange *exchange_allocate(struct thread *submitter, uint32_t n_a
  */
 static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	struct exchange_request *request, const volatile struct hel_action *wishes,
-	struct exchange *exchange)
+	struct exchange *exchange, bool is_decoded)
 {
-	int error = exchange_decode(
-		exchange, submitter, wishes, request->n_actions, queue_result_max(queue));
+	int error = 0;
+
+	if (unlikely(!is_decoded)) {
+		error = exchange_decode(
+			exchange, submitter, wishes, request->n_actions, queue_result_max(queue));
+	} else if ((exchange->properties & ACTION_TAKES_MORE) != 0) {
+		error = exchange_make_streams(exchange);
+	}
 
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
 		!page_note_has_failed(&submitter->wait.page)) {
@@ -576,7 +602,9 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 	struct thread *submitter, struct hel_record header, struct exchange_request *request,
 	const volatile struct hel_action *wishes, struct lane *lane)
 {
-	struct exchange *exchange = exchange_allocate(submitter, request->n_actions);
+	bool is_decoded;
+	struct exchange *exchange =
+		exchange_make(queue, submitter, request->n_actions, wishes, &is_decoded);
 
 	if (unlikely(exchange == NULL)) {
 		if (lane != NULL && request->closes_lane) {
@@ -590,7 +618,7 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 	}
 	exchange->lane = lane;
 	exchange->closes_lane = lane != NULL && request->closes_lane;
-	int error = exchange_prepare(queue, submitter, request, wishes, exchange);
+	int error = exchange_prepare(queue, submitter, request, wishes, exchange, is_decoded);
 
 	if (unlikely(error != 0)) {
 		exchange_release(exchange);

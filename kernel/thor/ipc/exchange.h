@@ -43,6 +43,7 @@ enum action_properties : uint8_t {
 	ACTION_TAKES_MORE = 8, /* to decode it takes more than its words */
 	/* PUSH: of a descriptor under a grant; exchange: such an action, or its lane is */
 	ACTION_IS_GRANTED = 16,
+	ACTION_IS_VARIED = 32, /* two with the same words need not be alike */
 };
 
 struct action {
@@ -163,6 +164,31 @@ MUST_USE int exchange_submit(struct queue *queue, struct thread *submitter,
  */
 MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	const volatile struct hel_action *wishes, uint32_t n_actions, uint64_t result_max);
+
+/** exchange_make_streams() - for each OFFER of a refreshed exchange; -ERR_NO_MEMORY */
+MUST_USE int exchange_make_streams(struct exchange *exchange);
+
+/* ---- exchange-kept.c */
+
+/**
+ * exchange_keep() - its queue shall keep an exchange that is over and holds nothing any more;
+ * false: it has to be freed
+ */
+bool exchange_keep(struct exchange *exchange);
+
+/**
+ * exchange_take_kept() - what the queue keeps, if it has @n_actions; charged to @account; NULL
+ *
+ * Context: submit lock held.
+ */
+struct exchange *exchange_take_kept(
+	struct queue *queue, struct account *account, uint32_t n_actions);
+
+/**
+ * exchange_refresh() - let a kept exchange be as if it had been decoded from @wishes, but for the
+ * streams; false: it has to be
+ */
+bool exchange_refresh(struct exchange *exchange, const volatile struct hel_action *wishes);
 
 /**
  * action_finish() - an action that the caller owns is over; completes the exchange with the last;

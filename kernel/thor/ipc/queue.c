@@ -57,6 +57,7 @@ static void queue_destroy(struct object *object)
 	/* Operations and waiting threads hold references. */
 	ASSERT(queue->n_operations == 0);
 	ASSERT(queue->n_waiters == 0);
+	exchange_free_kept(queue);
 	queue_free(queue);
 }
 

@@ -26,6 +26,7 @@ constexpr uint32_t QUEUE_MORE_TAG_BUCKETS = 2048;
 constexpr uint32_t QUEUE_OPERATIONS_MAX = 65536;
 constexpr uint32_t QUEUE_WAITERS_MAX = 16;
 
+struct exchange;
 struct memory;
 struct thread;
 
@@ -53,6 +54,8 @@ struct queue {
 	struct spinlock submit_lock;
 	_Atomic uint32_t submit_head; /* written under submit_lock: our copy, the truth */
 	struct queue_reserve reserve;
+	/* Over, and empty; taken with the submit lock, kept without: exchange-kept.c. */
+	_Atomic(struct exchange *) kept_exchange;
 
 	struct spinlock lock;           /* guards all below */
 	bool is_dead;                   /* no handle left: completions go nowhere */
@@ -164,6 +167,9 @@ void operation_begin(struct operation *operation, const struct operation_class *
 
 /** operation_link() - from now on it can be cancelled by its context; submit lock held */
 void operation_link(struct operation *operation);
+
+/** exchange_free_kept() - the end of a queue: exchange-kept.c */
+void exchange_free_kept(struct queue *queue);
 
 /** queue_result_max() - largest result (after struct hel_element) that fits a chunk of @queue */
 static inline uint32_t queue_result_max(const struct queue *queue)
