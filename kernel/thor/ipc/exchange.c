@@ -452,6 +452,11 @@ static const struct operation_class exchange_class = {
 	.destroy = exchange_destroy,
 };
 
+struct exchange *exchange_try_of(struct operation *operation)
+{
+	return operation->class == &exchange_class ? exchange_of(operation) : NULL;
+}
+
 /* The parts of a record that are not actions, each read once. */
 struct exchange_request {
 	hel_handle lane;

@@ -264,6 +264,9 @@ static inline int exchange_cancel_error(const struct exchange *exchange)
 	return exchange->operation.is_revoked ? -ERR_END_OF_LANE : -ERR_CANCELLED;
 }
 
+/** exchange_try_of() - the exchange that an operation is, or NULL */
+struct exchange *exchange_try_of(struct operation *operation);
+
 /* ---- operation-grant.c: the descriptor of a PUSH that is under a grant */
 
 /** push_use_create() - take over a descriptor under a grant; not linked yet; -ERR_NO_MEMORY */

@@ -5,6 +5,7 @@
 #include <base/assert.h>
 #include <thor/ipc/exchange.h>
 #include <thor/object/account.h>
+#include <thor/object/cycle.h>
 #include <thor/trace/trace.h>
 
 static void lane_destroy(struct object *object)
@@ -59,6 +60,7 @@ static inline int stream_make(uint32_t n_handles, struct stream **out_stream)
 	stream->account = account;
 	spinlock_init(&stream->lock, LOCK_RANK_STREAM);
 	atomic_init(&stream->n_lanes, 2);
+	stream->has_carried = false;
 	list_init(&stream->transfers);
 	lane_init(&stream->lanes[0], stream, 0, n_handles);
 	lane_init(&stream->lanes[1], stream, 1, n_handles);
@@ -102,10 +104,14 @@ static bool lane_try_close(struct lane *lane)
 
 void lane_drop_handle(struct lane *lane)
 {
-	if (atomic_fetch_sub_explicit(&lane->object.handles, 1, memory_order_acq_rel) == 1 &&
-		!lane_try_close(lane)) {
+	uint32_t n_handles =
+		(uint32_t)atomic_fetch_sub_explicit(&lane->object.handles, 1, memory_order_acq_rel);
+
+	if (n_handles == 1 && !lane_try_close(lane)) {
 		object_ref(&lane->object);
 		object_abandon_later(&lane->object);
+	} else if (unlikely(n_handles > 1 && lane->stream->has_carried)) {
+		cycle_suspect(&lane->object);
 	}
 }
 
@@ -185,6 +191,16 @@ void lane_close(struct lane *lane)
 	}
 }
 
+static inline void lane_append_locked(struct lane *lane, struct action *action)
+{
+	action->is_pending = true;
+	lane->n_pending++;
+	list_push_back(&lane->pending, &action->node);
+	if ((action->properties & ACTION_MAY_HOLD) != 0) {
+		lane->stream->has_carried = true;
+	}
+}
+
 static int lane_submit_locked(struct lane *lane, struct action *action, struct action **out_peer)
 {
 	if (atomic_load(&exchange_of_action(action)->is_cancelled)) {
@@ -203,9 +219,7 @@ static int lane_submit_locked(struct lane *lane, struct action *action, struct a
 	if (lane->n_pending == LANE_PENDING_MAX) {
 		return -ERR_NO_MEMORY;
 	}
-	action->is_pending = true;
-	lane->n_pending++;
-	list_push_back(&lane->pending, &action->node);
+	lane_append_locked(lane, action);
 	return 0;
 }
 
@@ -227,9 +241,7 @@ int lane_submit(struct lane *lane, struct action *action, struct action **out_pe
 void lane_submit_first(struct lane *lane, struct action *action)
 {
 	atomic_store_explicit(&action->lane, lane, memory_order_relaxed);
-	action->is_pending = true;
-	lane->n_pending++;
-	list_push_back(&lane->pending, &action->node);
+	lane_append_locked(lane, action);
 }
 
 bool lane_take(struct lane *lane, struct action *action)

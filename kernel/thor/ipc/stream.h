@@ -42,6 +42,7 @@ struct stream {
 	struct account *account; /* immutable: pays for both lanes */
 	struct spinlock lock;
 	_Atomic uint32_t n_lanes; /* that are not destroyed */
+	_Atomic bool has_carried; /* a descriptor or lane waited on it: it may be in a cycle */
 	struct list transfers; /* guarded by lock: under way (exchange-transfer.c) */
 	struct lane lanes[2];
 };

@@ -197,7 +197,7 @@ static bool space_should_discard(const struct mapping *mapping)
 	uint64_t end = mapping->offset + mapping->size_bytes;
 	bool is_last = true;
 
-	if (memory->kind != HEL_MEMORY_COPY_ON_WRITE || memory->object.handles != 0) {
+	if (memory->kind != HEL_MEMORY_COPY_ON_WRITE || object_handles(&memory->object) != 0) {
 		return false;
 	}
 	LIST_FOR_EACH(other, &memory->mappings, struct mapping, memory_node) {

@@ -18,6 +18,7 @@
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
+#include <thor/object/cycle.h>
 #include <thor/sched/sched.h>
 #include <thor/trace/trace.h>
 
@@ -37,6 +38,9 @@ void object_init(struct object *object, const struct object_class *class)
 	atomic_init(&object->references, 1);
 	atomic_init(&object->handles, 0);
 	object->deferred_next = NULL;
+	object->suspect_next = NULL;
+	atomic_init(&object->is_suspect, false);
+	object->is_condemned = false;
 	atomic_init(&object->deferred, 0);
 	object->identity = object_make_identity();
 	object->n_bytes = 0;
@@ -108,14 +112,29 @@ void object_abandon_later(struct object *object)
 	object_unref(object);
 }
 
-void object_handle_unref(struct object *object)
+static inline void object_drop_handle(struct object *object, bool is_suspicious)
 {
-	if (atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel) == 1 &&
-		object->class->abandon != object_abandon_nothing) {
+	uint32_t n_handles =
+		(uint32_t)atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel);
+
+	if (n_handles == 1 && object->class->abandon != object_abandon_nothing) {
 		object_abandon_later(object);
 		return;
 	}
+	if (n_handles > 1 && is_suspicious && cycle_is_member(object)) {
+		cycle_suspect(object);
+	}
 	object_unref(object);
+}
+
+void object_handle_unref(struct object *object)
+{
+	object_drop_handle(object, true);
+}
+
+void object_handle_unref_quietly(struct object *object)
+{
+	object_drop_handle(object, false);
 }
 
 void object_abandon_again(struct object *object)
@@ -134,7 +153,7 @@ void object_destroy_again(struct object *object)
 static void object_finish(struct object *object)
 {
 	if (atomic_exchange_explicit(&object->deferred, 0, memory_order_acq_rel) != 0 &&
-		atomic_load_explicit(&object->handles, memory_order_acquire) == 0) {
+		(object_handles(object) == 0 || object->is_condemned)) {
 		object->class->abandon(object);
 	}
 	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) == 1) {

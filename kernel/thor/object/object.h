@@ -26,14 +26,27 @@ struct object_class {
 
 struct object {
 	const struct object_class *class;
+	_Atomic uint64_t handles; /* count below, above how many were ever made */
 	_Atomic uint32_t references;
-	_Atomic uint32_t handles;
+	_Atomic uint32_t deferred; /* is on the next list */
 	struct object *deferred_next; /* this CPU's list of objects to abandon or destroy */
-	_Atomic uint32_t deferred;    /* is on such a list */
+	struct object *suspect_next; /* list of cycle.c */
+	_Atomic bool is_suspect;     /* is on such a list */
+	_Atomic bool
+		is_condemned; /* nobody has its handles: it is abandoned as if there were none */
 	uint32_t n_bytes; /* immutable: of the structure around it, charged to */
 	struct account *account; /* immutable; NULL: part of something that is charged itself */
 	uint64_t identity; /* unique, for user mode to compare; tells nothing about addresses */
 };
+
+/* What one more handle adds to `handles`; one less takes 1 away. */
+constexpr uint64_t OBJECT_HANDLE_MADE = ((uint64_t)1 << 32) + 1;
+
+/** object_handles() - how many there are */
+static inline uint32_t object_handles(const struct object *object)
+{
+	return (uint32_t)atomic_load_explicit(&object->handles, memory_order_acquire);
+}
 
 /**
  * object_create() - a zeroed structure of @size bytes that begins with an initialised object,
@@ -58,6 +71,8 @@ static inline void object_unref(struct object *object); /* accepts NULL */
 /* a descriptor more; takes a reference too */
 static inline void object_handle_ref(struct object *object);
 void object_handle_unref(struct object *object);
+/* the same where it cannot have made a cycle that nobody knows (cycle.h) */
+void object_handle_unref_quietly(struct object *object);
 void object_abandon_nothing(struct object *object);
 
 /**
@@ -102,7 +117,7 @@ static inline void object_unref(struct object *object)
 static inline void object_handle_ref(struct object *object)
 {
 	object_ref(object);
-	atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&object->handles, OBJECT_HANDLE_MADE, memory_order_relaxed);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <base/string.h>
 #include <thor/ipc/queue.h>
 #include <thor/object/account.h>
+#include <thor/object/cycle.h>
 #include <thor/object/grant.h>
 
 struct universe_leaf {
@@ -88,6 +89,41 @@ static int universe_grow_locked(struct universe *universe)
 	universe->leaves[universe->n_leaves++] = leaf;
 	universe->free_head = first;
 	return 0;
+}
+
+bool universe_visit(struct universe *universe, uint64_t *position)
+{
+	spinlock_acquire(&universe->lock);
+	if (*position < universe->n_leaves) {
+		const struct universe_leaf *leaf = universe->leaves[*position];
+
+		for (uint32_t i = 0; i < UNIVERSE_LEAF_SLOTS; i++) {
+			const struct universe_slot *slot = &leaf->slots[i];
+
+			if (slot->object != NULL && slot->use != &universe_revoked) {
+				cycle_found_handle(slot->object);
+			}
+		}
+	}
+	*position = *position + 1 < universe->n_leaves ? *position + 1 : CYCLE_VISITED;
+	spinlock_release(&universe->lock);
+	return true;
+}
+
+void universe_enter(struct universe *universe)
+{
+	atomic_fetch_add_explicit(&universe->n_threads, 1, memory_order_relaxed);
+	object_handle_ref(&universe->object);
+}
+
+/* As long as there are others the end of a thread makes no garbage, as a rule. */
+void universe_leave(struct universe *universe)
+{
+	if (atomic_fetch_sub_explicit(&universe->n_threads, 1, memory_order_relaxed) > 1) {
+		object_handle_unref_quietly(&universe->object);
+	} else {
+		object_handle_unref(&universe->object);
+	}
 }
 
 static void universe_destroy(struct object *object)

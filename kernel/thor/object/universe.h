@@ -47,6 +47,7 @@ struct universe_slot {
 struct universe {
 	struct object object;
 	struct account *account; /* immutable: pays for what is caused here, this table too */
+	_Atomic uint32_t n_threads; /* whose universe it is, each with a handle reference */
 	struct spinlock lock;
 	struct universe_leaf **leaves; /* guarded by lock, as all below */
 	uint32_t n_leaves, n_leaves_max;
@@ -69,6 +70,12 @@ struct descriptor {
  * accounts).
  */
 MUST_USE int universe_create(struct universe **out_universe);
+
+/** universe_enter() - a thread is made in it, which keeps it alive */
+void universe_enter(struct universe *universe);
+
+/** universe_leave() - that thread has ended */
+void universe_leave(struct universe *universe);
 
 /** universe_of() - the universe around its object */
 static inline struct universe *universe_of(struct object *object)

@@ -31,7 +31,7 @@ static void thread_release(struct thread *thread)
 {
 	handle_cache_clear(&thread->handles);
 	if (thread->universe != NULL) {
-		object_handle_unref(&thread->universe->object);
+		universe_leave(thread->universe);
 		thread->universe = NULL;
 	}
 	thread_end_long_call(thread);
@@ -143,7 +143,7 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 		return error;
 	}
 	thread->universe = options->universe;
-	object_handle_ref(&thread->universe->object);
+	universe_enter(thread->universe);
 	thread->space = options->space;
 	object_ref((struct object *)thread->space);
 	*out_thread = thread;
@@ -372,7 +372,7 @@ static void thread_stop(struct cpu *cpu, enum hel_observation kind, const struct
 	if ((atomic_load(&thread->attention) & THREAD_ATTENTION_KILL) != 0 &&
 		thread_leave_stopped(thread)) {
 		sched_wake(thread);
-	} else if (atomic_load(&thread->object.handles) == 0) {
+	} else if (object_handles(&thread->object) == 0) {
 		thread_kill(thread);
 	}
 	object_unref(&thread->object);

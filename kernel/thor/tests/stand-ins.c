@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of memory alone need of the parts of thor that they do not link. */
 #include <thor/memory/managed.h>
+#include <thor/object/cycle.h>
 #include <thor/sched/sched.h>
 
 uint64_t arch_clock_ns(void)
@@ -11,6 +12,11 @@ uint64_t arch_clock_ns(void)
 bool sched_should_pause(UNUSED uint64_t since_ns)
 {
 	return false;
+}
+
+/* There are no universes. */
+void cycle_suspect(UNUSED struct object *object)
+{
 }
 
 /* Nobody has operations on managed memory here. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What queues and lanes hold, for examinations of cycles (object/cycle.h).
+ *
+ * Descriptors are held by actions that wait on a lane: with the stream locked they stay. They can
+ * get out while the other end lives, from where they can be pulled, and while the queue of their
+ * exchange lives, through which it can be cancelled; so both have ways to the lane, and the lane
+ * to what its actions hold. Other operations and actions hold nothing that could be explained, and
+ * what they do hold lives.
+ */
+#include <thor/object/cycle.h>
+
+#include <thor/ipc/exchange.h>
+#include <thor/ipc/queue.h>
+#include <thor/object/universe.h>
+
+constexpr uint32_t CYCLE_PENDING_MAX = 256; /* actions on one lane */
+
+/* ---- queues ------------------------------------------------------------------------ */
+
+static void queue_visit_bucket_locked(struct list *bucket)
+{
+	LIST_FOR_EACH(operation, bucket, struct operation, tag_node) {
+		struct exchange *exchange = exchange_try_of(operation);
+
+		if (exchange != NULL) {
+			cycle_found_way(&exchange->lane->object);
+		}
+	}
+}
+
+/* Exchanges that are complete, and wait for a chunk. */
+static void queue_visit_stalled_locked(struct queue *queue)
+{
+	LIST_FOR_EACH(operation, &queue->stalled, struct operation, wait_node) {
+		struct exchange *exchange = exchange_try_of(operation);
+
+		if (exchange != NULL) {
+			cycle_found_references(&exchange->universe->object, 1);
+			cycle_found_references(&exchange->lane->object, 1);
+		}
+	}
+}
+
+bool queue_visit(struct queue *queue, uint64_t *position)
+{
+	uint64_t bucket = *position;
+
+	spinlock_acquire(&queue->lock);
+	uint64_t end = QUEUE_TAG_BUCKETS + (queue->more_tags != NULL ? QUEUE_MORE_TAG_BUCKETS : 0);
+
+	if (bucket == 0) {
+		queue_visit_stalled_locked(queue);
+	}
+	queue_visit_bucket_locked(bucket < QUEUE_TAG_BUCKETS
+			? &queue->tags[bucket]
+			: &queue->more_tags[bucket - QUEUE_TAG_BUCKETS]);
+	*position = bucket + 1 < end ? bucket + 1 : CYCLE_VISITED;
+	spinlock_release(&queue->lock);
+	return true;
+}
+
+/* ---- lanes ------------------------------------------------------------------------- */
+
+/* Whether @action is the one of its exchange that stands for that on @lane. */
+static bool lane_is_first(const struct lane *lane, const struct action *action)
+{
+	const struct exchange *exchange = exchange_of_action(action);
+
+	for (uint32_t i = 0; i < action->index; i++) {
+		const struct action *other = &exchange->actions[i];
+
+		if (atomic_load(&other->lane) == lane && other->is_pending) {
+			return false;
+		}
+	}
+	return exchange->lane == lane;
+}
+
+static void lane_visit_action(const struct lane *lane, const struct action *action)
+{
+	const struct exchange *exchange = exchange_of_action(action);
+
+	cycle_found_neighbour(&exchange->operation.queue->object);
+	if (lane_is_first(lane, action)) {
+		cycle_found_references(&exchange->lane->object, 1);
+		cycle_found_references(&exchange->universe->object, 1);
+	}
+	if (action->type == HEL_ACTION_PUSH && !action_is_granted(action)) {
+		cycle_found_handle(action->object);
+	} else if (action->type == HEL_ACTION_OFFER) {
+		cycle_found_handle(&action->made->object);
+		cycle_found_handle(&action->offered->object);
+	}
+}
+
+bool lane_visit(struct lane *lane, uint64_t *position)
+{
+	struct stream *stream = lane->stream;
+
+	*position = CYCLE_VISITED;
+	spinlock_acquire(&stream->lock);
+	bool is_small = lane->n_pending <= CYCLE_PENDING_MAX;
+
+	cycle_found_way(&lane->peer->object);
+	if (is_small) {
+		LIST_FOR_EACH(action, &lane->pending, struct action, node) {
+			lane_visit_action(lane, action);
+		}
+	}
+	spinlock_release(&stream->lock);
+	return is_small;
+}
