@@ -58,6 +58,7 @@ struct hel_grant_handles {
 enum hel_allocate_flags : uint64_t {
 	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */
 	HEL_ALLOCATE_BELOW_4G = 2, /* with CONTIGUOUS: physical addresses fit 32 bits */
+	HEL_ALLOCATE_LARGE = 4, /* as if every mapping had HEL_MAP_LARGE */
 	/* with CONTIGUOUS: physical addresses fit so many bits, 13 to 52; HEL_ALLOCATE_BITS() */
 	HEL_ALLOCATE_BITS_MASK = 0x3f00,
 };
@@ -127,6 +128,8 @@ enum hel_map_flags : uint32_t {
 	HEL_MAP_FORK_COPY = 1u << 5, /* the child gets a copy-on-write copy (private memory) */
 	HEL_MAP_FORK_DROP = 1u << 6, /* the child has a hole there */
 	HEL_MAP_GUARD = 1u << 7, /* no access ever; reserves the addresses */
+	/* aligned 2 MiB at once may become present where a page is touched; never executable */
+	HEL_MAP_LARGE = 1u << 8,
 };
 
 enum hel_populate_flags : uint32_t {
@@ -166,6 +169,7 @@ struct hel_mapping_info {
 	uint32_t kind;
 	uint64_t resident_bytes;
 	uint64_t memory_identity; /* the same for all mappings of one memory; 0: a guard */
+	uint64_t large_bytes; /* of resident_bytes, what large pages show now */
 };
 
 /* ---- threads --------------------------------------------------------------------------------- */

@@ -28,6 +28,19 @@ static void faults(void)
 	bench_unmap(address, size_bytes);
 }
 
+/* The same pages by large ones. */
+static void large_faults(void)
+{
+	uint64_t size_bytes = FAULT_PAGES * HEL_PAGE_SIZE;
+	uint64_t address = bench_map(size_bytes, HEL_MAP_FORK_COPY | HEL_MAP_LARGE);
+	struct bench_sample sample;
+
+	bench_begin(&sample);
+	touch(address, size_bytes);
+	bench_end(&sample, "fault.large", FAULT_PAGES / 512);
+	bench_unmap(address, size_bytes);
+}
+
 static void map_unmap(const char *name, uint64_t size_bytes)
 {
 	struct bench_sample sample;
@@ -121,6 +134,7 @@ static void operation_bytes(void)
 void bench_memory(void)
 {
 	faults();
+	large_faults();
 	map_unmap("map_unmap.page", HEL_PAGE_SIZE);
 	map_unmap("map_unmap.1g", GIB(1));
 	forks();

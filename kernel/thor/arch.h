@@ -157,7 +157,15 @@ struct arch_page_entry {
 	uint64_t phys;
 	uint32_t flags;
 	bool is_present, is_dirty, is_accessed;
+	bool is_large; /* part of a large page; phys is of the page that was asked for */
 };
+/*
+ * A large page is one entry for ARCH_LARGE_PAGES pages, aligned. What is said of one page below
+ * holds for all of a large page that it is part of: arch_page_unmap(), arch_page_protect(). Who
+ * wants less splits it first.
+ */
+constexpr uint64_t ARCH_LARGE_SIZE = UINT64_C(1) << 21;
+constexpr uint32_t ARCH_LARGE_PAGES = 512;
 /* user half empty, kernel half shared; @account pays for the tables */
 int arch_page_table_init(struct arch_page_table *table, struct account *account);
 /* frees up to @n_tables tables of the user half, not the frames; true: all that there were */
@@ -167,7 +175,19 @@ bool arch_page_table_deinit(struct arch_page_table *table, uint32_t n_tables);
  * invalidation.
  */
 int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags);
-/* arch_page_map() that tells what was there. */
+/*
+ * A large page, where no page is present. *out_is_cut: an empty table was cut off, as
+ * arch_page_table_trim() does.
+ */
+int arch_page_map_large(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, bool *out_is_cut);
+/*
+ * Makes pages of a large page, if @address is in one: all translations stay. false: there is no
+ * memory for the table, and the large page was removed instead; the caller invalidates one page of
+ * it.
+ */
+bool arch_page_split(struct arch_page_table *table, uint64_t address);
+/* arch_page_map() that tells what was there; both split a large page, or leave it on errors. */
 int arch_page_exchange(struct arch_page_table *table, uint64_t address, uint64_t phys,
 	uint32_t flags, struct arch_page_entry *out_old);
 /* Clears one entry; returns the old one. */
@@ -186,13 +206,23 @@ struct arch_page_entry arch_page_take_accessed(struct arch_page_table *table, ui
  */
 bool arch_page_next(
 	const struct arch_page_table *table, uint64_t address, uint64_t end, uint64_t *out_address);
-/* Clears the entries of [address, end), calling `unmapped` for each that was present. */
-typedef void (*arch_page_fn)(void *context, uint64_t address);
+/*
+ * The end of the part of [address, end) with so many entries, of pages or large pages; *n_entries:
+ * not 0; less those that are in the part, and @table_cost for each further table that they are in.
+ */
+uint64_t arch_page_bound_range(const struct arch_page_table *table, uint64_t address, uint64_t end,
+	uint32_t table_cost, uint32_t *n_entries);
+/*
+ * Clears the entries of [address, end), calling `unmapped` for each that was present. A large page
+ * that is there in part is split, or, if there is no memory for that, goes as a whole.
+ */
+typedef void (*arch_page_fn)(void *context, uint64_t address, uint64_t n_pages);
 void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
 	arch_page_fn unmapped, void *context);
 /*
  * Gives target the entries that source has in [address, end), as far as there is memory for tables;
- * both tables are locked. Returns how many entries of source lost write access.
+ * both tables are locked. Of a large page that is there in part target gets nothing, and source
+ * loses write access to all of it. Returns how many pages of source lost write access.
  */
 enum arch_copy_flags : uint32_t {
 	ARCH_COPY_READ_ONLY = 1, /* target may not write */
@@ -210,6 +240,7 @@ void arch_page_table_activate(const struct arch_page_table *table, uint32_t asid
 /* a root without user half, under identifier 0 */
 void arch_page_table_activate_kernel(void);
 /* These two are for what is loaded; nothing under other identifiers need change. */
+/* The translation of one page, or of the large page that it is, or was, part of. */
 void arch_tlb_flush_page(uint64_t address);
 void arch_tlb_flush_user(void);
 

@@ -108,6 +108,42 @@ TEST(memory_large_ranges_go_in_slices)
 	unmap_pages(address, size_bytes);
 }
 
+TEST(memory_has_large_pages)
+{
+	constexpr uint64_t size_bytes = MIB(4);
+	struct hel_mapping_info info;
+	hel_handle memory;
+	uint64_t address = map_memory(HEL_NULL, size_bytes,
+		HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY | HEL_MAP_LARGE);
+	volatile uint8_t *bytes = (volatile uint8_t *)address;
+
+	CHECK(address != 0 && address % MIB(2) == 0);
+	bytes[5000] = 1;
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.large_bytes, MIB(2));
+	CHECK_EQ(info.resident_bytes, MIB(2));
+	CHECK_EQ(hel_space_populate(HEL_THIS, address, size_bytes, HEL_POPULATE_WRITE), 0);
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.large_bytes, size_bytes);
+	/* Part of one goes: the rest of it stays. */
+	bytes[MIB(2) + 8192] = 2;
+	CHECK_EQ(hel_space_discard(HEL_THIS, address + MIB(2) + 4096, 4096), 0);
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.large_bytes, MIB(2));
+	CHECK_EQ(bytes[MIB(2) + 4096], 0);
+	CHECK_EQ(bytes[MIB(2) + 8192], 2);
+	CHECK_EQ(bytes[5000], 1);
+	unmap_pages(address, size_bytes);
+	/* Contiguous memory is always mapped so. */
+	CHECK_EQ(hel_memory_allocate(size_bytes, HEL_ALLOCATE_CONTIGUOUS, &memory), 0);
+	address = map_memory(memory, size_bytes, HEL_MAP_READ | HEL_MAP_WRITE);
+	*(volatile uint8_t *)(address + MIB(2)) = 3;
+	CHECK_EQ(hel_space_query(HEL_THIS, address, &info), 0);
+	CHECK_EQ(info.large_bytes, MIB(2));
+	unmap_pages(address, size_bytes);
+	hel_close(HEL_THIS, memory);
+}
+
 TEST(memory_slices_show_a_part)
 {
 	hel_handle memory, slice;

@@ -15,6 +15,8 @@ constexpr uint32_t FRAME_CACHE_BATCH = 1u << FRAME_CACHE_BATCH_ORDER;
 
 struct frame_cache {
 	uint32_t n_frames;
+	uint32_t n_large_clear; /* pages of `large_phys` that are zero already */
+	uint64_t large_phys; /* see frame-large.c; 0: none */
 	uint32_t frames[FRAME_CACHE_MAX]; /* page numbers; the last one is taken first */
 };
 

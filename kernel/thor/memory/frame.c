@@ -245,6 +245,9 @@ static bool frame_cache_fill(struct frame_cache *cache)
 	} else {
 		frame_cache_fill_at_once(cache);
 	}
+	if (unlikely(cache->n_frames == 0) && frame_large_drop()) {
+		frame_cache_fill_singly(cache);
+	}
 	return cache->n_frames > 0;
 }
 
@@ -411,7 +414,9 @@ uint64_t frame_free_bytes(void)
 	uint64_t n_free = frame_n_free;
 
 	for (uint32_t i = 0; i < cpu_count; i++) {
-		n_free += cpu_table[i]->frames.n_frames;
+		const struct frame_cache *cache = &cpu_table[i]->frames;
+
+		n_free += cache->n_frames + (cache->large_phys != 0 ? ARCH_LARGE_PAGES : 0);
 	}
 	return n_free << FRAME_SHIFT;
 }
@@ -429,6 +434,11 @@ bool frame_is_low(void)
 bool frame_is_plenty(void)
 {
 	return frame_n_free >= 3 * frame_reserve();
+}
+
+bool frame_has_spare(uint64_t n_pages)
+{
+	return frame_n_free >= FRAME_SPARE_BLOCKS * frame_reserve() + n_pages;
 }
 
 bool frame_is_direct(uint64_t phys)

@@ -23,7 +23,7 @@ struct mapping {
 
 	/* changed with space->lock and memory->lock held, read with either */
 	uint64_t address, size_bytes, offset;
-	uint32_t flags;  /* MAPPING_ACCESS, MAPPING_FORK, HEL_MAP_GUARD */
+	uint32_t flags;  /* MAPPING_ACCESS, MAPPING_FORK, HEL_MAP_GUARD, HEL_MAP_LARGE */
 	uint32_t allowed; /* what space_protect may set of MAPPING_ACCESS */
 
 	/* guarded by space->lock */

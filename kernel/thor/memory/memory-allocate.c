@@ -29,7 +29,7 @@ static bool memory_is_allocate_flags(uint64_t flags)
 	constexpr uint64_t limits = HEL_ALLOCATE_BELOW_4G | HEL_ALLOCATE_BITS_MASK;
 	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
 
-	if ((flags & ~(HEL_ALLOCATE_CONTIGUOUS | limits)) != 0 ||
+	if ((flags & ~(HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_LARGE | limits)) != 0 ||
 		(n_bits != 0 && (n_bits <= FRAME_SHIFT || n_bits > MEMORY_PHYS_BITS_MAX))) {
 		return false;
 	}
@@ -118,6 +118,8 @@ static int memory_create_allocated_in(
 	if (memory == NULL) {
 		return -ERR_NO_MEMORY;
 	}
+	memory->uses_large = (flags & HEL_ALLOCATE_LARGE) != 0 ||
+		(is_contiguous && size_bytes >= ARCH_LARGE_SIZE);
 	if (is_contiguous && memory_take_run(memory, flags) != 0) {
 		object_unref(&memory->object);
 		return -ERR_NO_MEMORY;

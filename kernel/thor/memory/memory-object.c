@@ -113,6 +113,7 @@ int memory_create_physical(
 		return -ERR_NO_MEMORY;
 	}
 	memory->phys = phys;
+	memory->uses_large = size_bytes >= ARCH_LARGE_SIZE;
 	memory->page_flags = caching == HEL_CACHE_UNCACHED ? ARCH_PAGE_UNCACHED
 		: caching == HEL_CACHE_WRITE_COMBINE       ? ARCH_PAGE_WRITE_COMBINE
 							   : 0;

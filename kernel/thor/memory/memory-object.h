@@ -53,6 +53,7 @@ struct memory {
 	enum hel_memory_kind kind; /* whose account pays for the pages, too: object.account */
 	uint32_t page_flags;  /* ARCH_PAGE_UNCACHED, ARCH_PAGE_WRITE_COMBINE or 0 */
 	bool is_anonymous;
+	bool uses_large; /* mappings of it do, even if they were not asked to */
 	/* COPY_ON_WRITE: referenced, ALLOCATED or BACKING, or NULL; MANAGED: referenced, BACKING */
 	struct memory *source;
 	uint64_t source_offset, source_size;
@@ -191,6 +192,22 @@ static inline bool memory__is_size(uint64_t size_bytes)
  * be made of; whether that was all
  */
 bool memory__end_filling_slice(struct memory *memory);
+
+/**
+ * memory__find_large() - the address of a window of pages that one large entry may show, for
+ * writing if the mapping allows that
+ * @memory: locked by memory__lock()
+ * @index: of the first of ARCH_LARGE_PAGES pages
+ *
+ * Return: 0: some are missing, not in a row, shared by copies, or not such memory.
+ */
+uint64_t memory__find_large(const struct memory *memory, uint64_t index);
+
+/** memory__wants_large() - whether a window is empty, and may be filled with zeros at once */
+bool memory__wants_large(const struct memory *memory, uint64_t index, bool for_write);
+
+/** memory__fill_large() - do that, with the CPU's run, which is ready; its address, 0: no memory */
+uint64_t memory__fill_large(struct memory *memory, uint64_t index);
 
 /** memory__create() - an object of a kind, empty, with a reference; NULL: no memory */
 struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);

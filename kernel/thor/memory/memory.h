@@ -172,7 +172,9 @@ constexpr int SPACE_PENDING = 1;
 enum space_access : uint32_t {
 	SPACE_ACCESS_READ = 1,
 	SPACE_ACCESS_WRITE = 2,
-	SPACE_ACCESS_EXECUTE = 4
+	SPACE_ACCESS_EXECUTE = 4,
+	/* besides: the caller tries again, after others had their turn, as often as it takes */
+	SPACE_ACCESS_SLICES = 8,
 };
 int space_fault(struct space *space, uint64_t address, uint32_t access);
 /* The same; SPACE_PENDING means that @wait is armed. */

@@ -293,3 +293,69 @@ void page_tree_remove(struct page_tree *tree, uint64_t index, uint64_t end,
 		ASSERT(tree->n_pages == 0);
 	}
 }
+
+/* ---- runs -------------------------------------------------------------------------- */
+
+/* How many slots there are from that of @index to the end of its node. */
+static uint64_t page_tree_n_slots(const struct page_tree *tree, uint64_t index)
+{
+	return tree->height == 0 ? 1 : PAGE_TREE_WAYS - (index - tree->origin) % PAGE_TREE_WAYS;
+}
+
+uint64_t page_tree_find_run(
+	const struct page_tree *tree, uint64_t index, uint64_t n_pages, uint64_t step)
+{
+	uint64_t first = page_tree_get(tree, index);
+	uint64_t entry = first;
+	uint64_t end = index + n_pages;
+
+	while (index < end && first != 0) {
+		const uint64_t *slot = page_tree_slot(tree, index);
+		uint64_t n_slots =
+			slot != NULL ? min_u64(page_tree_n_slots(tree, index), end - index) : 0;
+
+		for (uint64_t i = 0; i < n_slots; i++, entry += step) {
+			if (slot[i] != entry) {
+				return 0;
+			}
+		}
+		if (n_slots == 0) {
+			return 0;
+		}
+		index += n_slots;
+	}
+	return first;
+}
+
+static uint32_t page_tree_count_run(void *context UNUSED, const struct page_tree_run *run)
+{
+	uint32_t n_pages = 0;
+
+	PAGE_TREE_FOR_EACH(entry, n_pages, run)
+	{
+		(void)entry;
+	}
+	return n_pages;
+}
+
+int page_tree_set_run(
+	struct page_tree *tree, uint64_t index, uint64_t n_pages, uint64_t entry, uint64_t step)
+{
+	uint64_t end = index + n_pages;
+
+	for (uint64_t at = index; at < end;) {
+		uint64_t *slot = page_tree_make_slot(tree, at);
+
+		if (slot == NULL) {
+			page_tree_remove(tree, index, at, page_tree_count_run, NULL);
+			return -ERR_NO_MEMORY;
+		}
+		uint64_t n_slots = min_u64(page_tree_n_slots(tree, at), end - at);
+
+		for (uint64_t i = 0; i < n_slots; i++, entry += step) {
+			page_tree_fill(tree, &slot[i], entry);
+		}
+		at += n_slots;
+	}
+	return 0;
+}

@@ -95,6 +95,21 @@ static inline void page_tree_fill(struct page_tree *tree, uint64_t *slot, uint64
 bool page_tree_next(const struct page_tree *tree, uint64_t index, uint64_t end, uint64_t *out_index,
 	uint64_t *out_entry);
 
+/**
+ * page_tree_find_run() - the entry of @index, if those of the @n_pages from there on are it plus
+ * multiples of @step; else 0
+ */
+uint64_t page_tree_find_run(
+	const struct page_tree *tree, uint64_t index, uint64_t n_pages, uint64_t step);
+
+/**
+ * page_tree_set_run() - give @n_pages from @index on, which have none, entries from @entry on
+ *
+ * Return: 0 or -ERR_NO_MEMORY (nothing changed).
+ */
+MUST_USE int page_tree_set_run(
+	struct page_tree *tree, uint64_t index, uint64_t n_pages, uint64_t entry, uint64_t step);
+
 /** page_tree_count() - number of pages in [@index, @end) */
 uint64_t page_tree_count(const struct page_tree *tree, uint64_t index, uint64_t end);
 

@@ -7,6 +7,9 @@
 #include <thor/memory/memory-indirect.h>
 #include <thor/memory/page-cache.h>
 
+/* Of functions here: a large page is being prepared; as SPACE_PENDING, not an error. */
+constexpr int SPACE_LATER = 2;
+
 /* Whether a mapping allows an access. What can be written or executed can be read. */
 static int space_check_access(const struct mapping *mapping, uint32_t access)
 {
@@ -153,9 +156,31 @@ static int space_fault_direct(struct shootdown_batch *batch, struct mapping *map
 	return error;
 }
 
+/* The rare ones: of indirect memory, or where large pages may be. */
+__attribute__((noinline)) static int space_fault_otherwise(struct shootdown_batch *batch,
+	struct mapping *mapping, uint64_t address, uint32_t access, struct page_wait *wait)
+{
+	bool for_write = (access & SPACE_ACCESS_WRITE) != 0;
+
+	if (mapping->memory->kind == HEL_MEMORY_INDIRECT) {
+		return space_fault_indirect(batch, mapping, address, for_write, wait);
+	}
+	memory__lock(mapping->memory);
+	enum space_large large = space__fault_large(batch, mapping, address, access);
+
+	memory__unlock(mapping->memory);
+	switch (large) {
+	case SPACE_LARGE_NONE: break;
+	case SPACE_LARGE_ENTERED: return 0;
+	case SPACE_LARGE_LATER: return SPACE_LATER;
+	}
+	return space_fault_direct(batch, mapping, address, for_write, wait);
+}
+
 /**
  * space_fault_wait() - make an access to an address possible, now or later
- * @access: of enum space_access
+ * @access: of enum space_access; with SPACE_ACCESS_SLICES, 0 may come back many times before the
+ *          access succeeds
  * @wait: idle; armed if SPACE_PENDING is returned. NULL: noted instead
  *
  * Context: any, no memory lock held. @space need not be the active one.
@@ -165,7 +190,6 @@ static int space_fault_direct(struct shootdown_batch *batch, struct mapping *map
  */
 int space_fault_wait(struct space *space, uint64_t address, uint32_t access, struct page_wait *wait)
 {
-	bool for_write = (access & SPACE_ACCESS_WRITE) != 0;
 	struct shootdown_batch batch;
 
 	arch_this_cpu()->n_page_faults++;
@@ -173,18 +197,28 @@ int space_fault_wait(struct space *space, uint64_t address, uint32_t access, str
 	shootdown_batch_init(&batch, space);
 	spinlock_acquire(&space->lock);
 	struct mapping *mapping = mapping_set_find(&space->mappings, address);
-	int error = mapping == NULL ? -ERR_FAULT : space_check_access(mapping, access);
+	int error = mapping == NULL
+		? -ERR_FAULT
+		: space_check_access(mapping, access & ~(uint32_t)SPACE_ACCESS_SLICES);
 
 	if (error == 0 && unlikely(frame_is_scarce()) && !page_cache_can_help() &&
 		atomic_load_explicit(&space->is_limited, memory_order_relaxed)) {
 		error = -ERR_NO_MEMORY;
 	}
 	if (error == 0) {
-		error = unlikely(mapping->memory->kind == HEL_MEMORY_INDIRECT)
-			? space_fault_indirect(&batch, mapping, address, for_write, wait)
-			: space_fault_direct(&batch, mapping, address, for_write, wait);
+		bool is_usual = mapping->memory->kind != HEL_MEMORY_INDIRECT &&
+			(mapping->flags & HEL_MAP_LARGE) == 0;
+
+		error = likely(is_usual)
+			? space_fault_direct(&batch, mapping, address,
+				  (access & SPACE_ACCESS_WRITE) != 0, wait)
+			: space_fault_otherwise(&batch, mapping, address, access, wait);
 	}
 	spinlock_release(&space->lock);
+	if (unlikely(error == SPACE_LATER)) {
+		frame_large_clear();
+		error = 0;
+	}
 	return error;
 }
 

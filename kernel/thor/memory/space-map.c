@@ -10,8 +10,8 @@ constexpr uint64_t SPACE_SEARCH_LOW =
 
 constexpr uint32_t SPACE_UNMAP_MAPPINGS = 4; /* unmapped before others have their turn */
 
-constexpr uint32_t SPACE_MAP_FLAGS =
-	MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD;
+constexpr uint32_t SPACE_MAP_FLAGS = MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED |
+	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD | HEL_MAP_LARGE;
 
 /* What space_map() was asked for, checked. */
 struct space_request {
@@ -33,7 +33,8 @@ static int space_check_flags(const struct hel_map_args *args, const struct memor
 		((flags & HEL_MAP_FIXED) != 0 && (flags & HEL_MAP_FIXED_NOREPLACE) != 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	if ((flags & HEL_MAP_GUARD) != 0 && (memory != NULL || (flags & MAPPING_ACCESS) != 0)) {
+	if ((flags & HEL_MAP_GUARD) != 0 &&
+		(memory != NULL || (flags & (MAPPING_ACCESS | HEL_MAP_LARGE)) != 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	return 0;
@@ -67,8 +68,32 @@ static int space_check_args(const struct hel_map_args *args, struct memory *memo
 
 /* ---- where ------------------------------------------------------------------------- */
 
-static int space_search(struct space *space, const struct hel_map_args *args, uint64_t *out_address)
+/* Where large pages fit, if there is room to choose. */
+static bool space_search_aligned(struct space *space, const struct space_request *request,
+	struct mapping_hole hole, uint64_t *out_address)
 {
+	uint64_t size_bytes = hole.size_bytes;
+	uint64_t at;
+
+	if ((request->flags & HEL_MAP_LARGE) == 0 || size_bytes < ARCH_LARGE_SIZE) {
+		return false;
+	}
+	hole.size_bytes += ARCH_LARGE_SIZE - FRAME_SIZE;
+	if (!mapping_set_find_hole(&space->mappings, &hole, &at)) {
+		return false;
+	}
+	/* The highest address there that differs from the offset by whole large pages. */
+	uint64_t offset = request->memory != NULL ? request->offset : 0;
+
+	at += ARCH_LARGE_SIZE - FRAME_SIZE;
+	*out_address = at - (at - offset) % ARCH_LARGE_SIZE;
+	return true;
+}
+
+static int space_search(
+	struct space *space, const struct space_request *request, uint64_t *out_address)
+{
+	const struct hel_map_args *args = request->args;
 	uint64_t high =
 		args->limit_high != 0 ? min_u64(args->limit_high, ARCH_USER_HIGH) : ARCH_USER_HIGH;
 	uint64_t hint = align_down(args->address, FRAME_SIZE);
@@ -85,17 +110,21 @@ static int space_search(struct space *space, const struct hel_map_args *args, ui
 		}
 	}
 	hole.high = align_down(high, FRAME_SIZE);
+	if (space_search_aligned(space, request, hole, out_address)) {
+		return 0;
+	}
 	return mapping_set_find_hole(&space->mappings, &hole, out_address) ? 0 : -ERR_NO_SPACE;
 }
 
 /* Find the address; for HEL_MAP_FIXED make the borders. Changes nothing that can be seen. */
 static int space_place(
-	struct space_edit *edit, const struct hel_map_args *args, uint64_t *out_address)
+	struct space_edit *edit, const struct space_request *request, uint64_t *out_address)
 {
+	const struct hel_map_args *args = request->args;
 	uint64_t end = args->address + args->size_bytes;
 
 	if ((args->flags & (HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE)) == 0) {
-		return space_search(edit->space, args, out_address);
+		return space_search(edit->space, request, out_address);
 	}
 	*out_address = args->address;
 	if ((args->flags & HEL_MAP_FIXED_NOREPLACE) != 0) {
@@ -234,7 +263,7 @@ static int space_create_mapping(
 static int space_map_locked(struct space_edit *edit, struct space_request *request)
 {
 	struct mapping *mapping = NULL;
-	int error = space_place(edit, request->args, &request->address);
+	int error = space_place(edit, request, &request->address);
 
 	if (error != 0) {
 		return error;
@@ -279,7 +308,8 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
 	struct space_request request = {
 		.args = args,
 		.memory = memory,
-		.flags = args->flags & (MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD),
+		.flags = args->flags &
+			(MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD | HEL_MAP_LARGE),
 		.allowed = permit->allowed,
 		.grant = permit->grant,
 		.offset = args->offset,
@@ -293,6 +323,9 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
 		if (error != 0) {
 			return error;
 		}
+	}
+	if (request.memory != NULL && request.memory->uses_large) {
+		request.flags |= HEL_MAP_LARGE;
 	}
 	struct space_edit edit;
 

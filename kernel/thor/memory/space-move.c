@@ -156,7 +156,7 @@ static int space_prepare(struct space_edit *edit, const struct space_motion *mot
 
 /* ---- moving: cannot fail ----------------------------------------------------------- */
 
-/* Entries that do not fit for want of tables are left to faults. */
+/* Entries that do not fit for want of tables are left to faults; so are large pages. */
 static void space_move_entries(
 	struct space_edit *edit, const struct mapping *mapping, uint64_t delta)
 {
@@ -167,6 +167,10 @@ static void space_move_entries(
 		struct arch_page_entry entry = arch_page_unmap(table, address);
 
 		shootdown_batch_add(&edit->batch, address);
+		if (unlikely(entry.is_large)) {
+			address = space__entry_end(&entry, address);
+			continue;
+		}
 		if (arch_page_map(table, address + delta, entry.phys, entry.flags) != 0) {
 			space__clear_entries(&edit->batch, address, mapping_end(mapping));
 			return;

@@ -39,12 +39,16 @@ int space_populate_slice(struct space *space, uint64_t address, uint64_t size_by
 			return MEMORY_MORE;
 		}
 		if (!space_is_populated(space, address + *position, access)) {
-			int error = space_fault(space, address + *position, access);
+			int error = space_fault(
+				space, address + *position, access | SPACE_ACCESS_SLICES);
 
 			if (error != 0) {
 				return error == SPACE_PENDING ? -ERR_FAULT : error;
 			}
 			n_faults++;
+			if (!space_is_populated(space, address + *position, access)) {
+				return MEMORY_MORE; /* a large page is being prepared */
+			}
 		}
 		*position += FRAME_SIZE;
 	}

@@ -45,7 +45,8 @@ static int space_check_slice(struct space *space, uint64_t *address, uint64_t en
 }
 
 /* Whether a present page may become writable without asking its object: it is nobody else's. */
-static bool space_can_write_at_once(const struct mapping *mapping, uint64_t phys)
+static bool space_can_write_at_once(
+	const struct mapping *mapping, const struct arch_page_entry *entry)
 {
 	const struct memory *memory = mapping->memory;
 
@@ -53,28 +54,46 @@ static bool space_can_write_at_once(const struct mapping *mapping, uint64_t phys
 		/* These want to know. */
 		return memory->kind != HEL_MEMORY_MANAGED && memory->kind != HEL_MEMORY_INDIRECT;
 	}
-	return memory->source == NULL && frame_is_exclusive(phys);
+	/* A large page takes too long to look at: the next fault does it. */
+	return memory->source == NULL && !entry->is_large && frame_is_exclusive(entry->phys);
 }
 
-static void space_protect_entry(struct shootdown_batch *batch, const struct mapping *mapping,
+/* Whether a large page has to be split: it is not all in the mapping, or may be executed. */
+static bool space_must_split(const struct mapping *mapping, uint64_t address)
+{
+	uint64_t start = align_down(address, ARCH_LARGE_SIZE);
+
+	return start < mapping->address || mapping_end(mapping) - start < ARCH_LARGE_SIZE ||
+		(mapping->flags & HEL_MAP_EXECUTE) != 0;
+}
+
+/* The entry at an address, or all of a large page; where it ends. */
+static uint64_t space_protect_entry(struct shootdown_batch *batch, const struct mapping *mapping,
 	uint64_t address, uint32_t flags)
 {
 	struct arch_page_table *table = &batch->request.space->page_table;
 	struct arch_page_entry entry = arch_page_lookup(table, address);
 
+	if (unlikely(entry.is_large) && space_must_split(mapping, address)) {
+		shootdown_batch_add(batch, address);
+		if (!arch_page_split(table, address)) {
+			return address + FRAME_SIZE;
+		}
+		entry.is_large = false;
+	}
 	/* The memory behind a slot may be of another kind. */
 	flags |= entry.flags & (ARCH_PAGE_UNCACHED | ARCH_PAGE_WRITE_COMBINE);
 	if ((flags & ARCH_PAGE_WRITE) != 0 && (entry.flags & ARCH_PAGE_WRITE) == 0 &&
-		!space_can_write_at_once(mapping, entry.phys)) {
+		!space_can_write_at_once(mapping, &entry)) {
 		flags &= ~(uint32_t)ARCH_PAGE_WRITE;
 	}
-	if (flags == entry.flags) {
-		return;
+	if (flags != entry.flags) {
+		arch_page_protect(table, address, flags);
+		if ((entry.flags & ~flags) != 0) {
+			shootdown_batch_add(batch, address);
+		}
 	}
-	arch_page_protect(table, address, flags);
-	if ((entry.flags & ~flags) != 0) {
-		shootdown_batch_add(batch, address);
-	}
+	return space__entry_end(&entry, address);
 }
 
 /* Memory and page table are locked. */
@@ -89,8 +108,7 @@ static void space_protect_entries(struct shootdown_batch *batch, const struct ma
 		return;
 	}
 	while (arch_page_next(&mapping->space->page_table, address, end, &address)) {
-		space_protect_entry(batch, mapping, address, flags);
-		address += FRAME_SIZE;
+		address = space_protect_entry(batch, mapping, address, flags);
 	}
 }
 

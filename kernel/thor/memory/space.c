@@ -14,8 +14,7 @@ constexpr uint32_t SPACE_FREE_MAPPINGS = 32;
 constexpr uint32_t SPACE_FREE_TABLES = 16;
 constexpr uint32_t SPACE_COUNT_PAGES = 16;
 
-constexpr uint64_t SPACE_FAR_BYTES = KIB(256);
-constexpr uint32_t SPACE_FAR_COST = 8; /* in pages that are neighbours */
+constexpr uint32_t SPACE_TABLE_COST = 8; /* of going to a further table, in entries */
 
 static void space_destroy(struct object *object);
 
@@ -182,9 +181,21 @@ bool space__is_range(uint64_t address, uint64_t size_bytes)
 		size_bytes <= ARCH_USER_HIGH - address;
 }
 
-/* Add resident pages of a mapping, from *page on, to *bytes; whether that was all of them. */
-static bool mapping_count_slice(struct mapping *mapping, uint64_t *page, uint64_t *bytes)
+/* Whether a page is mapped by a large one. */
+static bool space_is_large(struct space *space, uint64_t address)
 {
+	spinlock_acquire(&space->table_lock);
+	bool is_large = arch_page_lookup(&space->page_table, address).is_large;
+
+	spinlock_release(&space->table_lock);
+	return is_large;
+}
+
+/* Add resident pages of a mapping, from *page on, to *bytes; whether that was all of them. */
+static bool mapping_count_slice(
+	struct mapping *mapping, uint64_t *page, struct hel_mapping_info *info)
+{
+	bool may_be_large = (mapping->flags & HEL_MAP_LARGE) != 0;
 	uint64_t first = mapping->offset / FRAME_SIZE;
 	uint64_t index = first + *page;
 	uint64_t phys;
@@ -202,19 +213,24 @@ static bool mapping_count_slice(struct mapping *mapping, uint64_t *page, uint64_
 	while (n_pages < SPACE_COUNT_PAGES &&
 		page_tree_next(
 			pages, index, first + mapping->size_bytes / FRAME_SIZE, &index, &phys)) {
+		if (may_be_large &&
+			space_is_large(
+				mapping->space, mapping->address + (index - first) * FRAME_SIZE)) {
+			info->large_bytes += FRAME_SIZE;
+		}
 		n_pages++;
 		index++;
 	}
 	memory__unlock(mapping->memory);
 	*page = index - first;
-	*bytes += n_pages * FRAME_SIZE;
+	info->resident_bytes += n_pages * FRAME_SIZE;
 	return n_pages < SPACE_COUNT_PAGES;
 }
 
 /**
  * space_query_slice() - describe the first mapping that ends above an address
  * @position: 0 at first, then as the last slice left it
- * @info: resident_bytes: 0 at first, then as the last slice left it
+ * @info: resident_bytes, large_bytes: 0 at first, then as the last slice left them
  *
  * resident_bytes are pages of its memory object; those that a private view shows of its source
  * are not in it, those that come or go between slices may be or not.
@@ -240,8 +256,9 @@ int space_query_slice(
 			.resident_bytes = info->resident_bytes,
 			.memory_identity =
 				mapping->memory != NULL ? mapping->memory->object.identity : 0,
+			.large_bytes = info->large_bytes,
 		};
-		is_complete = mapping_count_slice(mapping, position, &info->resident_bytes);
+		is_complete = mapping_count_slice(mapping, position, info);
 	}
 	spinlock_release(&space->lock);
 	if (!is_complete) {
@@ -257,6 +274,7 @@ int space_query(struct space *space, uint64_t address, struct hel_mapping_info *
 	int error;
 
 	out_info->resident_bytes = 0;
+	out_info->large_bytes = 0;
 	do {
 		error = space_query_slice(space, address, &position, out_info);
 	} while (error == MEMORY_MORE);
@@ -274,9 +292,15 @@ uint32_t space__entry_flags(const struct mapping *mapping)
 		mapping->memory->page_flags;
 }
 
-static void space_note_unmapped(void *context, uint64_t address)
+/* Of a large page one address would do, but old pieces of it may be cached. */
+static void space_note_unmapped(void *context, uint64_t address, uint64_t n_pages)
 {
-	shootdown_batch_add(context, address);
+	struct shootdown_batch *batch = context;
+
+	shootdown_batch_add(batch, address);
+	if (n_pages > 1) {
+		batch->request.n_pages = SHOOTDOWN_PAGES_MAX + 1;
+	}
 }
 
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end)
@@ -289,19 +313,8 @@ uint64_t space__bound_entries(
 	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries)
 {
 	spinlock_acquire(&space->table_lock);
-	while (*n_entries > 0) {
-		uint64_t found;
-
-		if (!arch_page_next(&space->page_table, address, end, &found)) {
-			address = end;
-			break;
-		}
-		/* Those that are far apart take long to find, here and for whoever handles them. */
-		uint32_t cost = found - address > SPACE_FAR_BYTES ? SPACE_FAR_COST : 1;
-
-		address = found + FRAME_SIZE;
-		*n_entries -= cost < *n_entries ? cost : *n_entries;
-	}
+	address = arch_page_bound_range(
+		&space->page_table, address, end, SPACE_TABLE_COST, n_entries);
 	spinlock_release(&space->table_lock);
 	return address;
 }
@@ -331,7 +344,7 @@ void space__write_protect(struct space *space, uint64_t address, uint64_t end)
 			arch_page_protect(table, address, entry.flags & ~(uint32_t)ARCH_PAGE_WRITE);
 			shootdown_batch_add(&batch, address);
 		}
-		address += FRAME_SIZE;
+		address = space__entry_end(&entry, address);
 	}
 	shootdown_batch_flush(&batch);
 	spinlock_release(&space->table_lock);

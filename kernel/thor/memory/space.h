@@ -110,6 +110,12 @@ bool space__is_range(uint64_t address, uint64_t size_bytes);
  * held
  */
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end);
+/** space__entry_end() - where a present page, or the large page that it is part of, ends */
+static inline uint64_t space__entry_end(const struct arch_page_entry *entry, uint64_t address)
+{
+	return unlikely(entry->is_large) ? align_down(address, ARCH_LARGE_SIZE) + ARCH_LARGE_SIZE
+					 : address + FRAME_SIZE;
+}
 /**
  * space__bound_entries() - the end of the part of [@address, @end) with so many present pages
  * @n_entries: not 0; less those that are in the part, and more if they are far apart
@@ -121,6 +127,20 @@ uint64_t space__bound_entries(
  * goes; whether that was all
  */
 bool space__end_fork_slice(struct space *child);
+/** What came of a fault in a mapping that may have large pages */
+enum space_large : uint32_t {
+	SPACE_LARGE_NONE, /* nothing: it gets a page */
+	SPACE_LARGE_ENTERED,
+	SPACE_LARGE_LATER, /* after frame_large_clear() and another try */
+};
+
+/**
+ * space__fault_large() - resolve a fault by a large page; the memory is locked
+ * @access: of enum space_access; -_SLICES: the caller tries again after SPACE_LARGE_LATER
+ */
+enum space_large space__fault_large(
+	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint32_t access);
+
 /** space__entry_flags() - what the page-table entries of a mapping may say at most */
 uint32_t space__entry_flags(const struct mapping *mapping);
 /** space__create_use() - of a grant for a mapping that knows its space; -ERR_NO_MEMORY */

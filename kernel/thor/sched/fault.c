@@ -61,7 +61,8 @@ bool fault_await_noted_page(struct thread *thread)
 static int fault_resolve(struct thread *thread, uint64_t address, uint32_t access)
 {
 	atomic_store_explicit(&thread->wait.is_page_there, false, memory_order_relaxed);
-	int error = space_fault_wait(thread->space, address, access, &thread->wait.page);
+	int error = space_fault_wait(
+		thread->space, address, access | SPACE_ACCESS_SLICES, &thread->wait.page);
 
 	if (error != SPACE_PENDING) {
 		return error;

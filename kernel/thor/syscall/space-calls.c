@@ -281,11 +281,13 @@ int call_space_query(struct call *call)
 	uint64_t position = call_position(call);
 
 	info.resident_bytes = call->thread->long_call.amount;
+	info.large_bytes = call->thread->long_call.amount_large;
 	do {
 		error = space_query_slice(space, call_argument(call, 1), &position, &info);
 	} while (call_goes_on(call, position, &error));
 	if (error == CALL_RESTART) {
 		call->thread->long_call.amount = info.resident_bytes;
+		call->thread->long_call.amount_large = info.large_bytes;
 	}
 	object_unref((struct object *)space);
 	if (error == 0) {

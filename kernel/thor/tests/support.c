@@ -24,6 +24,7 @@ void fixture_fail_after(uint64_t n_allocations);
 void fixture_fail_only(uint64_t n_allocations);
 bool fixture_has_failed(void);
 uint64_t map_anonymous(struct space *space, uint64_t n_pages);
+uint64_t large_bytes(const struct space *space);
 int peek(uint64_t address);
 int poke(uint64_t address, uint8_t value);
 
@@ -234,6 +235,20 @@ uint64_t map_anonymous(struct space *space, uint64_t n_pages)
 	uint64_t address = 0;
 
 	return space_map(space, NULL, &args, &address) == 0 ? address : 0;
+}
+
+uint64_t large_bytes(const struct space *space)
+{
+	uint64_t address = ARCH_USER_LOW;
+	uint64_t size_bytes = 0;
+
+	while (arch_page_next(&space->page_table, address, ARCH_USER_HIGH, &address)) {
+		if (arch_page_lookup(&space->page_table, address).is_large) {
+			size_bytes += ARCH_LARGE_SIZE;
+		}
+		address = align_down(address, ARCH_LARGE_SIZE) + ARCH_LARGE_SIZE;
+	}
+	return size_bytes;
 }
 
 int peek(uint64_t address)

@@ -54,6 +54,9 @@ bool fixture_has_failed(void);
  */
 uint64_t map_anonymous(struct space *space, uint64_t n_pages);
 
+/** large_bytes() - how much of a space's user half is mapped by large pages */
+uint64_t large_bytes(const struct space *space);
+
 /**
  * peek(), poke() - a byte as user mode on the current CPU reads or writes it; 256 and nonzero
  * mean a fault

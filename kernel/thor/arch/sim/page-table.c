@@ -73,7 +73,7 @@ static bool sim_free_tables(
 	for (unsigned i = 0; level > 1 && i < SIM_WAYS; i++) {
 		uint64_t *entry = &sim_table(phys)[i];
 
-		if (*entry != 0 &&
+		if (*entry != 0 && (*entry & SIM_LARGE) == 0 &&
 			(*n_tables == 0 ||
 				!sim_free_tables(table, sim_phys(*entry), level - 1, n_tables))) {
 			return false;
@@ -98,23 +98,46 @@ uint64_t *sim_page_slot(const struct arch_page_table *table, uint64_t address)
 	uint64_t phys = table->root_phys;
 
 	for (unsigned level = SIM_LEVELS; level > 1; level--) {
-		uint64_t entry = sim_table(phys)[sim_index(address, level)];
+		uint64_t *entry = &sim_table(phys)[sim_index(address, level)];
 
-		if (entry == 0) {
+		if (*entry == 0) {
 			return NULL;
 		}
-		phys = sim_phys(entry);
+		if ((*entry & SIM_LARGE) != 0) {
+			return entry;
+		}
+		phys = sim_phys(*entry);
 	}
 	return &sim_table(phys)[sim_index(address, 1)];
 }
 
-static uint64_t *sim_page_make_slot(struct arch_page_table *table, uint64_t address)
+/* Put a table in the place of a large page; false: no memory. */
+static bool sim_split(struct arch_page_table *table, uint64_t *entry)
+{
+	uint64_t table_phys = sim_table_allocate(table);
+
+	if (table_phys == 0) {
+		return false;
+	}
+	for (unsigned i = 0; i < SIM_WAYS; i++) {
+		sim_table(table_phys)[i] = (*entry & ~SIM_LARGE) + i * SIM_PAGE;
+	}
+	*entry = table_phys | SIM_PRESENT;
+	return true;
+}
+
+/* The slot for an address in a table of @level_end. */
+static uint64_t *sim_page_make_slot(
+	struct arch_page_table *table, uint64_t address, unsigned level_end)
 {
 	uint64_t phys = table->root_phys;
 
-	for (unsigned level = SIM_LEVELS; level > 1; level--) {
+	for (unsigned level = SIM_LEVELS; level > level_end; level--) {
 		uint64_t *entry = &sim_table(phys)[sim_index(address, level)];
 
+		if ((*entry & SIM_LARGE) != 0 && !sim_split(table, entry)) {
+			return NULL;
+		}
 		if (*entry == 0) {
 			uint64_t table_phys = sim_table_allocate(table);
 
@@ -125,7 +148,7 @@ static uint64_t *sim_page_make_slot(struct arch_page_table *table, uint64_t addr
 		}
 		phys = sim_phys(*entry);
 	}
-	return &sim_table(phys)[sim_index(address, 1)];
+	return &sim_table(phys)[sim_index(address, level_end)];
 }
 
 int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys, uint32_t flags)
@@ -135,13 +158,57 @@ int arch_page_map(struct arch_page_table *table, uint64_t address, uint64_t phys
 	ASSERT(address < ARCH_USER_HIGH);
 	ASSERT(phys % SIM_PAGE == 0);
 	ASSERT((flags & (ARCH_PAGE_READ | ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE)) != 0);
-	uint64_t *slot = sim_page_make_slot(table, address);
+	uint64_t *slot = sim_page_make_slot(table, address, 1);
 
 	if (slot == NULL) {
 		return -ERR_NO_MEMORY;
 	}
 	*slot = phys | flags | SIM_PRESENT;
 	return 0;
+}
+
+static bool sim_is_empty(uint64_t table_phys)
+{
+	for (unsigned i = 0; i < SIM_WAYS; i++) {
+		if (sim_table(table_phys)[i] != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int arch_page_map_large(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, bool *out_is_cut)
+{
+	sim_point(false);
+	ASSERT(address % ARCH_LARGE_SIZE == 0);
+	ASSERT(phys % ARCH_LARGE_SIZE == 0);
+	ASSERT((flags & ARCH_PAGE_EXECUTE) == 0);
+	uint64_t *slot = sim_page_make_slot(table, address, 2);
+
+	if (slot == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	*out_is_cut = *slot != 0;
+	if (*slot != 0) {
+		ASSERT((*slot & SIM_LARGE) == 0);
+		ASSERT(sim_is_empty(sim_phys(*slot)));
+		sim_table_release(table, sim_phys(*slot));
+	}
+	*slot = phys | flags | SIM_PRESENT | SIM_LARGE;
+	return 0;
+}
+
+bool arch_page_split(struct arch_page_table *table, uint64_t address)
+{
+	uint64_t *slot = sim_page_slot(table, address);
+
+	sim_point(false);
+	if (slot == NULL || (*slot & SIM_LARGE) == 0 || sim_split(table, slot)) {
+		return true;
+	}
+	*slot = 0;
+	return false;
 }
 
 static struct arch_page_entry sim_describe(uint64_t entry)
@@ -151,6 +218,7 @@ static struct arch_page_entry sim_describe(uint64_t entry)
 		.flags = entry & SIM_FLAGS,
 		.is_present = entry != 0,
 		.is_accessed = (entry & SIM_ACCESSED) != 0,
+		.is_large = (entry & SIM_LARGE) != 0,
 	};
 }
 
@@ -182,7 +250,7 @@ struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uin
 {
 	uint64_t *slot = sim_page_slot(table, address);
 
-	return sim_describe(slot != NULL ? *slot : 0);
+	return sim_describe(slot != NULL ? sim_page_entry(*slot, address) : 0);
 }
 
 bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags)
@@ -193,7 +261,7 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	if (slot == NULL || *slot == 0) {
 		return false;
 	}
-	*slot = sim_phys(*slot) | flags | SIM_PRESENT;
+	*slot = sim_phys(*slot) | flags | SIM_PRESENT | (*slot & SIM_LARGE);
 	return true;
 }
 
@@ -214,12 +282,13 @@ bool arch_page_next(
 	while (address < end) {
 		uint64_t phys = table->root_phys;
 		unsigned level = SIM_LEVELS;
+		uint64_t entry = sim_table(phys)[sim_index(address, level)];
 
-		while (level > 1 && sim_table(phys)[sim_index(address, level)] != 0) {
-			phys = sim_phys(sim_table(phys)[sim_index(address, level)]);
+		while (level > 1 && entry != 0 && (entry & SIM_LARGE) == 0) {
 			level--;
+			entry = sim_table(sim_phys(entry))[sim_index(address, level)];
 		}
-		if (level == 1 && sim_table(phys)[sim_index(address, 1)] != 0) {
+		if (entry != 0) {
 			*out_address = address;
 			return true;
 		}
@@ -228,14 +297,60 @@ bool arch_page_next(
 	return false;
 }
 
+uint64_t arch_page_bound_range(const struct arch_page_table *table, uint64_t address, uint64_t end,
+	uint32_t table_cost, uint32_t *n_entries)
+{
+	uint64_t last = address;
+
+	while (*n_entries > 0) {
+		if (!arch_page_next(table, address, end, &address)) {
+			return end;
+		}
+		bool is_large = (*sim_page_slot(table, address) & SIM_LARGE) != 0;
+		bool is_further = address / ARCH_LARGE_SIZE != last / ARCH_LARGE_SIZE && !is_large;
+
+		last = address;
+		address = is_large ? align_down(address, ARCH_LARGE_SIZE) + ARCH_LARGE_SIZE
+				   : address + SIM_PAGE;
+		*n_entries -= min_u64(*n_entries, is_further ? table_cost : 1);
+	}
+	return min_u64(address, end);
+}
+
 void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
 	arch_page_fn unmapped, void *context)
 {
 	while (arch_page_next(table, address, end, &address)) {
-		arch_page_unmap(table, address);
-		unmapped(context, address);
-		address += SIM_PAGE;
+		uint64_t *slot = sim_page_slot(table, address);
+		uint64_t start = align_down(address, ARCH_LARGE_SIZE);
+
+		if ((*slot & SIM_LARGE) == 0) {
+			*slot = 0;
+			unmapped(context, address, 1);
+			address += SIM_PAGE;
+		} else if ((start == address && ARCH_LARGE_SIZE <= end - start) ||
+			!sim_split(table, slot)) {
+			*slot = 0;
+			unmapped(context, start, ARCH_LARGE_PAGES);
+		}
 	}
+}
+
+/* Give target the entry of @slot for @address, unless it is a large page that ends elsewhere. */
+static bool sim_copy_entry(
+	struct arch_page_table *target, uint64_t entry, uint64_t address, uint64_t end)
+{
+	bool is_large = (entry & SIM_LARGE) != 0;
+
+	if (is_large && (address % ARCH_LARGE_SIZE != 0 || end - address < ARCH_LARGE_SIZE)) {
+		return true;
+	}
+	uint64_t *slot = sim_page_make_slot(target, address, is_large ? 2 : 1);
+
+	if (slot != NULL && (*slot == 0 || !is_large)) {
+		*slot = entry;
+	}
+	return slot != NULL;
 }
 
 uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
@@ -246,17 +361,19 @@ uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_t
 
 	while (arch_page_next(source, address, end, &address)) {
 		uint64_t *slot = sim_page_slot(source, address);
-		struct arch_page_entry entry = sim_describe(*slot);
+		bool is_large = (*slot & SIM_LARGE) != 0;
+		uint64_t entry = *slot & ~SIM_ACCESSED;
 
 		if ((flags & ARCH_COPY_PROTECT_SOURCE) != 0 && (*slot & ARCH_PAGE_WRITE) != 0) {
 			*slot &= ~(uint64_t)ARCH_PAGE_WRITE;
 			n_protected++;
 		}
 		if ((flags & ARCH_COPY_READ_ONLY) != 0) {
-			entry.flags &= ~(uint32_t)ARCH_PAGE_WRITE;
+			entry &= ~(uint64_t)ARCH_PAGE_WRITE;
 		}
-		is_full = is_full || arch_page_map(target, address, entry.phys, entry.flags) != 0;
-		address += SIM_PAGE;
+		is_full = is_full || !sim_copy_entry(target, entry, address, end);
+		address = is_large ? align_down(address, ARCH_LARGE_SIZE) + ARCH_LARGE_SIZE
+				   : address + SIM_PAGE;
 	}
 	return n_protected;
 }
@@ -274,7 +391,8 @@ static bool sim_trim(struct arch_page_table *table, uint64_t phys, unsigned leve
 		uint64_t *entry = &sim_table(phys)[i];
 		uint64_t low = base + i * sim_span(level);
 
-		if (*entry != 0 && level > 1 && low < end && address < low + sim_span(level) &&
+		if (*entry != 0 && (*entry & SIM_LARGE) == 0 && level > 1 && low < end &&
+			address < low + sim_span(level) &&
 			sim_trim(table, sim_phys(*entry), level - 1, low, address, end)) {
 			sim_table_release(table, sim_phys(*entry));
 			*entry = 0;
@@ -302,12 +420,18 @@ void arch_tlb_flush_user(void)
 	sim_tlb_flush(sim_cpu->arch.asid);
 }
 
+/* A TLB may have a large page in pieces, all of which go. */
 void arch_tlb_flush_page(uint64_t address)
 {
-	struct sim_tlb_entry *entry = sim_tlb_entry(sim_cpu, sim_cpu->arch.asid, address);
+	struct sim_tlb_entry *entries = sim_cpu->arch.tlb[sim_cpu->arch.asid];
 
-	if (entry->address == address) {
-		entry->address = 0;
+	for (uint32_t i = 0; i < SIM_TLB_SIZE; i++) {
+		bool is_part = (entries[i].entry & SIM_LARGE) != 0 &&
+			entries[i].address / ARCH_LARGE_SIZE == address / ARCH_LARGE_SIZE;
+
+		if (entries[i].address == address || is_part) {
+			entries[i].address = 0;
+		}
 	}
 	sim_cpu->arch.n_page_flushes++;
 }

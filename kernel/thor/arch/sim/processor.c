@@ -303,7 +303,8 @@ static uint8_t *program_touch(uint64_t address, bool is_write)
 
 		if (slot != NULL && *slot != 0 && (*slot & needed) == needed) {
 			*slot |= SIM_ACCESSED;
-			return sim_memory + align_down(*slot, HEL_PAGE_SIZE) +
+			return sim_memory +
+				align_down(sim_page_entry(*slot, address), HEL_PAGE_SIZE) +
 				address % HEL_PAGE_SIZE;
 		}
 		program->fault = (struct hel_fault){

@@ -201,10 +201,11 @@ int sim_user_access(uint64_t address, uint32_t access, uint8_t *byte)
 
 		if (slot != NULL && sim_entry_allows(*slot, access)) {
 			*slot |= SIM_ACCESSED;
-			*cached = (struct sim_tlb_entry){ page, *slot };
+			*cached = (struct sim_tlb_entry){ page, sim_page_entry(*slot, page) };
 			break;
 		}
-		int error = space_fault(sim_cpu->active_space, address, access);
+		int error =
+			space_fault(sim_cpu->active_space, address, access | SPACE_ACCESS_SLICES);
 
 		if (error != 0) {
 			return error;
@@ -227,7 +228,9 @@ static bool sim_table_allows(
 {
 	const uint64_t *slot = sim_page_slot(table, cached->address);
 
-	return slot != NULL && align_down(*slot, 4096) == align_down(cached->entry, 4096) &&
+	return slot != NULL && *slot != 0 &&
+		align_down(sim_page_entry(*slot, cached->address), 4096) ==
+		align_down(cached->entry, 4096) &&
 		(cached->entry & SIM_FLAGS & ~*slot) == 0;
 }
 

@@ -11,7 +11,9 @@
 /* The lowest table on the way to an address, and the entry that points to it. */
 struct page_leaf {
 	page_entry *parent; /* NULL: there is none */
-	uint64_t end;  /* where the table, or what is missing, ends */
+	page_entry *large;  /* there is a large page instead; NULL: no */
+	page_entry *upper;  /* of a large page: what points to its table */
+	uint64_t end;       /* where the table, the large page, or what is missing, ends */
 };
 
 static struct page_leaf page_leaf_find(const struct arch_page_table *table, uint64_t address)
@@ -20,17 +22,77 @@ static struct page_leaf page_leaf_find(const struct arch_page_table *table, uint
 	page_entry *entry = NULL;
 
 	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+		page_entry *upper = entry;
+
 		entry = &entries[page_index(address, level)];
 		if (entry_load(entry) == 0) {
 			uint64_t index = page_next_used(entries, page_index(address, level));
 
-			return (struct page_leaf){ NULL,
-				align_down(address, page_span(level + 1)) +
+			return (struct page_leaf){ .end = align_down(
+								  address, page_span(level + 1)) +
 					index * page_span(level) };
+		}
+		if (entry_is_page(entry_load(entry), level)) {
+			return (struct page_leaf){
+				.large = entry,
+				.upper = upper,
+				.end = align_down(address, page_span(level)) + page_span(level),
+			};
 		}
 		entries = table_at(entry_load(entry));
 	}
-	return (struct page_leaf){ entry, align_down(address, page_span(1)) + page_span(1) };
+	return (struct page_leaf){
+		.parent = entry,
+		.end = align_down(address, page_span(1)) + page_span(1),
+	};
+}
+
+/* The same in one table, which has some: entries [address, end). */
+static uint64_t page_bound_leaf(
+	const page_entry *entries, uint64_t address, uint64_t end, uint32_t *n_entries)
+{
+	while (address < end && *n_entries > 0) {
+		const page_entry *entry = &entries[page_index(address, 0)];
+
+		if (is_aligned(address, 4 * PAGE_SIZE_BYTES) && page_are_4_unused(entry)) {
+			address += 4 * PAGE_SIZE_BYTES;
+			continue;
+		}
+		*n_entries -= entry_load(entry) != 0;
+		address += PAGE_SIZE_BYTES;
+	}
+	return min_u64(address, end);
+}
+
+uint64_t arch_page_bound_range(const struct arch_page_table *table, uint64_t address, uint64_t end,
+	uint32_t table_cost, uint32_t *n_entries)
+{
+	uint32_t cost = 0;
+
+	while (address < end && *n_entries > cost) {
+		struct page_leaf leaf = page_leaf_find(table, address);
+		uint64_t leaf_end = min_u64(end, leaf.end);
+
+		if (leaf.parent == NULL || page_count(entry_load(leaf.parent)) == 0) {
+			*n_entries -= leaf.large != NULL;
+			address = leaf_end;
+			continue;
+		}
+		*n_entries -= cost;
+		cost = table_cost; /* of the next one */
+		address = page_bound_leaf(
+			table_at(entry_load(leaf.parent)), address, leaf_end, n_entries);
+	}
+	if (address < end) {
+		*n_entries = 0;
+	}
+	return address;
+}
+
+/* Whether a range has all of the large page. */
+static bool page_leaf_is_whole(const struct page_leaf *leaf, uint64_t address, uint64_t end)
+{
+	return address <= leaf->end - page_span(1) && leaf->end <= end;
 }
 
 void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
@@ -41,6 +103,15 @@ void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint
 		uint64_t leaf_end = min_u64(end, leaf.end);
 		uint64_t n_unmapped = 0;
 
+		if (unlikely(leaf.large != NULL)) {
+			if (page_leaf_is_whole(&leaf, address, end) ||
+				!page_table_split(table, leaf.large)) {
+				entry_store(leaf.large, 0);
+				entry_count(leaf.upper, -PAGE_COUNT_ONE);
+				unmapped(context, leaf.end - page_span(1), PAGE_ENTRIES);
+			}
+			continue; /* with what is there now */
+		}
 		if (leaf.parent == NULL || page_count(entry_load(leaf.parent)) == 0) {
 			address = leaf.end;
 			continue;
@@ -58,7 +129,7 @@ void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint
 			if (entry_load(entry) != 0) {
 				entry_store(entry, 0);
 				n_unmapped++;
-				unmapped(context, address);
+				unmapped(context, address, 1);
 			}
 			address += PAGE_SIZE_BYTES;
 		}
@@ -81,7 +152,7 @@ static page_entry *page_copy_target(
 	struct page_copy *copy, uint64_t address, page_entry **out_parent)
 {
 	if (!copy->is_full) {
-		*out_parent = page_table_make_leaf(copy->target, address);
+		*out_parent = page_table_make(copy->target, address, 0);
 		copy->is_full = *out_parent == NULL;
 	}
 	return copy->is_full ? NULL : table_at(entry_load(*out_parent));
@@ -120,6 +191,31 @@ static void page_copy_leaf(
 	entry_count(parent, n_copied * PAGE_COUNT_ONE);
 }
 
+/* A large page, all of which is copied if @is_whole. */
+static void page_copy_large(
+	struct page_copy *copy, page_entry *source, uint64_t address, bool is_whole)
+{
+	uint64_t value = entry_load(source);
+
+	if ((value & copy->protected) != 0) {
+		atomic_fetch_and_explicit(source, ~copy->protected, memory_order_relaxed);
+		copy->n_protected += PAGE_ENTRIES;
+	}
+	page_entry *parent =
+		is_whole && !copy->is_full ? page_table_make(copy->target, address, 1) : NULL;
+
+	if (parent == NULL) {
+		return;
+	}
+	page_entry *target = &table_at(entry_load(parent))[page_index(address, 1)];
+
+	/* A table that is there already is left to faults. */
+	if (entry_load(target) == 0) {
+		entry_store(target, value & copy->kept);
+		entry_count(parent, PAGE_COUNT_ONE);
+	}
+}
+
 uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_table *source,
 	uint64_t address, uint64_t end, uint32_t flags)
 {
@@ -138,6 +234,9 @@ uint64_t arch_page_copy_range(struct arch_page_table *target, struct arch_page_t
 
 			page_copy_leaf(&copy, table_at(parent), page_count(parent), address,
 				min_u64(end, leaf.end));
+		} else if (leaf.large != NULL) {
+			page_copy_large(&copy, leaf.large, address,
+				page_leaf_is_whole(&leaf, address, end));
 		}
 		address = leaf.end;
 	}

@@ -48,6 +48,7 @@ static struct arch_page_entry entry_decode(uint64_t entry)
 	result.is_present = true;
 	result.is_dirty = (entry & PAGE_DIRTY) != 0;
 	result.is_accessed = (entry & PAGE_ACCESSED) != 0;
+	result.is_large = (entry & PAGE_LARGE) != 0;
 	return result;
 }
 
@@ -134,6 +135,10 @@ static bool page_table_free(
 
 	for (unsigned i = 0; n_left > 0; i++, n_left--) {
 		i = page_table_next_used(entries, i);
+		if (entry_is_page(entry_load(&entries[i]), level)) {
+			entry_store(&entries[i], 0);
+			continue;
+		}
 		if (*n_tables == 0 || !page_table_free(table, &entries[i], level - 1, n_tables)) {
 			entry_store(parent,
 				(entry & ~(PAGE_COUNT_MAX * PAGE_COUNT_ONE)) |
@@ -170,7 +175,10 @@ bool arch_page_table_deinit(struct arch_page_table *table, uint32_t n_tables)
 	return true;
 }
 
-/* The entry for @address and the entry that points to its table; NULL if a table is missing. */
+/*
+ * The entry for @address, perhaps of a large page, and the entry that points to its table; NULL if
+ * a table is missing.
+ */
 static page_entry *page_find(
 	const struct arch_page_table *table, uint64_t address, page_entry **out_parent)
 {
@@ -183,6 +191,9 @@ static page_entry *page_find(
 		if (value == 0) {
 			return NULL;
 		}
+		if (level == 1 && entry_is_page(value, level)) {
+			return entry;
+		}
 		*out_parent = entry;
 		entries = table_at(value);
 		entry = &entries[page_index(address, level - 1)];
@@ -190,15 +201,35 @@ static page_entry *page_find(
 	return entry;
 }
 
-page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address)
+bool page_table_split(struct arch_page_table *table, page_entry *entry)
+{
+	uint64_t table_phys = page_table_allocate(table);
+
+	if (table_phys == 0) {
+		return false;
+	}
+	page_entry *entries = table_at(table_phys);
+	uint64_t value = entry_load(entry) & ~PAGE_LARGE;
+
+	for (unsigned i = 0; i < PAGE_ENTRIES; i++) {
+		entry_store(&entries[i], value + i * PAGE_SIZE_BYTES);
+	}
+	entry_store(entry,
+		table_phys | PAGE_PRESENT | PAGE_WRITE | PAGE_USER | PAGE_ENTRIES * PAGE_COUNT_ONE);
+	table->n_tables++;
+	return true;
+}
+
+page_entry *page_table_make(struct arch_page_table *table, uint64_t address, unsigned level_end)
 {
 	page_entry *entries = table_at(table->root_phys);
 	page_entry *parent = NULL;
 
-	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+	for (unsigned level = PAGE_LEVEL_ROOT; level > level_end; level--) {
 		page_entry *entry = &entries[page_index(address, level)];
+		uint64_t value = entry_load(entry);
 
-		if (entry_load(entry) == 0) {
+		if (value == 0) {
 			uint64_t table_phys = page_table_allocate(table);
 
 			if (table_phys == 0) {
@@ -207,6 +238,9 @@ page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address
 			entry_store(entry, table_phys | PAGE_PRESENT | PAGE_WRITE | PAGE_USER);
 			entry_count(parent, PAGE_COUNT_ONE);
 			table->n_tables++;
+		} else if (unlikely(entry_is_page(value, level)) &&
+			!page_table_split(table, entry)) {
+			return NULL;
 		}
 		parent = entry;
 		entries = table_at(entry_load(entry));
@@ -218,7 +252,7 @@ page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address
 static int page_put(
 	struct arch_page_table *table, uint64_t address, uint64_t value, uint64_t *out_old)
 {
-	page_entry *parent = page_table_make_leaf(table, address);
+	page_entry *parent = page_table_make(table, address, 0);
 
 	if (parent == NULL) {
 		return -ERR_NO_MEMORY;
@@ -252,6 +286,42 @@ int arch_page_exchange(struct arch_page_table *table, uint64_t address, uint64_t
 	return error;
 }
 
+int arch_page_map_large(struct arch_page_table *table, uint64_t address, uint64_t phys,
+	uint32_t flags, bool *out_is_cut)
+{
+	page_entry *parent = page_table_make(table, address, 1);
+
+	if (parent == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	page_entry *entry = &table_at(entry_load(parent))[page_index(address, 1)];
+	uint64_t old = entry_load(entry);
+
+	*out_is_cut = old != 0;
+	if (old == 0) {
+		entry_count(parent, PAGE_COUNT_ONE);
+	} else {
+		ASSERT(!entry_is_page(old, 1) && page_count(old) == 0);
+		page_table_retire(table, old);
+	}
+	entry_store(entry, entry_encode(phys, flags) | PAGE_LARGE);
+	return 0;
+}
+
+bool arch_page_split(struct arch_page_table *table, uint64_t address)
+{
+	page_entry *parent;
+	page_entry *entry = page_find(table, address, &parent);
+
+	if (entry == NULL || !entry_decode(entry_load(entry)).is_large ||
+		page_table_split(table, entry)) {
+		return true;
+	}
+	entry_store(entry, 0);
+	entry_count(parent, -PAGE_COUNT_ONE);
+	return false;
+}
+
 struct arch_page_entry arch_page_unmap(struct arch_page_table *table, uint64_t address)
 {
 	page_entry *parent;
@@ -269,8 +339,12 @@ struct arch_page_entry arch_page_lookup(const struct arch_page_table *table, uin
 {
 	page_entry *parent;
 	page_entry *entry = page_find(table, address, &parent);
+	struct arch_page_entry result = entry_decode(entry != NULL ? entry_load(entry) : 0);
 
-	return entry_decode(entry != NULL ? entry_load(entry) : 0);
+	if (unlikely(result.is_large)) {
+		result.phys += address & (page_span(1) - 1) & PAGE_ADDRESS;
+	}
+	return result;
 }
 
 bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t flags)
@@ -285,7 +359,7 @@ bool arch_page_protect(struct arch_page_table *table, uint64_t address, uint32_t
 	}
 	do {
 		new = entry_encode(old & PAGE_ADDRESS, flags) |
-			(old & (PAGE_ACCESSED | PAGE_DIRTY));
+			(old & (PAGE_ACCESSED | PAGE_DIRTY | PAGE_LARGE));
 	} while (!atomic_compare_exchange_weak_explicit(
 		entry, &old, new, memory_order_relaxed, memory_order_relaxed));
 	return true;
@@ -308,7 +382,7 @@ static uint64_t entry_used(const page_entry *entry, unsigned level)
 {
 	uint64_t value = entry_load(entry);
 
-	return level == 0 || page_count(value) != 0 ? value : 0;
+	return entry_is_page(value, level) || page_count(value) != 0 ? value : 0;
 }
 
 bool arch_page_next(
@@ -320,7 +394,7 @@ bool arch_page_next(
 		uint64_t entry = entry_used(&entries[page_index(address, level)], level);
 
 		/* down to a page, or to the table that lacks the way to it */
-		while (entry != 0 && level > 0) {
+		while (entry != 0 && !entry_is_page(entry, level)) {
 			entries = table_at(entry);
 			level--;
 			entry = entry_used(&entries[page_index(address, level)], level);
@@ -343,7 +417,7 @@ bool arch_page_next(
 			address = align_down(address, page_span(level + 1)) +
 				index * page_span(level);
 		}
-		if (level == 0 && address < end) {
+		if (entry_is_page(entry, level) && address < end) {
 			*out_address = address;
 			return true;
 		}
@@ -364,7 +438,7 @@ static bool page_table_trim(struct arch_page_table *table, page_entry *entry, un
 		page_entry *child = &entries[page_index(address, level)];
 		uint64_t next = align_down(address, page_span(level)) + page_span(level);
 
-		if (entry_load(child) != 0 &&
+		if (entry_load(child) != 0 && !entry_is_page(entry_load(child), level) &&
 			page_table_trim(table, child, level - 1, address, min_u64(end, next))) {
 			page_table_retire(table, entry_load(child));
 			entry_store(child, 0);

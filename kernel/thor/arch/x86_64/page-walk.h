@@ -55,10 +55,19 @@ static inline void entry_count(page_entry *parent, uint64_t change)
 	}
 }
 
+/** entry_is_page() - whether an entry of a table of @level maps a page, not a table */
+static inline bool entry_is_page(uint64_t entry, unsigned level)
+{
+	return level == 0 || (entry & PAGE_LARGE) != 0;
+}
+
 /**
- * page_table_make_leaf() - the entry that points to the lowest table on the way to @address, which
+ * page_table_make() - the entry that points to the table of @level on the way to @address, which
  * is made if need be; NULL: no memory
  */
-page_entry *page_table_make_leaf(struct arch_page_table *table, uint64_t address);
+page_entry *page_table_make(struct arch_page_table *table, uint64_t address, unsigned level);
+
+/** page_table_split() - put a table in the place of a large page; false: no memory */
+bool page_table_split(struct arch_page_table *table, page_entry *entry);
 
 #endif
