@@ -429,13 +429,14 @@ USER_TEST(time_in_the_kernel_is_told_apart)
 
 	time_carrier(HEL_THREAD_TIMED, &timed);
 	CHECK_EQ(timed.flags, HEL_THREAD_TIMED);
-	CHECK(timed.kernel_ns >= 23 * SLICE_NS && timed.kernel_ns < 25 * SLICE_NS);
+	/* Whenever the kernel looks at the clock it has taken some time. */
+	CHECK(timed.kernel_ns >= 23 * SLICE_NS && timed.kernel_ns <= n_slices * SLICE_NS);
 	CHECK(timed.user_ns >= 4'000'000 && timed.user_ns < 4'100'000);
 	time_carrier(0, &other);
 	CHECK_EQ(other.flags, 0);
 	CHECK_EQ(other.kernel_ns, 0);
 	CHECK(other.user_ns >= 4'000'000 + 23 * SLICE_NS);
-	CHECK(other.user_ns < 4'200'000 + 25 * SLICE_NS);
+	CHECK(other.user_ns <= 4'200'000 + n_slices * SLICE_NS);
 }
 
 /* A thread that waits in the drive that begins it. */
