@@ -90,6 +90,8 @@ static void begin(void)
 	actions[0] = SEND(from, SIZE);
 	actions[1] = RECEIVE(to, SIZE);
 	slice_ns = 0;
+	/* A slice in which pages have to be made present is smaller. */
+	CHECK_OK(hel_space_populate(HEL_THIS, to, N_PAGES * PAGE, HEL_POPULATE_WRITE));
 	n_slices = 0;
 	CHECK_OK(hel_thread_set_priority(HEL_THIS, 1));
 }
@@ -454,7 +456,7 @@ USER_TEST(who_waits_for_its_transfer_carries_it_first)
 	CHECK_OK(user_create(carry_and_wait, NULL, &carrier));
 	CHECK_OK(hel_thread_set_priority(carrier, 0));
 	CHECK_OK(hel_thread_start(carrier));
-	sleep_ns(120 * SLICE_NS); /* in which pages have to be made present */
+	sleep_ns(40 * SLICE_NS);
 	CHECK_EQ(left.results[0].error, 0);
 	CHECK_EQ(right.results[0].error, 0);
 	CHECK_EQ(count_received(to, N_PAGES), N_PAGES);
