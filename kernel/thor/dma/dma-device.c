@@ -15,6 +15,7 @@
 #include <base/errors.h>
 #include <thor/ipc/event.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 #include <thor/panic.h>
 
 constexpr uint32_t DMA_DOMAINS_MAX = 4096;
@@ -132,7 +133,7 @@ static int dma_attach_locked(struct dma_space *space, struct dma_device *device)
 
 int dma_space_attach(struct dma_space *space, const struct hel_dma_device *id)
 {
-	struct dma_device *device = heap_allocate(sizeof(*device));
+	struct dma_device *device = account_allocate(space->object.account, sizeof(*device));
 
 	if (device == NULL) {
 		return -ERR_NO_MEMORY;
@@ -144,7 +145,7 @@ int dma_space_attach(struct dma_space *space, const struct hel_dma_device *id)
 
 	spinlock_release(&dma_lock);
 	if (error != 0) {
-		heap_free(device);
+		account_free(space->object.account, device, sizeof(*device));
 	}
 	return error;
 }
@@ -170,7 +171,7 @@ static int dma_detach_locked(struct dma_device *device)
 	list_remove(&device->node);
 	list_remove(&device->space_node);
 	space->n_devices--;
-	heap_free(device);
+	account_free(space->object.account, device, sizeof(*device));
 	return error;
 }
 

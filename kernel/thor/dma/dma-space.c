@@ -78,7 +78,7 @@ int dma_space_create(struct dma_space **out_space)
 	int error = event_create(0, &space->fault_event);
 
 	if (error == 0 && iommu != NULL) {
-		error = io_table_init(&space->domain.table, &iommu->format);
+		error = io_table_init(&space->domain.table, &iommu->format, space->object.account);
 	}
 	if (error != 0) {
 		object_unref(space->fault_event != NULL ? &space->fault_event->object : NULL);

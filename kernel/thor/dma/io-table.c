@@ -5,6 +5,7 @@
 #include <base/assert.h>
 #include <base/errors.h>
 #include <thor/memory/frame.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t IO_ENTRIES = 512;
 constexpr unsigned IO_INDEX_BITS = 9;
@@ -43,18 +44,31 @@ static void io_store(const struct io_table *table, _Atomic uint64_t *slot, uint6
 
 static uint64_t io_make_table(struct io_table *table)
 {
+	if (account_charge(table->account, ACCOUNT_PAGES, 1) != 0) {
+		return 0;
+	}
 	uint64_t phys = frame_allocate_zeroed();
 
-	if (phys != 0) {
-		table->n_tables++;
-		table->format->write_back(arch_phys_to_virt(phys), FRAME_SIZE);
+	if (phys == 0) {
+		account_uncharge(table->account, ACCOUNT_PAGES, 1);
+		return 0;
 	}
+	table->n_tables++;
+	table->format->write_back(arch_phys_to_virt(phys), FRAME_SIZE);
 	return phys;
 }
 
-int io_table_init(struct io_table *table, const struct io_table_format *format)
+static void io_release_table(struct io_table *table, uint64_t phys)
 {
-	*table = (struct io_table){ .format = format };
+	frame_unref(phys);
+	account_uncharge(table->account, ACCOUNT_PAGES, 1);
+	table->n_tables--;
+}
+
+int io_table_init(
+	struct io_table *table, const struct io_table_format *format, struct account *account)
+{
+	*table = (struct io_table){ .format = format, .account = account };
 	table->root_phys = io_make_table(table);
 	return table->root_phys != 0 ? 0 : -ERR_NO_MEMORY;
 }
@@ -167,8 +181,7 @@ void io_table_free_list(struct io_table *table, uint64_t list)
 	while (list != 0) {
 		uint64_t next = io_load(io_table_at(list));
 
-		frame_unref(list);
-		table->n_tables--;
+		io_release_table(table, list);
 		list = next;
 	}
 }
@@ -183,8 +196,7 @@ static void io_free_below(struct io_table *table, uint64_t phys, unsigned level)
 			io_free_below(table, entry & IO_ADDRESS, level - 1);
 		}
 	}
-	frame_unref(phys);
-	table->n_tables--;
+	io_release_table(table, phys);
 }
 
 void io_table_deinit(struct io_table *table)

@@ -38,14 +38,18 @@ struct io_table_format {
 	void (*write_back)(const void *start, size_t size_bytes);
 };
 
+struct account;
+
 struct io_table {
 	const struct io_table_format *format;
+	struct account *account; /* pays for the pages */
 	uint64_t root_phys;
 	uint64_t n_tables; /* pages, with the root */
 };
 
-/** io_table_init() - an empty tree; -ERR_NO_MEMORY */
-MUST_USE int io_table_init(struct io_table *table, const struct io_table_format *format);
+/** io_table_init() - an empty tree, for whose pages @account pays; -ERR_NO_MEMORY */
+MUST_USE int io_table_init(
+	struct io_table *table, const struct io_table_format *format, struct account *account);
 
 /** io_table_deinit() - free the root and what is left below it; nothing may walk it any more */
 void io_table_deinit(struct io_table *table);

@@ -11,6 +11,7 @@
 #include <base/assert.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
+#include <thor/object/account.h>
 
 constexpr uint32_t IRQ_TRIES_MAX = 32; /* for a vector that no other line has */
 
@@ -97,6 +98,24 @@ static void irq_free_route_locked(struct irq_route *route)
 
 /* ---- the life of an irq */
 
+static struct irq_pin *irq_allocate_pin(void)
+{
+	struct account *account = account_current();
+	struct irq_pin *pin = account_allocate(account, sizeof(*pin));
+
+	if (pin != NULL) {
+		pin->account = account;
+	}
+	return pin;
+}
+
+static void irq_free_pin(struct irq_pin *pin)
+{
+	if (pin != NULL) {
+		account_free(pin->account, pin, sizeof(*pin));
+	}
+}
+
 void pin_end(struct irq_pin *pin)
 {
 	spinlock_acquire(&irq_config_lock);
@@ -114,7 +133,7 @@ void pin_end(struct irq_pin *pin)
 	spinlock_acquire(&pin->lock);
 	spinlock_release(&pin->lock);
 	spinlock_release(&irq_config_lock);
-	heap_free(pin);
+	irq_free_pin(pin);
 }
 
 /* The last descriptor is gone: nobody can answer any more. */
@@ -169,7 +188,7 @@ static void irq_init(struct irq *irq, struct irq_pin *pin)
 int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 {
 	struct irq *irq = object_create(&irq_class, sizeof(*irq));
-	struct irq_pin *pin = heap_allocate(sizeof(*pin));
+	struct irq_pin *pin = irq_allocate_pin();
 	int error = irq == NULL || pin == NULL ? -ERR_NO_MEMORY : 0;
 
 	if (error == 0) {
@@ -180,7 +199,7 @@ int irq_create_msi(struct irq **out_irq, struct hel_msi_info *out_info)
 	}
 	if (error != 0) {
 		irq_undo(irq);
-		heap_free(pin);
+		irq_free_pin(pin);
 		return error;
 	}
 	irq_init(irq, pin);
@@ -267,11 +286,11 @@ int irq_create_line(uint32_t gsi, uint32_t line_flags, struct irq **out_irq)
 		return error;
 	}
 	struct irq *irq = object_create(&irq_class, sizeof(*irq));
-	struct irq_pin *spare = heap_allocate(sizeof(*spare));
+	struct irq_pin *spare = irq_allocate_pin();
 
 	error = irq == NULL || spare == NULL ? -ERR_NO_MEMORY
 					     : irq_join_line(irq, gsi, line_flags, &spare);
-	heap_free(spare);
+	irq_free_pin(spare);
 	if (error != 0) {
 		irq_undo(irq);
 		return error;

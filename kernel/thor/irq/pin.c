@@ -12,6 +12,7 @@ static void pin_throttle_done(struct timer *timer);
 void pin_init(struct irq_pin *pin, bool is_line, uint32_t gsi, uint32_t line_flags)
 {
 	*pin = (struct irq_pin){
+		.account = pin->account,
 		.is_line = is_line,
 		.is_level = (line_flags & HEL_IRQ_LINE_LEVEL) != 0,
 		.gsi = gsi,

@@ -57,6 +57,7 @@ struct irq_route {
 
 struct irq_pin {
 	/* immutable */
+	struct account *account; /* of who made it; pays for it as long as it is there */
 	bool is_line, is_level;
 	uint32_t gsi;        /* of a line */
 	uint32_t line_flags; /* enum hel_irq_line_flags: LEVEL, ACTIVE_LOW */
