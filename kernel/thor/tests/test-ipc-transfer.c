@@ -310,6 +310,7 @@ USER_TEST(transfers_without_memory_fail)
 	uint64_t n_allocations = 0;
 
 	begin();
+	CHECK_OK(hel_space_discard(HEL_THIS, to, N_PAGES * PAGE));
 	while (!try_without_memory(n_allocations)) {
 		n_allocations++;
 		CHECK(n_allocations < 1000);
