@@ -59,6 +59,7 @@ enum hel_allocate_flags : uint64_t {
 	HEL_ALLOCATE_CONTIGUOUS = 1, /* one physical run, present at once (at most 4 MiB) */
 	HEL_ALLOCATE_BELOW_4G = 2, /* with CONTIGUOUS: physical addresses fit 32 bits */
 	HEL_ALLOCATE_LARGE = 4, /* as if every mapping had HEL_MAP_LARGE */
+	HEL_ALLOCATE_SWAPPABLE = 8, /* alone: pages may go to the swap manager */
 	/* with CONTIGUOUS: physical addresses fit so many bits, 13 to 52; HEL_ALLOCATE_BITS() */
 	HEL_ALLOCATE_BITS_MASK = 0x3f00,
 };
@@ -74,6 +75,7 @@ enum hel_caching : uint64_t {
 struct hel_memory_info {
 	uint64_t size_bytes;
 	uint64_t resident_bytes;
+	uint64_t swapped_bytes; /* in the swap space; maybe not yet out of memory */
 	uint32_t kind; /* enum hel_memory_kind */
 	uint32_t reserved;
 };
@@ -130,6 +132,8 @@ enum hel_map_flags : uint32_t {
 	HEL_MAP_GUARD = 1u << 7, /* no access ever; reserves the addresses */
 	/* aligned 2 MiB at once may become present where a page is touched; never executable */
 	HEL_MAP_LARGE = 1u << 8,
+	/* fresh anonymous memory with FORK_COPY or FORK_DROP: pages may go to the swap manager */
+	HEL_MAP_SWAPPABLE = 1u << 9,
 };
 
 enum hel_populate_flags : uint32_t {

@@ -30,13 +30,14 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_SPACE = 60, /* mappings of a space */
 	LOCK_RANK_DMA = 62, /* which device is in which dma-space */
 	LOCK_RANK_DMA_SPACE = 64, /* mappings of a dma-space */
-	LOCK_RANK_PAGE_CACHE = 65, /* the list of managed memory objects */
 	/* pages of one memory object that shows no other's */
 	LOCK_RANK_MEMORY = 66,
 	/* a copy-on-write or managed object, which shows another's pages; taken after that one's */
 	LOCK_RANK_MEMORY_VIEW = 67,
+	LOCK_RANK_MEMORY_SWAP = 68, /* a swap space; after memory that has pages in it */
 	/* indirect memory of level 1, which shows the above; 71 and 72: of the levels above */
 	LOCK_RANK_MEMORY_INDIRECT = 70,
+	LOCK_RANK_PAGE_CACHE = 73, /* objects whose pages come and go; the swap space */
 	LOCK_RANK_PAGE_TABLE = 74, /* page table of a space */
 	LOCK_RANK_TIMER = 75,
 	LOCK_RANK_THREAD = 78, /* run state of a thread */

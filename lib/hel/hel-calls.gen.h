@@ -356,10 +356,12 @@ HEL_MUST_USE static inline int hel_log_read(hel_handle authority, uint64_t *in_o
  * @flags: enum hel_allocate_flags
  * @out_handle: with all rights
  *
+ * With SWAPPABLE it is copy-on-write memory of zeros whose pages may be put into the swap space.
+ *
  * Return: 0, -ERR_ILLEGAL_ARGS (@size_bytes is no multiple of the page size or absurd, unknown
- * @flags, a limit of addresses alone or of less than 13 or more than 52 bits, or CONTIGUOUS with no
- * page or more than 4 MiB), -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no
- * memory for the object, or with CONTIGUOUS no such run).
+ * @flags, SWAPPABLE with others, a limit of addresses alone or of less than 13 or more than 52
+ * bits, or CONTIGUOUS with no page or more than 4 MiB), -ERR_NO_SPACE (the caller's universe is
+ * full), -ERR_NO_MEMORY (no memory for the object, or with CONTIGUOUS no such run).
  */
 HEL_MUST_USE static inline int hel_memory_allocate(uint64_t size_bytes, uint64_t flags,
 	hel_handle *out_handle)
@@ -1368,6 +1370,33 @@ HEL_MUST_USE static inline int hel_memory_unlock(hel_handle memory, uint64_t off
 	uint64_t length, uint64_t flags)
 {
 	return (int)hel_call4(HEL_CALL_memory_unlock, memory, offset, length, flags).error;
+}
+
+/**
+ * hel_memory_create_swap() - become the swap manager: make the swap space
+ * @authority: needs MANAGE; the machine's
+ * @size_bytes: a multiple of the page size, not 0, at most 2^32 - 1 pages
+ * @out_handle: the backing, with all rights
+ *
+ * The space is managed memory without a frontal: requests come by manage operations on the backing
+ * and are answered by hel_memory_update(), as for any other. A page of it keeps what it was given
+ * until thor gives it another one to write. When the last descriptor of the backing is closed,
+ * pages that are in memory stay there, and those that are out are lost: accesses fault with
+ * -ERR_IO.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@size_bytes is no multiple of the page size, 0, or too much),
+ * -ERR_BUSY (there is a swap manager, or pages of too many that have gone), -ERR_NO_SPACE (the
+ * caller's universe is full), -ERR_NO_MEMORY (no memory for the object).
+ */
+HEL_MUST_USE static inline int hel_memory_create_swap(hel_handle authority, uint64_t size_bytes,
+	hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call2(HEL_CALL_memory_create_swap, authority, size_bytes);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
 }
 
 /* ---- dma ------------------------------------------------------------------------------------- */

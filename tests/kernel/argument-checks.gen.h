@@ -528,6 +528,14 @@ CALL_CHECK(memory_unlock_memory_of_other_type, memory_unlock, BAD_TYPE, OTHER(ME
 	0, 0)
 CALL_CHECK(memory_unlock_memory_without_pin, memory_unlock, NO_RIGHTS, WITHOUT(MEMORY, PIN), 0,
 	4096, 0, 0, 0)
+CALL_CHECK(memory_create_swap_authority_stale, memory_create_swap, BAD_HANDLE, STALE(), 4096, 0, 0,
+	0, 0)
+CALL_CHECK(memory_create_swap_authority_revoked, memory_create_swap, REVOKED, REVOKED(AUTHORITY),
+	4096, 0, 0, 0, 0)
+CALL_CHECK(memory_create_swap_authority_of_other_type, memory_create_swap, BAD_TYPE,
+	OTHER(AUTHORITY), 4096, 0, 0, 0, 0)
+CALL_CHECK(memory_create_swap_authority_without_manage, memory_create_swap, NO_RIGHTS,
+	WITHOUT(AUTHORITY, MANAGE), 4096, 0, 0, 0, 0)
 CALL_CHECK(memory_slice_memory_stale, memory_slice, BAD_HANDLE, STALE(), 0, 4096, 0, 0, 0)
 CALL_CHECK(memory_slice_memory_revoked, memory_slice, REVOKED, REVOKED(MEMORY), 0, 4096, 0, 0, 0)
 CALL_CHECK(memory_slice_memory_of_other_type, memory_slice, BAD_TYPE, OTHER(MEMORY), 0, 4096, 0, 0,

@@ -23,40 +23,20 @@ struct managed_run {
 	uint64_t first, end;
 };
 
-/* Whether a page was used. */
-struct managed_use {
-	uint64_t phys;
-	bool is_used;
-};
-
-/* Whether a page was used through a mapping; the page table forgets it. */
-static void managed_take_accessed_in(void *context, const struct memory_part *part)
-{
-	struct managed_use *use = context;
-	struct space *space = part->mapping->space;
-
-	spinlock_acquire(&space->table_lock);
-	struct arch_page_entry entry = arch_page_take_accessed(&space->page_table, part->address);
-
-	spinlock_release(&space->table_lock);
-	use->is_used = use->is_used || (entry.is_accessed && entry.phys == use->phys);
-}
-
 static bool managed_take_accessed(const struct managed *managed, uint64_t index, uint64_t phys)
 {
-	struct managed_use use = { .phys = phys };
+	bool is_used = false;
 
 	LIST_FOR_EACH(view, &managed->backing->views, struct memory, view_node) {
 		uint64_t first = view->source_offset / FRAME_SIZE;
 
 		if (index >= first) {
 			spinlock_acquire(&view->lock);
-			memory__visit(view, index - first, index - first + 1,
-				managed_take_accessed_in, &use);
+			is_used |= memory__take_accessed(view, index - first, phys);
 			spinlock_release(&view->lock);
 		}
 	}
-	return use.is_used;
+	return is_used;
 }
 
 /* Note whether a page was used; true: it was not for so long that it should go. */
@@ -92,7 +72,7 @@ uint64_t managed__age(struct managed *managed, uint64_t n_pages, uint64_t *out_e
 	const struct page_tree *pages = &managed->backing->pages;
 	struct managed_run run = {};
 	uint64_t n_looked = 0;
-	uint64_t index = managed->hand;
+	uint64_t index = managed->cache.hand;
 	uint64_t entry;
 
 	*out_evicted = 0;
@@ -116,6 +96,6 @@ uint64_t managed__age(struct managed *managed, uint64_t n_pages, uint64_t *out_e
 		index++;
 	}
 	*out_evicted += managed_evict(managed, &run);
-	managed->hand = index;
+	managed->cache.hand = index;
 	return n_looked;
 }

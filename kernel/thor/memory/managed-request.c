@@ -4,6 +4,7 @@
 
 #include <thor/memory/page-cache.h>
 #include <thor/memory/space.h>
+#include <thor/memory/swap.h>
 #include <thor/sched/sched.h>
 
 constexpr int64_t MANAGED_ERROR_MAX = 4095;
@@ -21,6 +22,9 @@ static uint64_t managed_claim_missing(struct managed *managed, uint64_t first, u
 
 	end = min_u64(end, backing->size_bytes / FRAME_SIZE);
 	for (; index < end && index - first < MANAGED_RUN_MAX; index++) {
+		if (managed->swap != NULL && !swap__is_used(managed->swap, index)) {
+			break; /* there is nothing to bring */
+		}
 		uint64_t *slot = page_tree_make_slot(&backing->pages, index);
 
 		if (slot == NULL || managed_state_of(*slot) > MANAGED_FILLING) {

@@ -33,16 +33,21 @@ void managed__want_write(struct managed *managed)
 	managed__kick(managed);
 }
 
+void managed__arm_age(struct managed *managed, uint64_t delay_ns)
+{
+	if (!managed->is_ageing && !managed->is_dead) {
+		managed->is_ageing = true;
+		object_ref(&managed->backing->object);
+		timer_arm(&managed->age, arch_clock_ns() + delay_ns);
+	}
+}
+
 static void managed_see_to_dirty(struct managed *managed)
 {
 	if (managed->n_dirty == 0 || managed->is_dead) {
 		return;
 	}
-	if (!managed->is_ageing) {
-		managed->is_ageing = true;
-		object_ref(&managed->backing->object);
-		timer_arm(&managed->age, arch_clock_ns() + MANAGED_AGE_NS);
-	}
+	managed__arm_age(managed, MANAGED_AGE_NS);
 	if (!managed->is_write_wanted && managed_has_much(managed)) {
 		managed__want_write(managed);
 	}

@@ -4,10 +4,12 @@
 
 #include <thor/memory/page-cache.h>
 #include <thor/memory/space.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 
 constexpr uint64_t MANAGED_END = MEMORY_SIZE_MAX / FRAME_SIZE;
 constexpr uint64_t MANAGED_SLICE_PAGES = 128; /* taken away before others have their turn */
+constexpr uint64_t MANAGED_LOOK_NS = 100'000'000; /* then who waits for writes looks again */
 
 /* ---- life -------------------------------------------------------------------------- */
 
@@ -35,8 +37,9 @@ int managed__create(struct memory *backing)
 	list_init(&managed->fences);
 	managed->window = 1;
 	work_init(&managed->work, managed_service);
-	list_node_init(&managed->cache_node);
-	page_cache_add(managed);
+	list_node_init(&managed->cache.node);
+	managed->cache.memory = backing;
+	page_cache_add(&managed->cache);
 	return 0;
 }
 
@@ -49,7 +52,8 @@ void managed__destroy(struct managed *managed)
 	ASSERT(managed->n_unclean == 0);
 	ASSERT(!managed->is_ageing);
 	ASSERT(list_is_empty(&managed->requests));
-	page_cache_remove(managed);
+	page_cache_remove(&managed->cache);
+	swap__destroy(managed->swap);
 	account_free(managed->backing->object.account, managed, sizeof(*managed));
 }
 
@@ -62,6 +66,10 @@ static void managed_aged(struct timer *timer)
 	managed->is_ageing = false;
 	if (!managed->is_dead && managed->n_dirty > 0) {
 		managed__want_write(managed);
+	}
+	if (managed->swap != NULL) {
+		/* There may be memory from elsewhere. */
+		managed__wake_throttled(managed, 0);
 	}
 	spinlock_release(&backing->lock);
 	object_unref(&backing->object);
@@ -101,7 +109,7 @@ void managed__wake(struct managed *managed, uint64_t first, uint64_t end, int er
 	}
 }
 
-static void managed_wake_throttled(struct managed *managed, int error)
+void managed__wake_throttled(struct managed *managed, int error)
 {
 	LIST_FOR_EACH_SAFE(wait, &managed->throttled, struct page_wait, node) {
 		managed_end_wait(wait, error);
@@ -153,8 +161,10 @@ static enum managed_obstacle managed_find_obstacle(
 	const struct managed *managed, uint64_t entry, bool for_write)
 {
 	enum managed_state state = managed_state_of(entry);
+	bool is_there = managed->swap != NULL ? state >= MANAGED_CLEAN
+					      : state == MANAGED_CLEAN && !for_write;
 
-	if (managed->is_dead && (state != MANAGED_CLEAN || for_write)) {
+	if (managed->is_dead && !is_there) {
 		return MANAGED_LOST;
 	}
 	if (state < MANAGED_CLEAN) {
@@ -191,6 +201,12 @@ int managed__get_page(
 	return 0;
 }
 
+void managed__count_resident(struct managed *managed)
+{
+	managed->n_resident++;
+	page_cache_count_pages(1);
+}
+
 int managed__get_backing_page(struct memory *backing, uint64_t index, struct memory_page *out_page)
 {
 	struct managed *managed = backing->managed;
@@ -210,8 +226,7 @@ int managed__get_backing_page(struct memory *backing, uint64_t index, struct mem
 		}
 		page_tree_fill(&backing->pages, slot,
 			phys | (state == MANAGED_MISSING ? MANAGED_FILLING : state));
-		managed->n_resident++;
-		page_cache_count_pages(1);
+		managed__count_resident(managed);
 	}
 	*out_page = (struct memory_page){ .phys = managed_phys_of(*slot), .can_write = true };
 	return 0;
@@ -221,6 +236,13 @@ bool memory__find_backing(const struct memory *memory, uint64_t *index, struct m
 {
 	struct memory *source = memory->source;
 
+	if (memory->swappable != NULL) {
+		uint64_t entry = page_tree_get(&memory->pages, *index);
+
+		*index = swap_slot_of(entry);
+		*out_backing = swap_is_entry(entry) ? swap__backing_of(entry) : NULL;
+		return *out_backing != NULL;
+	}
 	if (source == NULL || source->kind != HEL_MEMORY_BACKING) {
 		return false;
 	}
@@ -239,28 +261,41 @@ int memory__await_page(
 	struct memory *memory, uint64_t index, bool for_write, struct page_wait *wait)
 {
 	struct memory *backing;
-	int error;
 
+	if (memory->swappable != NULL) {
+		return swappable__await(memory, index, wait);
+	}
 	if (!memory__find_backing(memory, &index, &backing)) {
 		return 0;
 	}
 	/* A view copies the page to write to it. */
-	for_write = for_write && memory->kind == HEL_MEMORY_MANAGED;
-	switch (managed_find_obstacle(
-		backing->managed, page_tree_get(&backing->pages, index), for_write)) {
+	return managed__await(
+		backing->managed, index, for_write && memory->kind == HEL_MEMORY_MANAGED, wait);
+}
+
+int managed__await(struct managed *managed, uint64_t index, bool for_write, struct page_wait *wait)
+{
+	const struct memory *backing = managed->backing;
+	int error;
+
+	switch (managed_find_obstacle(managed, page_tree_get(&backing->pages, index), for_write)) {
 	case MANAGED_NO_OBSTACLE: return 0;
 	case MANAGED_LOST: return -ERR_IO;
 	case MANAGED_ABSENT:
 		if (page_wait_takes_error(wait, backing, index, &error)) {
 			return error;
 		}
-		managed_arm(backing->managed, index, false, wait);
+		managed_arm(managed, index, false, wait);
 		return SPACE_PENDING;
-	case MANAGED_THROTTLED:
-		managed_arm(backing->managed, index, true, wait);
-		return SPACE_PENDING;
+	case MANAGED_THROTTLED: managed_arm(managed, index, true, wait); return SPACE_PENDING;
 	}
 	UNREACHABLE();
+}
+
+void managed__await_written(struct managed *managed, struct page_wait *wait)
+{
+	managed_arm(managed, 0, true, wait);
+	managed__arm_age(managed, MANAGED_LOOK_NS);
 }
 
 /* ---- taking pages away ------------------------------------------------------------- */
@@ -293,6 +328,25 @@ static uint32_t managed_unref_pages(void *context, const struct page_tree_run *r
 	return n_entries;
 }
 
+static uint32_t managed_keep_pages(UNUSED void *context, const struct page_tree_run *run)
+{
+	uint32_t n_entries = 0;
+
+	PAGE_TREE_FOR_EACH(entry, n_entries, run)
+	{
+		(void)entry;
+	}
+	return n_entries;
+}
+
+void managed__release(struct managed *managed, uint64_t index)
+{
+	page_tree_remove(&managed->backing->pages, index, index + 1, managed_keep_pages, NULL);
+	managed->n_resident--;
+	memory__uncharge(managed->backing, 1);
+	page_cache_count_pages(-1);
+}
+
 void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 {
 	struct managed_removal removal = {};
@@ -305,6 +359,10 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 
 bool managed__is_evictable(const struct managed *managed, uint64_t entry)
 {
+	if (managed->swap != NULL) {
+		return managed_state_of(entry) == MANAGED_CLEAN && !managed->is_dead &&
+			frame_is_exclusive(managed_phys_of(entry));
+	}
 	return (managed_state_of(entry) == MANAGED_CLEAN ||
 		       (managed->is_dead && managed->n_unclean == 0 &&
 			       managed_phys_of(entry) != 0)) &&
@@ -343,7 +401,7 @@ bool managed__resize(struct managed *managed, uint64_t size_bytes)
 	/* They look again, and see that it is out of bounds. */
 	managed__wake(managed, first, MANAGED_END, 0);
 	if (!managed__is_throttled(managed)) {
-		managed_wake_throttled(managed, 0);
+		managed__wake_throttled(managed, 0);
 	}
 	managed__kick(managed);
 	return false;
@@ -352,8 +410,11 @@ bool managed__resize(struct managed *managed, uint64_t size_bytes)
 void managed__written(struct managed *managed, uint64_t first, uint64_t end, int error)
 {
 	managed__note_written(managed, first, end, error);
-	if (!managed__is_throttled(managed)) {
-		managed_wake_throttled(managed, 0);
+	if (managed->swap != NULL) {
+		swap__note_written(managed->swap, error);
+	}
+	if (managed->swap != NULL || !managed__is_throttled(managed)) {
+		managed__wake_throttled(managed, 0);
 	}
 	managed__kick(managed);
 }
@@ -361,12 +422,17 @@ void managed__written(struct managed *managed, uint64_t first, uint64_t end, int
 void managed__die(struct managed *managed)
 {
 	struct memory *backing = managed->backing;
+	bool is_swap = managed->swap != NULL;
 
+	if (is_swap) {
+		swap__resign(managed->swap);
+	}
 	spinlock_acquire(&backing->lock);
 	managed->is_dead = true;
-	page_cache_count_lost(managed->n_unclean);
+	/* What the swap space has it keeps. */
+	page_cache_count_lost(is_swap ? 0 : managed->n_unclean);
 	managed__wake(managed, 0, MANAGED_END, -ERR_IO);
-	managed_wake_throttled(managed, -ERR_IO);
+	managed__wake_throttled(managed, is_swap ? 0 : -ERR_IO);
 	if (managed->is_ageing && timer_cancel(&managed->age)) {
 		managed->is_ageing = false;
 		object_unref(&backing->object);

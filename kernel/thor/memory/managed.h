@@ -44,6 +44,7 @@
 
 #include <abi/hel/queue.h>
 #include <thor/memory/memory-object.h>
+#include <thor/memory/page-cache.h>
 #include <thor/memory/page-set.h>
 #include <thor/memory/page-wait.h>
 #include <thor/sched/work.h>
@@ -72,8 +73,11 @@ constexpr uint64_t MANAGED_UPDATE_MAX = 4096; /* pages of one answer */
 constexpr uint64_t MANAGED_AGE_NS = 5'000'000'000; /* after that dirty pages are written back */
 constexpr uint64_t MANAGED_SHARE_MIN = 64; /* an object may have that many unclean pages */
 
+struct swap;
+
 struct managed {
 	struct memory *backing; /* immutable: its owner */
+	struct swap *swap; /* immutable: a swap space is behind it, see swap.h; else NULL */
 	struct memory *frontal; /* not referenced; NULL when it is gone */
 	bool is_dead; /* no descriptor of the backing is left */
 	int write_error; /* of a write-back; until a fence reports it */
@@ -101,8 +105,7 @@ struct managed {
 	bool is_work_posted; /* and keeps the backing */
 	struct work work; /* managed_service() */
 
-	struct list_node cache_node; /* guarded by the page cache's lock */
-	uint64_t hand; /* the page that the page cache looks at next */
+	struct page_cache_member cache;
 };
 
 static inline enum managed_state managed_state_of(uint64_t entry)
@@ -156,6 +159,26 @@ bool memory__find_backing(
 MUST_USE int memory__await_page(
 	struct memory *memory, uint64_t index, bool for_write, struct page_wait *wait);
 
+/**
+ * managed__await() - the same for a page of a backing, which is locked
+ *
+ * Return: as memory__await_page().
+ */
+MUST_USE int managed__await(
+	struct managed *managed, uint64_t index, bool for_write, struct page_wait *wait);
+
+/** managed__await_written() - wait until some pages are written; the backing is locked */
+void managed__await_written(struct managed *managed, struct page_wait *wait);
+
+/** managed__wake_throttled() - whoever waits for pages to be written looks again, or gets @error */
+void managed__wake_throttled(struct managed *managed, int error);
+
+/** managed__count_resident() - an entry has got a page, which is charged */
+void managed__count_resident(struct managed *managed);
+
+/** managed__release() - an entry goes, its page stays with the caller */
+void managed__release(struct managed *managed, uint64_t index);
+
 /** managed__kick() - there may be something to do for managed_service() */
 void managed__kick(struct managed *managed);
 
@@ -191,6 +214,9 @@ bool managed__is_throttled(const struct managed *managed);
 
 /** managed__make_dirty() - a user writes to the page in @slot, from CLEAN on; -ERR_NO_MEMORY */
 MUST_USE int managed__make_dirty(struct managed *managed, uint64_t index, uint64_t *slot);
+
+/** managed__arm_age() - see to dirty pages, and those who wait, after a time, if nobody will yet */
+void managed__arm_age(struct managed *managed, uint64_t delay_ns);
 
 /** managed__want_write() - begin to write back what is dirty, as soon as the manager can */
 void managed__want_write(struct managed *managed);

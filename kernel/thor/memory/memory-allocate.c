@@ -10,6 +10,7 @@
 
 #include <base/string.h>
 #include <thor/memory/frame.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 
 constexpr uint64_t MEMORY_FILL_PAGES = 8; /* cleared before others have their turn */
@@ -29,6 +30,9 @@ static bool memory_is_allocate_flags(uint64_t flags)
 	constexpr uint64_t limits = HEL_ALLOCATE_BELOW_4G | HEL_ALLOCATE_BITS_MASK;
 	uint64_t n_bits = (flags & HEL_ALLOCATE_BITS_MASK) / HEL_ALLOCATE_BITS(1);
 
+	if (flags == HEL_ALLOCATE_SWAPPABLE) {
+		return true;
+	}
 	if ((flags & ~(HEL_ALLOCATE_CONTIGUOUS | HEL_ALLOCATE_LARGE | limits)) != 0 ||
 		(n_bits != 0 && (n_bits <= FRAME_SHIFT || n_bits > MEMORY_PHYS_BITS_MAX))) {
 		return false;
@@ -112,6 +116,9 @@ static int memory_create_allocated_in(
 	if (!memory_is_allocate_flags(flags) || !memory__is_size(size_bytes) ||
 		(is_contiguous && (size_bytes == 0 || size_bytes > MIB(4)))) {
 		return -ERR_ILLEGAL_ARGS;
+	}
+	if (flags == HEL_ALLOCATE_SWAPPABLE) {
+		return swappable__create_memory(size_bytes, out_memory);
 	}
 	struct memory *memory = memory__create(HEL_MEMORY_ALLOCATED, size_bytes);
 

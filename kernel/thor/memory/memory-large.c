@@ -45,7 +45,7 @@ uint64_t memory__find_large(const struct memory *memory, uint64_t index)
 {
 	uint64_t phys = memory_has_window(memory, index) ? memory_page_at(memory, index) : 0;
 
-	if (phys == 0 || !is_aligned(phys, ARCH_LARGE_SIZE)) {
+	if (phys == 0 || !is_aligned(phys, ARCH_LARGE_SIZE) || memory->swappable != NULL) {
 		return 0;
 	}
 	if (memory->kind == HEL_MEMORY_PHYSICAL) {
@@ -66,7 +66,7 @@ bool memory__wants_large(const struct memory *memory, uint64_t index, bool for_w
 		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && memory->source == NULL && for_write);
 	uint64_t at, phys;
 
-	return is_filled && memory_has_window(memory, index) &&
+	return is_filled && memory->swappable == NULL && memory_has_window(memory, index) &&
 		!page_tree_next(&memory->pages, index, index + ARCH_LARGE_PAGES, &at, &phys);
 }
 

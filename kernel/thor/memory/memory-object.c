@@ -6,6 +6,7 @@
 #include <thor/memory/managed.h>
 #include <thor/memory/memory-indirect.h>
 #include <thor/memory/space.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 
 constexpr uint64_t MEMORY_SLICE_PAGES = 64; /* freed before others have their turn */
@@ -82,10 +83,23 @@ struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes)
 	return memory_create_in(account_current(), kind, size_bytes);
 }
 
+int memory__charge(struct memory *memory, uint64_t n_pages)
+{
+	int error = account_charge(memory->object.account, ACCOUNT_PAGES, n_pages);
+
+	if (error == 0 && unlikely(memory->swappable != NULL)) {
+		page_cache_count_swappable((int64_t)n_pages);
+	}
+	return error;
+}
+
 void memory__uncharge(struct memory *memory, uint64_t n_pages)
 {
 	if (n_pages > 0) {
 		account_uncharge(memory->object.account, ACCOUNT_PAGES, n_pages);
+		if (unlikely(memory->swappable != NULL)) {
+			page_cache_count_swappable(-(int64_t)n_pages);
+		}
 	}
 }
 
@@ -181,11 +195,12 @@ int memory__create_shared(struct account *account, uint64_t size_bytes, struct m
 	return *out_memory != NULL ? 0 : -ERR_NO_MEMORY;
 }
 
-int memory__create_anonymous(struct account *account, struct memory **out_memory)
+int memory__create_anonymous(struct account *account, bool is_swappable, struct memory **out_memory)
 {
 	struct memory *memory = memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, ARCH_USER_HIGH);
 
-	if (memory == NULL) {
+	if (memory == NULL || (is_swappable && swappable__create(memory) != 0)) {
+		object_unref(memory != NULL ? &memory->object : NULL);
 		return -ERR_NO_MEMORY;
 	}
 	memory->is_anonymous = true;
@@ -208,6 +223,10 @@ static int memory_fork_view(struct memory *memory, struct account *account, uint
 	struct memory *copy = memory_create_in(account, HEL_MEMORY_COPY_ON_WRITE, size_bytes);
 
 	if (copy == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (memory->swappable != NULL && swappable__create(copy) != 0) {
+		object_unref(&copy->object);
 		return -ERR_NO_MEMORY;
 	}
 	copy->is_anonymous = memory->is_anonymous;
@@ -272,6 +291,45 @@ static uint32_t share_run_count(struct share_run *run, uint32_t n_max)
 	return n_pages;
 }
 
+/* The pages of a run, and those that are out. */
+static int memory_share_swappable(struct memory *copy, const struct share_run *run)
+{
+	for (uint64_t i = 0; i < run->n_slots; i++) {
+		uint64_t entry = run->from[i];
+
+		if (entry == 0) {
+			continue;
+		}
+		if ((swap_is_entry(entry) ? swappable__share(copy, entry)
+					  : memory__charge(copy, 1)) != 0) {
+			return -ERR_NO_MEMORY;
+		}
+		if (!swap_is_entry(entry)) {
+			frame_ref_owned(entry);
+		}
+		page_tree_fill(&copy->pages, &run->to[i], entry);
+	}
+	return 0;
+}
+
+/* The @n_pages pages of a run. */
+static int memory_share_run(struct memory *copy, const struct share_run *run, uint32_t n_pages)
+{
+	if (unlikely(copy->swappable != NULL)) {
+		return memory_share_swappable(copy, run);
+	}
+	if (memory__charge(copy, n_pages) != 0) {
+		return -ERR_NO_MEMORY;
+	}
+	for (uint64_t i = 0; i < run->n_slots; i++) {
+		if (run->from[i] != 0) {
+			page_tree_fill(&copy->pages, &run->to[i], run->from[i]);
+			frame_ref_owned(run->from[i]);
+		}
+	}
+	return 0;
+}
+
 static int memory_share_pages(struct memory *memory, struct memory *copy, uint64_t shift,
 	uint64_t *index, uint64_t end, uint32_t *n_pages)
 {
@@ -289,14 +347,8 @@ static int memory_share_pages(struct memory *memory, struct memory *copy, uint64
 		run.n_slots = min_u64(run.n_slots, end - at);
 		uint32_t n_shared = share_run_count(&run, *n_pages);
 
-		if (account_charge(copy->object.account, ACCOUNT_PAGES, n_shared) != 0) {
+		if (memory_share_run(copy, &run, n_shared) != 0) {
 			return -ERR_NO_MEMORY;
-		}
-		for (uint64_t i = 0; i < run.n_slots; i++) {
-			if (run.from[i] != 0) {
-				page_tree_fill(&copy->pages, &run.to[i], run.from[i]);
-				frame_ref_owned(run.from[i]);
-			}
 		}
 		*n_pages -= n_shared;
 		*index = at + run.n_slots;
@@ -317,13 +369,17 @@ int memory__fork_pages(struct memory *memory, struct memory *copy, uint64_t shif
 	return error;
 }
 
-static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_run *run)
+static uint32_t memory_unref_pages(void *context, const struct page_tree_run *run)
 {
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	PAGE_TREE_FOR_EACH(entry, n_pages, run)
 	{
-		frame_unref_owned(phys);
+		if (unlikely(swap_is_entry(entry))) {
+			swappable__forget(context, entry);
+		} else {
+			frame_unref_owned(entry);
+		}
 	}
 	return n_pages;
 }
@@ -331,10 +387,10 @@ static uint32_t memory_unref_pages(void *context UNUSED, const struct page_tree_
 /* Drop the pages of [index, end). */
 static void memory_remove_pages(struct memory *memory, uint64_t index, uint64_t end)
 {
-	uint64_t n_pages = memory->pages.n_pages;
+	uint64_t n_pages = memory_count_present(memory);
 
-	page_tree_remove(&memory->pages, index, end, memory_unref_pages, NULL);
-	memory__uncharge(memory, n_pages - memory->pages.n_pages);
+	page_tree_remove(&memory->pages, index, end, memory_unref_pages, memory);
+	memory__uncharge(memory, n_pages - memory_count_present(memory));
 }
 
 /* Begin a private view of a part of another object. */
@@ -402,7 +458,9 @@ int memory_create_copy_on_write_slice(struct memory *source, uint64_t offset, ui
 	if (error == 0) {
 		error = memory_go_on_copying(source, offset, size_bytes, *memory, position);
 	}
-	if (error < 0) {
+	if (error == 0) {
+		swappable__publish(*memory);
+	} else if (error < 0) {
 		object_unref(*memory != NULL ? &(*memory)->object : NULL);
 		*memory = NULL;
 	}
@@ -467,13 +525,14 @@ static bool memory_free_slice(struct memory *memory)
 {
 	struct page_tree *pages = &memory->pages;
 	uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
+	uint64_t n_pages = MEMORY_SLICE_PAGES;
 	uint64_t index, phys;
 
-	if (pages->n_pages <= MEMORY_SLICE_PAGES) {
+	if (pages->n_pages <= n_pages) {
 		memory_free_pages(memory, 0, end);
 		return true;
 	}
-	uint64_t n_left_max = pages->n_pages - MEMORY_SLICE_PAGES;
+	uint64_t n_left_max = pages->n_pages - n_pages;
 
 	while (pages->n_pages > n_left_max && page_tree_next(pages, 0, end, &index, &phys)) {
 		memory_free_pages(memory, index, align_up(index + 1, PAGE_TREE_WAYS));
@@ -508,6 +567,7 @@ static void memory_destroy(struct object *object)
 	}
 	object_unref(memory->owner);
 	managed__destroy(memory->managed);
+	swappable__destroy(memory);
 	object_free(object);
 }
 
@@ -527,7 +587,8 @@ static int memory_resize_managed_slice(struct memory *backing, uint64_t size_byt
 
 static bool memory_is_resizable(const struct memory *memory)
 {
-	return memory->kind == HEL_MEMORY_ALLOCATED || memory->kind == HEL_MEMORY_BACKING ||
+	return memory->kind == HEL_MEMORY_ALLOCATED ||
+		(memory->kind == HEL_MEMORY_BACKING && memory->managed->swap == NULL) ||
 		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && !memory->is_anonymous);
 }
 
@@ -605,16 +666,18 @@ static uint64_t memory_count_resident(const struct memory *memory)
 {
 	const struct memory *backing = memory->kind == HEL_MEMORY_MANAGED ? memory->source : memory;
 
-	return backing->managed != NULL ? backing->managed->n_resident : memory->pages.n_pages;
+	return backing->managed != NULL ? backing->managed->n_resident
+					: memory_count_present(memory);
 }
 
-/** memory_get_info() - size, kind and pages of its own */
+/** memory_get_info() - size, kind and pages of its own, in memory and out */
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info)
 {
 	memory__lock(memory);
 	*out_info = (struct hel_memory_info){
 		.size_bytes = memory->size_bytes,
 		.resident_bytes = memory_count_resident(memory) * FRAME_SIZE,
+		.swapped_bytes = swappable_count_out(memory) * FRAME_SIZE,
 		.kind = memory->kind,
 	};
 	memory__unlock(memory);

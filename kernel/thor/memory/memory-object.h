@@ -36,6 +36,7 @@ struct indirect;
 struct managed;
 struct mapping;
 struct shootdown_batch;
+struct swappable;
 
 /*
  * So many pages, or entries of page tables, are handled in one slice of long work (memory.h). Only
@@ -71,6 +72,8 @@ struct memory {
 	struct page_tree pages;
 	struct managed *managed; /* BACKING; immutable */
 	struct indirect *indirect; /* INDIRECT; immutable */
+	struct swappable
+		*swappable; /* COPY_ON_WRITE whose pages may be out: swappable.h; immutable */
 	struct list mappings; /* struct mapping.memory_node */
 	struct list windows; /* struct indirect_window.node: where else it is shown */
 	struct list views; /* struct memory.view_node; ALLOCATED, BACKING */
@@ -220,12 +223,22 @@ struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);
  */
 MUST_USE int memory__resolve(struct memory **memory, uint64_t *offset, uint64_t size_bytes);
 
-/** memory__create_anonymous() - a view without source of all of user space */
-MUST_USE int memory__create_anonymous(struct account *account, struct memory **out_memory);
+/** memory__take_accessed() - whether a page was used through a mapping; page tables forget it */
+bool memory__take_accessed(const struct memory *memory, uint64_t index, uint64_t phys);
+
+/**
+ * memory__create_anonymous() - a view without source of all of user space; if @is_swappable it is
+ * held, and to be published
+ */
+MUST_USE int memory__create_anonymous(
+	struct account *account, bool is_swappable, struct memory **out_memory);
 
 /** memory__create_shared() - allocated memory, empty at first; -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY */
 MUST_USE int memory__create_shared(
 	struct account *account, uint64_t size_bytes, struct memory **out_memory);
+
+/** memory__charge() - @n_pages are to come into the object's tree. Return: 0, -ERR_NO_MEMORY. */
+MUST_USE int memory__charge(struct memory *memory, uint64_t n_pages);
 
 /** memory__uncharge() - @n_pages have left the object's tree */
 void memory__uncharge(struct memory *memory, uint64_t n_pages);

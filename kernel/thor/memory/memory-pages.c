@@ -14,6 +14,7 @@
 #include <thor/memory/managed.h>
 #include <thor/memory/memory-indirect.h>
 #include <thor/memory/space.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 
 /* ---- one page ---------------------------------------------------------------------- */
@@ -21,7 +22,10 @@
 /* A page of zeros for an empty slot. */
 static int memory_fill_zeroed(struct memory *memory, uint64_t *slot, uint64_t *out_phys)
 {
-	int error = account_charge(memory->object.account, ACCOUNT_PAGES, 1);
+	if (unlikely(memory->swappable != NULL) && swappable__must_wait()) {
+		return SPACE_PENDING;
+	}
+	int error = memory__charge(memory, 1);
 
 	if (error != 0) {
 		return error;
@@ -43,7 +47,10 @@ static int memory_fill_copy(
 {
 	uint64_t n_charged = *slot == 0;
 
-	if (n_charged > 0 && account_charge(memory->object.account, ACCOUNT_PAGES, 1) != 0) {
+	if (unlikely(memory->swappable != NULL) && swappable__must_wait()) {
+		return SPACE_PENDING;
+	}
+	if (n_charged > 0 && memory__charge(memory, 1) != 0) {
 		return -ERR_NO_MEMORY;
 	}
 	uint64_t phys = frame_allocate();
@@ -133,6 +140,11 @@ static int memory_get_view(
 	if (slot == NULL || *slot == 0) {
 		return memory_get_absent(memory, index, for_write ? slot : NULL, out_page);
 	}
+	int error = swap_is_entry(*slot) ? swappable__bring(memory, slot) : 0;
+
+	if (unlikely(error != 0)) {
+		return error;
+	}
 	uint64_t phys = *slot;
 
 	if (frame_is_exclusive(phys) || !for_write) {
@@ -141,7 +153,8 @@ static int memory_get_view(
 		return 0;
 	}
 	struct memory_page page = { .can_write = true, .is_changed = true, .replaced = phys };
-	int error = memory_fill_copy(memory, slot, phys, &page.phys);
+
+	error = memory_fill_copy(memory, slot, phys, &page.phys);
 
 	if (error == 0) {
 		*out_page = page;
@@ -195,7 +208,8 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
 	if (memory->kind == HEL_MEMORY_MANAGED) {
 		return managed__is_locked(page_tree_get(&memory->source->pages, index));
 	}
-	return memory->kind != HEL_MEMORY_BACKING && memory->kind != HEL_MEMORY_INDIRECT;
+	return memory->kind != HEL_MEMORY_BACKING && memory->kind != HEL_MEMORY_INDIRECT &&
+		memory->swappable == NULL;
 }
 
 /* ---- contents for the kernel ------------------------------------------------------- */
@@ -204,9 +218,9 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: indirect memory, and
- * managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical and borrowed
- * memory has no counts.
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: indirect and swappable
+ * memory, and managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical and
+ * borrowed memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {

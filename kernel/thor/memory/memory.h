@@ -92,6 +92,7 @@ int memory_set_indirect_slice(
 /* Managed memory: see managed.h; both without a descriptor yet, with a reference. */
 int memory_create_managed(
 	uint64_t size_bytes, struct memory **out_backing, struct memory **out_frontal);
+int memory_create_swap(uint64_t size_bytes, struct memory **out_backing); /* see swap.h */
 int memory_update(
 	struct memory *backing, uint64_t kind, uint64_t offset, uint64_t length, int64_t error);
 /* THREAD_WAIT_RESTART: to be called again, after others had their turn. */

@@ -5,6 +5,7 @@
 #include <thor/init/init.h>
 #include <thor/memory/frame.h>
 #include <thor/memory/managed.h>
+#include <thor/memory/swappable.h>
 
 constexpr uint64_t PAGE_CACHE_UNCLEAN_PART = 8; /* of all memory may wait to be written back */
 constexpr uint64_t PAGE_CACHE_SLICE_PAGES = 64; /* looked at before others have their turn */
@@ -13,9 +14,11 @@ constexpr uint64_t PAGE_CACHE_TURNS = 32; /* objects, with pages or without, in 
 constexpr uint64_t PAGE_CACHE_ROUNDS = 4; /* without success, until it is of no use */
 
 static struct spinlock page_cache_lock;
-static struct list page_cache_objects; /* guarded by page_cache_lock: struct managed.cache_node */
+/* guarded by page_cache_lock: struct page_cache_member.node */
+static struct list page_cache_managed, page_cache_swappable;
 
-static _Atomic int64_t page_cache_n_pages;
+static _Atomic int64_t page_cache_n_pages; /* of managed objects */
+static _Atomic int64_t page_cache_n_swappable; /* of swappable ones */
 static _Atomic uint64_t page_cache_n_unclean;
 static _Atomic uint64_t page_cache_n_unclean_objects; /* that have unclean pages */
 static _Atomic uint64_t page_cache_n_lost;
@@ -27,11 +30,14 @@ static _Atomic uint64_t page_cache_n_barren; /* pages looked at since one was dr
 void page_cache_init(void)
 {
 	spinlock_init(&page_cache_lock, LOCK_RANK_PAGE_CACHE);
-	list_init(&page_cache_objects);
+	list_init(&page_cache_managed);
+	list_init(&page_cache_swappable);
 	atomic_store(&page_cache_n_pages, 0);
+	atomic_store(&page_cache_n_swappable, 0);
 	atomic_store(&page_cache_n_unclean, 0);
 	atomic_store(&page_cache_n_unclean_objects, 0);
 	atomic_store(&page_cache_n_barren, 0);
+	swap_init();
 }
 
 static void page_cache_start(UNUSED const struct boot_info *boot)
@@ -41,17 +47,22 @@ static void page_cache_start(UNUSED const struct boot_info *boot)
 INIT_TASK(page_cache, "page-cache", .run = page_cache_start, .needs = { "frames" },
 	.provides = { "memory" });
 
-void page_cache_add(struct managed *managed)
+static struct list *page_cache_list_of(const struct page_cache_member *member)
+{
+	return member->memory->swappable != NULL ? &page_cache_swappable : &page_cache_managed;
+}
+
+void page_cache_add(struct page_cache_member *member)
 {
 	spinlock_acquire(&page_cache_lock);
-	list_push_back(&page_cache_objects, &managed->cache_node);
+	list_push_back(page_cache_list_of(member), &member->node);
 	spinlock_release(&page_cache_lock);
 }
 
-void page_cache_remove(struct managed *managed)
+void page_cache_remove(struct page_cache_member *member)
 {
 	spinlock_acquire(&page_cache_lock);
-	list_remove(&managed->cache_node);
+	list_remove(&member->node);
 	spinlock_release(&page_cache_lock);
 }
 
@@ -60,6 +71,11 @@ void page_cache_remove(struct managed *managed)
 void page_cache_count_pages(int64_t n_pages)
 {
 	atomic_fetch_add_explicit(&page_cache_n_pages, n_pages, memory_order_relaxed);
+}
+
+void page_cache_count_swappable(int64_t n_pages)
+{
+	atomic_fetch_add_explicit(&page_cache_n_swappable, n_pages, memory_order_relaxed);
 }
 
 void page_cache_count_unclean(const struct managed *managed, uint64_t n_unclean_before)
@@ -101,35 +117,36 @@ void page_cache_get_stats(struct page_cache_stats *out_stats)
 
 /* ---- giving back ------------------------------------------------------------------- */
 
-/* The object whose turn it is, referenced; NULL: there is none. */
-static struct managed *page_cache_next(void)
+/* The object of a list whose turn it is, referenced; NULL: there is none. */
+static struct memory *page_cache_next(struct list *objects)
 {
-	struct managed *managed = NULL;
+	struct memory *memory = NULL;
 
 	spinlock_acquire(&page_cache_lock);
-	managed = LIST_FIRST(&page_cache_objects, struct managed, cache_node);
-	if (managed != NULL) {
-		list_remove(&managed->cache_node);
-		list_push_back(&page_cache_objects, &managed->cache_node);
+	struct page_cache_member *member = LIST_FIRST(objects, struct page_cache_member, node);
+
+	if (member != NULL) {
+		list_remove(&member->node);
+		list_push_back(objects, &member->node);
 		/* It is on the list until it is destroyed, but that may have begun. */
-		if (!object_try_ref(&managed->backing->object)) {
-			managed = NULL;
+		if (object_try_ref(&member->memory->object)) {
+			memory = member->memory;
 		}
 	}
 	spinlock_release(&page_cache_lock);
-	return managed;
+	return memory;
 }
 
 /* Let one object look at some of its pages. */
-static uint64_t page_cache_age_one(struct managed *managed, uint64_t *out_evicted)
+static uint64_t page_cache_age_one(struct memory *memory, uint64_t *out_evicted)
 {
-	struct memory *backing = managed->backing;
+	spinlock_acquire(&memory->lock);
+	uint64_t n_looked = memory->managed != NULL
+		? managed__age(memory->managed, PAGE_CACHE_TURN_PAGES, out_evicted)
+		: swappable__age(memory, PAGE_CACHE_TURN_PAGES, out_evicted);
 
-	spinlock_acquire(&backing->lock);
-	uint64_t n_looked = managed__age(managed, PAGE_CACHE_TURN_PAGES, out_evicted);
-
-	spinlock_release(&backing->lock);
-	object_unref(&backing->object);
+	spinlock_release(&memory->lock);
+	object_unref(&memory->object);
 	return n_looked;
 }
 
@@ -139,11 +156,13 @@ static void page_cache_slice(void)
 	uint64_t n_evicted = 0;
 
 	for (uint64_t i = 0; i < PAGE_CACHE_TURNS && n_looked < PAGE_CACHE_SLICE_PAGES; i++) {
-		struct managed *managed = page_cache_next();
+		bool is_swappable = i % 2 != 0 && swap_has_manager();
+		struct memory *memory =
+			page_cache_next(is_swappable ? &page_cache_swappable : &page_cache_managed);
 		uint64_t n = 0;
 
-		if (managed != NULL) {
-			n_looked += page_cache_age_one(managed, &n);
+		if (memory != NULL) {
+			n_looked += page_cache_age_one(memory, &n);
 			n_evicted += n;
 		}
 	}
@@ -151,14 +170,26 @@ static void page_cache_slice(void)
 	if (n_evicted > 0) {
 		atomic_store_explicit(&page_cache_n_barren, 0, memory_order_relaxed);
 	} else {
-		atomic_fetch_add_explicit(&page_cache_n_barren, n_looked, memory_order_relaxed);
+		/* Objects that let nothing be looked at are no success either. */
+		atomic_fetch_add_explicit(&page_cache_n_barren, max_u64(n_looked, PAGE_CACHE_TURNS),
+			memory_order_relaxed);
 	}
+}
+
+/* Pages that may be given back. */
+static uint64_t page_cache_count_candidates(void)
+{
+	int64_t n_pages = atomic_load_explicit(&page_cache_n_pages, memory_order_relaxed);
+
+	if (swap_has_manager()) {
+		n_pages += atomic_load_explicit(&page_cache_n_swappable, memory_order_relaxed);
+	}
+	return (uint64_t)n_pages;
 }
 
 bool page_cache_can_help(void)
 {
-	uint64_t n_pages =
-		(uint64_t)atomic_load_explicit(&page_cache_n_pages, memory_order_relaxed);
+	uint64_t n_pages = page_cache_count_candidates();
 
 	return atomic_load_explicit(&page_cache_n_barren, memory_order_relaxed) <
 		PAGE_CACHE_ROUNDS * n_pages;
@@ -168,7 +199,7 @@ bool page_cache_balance(void)
 {
 	static _Atomic bool is_short; /* below the low mark, and not yet above the high one */
 
-	if (atomic_load_explicit(&page_cache_n_pages, memory_order_relaxed) == 0) {
+	if (page_cache_count_candidates() == 0) {
 		return false;
 	}
 	if (frame_is_low()) {

@@ -6,29 +6,41 @@
  * the kernel, in slices, until a high one is reached (frame_is_plenty()). The objects take turns;
  * each looks at some of its pages (managed__age()). Nobody waits for a manager to get memory: what
  * is clean is dropped, and what is dirty is asked to be written back.
+ *
+ * While there is a swap manager every other turn is that of swappable memory, which puts pages into
+ * the swap space (swappable__age()); that is a managed object and has its turns as such.
  */
 #ifndef THOR_MEMORY_PAGE_CACHE_H
 #define THOR_MEMORY_PAGE_CACHE_H
 
+#include <base/list.h>
 #include <base/types.h>
 
 struct managed;
+struct memory;
+
+/* What the page cache has of an object that it visits. */
+struct page_cache_member {
+	struct list_node node; /* guarded by the page cache's lock */
+	struct memory *memory; /* immutable: its owner, managed (the backing) or swappable */
+	uint64_t hand; /* guarded by the memory's lock: the page to be looked at next */
+};
 
 struct page_cache_stats {
 	uint64_t n_pages;   /* that managed objects have */
 	uint64_t n_unclean; /* of these, not written back */
 	uint64_t n_lost;    /* dirty pages whose manager died, since boot */
-	uint64_t n_evicted; /* since boot */
+	uint64_t n_evicted; /* since boot, with those that were put into the swap space */
 };
 
 /** page_cache_init() - no managed objects yet; after the frame allocator */
 void page_cache_init(void);
 
-/** page_cache_add() - a new managed object */
-void page_cache_add(struct managed *managed);
+/** page_cache_add() - a new object, whose lock need not be held */
+void page_cache_add(struct page_cache_member *member);
 
-/** page_cache_remove() - it goes */
-void page_cache_remove(struct managed *managed);
+/** page_cache_remove() - it goes; one that was not added may, too */
+void page_cache_remove(struct page_cache_member *member);
 
 /**
  * page_cache_balance() - give back some pages if there is need
@@ -41,8 +53,11 @@ bool page_cache_balance(void);
 /** page_cache_can_help() - whether memory that is scarce will be less so in a moment */
 bool page_cache_can_help(void);
 
-/** page_cache_count_pages() - an object has got (or lost) pages */
+/** page_cache_count_pages() - a managed object has got (or lost) pages */
 void page_cache_count_pages(int64_t n_pages);
+
+/** page_cache_count_swappable() - swappable memory has got (or lost) pages */
+void page_cache_count_swappable(int64_t n_pages);
 
 /** page_cache_count_unclean() - @n_unclean_before is what @managed had */
 void page_cache_count_unclean(const struct managed *managed, uint64_t n_unclean_before);

@@ -65,6 +65,32 @@ void memory__write_protect(const struct memory *memory, uint64_t index, uint64_t
 	memory__visit(memory, index, end, memory_protect_part, NULL);
 }
 
+/* Whether a page was used. */
+struct memory_use {
+	uint64_t phys;
+	bool is_used;
+};
+
+static void memory_take_accessed_in(void *context, const struct memory_part *part)
+{
+	struct memory_use *use = context;
+	struct space *space = part->mapping->space;
+
+	spinlock_acquire(&space->table_lock);
+	struct arch_page_entry entry = arch_page_take_accessed(&space->page_table, part->address);
+
+	spinlock_release(&space->table_lock);
+	use->is_used = use->is_used || (entry.is_accessed && entry.phys == use->phys);
+}
+
+bool memory__take_accessed(const struct memory *memory, uint64_t index, uint64_t phys)
+{
+	struct memory_use use = { .phys = phys };
+
+	memory__visit(memory, index, index + 1, memory_take_accessed_in, &use);
+	return use.is_used;
+}
+
 /* The views of an object forget some of its pages; their own pages fault in again. */
 void memory__hide_in_views(struct memory *memory, uint64_t index, uint64_t end)
 {

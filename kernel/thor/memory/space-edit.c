@@ -3,6 +3,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
 
@@ -56,10 +57,19 @@ void space__free_mapping(struct space *space, struct mapping *mapping)
 	account_free(space->object.account, mapping, sizeof(*mapping));
 }
 
+/* Unmapping has to look for pages that are out: see space-thin.c. */
+static void space_note_swappable(struct space *space, const struct mapping *mapping)
+{
+	if (mapping->memory != NULL && mapping->memory->swappable != NULL) {
+		atomic_store_explicit(&space->has_swappable, true, memory_order_relaxed);
+	}
+}
+
 void space__attach(struct space *space, struct mapping *mapping)
 {
 	mapping->space = space;
 	mapping_set_insert(&space->mappings, mapping);
+	space_note_swappable(space, mapping);
 	if (mapping->memory != NULL) {
 		spinlock_acquire(&mapping->memory->lock);
 		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
@@ -71,6 +81,7 @@ void space__attach_locked(struct space *space, struct mapping *mapping)
 {
 	mapping->space = space;
 	mapping_set_insert(&space->mappings, mapping);
+	space_note_swappable(space, mapping);
 	if (mapping->memory != NULL) {
 		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
 	}
@@ -163,13 +174,23 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 
 /* ---- removing ---------------------------------------------------------------------- */
 
+struct space_discard {
+	struct shootdown_batch *batch;
+	struct memory *memory;
+};
+
 static uint32_t space_unref_pages(void *context, const struct page_tree_run *run)
 {
+	const struct space_discard *discard = context;
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	PAGE_TREE_FOR_EACH(entry, n_pages, run)
 	{
-		shootdown_batch_unref(context, phys);
+		if (unlikely(swap_is_entry(entry))) {
+			swappable__forget(discard->memory, entry);
+		} else {
+			shootdown_batch_unref(discard->batch, entry);
+		}
 	}
 	return n_pages;
 }
@@ -177,19 +198,21 @@ static uint32_t space_unref_pages(void *context, const struct page_tree_run *run
 void space__discard_pages(
 	struct shootdown_batch *batch, struct mapping *mapping, uint64_t address, uint64_t end)
 {
-	struct page_tree *pages = &mapping->memory->pages;
+	struct memory *memory = mapping->memory;
+	struct space_discard discard = { .batch = batch, .memory = memory };
 	uint64_t first = mapping_offset_of(mapping, address) / FRAME_SIZE;
-	uint64_t n_pages = pages->n_pages;
+	uint64_t n_pages = memory_count_present(memory);
 
-	page_tree_remove(
-		pages, first, first + (end - address) / FRAME_SIZE, space_unref_pages, batch);
-	memory__uncharge(mapping->memory, n_pages - pages->n_pages);
+	page_tree_remove(&memory->pages, first, first + (end - address) / FRAME_SIZE,
+		space_unref_pages, &discard);
+	memory__uncharge(memory, n_pages - memory_count_present(memory));
 }
 
 /*
  * Whether the private pages under a mapping that goes can never be seen again: no descriptor
  * names the object, and no other mapping shows them. If no other mapping is left at all the
- * object dies, pages and all.
+ * object dies, pages and all. Pages that are out are many and slow to drop: those of swappable
+ * memory that is not anonymous stay until then.
  */
 static bool space_should_discard(const struct mapping *mapping)
 {
@@ -204,8 +227,8 @@ static bool space_should_discard(const struct mapping *mapping)
 		if (other == mapping) {
 			continue;
 		}
-		if (memory->is_anonymous) {
-			return true; /* no two mappings of it overlap */
+		if (memory->is_anonymous || memory->swappable != NULL) {
+			return memory->is_anonymous; /* no two mappings of it overlap */
 		}
 		if (other->offset < end && mapping->offset < other->offset + other->size_bytes) {
 			return false;

@@ -33,6 +33,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 #include <thor/object/grant.h>
 
@@ -117,6 +118,7 @@ static void space_fork_drop_pair(struct space_fork_pair *pair)
 {
 	list_remove(&pair->node);
 	list_remove(&pair->memory_node);
+	swappable__publish(pair->copy);
 	object_unref(&pair->memory->object);
 	object_unref(&pair->copy->object);
 	account_free(pair->fork->child->object.account, pair, sizeof(*pair));

@@ -3,6 +3,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/grant.h>
 
 constexpr uint64_t SPACE_SEARCH_LOW =
@@ -11,7 +12,7 @@ constexpr uint64_t SPACE_SEARCH_LOW =
 constexpr uint32_t SPACE_UNMAP_MAPPINGS = 4; /* unmapped before others have their turn */
 
 constexpr uint32_t SPACE_MAP_FLAGS = MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED |
-	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD | HEL_MAP_LARGE;
+	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD | HEL_MAP_LARGE | HEL_MAP_SWAPPABLE;
 
 /* What space_map() was asked for, checked. */
 struct space_request {
@@ -35,6 +36,11 @@ static int space_check_flags(const struct hel_map_args *args, const struct memor
 	}
 	if ((flags & HEL_MAP_GUARD) != 0 &&
 		(memory != NULL || (flags & (MAPPING_ACCESS | HEL_MAP_LARGE)) != 0)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if ((flags & HEL_MAP_SWAPPABLE) != 0 &&
+		(memory != NULL || (flags & (HEL_MAP_GUARD | HEL_MAP_LARGE)) != 0 ||
+			(flags & MAPPING_FORK) == 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	return 0;
@@ -218,7 +224,13 @@ static int space_get_memory(
 		return 0;
 	}
 	if (request->is_extensible) {
-		return memory__create_anonymous(account, out_memory);
+		int error = memory__create_anonymous(
+			account, (request->flags & HEL_MAP_SWAPPABLE) != 0, out_memory);
+
+		if (error == 0) {
+			swappable__publish(*out_memory);
+		}
+		return error;
 	}
 	return memory__create_shared(account, request->args->size_bytes, out_memory);
 }
@@ -309,7 +321,8 @@ int space_map_allowing(struct space *space, struct memory *memory, const struct 
 		.args = args,
 		.memory = memory,
 		.flags = args->flags &
-			(MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD | HEL_MAP_LARGE),
+			(MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_GUARD | HEL_MAP_LARGE |
+				HEL_MAP_SWAPPABLE),
 		.allowed = permit->allowed,
 		.grant = permit->grant,
 		.offset = args->offset,

@@ -10,6 +10,7 @@
 #include <thor/memory/space.h>
 
 #include <base/string.h>
+#include <thor/memory/swappable.h>
 
 struct space_motion {
 	uint64_t from, from_end; /* what moves */
@@ -18,13 +19,15 @@ struct space_motion {
 	uint64_t extra_bytes;  /* by which the last mapping grows */
 };
 
-static uint32_t space_count_pages(void *context UNUSED, const struct page_tree_run *run)
+/* @context: counts pages that are out */
+static uint32_t space_count_pages(void *context, const struct page_tree_run *run)
 {
+	uint64_t *n_out = context;
 	uint32_t n_pages = 0;
 
-	PAGE_TREE_FOR_EACH(phys, n_pages, run)
+	PAGE_TREE_FOR_EACH(entry, n_pages, run)
 	{
-		(void)phys;
+		*n_out += swap_is_entry(entry);
 	}
 	return n_pages;
 }
@@ -87,6 +90,7 @@ static int space_make_borders(struct space_edit *edit, const struct space_motion
 static void space_drop_replacements(struct space_edit *edit, const struct space_motion *motion)
 {
 	struct mapping *mapping = mapping_set_above(&edit->space->mappings, motion->from);
+	uint64_t n_out = 0;
 
 	for (; mapping != NULL && mapping->address < motion->from_end; mapping = mapping->next) {
 		struct memory *memory = mapping->replacement;
@@ -94,7 +98,8 @@ static void space_drop_replacements(struct space_edit *edit, const struct space_
 		if (memory != NULL) {
 			/* Its pages are counted where they came from. */
 			page_tree_remove(&memory->pages, 0, MEMORY_SIZE_MAX / FRAME_SIZE,
-				space_count_pages, NULL);
+				space_count_pages, &n_out);
+			swappable__release(mapping->memory);
 			mapping->replacement = NULL;
 			object_unref(&memory->object);
 		}
@@ -119,8 +124,12 @@ static int space_prepare_mapping(struct mapping *mapping, const struct space_mot
 	if (!space_needs_replacement(mapping)) {
 		return 0;
 	}
-	int error = memory__create_anonymous(mapping->space->object.account, &mapping->replacement);
+	int error = memory__create_anonymous(mapping->space->object.account,
+		mapping->memory->swappable != NULL, &mapping->replacement);
 
+	if (error == 0) {
+		swappable__hold(mapping->memory);
+	}
 	while (error == 0 && page_tree_next(&mapping->memory->pages, index, end, &index, &phys)) {
 		error = page_tree_set(&mapping->replacement->pages, index + delta, phys);
 		index++;
@@ -191,9 +200,11 @@ static void space_move_pages(struct mapping *mapping, uint64_t delta)
 		memory->pages.origin += (uint64_t)((int64_t)delta / (int64_t)FRAME_SIZE);
 	} else {
 		uint64_t index = mapping->offset / FRAME_SIZE;
+		uint64_t n_out = 0;
 
 		page_tree_remove(&memory->pages, index, index + mapping->size_bytes / FRAME_SIZE,
-			space_count_pages, NULL);
+			space_count_pages, &n_out);
+		swappable__move_out(memory, mapping->replacement, n_out);
 	}
 	mapping->offset += delta;
 }
@@ -223,6 +234,8 @@ static void space_relocate(struct space_edit *edit, struct mapping *mapping, uin
 		spinlock_acquire(&mapping->memory->lock);
 		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
 		spinlock_release(&mapping->memory->lock);
+		swappable__release(memory);
+		swappable__publish(mapping->memory);
 		object_unref(&memory->object);
 	}
 	mapping_set_insert(&edit->space->mappings, mapping);

@@ -5,11 +5,15 @@
  * Unmapping a range with many pages takes long, and a call that makes room for interrupts is made
  * again from the start; but once a part is unmapped somebody else may map something there. So first
  * the pages are taken out, slice by slice, while the mappings stay and keep the addresses;
- * unmapping what is empty is quick.
+ * unmapping what is empty is quick. Pages in the swap space are in no page table, and take longer:
+ * where there may be some they are looked for in the memory, and come first.
  */
 #include <thor/memory/space.h>
 
+#include <thor/memory/swappable.h>
+
 constexpr uint64_t SPACE_SLICE_BYTES = KIB(256);
+constexpr uint64_t SPACE_SWAPPED_BYTES = 64 * FRAME_SIZE;
 
 static void space_thin_mapping(
 	struct space_edit *edit, struct mapping *mapping, uint64_t address, uint64_t end)
@@ -27,7 +31,52 @@ static void space_thin_mapping(
 	memory__unlock(mapping->memory);
 }
 
-/* The first slice of a range that has pages; false if none has. */
+static bool space_has_swappable(const struct space *space)
+{
+	return atomic_load_explicit(&space->has_swappable, memory_order_relaxed);
+}
+
+/* The first page, at or above *address, of a part of a mapping that is out. */
+static bool space_find_out(const struct mapping *mapping, uint64_t *address, uint64_t end)
+{
+	struct memory *memory = mapping->memory;
+	uint64_t index = mapping_offset_of(mapping, *address) / FRAME_SIZE;
+	uint64_t index_end = index + (end - *address) / FRAME_SIZE;
+	uint64_t first = index;
+	uint64_t entry;
+	bool is_found = false;
+
+	memory__lock(memory);
+	if (swappable_count_out(memory) > 0) {
+		is_found = page_tree_next(&memory->pages, index, index_end, &index, &entry);
+	}
+	memory__unlock(memory);
+	*address += (index - first) * FRAME_SIZE;
+	return is_found;
+}
+
+/* The first slice of a range that has pages which may be out; false: there is none. */
+static bool space_find_swapped(struct space *space, uint64_t address, uint64_t end,
+	uint64_t *out_address, uint64_t *out_end)
+{
+	struct mapping *mapping =
+		space_has_swappable(space) ? mapping_set_above(&space->mappings, address) : NULL;
+
+	for (; mapping != NULL && mapping->address < end; mapping = mapping->next) {
+		uint64_t at = max_u64(address, mapping->address);
+		uint64_t part_end = min_u64(end, mapping_end(mapping));
+
+		if (mapping->memory != NULL && mapping->memory->is_anonymous &&
+			space_find_out(mapping, &at, part_end)) {
+			*out_address = at;
+			*out_end = min_u64(part_end, at + SPACE_SWAPPED_BYTES);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first slice of a range that has present pages; false if none has. */
 static bool space_find_slice(struct space *space, uint64_t address, uint64_t end,
 	uint64_t *out_address, uint64_t *out_end)
 {
@@ -48,11 +97,14 @@ bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes)
 	uint64_t slice_end;
 	struct space_edit edit;
 
-	if (!space__is_range(address, size_bytes) || size_bytes <= SPACE_SLICE_BYTES) {
+	if (!space__is_range(address, size_bytes) ||
+		size_bytes <=
+			(space_has_swappable(space) ? SPACE_SWAPPED_BYTES : SPACE_SLICE_BYTES)) {
 		return false;
 	}
 	space__edit_begin(&edit, space);
-	bool is_found = space_find_slice(space, address, end, &address, &slice_end);
+	bool is_found = space_find_swapped(space, address, end, &address, &slice_end) ||
+		space_find_slice(space, address, end, &address, &slice_end);
 
 	if (is_found) {
 		struct mapping *mapping = mapping_set_above(&space->mappings, address);
@@ -63,5 +115,5 @@ bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes)
 		}
 	}
 	space__edit_end(&edit);
-	return is_found && slice_end < end;
+	return is_found && (slice_end < end || space_has_swappable(space));
 }

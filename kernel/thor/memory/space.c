@@ -7,6 +7,7 @@
 
 #include <base/string.h>
 #include <thor/cpu.h>
+#include <thor/memory/swappable.h>
 #include <thor/object/account.h>
 
 /* What is freed before others have their turn, and counted. */
@@ -200,6 +201,7 @@ static bool mapping_count_slice(
 	uint64_t index = first + *page;
 	uint64_t phys;
 	uint64_t n_pages = 0;
+	uint64_t n_out = 0; /* of these, in the swap space */
 
 	if (mapping->memory == NULL) {
 		return true;
@@ -218,12 +220,13 @@ static bool mapping_count_slice(
 				mapping->space, mapping->address + (index - first) * FRAME_SIZE)) {
 			info->large_bytes += FRAME_SIZE;
 		}
+		n_out += swap_is_entry(phys);
 		n_pages++;
 		index++;
 	}
 	memory__unlock(mapping->memory);
 	*page = index - first;
-	info->resident_bytes += n_pages * FRAME_SIZE;
+	info->resident_bytes += (n_pages - n_out) * FRAME_SIZE;
 	return n_pages < SPACE_COUNT_PAGES;
 }
 

@@ -29,6 +29,7 @@ struct space {
 	_Atomic uint64_t active_cpus;
 	/* Bounced threads run here: their memory may not use the reserve, see frame_is_scarce(). */
 	_Atomic bool is_limited;
+	_Atomic bool has_swappable; /* swappable memory is or was mapped */
 
 	/* guarded by lock */
 	struct spinlock lock;

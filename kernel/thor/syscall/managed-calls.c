@@ -48,6 +48,17 @@ int call_memory_create_managed(struct call *call)
 	return error;
 }
 
+int call_memory_create_swap(struct call *call)
+{
+	struct memory *backing;
+	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+
+	if (error == 0) {
+		error = memory_create_swap(call_argument(call, 1), &backing);
+	}
+	return error != 0 ? error : call_return_object(call, (struct object *)backing);
+}
+
 int call_memory_update(struct call *call)
 {
 	struct object *object;

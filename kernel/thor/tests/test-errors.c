@@ -48,6 +48,7 @@ static uint32_t makers_list(struct given *given, struct maker *makers)
 		{ HEL_CALL_memory_slice, { given->memory, 0, PAGE } },
 		{ HEL_CALL_memory_indirect_create, { 1, PAGE, HEL_MAP_READ, 1 } },
 		{ HEL_CALL_memory_create_managed, { PAGE, 0, (uint64_t)&given->managed } },
+		{ HEL_CALL_memory_create_swap, { authority, PAGE } },
 		{ HEL_CALL_space_create, {} },
 		{ HEL_CALL_space_fork, { HEL_THIS } },
 		{ HEL_CALL_thread_create, { (uint64_t)&given->thread } },
