@@ -11,7 +11,7 @@
  *
  * Checks: every record of a player has completed once; every player ends; and when all calls have
  * been made, the kernel has as many threads, the account of this program's universe (those of the
- * players are a part of it) is exactly what it was after the first rounds, and but for the kernel's
+ * players are a part of it) has not more than after the first rounds, and but for the kernel's
  * caches there is as much memory. The result is in the log: `torture: ok NAME`, `torture: not ok
  * NAME: why`, and in the end `torture: done`.
  */
@@ -35,7 +35,7 @@ constexpr uint32_t RESUMES_MAX = 20; /* of a player that has stopped itself */
 constexpr uint32_t IDLE_POLLS_MAX = 50; /* before somebody who makes no call is helped */
 constexpr uint32_t WARM_ROUNDS = 4;
 constexpr uint32_t SETTLE_POLLS_MIN = 20;
-constexpr uint32_t SETTLE_POLLS_MAX = 500;
+constexpr uint32_t SETTLE_POLLS_MAX = 1500;
 /* What caches and pages that are partly used hold, whatever the number of calls. */
 constexpr int64_t SLACK_BYTES = 2 * 1024 * 1024;
 
@@ -364,10 +364,10 @@ struct balance {
 	struct hel_limits used; /* by this program's universe and those that it has made */
 };
 
-static bool used_is_equal(const struct hel_limits *a, const struct hel_limits *b)
+static bool used_is_at_most(const struct hel_limits *a, const struct hel_limits *b)
 {
-	return a->kernel_bytes == b->kernel_bytes && a->n_pages == b->n_pages &&
-		a->n_operations == b->n_operations && a->n_handles == b->n_handles;
+	return a->kernel_bytes <= b->kernel_bytes && a->n_pages <= b->n_pages &&
+		a->n_operations <= b->n_operations && a->n_handles <= b->n_handles;
 }
 
 static uint8_t visitor_stack[4096] __attribute__((aligned(16)));
@@ -423,7 +423,7 @@ static struct balance settled_balance(const struct balance *expected)
 		balance.used = account.used;
 		if (i > SETTLE_POLLS_MIN && expected != NULL &&
 			balance.stats.n_threads <= expected->stats.n_threads &&
-			used_is_equal(&balance.used, &expected->used)) {
+			used_is_at_most(&balance.used, &expected->used)) {
 			break;
 		}
 	}
@@ -436,7 +436,8 @@ static void report_used(const char *name, uint64_t first, uint64_t last, const c
 		torture_print("torture: %s: %llu %s are used, %llu after the first rounds", name,
 			(unsigned long long)last, what, (unsigned long long)first);
 	}
-	report(name, first > last ? first - last : last - first, what);
+	/* Less is no leak: objects that only had each other may have ended late. */
+	report(name, last > first ? last - first : 0, what);
 }
 
 static void report_leaks(const struct balance *balance)
