@@ -242,9 +242,6 @@ static void *heap_allocate_run(size_t size)
 		return NULL;
 	}
 	arch_this_cpu()->heap.used_bytes += (int64_t)(FRAME_SIZE << order);
-	for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
-		frame_clear(phys + (i << FRAME_SHIFT));
-	}
 	return arch_phys_to_virt(phys);
 }
 
@@ -277,7 +274,7 @@ static inline unsigned heap_class_index(size_t size)
 	return heap_class_of_units[(size + HEAP_REDZONE + HEAP_UNIT - 1) / HEAP_UNIT];
 }
 
-/* Its contents are anything, but for runs of pages. */
+/* Its contents are anything. */
 static inline void *heap_allocate_inline(size_t size)
 {
 	if (unlikely(!heap_is_ready)) {
@@ -314,8 +311,13 @@ void *heap_allocate(size_t size)
 {
 	void *object = heap_allocate_inline(size);
 
-	if (likely(object != NULL && size <= HEAP_SLAB_MAX - HEAP_REDZONE)) {
+	if (unlikely(object == NULL)) {
+		return NULL;
+	}
+	if (likely(size <= HEAP_SLAB_MAX - HEAP_REDZONE)) {
 		heap_clear(object, size);
+	} else {
+		memset(object, 0, align_up_size(size, FRAME_SIZE));
 	}
 	return object;
 }

@@ -3,6 +3,7 @@
 #include <thor/object/cycle.h>
 
 #include <base/hash.h>
+#include <base/string.h>
 #include <thor/cpu.h>
 #include <thor/ipc/queue.h>
 #include <thor/ipc/stream.h>
@@ -16,8 +17,8 @@ constexpr uint32_t CYCLE_MEMBERS_MAX = 1024;
 constexpr uint32_t CYCLE_WAYS_MAX = 4096;
 constexpr uint32_t CYCLE_INDEX_SIZE = 2 * CYCLE_MEMBERS_MAX;
 constexpr uint16_t CYCLE_NONE = UINT16_MAX;
-constexpr uint32_t CYCLE_TRIES_MAX = 50;
-constexpr uint64_t CYCLE_TRY_AGAIN_NS = 10'000'000;
+constexpr uint32_t CYCLE_TRIES_MAX = 8; /* each after twice the time */
+constexpr uint64_t CYCLE_DELAY_NS = 10'000'000; /* before suspects are examined, and again */
 
 struct cycle_member {
 	struct object *object; /* referenced */
@@ -33,7 +34,9 @@ struct cycle_member {
 enum cycle_phase : uint32_t {
 	CYCLE_SCAN,
 	CYCLE_EXPLAIN,
-	CYCLE_SPREAD,  /* until nothing is to do */
+	CYCLE_SPREAD, /* until nothing is to do */
+	CYCLE_DOUBT,
+	CYCLE_SPREAD_DOUBT,
 	CYCLE_VERIFY,  /* the condemned are what they were */
 	CYCLE_CONFIRM, /* once more: nothing was made between */
 	CYCLE_ABANDON, /* the condemned: they stay what they are */
@@ -57,8 +60,9 @@ struct cycle {
 static void cycle_run(struct work *work);
 
 static _Atomic(struct object *) cycle_suspects; /* by suspect_next, each with a reference */
-static _Atomic bool cycle_is_running; /* the work is posted, or runs */
+static _Atomic bool cycle_is_running; /* the work is posted, waits for the timer, or runs */
 /* who runs it */
+static bool cycle_is_due; /* the suspects have waited */
 static struct work cycle_work = { .run = cycle_run };
 static struct object *cycle_todo; /* suspects that were taken */
 static struct object *cycle_busy; /* that are to be tried again, with references */
@@ -88,12 +92,33 @@ static void cycle_push(struct object *object)
 	} while (!atomic_compare_exchange_weak(&cycle_suspects, &first, object));
 }
 
+/*
+ * Whether it was no suspect yet; now it is one, with a reference. That comes first: who sees the
+ * mark knows of the reference.
+ */
+static bool cycle_mark(struct object *object)
+{
+	object_ref(object);
+	if (atomic_exchange(&object->is_suspect, true)) {
+		object_unref(object);
+		return false;
+	}
+	return true;
+}
+
+/* References but for that of a suspect in a list. */
+static uint32_t cycle_references(const struct object *object)
+{
+	uint32_t is_suspect = atomic_load(&object->is_suspect);
+
+	return atomic_load(&object->references) - is_suspect;
+}
+
 void cycle_suspect(struct object *object)
 {
-	if (cycle_is_in_use(object) || atomic_exchange(&object->is_suspect, true)) {
+	if (cycle_is_in_use(object) || !cycle_mark(object)) {
 		return;
 	}
-	object_ref(object);
 	cycle_push(object);
 	if (!atomic_exchange(&cycle_is_running, true)) {
 		work_post(&cycle_work);
@@ -127,7 +152,7 @@ static uint16_t cycle_gather(struct object *object)
 	cycle->members[number] = (struct cycle_member){
 		.object = object,
 		.handles = atomic_load(&object->handles),
-		.references = atomic_load(&object->references),
+		.references = cycle_references(object),
 	};
 	return number;
 }
@@ -221,23 +246,6 @@ static bool cycle_scan(struct cycle_member *member)
 
 /* ---- judging ----------------------------------------------------------------------- */
 
-/* Whether all of its counts, as first read, come from what was found, and from ourselves. */
-static bool cycle_is_explained(const struct cycle_member *member)
-{
-	uint32_t n_handles = (uint32_t)member->handles;
-
-	if (n_handles != member->n_handles_found) {
-		return false;
-	}
-	/* Who has only a reference to a queue, or its memory, gets nothing out of it. */
-	if (member->object->class->type != HEL_TYPE_QUEUE &&
-		member->references != n_handles + member->n_references_found + 1) {
-		cycle->is_busy = true;
-		return false;
-	}
-	return true;
-}
-
 /* It lives. The index is not needed any more, and becomes the list of what to do. */
 static void cycle_spare(uint16_t number)
 {
@@ -245,11 +253,28 @@ static void cycle_spare(uint16_t number)
 	cycle->index[cycle->n_todo++] = number;
 }
 
+/* Who has a handle that was not found lives for certain. */
 static void cycle_explain(uint16_t number)
 {
 	const struct cycle_member *member = &cycle->members[number];
 
-	if (member->is_alive || !cycle_is_explained(member)) {
+	if (member->is_alive || (uint32_t)member->handles != member->n_handles_found) {
+		cycle_spare(number);
+	}
+}
+
+/*
+ * Who has a reference, as first read, that comes neither from what was found nor from ourselves may
+ * be in use by a call. Who has only a reference to a queue, or its memory, gets nothing out of it.
+ */
+static void cycle_doubt(uint16_t number)
+{
+	const struct cycle_member *member = &cycle->members[number];
+	uint32_t n_explained = (uint32_t)member->handles + member->n_references_found + 1;
+
+	if (!member->is_alive && member->object->class->type != HEL_TYPE_QUEUE &&
+		member->references != n_explained) {
+		cycle->is_busy = true;
 		cycle_spare(number);
 	}
 }
@@ -274,7 +299,7 @@ static bool cycle_is_unchanged(const struct cycle_member *member)
 
 	return atomic_load(&object->handles) == member->handles &&
 		(object->class->type == HEL_TYPE_QUEUE ||
-			atomic_load(&object->references) == member->references);
+			cycle_references(object) == member->references);
 }
 
 /* Whether a member is still what it was, if it is condemned. */
@@ -327,9 +352,8 @@ static void cycle_begin(struct object *suspect)
 	cycle->position = 0;
 	cycle->is_given_up = false;
 	cycle->is_busy = false;
-	for (uint32_t i = 0; i < CYCLE_INDEX_SIZE; i++) {
-		cycle->index[i] = CYCLE_NONE;
-	}
+	static_assert(CYCLE_NONE == UINT16_MAX);
+	memset(cycle->index, 0xff, sizeof(cycle->index));
 	(void)cycle_gather(suspect);
 	/* The suspect's own reference was counted, and stays here as that of a member. */
 	object_unref(suspect);
@@ -346,9 +370,7 @@ static void cycle_end(void)
 /* Once for each examination, while there is a reference. */
 static void cycle_remember(struct object *suspect)
 {
-	if (cycle->is_busy && cycle_n_tries < CYCLE_TRIES_MAX &&
-		!atomic_exchange(&suspect->is_suspect, true)) {
-		object_ref(suspect);
+	if (cycle->is_busy && cycle_n_tries < CYCLE_TRIES_MAX && cycle_mark(suspect)) {
 		suspect->suspect_next = cycle_busy;
 		cycle_busy = suspect;
 	}
@@ -360,6 +382,7 @@ static bool cycle_treat(struct cycle_member *member)
 	switch (cycle->phase) {
 	case CYCLE_SCAN: return cycle_scan(member);
 	case CYCLE_EXPLAIN: cycle_explain((uint16_t)cycle->current); return true;
+	case CYCLE_DOUBT: cycle_doubt((uint16_t)cycle->current); return true;
 	case CYCLE_VERIFY:
 	case CYCLE_CONFIRM: cycle_verify(member); return true;
 	case CYCLE_ABANDON: cycle_abandon(member); return true;
@@ -382,11 +405,14 @@ static void cycle_step(void)
 {
 	if (cycle->is_given_up && cycle->phase < CYCLE_RELEASE) {
 		cycle_begin_phase(CYCLE_RELEASE);
-	} else if (cycle->phase == CYCLE_SPREAD) {
+	} else if (cycle->phase == CYCLE_SPREAD || cycle->phase == CYCLE_SPREAD_DOUBT) {
 		if (cycle->n_todo > 0) {
 			cycle_spread();
 		} else {
-			cycle_begin_phase(CYCLE_VERIFY);
+			/* If the suspect lives for certain so does all that can be reached. */
+			cycle->is_given_up =
+				cycle->phase == CYCLE_SPREAD && cycle->members[0].is_alive;
+			cycle_begin_phase(cycle->phase + 1);
 		}
 	} else if (cycle->current < cycle->n_members) {
 		cycle->current += cycle_treat(&cycle->members[cycle->current]);
@@ -397,16 +423,27 @@ static void cycle_step(void)
 	}
 }
 
+/* Most suspects have come to their end by the time they are looked at. */
+static bool cycle_is_over(const struct object *suspect)
+{
+	return object_handles(suspect) == 0 ||
+		atomic_load_explicit(&suspect->references, memory_order_relaxed) == 1;
+}
+
 /* Some of an examination; false: there is nothing left to do. */
 static bool cycle_go_on(uint64_t start_ns)
 {
-	if (cycle == NULL) {
+	while (cycle == NULL && !sched_should_pause(start_ns)) {
 		struct object *suspect = cycle_next();
 
 		if (suspect == NULL) {
 			return false;
 		}
-		cycle_begin(suspect);
+		if (cycle_is_over(suspect)) {
+			object_unref(suspect);
+		} else {
+			cycle_begin(suspect);
+		}
 	}
 	while (cycle != NULL && !sched_should_pause(start_ns)) {
 		cycle_step();
@@ -414,27 +451,41 @@ static bool cycle_go_on(uint64_t start_ns)
 	return true;
 }
 
-/* What was busy is looked at again. It stays the work's turn meanwhile. */
+/* It is time for the suspects, or for those that were busy. */
 static void cycle_timer_expired(UNUSED struct timer *timer)
 {
-	cycle_todo = cycle_busy;
-	cycle_busy = NULL;
-	cycle_n_tries++;
+	if (cycle_busy != NULL) {
+		cycle_todo = cycle_busy;
+		cycle_busy = NULL;
+		cycle_n_tries++;
+	}
 	work_post(&cycle_work);
+}
+
+/* It stays the work's turn meanwhile. */
+static void cycle_wait(void)
+{
+	timer_init(&cycle_timer, cycle_timer_expired, NULL);
+	timer_arm(&cycle_timer, arch_clock_ns() + (CYCLE_DELAY_NS << cycle_n_tries));
 }
 
 static void cycle_run(struct work *work)
 {
+	if (!cycle_is_due) {
+		cycle_is_due = true;
+		cycle_wait();
+		return;
+	}
 	if (cycle_go_on(arch_clock_ns())) {
 		work_post(work);
 		return;
 	}
 	if (cycle_busy != NULL) {
-		timer_init(&cycle_timer, cycle_timer_expired, NULL);
-		timer_arm(&cycle_timer, arch_clock_ns() + CYCLE_TRY_AGAIN_NS);
+		cycle_wait();
 		return;
 	}
 	cycle_n_tries = 0;
+	cycle_is_due = false;
 	atomic_store(&cycle_is_running, false);
 	/* Somebody may have come in between, and left it to us. */
 	if (atomic_load(&cycle_suspects) != NULL && !atomic_exchange(&cycle_is_running, true)) {

@@ -19,7 +19,8 @@
  *
  *	gather	the reference that it takes, then handles and references of the member are read
  *	scan	the containers, each under its lock, a slice at a time
- *	judge	members whose counts are explained by what was found, and by nothing else
+ *	judge	members whose counts are explained by what was found, and by nothing else; if the
+ *		suspect has a handle that was not found, that is all
  *	verify	the counts of the condemned have to be the same, and no handle was made meanwhile
  *
  * Handles are counted with how many were ever made (struct object), so moving one out of the set
@@ -28,8 +29,9 @@
  * reading and given back before the second without making a handle. So if somebody from outside
  * held a member after the last first reading, some count would not fit.
  *
- * A wrong guess is always "it lives". What was busy, used by a call perhaps, is examined again a
- * few times, 10 ms later; sets of more than 1024 members are not examined.
+ * A wrong guess is always "it lives". Suspects wait for 10 ms, in which most of them come to their
+ * end as usual. What was busy, used by a call perhaps, is examined again up to eight times, each
+ * after twice the time; sets of more than 1024 members are not examined.
  */
 #ifndef THOR_OBJECT_CYCLE_H
 #define THOR_OBJECT_CYCLE_H

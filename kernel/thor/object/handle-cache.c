@@ -2,8 +2,16 @@
 /* What a thread has looked up last: see handle-cache.h. */
 #include <thor/object/handle-cache.h>
 
+#include <thor/object/cycle.h>
+
 static void handle_cache_empty(struct handle_cache_entry *entry)
 {
+	/* Closed by somebody else: an examination may have taken our reference for a use. */
+	if (entry->object != NULL && object_handles(entry->object) != 0 &&
+		atomic_load_explicit(&entry->slot->generation, memory_order_relaxed) !=
+			(uint32_t)(entry->handle >> 32)) {
+		cycle_suspect(entry->object);
+	}
 	object_unref(entry->object);
 	*entry = (struct handle_cache_entry){};
 }
