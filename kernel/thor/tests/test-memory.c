@@ -61,7 +61,7 @@ TEST(memory_bad_arguments_are_refused)
 	fixture_begin(1, 16, 1);
 	CHECK_EQ(memory_create_allocated(100, 0, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(~0ull & ~4095ull, 0, &memory), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(memory_create_allocated(4096, 8, &memory), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_create_allocated(4096, 1u << 30, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, HEL_ALLOCATE_BELOW_4G, &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(4096, HEL_ALLOCATE_BITS(24), &memory), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(memory_create_allocated(
