@@ -469,7 +469,7 @@ struct exchange_request {
  * The lane that the exchange is for. With HEL_EXCHANGE_CLOSE_LANE what is returned has the handle
  * of its descriptor, too, and keeps the lane open in place of that.
  */
-static int exchange_find_lane(
+static ALWAYS_INLINE int exchange_find_lane(
 	struct thread *submitter, struct exchange_request *request, struct lane **out_lane)
 {
 	struct universe *universe = submitter->universe;

@@ -273,7 +273,7 @@ void sched_put_current(struct cpu *cpu)
 	sched_take_off(cpu);
 }
 
-static void sched_switch_to(struct cpu *cpu, struct thread *thread)
+static ALWAYS_INLINE void sched_switch_to(struct cpu *cpu, struct thread *thread)
 {
 	ASSERT(atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNABLE);
 	if (thread->last_cpu != cpu->index) {

@@ -157,7 +157,7 @@ static void context_load(struct cpu *cpu, struct arch_context *context)
 /*
  * The context may have been somewhere else, or have been changed, since it was last entered here.
  */
-static void context_prepare(struct cpu *cpu, struct arch_context *context)
+static ALWAYS_INLINE void context_prepare(struct cpu *cpu, struct arch_context *context)
 {
 	if (cpu->arch.context != context) {
 		context_load(cpu, context);
