@@ -320,6 +320,18 @@ static void swap_empty_slot(struct swap *swap, uint64_t slot)
 	managed__wake_throttled(managed, 0);
 }
 
+/*
+ * Let the page of a slot have another owner, who puts it into this slot again: in two of them it
+ * could never go. (The manager has brought it, so it does not know yet where it is.)
+ */
+static void swap_share_page(const struct managed *managed, uint64_t slot, uint64_t phys)
+{
+	frame_ref_owned(phys);
+	if (!managed->is_dead) {
+		frame_of(phys)->next = (uint32_t)slot;
+	}
+}
+
 int swap__take(uint64_t entry, uint64_t *out_phys)
 {
 	struct memory *backing = swap__backing_of(entry);
@@ -335,7 +347,7 @@ int swap__take(uint64_t entry, uint64_t *out_phys)
 	} else if (swap_remove_entry(managed->swap, slot) && swap_is_idle(managed, page)) {
 		swap_empty_slot(managed->swap, slot);
 	} else {
-		frame_ref_owned(managed_phys_of(page));
+		swap_share_page(managed, slot, managed_phys_of(page));
 	}
 	spinlock_release(&backing->lock);
 	if (error == 0) {
