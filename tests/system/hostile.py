@@ -104,8 +104,11 @@ def memory_exhaustion_is_survived():
 
 
 def memory_comes_back():
-    script = ('free() { awk \'/^MemFree/ { print $2 }\' /proc/meminfo; }; /memory-hog >/dev/null; '
-              'a=$(free); /memory-hog >/dev/null; /memory-hog >/dev/null; b=$(free); '
+    # A dead program's memory comes back in slices: until no more does.
+    script = ('free() { awk \'/^MemFree/ { print $2 }\' /proc/meminfo; }; '
+              'settled() { n=$(free); o=0; while [ $n -gt $o ]; do o=$n; sleep 1; n=$(free); done; '
+              'echo $n; }; /memory-hog >/dev/null; '
+              'a=$(settled); /memory-hog >/dev/null; /memory-hog >/dev/null; b=$(settled); '
               'echo $a $b $((a - b < a / 100))')
     outcome = guest.shell(script + _ALIVE, timeout=200,
                           options=(*add('memory-hog'), '--memory', '256M'))

@@ -38,7 +38,7 @@ def test_reads():
     call = definition.parse({'x': GOOD}).calls[0]
     assert [a.name for a in call.registers] == ['universe', 'args', 'buffer', 'size']
     assert call.value.text == 'the thing'
-    assert list(call.errors) == ['BAD_HANDLE', 'BAD_TYPE', 'NO_RIGHTS', 'FAULT', 'BUSY']
+    assert list(call.errors) == ['BAD_HANDLE', 'REVOKED', 'BAD_TYPE', 'NO_RIGHTS', 'FAULT', 'BUSY']
     assert 'const struct hel_thing_args *args' in emit_c.stubs(definition.parse({'x': GOOD}))
 
 
