@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The submission side of queues: records are copied out of shared memory, checked, and become
- * operations.
+ * The submission side of queues: records become operations.
  *
- * Each record is looked at only in the copy. Its size and opcode are read once, before it is
- * copied, and put over whatever the copy says.
+ * User mode may change a record at any time. So its header is read once, checked, and believed from
+ * then on; exchanges are decoded in place, each word read once, and all other records are looked at
+ * only in a copy, over which that header is put.
  */
 #include <thor/ipc/queue-internal.h>
 
@@ -123,7 +123,7 @@ static ALWAYS_INLINE bool submit_fetch(struct queue *queue, uint32_t head, uint3
 	}
 	out_header->size = size;
 	out_header->opcode = (uint32_t)opcode;
-	/* A pad of 8 bytes may be the last of the ring: then it is the first word of a chunk. */
+	/* Behind a pad of 8 bytes at the end of the ring is the rest of a page: never used. */
 	out_header->context = words[1];
 	*out_words = words;
 	return true;
