@@ -66,7 +66,7 @@ static bool cycle_is_due; /* the suspects have waited */
 static struct work cycle_work = { .run = cycle_run };
 static struct object *cycle_todo; /* suspects that were taken */
 static struct object *cycle_busy; /* that are to be tried again, with references */
-static uint32_t cycle_n_tries; /* since the last one was none of them */
+static uint32_t cycle_n_waits; /* since the last new suspect: how long the next one is */
 static struct timer cycle_timer;
 static struct cycle *cycle;
 
@@ -119,6 +119,7 @@ void cycle_suspect(struct object *object)
 	if (cycle_is_in_use(object) || !cycle_mark(object)) {
 		return;
 	}
+	object->n_tries = 0;
 	cycle_push(object);
 	if (!atomic_exchange(&cycle_is_running, true)) {
 		work_post(&cycle_work);
@@ -326,6 +327,9 @@ static struct object *cycle_next(void)
 {
 	if (cycle_todo == NULL) {
 		cycle_todo = atomic_exchange(&cycle_suspects, NULL);
+		if (cycle_todo != NULL) {
+			cycle_n_waits = 0;
+		}
 	}
 	struct object *suspect = cycle_todo;
 
@@ -370,7 +374,10 @@ static void cycle_end(void)
 /* Once for each examination, while there is a reference. */
 static void cycle_remember(struct object *suspect)
 {
-	if (cycle->is_busy && cycle_n_tries < CYCLE_TRIES_MAX && cycle_mark(suspect)) {
+	uint8_t n_tries = suspect->n_tries;
+
+	if (cycle->is_busy && n_tries < CYCLE_TRIES_MAX && cycle_mark(suspect)) {
+		suspect->n_tries = n_tries + 1;
 		suspect->suspect_next = cycle_busy;
 		cycle_busy = suspect;
 	}
@@ -457,7 +464,7 @@ static void cycle_timer_expired(UNUSED struct timer *timer)
 	if (cycle_busy != NULL) {
 		cycle_todo = cycle_busy;
 		cycle_busy = NULL;
-		cycle_n_tries++;
+		cycle_n_waits++;
 	}
 	work_post(&cycle_work);
 }
@@ -466,7 +473,7 @@ static void cycle_timer_expired(UNUSED struct timer *timer)
 static void cycle_wait(void)
 {
 	timer_init(&cycle_timer, cycle_timer_expired, NULL);
-	timer_arm(&cycle_timer, arch_clock_ns() + (CYCLE_DELAY_NS << cycle_n_tries));
+	timer_arm(&cycle_timer, arch_clock_ns() + (CYCLE_DELAY_NS << cycle_n_waits));
 }
 
 static void cycle_run(struct work *work)
@@ -484,7 +491,7 @@ static void cycle_run(struct work *work)
 		cycle_wait();
 		return;
 	}
-	cycle_n_tries = 0;
+	cycle_n_waits = 0;
 	cycle_is_due = false;
 	atomic_store(&cycle_is_running, false);
 	/* Somebody may have come in between, and left it to us. */

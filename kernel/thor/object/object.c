@@ -40,6 +40,7 @@ void object_init(struct object *object, const struct object_class *class)
 	object->deferred_next = NULL;
 	object->suspect_next = NULL;
 	atomic_init(&object->is_suspect, false);
+	object->n_tries = 0;
 	object->is_condemned = false;
 	atomic_init(&object->deferred, 0);
 	object->identity = object_make_identity();

@@ -32,6 +32,7 @@ struct object {
 	struct object *deferred_next; /* this CPU's list of objects to abandon or destroy */
 	struct object *suspect_next; /* list of cycle.c */
 	_Atomic bool is_suspect;     /* is on such a list */
+	uint8_t n_tries; /* examinations of it as a suspect; by who has set is_suspect */
 	_Atomic bool
 		is_condemned; /* nobody has its handles: it is abandoned as if there were none */
 	uint32_t n_bytes; /* immutable: of the structure around it, charged to */
