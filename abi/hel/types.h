@@ -47,7 +47,7 @@ enum hel_type : uint32_t {
 /* Rights only ever shrink. */
 enum hel_rights : uint32_t {
 	HEL_RIGHT_READ = 1u << 0, /* read contents, registers, statistics */
-	HEL_RIGHT_WRITE = 1u << 1, /* write contents, registers */
+	HEL_RIGHT_WRITE = 1u << 1, /* write contents, registers; irq: move */
 	HEL_RIGHT_EXECUTE = 1u << 2, /* memory: may be mapped executable */
 	HEL_RIGHT_MAP = 1u << 3, /* memory: may be mapped; space: may be mapped into */
 	HEL_RIGHT_INVOKE = 1u << 4, /* lane: exchange; queue: drive */

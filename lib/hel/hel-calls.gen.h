@@ -1178,7 +1178,7 @@ HEL_MUST_USE static inline int hel_irq_create_line(hel_handle authority, uint32_
 
 /**
  * hel_irq_set_affinity() - let an interrupt arrive at a CPU of a set
- * @irq: needs MANAGE; which
+ * @irq: needs WRITE; which
  * @cpu_mask: a bit for each CPU
  * @out_info: what to write into the device's MSI or MSI-X entry now; zero for a line
  *
@@ -1196,7 +1196,7 @@ HEL_MUST_USE static inline int hel_irq_set_affinity(hel_handle irq, uint64_t cpu
 
 /**
  * hel_irq_settle() - give up the address that a message had before it was moved
- * @irq: needs MANAGE; which
+ * @irq: needs WRITE; which
  *
  * The device must have been told the new one. Without an unsettled move nothing happens.
  *

@@ -680,8 +680,8 @@ CALL_CHECK(irq_set_affinity_irq_revoked, irq_set_affinity, REVOKED, REVOKED(IRQ)
 	0)
 CALL_CHECK(irq_set_affinity_irq_of_other_type, irq_set_affinity, BAD_TYPE, OTHER(IRQ), 1, BUFFER(),
 	0, 0, 0)
-CALL_CHECK(irq_set_affinity_irq_without_manage, irq_set_affinity, NO_RIGHTS, WITHOUT(IRQ, MANAGE),
-	1, BUFFER(), 0, 0, 0)
+CALL_CHECK(irq_set_affinity_irq_without_write, irq_set_affinity, NO_RIGHTS, WITHOUT(IRQ, WRITE), 1,
+	BUFFER(), 0, 0, 0)
 CALL_CHECK(irq_set_affinity_info_unmapped, irq_set_affinity, FAULT, GOOD(IRQ), 1, UNMAPPED, 0, 0, 0)
 CALL_CHECK(irq_set_affinity_info_kernel_half, irq_set_affinity, FAULT, GOOD(IRQ), 1, KERNEL_HALF, 0,
 	0, 0)
@@ -689,8 +689,7 @@ CALL_CHECK(irq_set_affinity_info_wrapping, irq_set_affinity, FAULT, GOOD(IRQ), 1
 CALL_CHECK(irq_settle_irq_stale, irq_settle, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
 CALL_CHECK(irq_settle_irq_revoked, irq_settle, REVOKED, REVOKED(IRQ), 0, 0, 0, 0, 0)
 CALL_CHECK(irq_settle_irq_of_other_type, irq_settle, BAD_TYPE, OTHER(IRQ), 0, 0, 0, 0, 0)
-CALL_CHECK(irq_settle_irq_without_manage, irq_settle, NO_RIGHTS, WITHOUT(IRQ, MANAGE), 0, 0, 0, 0,
-	0)
+CALL_CHECK(irq_settle_irq_without_write, irq_settle, NO_RIGHTS, WITHOUT(IRQ, WRITE), 0, 0, 0, 0, 0)
 CALL_CHECK(irq_info_irq_stale, irq_info, BAD_HANDLE, STALE(), BUFFER(), 0, 0, 0, 0)
 CALL_CHECK(irq_info_irq_revoked, irq_info, REVOKED, REVOKED(IRQ), BUFFER(), 0, 0, 0, 0)
 CALL_CHECK(irq_info_irq_of_other_type, irq_info, BAD_TYPE, OTHER(IRQ), BUFFER(), 0, 0, 0, 0)

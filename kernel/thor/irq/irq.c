@@ -161,7 +161,7 @@ static void irq_destroy(struct object *object)
 static const struct object_class irq_class = {
 	.type = HEL_TYPE_IRQ,
 	.name = "irq",
-	.rights = HEL_RIGHT_WAIT | HEL_RIGHT_MANAGE | HEL_RIGHT_DERIVE,
+	.rights = HEL_RIGHT_WAIT | HEL_RIGHT_WRITE | HEL_RIGHT_MANAGE | HEL_RIGHT_DERIVE,
 	.destroy = irq_destroy,
 	.abandon = irq_abandon,
 };

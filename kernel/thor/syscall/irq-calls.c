@@ -63,7 +63,7 @@ int call_irq_set_affinity(struct call *call)
 {
 	struct hel_msi_info info = {};
 	struct object *object;
-	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_WRITE, &object);
 
 	if (error != 0) {
 		return error;
@@ -83,7 +83,7 @@ int call_irq_set_affinity(struct call *call)
 int call_irq_settle(struct call *call)
 {
 	struct object *object;
-	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_MANAGE, &object);
+	int error = call_lookup(call, 0, HEL_TYPE_IRQ, HEL_RIGHT_WRITE, &object);
 
 	if (error == 0) {
 		irq_settle(irq_of(object));
