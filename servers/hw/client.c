@@ -12,14 +12,22 @@ struct hw_client {
 	struct hw_object *object;
 };
 
+const struct hw_client *hw_client_of_call(const struct bragi_call *call)
+{
+	return container_of(transport_service_of_call(call), struct hw_client, service);
+}
+
 struct hw_object *hw_object_of_call(const struct bragi_call *call)
 {
-	return container_of(transport_service_of_call(call), struct hw_client, service)->object;
+	return hw_client_of_call(call)->object;
 }
 
 static void client_closed(struct transport_service *service)
 {
-	helix_free(container_of(service, struct hw_client, service));
+	struct hw_client *client = container_of(service, struct hw_client, service);
+
+	msix_release(&client->object->msix, client);
+	helix_free(client);
 }
 
 void hw_client_start(

@@ -12,10 +12,9 @@
 #include <protocols/hw/hw.gen.h>
 #include <protocols/mbus/mbus-client.h>
 
-#define MSIX_ENABLE      (1u << 15)
-#define MSIX_MASK_ALL    (1u << 14)
-#define MSIX_ENTRY_WORDS 4
-#define CONFIG_SIZE      4096
+#define MSIX_ENABLE   (1u << 15)
+#define MSIX_MASK_ALL (1u << 14)
+#define CONFIG_SIZE   4096
 
 static uint32_t device_read(const struct hw_object *object, uint32_t offset, uint32_t width)
 {
@@ -136,7 +135,7 @@ static int serve_bus_master(struct bragi_call *call, const struct hw_bus_master_
 	return 0;
 }
 
-/* Map the MSI-X table, mask all vectors, and turn MSI-X on. */
+/* Map the table of MSI-X, with all vectors masked, and turn MSI-X on. */
 static int device_enable_msix(struct hw_object *object)
 {
 	const struct pci_msix *msix = &object->function.msix;
@@ -156,9 +155,12 @@ static int device_enable_msix(struct hw_object *object)
 		return error;
 	}
 	device_set_command(object, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX, 0);
-	object->msix_table = (volatile uint32_t *)((uint8_t *)mapped + offset + msix->table_offset);
-	for (uint32_t i = 0; i < msix->n_vectors; i++) {
-		object->msix_table[i * MSIX_ENTRY_WORDS + 3] = 1;
+	error = msix_init(&object->msix, object->machine->authority,
+		(volatile uint32_t *)((uint8_t *)mapped + offset + msix->table_offset),
+		msix->n_vectors);
+	if (error != 0) {
+		helix_unmap(mapped, offset + bar->size_bytes);
+		return error;
 	}
 	uint32_t control = device_read(object, msix->offset + 2u, 2);
 
@@ -170,34 +172,47 @@ static int serve_interrupt(struct bragi_call *call, const struct hw_interrupt_re
 	struct hw_interrupt_reply *out_reply UNUSED)
 {
 	struct hw_object *object = hw_object_of_call(call);
-	struct hel_msi_info info;
 	hel_handle irq;
 	int error = 0;
 
 	if (request->vector >= object->function.msix.n_vectors) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
-	if (object->msix_table == NULL) {
+	if (!msix_is_on(&object->msix)) {
 		error = device_enable_msix(object);
 	}
 	if (error == 0) {
-		error = hel_irq_create_msi(object->machine->authority, &info, &irq);
+		error = msix_set_up(&object->msix, hw_client_of_call(call), request->vector, &irq);
 	}
-	if (error != 0) {
-		return error;
-	}
-	if (!bragi_handles_add(&call->to_send, irq)) {
+	if (error == 0 && !bragi_handles_add(&call->to_send, irq)) {
 		hel_close(HEL_THIS, irq);
-		return -ERR_NO_SPACE;
+		error = -ERR_NO_SPACE;
 	}
-	volatile uint32_t *entry = object->msix_table + request->vector * MSIX_ENTRY_WORDS;
+	return error;
+}
 
-	entry[3] = 1;
-	entry[0] = (uint32_t)info.address;
-	entry[1] = (uint32_t)(info.address >> 32);
-	entry[2] = info.data;
-	entry[3] = 0;
-	return 0;
+static int serve_interrupt_mask(struct bragi_call *call,
+	const struct hw_interrupt_mask_request *request,
+	struct hw_interrupt_mask_reply *out_reply UNUSED)
+{
+	return msix_mask(&hw_object_of_call(call)->msix, hw_client_of_call(call), request->vector,
+		request->is_masked != 0);
+}
+
+static int serve_interrupt_move(struct bragi_call *call,
+	const struct hw_interrupt_move_request *request,
+	struct hw_interrupt_move_reply *out_reply UNUSED)
+{
+	return msix_move(&hw_object_of_call(call)->msix, hw_client_of_call(call), request->vector,
+		request->cpu_mask);
+}
+
+static int serve_interrupt_retarget(struct bragi_call *call,
+	const struct hw_interrupt_retarget_request *request,
+	struct hw_interrupt_retarget_reply *out_reply UNUSED)
+{
+	return msix_retarget(&hw_object_of_call(call)->msix, hw_client_of_call(call),
+		request->vector, request->to_vector);
 }
 
 static bool config_is_valid(uint32_t offset, uint32_t width)
@@ -266,6 +281,9 @@ static const struct hw_device_ops device_ops = {
 	.bar = serve_bar,
 	.bus_master = serve_bus_master,
 	.interrupt = serve_interrupt,
+	.interrupt_mask = serve_interrupt_mask,
+	.interrupt_move = serve_interrupt_move,
+	.interrupt_retarget = serve_interrupt_retarget,
 	.config_read = serve_config_read,
 	.config_write = serve_config_write,
 	.dma_space = serve_dma_space,

@@ -4,6 +4,7 @@
 #define HW_DEVICE_H
 
 #include "machine.h"
+#include "msix.h"
 #include "pci.h"
 
 #include <helix/helix.h>
@@ -18,8 +19,10 @@ struct hw_object {
 	struct connect_listener listener;
 	hel_handle control;
 	struct pci_function function; /* of a device */
-	volatile uint32_t *msix_table; /* of a device, mapped when the first vector is set up */
+	struct msix msix; /* of a device, on from the first vector that is set up */
 };
+
+struct hw_client;
 
 /**
  * device_publish() - make an object of a PCI function
@@ -36,6 +39,9 @@ void hw_client_start(
 
 /** hw_object_of_call() - the object that a call is about */
 struct hw_object *hw_object_of_call(const struct bragi_call *call);
+
+/** hw_client_of_call() - the client that made it; by its address only: it owns vectors */
+const struct hw_client *hw_client_of_call(const struct bragi_call *call);
 
 /** hw_control_ended() - for connect_listener_ops: mbus is gone */
 void hw_control_ended(struct connect_listener *listener);

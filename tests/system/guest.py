@@ -2,8 +2,11 @@
 """For the scripts of this folder: run commands in the guest, report cases."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -58,6 +61,46 @@ def run(*command, options=(), stdin=b'', timeout=60):
 def shell(script, **more):
     """Runs a script with the guest's shell."""
     return run('busybox', 'sh', '-c', script, **more)
+
+
+def _read(path):
+    try:
+        with open(path, encoding='utf-8', errors='replace') as file:
+            return file.read()
+    except OSError:
+        return ''
+
+
+def _log_until(pattern, options, timeout):
+    """The kernel's log of a boot, once the pattern is in it or the guest has ended."""
+    with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
+        path = os.path.join(folder, 'log')
+        command = hati_command(('busybox', 'sleep', '100000'), '--log', path, *options,
+                               timeout=timeout)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            while process.poll() is None and not re.search(pattern, _read(path)):
+                time.sleep(0.2)
+            time.sleep(0.5)   # the rest of a panic
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        return _read(path)
+
+
+def main_of_server(name, n_cases, *options, timeout=60):
+    """Boots with hati.test=NAME, reports the cases that the server NAME-test logs, and exits.
+
+    It logs `ok CASE`, `not ok CASE: why`, and in the end `done`.
+    """
+    append = ('--append', f'hati.test={name}')
+    text = _log_until(rf'{name}-test: done|panic', append + options, timeout)
+    cases = [f'{case}:{why}' if case.startswith('not') else case
+             for case, why in re.findall(rf'{name}-test: (?:[EW] )?((?:not ok|ok) \w+)(.*)', text)]
+    if f'{name}-test: done' not in text or len(cases) < n_cases:
+        cases.append(f'not ok {name}: no end')
+        print(text[-6000:])
+    print('\n'.join(cases))
+    sys.exit(1 if any(case.startswith('not ok') for case in cases) else 0)
 
 
 def main(cases):
