@@ -62,7 +62,7 @@ static void forks(void)
 	for (uint64_t i = 0; i < FORKS; i++) {
 		hel_handle space;
 
-		bench_require(hel_space_fork(HEL_THIS, &space), "space_fork");
+		bench_require(hel_space_fork(HEL_THIS, HEL_THIS, &space), "space_fork");
 		hel_close(HEL_THIS, space);
 	}
 	bench_end(&sample, "space.fork_16m", FORKS);

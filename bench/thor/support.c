@@ -228,7 +228,7 @@ void bench_thread_start(struct bench_thread *thread, const struct bench_place *p
 	};
 
 	if (place->is_in_own_space) {
-		bench_require(hel_space_fork(HEL_THIS, &thread->space), "space_fork");
+		bench_require(hel_space_fork(HEL_THIS, HEL_THIS, &thread->space), "space_fork");
 		args.space = thread->space;
 	}
 	bench_require(hel_thread_create(&args, &thread->thread), "thread_create");

@@ -590,14 +590,16 @@ HEL_MUST_USE static inline int hel_memory_indirect_set(hel_handle indirect, uint
 
 /**
  * hel_space_create() - make an empty address space
+ * @universe: HEL_THIS or needs GRANT; whose account pays for it and for what is mapped privately in
+ * 	it
  * @out_handle: with all rights
  *
  * Return: 0, -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no memory for the
  * object).
  */
-HEL_MUST_USE static inline int hel_space_create(hel_handle *out_handle)
+HEL_MUST_USE static inline int hel_space_create(hel_handle universe, hel_handle *out_handle)
 {
-	struct hel_outcome outcome = hel_call0(HEL_CALL_space_create);
+	struct hel_outcome outcome = hel_call1(HEL_CALL_space_create, universe);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;
@@ -662,14 +664,16 @@ HEL_MUST_USE static inline int hel_space_protect(hel_handle space, uint64_t addr
 /**
  * hel_space_fork() - make a space that shares, copies or leaves out each mapping, as its flags say
  * @space: HEL_THIS or needs MANAGE; what is forked
+ * @universe: HEL_THIS or needs GRANT; whose account pays for the new space and for its pages
  * @out_handle: of the new space, with all rights
  *
  * Return: 0, -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no memory for the new
  * space).
  */
-HEL_MUST_USE static inline int hel_space_fork(hel_handle space, hel_handle *out_handle)
+HEL_MUST_USE static inline int hel_space_fork(hel_handle space, hel_handle universe,
+	hel_handle *out_handle)
 {
-	struct hel_outcome outcome = hel_call1(HEL_CALL_space_fork, space);
+	struct hel_outcome outcome = hel_call2(HEL_CALL_space_fork, space, universe);
 
 	if (outcome.error == 0) {
 		*out_handle = outcome.value;

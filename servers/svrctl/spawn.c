@@ -261,7 +261,7 @@ int svrctl_spawn(const struct svrctl_program *program, hel_handle *out_thread)
 	if (error != 0) {
 		return error;
 	}
-	error = hel_space_create(&space);
+	error = hel_space_create(universe, &space);
 	if (error == 0) {
 		error = spawn_thread(program, universe, space, out_thread);
 		hel_close(HEL_THIS, space);

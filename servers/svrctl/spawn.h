@@ -31,9 +31,8 @@ struct svrctl_program {
 
 /**
  * svrctl_spawn() - make a program
- * @out_thread: its thread, stopped: hel_thread_start() lets it run; all rights. The universe and
- * the space live as
- *	long as the thread does.
+ * @out_thread: its thread, stopped: hel_thread_start() lets it run; all rights. The universe, which
+ *	pays for the space, and the space live as long as the thread does.
  *
  * Return: 0; -ERR_PROTOCOL, -ERR_UNSUPPORTED (not such an ELF file); -ERR_NO_SPACE (too many
  * arguments or grants); what the hel calls say. Nothing is left behind after an error.

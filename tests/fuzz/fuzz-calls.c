@@ -158,7 +158,7 @@ static void make_worker(struct worker *worker, uint8_t shares, hel_handle *space
 	}
 	if (worker == &workers[0] || (shares & 2) == 0) {
 		(void)hel_close(HEL_THIS, *space);
-		(void)!hel_space_create(space);
+		(void)!hel_space_create(worker->universe, space);
 	}
 	args.universe = worker->universe;
 	args.space = *space;

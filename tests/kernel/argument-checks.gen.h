@@ -111,6 +111,12 @@ CALL_CHECK(memory_pin_memory_revoked, memory_pin, REVOKED, REVOKED(MEMORY), 0, 4
 CALL_CHECK(memory_pin_memory_of_other_type, memory_pin, BAD_TYPE, OTHER(MEMORY), 0, 4096, 0, 0, 0)
 CALL_CHECK(memory_pin_memory_without_pin, memory_pin, NO_RIGHTS, WITHOUT(MEMORY, PIN), 0, 4096, 0,
 	0, 0)
+CALL_CHECK(space_create_universe_stale, space_create, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
+CALL_CHECK(space_create_universe_revoked, space_create, REVOKED, REVOKED(UNIVERSE), 0, 0, 0, 0, 0)
+CALL_CHECK(space_create_universe_of_other_type, space_create, BAD_TYPE, OTHER(UNIVERSE), 0, 0, 0, 0,
+	0)
+CALL_CHECK(space_create_universe_without_grant, space_create, NO_RIGHTS, WITHOUT(UNIVERSE, GRANT),
+	0, 0, 0, 0, 0)
 CALL_CHECK(space_map_args_unmapped, space_map, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
 CALL_CHECK(space_map_args_kernel_half, space_map, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
 CALL_CHECK(space_map_args_wrapping, space_map, FAULT, WRAPPING, 0, 0, 0, 0, 0)
@@ -152,11 +158,18 @@ CALL_CHECK(space_protect_space_of_other_type, space_protect, BAD_TYPE, OTHER(SPA
 	4096, 0, 0, 0)
 CALL_CHECK(space_protect_space_without_map, space_protect, NO_RIGHTS, WITHOUT(SPACE, MAP),
 	0x10000000, 4096, 0, 0, 0)
-CALL_CHECK(space_fork_space_stale, space_fork, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
-CALL_CHECK(space_fork_space_revoked, space_fork, REVOKED, REVOKED(SPACE), 0, 0, 0, 0, 0)
-CALL_CHECK(space_fork_space_of_other_type, space_fork, BAD_TYPE, OTHER(SPACE), 0, 0, 0, 0, 0)
-CALL_CHECK(space_fork_space_without_manage, space_fork, NO_RIGHTS, WITHOUT(SPACE, MANAGE), 0, 0, 0,
+CALL_CHECK(space_fork_space_stale, space_fork, BAD_HANDLE, STALE(), HEL_THIS, 0, 0, 0, 0)
+CALL_CHECK(space_fork_space_revoked, space_fork, REVOKED, REVOKED(SPACE), HEL_THIS, 0, 0, 0, 0)
+CALL_CHECK(space_fork_space_of_other_type, space_fork, BAD_TYPE, OTHER(SPACE), HEL_THIS, 0, 0, 0, 0)
+CALL_CHECK(space_fork_space_without_manage, space_fork, NO_RIGHTS, WITHOUT(SPACE, MANAGE), HEL_THIS,
+	0, 0, 0, 0)
+CALL_CHECK(space_fork_universe_stale, space_fork, BAD_HANDLE, HEL_THIS, STALE(), 0, 0, 0, 0)
+CALL_CHECK(space_fork_universe_revoked, space_fork, REVOKED, HEL_THIS, REVOKED(UNIVERSE), 0, 0, 0,
+	0)
+CALL_CHECK(space_fork_universe_of_other_type, space_fork, BAD_TYPE, HEL_THIS, OTHER(UNIVERSE), 0, 0,
 	0, 0)
+CALL_CHECK(space_fork_universe_without_grant, space_fork, NO_RIGHTS, HEL_THIS,
+	WITHOUT(UNIVERSE, GRANT), 0, 0, 0, 0)
 CALL_CHECK(space_read_space_stale, space_read, BAD_HANDLE, STALE(), 0, BUFFER(), 16, 0, 0)
 CALL_CHECK(space_read_space_revoked, space_read, REVOKED, REVOKED(SPACE), 0, BUFFER(), 16, 0, 0)
 CALL_CHECK(space_read_space_of_other_type, space_read, BAD_TYPE, OTHER(SPACE), 0, BUFFER(), 16, 0,

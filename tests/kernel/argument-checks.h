@@ -136,7 +136,7 @@ static hel_handle check_make(enum hel_type type)
 
 	switch (type) {
 	case HEL_TYPE_UNIVERSE: error = hel_universe_create(&handle); break;
-	case HEL_TYPE_SPACE: error = hel_space_create(&handle); break;
+	case HEL_TYPE_SPACE: error = hel_space_create(HEL_THIS, &handle); break;
 	case HEL_TYPE_MEMORY: error = hel_memory_allocate(65536, 0, &handle); break;
 	case HEL_TYPE_THREAD:
 		error = check_make_thread(&handle);

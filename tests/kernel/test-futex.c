@@ -179,7 +179,7 @@ TEST(futex_survives_fork)
 	word = 0;
 	CHECK(worker_start(&worker, wait_for_word, (void *)1));
 	CHECK(let_them_wait(&worker, 1));
-	CHECK_EQ(hel_space_fork(HEL_THIS, &space), 0);
+	CHECK_EQ(hel_space_fork(HEL_THIS, HEL_THIS, &space), 0);
 	word = 1;
 	CHECK_EQ(hel_futex_wake(plain(&word), 1, ~0u, &n_woken), 0);
 	CHECK_EQ(n_woken, 1);

@@ -33,7 +33,7 @@ static bool process_make(struct process *process, hel_handle memory)
 	uint64_t ignored;
 
 	process->stack = map_pages(STACK_BYTES);
-	if (process->stack == 0 || hel_space_fork(HEL_THIS, &process->space) != 0 ||
+	if (process->stack == 0 || hel_space_fork(HEL_THIS, HEL_THIS, &process->space) != 0 ||
 		hel_universe_create(&process->universe) != 0) {
 		return false;
 	}

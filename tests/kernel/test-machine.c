@@ -151,7 +151,7 @@ static bool use_thread(void)
 	struct worker worker;
 	hel_handle thread;
 
-	if (hel_space_fork(HEL_THIS, &args.space) != 0 ||
+	if (hel_space_fork(HEL_THIS, HEL_THIS, &args.space) != 0 ||
 		hel_universe_create(&args.universe) != 0 ||
 		hel_thread_create(&args, &thread) != 0) {
 		return false;
@@ -172,7 +172,8 @@ static bool use_memory(void)
 	hel_handle space, universe, inside;
 
 	if (!make_queue(&client, 4, 4096, 4096) || hel_stream_create(&lanes) != 0 ||
-		hel_space_fork(HEL_THIS, &space) != 0 || hel_universe_create(&universe) != 0 ||
+		hel_space_fork(HEL_THIS, HEL_THIS, &space) != 0 ||
+		hel_universe_create(&universe) != 0 ||
 		hel_transfer(HEL_THIS, lanes.lane[0], universe, 0, &inside) != 0) {
 		return false;
 	}

@@ -372,7 +372,7 @@ TEST(space_fork_copies)
 
 	CHECK(address != 0);
 	*(volatile uint32_t *)address = 1;
-	CHECK_EQ(hel_space_fork(HEL_THIS, &space), 0);
+	CHECK_EQ(hel_space_fork(HEL_THIS, HEL_THIS, &space), 0);
 	*(volatile uint32_t *)address = 2;
 	CHECK_EQ(hel_space_read(space, address, &value, 4, &size), 0);
 	CHECK_EQ(size, 4);
@@ -387,6 +387,32 @@ TEST(space_fork_copies)
 	unmap_pages(address, 4096);
 }
 
+TEST(space_fork_is_charged_to_its_payer)
+{
+	constexpr uint64_t N_PAGES = 64;
+	struct hel_limits limits = { HEL_UNLIMITED, N_PAGES, HEL_UNLIMITED, HEL_UNLIMITED };
+	struct hel_account_info info;
+	uint64_t address = map_pages(N_PAGES * HEL_PAGE_SIZE);
+	hel_handle payer, space;
+
+	CHECK(address != 0);
+	for (uint64_t i = 0; i < N_PAGES; i++) {
+		*(volatile uint8_t *)(address + i * HEL_PAGE_SIZE) = 1;
+	}
+	CHECK_EQ(hel_universe_create(&payer), 0);
+	CHECK_EQ(hel_universe_set_limits(payer, &limits), 0);
+	CHECK_EQ(hel_space_fork(HEL_THIS, payer, &space), -ERR_NO_MEMORY);
+	limits.n_pages = HEL_UNLIMITED;
+	CHECK_EQ(hel_universe_set_limits(payer, &limits), 0);
+	CHECK_EQ(hel_space_fork(HEL_THIS, payer, &space), 0);
+	CHECK_EQ(hel_universe_account(payer, &info), 0);
+	/* With page tables, and what else the program has. */
+	CHECK(info.used.n_pages > N_PAGES);
+	CHECK_EQ(hel_close(HEL_THIS, space), 0);
+	CHECK_EQ(hel_close(HEL_THIS, payer), 0);
+	CHECK_EQ(hel_space_unmap(HEL_THIS, address, N_PAGES * HEL_PAGE_SIZE), 0);
+}
+
 TEST(space_needs_rights)
 {
 	hel_handle space, weak, out;
@@ -394,11 +420,11 @@ TEST(space_needs_rights)
 	struct hel_map_args args = { .size_bytes = 4096, .flags = HEL_MAP_READ };
 	uint64_t address;
 
-	CHECK_EQ(hel_space_create(&space), 0);
+	CHECK_EQ(hel_space_create(HEL_THIS, &space), 0);
 	CHECK_EQ(hel_transfer(HEL_THIS, space, HEL_THIS, HEL_RIGHT_DERIVE, &weak), 0);
 	args.space = weak;
 	CHECK_EQ(hel_space_map(&args, &address), -ERR_NO_RIGHTS);
-	CHECK_EQ(hel_space_fork(weak, &out), -ERR_NO_RIGHTS);
+	CHECK_EQ(hel_space_fork(weak, HEL_THIS, &out), -ERR_NO_RIGHTS);
 	CHECK_EQ(hel_space_read(weak, 0x1000, &value, 4, NULL), -ERR_NO_RIGHTS);
 	CHECK_EQ(hel_space_write(weak, 0x1000, &value, 4, NULL), -ERR_NO_RIGHTS);
 	CHECK_EQ(hel_space_unmap(weak, 0x1000, 4096), -ERR_NO_RIGHTS);

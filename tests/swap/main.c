@@ -418,7 +418,7 @@ static void check_child(void)
 	uint64_t n_bad = 0;
 	hel_handle child;
 
-	if (hel_space_fork(HEL_THIS, &child) != 0) {
+	if (hel_space_fork(HEL_THIS, HEL_THIS, &child) != 0) {
 		swap_print("swap: not ok fork: it cannot be made");
 		return;
 	}

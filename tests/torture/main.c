@@ -293,7 +293,7 @@ static void play_round(void)
 
 	for (uint32_t i = 0; i < PARTIES; i++) {
 		(void)!hel_universe_create(&universes[i]);
-		(void)!hel_space_fork(HEL_THIS, &spaces[i]);
+		(void)!hel_space_fork(HEL_THIS, universes[i], &spaces[i]);
 	}
 	for (uint32_t i = 0; i < PLAYERS; i++) {
 		worker_make(&workers[i], i, universes[i / 2], spaces[i / 2]);

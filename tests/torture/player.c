@@ -375,7 +375,7 @@ static void make_objects(struct player *player)
 	if (hel_universe_create(&handle) == 0) {
 		player_adopt(player, handle);
 	}
-	if (hel_space_create(&handle) == 0) {
+	if (hel_space_create(HEL_THIS, &handle) == 0) {
 		player_adopt(player, handle);
 	}
 	if (hel_memory_allocate(16 * HEL_PAGE_SIZE, 0, &handle) == 0) {

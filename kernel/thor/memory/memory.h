@@ -129,7 +129,7 @@ int space_create_in(struct account *account, struct space **out_space);
  */
 void space_limit(struct space *space);
 int space_fork(struct space *source, struct space **out_space);
-int space_fork_slice(struct space *source, struct space **child);
+int space_fork_slice(struct account *account, struct space *source, struct space **child);
 int space_map(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	uint64_t *out_address);
 /* What a descriptor of memory allows. */

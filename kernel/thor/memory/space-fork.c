@@ -444,22 +444,23 @@ static int space_fork_go_on(struct space *source, struct space **child)
 
 /**
  * space_fork_slice() - a new space with what the mappings of @source say that a child gets
+ * @account: pays for it, and for all pages that it shares with its parent
  * @child: NULL at first; half-built after MEMORY_MORE, dropped and NULL after an error
  *
- * The account of the current thread pays for it, and for all pages that it shares with its parent.
- * A child that was begun for another source is dropped, and one for @source begun.
+ * A child that was begun for another source or account is dropped, and one for these begun.
  * Return: 0, MEMORY_MORE, -ERR_NO_MEMORY.
  */
-int space_fork_slice(struct space *source, struct space **child)
+int space_fork_slice(struct account *account, struct space *source, struct space **child)
 {
 	int error = 0;
 
-	if (*child != NULL && (*child)->fork->source != source) {
+	if (*child != NULL &&
+		((*child)->fork->source != source || (*child)->object.account != account)) {
 		object_unref(&(*child)->object);
 		*child = NULL;
 	}
 	if (*child == NULL) {
-		error = space_fork_begin(account_current(), source, 1, child);
+		error = space_fork_begin(account, source, 1, child);
 	}
 	if (error == 0) {
 		error = space_fork_go_on(source, child);
@@ -478,7 +479,7 @@ int space_fork(struct space *source, struct space **out_space)
 	int error;
 
 	do {
-		error = space_fork_slice(source, &child);
+		error = space_fork_slice(account_current(), source, &child);
 	} while (error == MEMORY_MORE);
 	if (error == 0) {
 		*out_space = child;

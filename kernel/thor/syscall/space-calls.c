@@ -16,9 +16,15 @@ static int space_return(struct call *call, int error, struct space *space)
 
 int call_space_create(struct call *call)
 {
+	struct universe *payer;
 	struct space *space = NULL;
-	int error = space_create(&space);
+	int error = call_find_universe(call, call_argument(call, 0), HEL_RIGHT_GRANT, &payer);
 
+	if (error != 0) {
+		return error;
+	}
+	error = space_create_in(payer->account, &space);
+	object_unref(&payer->object);
 	return space_return(call, error, space);
 }
 
@@ -190,17 +196,24 @@ int call_space_populate(struct call *call)
 int call_space_fork(struct call *call)
 {
 	struct space *space;
+	struct universe *payer;
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &space);
 
 	if (error != 0) {
+		return error;
+	}
+	error = call_find_universe(call, call_argument(call, 1), HEL_RIGHT_GRANT, &payer);
+	if (error != 0) {
+		object_unref((struct object *)space);
 		return error;
 	}
 	struct space *child = (struct space *)call_take_object(call);
 
 	call_begin_slices(call);
 	do {
-		error = space_fork_slice(space, &child);
+		error = space_fork_slice(payer->account, space, &child);
 	} while (call_goes_on(call, 1, &error));
+	object_unref(&payer->object);
 	object_unref((struct object *)space);
 	if (error == CALL_RESTART) {
 		call_keep_object(call, (struct object *)child);

@@ -91,7 +91,7 @@ static int take_space(UNUSED struct greedy *greedy)
 {
 	hel_handle handle;
 
-	return hel_space_create(&handle);
+	return hel_space_create(HEL_THIS, &handle);
 }
 
 static int take_memory(UNUSED struct greedy *greedy)

@@ -92,7 +92,7 @@ USER_TEST(mappings_go_and_others_stay)
 {
 	hel_handle memory = allocate(4), space;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	CHECK_OK(put(memory, PAGE, 7));
@@ -118,7 +118,7 @@ USER_TEST(neighbours_are_told_apart)
 	struct hel_map_args args = { .size_bytes = 2 * PAGE, .flags = READ_WRITE | HEL_MAP_FIXED };
 	uint64_t ignored;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	CHECK_OK(hel_transfer(HEL_THIS, granted.handle, HEL_THIS, 0, &copy));
@@ -140,7 +140,7 @@ USER_TEST(parts_of_mappings_go)
 {
 	hel_handle memory = allocate(16), space;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	CHECK_OK(map_at(space, granted.handle, AREA, 16, 0));
@@ -158,7 +158,7 @@ USER_TEST(large_mappings_go_in_slices)
 	hel_handle memory = allocate(LARGE), space;
 	uint32_t slice_pages = memory__slice_pages;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	CHECK_OK(map_at(space, granted.handle, AREA, LARGE, 0));
@@ -182,7 +182,7 @@ USER_TEST(views_parts_and_queues_go)
 	};
 	hel_handle memory = allocate(4), space, slice, view, queue;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	CHECK_OK(hel_queue_create(&params, &queue));
 	struct hel_grant_handles granted = grant(memory);
 	struct hel_grant_handles granted_queue = grant(queue);
@@ -207,17 +207,17 @@ USER_TEST(forks_go)
 	hel_handle memory = allocate(LARGE), space, child, grandchild;
 	uint32_t slice_pages = memory__slice_pages;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	CHECK_OK(put(memory, 0, 3));
 	CHECK_OK(map_at(space, granted.handle, AREA, LARGE, 0));
 	CHECK_OK(map_at(space, granted.handle, AREA + LARGE * PAGE, LARGE, HEL_MAP_FORK_COPY));
 	CHECK_OK(hel_space_populate(space, AREA, LARGE * PAGE, 0));
-	CHECK_OK(hel_space_fork(space, &child));
+	CHECK_OK(hel_space_fork(space, HEL_THIS, &child));
 	memory__slice_pages = 7;
 	always_pauses = true;
-	int error = hel_space_fork(child, &grandchild);
+	int error = hel_space_fork(child, HEL_THIS, &grandchild);
 
 	always_pauses = false;
 	memory__slice_pages = slice_pages;
@@ -256,7 +256,7 @@ static void race_step(void)
 		(void)hel_space_move(race_space, race_address(), PAGE, AREA + 64 * PAGE, 2 * PAGE);
 		break;
 	default:
-		if (hel_space_fork(race_space, &child) == 0) {
+		if (hel_space_fork(race_space, HEL_THIS, &child) == 0) {
 			CHECK(!race_is_over || mapped_pages(child) == 0);
 			hel_close(HEL_THIS, child);
 		}
@@ -282,7 +282,7 @@ static void race_main(UNUSED void *context)
 	for (uint32_t turn = 0; turn < TURNS; turn++) {
 		hel_handle memory = allocate(16), space;
 
-		CHECK_OK(hel_space_create(&space));
+		CHECK_OK(hel_space_create(HEL_THIS, &space));
 		struct hel_grant_handles granted = grant(memory);
 
 		race_space = space;
@@ -326,14 +326,14 @@ static bool fail_once(hel_handle memory, uint64_t n)
 {
 	hel_handle space, child = HEL_NULL;
 
-	CHECK_OK(hel_space_create(&space));
+	CHECK_OK(hel_space_create(HEL_THIS, &space));
 	struct hel_grant_handles granted = grant(memory);
 
 	fixture_fail_only(n);
 	int errors[3] = {
 		map_at(space, granted.handle, AREA, 16, 0),
 		hel_space_protect(space, AREA + 4 * PAGE, 4 * PAGE, HEL_MAP_READ),
-		hel_space_fork(space, &child),
+		hel_space_fork(space, HEL_THIS, &child),
 	};
 	bool has_failed = fixture_has_failed();
 

@@ -350,7 +350,7 @@ USER_TEST(children_see_the_same_slots)
 	uint64_t address = map(indirect, 2);
 
 	CHECK_EQ(read_word(address), word_of(1, 0));
-	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	CHECK_OK(hel_space_read(child, address, (void *)buffer, 8, &n_bytes));
 	CHECK_EQ(read_word(buffer), word_of(1, 0));
 	set(indirect, 0, b, 0, 2);

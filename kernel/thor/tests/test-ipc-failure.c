@@ -114,7 +114,7 @@ FAILURE_TEST(objects)
 	TRY(hel_token_create(&handle));
 	TRY(hel_event_create(1, &handle));
 	TRY(hel_stream_create(&lanes));
-	TRY(hel_space_create(&handle));
+	TRY(hel_space_create(HEL_THIS, &handle));
 	TRY(hel_memory_allocate(65536, 0, &handle));
 	TRY(hel_memory_allocate(65536, HEL_ALLOCATE_CONTIGUOUS, &handle));
 	TRY(hel_memory_copy_on_write(handle, 0, 65536, &handle));
@@ -160,9 +160,9 @@ FAILURE_TEST(space)
 		TRY(hel_space_write(HEL_THIS, address + i * 300'000, bytes, 128, NULL));
 	}
 	TRY(hel_space_protect(HEL_THIS, address + 4096, 4096, HEL_MAP_READ));
-	TRY(hel_space_fork(HEL_THIS, &child));
+	TRY(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	TRY(hel_space_write(child, address + 600'000, bytes, 128, NULL));
-	TRY(hel_space_fork(child, &grandchild));
+	TRY(hel_space_fork(child, HEL_THIS, &grandchild));
 	TRY(hel_space_discard(HEL_THIS, address, 4096 * 100));
 	TRY(hel_space_unmap(HEL_THIS, address + 8192, 4096));
 }

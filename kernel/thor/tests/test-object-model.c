@@ -181,7 +181,7 @@ static void create(void)
 		note_object(handle, HEL_TYPE_MEMORY);
 		break;
 	case 3:
-		CHECK_OK(hel_space_create(&handle));
+		CHECK_OK(hel_space_create(HEL_THIS, &handle));
 		note_object(handle, HEL_TYPE_SPACE);
 		break;
 	default:

@@ -284,7 +284,7 @@ USER_TEST(slices_fork_copies_everything)
 
 	fill(low, 20);
 	begin(4);
-	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	end();
 	for (uint64_t i = 0; i < 40; i++) {
 		if (i != 10) {
@@ -348,7 +348,7 @@ USER_TEST(slices_fork_without_memory_leaves_nothing)
 	begin(4);
 	for (uint64_t i = 0; i < 60; i++) {
 		fixture_fail_after(i);
-		int error = hel_space_fork(HEL_THIS, &child);
+		int error = hel_space_fork(HEL_THIS, HEL_THIS, &child);
 
 		fixture_fail_after(~0ull);
 		CHECK(error == 0 || error == -ERR_NO_MEMORY);
@@ -372,7 +372,7 @@ constexpr uint64_t BLOCK = 6;
 
 static void fork_once(UNUSED void *context)
 {
-	CHECK_OK(hel_space_fork(HEL_THIS, &last_child));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &last_child));
 	atomic_store(&has_forked, true);
 }
 
@@ -494,7 +494,7 @@ USER_TEST(slices_fork_after_a_move_shares_each_page)
 	uint64_t to = room + ((from / PAGE + 37 - room / PAGE) % 64) * PAGE;
 
 	CHECK_OK(hel_space_move(HEL_THIS, from, SIZE, to, SIZE));
-	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	for (uint64_t i = 0; i < N_PAGES; i++) {
 		size_t n_bytes = 0;
 
@@ -645,7 +645,7 @@ USER_TEST(slices_spaces_end_with_many_mappings)
 	uint64_t source = user_map(1);
 	size_t n_bytes;
 
-	CHECK_OK(hel_space_create(&args.space));
+	CHECK_OK(hel_space_create(HEL_THIS, &args.space));
 	for (uint64_t i = 1; i < 60; i++) {
 		/* Each with page tables of its own. */
 		args.address = i << 24;

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <thor/memory/mapping.h>
+#include <thor/object/account.h>
 
 constexpr uint64_t PAGE = 4096;
 constexpr uint64_t BASE = 0x10000000;
@@ -378,6 +379,46 @@ TEST(space_view_in_two_places_stays_one)
 	object_unref(&source->object);
 	object_unref(&view->object);
 	object_unref(&space->object);
+	CHECK(fixture_end());
+}
+
+/* The half-built child of the first account goes, with all that it was charged. */
+TEST(space_fork_slices_belong_to_one_account)
+{
+	struct account *accounts[2];
+	struct space *child = NULL;
+	uint64_t used, limit;
+	int error;
+
+	fixture_begin(1, 16, 1);
+	struct space *parent = space_new();
+	uint64_t address = map_anonymous(parent, 300);
+
+	space_activate(parent);
+	for (uint64_t i = 0; i < 300; i++) {
+		CHECK_OK(poke(address + i * PAGE, 1));
+	}
+	CHECK_OK(account_create(account_root(), &accounts[0]));
+	CHECK_OK(account_create(account_root(), &accounts[1]));
+	CHECK_EQ(space_fork_slice(accounts[0], parent, &child), MEMORY_MORE);
+	CHECK(child->object.account == accounts[0]);
+	CHECK_EQ(space_fork_slice(accounts[1], parent, &child), MEMORY_MORE);
+	CHECK(child->object.account == accounts[1]);
+	fixture_reap();
+	account_get(accounts[0], ACCOUNT_PAGES, &used, &limit);
+	CHECK_EQ(used, 0);
+	account_get(accounts[0], ACCOUNT_BYTES, &used, &limit);
+	CHECK_EQ(used, 0);
+	do {
+		error = space_fork_slice(accounts[1], parent, &child);
+	} while (error == MEMORY_MORE);
+	CHECK_OK(error);
+	account_get(accounts[1], ACCOUNT_PAGES, &used, &limit);
+	CHECK(used > 300);
+	object_unref(&parent->object);
+	object_unref(&child->object);
+	account_retire(accounts[0]);
+	account_retire(accounts[1]);
 	CHECK(fixture_end());
 }
 

@@ -151,7 +151,7 @@ static void first_main(UNUSED void *context)
 		swap_server.fails_at_random = random_chance(&random, 4);
 		if (i % 4 == 3) {
 			(void)hel_close(HEL_THIS, child);
-			if (hel_space_fork(HEL_THIS, &child) != 0) {
+			if (hel_space_fork(HEL_THIS, HEL_THIS, &child) != 0) {
 				child = HEL_NULL;
 			}
 		}

@@ -185,7 +185,7 @@ USER_TEST(forks_share_what_is_out)
 	swap_fill(address, FORK_PAGES, 1000);
 	for (uint64_t i = 0; i < GENERATIONS; i++) {
 		swap_press();
-		CHECK_OK(hel_space_fork(HEL_THIS, &children[i]));
+		CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &children[i]));
 		swap_press();
 		for (uint64_t page = i; page < FORK_PAGES; page += 7) {
 			swap_store(address + page * PAGE, (i + 1) << 32 | page);
@@ -230,7 +230,7 @@ USER_TEST(what_forks_share_goes_again)
 
 	swap_fill(address, N, 1);
 	swap_press();
-	CHECK_OK(hel_space_fork(HEL_THIS, &child));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	swap_press();
 	swap_check(address, N, 1);
 	swap_press();

@@ -208,7 +208,7 @@ struct mm *mm_create(void)
 		return NULL;
 	}
 	mm->references = 1;
-	if (hel_space_create(&mm->space) != 0) {
+	if (hel_space_create(HEL_THIS, &mm->space) != 0) {
 		helix_free(mm);
 		return NULL;
 	}
@@ -228,7 +228,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot)
 	}
 	*copy = *mm;
 	copy->references = 1;
-	if (hel_space_fork(mm->space, &copy->space) != 0) {
+	if (hel_space_fork(mm->space, HEL_THIS, &copy->space) != 0) {
 		helix_free(copy);
 		return NULL;
 	}
