@@ -200,7 +200,7 @@ static int mm_map_shim(struct mm *mm)
 	return error;
 }
 
-struct mm *mm_create(void)
+struct mm *mm_create(hel_handle universe)
 {
 	struct mm *mm = helix_calloc(1, sizeof(*mm));
 
@@ -208,7 +208,7 @@ struct mm *mm_create(void)
 		return NULL;
 	}
 	mm->references = 1;
-	if (hel_space_create(HEL_THIS, &mm->space) != 0) {
+	if (hel_space_create(universe, &mm->space) != 0) {
 		helix_free(mm);
 		return NULL;
 	}
@@ -219,7 +219,7 @@ struct mm *mm_create(void)
 	return mm;
 }
 
-struct mm *mm_fork(struct mm *mm, uint32_t slot)
+struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 {
 	struct mm *copy = helix_malloc(sizeof(*copy));
 
@@ -228,7 +228,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot)
 	}
 	*copy = *mm;
 	copy->references = 1;
-	if (hel_space_fork(mm->space, HEL_THIS, &copy->space) != 0) {
+	if (hel_space_fork(mm->space, universe, &copy->space) != 0) {
 		helix_free(copy);
 		return NULL;
 	}

@@ -168,7 +168,7 @@ static int make_memory(const struct clone *clone, struct process *child, uint32_
 
 	if ((clone->flags & LINUX_CLONE_VM) == 0) {
 		*out_slot = caller->internal->slot;
-		child->internal->mm = mm_fork(mm, *out_slot);
+		child->internal->mm = mm_fork(mm, *out_slot, child->internal->universe);
 		return child->internal->mm != NULL ? 0 : -LINUX_ENOMEM;
 	}
 	slot = mm_slot_allocate(mm);

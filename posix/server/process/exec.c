@@ -252,7 +252,11 @@ static int64_t load(struct exec *exec)
 {
 	int64_t error;
 
-	exec->mm = mm_create();
+	if (hel_universe_create(&exec->universe) != 0) {
+		exec->universe = HEL_NULL;
+		return -LINUX_ENOMEM;
+	}
+	exec->mm = mm_create(exec->universe);
 	if (exec->mm == NULL) {
 		return -LINUX_ENOMEM;
 	}
@@ -386,13 +390,8 @@ static int64_t build_thread(struct exec *exec, struct thread *caller)
 		exec->has_interpreter ? &exec->interpreter : &exec->program;
 	struct posix_thread_page *page;
 	int slot = mm_slot_allocate(exec->mm);
-	int error = hel_universe_create(&exec->universe);
+	int error = process_page_create(exec->mm, (uint32_t)slot, &exec->page);
 
-	if (error != 0) {
-		exec->universe = HEL_NULL;
-		return -LINUX_ENOMEM;
-	}
-	error = process_page_create(exec->mm, (uint32_t)slot, &exec->page);
 	if (error == 0) {
 		error = thread_create(
 			&(struct thread_options){

@@ -296,9 +296,10 @@ int shim_load(const void *initrd, size_t initrd_size);
 const struct hel_bounce *shim_bounce(void);
 uint64_t shim_entry_child(void);
 uint64_t shim_vdso(void); /* user address of the vDSO, 0: none */
-struct mm *mm_create(void); /* with shim and clock page, NULL: no memory */
+/** mm_create() - with shim and clock page; @universe, borrowed, pays for it; NULL: no memory */
+struct mm *mm_create(hel_handle universe);
 /** mm_fork() - copy for fork: of the slots only @slot is left, without its pages and queue */
-struct mm *mm_fork(struct mm *mm, uint32_t slot);
+struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe);
 void mm_ref(struct mm *mm);
 void mm_unref(struct mm *mm);
 /** mm_slot_allocate() - a free slot, -LINUX_EAGAIN */
