@@ -1,8 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Examinations of cycles: see cycle.h. */
+/*
+ * Examinations of cycles: see cycle.h.
+ *
+ * An examination has a table of members and one of *ways*, each from a member to one that lives as
+ * long as it does; the ways of a member are a range. Both grow by chunks of a page, so a set may be
+ * as large as it likes: they take some 50 bytes for each object of hundreds. An object has its
+ * number in the table, and the entry says whether that is true, so numbers need not be cleared.
+ *
+ * One examination is for all suspects that there are: what many of them can reach is looked at
+ * once. All are gathered before the first is scanned; who is marked later is for the next one.
+ *
+ *	GATHER -> SCAN -> EXPLAIN -> DOUBT -> VERIFY -> CONFIRM -> ABANDON -> RELEASE -> FREE
+ *	   |       |         |         |        |          |                     ^
+ *	   '-------+---------+---------+--------+----------+---------------------'
+ *	    no memory; or no suspect is left that may be garbage
+ *
+ * From EXPLAIN to CONFIRM each phase finds members that live, and spreads that along their ways
+ * before the next one begins.
+ *
+ * Time that is spent on what lives is spent in vain, and afterwards nothing is examined for 32
+ * times as long. So large structures cost 3% of a CPU at most, however often their members become
+ * suspects; and garbage, however much of it there is, goes as quickly as it comes.
+ */
 #include <thor/object/cycle.h>
 
-#include <base/hash.h>
 #include <base/string.h>
 #include <thor/cpu.h>
 #include <thor/ipc/queue.h>
@@ -13,12 +34,21 @@
 #include <thor/sched/thread.h>
 #include <thor/sched/work.h>
 
-constexpr uint32_t CYCLE_MEMBERS_MAX = 1024;
-constexpr uint32_t CYCLE_WAYS_MAX = 4096;
-constexpr uint32_t CYCLE_INDEX_SIZE = 2 * CYCLE_MEMBERS_MAX;
-constexpr uint16_t CYCLE_NONE = UINT16_MAX;
+constexpr size_t CYCLE_CHUNK_BYTES = 4096;
+constexpr uint32_t CYCLE_CHUNKS_FIRST = 8; /* that a table has room for at first */
+constexpr uint32_t CYCLE_CHUNKS_ALWAYS = 16; /* of a table, even if memory is scarce */
+constexpr uint32_t CYCLE_WAYS_SLICE = 64;
+constexpr uint32_t CYCLE_NONE = UINT32_MAX;
 constexpr uint32_t CYCLE_TRIES_MAX = 8; /* each after twice the time */
 constexpr uint64_t CYCLE_DELAY_NS = 10'000'000; /* before suspects are examined, and again */
+constexpr uint64_t CYCLE_REST = 32; /* times what was in vain */
+
+/* What is known of a member; who is spared by one of the latter two is looked at again. */
+enum cycle_life : uint8_t {
+	CYCLE_CONDEMNED, /* until something is found that speaks for it */
+	CYCLE_LIVES,     /* for certain: it has a handle that was not found, or its holder has */
+	CYCLE_BUSY,      /* perhaps: it is used by a call, or has changed, or its holder has */
+};
 
 struct cycle_member {
 	struct object *object; /* referenced */
@@ -27,34 +57,48 @@ struct cycle_member {
 	uint32_t n_handles_found;
 	uint32_t n_references_found;
 	uint32_t first_way, n_ways; /* to what it holds */
-	bool is_alive;
+	uint32_t next_todo; /* another one whose ways have to be gone */
+	enum cycle_life life;
+	bool is_suspect; /* the examination is for it */
 };
 
-/* What is done with the member `current`, one after the other. */
+constexpr uint32_t CYCLE_CHUNK_MEMBERS = CYCLE_CHUNK_BYTES / sizeof(struct cycle_member);
+constexpr uint32_t CYCLE_CHUNK_WAYS = CYCLE_CHUNK_BYTES / sizeof(uint32_t);
+
+/* Chunks of CYCLE_CHUNK_BYTES. */
+struct cycle_table {
+	void **chunks;
+	uint32_t n_chunks, n_chunks_max;
+};
+
 enum cycle_phase : uint32_t {
+	CYCLE_IDLE,
+	CYCLE_GATHER, /* suspects */
 	CYCLE_SCAN,
 	CYCLE_EXPLAIN,
-	CYCLE_SPREAD, /* until nothing is to do */
 	CYCLE_DOUBT,
-	CYCLE_SPREAD_DOUBT,
 	CYCLE_VERIFY,  /* the condemned are what they were */
 	CYCLE_CONFIRM, /* once more: nothing was made between */
 	CYCLE_ABANDON, /* the condemned: they stay what they are */
 	CYCLE_RELEASE,
+	CYCLE_FREE,
 };
 
 /* The examination that is under way; there is one at a time. */
 struct cycle {
 	enum cycle_phase phase;
+	bool is_given_up; /* there is no memory for it */
 	uint32_t n_members, n_ways;
-	uint32_t current;
+	uint32_t n_suspects; /* that are members */
+	uint32_t n_open; /* of them, condemned yet */
+	uint32_t n_abandoned;
+	uint32_t current; /* the member that the phase is at */
 	uint64_t position; /* in it */
-	bool is_given_up; /* too large, or busy */
-	bool is_busy; /* some member is used by a call, or has changed */
-	uint32_t n_todo; /* living members whose ways have to be gone: in `index` */
-	uint16_t index[CYCLE_INDEX_SIZE]; /* of members, by address */
-	uint16_t ways[CYCLE_WAYS_MAX];
-	struct cycle_member members[CYCLE_MEMBERS_MAX];
+	uint32_t todo; /* the first member whose ways have to be gone */
+	uint32_t spread; /* the one whose ways are gone */
+	uint64_t spent_ns;
+	struct cycle_table members; /* of struct cycle_member */
+	struct cycle_table ways; /* of uint32_t, numbers of members */
 };
 
 static void cycle_run(struct work *work);
@@ -64,11 +108,14 @@ static _Atomic bool cycle_is_running; /* the work is posted, waits for the timer
 /* who runs it */
 static bool cycle_is_due; /* the suspects have waited */
 static struct work cycle_work = { .run = cycle_run };
-static struct object *cycle_todo; /* suspects that were taken */
-static struct object *cycle_busy; /* that are to be tried again, with references */
+static struct object *cycle_fresh; /* suspects that were taken */
+static struct object *cycle_again; /* that were busy, or found no memory */
 static uint32_t cycle_n_waits; /* since the last new suspect: how long the next one is */
+static uint32_t cycle_suspects_max = UINT32_MAX; /* of an examination; fewer, if memory is short */
+static uint64_t cycle_ended_ns; /* the last examination, and */
+static uint64_t cycle_rest_ns; /* for so long there is no other one */
 static struct timer cycle_timer;
-static struct cycle *cycle;
+static struct cycle cycle;
 
 /* ---- suspects ---------------------------------------------------------------------- */
 
@@ -126,31 +173,98 @@ void cycle_suspect(struct object *object)
 	}
 }
 
+/* To be examined once more; it has a reference. */
+static void cycle_remember(struct object *suspect)
+{
+	uint8_t n_tries = suspect->n_tries;
+
+	if (n_tries < CYCLE_TRIES_MAX && cycle_mark(suspect)) {
+		suspect->n_tries = n_tries + 1;
+		suspect->suspect_next = cycle_again;
+		cycle_again = suspect;
+	}
+}
+
+/* ---- tables ------------------------------------------------------------------------ */
+
+static struct cycle_member *cycle_member(uint32_t number)
+{
+	struct cycle_member *chunk = cycle.members.chunks[number / CYCLE_CHUNK_MEMBERS];
+
+	return &chunk[number % CYCLE_CHUNK_MEMBERS];
+}
+
+static uint32_t *cycle_way(uint32_t number)
+{
+	uint32_t *chunk = cycle.ways.chunks[number / CYCLE_CHUNK_WAYS];
+
+	return &chunk[number % CYCLE_CHUNK_WAYS];
+}
+
+static bool cycle_table_widen(struct cycle_table *table)
+{
+	uint32_t n_max = table->n_chunks_max == 0 ? CYCLE_CHUNKS_FIRST : 2 * table->n_chunks_max;
+	void **chunks = heap_allocate_dirty(n_max * sizeof(chunks[0]));
+
+	if (chunks == NULL) {
+		return false;
+	}
+	if (table->n_chunks > 0) {
+		memcpy(chunks, table->chunks, table->n_chunks * sizeof(chunks[0]));
+	}
+	heap_free(table->chunks);
+	table->chunks = chunks;
+	table->n_chunks_max = n_max;
+	return true;
+}
+
+static bool cycle_table_grow(struct cycle_table *table)
+{
+	if (table->n_chunks >= CYCLE_CHUNKS_ALWAYS && frame_is_scarce()) {
+		return false;
+	}
+	if (table->n_chunks == table->n_chunks_max && !cycle_table_widen(table)) {
+		return false;
+	}
+	void *chunk = heap_allocate_dirty(CYCLE_CHUNK_BYTES);
+
+	if (chunk == NULL) {
+		return false;
+	}
+	table->chunks[table->n_chunks++] = chunk;
+	return true;
+}
+
+/* Some of it; whether that was all. */
+static bool cycle_table_free(struct cycle_table *table)
+{
+	if (table->n_chunks > 0) {
+		heap_free(table->chunks[--table->n_chunks]);
+		return false;
+	}
+	heap_free(table->chunks);
+	*table = (struct cycle_table){};
+	return true;
+}
+
 /* ---- gathering --------------------------------------------------------------------- */
 
-/* The number of a member, gathered now if it is new; CYCLE_NONE: it is not examined. */
-static uint16_t cycle_gather(struct object *object)
+static uint32_t cycle_add_member(struct object *object)
 {
-	uint32_t slot = (uint32_t)hash_u64((uint64_t)object) % CYCLE_INDEX_SIZE;
+	uint32_t number = cycle.n_members;
 
-	for (; cycle->index[slot] != CYCLE_NONE; slot = (slot + 1) % CYCLE_INDEX_SIZE) {
-		if (cycle->members[cycle->index[slot]].object == object) {
-			return cycle->index[slot];
-		}
-	}
-	if (cycle->n_members == CYCLE_MEMBERS_MAX) {
-		cycle->is_given_up = true;
+	if (number / CYCLE_CHUNK_MEMBERS == cycle.members.n_chunks &&
+		!cycle_table_grow(&cycle.members)) {
+		cycle.is_given_up = true;
 		return CYCLE_NONE;
 	}
+	/* What is being destroyed gives nothing to anybody. */
 	if (!object_try_ref(object)) {
-		cycle->is_busy = true;
-		cycle->is_given_up = true;
 		return CYCLE_NONE;
 	}
-	uint16_t number = (uint16_t)cycle->n_members++;
-
-	cycle->index[slot] = number;
-	cycle->members[number] = (struct cycle_member){
+	cycle.n_members++;
+	object->member_number = number;
+	*cycle_member(number) = (struct cycle_member){
 		.object = object,
 		.handles = atomic_load(&object->handles),
 		.references = cycle_references(object),
@@ -158,14 +272,29 @@ static uint16_t cycle_gather(struct object *object)
 	return number;
 }
 
-static void cycle_add_way(uint16_t to)
+/* The number of a member, gathered now if it is new; CYCLE_NONE: it is not examined. */
+static uint32_t cycle_gather(struct object *object)
 {
-	if (to == CYCLE_NONE || cycle->n_ways == CYCLE_WAYS_MAX) {
-		cycle->is_given_up = true;
+	uint32_t number = object->member_number;
+
+	if (number < cycle.n_members && cycle_member(number)->object == object) {
+		return number;
+	}
+	return cycle_add_member(object);
+}
+
+static void cycle_add_way(uint32_t to)
+{
+	if (to == CYCLE_NONE) {
 		return;
 	}
-	cycle->ways[cycle->n_ways++] = to;
-	cycle->members[cycle->current].n_ways++;
+	if (cycle.n_ways / CYCLE_CHUNK_WAYS == cycle.ways.n_chunks &&
+		!cycle_table_grow(&cycle.ways)) {
+		cycle.is_given_up = true;
+		return;
+	}
+	*cycle_way(cycle.n_ways++) = to;
+	cycle_member(cycle.current)->n_ways++;
 }
 
 void cycle_found_handle(struct object *object)
@@ -173,20 +302,20 @@ void cycle_found_handle(struct object *object)
 	if (!cycle_is_member(object)) {
 		return;
 	}
-	uint16_t number = cycle_gather(object);
+	uint32_t number = cycle_gather(object);
 
 	cycle_add_way(number);
 	if (number != CYCLE_NONE) {
-		cycle->members[number].n_handles_found++;
+		cycle_member(number)->n_handles_found++;
 	}
 }
 
 void cycle_found_references(struct object *object, uint32_t n)
 {
-	uint16_t number = cycle_gather(object);
+	uint32_t number = cycle_gather(object);
 
 	if (number != CYCLE_NONE) {
-		cycle->members[number].n_references_found += n;
+		cycle_member(number)->n_references_found += n;
 	}
 }
 
@@ -198,6 +327,52 @@ void cycle_found_neighbour(struct object *object)
 void cycle_found_way(struct object *object)
 {
 	cycle_add_way(cycle_gather(object));
+}
+
+/* Most suspects have come to their end by the time they are looked at. */
+static bool cycle_is_over(const struct object *suspect)
+{
+	return object_handles(suspect) == 0 ||
+		atomic_load_explicit(&suspect->references, memory_order_relaxed) == 1;
+}
+
+static struct object *cycle_next_suspect(void)
+{
+	struct object **list = cycle_again != NULL ? &cycle_again : &cycle_fresh;
+	struct object *suspect = *list;
+
+	if (suspect != NULL) {
+		*list = suspect->suspect_next;
+	}
+	return suspect;
+}
+
+/* The next suspect; whether there are more. */
+static bool cycle_gather_suspect(void)
+{
+	struct object *suspect =
+		cycle.n_suspects < cycle_suspects_max ? cycle_next_suspect() : NULL;
+
+	if (suspect == NULL) {
+		return false;
+	}
+	/* Before its counts are read: what it loses afterwards makes a suspect of it again. */
+	atomic_store(&suspect->is_suspect, false);
+	if (!cycle_is_over(suspect)) {
+		uint32_t number = cycle_gather(suspect);
+
+		if (number == CYCLE_NONE) {
+			cycle_remember(suspect);
+		} else {
+			/* The list's reference was counted, too. */
+			cycle_member(number)->references--;
+			cycle_member(number)->is_suspect = true;
+			cycle.n_suspects++;
+			cycle.n_open++;
+		}
+	}
+	object_unref(suspect);
+	return true;
 }
 
 /* ---- scanning ---------------------------------------------------------------------- */
@@ -231,36 +406,38 @@ static bool cycle_visit(struct object *object, uint64_t *position)
 /* Some of the current member; whether that was all of it. */
 static bool cycle_scan(struct cycle_member *member)
 {
-	if (cycle->position == 0) {
-		member->first_way = cycle->n_ways;
+	if (cycle.position == 0) {
+		member->first_way = cycle.n_ways;
 	}
-	if (!cycle_visit(member->object, &cycle->position)) {
-		member->is_alive = true;
-		cycle->position = CYCLE_VISITED;
+	if (!cycle_visit(member->object, &cycle.position)) {
+		member->life = CYCLE_LIVES;
+		cycle.position = CYCLE_VISITED;
 	}
-	if (cycle->position != CYCLE_VISITED) {
+	if (cycle.position != CYCLE_VISITED) {
 		return false;
 	}
-	cycle->position = 0;
+	cycle.position = 0;
 	return true;
 }
 
 /* ---- judging ----------------------------------------------------------------------- */
 
-/* It lives. The index is not needed any more, and becomes the list of what to do. */
-static void cycle_spare(uint16_t number)
+/* It is not garbage; neither is what its ways lead to. */
+static void cycle_spare(uint32_t number, enum cycle_life life)
 {
-	cycle->members[number].is_alive = true;
-	cycle->index[cycle->n_todo++] = number;
+	struct cycle_member *member = cycle_member(number);
+
+	member->life = life;
+	member->next_todo = cycle.todo;
+	cycle.todo = number;
+	cycle.n_open -= member->is_suspect;
 }
 
 /* Who has a handle that was not found lives for certain. */
-static void cycle_explain(uint16_t number)
+static void cycle_explain(const struct cycle_member *member)
 {
-	const struct cycle_member *member = &cycle->members[number];
-
-	if (member->is_alive || (uint32_t)member->handles != member->n_handles_found) {
-		cycle_spare(number);
+	if (member->life == CYCLE_LIVES || (uint32_t)member->handles != member->n_handles_found) {
+		cycle_spare(cycle.current, CYCLE_LIVES);
 	}
 }
 
@@ -268,30 +445,42 @@ static void cycle_explain(uint16_t number)
  * Who has a reference, as first read, that comes neither from what was found nor from ourselves may
  * be in use by a call. Who has only a reference to a queue, or its memory, gets nothing out of it.
  */
-static void cycle_doubt(uint16_t number)
+static void cycle_doubt(const struct cycle_member *member)
 {
-	const struct cycle_member *member = &cycle->members[number];
 	uint32_t n_explained = (uint32_t)member->handles + member->n_references_found + 1;
 
-	if (!member->is_alive && member->object->class->type != HEL_TYPE_QUEUE &&
+	if (member->life == CYCLE_CONDEMNED && member->object->class->type != HEL_TYPE_QUEUE &&
 		member->references != n_explained) {
-		cycle->is_busy = true;
-		cycle_spare(number);
+		cycle_spare(cycle.current, CYCLE_BUSY);
 	}
 }
 
-/* What the living hold lives. */
-static void cycle_spread(void)
+/* Some of the ways of a member that was spared; whether there are more to be gone. */
+static bool cycle_spread(void)
 {
-	const struct cycle_member *member = &cycle->members[cycle->index[--cycle->n_todo]];
+	if (cycle.spread == CYCLE_NONE) {
+		if (cycle.todo == CYCLE_NONE) {
+			return false;
+		}
+		cycle.spread = cycle.todo;
+		cycle.todo = cycle_member(cycle.spread)->next_todo;
+		cycle.position = 0;
+	}
+	const struct cycle_member *member = cycle_member(cycle.spread);
+	uint32_t end = (uint32_t)min_u64(member->n_ways, cycle.position + CYCLE_WAYS_SLICE);
 
-	for (uint32_t i = 0; i < member->n_ways; i++) {
-		uint16_t to = cycle->ways[member->first_way + i];
+	for (uint32_t i = (uint32_t)cycle.position; i < end; i++) {
+		uint32_t to = *cycle_way(member->first_way + i);
 
-		if (!cycle->members[to].is_alive) {
-			cycle_spare(to);
+		if (cycle_member(to)->life == CYCLE_CONDEMNED) {
+			cycle_spare(to, member->life);
 		}
 	}
+	cycle.position = end;
+	if (end == member->n_ways) {
+		cycle.spread = CYCLE_NONE;
+	}
+	return true;
 }
 
 static bool cycle_is_unchanged(const struct cycle_member *member)
@@ -303,177 +492,146 @@ static bool cycle_is_unchanged(const struct cycle_member *member)
 			cycle_references(object) == member->references);
 }
 
-/* Whether a member is still what it was, if it is condemned. */
+/* Whether a member is still what it was; those that are stay condemned, without it and its ways. */
 static void cycle_verify(const struct cycle_member *member)
 {
-	if (!member->is_alive && !cycle_is_unchanged(member)) {
-		cycle->is_busy = true;
-		cycle->is_given_up = true;
+	if (member->life == CYCLE_CONDEMNED && !cycle_is_unchanged(member)) {
+		cycle_spare(cycle.current, CYCLE_BUSY);
 	}
 }
 
 static void cycle_abandon(const struct cycle_member *member)
 {
-	if (!member->is_alive) {
+	if (member->life == CYCLE_CONDEMNED) {
 		member->object->is_condemned = true;
 		object_abandon_again(member->object);
+		cycle.n_abandoned++;
 	}
+}
+
+static void cycle_release(const struct cycle_member *member)
+{
+	if (member->is_suspect && (cycle.is_given_up || member->life == CYCLE_BUSY)) {
+		cycle_remember(member->object);
+	}
+	object_unref(member->object);
 }
 
 /* ---- examinations ------------------------------------------------------------------ */
 
-/* The next suspect, whose reference is the caller's; or NULL. */
-static struct object *cycle_next(void)
+static void cycle_begin_phase(enum cycle_phase phase)
 {
-	if (cycle_todo == NULL) {
-		cycle_todo = atomic_exchange(&cycle_suspects, NULL);
-		if (cycle_todo != NULL) {
-			cycle_n_waits = 0;
-		}
-	}
-	struct object *suspect = cycle_todo;
-
-	if (suspect != NULL) {
-		cycle_todo = suspect->suspect_next;
-		atomic_store(&suspect->is_suspect, false);
-	}
-	return suspect;
+	cycle.phase = phase;
+	cycle.current = 0;
+	cycle.position = 0;
 }
 
-/* Without memory it is forgotten: it would be tried for ever. */
-static void cycle_begin(struct object *suspect)
+static void cycle_begin(void)
 {
-	cycle = heap_allocate_dirty(sizeof(*cycle));
-	if (cycle == NULL) {
-		object_unref(suspect);
-		return;
+	if (cycle_fresh == NULL) {
+		cycle_fresh = atomic_exchange(&cycle_suspects, NULL);
 	}
-	cycle->phase = CYCLE_SCAN;
-	cycle->n_members = 0;
-	cycle->n_ways = 0;
-	cycle->n_todo = 0;
-	cycle->current = 0;
-	cycle->position = 0;
-	cycle->is_given_up = false;
-	cycle->is_busy = false;
-	static_assert(CYCLE_NONE == UINT16_MAX);
-	memset(cycle->index, 0xff, sizeof(cycle->index));
-	(void)cycle_gather(suspect);
-	/* The suspect's own reference was counted, and stays here as that of a member. */
-	object_unref(suspect);
-	cycle->members[0].references--;
+	cycle = (struct cycle){ .todo = CYCLE_NONE, .spread = CYCLE_NONE };
+	cycle_begin_phase(CYCLE_GATHER);
 }
 
-/* No member is needed any more. */
+/* All is given back. Without memory it is tried with fewer suspects the next time. */
 static void cycle_end(void)
 {
-	heap_free(cycle);
-	cycle = NULL;
-}
+	uint32_t n_alive = cycle.n_members - cycle.n_abandoned;
 
-/* Once for each examination, while there is a reference. */
-static void cycle_remember(struct object *suspect)
-{
-	uint8_t n_tries = suspect->n_tries;
-
-	if (cycle->is_busy && n_tries < CYCLE_TRIES_MAX && cycle_mark(suspect)) {
-		suspect->n_tries = n_tries + 1;
-		suspect->suspect_next = cycle_busy;
-		cycle_busy = suspect;
+	if (cycle.is_given_up) {
+		cycle_suspects_max = cycle.n_suspects > 1 ? cycle.n_suspects / 2 : 1;
+	} else if (cycle_suspects_max <= UINT32_MAX / 2) {
+		cycle_suspects_max *= 2;
 	}
+	cycle_ended_ns = arch_clock_ns();
+	cycle_rest_ns = n_alive > 0 ? CYCLE_REST * cycle.spent_ns / cycle.n_members * n_alive : 0;
 }
 
 /* One step for the current member; whether the next one is due. */
 static bool cycle_treat(struct cycle_member *member)
 {
-	switch (cycle->phase) {
+	switch (cycle.phase) {
 	case CYCLE_SCAN: return cycle_scan(member);
-	case CYCLE_EXPLAIN: cycle_explain((uint16_t)cycle->current); return true;
-	case CYCLE_DOUBT: cycle_doubt((uint16_t)cycle->current); return true;
+	case CYCLE_EXPLAIN: cycle_explain(member); return true;
+	case CYCLE_DOUBT: cycle_doubt(member); return true;
 	case CYCLE_VERIFY:
 	case CYCLE_CONFIRM: cycle_verify(member); return true;
 	case CYCLE_ABANDON: cycle_abandon(member); return true;
-	default:
-		if (cycle->current == 0) {
-			cycle_remember(member->object);
-		}
-		object_unref(member->object);
-		return true;
+	default: cycle_release(member); return true;
 	}
 }
 
-static void cycle_begin_phase(enum cycle_phase phase)
+/* One step of the phase; whether there are more. */
+static bool cycle_go_on(void)
 {
-	cycle->phase = phase;
-	cycle->current = 0;
+	if (cycle.phase == CYCLE_GATHER) {
+		return cycle_gather_suspect();
+	}
+	if (cycle.phase == CYCLE_FREE) {
+		return !cycle_table_free(&cycle.members) || !cycle_table_free(&cycle.ways);
+	}
+	if (cycle.current < cycle.n_members) {
+		cycle.current += cycle_treat(cycle_member(cycle.current));
+		return true;
+	}
+	return cycle_spread();
 }
 
 static void cycle_step(void)
 {
-	if (cycle->is_given_up && cycle->phase < CYCLE_RELEASE) {
+	bool is_hopeless = cycle.is_given_up && cycle.phase < CYCLE_RELEASE;
+
+	if (!is_hopeless && cycle_go_on()) {
+		return;
+	}
+	if (cycle.phase == CYCLE_FREE) {
+		cycle.phase = CYCLE_IDLE;
+	} else if (is_hopeless || (cycle.phase < CYCLE_RELEASE && cycle.n_open == 0)) {
 		cycle_begin_phase(CYCLE_RELEASE);
-	} else if (cycle->phase == CYCLE_SPREAD || cycle->phase == CYCLE_SPREAD_DOUBT) {
-		if (cycle->n_todo > 0) {
-			cycle_spread();
-		} else {
-			/* If the suspect lives for certain so does all that can be reached. */
-			cycle->is_given_up =
-				cycle->phase == CYCLE_SPREAD && cycle->members[0].is_alive;
-			cycle_begin_phase(cycle->phase + 1);
-		}
-	} else if (cycle->current < cycle->n_members) {
-		cycle->current += cycle_treat(&cycle->members[cycle->current]);
-	} else if (cycle->phase == CYCLE_RELEASE) {
-		cycle_end();
 	} else {
-		cycle_begin_phase(cycle->phase + 1);
+		cycle_begin_phase(cycle.phase + 1);
 	}
 }
 
-/* Most suspects have come to their end by the time they are looked at. */
-static bool cycle_is_over(const struct object *suspect)
-{
-	return object_handles(suspect) == 0 ||
-		atomic_load_explicit(&suspect->references, memory_order_relaxed) == 1;
-}
+/* ---- when -------------------------------------------------------------------------- */
 
-/* Some of an examination; false: there is nothing left to do. */
-static bool cycle_go_on(uint64_t start_ns)
+/* Some of the examination; whether there is more of it. */
+static bool cycle_examine(void)
 {
-	while (cycle == NULL && !sched_should_pause(start_ns)) {
-		struct object *suspect = cycle_next();
+	uint64_t start_ns = arch_clock_ns();
 
-		if (suspect == NULL) {
-			return false;
-		}
-		if (cycle_is_over(suspect)) {
-			object_unref(suspect);
-		} else {
-			cycle_begin(suspect);
-		}
-	}
-	while (cycle != NULL && !sched_should_pause(start_ns)) {
+	while (cycle.phase != CYCLE_IDLE && !sched_should_pause(start_ns)) {
 		cycle_step();
 	}
-	return true;
+	cycle.spent_ns += arch_clock_ns() - start_ns;
+	return cycle.phase != CYCLE_IDLE;
 }
 
-/* It is time for the suspects, or for those that were busy. */
+/* It is time for the suspects. */
 static void cycle_timer_expired(UNUSED struct timer *timer)
 {
-	if (cycle_busy != NULL) {
-		cycle_todo = cycle_busy;
-		cycle_busy = NULL;
-		cycle_n_waits++;
-	}
 	work_post(&cycle_work);
 }
 
 /* It stays the work's turn meanwhile. */
 static void cycle_wait(void)
 {
+	uint64_t now_ns = arch_clock_ns();
+	uint64_t delay_ns = CYCLE_DELAY_NS << cycle_n_waits;
+	uint64_t rested_ns = now_ns - cycle_ended_ns;
+
+	if (rested_ns < cycle_rest_ns) {
+		delay_ns = max_u64(delay_ns, cycle_rest_ns - rested_ns);
+	}
 	timer_init(&cycle_timer, cycle_timer_expired, NULL);
-	timer_arm(&cycle_timer, arch_clock_ns() + (CYCLE_DELAY_NS << cycle_n_waits));
+	timer_arm(&cycle_timer, now_ns + delay_ns);
+}
+
+static bool cycle_has_new(void)
+{
+	return cycle_fresh != NULL || atomic_load(&cycle_suspects) != NULL;
 }
 
 static void cycle_run(struct work *work)
@@ -483,11 +641,16 @@ static void cycle_run(struct work *work)
 		cycle_wait();
 		return;
 	}
-	if (cycle_go_on(arch_clock_ns())) {
+	if (cycle.phase == CYCLE_IDLE) {
+		cycle_begin();
+	}
+	if (cycle_examine()) {
 		work_post(work);
 		return;
 	}
-	if (cycle_busy != NULL) {
+	cycle_end();
+	cycle_n_waits = cycle_has_new() ? 0 : (uint32_t)min_u64(cycle_n_waits + 1, CYCLE_TRIES_MAX);
+	if (cycle_has_new() || cycle_again != NULL) {
 		cycle_wait();
 		return;
 	}

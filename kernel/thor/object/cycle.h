@@ -9,7 +9,7 @@
  *
  * *Members* are what can be in a cycle: universes, threads, queues, lanes. When a member loses a
  * handle and still has others it is a *suspect*, unless it is obviously in use. An examination
- * gathers all members that can be reached from a suspect and counts the handles that it finds in
+ * gathers all members that can be reached from the suspects and counts the handles that it finds in
  * them. A member that has more handles than were found has one outside, or a thread that runs; it
  * lives, and so does what can be reached from it. Whatever remains is garbage, and is abandoned as
  * if its last handle had been closed.
@@ -19,19 +19,21 @@
  *
  *	gather	the reference that it takes, then handles and references of the member are read
  *	scan	the containers, each under its lock, a slice at a time
- *	judge	members whose counts are explained by what was found, and by nothing else; if the
- *		suspect has a handle that was not found, that is all
+ *	judge	members whose counts are explained by what was found, and by nothing else; if all
+ *		suspects live for certain, that is all
  *	verify	the counts of the condemned have to be the same, and no handle was made meanwhile
  *
  * Handles are counted with how many were ever made (struct object), so moving one out of the set
  * and closing it there does not go unnoticed. A call that is under way holds plain references, at
  * most to a universe and to one object in it, both of which it cannot have got after the first
  * reading and given back before the second without making a handle. So if somebody from outside
- * held a member after the last first reading, some count would not fit.
+ * held a member after the last first reading, some count would not fit. All this is true of any
+ * set whose counts are explained by itself: if some of the condemned have changed they are spared
+ * with what can be reached from them, and the others are garbage all the same.
  *
  * A wrong guess is always "it lives". Suspects wait for 10 ms, in which most of them come to their
  * end as usual. What was busy, used by a call perhaps, is examined again up to eight times, each
- * after twice the time; sets of more than 1024 members are not examined.
+ * after twice the time. How large sets are dealt with is told in cycle.c.
  */
 #ifndef THOR_OBJECT_CYCLE_H
 #define THOR_OBJECT_CYCLE_H

@@ -42,7 +42,8 @@ void object_init(struct object *object, const struct object_class *class)
 	atomic_init(&object->is_suspect, false);
 	object->n_tries = 0;
 	object->is_condemned = false;
-	atomic_init(&object->deferred, 0);
+	atomic_init(&object->deferred, false);
+	object->member_number = 0;
 	object->identity = object_make_identity();
 	object->n_bytes = 0;
 	object->account = NULL;
@@ -106,7 +107,7 @@ void object__last_unref(struct object *object)
 
 void object_abandon_later(struct object *object)
 {
-	if (atomic_exchange_explicit(&object->deferred, 1, memory_order_acq_rel) == 0) {
+	if (!atomic_exchange_explicit(&object->deferred, true, memory_order_acq_rel)) {
 		object_list(object);
 		return;
 	}
@@ -153,7 +154,7 @@ void object_destroy_again(struct object *object)
 
 static void object_finish(struct object *object)
 {
-	if (atomic_exchange_explicit(&object->deferred, 0, memory_order_acq_rel) != 0 &&
+	if (atomic_exchange_explicit(&object->deferred, false, memory_order_acq_rel) &&
 		(object_handles(object) == 0 || object->is_condemned)) {
 		object->class->abandon(object);
 	}

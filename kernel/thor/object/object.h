@@ -28,10 +28,11 @@ struct object {
 	const struct object_class *class;
 	_Atomic uint64_t handles; /* count below, above how many were ever made */
 	_Atomic uint32_t references;
-	_Atomic uint32_t deferred; /* is on the next list */
+	uint32_t member_number; /* in the examination that is under way, perhaps: cycle.c */
 	struct object *deferred_next; /* this CPU's list of objects to abandon or destroy */
 	struct object *suspect_next; /* list of cycle.c */
-	_Atomic bool is_suspect;     /* is on such a list */
+	_Atomic bool deferred; /* is on the first list */
+	_Atomic bool is_suspect; /* is on the second */
 	uint8_t n_tries; /* examinations of it as a suspect; by who has set is_suspect */
 	_Atomic bool
 		is_condemned; /* nobody has its handles: it is abandoned as if there were none */

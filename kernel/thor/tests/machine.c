@@ -19,6 +19,7 @@ constexpr uint64_t MACHINE_STEPS_MAX = 20'000'000;
 
 hel_handle machine_authority;
 
+static uint64_t memory_mib;
 static uint64_t free_bytes_at_start;
 static uint64_t heap_bytes_at_start;
 static uint32_t n_threads_at_start; /* those that failed tests have left count for ever */
@@ -42,23 +43,29 @@ size_t log_read(uint64_t *position, char *out_buffer, size_t size)
 
 bool boot_owns_range(uint64_t phys, UNUSED uint64_t size_bytes)
 {
-	return phys < MIB(MACHINE_MEMORY_MIB);
+	return phys < MIB(memory_mib);
 }
 
 /* ---- machines -------------------------------------------------------------------------------- */
 
-void machine_begin(uint32_t n_cpus, uint64_t seed)
+void machine_begin_with(uint32_t n_cpus, uint64_t n_mib, uint64_t seed)
 {
+	memory_mib = n_mib;
 	if (cpu_count != 0) {
 		sim_shutdown(); /* a failed test left it */
 	}
-	fixture_begin(n_cpus, MACHINE_MEMORY_MIB, seed);
+	fixture_begin(n_cpus, memory_mib, seed);
 	sim_boot(seed);
 	free_bytes_at_start = fixture_free_bytes();
 	heap_bytes_at_start = heap_used_bytes();
 	fixture_note_accounts();
 	n_threads_at_start = thread_count();
 	machine_authority = HEL_NULL;
+}
+
+void machine_begin(uint32_t n_cpus, uint64_t seed)
+{
+	machine_begin_with(n_cpus, MACHINE_MEMORY_MIB, seed);
 }
 
 bool machine_settle(void)

@@ -26,6 +26,9 @@
 /** machine_begin() - boot @n_cpus; @seed decides who runs when */
 void machine_begin(uint32_t n_cpus, uint64_t seed);
 
+/** machine_begin_with() - the same with @n_mib MiB of memory instead of 32 */
+void machine_begin_with(uint32_t n_cpus, uint64_t n_mib, uint64_t seed);
+
 /**
  * machine_run() - a program in a universe and space of its own, until the machine is quiet; false:
  * it never is

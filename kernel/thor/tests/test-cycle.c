@@ -178,17 +178,6 @@ USER_TEST(a_ring_with_a_holder)
 	CHECK_OK(hel_close(HEL_THIS, at));
 }
 
-/* Too many to be examined: they stay, so one of their descriptors is closed by hand. */
-USER_TEST(a_ring_that_is_too_large)
-{
-	constexpr uint32_t n = 2100;
-	static hel_handle universes[n];
-
-	make_ring(universes, n);
-	CHECK_OK(hel_close(universes[0], (uint64_t)1 << 32));
-	close_all(universes, n);
-}
-
 /* ---- queues and lanes ------------------------------------------------------------------------ */
 
 /* A queue that nobody has mapped, driven by a copy of its memory. */
