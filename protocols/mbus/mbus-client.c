@@ -196,3 +196,10 @@ int mbus_find(struct task *task, hel_handle mbus, const struct mbus_pair *filter
 	}
 	return error;
 }
+
+int mbus_open_service(struct task *task, hel_handle mbus, const char *name, hel_handle *out_lane)
+{
+	const struct mbus_pair filter[] = { { "class", "service" }, { "name", name } };
+
+	return mbus_find(task, mbus, filter, ARRAY_SIZE(filter), out_lane);
+}

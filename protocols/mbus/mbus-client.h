@@ -33,6 +33,14 @@ MUST_USE int mbus_find(struct task *task, hel_handle mbus, const struct mbus_pai
 	size_t n_filters, hel_handle *out_lane);
 
 /**
+ * mbus_open_service() - wait until there is a service on demand, and ask for it
+ * @name: as its server provides it
+ * @out_lane: speaks the service's protocol; ends if the server cannot be started
+ */
+MUST_USE int mbus_open_service(
+	struct task *task, hel_handle mbus, const char *name, hel_handle *out_lane);
+
+/**
  * mbus_for_each() - bind to every object that has all properties of @filter, for ever
  * @found: called in the task for each, with a lane that is taken; an error of it ends the walk
  *

@@ -16,6 +16,29 @@ struct connect {
 	uint8_t message[CONNECT_MESSAGE_MAX];
 };
 
+static int connect_prepare(
+	struct connect *connect, hel_handle control, const char *client, hel_handle lane)
+{
+	struct svrctl_connect message;
+	size_t size;
+
+	connect->lane = lane;
+	svrctl_connect_init(&message);
+	message.client = bragi_string_of(client);
+	if (message.client.length >= CONNECT_NAME_MAX) {
+		message.client.length = CONNECT_NAME_MAX - 1;
+	}
+	int error =
+		svrctl_connect_encode(&message, connect->message, sizeof(connect->message), &size);
+
+	if (error == 0) {
+		helix_exchange_init(&connect->exchange, control);
+		helix_exchange_add_send(&connect->exchange, connect->message, size);
+		helix_exchange_add_push(&connect->exchange, lane, 0);
+	}
+	return error;
+}
+
 static void connect_done(struct op *op)
 {
 	struct connect *connect = op->owner;
@@ -28,30 +51,30 @@ static void connect_done(struct op *op)
 int connect_send(struct loop *loop, hel_handle control, const char *client, hel_handle lane)
 {
 	struct connect *connect = helix_malloc(sizeof(*connect));
-	struct svrctl_connect message;
-	size_t size;
 
 	if (connect == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	connect->lane = lane;
-	svrctl_connect_init(&message);
-	message.client = bragi_string_of(client);
-	if (message.client.length >= CONNECT_NAME_MAX) {
-		message.client.length = CONNECT_NAME_MAX - 1;
-	}
-	int error =
-		svrctl_connect_encode(&message, connect->message, sizeof(connect->message), &size);
+	int error = connect_prepare(connect, control, client, lane);
 
 	if (error != 0) {
 		helix_free(connect);
 		return error;
 	}
-	helix_exchange_init(&connect->exchange, control);
-	helix_exchange_add_send(&connect->exchange, connect->message, size);
-	helix_exchange_add_push(&connect->exchange, lane, 0);
 	helix_exchange_start(&connect->exchange, loop, connect_done, connect);
 	return 0;
+}
+
+int connect_introduce(struct task *task, hel_handle control, const char *client, hel_handle lane)
+{
+	struct connect connect;
+	int error = connect_prepare(&connect, control, client, lane);
+
+	if (error == 0) {
+		error = helix_exchange_await(task, &connect.exchange);
+		helix_exchange_release(&connect.exchange);
+	}
+	return error;
 }
 
 /* ---- listening ------------------------------------------------------------------------------- */

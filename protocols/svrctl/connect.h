@@ -21,6 +21,17 @@
 MUST_USE int connect_send(
 	struct loop *loop, hel_handle control, const char *client, hel_handle lane);
 
+/**
+ * connect_introduce() - introduce a client, and wait until the server has taken it
+ * @client: name of the client
+ * @lane: borrowed: the server's end of the client's stream, of which it gets a copy
+ *
+ * Return: 0, -ERR_END_OF_LANE (the server is gone), -ERR_LANE_SHUTDOWN (@control was shut down),
+ * the reason if the task is cancelled.
+ */
+MUST_USE int connect_introduce(
+	struct task *task, hel_handle control, const char *client, hel_handle lane);
+
 struct connect_listener;
 
 struct connect_listener_ops {
