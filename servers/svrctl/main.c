@@ -8,10 +8,14 @@
  * gives one end to the client under the service's name and introduces the other one to the
  * provider.
  *
- * When a server dies it is logged with its registers, and its clients see their lanes end. There
- * is no restart yet.
+ * A service on demand (demand.h) has no server at first. Besides those whose manifests need it,
+ * anybody can ask for it through mbus, where svrctl publishes it in the server's place.
+ *
+ * When a server dies it is logged with its registers, and its clients see their lanes end. Only
+ * servers on demand are started again.
  */
 #include "boot.h"
+#include "demand.h"
 #include "power.h"
 #include "spawn.h"
 
@@ -19,13 +23,19 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/helix.h>
+#include <protocols/mbus/mbus-client.h>
 #include <protocols/svrctl/connect.h>
 
 struct server {
 	const struct manifest *manifest;
-	hel_handle control; /* our end of its control stream; HEL_NULL: it provides nothing */
+	/* our end of its control stream; HEL_NULL: it provides nothing, or the demand has it */
+	hel_handle control;
 	hel_handle thread;
 	struct job watch;
+	/* of a server on demand */
+	struct demand demand;
+	struct connect_listener asked; /* through mbus */
+	hel_handle asked_control;
 };
 
 static struct helix_loop loop;
@@ -77,29 +87,39 @@ static void grant_builtin(struct grants *grants, const char *name)
 	}
 }
 
+static struct server *server_find(const char *service)
+{
+	for (size_t i = 0; i < n_servers; i++) {
+		if (str_equal(servers[i].manifest->provides, service)) {
+			return &servers[i];
+		}
+	}
+	return NULL;
+}
+
 int svrctl_connect_service(const char *service, const char *client, hel_handle *out_lane)
 {
+	struct server *server = server_find(service);
 	struct hel_stream_lanes lanes;
 
-	for (size_t i = 0; i < n_servers; i++) {
-		if (!str_equal(servers[i].manifest->provides, service)) {
-			continue;
-		}
-		int error = hel_stream_create(&lanes);
-
-		if (error != 0) {
-			return error;
-		}
-		error = connect_send(&loop.loop, servers[i].control, client, lanes.lane[0]);
-		if (error != 0) {
-			hel_close(HEL_THIS, lanes.lane[0]);
-			hel_close(HEL_THIS, lanes.lane[1]);
-			return error;
-		}
-		*out_lane = lanes.lane[1];
-		return 0;
+	if (server == NULL) {
+		return -ERR_NOT_FOUND;
 	}
-	return -ERR_NOT_FOUND;
+	int error = hel_stream_create(&lanes);
+
+	if (error != 0) {
+		return error;
+	}
+	error = server->manifest->is_on_demand
+		? demand_connect(&server->demand, client, lanes.lane[0])
+		: connect_send(&loop.loop, server->control, client, lanes.lane[0]);
+	if (error != 0) {
+		hel_close(HEL_THIS, lanes.lane[0]);
+		hel_close(HEL_THIS, lanes.lane[1]);
+		return error;
+	}
+	*out_lane = lanes.lane[1];
+	return 0;
 }
 
 static int grant_service(struct grants *grants, const char *service, const char *client)
@@ -210,6 +230,10 @@ static int server_watch(struct task *task, void *argument)
 	if (server->manifest->is_final || server->manifest->is_critical) {
 		svrctl_power_off(task);
 	}
+	if (server->manifest->is_on_demand) {
+		task->job = NULL; /* the next life has the same job */
+		demand_ended(&server->demand);
+	}
 	return 0;
 }
 
@@ -253,7 +277,7 @@ static void server_log_thread(const struct server *server)
 	}
 }
 
-static int server_start(struct server *server)
+static int server_try_to_start(struct server *server)
 {
 	struct grants grants;
 	int error = server_collect_grants(server, &grants);
@@ -266,10 +290,100 @@ static int server_start(struct server *server)
 		return error;
 	}
 	server_log_thread(server);
+	error = hel_thread_start(server->thread);
+	if (error != 0) {
+		hel_close(HEL_THIS, server->thread);
+		return error;
+	}
 	job_init(&server->watch, server->manifest->name, server_watch, server);
 	job_submit(&loop.loop, &server->watch);
-	return hel_thread_start(server->thread);
+	return 0;
 }
+
+static int server_start(struct server *server)
+{
+	int error = server_try_to_start(server);
+
+	if (error != 0) {
+		helix_log(HEL_LOG_ERROR, "%s cannot be started: %s", server->manifest->name,
+			error_text(error));
+	}
+	return error;
+}
+
+/* ---- on demand ------------------------------------------------------------------------------- */
+
+static int server_start_on_demand(struct demand *demand, hel_handle *out_control)
+{
+	struct server *server = container_of(demand, struct server, demand);
+	int error = server_start(server);
+
+	if (error == 0) {
+		*out_control = server->control;
+	} else if (server->control != HEL_NULL) {
+		hel_close(HEL_THIS, server->control);
+	}
+	server->control = HEL_NULL;
+	return error;
+}
+
+static const struct demand_ops server_demand_ops = { .start = server_start_on_demand };
+
+static void server_asked(struct connect_listener *listener, const char *client, hel_handle lane)
+{
+	struct server *server = container_of(listener, struct server, asked);
+	int error = demand_connect(&server->demand, client, lane);
+
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "%s does not get %s: %s", client,
+			server->manifest->provides, error_text(error));
+		hel_close(HEL_THIS, lane);
+	}
+}
+
+static void server_asked_ended(struct connect_listener *listener UNUSED)
+{
+	helix_log(HEL_LOG_WARNING, "mbus is gone, nobody can ask for services any more");
+}
+
+static const struct connect_listener_ops server_asked_ops = {
+	.connected = server_asked,
+	.ended = server_asked_ended,
+};
+
+static int server_publish(struct task *task, hel_handle mbus, struct server *server)
+{
+	const struct mbus_pair properties[] = {
+		{ "class", "service" },
+		{ "name", server->manifest->provides },
+	};
+	int error = mbus_publish(
+		task, mbus, properties, ARRAY_SIZE(properties), &server->asked_control);
+
+	if (error == 0) {
+		connect_listen(
+			&server->asked, &server_asked_ops, &loop.loop, server->asked_control);
+	}
+	return error;
+}
+
+static int publish_services(struct task *task, void *argument UNUSED)
+{
+	hel_handle mbus;
+	int error = svrctl_connect_service("mbus", "svrctl", &mbus);
+
+	for (size_t i = 0; error == 0 && i < n_servers; i++) {
+		if (servers[i].manifest->is_on_demand) {
+			error = server_publish(task, mbus, &servers[i]);
+		}
+	}
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "services cannot be published: %s", error_text(error));
+	}
+	return 0;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static bool has_option(const char *name, const char *value)
 {
@@ -295,8 +409,25 @@ static int map_archive(void)
 	return error;
 }
 
+static void start_servers(const struct boot_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_servers; i++) {
+		struct server *server = &servers[n_servers];
+
+		server->manifest = &plan->servers[i];
+		n_servers++;
+		if (server->manifest->is_on_demand) {
+			demand_init(&server->demand, &server_demand_ops, &loop.loop,
+				server->manifest->provides);
+		} else {
+			(void)!server_start(server);
+		}
+	}
+}
+
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
+	static struct job publish;
 	struct boot_plan plan;
 	int error = helix_loop_init(&loop, NULL);
 
@@ -310,17 +441,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 		helix_log(HEL_LOG_ERROR, "cannot read the boot archive: %s", error_text(error));
 		return error;
 	}
-	for (size_t i = 0; i < plan.n_servers; i++) {
-		struct server *server = &servers[n_servers];
-
-		server->manifest = &plan.servers[i];
-		n_servers++;
-		error = server_start(server);
-		if (error != 0) {
-			helix_log(HEL_LOG_ERROR, "%s cannot be started: %s", server->manifest->name,
-				error_text(error));
-		}
-	}
+	start_servers(&plan);
+	job_init(&publish, "publish", publish_services, NULL);
+	job_submit(&loop.loop, &publish);
 	helix_loop_run(&loop);
 	return 0;
 }

@@ -99,6 +99,9 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 	if (word_equals(key, "when")) {
 		return manifest_set_when(manifest, value);
 	}
+	if (word_equals(key, "on-demand")) {
+		return manifest_set_flag(value, &manifest->is_on_demand);
+	}
 	if (word_equals(key, "critical")) {
 		return manifest_set_flag(value, &manifest->is_critical);
 	}
@@ -118,6 +121,15 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 				  MANIFEST_PATH_MAX);
 	}
 	return -ERR_PROTOCOL;
+}
+
+static bool manifest_is_whole(const struct manifest *manifest)
+{
+	bool may_be_on_demand =
+		manifest->provides[0] != '\0' && !manifest->is_critical && !manifest->is_final;
+
+	return manifest->name[0] != '\0' && manifest->binary[0] != '\0' &&
+		(!manifest->is_on_demand || may_be_on_demand);
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)
@@ -141,7 +153,7 @@ int manifest_parse(const char *text, size_t size, struct manifest *out_manifest,
 			return error;
 		}
 	}
-	if (out_manifest->name[0] == '\0' || out_manifest->binary[0] == '\0') {
+	if (!manifest_is_whole(out_manifest)) {
 		*out_line = line_number;
 		return -ERR_PROTOCOL;
 	}

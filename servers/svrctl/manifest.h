@@ -18,6 +18,7 @@
  *	provide SERVICE   the server gets the handle "control": a lane on which svrctl pushes one
  *	                  lane per client (protocols/svrctl)
  *	when NAME=VALUE   start it only if the kernel's command line has this option
+ *	on-demand         start it when a client asks for what it provides, and again after its end
  *	critical          when it dies, the system cannot go on: svrctl ends the machine
  *	final             when it ends, svrctl ends the machine
  */
@@ -41,6 +42,7 @@ struct manifest {
 	char provides[HEL_START_NAME_MAX];  /* "": nothing */
 	char when_name[HEL_START_NAME_MAX]; /* "": always */
 	char when_value[HEL_START_NAME_MAX];
+	bool is_on_demand; /* then it provides something, and is neither critical nor final */
 	bool is_critical;
 	bool is_final;
 };
@@ -50,8 +52,8 @@ struct manifest {
  * @text: @size bytes, not terminated
  * @out_line: number of the offending line, with an error
  *
- * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value), -ERR_NO_SPACE (a text is too
- * long, or there are too many).
+ * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value, on-demand without a service or
+ * with an end of the machine), -ERR_NO_SPACE (a text is too long, or there are too many).
  */
 MUST_USE int manifest_parse(
 	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line);

@@ -51,6 +51,17 @@ TEST(manifest_reads_all_keys)
 	CHECK(manifest.is_final);
 }
 
+TEST(manifest_on_demand)
+{
+	struct manifest manifest;
+	unsigned line;
+
+	CHECK_EQ(parse("name a\nbinary b\non-demand\nprovide c\n", &manifest, &line), 0);
+	CHECK(manifest.is_on_demand);
+	CHECK_EQ(parse("name a\nbinary b\nprovide c\n", &manifest, &line), 0);
+	CHECK(!manifest.is_on_demand);
+}
+
 TEST(manifest_refuses_nonsense)
 {
 	static const struct {
@@ -66,6 +77,10 @@ TEST(manifest_refuses_nonsense)
 		{ "name abcdefghijklmnopqrstuvwxyz\n", -ERR_NO_SPACE, 1 },
 		{ "name a\nbinary b\ncritical yes\n", -ERR_PROTOCOL, 3 },
 		{ "name a\nbinary b\nneed\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\non-demand\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nprovide c\non-demand yes\n", -ERR_PROTOCOL, 4 },
+		{ "name a\nbinary b\nprovide c\non-demand\ncritical\n", -ERR_PROTOCOL, 5 },
+		{ "name a\nbinary b\nprovide c\nfinal\non-demand\n", -ERR_PROTOCOL, 5 },
 		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
 			-ERR_NO_SPACE, 9 },
 	};
