@@ -35,11 +35,18 @@ void managed__want_write(struct managed *managed)
 
 void managed__arm_age(struct managed *managed, uint64_t delay_ns)
 {
-	if (!managed->is_ageing && !managed->is_dead) {
+	uint64_t deadline_ns = arch_clock_ns() + delay_ns;
+
+	if (managed->is_dead) {
+		return;
+	}
+	if (!managed->is_ageing) {
 		managed->is_ageing = true;
 		object_ref(&managed->backing->object);
-		timer_arm(&managed->age, arch_clock_ns() + delay_ns);
+	} else if (managed->age.deadline_ns <= deadline_ns || !timer_cancel(&managed->age)) {
+		return; /* early enough, or it has gone off and is about to look */
 	}
+	timer_arm(&managed->age, deadline_ns);
 }
 
 static void managed_see_to_dirty(struct managed *managed)
@@ -47,7 +54,9 @@ static void managed_see_to_dirty(struct managed *managed)
 	if (managed->n_dirty == 0 || managed->is_dead) {
 		return;
 	}
-	managed__arm_age(managed, MANAGED_AGE_NS);
+	if (!managed->is_ageing) {
+		managed__arm_age(managed, MANAGED_AGE_NS);
+	}
 	if (!managed->is_write_wanted && managed_has_much(managed)) {
 		managed__want_write(managed);
 	}

@@ -215,7 +215,7 @@ bool managed__is_throttled(const struct managed *managed);
 /** managed__make_dirty() - a user writes to the page in @slot, from CLEAN on; -ERR_NO_MEMORY */
 MUST_USE int managed__make_dirty(struct managed *managed, uint64_t index, uint64_t *slot);
 
-/** managed__arm_age() - see to dirty pages, and those who wait, after a time, if nobody will yet */
+/** managed__arm_age() - see to dirty pages, and those who wait, after a time at the latest */
 void managed__arm_age(struct managed *managed, uint64_t delay_ns);
 
 /** managed__want_write() - begin to write back what is dirty, as soon as the manager can */

@@ -437,6 +437,39 @@ USER_TEST(a_stuck_manager_blocks_its_users_only)
 	swap_end();
 }
 
+static _Atomic uint64_t n_stored;
+
+static void store_on(void *context)
+{
+	for (uint64_t i = 0; i < PAGES; i++) {
+		swap_store((uint64_t)context + i * PAGE, i + 1);
+		atomic_store(&n_stored, i + 1);
+	}
+}
+
+/* Long before the pages that were put out, and that the manager does not write, are old. */
+USER_TEST(memory_from_elsewhere_is_found_soon)
+{
+	swap_begin();
+	swap_server.is_stuck = true;
+	atomic_store(&n_stored, 0);
+	uint64_t address = swap_map(PAGES);
+	hel_handle writer = user_start(store_on, (void *)address);
+
+	sim_compute(2'000'000'000);
+	uint64_t n_before = atomic_load(&n_stored);
+
+	CHECK(n_before < PAGES);
+	CHECK_OK(hel_close(HEL_THIS, swap_server.ballasts[0]));
+	sim_compute(200'000'000);
+	CHECK(atomic_load(&n_stored) > n_before);
+	CHECK_OK(hel_thread_kill(writer));
+	(void)hel_close(HEL_THIS, writer);
+	swap_server.ballasts[0] = HEL_NULL;
+	swap_unmap(address, PAGES);
+	swap_end();
+}
+
 /* ---- every allocation may fail --------------------------------------------------------------- */
 
 static uint64_t nth;
