@@ -592,14 +592,26 @@ static bool memory_is_resizable(const struct memory *memory)
 		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && !memory->is_anonymous);
 }
 
-/*
- * Free some of the pages beyond the size; false: there are none. A view's entries for pages that it
- * has not got itself are hidden already.
- */
+/* Hide some of what a view has shown of its source beyond its size. */
+static void memory_hide_slice(struct memory *memory)
+{
+	constexpr uint64_t end = MEMORY_SIZE_MAX / FRAME_SIZE;
+	uint64_t bound = memory__bound(memory, memory->cut_index, end);
+
+	memory__hide(memory, memory->cut_index, bound, NULL);
+	memory->cut_index = bound;
+	memory->is_cutting = bound < end;
+}
+
+/* Take some of the pages beyond the size away; false: there are none. */
 static bool memory_cut_slice(struct memory *memory)
 {
 	uint64_t index, phys;
 
+	if (memory->is_cutting) {
+		memory_hide_slice(memory);
+		return true;
+	}
 	if (!page_tree_next(&memory->pages, memory->size_bytes / FRAME_SIZE,
 		    MEMORY_SIZE_MAX / FRAME_SIZE, &index, &phys)) {
 		return false;
@@ -614,8 +626,9 @@ static bool memory_cut_slice(struct memory *memory)
 static void memory_set_size(struct memory *memory, uint64_t size_bytes)
 {
 	if (size_bytes < memory->size_bytes && memory->kind == HEL_MEMORY_COPY_ON_WRITE) {
-		memory__hide(memory, size_bytes / FRAME_SIZE, MEMORY_SIZE_MAX / FRAME_SIZE, NULL);
 		memory->source_size = min_u64(memory->source_size, size_bytes);
+		memory->is_cutting = true;
+		memory->cut_index = size_bytes / FRAME_SIZE;
 	}
 	memory->size_bytes = size_bytes;
 }
@@ -628,8 +641,9 @@ static void memory_set_size(struct memory *memory, uint64_t size_bytes)
  * Pages beyond a smaller size are freed; mappings of them stay and fault with
  * -ERR_OUT_OF_BOUNDS. What a larger size adds is zero, in copy-on-write memory, too.
  *
- * The size changes first, then the pages beyond it are freed slice by slice. Whoever resizes next
- * frees what is left of them first, so the work needs no position, and nobody gets to see them.
+ * The size changes first, then the pages beyond it are hidden and freed slice by slice. Whoever
+ * resizes next does what is left of that first, so the work needs no position, and nobody gets to
+ * see them. Until it is done those who had such a page in their page tables can still reach it.
  * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS.
  */
 int memory_resize_slice(struct memory *memory, uint64_t size_bytes)

@@ -68,6 +68,8 @@ struct memory {
 	/* guarded by lock */
 	struct spinlock lock;
 	uint64_t size_bytes;
+	bool is_cutting; /* COPY_ON_WRITE: it has become smaller, and page tables may still … */
+	uint64_t cut_index; /* … have what it showed of its source beyond, from here on */
 	/* ALLOCATED, COPY_ON_WRITE: physical addresses; BACKING: entries of managed.h */
 	struct page_tree pages;
 	struct managed *managed; /* BACKING; immutable */
@@ -147,6 +149,12 @@ void memory__visit_as(const struct memory *memory, uint64_t index, uint64_t end,
  */
 void memory__hide(
 	struct memory *memory, uint64_t index, uint64_t end, const struct mapping *except);
+
+/**
+ * memory__bound() - the end of a part of [@index, @end), not empty, of which no mapping has more
+ * pages in its page table than a slice of long work may handle; the object is locked
+ */
+uint64_t memory__bound(const struct memory *memory, uint64_t index, uint64_t end);
 
 /** memory__write_protect() - take write access to [@index, @end) away in all mappings, likewise */
 void memory__write_protect(const struct memory *memory, uint64_t index, uint64_t end);

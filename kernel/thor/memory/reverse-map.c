@@ -53,6 +53,26 @@ void memory__hide(struct memory *memory, uint64_t index, uint64_t end, const str
 	memory__visit(memory, index, end, memory_hide_part, (void *)except);
 }
 
+static void memory_bound_part(void *context, const struct memory_part *part)
+{
+	uint64_t *end = context;
+	uint32_t n_entries = memory__slice_pages;
+	uint64_t part_end =
+		space__bound_entries(part->mapping->space, part->address, part->end, &n_entries);
+
+	if (part_end < part->end) {
+		*end = min_u64(*end, part->index + (part_end - part->address) / FRAME_SIZE);
+	}
+}
+
+uint64_t memory__bound(const struct memory *memory, uint64_t index, uint64_t end)
+{
+	uint64_t bound = end;
+
+	memory__visit(memory, index, end, memory_bound_part, &bound);
+	return bound;
+}
+
 static void memory_protect_part(UNUSED void *context, const struct memory_part *part)
 {
 	if ((part->mapping->flags & HEL_MAP_WRITE) != 0) {

@@ -241,7 +241,8 @@ static int space_fork_copy(struct space_fork *fork, struct mapping *part, bool i
 	if (error != 0) {
 		return error;
 	}
-	if (pair->slice == fork->slice || memory->is_anonymous ||
+	/* What a view that shrinks has shown beyond its size is hidden in its own mappings only. */
+	if ((pair->slice == fork->slice && !memory->is_cutting) || memory->is_anonymous ||
 		memory->kind != HEL_MEMORY_COPY_ON_WRITE) {
 		space_fork_table(fork, part, memory);
 	}

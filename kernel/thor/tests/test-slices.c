@@ -3,76 +3,7 @@
  * Long calls in slices: whatever happens between two of them, each page and each mapping ends as
  * the call says, and a call that was given up leaves nothing.
  */
-#include "machine.h"
-
-#include <base/string.h>
-#include <thor/memory/memory-object.h>
-#include <thor/sched/sched.h>
-
-constexpr uint64_t PAGE = HEL_PAGE_SIZE;
-
-static uint64_t n_pauses;
-static uint32_t n_pages_before;
-static bool always_pauses;
-
-bool __real_sched_should_pause(uint64_t since_ns);
-bool __wrap_sched_should_pause(uint64_t since_ns);
-
-bool __wrap_sched_should_pause(uint64_t since_ns)
-{
-	if (!always_pauses) {
-		return __real_sched_should_pause(since_ns);
-	}
-	n_pauses++;
-	return true;
-}
-
-static void begin(uint32_t n_pages)
-{
-	n_pages_before = memory__slice_pages;
-	memory__slice_pages = n_pages;
-	always_pauses = true;
-	n_pauses = 0;
-}
-
-static void end(void)
-{
-	CHECK(n_pauses > 0);
-	memory__slice_pages = n_pages_before;
-	always_pauses = false;
-}
-
-static uint8_t read_byte(uint64_t address)
-{
-	uint8_t byte;
-
-	sim_load(&byte, address, 1);
-	return byte;
-}
-
-static void write_byte(uint64_t address, uint8_t byte)
-{
-	sim_store(address, &byte, 1);
-}
-
-static void fill(uint64_t address, uint64_t n_pages)
-{
-	for (uint64_t i = 0; i < n_pages; i++) {
-		write_byte(address + i * PAGE, (uint8_t)(i + 1));
-	}
-}
-
-static uint64_t count_mappings(uint64_t address, uint64_t end_address)
-{
-	struct hel_mapping_info info;
-	uint64_t n_mappings = 0;
-
-	while (hel_space_query(HEL_THIS, address, &info) == 0 && info.address < end_address) {
-		n_mappings++;
-		address = info.address + info.size_bytes;
-	}
-	return n_mappings;
-}
+#include "slices.h"
 
 USER_TEST(slices_protect_goes_on_where_it_was)
 {
@@ -156,6 +87,115 @@ USER_TEST(slices_shrunk_memory_is_zero_when_it_grows)
 	end();
 	CHECK_OK(hel_close(HEL_THIS, memory));
 	CHECK_OK(hel_close(HEL_THIS, view));
+}
+
+/* What a view shows of its source is in page tables only. */
+USER_TEST(slices_shrunk_view_is_hidden_and_zero_when_it_grows)
+{
+	struct hel_map_args args = { .space = HEL_THIS, .flags = HEL_MAP_READ };
+	uint64_t buffer = user_map(1);
+	hel_handle memory;
+	size_t n_bytes;
+
+	CHECK_OK(hel_memory_allocate(64 * PAGE, 0, &memory));
+	for (uint64_t i = 0; i < 64; i++) {
+		CHECK_OK(hel_memory_write(memory, i * PAGE, &(uint8_t){ 9 }, 1));
+	}
+	CHECK_OK(hel_memory_copy_on_write(memory, 0, 64 * PAGE, &args.memory));
+	uint64_t address = 0, other = 0;
+
+	args.size_bytes = 64 * PAGE;
+	CHECK_OK(hel_space_map(&args, &address));
+	args.offset = 16 * PAGE;
+	args.size_bytes = 40 * PAGE;
+	CHECK_OK(hel_space_map(&args, &other));
+	for (uint64_t i = 0; i < 64; i++) {
+		CHECK_EQ(read_byte(address + i * PAGE), 9);
+		CHECK_EQ(read_byte(other + i % 40 * PAGE), 9);
+	}
+	begin(4);
+	CHECK_OK(hel_memory_resize(args.memory, 8 * PAGE));
+	CHECK(n_pauses >= 6);
+	end();
+	CHECK_EQ(read_byte(address + 7 * PAGE), 9);
+	for (uint64_t i = 0; i < 56; i++) {
+		CHECK_EQ(hel_space_read(
+				 HEL_THIS, address + (8 + i) * PAGE, (void *)buffer, 1, &n_bytes),
+			-ERR_FAULT);
+		CHECK_EQ(hel_space_read(
+				 HEL_THIS, other + i % 40 * PAGE, (void *)buffer, 1, &n_bytes),
+			-ERR_FAULT);
+	}
+	CHECK_OK(hel_memory_resize(args.memory, 64 * PAGE));
+	for (uint64_t i = 8; i < 64; i++) {
+		CHECK_EQ(read_byte(address + i * PAGE), 0);
+	}
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK_OK(hel_close(HEL_THIS, args.memory));
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 64 * PAGE));
+	CHECK_OK(hel_space_unmap(HEL_THIS, other, 40 * PAGE));
+}
+
+/* Two that resize, and a fork, at the same time: nobody sees what was cut off in what has grown. */
+static hel_handle resized;
+static uint64_t resized_at;
+static _Atomic bool has_resized;
+
+static void shrink_once(UNUSED void *context)
+{
+	CHECK_OK(hel_memory_resize(resized, 4 * PAGE));
+	atomic_store(&has_resized, true);
+}
+
+static void resize_while_resizing(UNUSED void *context)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = 40 * PAGE,
+		.flags = HEL_MAP_READ | HEL_MAP_FORK_COPY,
+	};
+	hel_handle memory, child;
+
+	CHECK_OK(hel_memory_allocate(40 * PAGE, 0, &memory));
+	for (uint64_t i = 0; i < 40; i++) {
+		CHECK_OK(hel_memory_write(memory, i * PAGE, &(uint8_t){ 9 }, 1));
+	}
+	CHECK_OK(hel_memory_copy_on_write(memory, 0, 40 * PAGE, &resized));
+	args.memory = resized;
+	CHECK_OK(hel_space_map(&args, &resized_at));
+	for (uint64_t i = 0; i < 40; i++) {
+		CHECK_EQ(read_byte(resized_at + i * PAGE), 9);
+	}
+	begin(2);
+	atomic_store(&has_resized, false);
+	hel_handle thread = user_start(shrink_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
+	CHECK_OK(hel_memory_resize(resized, 4 * PAGE));
+	while (!atomic_load(&has_resized)) {
+		(void)hel_thread_yield();
+	}
+	CHECK_OK(hel_memory_resize(resized, 40 * PAGE));
+	end();
+	for (uint64_t i = 0; i < 40; i++) {
+		CHECK_EQ(read_byte(resized_at + i * PAGE), i < 4 ? 9 : 0);
+	}
+	CHECK_OK(hel_close(HEL_THIS, child));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK_OK(hel_close(HEL_THIS, resized));
+}
+
+TEST(slices_view_that_two_shrink)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 40; i++) {
+		machine_begin(2, seed + i);
+		CHECK(machine_run(resize_while_resizing, NULL));
+		CHECK(machine_end());
+	}
 }
 
 USER_TEST(slices_populate_makes_pages_present)
