@@ -139,6 +139,14 @@ struct space_permit {
 };
 int space_map_allowing(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	const struct space_permit *permit, uint64_t *out_address);
+/* How far a mapping has come that is made in slices. */
+struct space_map_progress {
+	uint64_t position; /* in bytes */
+	struct memory *shared; /* that was made for it; the caller drops it; or NULL */
+	uint64_t address; /* where it is */
+};
+int space_map_slice(struct space *space, struct memory *memory, const struct hel_map_args *args,
+	const struct space_permit *permit, struct space_map_progress *progress);
 /*
  * Takes some of the pages out of a large range that is about to be unmapped or discarded; true:
  * call it again, after others had their turn if need be. What space_unmap() finds is then quickly

@@ -76,6 +76,13 @@ static bool space_find_swapped(struct space *space, uint64_t address, uint64_t e
 	return false;
 }
 
+uint64_t space__bound_swapped(struct space *space, uint64_t address, uint64_t end)
+{
+	uint64_t first, bound;
+
+	return unlikely(space_find_swapped(space, address, end, &first, &bound)) ? bound : end;
+}
+
 /* The first slice of a range that has present pages; false if none has. */
 static bool space_find_slice(struct space *space, uint64_t address, uint64_t end,
 	uint64_t *out_address, uint64_t *out_end)

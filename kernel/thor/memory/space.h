@@ -124,6 +124,11 @@ static inline uint64_t space__entry_end(const struct arch_page_entry *entry, uin
 uint64_t space__bound_entries(
 	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries);
 /**
+ * space__bound_swapped() - the end of a part of [@address, @end) in which not too many pages of
+ * anonymous memory are out to be dropped in a slice
+ */
+uint64_t space__bound_swapped(struct space *space, uint64_t address, uint64_t end);
+/**
  * space__end_fork_slice() - forget some of what is kept for making a child, which is complete or
  * goes; whether that was all
  */

@@ -88,12 +88,37 @@ static int space_find_memory(struct call *call, hel_handle handle, struct memory
 	return error;
 }
 
+/* What is replaced may be large: one slice after the other, from where it was paused. */
+static int space_map_sliced(struct call *call, struct space *space, const struct hel_map_args *args)
+{
+	struct space_map_progress progress = {
+		.position = call_position(call),
+		.shared = (struct memory *)call_take_object(call),
+	};
+	struct space_permit permit;
+	struct memory *memory;
+	int error = space_find_memory(call, args->memory, &memory, &permit);
+
+	if (error == 0) {
+		do {
+			error = space_map_slice(space, memory, args, &permit, &progress);
+		} while (call_goes_on(call, progress.position, &error));
+		object_unref((struct object *)memory);
+		grant_unref(permit.grant);
+	}
+	if (error == CALL_RESTART) {
+		call_keep_object(call, (struct object *)progress.shared);
+		return error;
+	}
+	object_unref((struct object *)progress.shared);
+	call->value = progress.address;
+	return error;
+}
+
 int call_space_map(struct call *call)
 {
 	struct hel_map_args args;
 	struct space *space;
-	struct memory *memory;
-	struct space_permit permit;
 	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
 
 	if (error != 0) {
@@ -103,16 +128,10 @@ int call_space_map(struct call *call)
 		return -ERR_ILLEGAL_ARGS;
 	}
 	error = call_find_space(call, args.space, HEL_RIGHT_MAP, &space);
-	if (error != 0) {
-		return error;
-	}
-	error = space_find_memory(call, args.memory, &memory, &permit);
 	if (error == 0) {
-		error = space_map_allowing(space, memory, &args, &permit, &call->value);
-		object_unref((struct object *)memory);
-		grant_unref(permit.grant);
+		error = space_map_sliced(call, space, &args);
+		object_unref((struct object *)space);
 	}
-	object_unref((struct object *)space);
 	return error;
 }
 
