@@ -12,7 +12,7 @@
  * kernletcc_compile() - make a kernlet of an object file
  * @kernletcc: our lane to the server, borrowed
  * @elf: the file
- * @out_kernlet: the caller's
+ * @out_kernlet: the caller's, and charged to its universe
  * @out_message: KERNLETCC_MESSAGE_SIZE bytes: what is wrong, with -ERR_ILLEGAL_ARGS
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (no valid kernlet), -ERR_NO_MEMORY, what the transport says.

@@ -4,7 +4,8 @@
  *
  * Each client has a lane of its own and speaks protocols/kernletcc. The compiler is lib/kernlet;
  * this program gets the file out of the client's memory, in one copy that nobody else can change,
- * and hands what comes out to the kernel. It has no authority and needs none.
+ * and puts the code there. The client makes the kernlet of it, and so pays for it: whose code it is
+ * does not matter to the kernel, which checks it. This program has no authority and needs none.
  */
 #include <base/errors.h>
 #include <base/string.h>
@@ -23,6 +24,8 @@ static struct helix_loop loop;
 /* For one compilation at a time: none waits for anything. */
 static struct kernlet_workspace workspace;
 static uint8_t container[KERNLET_CONTAINER_MAX];
+
+static_assert(KERNLET_CONTAINER_MAX <= KERNLETCC_LIMITS_CODE_MAX);
 
 static int add_bindings(struct bragi_call *call, struct kernletcc_compile_reply *reply)
 {
@@ -45,18 +48,17 @@ static int add_bindings(struct bragi_call *call, struct kernletcc_compile_reply 
 	return 0;
 }
 
-/* @file: ours alone. */
-static int compile(struct bragi_call *call, const uint8_t *file, size_t size,
+/* @file: ours alone. The code goes to @memory. */
+static int compile(struct bragi_call *call, const uint8_t *file, size_t size, hel_handle memory,
 	struct kernletcc_compile_reply *out_reply)
 {
 	char *message = bragi_arena_allocate(&call->arena, KERNLET_MESSAGE_MAX);
-	hel_handle kernlet;
-	size_t container_size;
+	size_t code_size;
 
 	if (message == NULL) {
 		return -ERR_NO_MEMORY;
 	}
-	if (kernlet_compile(file, size, &workspace, container, &container_size, message) != 0) {
+	if (kernlet_compile(file, size, &workspace, container, &code_size, message) != 0) {
 		out_reply->is_refused = 1;
 		out_reply->message = bragi_string_of(message);
 		return 0;
@@ -64,16 +66,9 @@ static int compile(struct bragi_call *call, const uint8_t *file, size_t size,
 	int error = add_bindings(call, out_reply);
 
 	if (error == 0) {
-		error = hel_kernlet_create(container, container_size, &kernlet);
-		if (error == -ERR_ILLEGAL_ARGS) {
-			helix_log(HEL_LOG_ERROR, "the kernel refuses our code at byte %llu",
-				(unsigned long long)kernlet);
-		}
+		error = hel_memory_write(memory, 0, container, code_size);
 	}
-	if (error == 0 && !bragi_handles_add(&call->to_send, kernlet)) {
-		hel_close(HEL_THIS, kernlet);
-		error = -ERR_NO_SPACE;
-	}
+	out_reply->code_size = (uint32_t)code_size;
 	return error;
 }
 
@@ -92,7 +87,7 @@ static int serve_compile(struct bragi_call *call, const struct kernletcc_compile
 		error = file == NULL ? -ERR_NO_MEMORY : hel_memory_read(memory, 0, file, size);
 	}
 	if (error == 0) {
-		error = compile(call, file, size, out_reply);
+		error = compile(call, file, size, memory, out_reply);
 	}
 	helix_free(file);
 	if (memory != HEL_NULL) {

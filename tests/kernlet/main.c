@@ -23,6 +23,7 @@
 #define EDU_ACKNOWLEDGE    0x64
 
 #define N_INTERRUPTS 20
+#define N_KERNLETS   8
 #define FOR_DRIVER   0x80000000u /* the kernlet leaves this one to us */
 #define KEY          0x0123456789abcdefu
 
@@ -222,6 +223,37 @@ static void test_compiler_says_what_is_wrong(struct task *task)
 	helix_log(HEL_LOG_INFO, "ok compiler_says_what_is_wrong: %s", message);
 }
 
+static struct hel_limits used(void)
+{
+	struct hel_account_info info = {};
+
+	check(hel_universe_account(HEL_THIS, &info) == 0, "hel_universe_account");
+	return info.used;
+}
+
+/* Whoever has a kernlet compiled pays for it, with its own account. */
+static void test_client_pays_for_its_kernlet(struct task *task)
+{
+	static char message[KERNLETCC_MESSAGE_SIZE];
+	hel_handle kernletcc = helix_start_handle("kernletcc");
+	hel_handle kernlets[N_KERNLETS];
+	const struct hel_limits before = used();
+
+	for (uint32_t i = 0; i < N_KERNLETS; i++) {
+		CHECK(kernletcc_compile(task, kernletcc, edu_elf, sizeof(edu_elf), &kernlets[i],
+			      message) == 0);
+		CHECK(used().n_pages == before.n_pages + i + 1); /* of code */
+		CHECK(used().n_handles == before.n_handles + i + 1);
+		CHECK(used().kernel_bytes > before.kernel_bytes);
+	}
+	for (uint32_t i = 0; i < N_KERNLETS; i++) {
+		hel_close(HEL_THIS, kernlets[i]);
+	}
+	CHECK(used().n_pages == before.n_pages);
+	CHECK(used().n_handles == before.n_handles);
+	helix_log(HEL_LOG_INFO, "ok client_pays_for_its_kernlet");
+}
+
 static int run_tests(struct task *task, void *argument UNUSED)
 {
 	static struct driver driver;
@@ -234,6 +266,7 @@ static int run_tests(struct task *task, void *argument UNUSED)
 		test_kernlet_acknowledges(task, &driver);
 		test_kernlet_leaves_it_to_the_driver(task, &driver);
 		test_compiler_says_what_is_wrong(task);
+		test_client_pays_for_its_kernlet(task);
 	}
 	helix_log(HEL_LOG_INFO, "done, %u failed", n_failed);
 	helix_exit();
