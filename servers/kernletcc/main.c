@@ -12,7 +12,7 @@
 #include <helix/helix.h>
 #include <kernlet/kernlet.h>
 #include <protocols/kernletcc/kernletcc.gen.h>
-#include <protocols/svrctl/connect.h>
+#include <protocols/svrctl/provide.h>
 #include <protocols/transport/service.h>
 
 #define CALLS_PER_CLIENT_MAX 1
@@ -111,8 +111,7 @@ static void client_closed(struct transport_service *service)
 	helix_free(service);
 }
 
-static void client_connected(
-	struct connect_listener *listener UNUSED, const char *name UNUSED, hel_handle lane)
+static void client_connected(const char *name UNUSED, hel_handle lane)
 {
 	const struct transport_service_config config = {
 		.loop = &loop.loop,
@@ -133,26 +132,9 @@ static void client_connected(
 	}
 }
 
-static void control_ended(struct connect_listener *listener UNUSED)
-{
-	helix_log(HEL_LOG_WARNING, "svrctl is gone, no more clients will come");
-}
-
-static const struct connect_listener_ops listener_ops = {
-	.connected = client_connected,
-	.ended = control_ended,
-};
-
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct connect_listener listener;
 	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
-	int error = helix_loop_init(&loop, &config);
 
-	if (error != 0) {
-		return error;
-	}
-	connect_listen(&listener, &listener_ops, &loop.loop, helix_start_handle("control"));
-	helix_loop_run(&loop);
-	return 0;
+	return provide_run(&loop, &config, client_connected);
 }

@@ -15,6 +15,7 @@
 #include <helix/helix.h>
 #include <protocols/mbus/mbus.gen.h>
 #include <protocols/svrctl/connect.h>
+#include <protocols/svrctl/provide.h>
 #include <protocols/transport/client.h>
 #include <protocols/transport/service.h>
 
@@ -280,8 +281,7 @@ static void client_closed(struct transport_service *service)
 	helix_free(client);
 }
 
-static void client_connected(
-	struct connect_listener *listener UNUSED, const char *name, hel_handle lane)
+static void client_connected(const char *name, hel_handle lane)
 {
 	const struct transport_service_config config = {
 		.loop = &loop.loop,
@@ -308,28 +308,11 @@ static void client_connected(
 	}
 }
 
-static void control_ended(struct connect_listener *listener UNUSED)
-{
-	helix_log(HEL_LOG_WARNING, "svrctl is gone, no more clients will come");
-}
-
-static const struct connect_listener_ops listener_ops = {
-	.connected = client_connected,
-	.ended = control_ended,
-};
-
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct connect_listener listener;
 	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
-	int error = helix_loop_init(&loop, &config);
 
-	if (error != 0) {
-		return error;
-	}
 	registry_init(&registry);
 	wait_queue_init(&changes);
-	connect_listen(&listener, &listener_ops, &loop.loop, helix_start_handle("control"));
-	helix_loop_run(&loop);
-	return 0;
+	return provide_run(&loop, &config, client_connected);
 }
