@@ -60,8 +60,10 @@ static int decode_push(struct action *action, struct thread *submitter, hel_hand
 			&exchange_of_action(action)->operation, &descriptor, &action->use);
 		action->properties |= error == 0 ? ACTION_IS_GRANTED : 0;
 	} else {
-		object_handle_ref(descriptor.object);
-		action->object = descriptor.object;
+		error = descriptor_handle_ref(&descriptor);
+		if (likely(error == 0)) {
+			action->object = descriptor.object;
+		}
 	}
 	action->rights = descriptor.rights;
 	if (action->length != 0) {

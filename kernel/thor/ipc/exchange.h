@@ -269,7 +269,11 @@ struct exchange *exchange_try_of(struct operation *operation);
 
 /* ---- operation-grant.c: the descriptor of a PUSH that is under a grant */
 
-/** push_use_create() - take over a descriptor under a grant; not linked yet; -ERR_NO_MEMORY */
+/**
+ * push_use_create() - a handle of what was found under a grant; not linked yet
+ *
+ * Return: 0, -ERR_NO_MEMORY, what descriptor_handle_ref() says.
+ */
 MUST_USE int push_use_create(struct operation *operation, const struct descriptor *descriptor,
 	struct grant_use **out_use);
 

@@ -106,7 +106,12 @@ static const struct grant_use_class push_use_class = {
 int push_use_create(struct operation *operation, const struct descriptor *descriptor,
 	struct grant_use **out_use)
 {
-	int error = grant_use_create(
+	int error = descriptor_handle_ref(descriptor);
+
+	if (error != 0) {
+		return error;
+	}
+	error = grant_use_create(
 		&(struct grant_use_options){
 			.account = operation->account,
 			.grant = descriptor->grant,
@@ -115,9 +120,8 @@ int push_use_create(struct operation *operation, const struct descriptor *descri
 			.user = descriptor->object,
 		},
 		out_use);
-
-	if (error == 0) {
-		object_handle_ref(descriptor->object);
+	if (error != 0) {
+		object_handle_unref(descriptor->object);
 	}
 	return error;
 }

@@ -5,7 +5,8 @@
  * Every object starts with struct object. `references` counts descriptors, and pointers inside the
  * kernel; `destroy` runs at zero, on whatever CPU, without locks held. `handles` counts descriptors
  * (and messages in flight that carry one); when it falls to zero `abandon` tells the object that
- * user mode can no longer name it (a lane shuts down, for example).
+ * user mode can no longer name it (a lane shuts down, for example). So who has found an object
+ * through a descriptor, and has only a reference, may come too late to make another one of it.
  */
 #ifndef THOR_OBJECT_OBJECT_H
 #define THOR_OBJECT_OBJECT_H
@@ -70,8 +71,13 @@ static inline void object_ref(struct object *object);
 bool object_try_ref(
 	struct object *object); /* false: it is being destroyed; the memory must still be there */
 static inline void object_unref(struct object *object); /* accepts NULL */
-/* a descriptor more; takes a reference too */
+/*
+ * A descriptor more; takes a reference too. The caller has another one, or the object is new: a
+ * count that has fallen to zero stays there, for the object may have been abandoned.
+ */
 static inline void object_handle_ref(struct object *object);
+/* the same for who has only a reference; false: the last descriptor was closed meanwhile */
+static inline bool object_handle_try_ref(struct object *object);
 void object_handle_unref(struct object *object);
 /* the same where it cannot have made a cycle that nobody knows (cycle.h) */
 void object_handle_unref_quietly(struct object *object);
@@ -120,6 +126,20 @@ static inline void object_handle_ref(struct object *object)
 {
 	object_ref(object);
 	atomic_fetch_add_explicit(&object->handles, OBJECT_HANDLE_MADE, memory_order_relaxed);
+}
+
+static inline bool object_handle_try_ref(struct object *object)
+{
+	uint64_t handles = atomic_load_explicit(&object->handles, memory_order_relaxed);
+
+	do {
+		if (unlikely((uint32_t)handles == 0)) {
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak_explicit(&object->handles, &handles,
+		handles + OBJECT_HANDLE_MADE, memory_order_relaxed, memory_order_relaxed));
+	object_ref(object);
+	return true;
 }
 
 #endif

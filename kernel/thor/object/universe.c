@@ -110,10 +110,13 @@ bool universe_visit(struct universe *universe, uint64_t *position)
 	return true;
 }
 
-void universe_enter(struct universe *universe)
+bool universe_enter(struct universe *universe)
 {
+	if (!object_handle_try_ref(&universe->object)) {
+		return false;
+	}
 	atomic_fetch_add_explicit(&universe->n_threads, 1, memory_order_relaxed);
-	object_handle_ref(&universe->object);
+	return true;
 }
 
 /* As long as there are others the end of a thread makes no garbage, as a rule. */
@@ -329,8 +332,9 @@ static __attribute__((noinline)) int universe_find_granted_locked(
 
 /* ---- attaching and finding */
 
-static int universe_attach_locked(struct universe *universe, struct object *object, uint32_t rights,
-	struct grant *grant, hel_handle *out_handle)
+/* Without the handle reference, which the caller makes. */
+static inline int universe_attach_locked(struct universe *universe, struct object *object,
+	uint32_t rights, struct grant *grant, hel_handle *out_handle)
 {
 	if (universe->is_dead) {
 		return -ERR_ILLEGAL_STATE;
@@ -359,7 +363,6 @@ static int universe_attach_locked(struct universe *universe, struct object *obje
 	}
 	universe->free_head = slot->next_free;
 	universe->n_handles++;
-	object_handle_ref(object);
 	slot->rights = rights & object->class->rights;
 	atomic_store_explicit(&slot->object, object, memory_order_relaxed);
 	*out_handle = universe_handle(index, slot->generation);
@@ -372,7 +375,27 @@ int universe_attach_granted(struct universe *universe, struct object *object, ui
 	spinlock_acquire(&universe->lock);
 	int error = universe_attach_locked(universe, object, rights, grant, out_handle);
 
+	if (error == 0) {
+		object_handle_ref(object);
+	}
 	spinlock_release(&universe->lock);
+	return error;
+}
+
+int universe_attach_found(struct universe *universe, const struct descriptor *found,
+	uint32_t rights, struct grant *grant, hel_handle *out_handle)
+{
+	int error = descriptor_handle_ref(found);
+
+	if (error != 0) {
+		return error;
+	}
+	spinlock_acquire(&universe->lock);
+	error = universe_attach_locked(universe, found->object, rights, grant, out_handle);
+	spinlock_release(&universe->lock);
+	if (error != 0) {
+		object_handle_unref(found->object);
+	}
 	return error;
 }
 
@@ -422,6 +445,12 @@ static inline int universe_find_inline(
 int universe_find(struct universe *universe, hel_handle handle, struct descriptor *out_descriptor)
 {
 	return universe_find_inline(universe, handle, out_descriptor);
+}
+
+int descriptor__closed_error(const struct descriptor *descriptor)
+{
+	return descriptor->grant != NULL && grant_is_revoked(descriptor->grant) ? -ERR_REVOKED
+										: -ERR_BAD_HANDLE;
 }
 
 void descriptor_release(struct descriptor *descriptor)

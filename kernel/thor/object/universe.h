@@ -71,8 +71,12 @@ struct descriptor {
  */
 MUST_USE int universe_create(struct universe **out_universe);
 
-/** universe_enter() - a thread is made in it, which keeps it alive */
-void universe_enter(struct universe *universe);
+/**
+ * universe_enter() - a thread is made in it, which keeps it alive
+ *
+ * False: the last descriptor of it was closed meanwhile, and no thread was left.
+ */
+MUST_USE bool universe_enter(struct universe *universe);
 
 /** universe_leave() - that thread has ended */
 void universe_leave(struct universe *universe);
@@ -101,12 +105,29 @@ MUST_USE int universe_attach_granted(struct universe *universe, struct object *o
 	uint32_t rights, struct grant *grant, hel_handle *out_handle);
 
 /**
+ * universe_attach_found() - make a descriptor of what universe_find() has found
+ * @grant: the new one is under, NULL: under none
+ *
+ * Return: as universe_attach_granted(), and what descriptor_handle_ref() says.
+ */
+MUST_USE int universe_attach_found(struct universe *universe, const struct descriptor *found,
+	uint32_t rights, struct grant *grant, hel_handle *out_handle);
+
+/**
  * universe_find() - the descriptor behind @handle with references; descriptor_release() it
  *
  * Return: 0, -ERR_BAD_HANDLE, -ERR_REVOKED.
  */
 MUST_USE int universe_find(
 	struct universe *universe, hel_handle handle, struct descriptor *out_descriptor);
+
+/**
+ * descriptor_handle_ref() - object_handle_ref() for what universe_find() has found
+ *
+ * Return: 0; what it would find now, if all descriptors of the object are gone: -ERR_BAD_HANDLE,
+ * -ERR_REVOKED.
+ */
+MUST_USE static inline int descriptor_handle_ref(const struct descriptor *descriptor);
 
 /** descriptor_release() - give back what universe_find() has referenced */
 void descriptor_release(struct descriptor *descriptor);
@@ -147,5 +168,16 @@ MUST_USE int universe_take(struct universe *universe, hel_handle handle, enum he
 
 /** universe_close() - remove a descriptor; -ERR_BAD_HANDLE */
 MUST_USE int universe_close(struct universe *universe, hel_handle handle);
+
+/* ---- the usual path, inline */
+
+int descriptor__closed_error(const struct descriptor *descriptor);
+
+static inline int descriptor_handle_ref(const struct descriptor *descriptor)
+{
+	return likely(object_handle_try_ref(descriptor->object))
+		? 0
+		: descriptor__closed_error(descriptor);
+}
 
 #endif

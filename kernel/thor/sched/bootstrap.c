@@ -277,6 +277,8 @@ static int bootstrap_create(struct bootstrap *bootstrap)
 	int error = universe_create(&bootstrap->universe);
 
 	if (error == 0) {
+		/* It has no descriptor, but will have a thread. */
+		object_handle_ref(&bootstrap->universe->object);
 		error = space_create(&bootstrap->space);
 	}
 	if (error != 0) {
@@ -314,6 +316,7 @@ void server_bootstrap(const struct boot_info *boot)
 		panic("start: %s: %s", BOOTSTRAP_PATH, error_text(error));
 	}
 	heap_free(bootstrap.start);
+	object_handle_unref_quietly(&bootstrap.universe->object);
 	object_unref(&bootstrap.universe->object);
 	object_unref((struct object *)bootstrap.space);
 }

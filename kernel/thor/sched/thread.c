@@ -142,8 +142,11 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 		object_unref(&thread->object);
 		return error;
 	}
+	if (!universe_enter(options->universe)) {
+		object_unref(&thread->object);
+		return -ERR_BAD_HANDLE;
+	}
 	thread->universe = options->universe;
-	universe_enter(thread->universe);
 	thread->space = options->space;
 	object_ref((struct object *)thread->space);
 	*out_thread = thread;

@@ -191,7 +191,12 @@ struct thread_options {
 /** thread_end_long_call() - forget how far a paused call has come, and what it has built */
 void thread_end_long_call(struct thread *thread);
 
-/** thread_create() - a stopped thread; the caller gets the one reference */
+/**
+ * thread_create() - a stopped thread; the caller gets the one reference
+ *
+ * Its universe has a descriptor or a thread. Return: 0, -ERR_NO_MEMORY; -ERR_BAD_HANDLE: those are
+ * gone by now.
+ */
 MUST_USE int thread_create(const struct thread_options *options, struct thread **out_thread);
 
 /** thread_of() - the thread around its object */

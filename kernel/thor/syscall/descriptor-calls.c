@@ -52,7 +52,7 @@ static int transfer_descriptor(
 	if ((mask & ~(uint64_t)HEL_RIGHTS_ALL) != 0 || descriptor->object == &universe->object) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	return universe_attach_granted(universe, descriptor->object,
+	return universe_attach_found(universe, descriptor,
 		mask == 0 ? descriptor->rights : descriptor->rights & (uint32_t)mask,
 		descriptor->grant, &call->value);
 }

@@ -66,8 +66,8 @@ static int grant_decode(struct call *call, struct grant_request *request)
 static int grant_attach(struct universe *universe, const struct grant_request *request,
 	struct grant *grant, struct hel_grant_handles *out_handles)
 {
-	int error = universe_attach_granted(
-		universe, request->descriptor.object, request->rights, grant, &out_handles->handle);
+	int error = universe_attach_found(
+		universe, &request->descriptor, request->rights, grant, &out_handles->handle);
 
 	if (error == 0 && request->grant == NULL) {
 		error = universe_attach(

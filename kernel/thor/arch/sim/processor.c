@@ -426,8 +426,12 @@ struct thread *sim_spawn(
 		.tls_base = sim_program_create(main, context),
 	};
 	struct thread *thread;
+
+	/* As a rule it has no descriptor and no thread yet. */
+	object_handle_ref(&universe->object);
 	int error = thread_create(&options, &thread);
 
+	object_handle_unref_quietly(&universe->object);
 	ASSERT(error == 0);
 	error = thread_start(thread);
 	ASSERT(error == 0);
