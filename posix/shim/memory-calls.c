@@ -221,16 +221,16 @@ static int64_t move_mapping(
 	};
 	int error;
 
-	/* A reservation finds the place; the move then replaces it. */
+	/* A reservation finds the place, and keeps it until the move replaces it. */
 	if (!(flags & LINUX_MREMAP_FIXED)) {
 		error = hel_space_map(&args, &to);
 		if (error) {
 			return shim_errno_of(error);
 		}
 	}
-	error = hel_space_unmap(HEL_THIS, to, new_size);
-	if (!error) {
-		error = hel_space_move(HEL_THIS, from, old_size, to, new_size);
+	error = hel_space_move(HEL_THIS, from, old_size, to, new_size);
+	if (error && !(flags & LINUX_MREMAP_FIXED)) {
+		hel_space_unmap(HEL_THIS, to, new_size);
 	}
 	return error ? shim_errno_of(error) : (int64_t)to;
 }
