@@ -17,7 +17,7 @@ constexpr uint32_t MAPPING_MAX = 65536; /* of one space */
 struct mapping {
 	/* immutable */
 	struct space *space; /* whose mapping set contains it; not referenced */
-	struct memory *memory; /* referenced; NULL for a guard; space_move may change it */
+	struct memory *memory; /* referenced; NULL for a guard; a move may change it */
 	uint64_t tag;
 	uint64_t offset_end; /* it never shows what is there: the end of a slice, or UINT64_MAX */
 
@@ -38,7 +38,6 @@ struct mapping {
 	struct grant_use *use; /* of the grant of the descriptor that it was made with; or NULL */
 
 	struct list_node retired_node; /* owner: whoever removed it */
-	struct memory *replacement; /* owner: space_move */
 };
 
 struct mapping_set {

@@ -166,6 +166,15 @@ int space_populate_slice(struct space *space, uint64_t address, uint64_t size_by
 int space_discard(struct space *space, uint64_t address,
 	uint64_t size_bytes); /* madvise DONTNEED: anonymous pages read zero */
 /* Moves mappings (mremap): [from, from+size) to `to`; the pages come along. */
+struct space_move_args {
+	uint64_t from, size_bytes, to, new_size_bytes;
+};
+/* How far that is; the business of space-move.c, all 0 at first. */
+struct space_move_progress {
+	uint64_t position, done, cursor;
+};
+int space_move_slice(struct space *space, const struct space_move_args *args,
+	struct space_move_progress *progress);
 int space_move(struct space *space, uint64_t from, uint64_t size_bytes, uint64_t to,
 	uint64_t new_size_bytes);
 /* The first mapping that ends above `address`; -ERR_NOT_FOUND. */

@@ -122,7 +122,7 @@ struct thread_long_call {
 	uint64_t arguments[6];
 	uint64_t position; /* the call's business, not 0 */
 	uint64_t amount; /* what it has come to so far; the call's business */
-	uint64_t amount_large; /* of that, likewise: of hel_space_query */
+	uint64_t amount_large; /* of that, likewise */
 	struct object *object; /* half-built, referenced; or NULL */
 	/* The call that last had more than one slice, by the count of its CPU; its first slice. */
 	uint64_t sliced_call, start_ns;

@@ -346,13 +346,32 @@ int call_space_discard(struct call *call)
 
 int call_space_move(struct call *call)
 {
+	const struct space_move_args args = {
+		.from = call_argument(call, 1),
+		.size_bytes = call_argument(call, 2),
+		.to = call_argument(call, 3),
+		.new_size_bytes = call_argument(call, 4),
+	};
 	struct space *space;
 	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
 
-	if (error == 0) {
-		error = space_move(space, call_argument(call, 1), call_argument(call, 2),
-			call_argument(call, 3), call_argument(call, 4));
-		object_unref((struct object *)space);
+	if (error != 0) {
+		return error;
 	}
+	struct thread_long_call *kept = &call->thread->long_call;
+	struct space_move_progress progress = {
+		.position = call_position(call),
+		.done = kept->amount,
+		.cursor = kept->amount_large,
+	};
+
+	do {
+		error = space_move_slice(space, &args, &progress);
+	} while (call_goes_on(call, progress.position, &error));
+	if (error == CALL_RESTART) {
+		kept->amount = progress.done;
+		kept->amount_large = progress.cursor;
+	}
+	object_unref((struct object *)space);
 	return error;
 }

@@ -34,11 +34,16 @@ static inline void begin(uint32_t n_pages)
 	n_pauses = 0;
 }
 
+static inline void end_anyway(void)
+{
+	memory__slice_pages = n_pages_before;
+	always_pauses = false;
+}
+
 static inline void end(void)
 {
 	CHECK(n_pauses > 0);
-	memory__slice_pages = n_pages_before;
-	always_pauses = false;
+	end_anyway();
 }
 
 static inline uint8_t read_byte(uint64_t address)

@@ -210,4 +210,278 @@ TEST(slices_replacing_what_others_unmap)
 	}
 }
 
+/* ---- moves ----------------------------------------------------------------------------------- */
+
+constexpr uint64_t MOVED = 60;
+constexpr uint64_t MOVED_SIZE = MOVED * PAGE;
+
+/* Of pages that are in the middle of a larger mapping, so that they share its object. */
+static uint64_t map_middle(void)
+{
+	uint64_t address = user_map(MOVED + 2) + PAGE;
+
+	write_byte(address - PAGE, 98);
+	write_byte(address + MOVED_SIZE, 99);
+	fill(address, MOVED);
+	return address;
+}
+
+static void unmap_middle(uint64_t address)
+{
+	CHECK_EQ(read_byte(address - PAGE), 98);
+	CHECK_EQ(read_byte(address + MOVED_SIZE), 99);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address - PAGE, MOVED_SIZE + 2 * PAGE));
+}
+
+static void check_filled(uint64_t address, uint64_t n_pages)
+{
+	for (uint64_t i = 0; i < n_pages; i++) {
+		CHECK_EQ(read_byte(address + i * PAGE), i + 1);
+	}
+}
+
+static bool is_mapped_at(uint64_t address)
+{
+	struct hel_mapping_info info;
+
+	return hel_space_query(HEL_THIS, address, &info) == 0 && info.address <= address;
+}
+
+USER_TEST(slices_move_many_pages)
+{
+	uint64_t to = map_patchwork();
+	uint64_t from = map_middle();
+	struct hel_mapping_info info;
+
+	begin(8);
+	CHECK_OK(hel_space_move(HEL_THIS, from, MOVED_SIZE, to, MOVED_SIZE));
+	CHECK(n_pauses >= 12);
+	end();
+	CHECK(!is_mapped_at(from) && !is_mapped_at(from + MOVED_SIZE - PAGE));
+	check_filled(to, MOVED);
+	CHECK_EQ(count_mappings(to, to + MOVED_SIZE), 1);
+	CHECK_OK(hel_space_query(HEL_THIS, to, &info));
+	CHECK_EQ(info.resident_bytes, MOVED_SIZE);
+	unmap_middle(from);
+	CHECK_OK(hel_space_unmap(HEL_THIS, to, MOVED_SIZE));
+}
+
+USER_TEST(slices_move_grows_and_shrinks)
+{
+	uint64_t from = map_middle();
+	uint64_t to = user_map(MOVED + 8);
+
+	begin(8);
+	CHECK_OK(hel_space_move(HEL_THIS, from, MOVED_SIZE, to, MOVED_SIZE + 8 * PAGE));
+	check_filled(to, MOVED);
+	for (uint64_t i = 0; i < 8; i++) {
+		CHECK_EQ(read_byte(to + MOVED_SIZE + i * PAGE), 0);
+	}
+	CHECK_OK(hel_space_move(HEL_THIS, to, MOVED_SIZE, from, MOVED_SIZE / 2));
+	check_filled(from, MOVED / 2);
+	CHECK(!is_mapped_at(from + MOVED_SIZE / 2));
+	CHECK(!is_mapped_at(to) && !is_mapped_at(to + MOVED_SIZE - PAGE));
+	CHECK(is_mapped_at(to + MOVED_SIZE));
+	/* In place. */
+	CHECK_OK(hel_space_move(HEL_THIS, from, MOVED_SIZE / 2, from, PAGE));
+	CHECK_EQ(read_byte(from), 1);
+	CHECK(!is_mapped_at(from + PAGE));
+	end();
+	unmap_middle(from);
+	CHECK_OK(hel_space_unmap(HEL_THIS, to, MOVED_SIZE + 8 * PAGE));
+}
+
+/* Many mappings, of shared memory and of none. */
+USER_TEST(slices_move_many_mappings)
+{
+	hel_handle memory = allocate_filled(MOVED + 1, 7);
+	uint64_t from = user_map(MOVED);
+	uint64_t to = user_map(MOVED);
+
+	CHECK_OK(replace(from, memory, HEL_MAP_READ | HEL_MAP_WRITE));
+	for (uint64_t i = 0; i < MOVED; i++) {
+		write_byte(from + i * PAGE, (uint8_t)(i + 1));
+		if (i % 2 == 1) {
+			CHECK_OK(hel_space_protect(HEL_THIS, from + i * PAGE, PAGE, HEL_MAP_READ));
+		}
+	}
+	begin(8);
+	CHECK_OK(hel_space_move(HEL_THIS, from, MOVED_SIZE, to, MOVED_SIZE));
+	CHECK(n_pauses >= 20);
+	end();
+	CHECK_EQ(count_mappings(to, to + MOVED_SIZE), MOVED);
+	check_filled(to, MOVED);
+	CHECK(!is_mapped_at(from));
+	CHECK_OK(hel_close(HEL_THIS, memory));
+	CHECK_OK(hel_space_unmap(HEL_THIS, to, MOVED_SIZE));
+}
+
+USER_TEST(slices_move_without_memory_changes_nothing)
+{
+	uint64_t from = map_middle();
+	uint64_t to = map_patchwork();
+	int error = -ERR_NO_MEMORY;
+	uint64_t n_failures = 0;
+
+	begin(8);
+	for (; error == -ERR_NO_MEMORY; n_failures++) {
+		fixture_fail_after(n_failures);
+		error = hel_space_move(HEL_THIS, from, MOVED_SIZE, to, MOVED_SIZE);
+		fixture_fail_after(~0ull);
+		CHECK(error == 0 || error == -ERR_NO_MEMORY);
+		for (uint64_t k = 0; error != 0 && k < MOVED; k++) {
+			CHECK_EQ(read_byte(from + k * PAGE), k + 1);
+			CHECK_EQ(read_byte(to + k * PAGE), 3);
+		}
+	}
+	CHECK(n_failures > 4);
+	end();
+	check_filled(to, MOVED);
+	unmap_middle(from);
+	CHECK_OK(hel_space_unmap(HEL_THIS, to, MOVED_SIZE));
+}
+
+static uint64_t moved_from, moved_to;
+static _Atomic bool has_moved;
+static int move_error;
+
+static void move_once(UNUSED void *context)
+{
+	move_error = hel_space_move(HEL_THIS, moved_from, MOVED_SIZE, moved_to, MOVED_SIZE);
+	atomic_store(&has_moved, true);
+}
+
+/* -ERR_FAULT where there is none. */
+static int try_byte(uint64_t buffer, uint64_t address)
+{
+	size_t n_bytes;
+	int error = hel_space_read(HEL_THIS, address, (void *)buffer, 1, &n_bytes);
+
+	return error != 0 ? error : read_byte(buffer);
+}
+
+/* A page is in one of the two places, and can be written there; nothing else is put in either. */
+static void use_while_moving(UNUSED void *context)
+{
+	moved_from = map_middle();
+	uint64_t gap = user_map(1);
+
+	CHECK_OK(hel_space_protect(HEL_THIS, gap, PAGE, HEL_MAP_READ));
+	moved_to = map_patchwork();
+	uint64_t buffer = user_map(1);
+
+	begin(4);
+	atomic_store(&has_moved, false);
+	hel_handle thread = user_start(move_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	for (uint64_t i = 0; !atomic_load(&has_moved); i++) {
+		uint64_t page = i * 7 % MOVED;
+		int old = try_byte(buffer, moved_from + page * PAGE);
+		int new = try_byte(buffer, moved_to + page * PAGE);
+
+		CHECK(old == (int)page + 1 || old == -ERR_FAULT);
+		CHECK(old != -ERR_FAULT || new == (int)page + 1);
+		CHECK(new == (int)page + 1 || new == 3 || new == -ERR_FAULT);
+	}
+	end();
+	CHECK_EQ(move_error, 0);
+	check_filled(moved_to, MOVED);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	CHECK_OK(hel_space_unmap(HEL_THIS, moved_to, MOVED_SIZE));
+	unmap_middle(moved_from);
+}
+
+TEST(slices_moved_pages_are_here_or_there)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 40; i++) {
+		machine_begin(2, seed + i);
+		CHECK(machine_run(use_while_moving, NULL));
+		CHECK(machine_end());
+	}
+}
+
+/* Whatever another thread does to both ranges, nothing is lost or kept; the machine checks that. */
+static uint64_t disturb_seed;
+
+static void disturb_while_moving(UNUSED void *context)
+{
+	struct random random;
+
+	random_init(&random, disturb_seed);
+	moved_from = map_middle();
+	moved_to = map_patchwork();
+	begin(2);
+	atomic_store(&has_moved, false);
+	hel_handle thread = user_start(move_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	while (!atomic_load(&has_moved)) {
+		uint64_t base = random_chance(&random, 2) ? moved_from : moved_to;
+		uint64_t address = base + random_u64(&random) % (MOVED - 3) * PAGE;
+		struct hel_map_args args = {
+			.space = HEL_THIS,
+			.address = address,
+			.size_bytes = 3 * PAGE,
+			.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY | HEL_MAP_FIXED,
+		};
+		uint64_t result;
+
+		switch (random_u64(&random) % 4) {
+		case 0: CHECK_OK(hel_space_unmap(HEL_THIS, address, 2 * PAGE)); break;
+		case 1: CHECK_OK(hel_space_map(&args, &result)); break;
+		case 2: (void)!hel_space_protect(HEL_THIS, address, PAGE, HEL_MAP_READ); break;
+		case 3:
+			(void)!hel_space_populate(HEL_THIS, address, 3 * PAGE, HEL_POPULATE_WRITE);
+			break;
+		}
+	}
+	end_anyway(); /* it may have failed at once */
+	CHECK(move_error == 0 || move_error == -ERR_NOT_FOUND);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	CHECK_OK(hel_space_unmap(HEL_THIS, moved_to, MOVED_SIZE));
+	unmap_middle(moved_from);
+}
+
+TEST(slices_moving_what_others_change)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 60; i++) {
+		machine_begin(2, seed + i);
+		disturb_seed = seed + i;
+		CHECK(machine_run(disturb_while_moving, NULL));
+		CHECK(machine_end());
+	}
+}
+
+static void kill_while_moving(UNUSED void *context)
+{
+	moved_from = map_middle();
+	moved_to = map_patchwork();
+	begin(2);
+	hel_handle thread = user_start(move_once, NULL);
+
+	CHECK(thread != HEL_NULL);
+	for (unsigned i = 0; i < 20; i++) {
+		(void)hel_thread_yield();
+	}
+	CHECK_OK(hel_thread_kill(thread));
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	end_anyway();
+}
+
+TEST(slices_move_that_is_killed_leaves_nothing)
+{
+	uint64_t seed = test_seed(1);
+
+	for (uint64_t i = 0; i < 40; i++) {
+		machine_begin(2, seed + i);
+		CHECK(machine_run(kill_while_moving, NULL));
+		CHECK(machine_end());
+	}
+}
+
 TEST_MAIN()
