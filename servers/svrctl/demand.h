@@ -25,7 +25,7 @@
 #include <async/sync.h>
 #include <helix/helix.h>
 
-constexpr uint32_t DEMAND_CLIENTS_MAX = 16;
+constexpr uint32_t DEMAND_CLIENTS_MAX = 32;
 constexpr uint64_t DEMAND_BACKOFF_MIN_NS = 100'000'000;
 constexpr uint64_t DEMAND_BACKOFF_MAX_NS = 10'000'000'000;
 constexpr uint64_t DEMAND_STABLE_NS = 10'000'000'000;

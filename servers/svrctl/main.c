@@ -38,6 +38,9 @@ struct server {
 	hel_handle asked_control;
 };
 
+/* At the start all servers may need the same one, which is started when they have been. */
+static_assert(DEMAND_CLIENTS_MAX >= BOOT_SERVERS_MAX);
+
 static struct helix_loop loop;
 static const void *archive;
 static size_t archive_size;

@@ -12,7 +12,7 @@ constexpr uint8_t ECHO = 'e', CRASH = 'c';
 constexpr uint64_t PATIENCE_NS = 20'000'000'000;
 constexpr uint64_t MOMENT_NS = 20'000'000;
 constexpr uint64_t BACKOFF_NS = 100'000'000; /* of svrctl, the first */
-constexpr uint32_t WAITING_MAX = 16;         /* clients of one service, in svrctl */
+constexpr uint32_t WAITING_MAX = 32;         /* clients of one service, in svrctl */
 constexpr uint32_t CROWD = WAITING_MAX + 8;
 
 static struct helix_loop loop;
