@@ -72,17 +72,26 @@ static int compile(struct bragi_call *call, const uint8_t *file, size_t size, he
 	return error;
 }
 
+/* Any other memory may have pages for which somebody else lets us, and so all clients, wait. */
+static int check_memory(hel_handle memory)
+{
+	struct hel_memory_info info;
+	int error = hel_memory_info(memory, &info);
+
+	return error == 0 && info.kind != HEL_MEMORY_ALLOCATED ? -ERR_ILLEGAL_ARGS : error;
+}
+
 static int serve_compile(struct bragi_call *call, const struct kernletcc_compile_request *request,
 	struct kernletcc_compile_reply *out_reply)
 {
 	hel_handle memory = bragi_handles_take(&call->received, 0);
 	size_t size = request->size_bytes;
 	uint8_t *file = NULL;
-	int error = 0;
+	int error = memory == HEL_NULL || size == 0 || size > KERNLETCC_LIMITS_FILE_MAX
+		? -ERR_ILLEGAL_ARGS
+		: check_memory(memory);
 
-	if (memory == HEL_NULL || size == 0 || size > KERNLETCC_LIMITS_FILE_MAX) {
-		error = -ERR_ILLEGAL_ARGS;
-	} else {
+	if (error == 0) {
 		file = helix_malloc(size);
 		error = file == NULL ? -ERR_NO_MEMORY : hel_memory_read(memory, 0, file, size);
 	}
