@@ -6,6 +6,7 @@
 #include <thor/memory/managed.h>
 #include <thor/memory/memory-indirect.h>
 #include <thor/memory/page-cache.h>
+#include <thor/sched/shortage.h>
 
 /* Of functions here: a large page is being prepared; as SPACE_PENDING, not an error. */
 constexpr int SPACE_LATER = 2;
@@ -235,6 +236,15 @@ bool thor_resolve_user_copy_fault(uint64_t address, bool is_write)
 {
 	struct space *space = arch_this_cpu()->active_space;
 
-	return space != NULL && address >= ARCH_USER_LOW && address < ARCH_USER_HIGH &&
-		space_fault(space, address, is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ) == 0;
+	uint32_t access = is_write ? SPACE_ACCESS_WRITE : SPACE_ACCESS_READ;
+
+	if (space == NULL || address < ARCH_USER_LOW || address >= ARCH_USER_HIGH) {
+		return false;
+	}
+	int error = space_fault(space, address, access);
+
+	if (error == -ERR_NO_MEMORY) {
+		shortage_note();
+	}
+	return error == 0;
 }

@@ -11,6 +11,9 @@
  * drops the last reference. So being listed holds a reference of its own: the list's. It is
  * dropped after the abandon hook, and when it was the last the object is destroyed right there,
  * which is safe, for object_reap() is the only caller.
+ *
+ * What an object had is not free before it has been reaped. Who cannot have memory meanwhile asks
+ * object_is_reaping(), see sched/shortage.c.
  */
 #include <thor/object/object.h>
 
@@ -76,12 +79,17 @@ void object_abandon_nothing(UNUSED struct object *object)
 {
 }
 
+static struct object *object_first_deferred(const struct cpu *cpu)
+{
+	return atomic_load_explicit(&cpu->run_queue.deferred, memory_order_relaxed);
+}
+
 static void object_list(struct object *object)
 {
 	struct cpu *cpu = arch_this_cpu();
 
-	object->deferred_next = cpu->run_queue.deferred;
-	cpu->run_queue.deferred = object;
+	object->deferred_next = object_first_deferred(cpu);
+	atomic_store_explicit(&cpu->run_queue.deferred, object, memory_order_relaxed);
 	sched_look(cpu);
 }
 
@@ -166,21 +174,50 @@ static void object_finish(struct object *object)
 
 bool object_reap(struct cpu *cpu, unsigned budget, uint64_t since_ns)
 {
-	if (cpu->run_queue.is_reaping) {
+	struct run_queue *queue = &cpu->run_queue;
+	struct object *object;
+
+	if (atomic_load_explicit(&queue->is_reaping, memory_order_relaxed)) {
 		return false;
 	}
-	cpu->run_queue.is_reaping = true;
-	while (cpu->run_queue.deferred != NULL && budget-- > 0) {
-		struct object *object = cpu->run_queue.deferred;
-
-		cpu->run_queue.deferred = object->deferred_next;
+	atomic_store_explicit(&queue->is_reaping, true, memory_order_relaxed);
+	while ((object = object_first_deferred(cpu)) != NULL && budget-- > 0) {
+		/* Who sees it off the list sees that it is being worked on. */
+		atomic_store_explicit(
+			&queue->deferred, object->deferred_next, memory_order_release);
 		object_finish(object);
 		/* A large object goes in slices: it lists itself again. */
-		if ((cpu->run_queue.deferred == object || budget % OBJECT_PAUSE_EVERY == 0) &&
+		if ((object_first_deferred(cpu) == object || budget % OBJECT_PAUSE_EVERY == 0) &&
 			sched_should_pause(since_ns)) {
 			break;
 		}
 	}
-	cpu->run_queue.is_reaping = false;
-	return cpu->run_queue.deferred != NULL;
+	bool is_more = object_first_deferred(cpu) != NULL;
+
+	if (!is_more) {
+		atomic_store_explicit(&queue->reaped_until_ns, since_ns, memory_order_relaxed);
+	}
+	atomic_store_explicit(&queue->is_reaping, false, memory_order_release);
+	return is_more;
+}
+
+static bool object_is_reaping_on(const struct cpu *cpu, uint64_t since_ns)
+{
+	const struct run_queue *queue = &cpu->run_queue;
+
+	if (atomic_load_explicit(&queue->deferred, memory_order_acquire) == NULL &&
+		!atomic_load_explicit(&queue->is_reaping, memory_order_acquire)) {
+		return false;
+	}
+	return atomic_load_explicit(&queue->reaped_until_ns, memory_order_relaxed) < since_ns;
+}
+
+bool object_is_reaping(uint64_t since_ns)
+{
+	bool is_reaping = false;
+
+	for (uint32_t i = 0; i < cpu_count && !is_reaping; i++) {
+		is_reaping = cpu_table[i] != NULL && object_is_reaping_on(cpu_table[i], since_ns);
+	}
+	return is_reaping;
 }

@@ -98,6 +98,12 @@ struct cpu;
 /* @since_ns: when all that is due was begun, see sched_should_pause(). True: something is left. */
 bool object_reap(struct cpu *cpu, unsigned budget, uint64_t since_ns);
 
+/**
+ * object_is_reaping() - whether there may still be objects that were deferred before @since_ns, on
+ * any CPU; each works on its own as fast as it can
+ */
+bool object_is_reaping(uint64_t since_ns);
+
 /** object_abandon_again() - for an `abandon` that did a part of its work: it is called once more */
 void object_abandon_again(struct object *object);
 

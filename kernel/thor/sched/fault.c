@@ -5,11 +5,13 @@
  *
  * Waiting for a page leaves no trace in the thread: whether it was woken because the page came, or
  * to be killed, stopped or kicked, it repeats the access or the call that met the page. An error
- * is found by that repetition, because the wait remembers it (page-wait.h).
+ * is found by that repetition, because the wait remembers it (page-wait.h). It also repeats an
+ * access for which there is no memory just now (shortage.h).
  */
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
+#include <thor/sched/shortage.h>
 #include <thor/trace/trace.h>
 
 /* The object of the page is locked. */
@@ -89,8 +91,12 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 		reported.reason = fault_resolve(thread, fault->address, access);
 		TRACE(FAULTS, FAULT_END, reported.reason, fault->address, 0);
 		if (reported.reason == 0) {
+			shortage_end(thread);
 			sched_leave();
 		}
+	}
+	if (reported.reason == -ERR_NO_MEMORY && shortage_will_pass(thread)) {
+		sched_leave();
 	}
 	bool is_step = thread->is_stepped && arch_fault_is_step(fault);
 

@@ -63,10 +63,13 @@ struct run_queue {
 	uint64_t counted_until_ns; /* up to when the current thread's run time is counted */
 	uint64_t slice_end_ns; /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */
 	uint64_t timer_set_ns; /* what the hardware timer is set to */
-	struct object *deferred; /* objects to abandon or destroy on the way out, see object.c */
-	bool is_reaping; /* `deferred` is being worked on */
 	uint64_t n_identities; /* of objects made on this CPU */
 	struct work *work_first, *work_last; /* posted, see work.h; first NULL: none */
+
+	/* written by the owner: objects to abandon or destroy on the way out, see object.c */
+	_Atomic(struct object *) deferred;
+	_Atomic bool is_reaping;          /* `deferred` is being worked on */
+	_Atomic uint64_t reaped_until_ns; /* what was deferred before is gone */
 };
 
 #endif

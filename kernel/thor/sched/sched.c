@@ -59,8 +59,9 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->virtual_until_ns = queue->counted_until_ns;
 	queue->slice_end_ns = HEL_DEADLINE_NEVER;
 	queue->timer_set_ns = HEL_DEADLINE_NEVER;
-	queue->deferred = NULL;
-	queue->is_reaping = false;
+	atomic_init(&queue->deferred, NULL);
+	atomic_init(&queue->is_reaping, false);
+	atomic_init(&queue->reaped_until_ns, 0);
 	queue->work_first = NULL;
 	queue->work_last = NULL;
 	timer_heap_init(&cpu->timers);

@@ -23,7 +23,7 @@ void thread_end_long_call(struct thread *thread)
 {
 	object_unref(thread->long_call.object);
 	thread->long_call = (struct thread_long_call){};
-	thread->entry &= (uint8_t)~THREAD_ENTRY_PAUSED;
+	thread->entry &= (uint8_t)~(THREAD_ENTRY_PAUSED | THREAD_ENTRY_SHORT);
 }
 
 /* What a thread holds while it lives; also for a half-built one. */

@@ -100,6 +100,7 @@ struct thread_wait {
 enum thread_entry : uint8_t {
 	THREAD_ENTRY_PAUSED = 1, /* a long call is to be gone on with */
 	THREAD_ENTRY_TIMED = 2,  /* immutable: time in the kernel is told apart */
+	THREAD_ENTRY_SHORT = 4,  /* there was no memory: it tries again, see shortage.c */
 };
 
 struct thread_bounce {
@@ -160,6 +161,7 @@ struct thread {
 	struct thread_wait wait;
 	struct list transfers; /* that it carries; the CPU that has it, or nobody has */
 	struct thread_long_call long_call; /* the thread itself, or who examines it */
+	uint64_t short_since_ns; /* the thread itself: with THREAD_ENTRY_SHORT, of shortage.c */
 
 	/* observation, guarded by observe_lock */
 	struct spinlock observe_lock;
@@ -188,7 +190,10 @@ struct thread_options {
 	bool is_timed; /* HEL_THREAD_TIMED */
 };
 
-/** thread_end_long_call() - forget how far a paused call has come, and what it has built */
+/**
+ * thread_end_long_call() - forget how far a paused call has come, and what it has built; and that
+ * there was no memory
+ */
 void thread_end_long_call(struct thread *thread);
 
 /**

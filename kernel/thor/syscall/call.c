@@ -7,6 +7,7 @@
 #include <thor/memory/memory.h>
 #include <thor/object/grant.h>
 #include <thor/sched/sched.h>
+#include <thor/sched/shortage.h>
 #include <thor/trace/trace.h>
 
 constexpr uint32_t CALL_NUMBERS = 256;
@@ -97,6 +98,12 @@ int call_next_copy(struct call *call, uint64_t done, uint64_t size)
 	return call_goes_on(call, done, &error) ? 0 : error;
 }
 
+/* Whether that is why a call failed. Then it has changed nothing, or can be made again. */
+static bool call_wants_memory(int result)
+{
+	return result == -ERR_NO_MEMORY || (result == -ERR_FAULT && shortage_is_noted());
+}
+
 /* Whatever is not simply a success; as thor_enter_call(). */
 static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int result)
 {
@@ -110,6 +117,9 @@ static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int 
 		return false;
 	}
 	if ((result == -ERR_FAULT || result == CALL_RESTART) && fault_await_noted_page(thread)) {
+		result = CALL_RESTART;
+	}
+	if (call_wants_memory(result) && shortage_will_pass(thread)) {
 		result = CALL_RESTART;
 	}
 	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);

@@ -9,6 +9,7 @@
 #include <thor/bootstrap.h>
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
+#include <thor/sched/shortage.h>
 #include <thor/trace/control.h>
 
 #include <stdio.h>
@@ -44,6 +45,22 @@ size_t log_read(uint64_t *position, char *out_buffer, size_t size)
 bool boot_owns_range(uint64_t phys, UNUSED uint64_t size_bytes)
 {
 	return phys < MIB(memory_mib);
+}
+
+/* ---- shortage -------------------------------------------------------------------------------- */
+
+uint64_t machine_n_retries;
+
+bool __real_shortage_will_pass(struct thread *thread);
+bool __wrap_shortage_will_pass(struct thread *thread);
+
+/* What a test lets fail does not succeed when it is tried again. */
+bool __wrap_shortage_will_pass(struct thread *thread)
+{
+	bool will_pass = !fixture_has_failed() && __real_shortage_will_pass(thread);
+
+	machine_n_retries += will_pass;
+	return will_pass;
 }
 
 /* ---- machines -------------------------------------------------------------------------------- */

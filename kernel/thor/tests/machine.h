@@ -49,6 +49,9 @@ bool machine_end(void);
 /** machine_authority() - the next first program finds an authority under this handle */
 extern hel_handle machine_authority;
 
+/** machine_n_retries - how often something was tried again for want of memory (sched/shortage.h) */
+extern uint64_t machine_n_retries;
+
 #define USER_TEST(name_) \
 	static void user_##name_(void); \
 	static void user_main_##name_(UNUSED void *context) \

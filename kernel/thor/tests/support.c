@@ -143,7 +143,7 @@ void fixture_reap(void)
 			object_reap(sim_cpu, ~0u, arch_clock_ns());
 		}
 		for (uint32_t i = 0; i < cpu_count; i++) {
-			is_more = is_more || cpu_table[i]->run_queue.deferred != NULL;
+			is_more = is_more || atomic_load(&cpu_table[i]->run_queue.deferred) != NULL;
 		}
 	}
 	sim_cpu = self;

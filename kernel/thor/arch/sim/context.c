@@ -7,6 +7,7 @@
 #include <thor/arch/witness.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
+#include <thor/sched/shortage.h>
 
 constexpr uint32_t SIM_VECTOR_FIRST = 64;
 constexpr uint32_t SIM_VECTOR_END = 72;
@@ -180,13 +181,21 @@ void arch_context_redirect(struct arch_context *context, uint64_t ip, uint64_t s
 
 /* ---- user copies ----------------------------------------------------------------------------- */
 
+static int context_copy_result(int error)
+{
+	if (error == -ERR_NO_MEMORY) {
+		shortage_note();
+	}
+	return error == 0 ? 0 : -ERR_FAULT;
+}
+
 int arch_copy_from_user(void *to, uint64_t from, size_t size)
 {
 	if (sim_is_program_stack(from, size)) {
 		memcpy(to, (const void *)from, size);
 		return 0;
 	}
-	return space_copy_in(sim_cpu->active_space, to, from, size) == 0 ? 0 : -ERR_FAULT;
+	return context_copy_result(space_copy_in(sim_cpu->active_space, to, from, size));
 }
 
 int arch_copy_to_user(uint64_t to, const void *from, size_t size)
@@ -195,7 +204,7 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size)
 		memcpy((void *)to, from, size);
 		return 0;
 	}
-	return space_copy_out(sim_cpu->active_space, to, from, size) == 0 ? 0 : -ERR_FAULT;
+	return context_copy_result(space_copy_out(sim_cpu->active_space, to, from, size));
 }
 
 int arch_user_load_u32(uint64_t address, uint32_t *out_value)

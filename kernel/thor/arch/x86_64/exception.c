@@ -13,6 +13,7 @@
 #include <thor/memory/shootdown.h>
 #include <thor/panic.h>
 #include <thor/sched/sched.h>
+#include <thor/sched/shortage.h>
 #include <thor/sched/thread.h>
 
 #include "iommu.h"
@@ -135,9 +136,10 @@ void exception_from_user(struct thread *thread)
 		exception_interrupt(cpu, thread, vector);
 	} else if (vector == VECTOR_NO_FPU) {
 		if (fpu_trap(cpu, &thread->arch)) {
+			shortage_end(thread);
 			sched_leave();
 		}
-		exception_fault(thread, 0, ERR_NO_MEMORY);
+		exception_fault(thread, 0, -ERR_NO_MEMORY);
 	} else if (vector == VECTOR_DEBUG) {
 		debug_trap(&thread->arch);
 	}
