@@ -78,15 +78,20 @@ static int serve_info(struct bragi_call *call, const struct hw_info_request *req
 	return 0;
 }
 
-static int bar_memory(const struct hw_object *object, const struct pci_bar *bar,
-	hel_handle *out_memory, uint32_t *out_offset)
+static int give_memory_bar(const struct hw_object *object, uint32_t index,
+	struct hw_bar_reply *reply, hel_handle *out_memory)
 {
-	uint64_t start = align_down(bar->address, HEL_PAGE_SIZE);
-	uint64_t end = align_up(bar->address + bar->size_bytes, HEL_PAGE_SIZE);
+	const struct pci_bar *bar = &object->function.bars[index];
+	struct pci_range pages = pci_bar_pages(&object->function, index, HEL_PAGE_SIZE);
 
-	*out_offset = (uint32_t)(bar->address - start);
-	return hel_memory_physical(
-		object->machine->authority, start, end - start, HEL_CACHE_UNCACHED, out_memory);
+	if (pages.start == pages.end) {
+		return -ERR_NO_RIGHTS;
+	}
+	reply->kind = HW_BAR_KIND_MEMORY;
+	reply->offset = (uint32_t)(bar->address - pages.start);
+	reply->size_bytes = min_u64(bar->size_bytes, pages.end - bar->address);
+	return hel_memory_physical(object->machine->authority, pages.start, pages.end - pages.start,
+		HEL_CACHE_UNCACHED, out_memory);
 }
 
 static int serve_bar(struct bragi_call *call, const struct hw_bar_request *request,
@@ -103,14 +108,14 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 
 	switch (bar->kind) {
 	case PCI_BAR_MEMORY:
-		error = bar_memory(object, bar, &handle, &out_reply->offset);
-		out_reply->kind = HW_BAR_KIND_MEMORY;
+		error = give_memory_bar(object, request->index, out_reply, &handle);
 		device_set_command(object, PCI_COMMAND_MEMORY, 0);
 		break;
 	case PCI_BAR_IO:
 		error = hel_io_create(object->machine->authority, (uint32_t)bar->address,
 			(uint32_t)bar->size_bytes, &handle);
 		out_reply->kind = HW_BAR_KIND_IO;
+		out_reply->size_bytes = bar->size_bytes;
 		device_set_command(object, PCI_COMMAND_IO, 0);
 		break;
 	default: return -ERR_NOT_FOUND;
@@ -135,31 +140,43 @@ static int serve_bus_master(struct bragi_call *call, const struct hw_bus_master_
 	return 0;
 }
 
-/* Map the table of MSI-X, with all vectors masked, and turn MSI-X on. */
-static int device_enable_msix(struct hw_object *object)
+/* Map the pages with the table of MSI-X. */
+static int device_map_table(const struct hw_object *object, volatile uint32_t **out_table)
 {
 	const struct pci_msix *msix = &object->function.msix;
-	const struct pci_bar *bar = &object->function.bars[msix->table_bar];
-	uint32_t offset;
+	uint64_t address = object->function.bars[msix->table_bar].address + msix->table_offset;
+	uint64_t start = align_down(address, HEL_PAGE_SIZE);
+	uint64_t end =
+		align_up(address + (uint64_t)PCI_MSIX_ENTRY_SIZE * msix->n_vectors, HEL_PAGE_SIZE);
 	hel_handle memory;
 	void *mapped;
-	int error = bar_memory(object, bar, &memory, &offset);
+	int error = hel_memory_physical(
+		object->machine->authority, start, end - start, HEL_CACHE_UNCACHED, &memory);
 
 	if (error != 0) {
 		return error;
 	}
-	error = helix_map(
-		memory, 0, offset + bar->size_bytes, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
+	error = helix_map(memory, 0, end - start, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
 	hel_close(HEL_THIS, memory);
+	if (error == 0) {
+		*out_table = (volatile uint32_t *)((uint8_t *)mapped + (address - start));
+	}
+	return error;
+}
+
+/* Mask all vectors, and turn MSI-X on. What fails is tried again with the next vector. */
+static int device_enable_msix(struct hw_object *object)
+{
+	const struct pci_msix *msix = &object->function.msix;
+	int error = object->msix_table == NULL ? device_map_table(object, &object->msix_table) : 0;
+
 	if (error != 0) {
 		return error;
 	}
 	device_set_command(object, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX, 0);
-	error = msix_init(&object->msix, object->machine->authority,
-		(volatile uint32_t *)((uint8_t *)mapped + offset + msix->table_offset),
-		msix->n_vectors);
+	error = msix_init(
+		&object->msix, object->machine->authority, object->msix_table, msix->n_vectors);
 	if (error != 0) {
-		helix_unmap(mapped, offset + bar->size_bytes);
 		return error;
 	}
 	uint32_t control = device_read(object, msix->offset + 2u, 2);

@@ -19,6 +19,7 @@ struct hw_object {
 	struct connect_listener listener;
 	hel_handle control;
 	struct pci_function function; /* of a device */
+	volatile uint32_t *msix_table; /* mapped when the first vector is set up, for ever */
 	struct msix msix; /* of a device, on from the first vector that is set up */
 };
 

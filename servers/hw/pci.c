@@ -96,6 +96,36 @@ static void function_read_bars(const struct pci_access *access, struct pci_funct
 	pci_write(access, function->address, PCI_COMMAND, 2, command);
 }
 
+static struct pci_range range_of_pages(uint64_t address, uint64_t size_bytes, uint64_t page_size)
+{
+	return (struct pci_range){
+		.start = align_down(address, page_size),
+		.end = align_up(address + size_bytes, page_size),
+	};
+}
+
+struct pci_range pci_bar_pages(
+	const struct pci_function *function, uint32_t index, uint64_t page_size)
+{
+	const struct pci_bar *bar = &function->bars[index];
+	const struct pci_msix *msix = &function->msix;
+	struct pci_range pages = range_of_pages(bar->address, bar->size_bytes, page_size);
+
+	if (msix->n_vectors == 0) {
+		return pages;
+	}
+	struct pci_range table =
+		range_of_pages(function->bars[msix->table_bar].address + msix->table_offset,
+			(uint64_t)PCI_MSIX_ENTRY_SIZE * msix->n_vectors, page_size);
+
+	if (table.start < pages.end && pages.start < table.end) {
+		pages.end = table.start > pages.start ? table.start : pages.start;
+	}
+	bool is_empty = pages.end <= bar->address;
+
+	return is_empty ? (struct pci_range){ .start = pages.start, .end = pages.start } : pages;
+}
+
 /* ---- capabilities ---------------------------------------------------------------------------- */
 
 static void function_read_msix(
@@ -114,7 +144,7 @@ static void function_read_msix(
 		return;
 	}
 	const struct pci_bar *bar = &function->bars[msix.table_bar];
-	uint64_t table_end = msix.table_offset + 16ull * msix.n_vectors;
+	uint64_t table_end = msix.table_offset + (uint64_t)PCI_MSIX_ENTRY_SIZE * msix.n_vectors;
 
 	if (bar->kind == PCI_BAR_MEMORY && table_end <= bar->size_bytes) {
 		function->msix = msix;

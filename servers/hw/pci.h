@@ -14,6 +14,7 @@
 
 #define PCI_BARS_MAX         6
 #define PCI_CAPABILITIES_MAX 32
+#define PCI_MSIX_ENTRY_SIZE  16 /* bytes */
 #define PCI_CONFIG_SIZE \
 	256 /* the part with the capabilities we look at; the extended one has 4096 */
 
@@ -106,6 +107,23 @@ struct pci_function {
  */
 void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_bus,
 	void (*found)(void *context, const struct pci_function *function), void *context);
+
+/* A piece of the machine's addresses, of whole pages. */
+struct pci_range {
+	uint64_t start, end;
+};
+
+/**
+ * pci_bar_pages() - the pages of memory BAR @index that its driver may have
+ * @page_size: a power of two
+ *
+ * Those from the table of MSI-X on are not among them, whichever BAR that is in: who writes there
+ * interrupts anybody. Devices have it behind their registers, or in a BAR of its own.
+ *
+ * Return: the range; empty if nothing of the BAR is left.
+ */
+struct pci_range pci_bar_pages(
+	const struct pci_function *function, uint32_t index, uint64_t page_size);
 
 /**
  * pci_config_is_writable() - whether a driver may write a register of its own function

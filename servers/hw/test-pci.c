@@ -198,6 +198,54 @@ TEST(pci_capabilities_and_msix)
 	CHECK_EQ(found[0].msix.offset, 0);
 }
 
+/* The pages that the driver of a BAR gets, when the table of MSI-X is at @table_offset of BAR 0. */
+static struct pci_range pages_of(unsigned bar, uint32_t table_offset, uint16_t n_vectors)
+{
+	const struct pci_function function = {
+		.bars = {
+			{ .kind = PCI_BAR_MEMORY, .address = 0x10000, .size_bytes = 0x4000 },
+			{ .kind = PCI_BAR_MEMORY, .address = 0x14000, .size_bytes = 0x800 },
+			{ .kind = PCI_BAR_MEMORY, .address = 0x14800, .size_bytes = 0x800 },
+		},
+		.msix = { .offset = 0x40, .n_vectors = n_vectors, .table_offset = table_offset },
+	};
+
+	return pci_bar_pages(&function, bar, 0x1000);
+}
+
+TEST(pci_drivers_do_not_get_the_table)
+{
+	CHECK_EQ(pages_of(0, 0, 0).end, 0x14000); /* no MSI-X */
+	CHECK_EQ(pages_of(0, 0x2000, 8).start, 0x10000);
+	CHECK_EQ(pages_of(0, 0x2000, 8).end, 0x12000);
+	CHECK_EQ(pages_of(0, 0x2ff0, 2).end, 0x12000); /* the table is on two pages */
+	CHECK_EQ(pages_of(0, 0x3ff0, 1).end, 0x13000);
+	CHECK_EQ(pages_of(0, 0, 1).end, pages_of(0, 0, 1).start);
+	/* Small BARs on one page. */
+	CHECK_EQ(pages_of(1, 0x2000, 8).start, 0x14000);
+	CHECK_EQ(pages_of(1, 0x2000, 8).end, 0x15000);
+	CHECK_EQ(pages_of(2, 0x2000, 8).start, 0x14000);
+	CHECK_EQ(pages_of(2, 0x2000, 8).end, 0x15000);
+
+	struct pci_function neighbour = {
+		.bars = {
+			{ .kind = PCI_BAR_MEMORY, .address = 0x14000, .size_bytes = 0x800 },
+			{ .kind = PCI_BAR_MEMORY, .address = 0x14800, .size_bytes = 0x800 },
+			{ .kind = PCI_BAR_MEMORY, .address = 0x12000, .size_bytes = 0x2000 },
+			{ .kind = PCI_BAR_MEMORY, .address = 0x13800, .size_bytes = 0x1000 },
+		},
+		.msix = { .offset = 0x40, .n_vectors = 1, .table_bar = 1 },
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct pci_range pages = pci_bar_pages(&neighbour, i, 0x1000);
+
+		CHECK_EQ(pages.start, pages.end);
+	}
+	CHECK_EQ(pci_bar_pages(&neighbour, 2, 0x1000).end, 0x14000);
+	CHECK_EQ(pci_bar_pages(&neighbour, 3, 0x1000).end, 0x14000); /* its first half is left */
+}
+
 TEST(pci_survives_random_configuration)
 {
 	struct random random;

@@ -176,8 +176,9 @@ static void test_vectors_share_an_interrupt(struct task *task)
 static void test_requests_are_checked(struct task *task)
 {
 	static const uint32_t beyond[] = { NIC_VECTORS, 2047, 1u << 28, UINT32_MAX };
-	hel_handle irq;
+	hel_handle irq, memory;
 
+	CHECK(nic_bar(task, &nic.hw, NIC_BAR_OF_TABLE, &memory) == -ERR_NO_RIGHTS);
 	for (size_t i = 0; i < ARRAY_SIZE(beyond); i++) {
 		CHECK(nic_interrupt(task, &nic.hw, beyond[i], &irq) == -ERR_OUT_OF_BOUNDS);
 		CHECK(nic_mask(task, &nic.hw, beyond[i], true) == -ERR_OUT_OF_BOUNDS);

@@ -19,18 +19,27 @@ enum nic_register : uint32_t {
 	NIC_REGISTERS_SIZE = 0x1000, /* of what is used */
 };
 
-static int nic_map(struct task *task, struct nic *nic)
+int nic_bar(struct task *task, struct transport_client *hw, uint32_t index, hel_handle *out_memory)
 {
 	struct bragi_exchange exchange;
 	struct hw_bar_request request;
 	struct hw_bar_reply reply;
 	uint8_t buffer[128];
-	void *mapped;
 
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
 	hw_bar_request_init(&request);
-	int error = hw_device_bar(task, &nic->hw.client, &exchange, &request, &reply);
-	hel_handle memory = bragi_handles_take(&exchange.received, 0);
+	request.index = index;
+	int error = hw_device_bar(task, &hw->client, &exchange, &request, &reply);
+
+	*out_memory = bragi_handles_take(&exchange.received, 0);
+	return error == 0 && reply.size_bytes < NIC_REGISTERS_SIZE ? -ERR_PROTOCOL : error;
+}
+
+static int nic_map(struct task *task, struct nic *nic)
+{
+	hel_handle memory;
+	void *mapped;
+	int error = nic_bar(task, &nic->hw, 0, &memory);
 
 	if (error == 0) {
 		error = helix_map(

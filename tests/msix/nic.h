@@ -13,6 +13,7 @@
 #include <protocols/transport/client.h>
 
 constexpr uint32_t NIC_VECTORS = 5; /* that it has; it has causes for the first four */
+constexpr uint32_t NIC_BAR_OF_TABLE = 3; /* has nothing else before it */
 
 struct nic {
 	struct transport_client hw;
@@ -28,7 +29,9 @@ void nic_raise(const struct nic *nic, uint32_t index);
 /** nic_take() - whether there is cause @index; it is gone afterwards */
 bool nic_take(const struct nic *nic, uint32_t index);
 
-/* hw's calls about vectors; @hw may be another client of the same device */
+/* hw's calls; @hw may be another client of the same device */
+MUST_USE int nic_bar(
+	struct task *task, struct transport_client *hw, uint32_t index, hel_handle *out_memory);
 MUST_USE int nic_interrupt(
 	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq);
 MUST_USE int nic_mask(
