@@ -333,8 +333,8 @@ TEST(thread_kill_from_every_state)
 	worker_forget(&worker);
 }
 
-/* The CPU is never free for it, and yet it goes. */
-TEST(thread_kill_does_not_wait_for_the_scheduler)
+/* The CPU is never free for it, and yet it stops, and goes. */
+TEST(thread_ends_and_stops_do_not_wait_for_the_scheduler)
 {
 	struct hel_observe_result result;
 	struct worker hog, victim;
@@ -355,6 +355,11 @@ TEST(thread_kill_does_not_wait_for_the_scheduler)
 			 test_deadline_ms(10), NULL),
 		-ERR_TIMED_OUT);
 	CHECK_EQ(victim.counter, 0);
+	CHECK_EQ(hel_thread_interrupt(victim.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_INTERRUPTED);
+	context = observe(victim.thread, result.sequence);
+	CHECK_EQ(hel_thread_resume(victim.thread), 0);
 	CHECK_EQ(hel_thread_kill(victim.thread), 0);
 	CHECK(await_observation(context, &result));
 	CHECK_EQ(result.observation, HEL_OBSERVE_TERMINATED);

@@ -54,9 +54,9 @@ void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns)
 static void run_queue_insert_locked(struct run_queue *queue, struct thread *thread)
 {
 	atomic_store(&thread->ready_in, queue);
-	/* Either we see that it is dying, or run_queue_promote() sees where it is. */
-	if (unlikely(atomic_load(&thread->priority) == SCHED_PRIORITY_DYING)) {
-		thread->ready_priority = SCHED_PRIORITY_DYING;
+	/* Either we see what is wanted of it, or run_queue_promote() sees where it is. */
+	if (unlikely((atomic_load(&thread->attention) & THREAD_ATTENTION_PROMPT) != 0)) {
+		thread->ready_priority = SCHED_PRIORITY_PROMPT;
 	}
 	struct thread *best = queue->best;
 
@@ -105,7 +105,7 @@ struct run_queue *run_queue_promote(struct thread *thread)
 		bool is_here =
 			atomic_load_explicit(&thread->ready_in, memory_order_relaxed) == queue;
 
-		if (is_here && thread->ready_priority != SCHED_PRIORITY_DYING) {
+		if (is_here && thread->ready_priority != SCHED_PRIORITY_PROMPT) {
 			run_queue_remove_locked(queue, thread);
 			run_queue_insert_locked(queue, thread);
 			atomic_fetch_add_explicit(&queue->n_ready, 1, memory_order_relaxed);

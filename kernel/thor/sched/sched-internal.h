@@ -88,7 +88,10 @@ static inline void run_queue_exit(struct run_queue *queue, struct thread *thread
 /** run_queue_insert() - put a thread that has entered into the tree */
 void run_queue_insert(struct run_queue *queue, struct thread *thread);
 
-/** run_queue_promote() - let a dying thread that is in a tree go first; its queue, NULL: in none */
+/**
+ * run_queue_promote() - let a thread that is in a tree go first for what was set in its attention;
+ * its queue, NULL: in none
+ */
 struct run_queue *run_queue_promote(struct thread *thread);
 
 /** run_queue_take_best() - take the best thread out of the tree; NULL: empty */

@@ -298,10 +298,11 @@ static ALWAYS_INLINE void sched_switch_to(struct cpu *cpu, struct thread *thread
 	}
 }
 
-static void sched_migrate_current(struct cpu *cpu)
+static void sched_place_current(struct cpu *cpu)
 {
 	struct thread *thread = cpu->current;
 
+	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
 	if (sched_may_run_on(thread, cpu)) {
 		return;
 	}
@@ -327,8 +328,8 @@ static void sched_attend(struct cpu *cpu)
 	}
 	if ((attention & THREAD_ATTENTION_INTERRUPT) != 0) {
 		thread_stop_interrupted(cpu);
-	} else if ((attention & THREAD_ATTENTION_MIGRATE) != 0) {
-		sched_migrate_current(cpu);
+	} else if ((attention & THREAD_ATTENTION_PLACE) != 0) {
+		sched_place_current(cpu);
 	}
 }
 

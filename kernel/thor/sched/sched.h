@@ -10,8 +10,8 @@ constexpr uint64_t SCHED_GRANULARITY_NS = 4'000'000;
 constexpr int64_t SCHED_UNFAIRNESS_MAX_NS = 100'000'000;
 constexpr int32_t SCHED_PRIORITY_MIN = -8;
 constexpr int32_t SCHED_PRIORITY_MAX = 7;
-constexpr int32_t SCHED_PRIORITY_DYING =
-	8; /* killed: it runs at once, and no further than its end */
+constexpr int32_t SCHED_PRIORITY_PROMPT =
+	8; /* ready, with something to attend to on the way out: THREAD_ATTENTION_PROMPT */
 
 /** sched_init_cpu() - an empty run queue and timer heap, before the CPU goes online */
 void sched_init_cpu(struct cpu *cpu);
@@ -70,8 +70,8 @@ void sched_put_current(struct cpu *cpu);
 void sched_poke(struct thread *thread);
 
 /**
- * sched_hurry() - the same for one that was killed, with SCHED_PRIORITY_DYING: if it is ready, too,
- * its CPU goes on with it at once
+ * sched_hurry() - the same for what is in THREAD_ATTENTION_PROMPT: if it is ready, too, its CPU
+ * goes on with it at once
  */
 void sched_hurry(struct thread *thread);
 

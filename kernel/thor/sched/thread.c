@@ -217,7 +217,6 @@ int thread_step(struct thread *thread)
 void thread_kill(struct thread *thread)
 {
 	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KILL);
-	atomic_store(&thread->priority, SCHED_PRIORITY_DYING);
 	/* A thread that never ran terminates like all others, on a CPU. */
 	if (!atomic_exchange(&thread->is_started, true)) {
 		object_ref(&thread->object);
@@ -232,15 +231,23 @@ void thread_kill(struct thread *thread)
 	sched_hurry(thread);
 }
 
+/* It runs elsewhere, or somebody else, if that is so now. */
+static void thread_place_again(struct thread *thread)
+{
+	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_PLACE);
+	sched_hurry(thread);
+}
+
 void thread_set_priority(struct thread *thread, int32_t priority)
 {
-	int32_t current = atomic_load_explicit(&thread->priority, memory_order_relaxed);
+	atomic_store(&thread->priority, priority);
+	thread_place_again(thread);
+}
 
-	do {
-		if (current == SCHED_PRIORITY_DYING) {
-			return;
-		}
-	} while (!atomic_compare_exchange_weak(&thread->priority, &current, priority));
+void thread_set_affinity(struct thread *thread, uint64_t affinity)
+{
+	atomic_store(&thread->affinity, affinity);
+	thread_place_again(thread);
 }
 
 int thread_interrupt(struct thread *thread)
@@ -250,7 +257,7 @@ int thread_interrupt(struct thread *thread)
 	}
 	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_INTERRUPT);
 	if (!thread_wake(thread, THREAD_WAIT_RESTART)) {
-		sched_poke(thread);
+		sched_hurry(thread);
 	}
 	return 0;
 }

@@ -62,8 +62,11 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_KICK = 1, /* bounced: deliver on the way out */
 	THREAD_ATTENTION_KILL = 2,
 	THREAD_ATTENTION_INTERRUPT = 4,
-	THREAD_ATTENTION_MIGRATE = 8, /* the affinity changed */
-	THREAD_ATTENTION_EXIT = 15,   /* those that the way out of the kernel looks at */
+	THREAD_ATTENTION_PLACE = 8, /* the affinity or the priority changed */
+	/* does not wait until the scheduler has time for the thread; then that goes no further */
+	THREAD_ATTENTION_PROMPT =
+		THREAD_ATTENTION_KILL | THREAD_ATTENTION_INTERRUPT | THREAD_ATTENTION_PLACE,
+	THREAD_ATTENTION_EXIT = 15, /* those that the way out of the kernel looks at */
 	THREAD_ATTENTION_LATCH = 16, /* not bounced: the next wait ends at once with ERR_KICKED */
 	THREAD_ATTENTION_TRANSFER = 32, /* set by itself: it carries transfers (transfer-run.c) */
 	THREAD_ATTENTION_TIMED = 64, /* from its creation on (thread-time.c) */
@@ -152,7 +155,7 @@ struct thread {
 	struct tree_node ready_node;
 	struct thread *inbox_next;
 	int64_t key; /* in a run queue or running: unfairness - virtual_ns; else the unfairness */
-	_Atomic int32_t priority; /* -8 … 7, greater goes first; or SCHED_PRIORITY_DYING */
+	_Atomic int32_t priority; /* -8 … 7, greater goes first */
 	int32_t ready_priority; /* what counts while it is in a run queue or running */
 	_Atomic(struct run_queue *) ready_in; /* whose tree it is in; written under that lock */
 	_Atomic uint64_t affinity; /* bit per CPU */
@@ -228,17 +231,18 @@ MUST_USE int thread_step(struct thread *thread);
 /**
  * thread_kill() - end it, from any state; takes effect on the way out if it is the caller itself
  *
- * Its priority is greater than all others from now on, so that nobody keeps it from its end.
+ * Nobody keeps it from its end: as all that is in THREAD_ATTENTION_PROMPT this does not wait for
+ * the scheduler.
  */
 void thread_kill(struct thread *thread);
 
-/**
- * thread_set_priority() - SCHED_PRIORITY_MIN to MAX; counts when the thread next becomes ready, and
- * not at all once it was killed
- */
+/** thread_set_priority() - SCHED_PRIORITY_MIN to MAX; counts at once, also if it is ready */
 void thread_set_priority(struct thread *thread, int32_t priority);
 
-/** thread_interrupt() - stop it soon and tell the observer; -ERR_THREAD_TERMINATED */
+/** thread_set_affinity() - a bit for each CPU that it may run on, at least one of them online */
+void thread_set_affinity(struct thread *thread, uint64_t affinity);
+
+/** thread_interrupt() - stop it and tell the observer; -ERR_THREAD_TERMINATED */
 MUST_USE int thread_interrupt(struct thread *thread);
 
 /** thread_kick() - as bounce.h says; -ERR_THREAD_TERMINATED */

@@ -354,9 +354,7 @@ int call_thread_set_affinity(struct call *call)
 	if ((mask & online) == 0) {
 		error = -ERR_ILLEGAL_ARGS;
 	} else {
-		atomic_store(&thread->affinity, mask);
-		atomic_fetch_or(&thread->attention, THREAD_ATTENTION_MIGRATE);
-		sched_poke(thread);
+		thread_set_affinity(thread, mask);
 	}
 	object_unref(&thread->object);
 	return error;

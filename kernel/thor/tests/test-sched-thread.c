@@ -558,11 +558,12 @@ TEST(many_killed_at_once_all_end)
 	CHECK(machine_end());
 }
 
-/* ---- killing who gets no time ---------------------------------------------------------------- */
+/* ---- acting on who gets no time -------------------------------------------------------------- */
 
 constexpr uint32_t HOGS = 4;
 constexpr uint32_t VICTIMS = 24;
-constexpr uint64_t KILL_BOUND_NS = 20'000; /* a few entries into the kernel, no slice of anybody */
+constexpr uint64_t PROMPT_BOUND_NS =
+	20'000; /* a few entries into the kernel, no slice of anybody */
 
 static hel_handle hogs[HOGS], victims[VICTIMS];
 static struct random random_state;
@@ -600,6 +601,14 @@ static void start_hogs(void)
 	}
 }
 
+static void await_promptly(hel_handle thread, uint32_t state, uint64_t start_ns)
+{
+	while (state_of(thread) != state && sim_time_ns < start_ns + 50'000'000) {
+		sim_compute(500);
+	}
+	is_prompt = is_prompt && sim_time_ns - start_ns < PROMPT_BOUND_NS;
+}
+
 static void kill_promptly(hel_handle thread)
 {
 	uint64_t start_ns = sim_time_ns;
@@ -607,14 +616,12 @@ static void kill_promptly(hel_handle thread)
 	CHECK_OK(hel_thread_kill(thread));
 	/* It cannot make itself small again. */
 	CHECK_OK(hel_thread_set_priority(thread, -8));
-	while (state_of(thread) != THREAD_TERMINATED && sim_time_ns < start_ns + 50'000'000) {
-		sim_compute(500);
-	}
-	is_prompt = is_prompt && sim_time_ns - start_ns < KILL_BOUND_NS;
+	await_promptly(thread, THREAD_TERMINATED, start_ns);
 	CHECK_OK(hel_close(HEL_THIS, thread));
 }
 
-static void kill_the_starved(UNUSED void *context)
+/* This program has the first CPU, the hogs have the others, and the victims nothing. */
+static void starve_victims(void)
 {
 	uint32_t zero = 0;
 
@@ -630,6 +637,10 @@ static void kill_the_starved(UNUSED void *context)
 		victims[i] = make_victim(i);
 	}
 	sim_compute(20'000'000);
+}
+
+static void kill_all_promptly(void)
+{
 	for (uint32_t i = 0; i < VICTIMS; i++) {
 		kill_promptly(victims[i]);
 		sim_compute(random_below(&random_state, 2000));
@@ -639,19 +650,110 @@ static void kill_the_starved(UNUSED void *context)
 	}
 }
 
-TEST(kill_does_not_wait_for_the_scheduler)
+static void kill_the_starved(UNUSED void *context)
+{
+	starve_victims();
+	kill_all_promptly();
+}
+
+static void run_starving(void (*main)(void *context), uint32_t n_rounds)
 {
 	uint64_t seed = test_seed(1);
 
-	for (uint32_t i = 0; i < 24; i++) {
+	for (uint32_t i = 0; i < n_rounds; i++) {
 		is_prompt = true;
 		random_init(&random_state, seed + i);
 		machine_begin(3, seed + i);
 		sim_interleave(i % 2 == 0 ? 0 : 16);
-		CHECK(machine_run(kill_the_starved, NULL));
+		CHECK(machine_run(main, NULL));
 		CHECK(is_prompt);
 		CHECK(machine_end());
 	}
+}
+
+TEST(kill_does_not_wait_for_the_scheduler)
+{
+	run_starving(kill_the_starved, 24);
+}
+
+static void interrupt_promptly(hel_handle thread)
+{
+	uint64_t start_ns = sim_time_ns;
+	struct hel_thread_stats before, after;
+
+	CHECK_OK(hel_thread_stats(thread, &before));
+	if (before.state == THREAD_STOPPED || before.state == THREAD_TERMINATED) {
+		return;
+	}
+	CHECK_OK(hel_thread_interrupt(thread));
+	await_promptly(thread, THREAD_STOPPED, start_ns);
+	CHECK_OK(hel_thread_stats(thread, &after));
+	if (before.state == THREAD_RUNNABLE) {
+		CHECK_EQ(after.user_ns, before.user_ns);
+	}
+	CHECK_OK(hel_thread_resume(thread));
+}
+
+static void interrupt_the_starved(UNUSED void *context)
+{
+	starve_victims();
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < VICTIMS; i++) {
+			interrupt_promptly(victims[i]);
+			sim_compute(random_below(&random_state, 2000));
+		}
+		for (uint32_t i = 0; i < HOGS; i++) {
+			interrupt_promptly(hogs[i]);
+		}
+	}
+	/* They starve as before. */
+	struct hel_thread_stats before, after;
+
+	CHECK_OK(hel_thread_stats(victims[0], &before));
+	sim_compute(20'000'000);
+	CHECK_OK(hel_thread_stats(victims[0], &after));
+	CHECK_EQ(after.user_ns, before.user_ns);
+	kill_all_promptly();
+}
+
+TEST(interrupt_does_not_wait_for_the_scheduler)
+{
+	run_starving(interrupt_the_starved, 8);
+}
+
+/* To where this program leaves time for it; and whose time it would be by priority. */
+static void replace_the_starved(UNUSED void *context)
+{
+	struct hel_thread_stats before, after;
+
+	starve_victims();
+	CHECK_OK(hel_thread_stats(victims[0], &before));
+	CHECK_EQ(before.state, THREAD_RUNNABLE);
+	CHECK_OK(hel_thread_set_priority(victims[0], -8));
+	CHECK_OK(hel_thread_set_affinity(victims[0], 1));
+	(void)hel_futex_wait((const uint32_t *)futex_word, 0, sim_time_ns + 1'000'000, ~0u);
+	CHECK_OK(hel_thread_stats(victims[0], &after));
+	CHECK(after.user_ns - before.user_ns > 900'000);
+	/* Its CPU is that of the hogs that are even. */
+	hel_handle raised;
+
+	CHECK_OK(user_create(run_for_ever, NULL, &raised));
+	CHECK_OK(hel_thread_set_affinity(raised, 2));
+	CHECK_OK(hel_thread_start(raised));
+	sim_compute(20'000'000);
+	CHECK_OK(hel_thread_stats(raised, &before));
+	CHECK_EQ(before.user_ns, 0);
+	CHECK_OK(hel_thread_set_priority(hogs[0], -8));
+	CHECK_OK(hel_thread_set_priority(hogs[2], -8));
+	CHECK_OK(hel_thread_set_priority(raised, 7));
+	await_promptly(raised, THREAD_RUNNING, sim_time_ns);
+	kill_promptly(raised);
+	kill_all_promptly();
+}
+
+TEST(places_and_priorities_do_not_wait_for_the_scheduler)
+{
+	run_starving(replace_the_starved, 8);
 }
 
 TEST_MAIN()
