@@ -571,13 +571,13 @@ HEL_MUST_USE static inline int hel_memory_indirect_create(uint64_t n_slots, uint
  * @offset: in @memory, page-aligned, as @size_bytes; 0 with HEL_NULL
  * @size_bytes: of the range, at most a slot; what is left of the slot is empty; 0 with HEL_NULL
  *
- * Accesses to what is empty fault with -ERR_OUT_OF_BOUNDS. @memory is kept as by a descriptor.
+ * Accesses to what is empty fault with -ERR_OUT_OF_BOUNDS. @memory is kept as by a descriptor. If
+ * it is under a grant the slot becomes empty when that is revoked.
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (no indirect memory, not page-aligned, no size or more than a slot,
  * a range of nothing, or @memory is a backing or indirect memory that is not of a lower level),
- * -ERR_NO_RIGHTS (@memory does not allow what the indirect memory allows), -ERR_UNSUPPORTED
- * (@memory is under a grant), -ERR_OUT_OF_BOUNDS (no such slot, or the range is not inside the
- * memory), -ERR_NO_MEMORY (no memory for the window).
+ * -ERR_NO_RIGHTS (@memory does not allow what the indirect memory allows), -ERR_OUT_OF_BOUNDS (no
+ * such slot, or the range is not inside the memory), -ERR_NO_MEMORY (no memory for the window).
  */
 HEL_MUST_USE static inline int hel_memory_indirect_set(hel_handle indirect, uint64_t slot,
 	hel_handle memory, uint64_t offset, uint64_t size_bytes)

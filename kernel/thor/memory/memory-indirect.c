@@ -4,6 +4,7 @@
 
 #include <thor/memory/space.h>
 #include <thor/object/account.h>
+#include <thor/object/grant.h>
 
 constexpr uint32_t INDIRECT_DESTROY_WINDOWS = 128; /* in one slice */
 constexpr uint64_t INDIRECT_SLOTS_END = MEMORY_SIZE_MAX / FRAME_SIZE;
@@ -168,6 +169,13 @@ void indirect__visit_windows(const struct memory *memory, uint64_t index, uint64
 
 /* ---- windows ----------------------------------------------------------------------- */
 
+/* It is a use no more. Its memory is locked, or nobody else has that. */
+static void indirect_end_use(struct indirect_window *window)
+{
+	grant_use_end(window->use);
+	window->use = NULL;
+}
+
 static void indirect_free_window(struct indirect_window *window)
 {
 	struct memory *shown = window->shown;
@@ -201,6 +209,7 @@ bool indirect__destroy_slice(struct memory *memory)
 	uint64_t slot, window;
 
 	if (indirect->retired != NULL) {
+		indirect_end_use(indirect->retired);
 		indirect_free_window(indirect->retired);
 		indirect->retired = NULL;
 	}
@@ -211,6 +220,7 @@ bool indirect__destroy_slice(struct memory *memory)
 			return true;
 		}
 		indirect_clear_slot(indirect, slot);
+		indirect_end_use((struct indirect_window *)window);
 		indirect_free_window((struct indirect_window *)window);
 	}
 	return false;
@@ -255,12 +265,21 @@ static bool indirect_retire_slice(struct memory *memory)
 		memory__hide(memory, first, indirect->cursor, NULL);
 	} else {
 		indirect->retired = NULL;
+		indirect_end_use(window);
 	}
 	spinlock_release(&memory->lock);
 	if (first >= end) {
 		indirect_free_window(window);
 	}
 	return true;
+}
+
+/* A window that has left its slot is to be hidden. None retires. */
+static void indirect_retire(struct indirect *indirect, struct indirect_window *window)
+{
+	indirect->retired = window;
+	indirect->cursor = window->index;
+	indirect->round++;
 }
 
 static bool indirect_has_retired(struct memory *memory, uint64_t round)
@@ -270,6 +289,38 @@ static bool indirect_has_retired(struct memory *memory, uint64_t round)
 
 	spinlock_release(&memory->lock);
 	return has_retired;
+}
+
+/* ---- granted memory ---------------------------------------------------------------- */
+
+static bool indirect_cut(void *holder, struct grant *grant);
+
+static const struct grant_use_class indirect_use_class = {
+	.hold = grant_hold_object,
+	.cut = indirect_cut,
+};
+
+/* A slice of emptying the slot that shows what was revoked, or of what has to be done before. */
+static bool indirect_cut(void *holder, struct grant *grant)
+{
+	struct memory *memory = holder;
+	struct indirect *indirect = memory->indirect;
+
+	spinlock_acquire(&memory->lock);
+	const struct grant_use *use = grant_first_use(grant, &indirect_use_class, memory);
+
+	if (use != NULL && indirect->retired == NULL) {
+		struct indirect_window *window = use->user;
+
+		indirect_clear_slot(indirect, window->index / indirect->slot_pages);
+		indirect_retire(indirect, window);
+	}
+	spinlock_release(&memory->lock);
+	if (use != NULL) {
+		(void)indirect_retire_slice(memory);
+	}
+	object_unref(&memory->object);
+	return true;
 }
 
 /* ---- changing a slot --------------------------------------------------------------- */
@@ -315,6 +366,20 @@ static int indirect_create_window(struct memory *memory, const struct indirect_s
 		.n_pages = setting->size_bytes / FRAME_SIZE,
 	};
 	list_node_init(&window->node);
+	int error = grant_use_create(
+		&(struct grant_use_options){
+			.account = memory->object.account,
+			.grant = setting->grant,
+			.class = &indirect_use_class,
+			.holder = memory,
+			.user = window,
+		},
+		&window->use);
+
+	if (error != 0) {
+		indirect_free_window(window);
+		return error;
+	}
 	*out_window = window;
 	return 0;
 }
@@ -328,6 +393,11 @@ static int indirect_replace(struct memory *memory, uint64_t slot, struct indirec
 	if (window == NULL) {
 		indirect_clear_slot(indirect, slot);
 	} else {
+		int error = grant_use_link(window->use);
+
+		if (error != 0) {
+			return error;
+		}
 		if (page_tree_set(&indirect->windows, slot, (uint64_t)window) != 0) {
 			return -ERR_NO_MEMORY;
 		}
@@ -336,9 +406,7 @@ static int indirect_replace(struct memory *memory, uint64_t slot, struct indirec
 	if (old == 0) {
 		return 0;
 	}
-	indirect->retired = (struct indirect_window *)old;
-	indirect->cursor = indirect->retired->index;
-	indirect->round++;
+	indirect_retire(indirect, (struct indirect_window *)old);
 	return MEMORY_MORE;
 }
 
@@ -370,6 +438,9 @@ static int indirect_change(
 	}
 	bool is_used = window != NULL && list_node_is_linked(&window->node);
 
+	if (window != NULL && !is_used) {
+		indirect_end_use(window);
+	}
 	spinlock_release(&memory->lock);
 	if (shown != NULL) {
 		spinlock_release(&shown->lock);
@@ -388,7 +459,7 @@ static int indirect_change(
  * The slot changes with the first slice that finds nothing left to do for others; then what it
  * showed before is hidden. When 0 is returned nobody can reach that through the slot any more.
  * Return: 0, MEMORY_MORE, -ERR_ILLEGAL_ARGS (no indirect memory, or something else is wrong),
- * -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
+ * -ERR_OUT_OF_BOUNDS, -ERR_REVOKED, -ERR_NO_MEMORY.
  */
 int memory_set_indirect_slice(
 	struct memory *memory, const struct indirect_setting *setting, uint64_t *position)

@@ -27,6 +27,10 @@
  * window retires at a time: who wants to change a slot first does the rest of that work, so it
  * does not matter whether somebody who began it comes back. Pages of the new window that were
  * entered meanwhile are hidden, too, and come back with the next fault.
+ *
+ * *Granted memory.* A window is a use of the grant that the descriptor of the memory was under
+ * (object/grant.h), the holder is the indirect memory. Revoking empties the slot: the window
+ * retires as if somebody had set the slot to nothing, and its use ends when all is hidden.
  */
 #ifndef THOR_MEMORY_MEMORY_INDIRECT_H
 #define THOR_MEMORY_MEMORY_INDIRECT_H
@@ -44,6 +48,7 @@ struct indirect_window {
 	uint64_t n_pages; /* so many */
 
 	struct list_node node; /* guarded by shown->lock: in shown->windows */
+	struct grant_use *use; /* guarded by indirect's lock: of the grant of `shown`; or NULL */
 };
 
 struct indirect {

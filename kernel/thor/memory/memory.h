@@ -82,6 +82,7 @@ struct indirect_setting {
 	uint64_t slot;
 	struct memory *memory; /* borrowed; NULL: the slot is to be empty */
 	uint64_t offset, size_bytes; /* of the range in it; page-aligned, at most a slot */
+	struct grant *grant; /* that it is under: revoking empties the slot; borrowed; or NULL */
 };
 int memory_create_indirect(uint64_t n_slots, uint64_t slot_bytes, uint64_t access, uint64_t level,
 	struct memory **out_memory);

@@ -10,6 +10,7 @@
  *	... on its way, in a PUSH		ipc/operation-grant.c
  *	an operation that names it		ipc/operation-grant.c
  *	a mapping				memory/space-grant.c
+ *	a window of indirect memory		memory/memory-indirect.c
  *	a DMA mapping				dma/dma-map.c
  *	what a kernlet is bound or attached to	kernlet/bound.c
  *

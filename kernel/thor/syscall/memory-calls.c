@@ -139,27 +139,21 @@ int call_memory_indirect_create(struct call *call)
 	return error;
 }
 
-/* What a slot is to show, referenced, or NULL. */
+/* What a slot is to show and the grant that its descriptor is under, both referenced, or NULL. */
 static int memory_find_shown(
-	struct call *call, const struct memory *indirect, struct memory **out_shown)
+	struct call *call, const struct memory *indirect, struct indirect_setting *setting)
 {
 	uint32_t rights = HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
 		memory_rights_for(memory_indirect_access(indirect));
 	struct object *object = NULL;
-	struct grant *grant = NULL;
 	int error = 0;
 
 	if (call_argument(call, 2) != HEL_NULL) {
-		error = call_lookup_source(call, 2, HEL_TYPE_MEMORY, rights, &object, &grant);
-	}
-	/* What the slot shows could not be taken back. */
-	if (grant != NULL) {
-		grant_unref(grant);
-		object_unref(object);
-		return -ERR_UNSUPPORTED;
+		error = call_lookup_source(
+			call, 2, HEL_TYPE_MEMORY, rights, &object, &setting->grant);
 	}
 	if (error == 0) {
-		*out_shown = memory_of(object);
+		setting->memory = memory_of(object);
 	}
 	return error;
 }
@@ -177,7 +171,7 @@ int call_memory_indirect_set(struct call *call)
 	if (error != 0) {
 		return error;
 	}
-	error = memory_find_shown(call, memory_of(indirect), &setting.memory);
+	error = memory_find_shown(call, memory_of(indirect), &setting);
 	if (error == 0) {
 		uint64_t position = call_position(call);
 
@@ -185,6 +179,7 @@ int call_memory_indirect_set(struct call *call)
 			error = memory_set_indirect_slice(memory_of(indirect), &setting, &position);
 		} while (call_goes_on(call, position, &error));
 		object_unref((struct object *)setting.memory);
+		grant_unref(setting.grant);
 	}
 	object_unref(indirect);
 	return error;

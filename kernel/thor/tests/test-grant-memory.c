@@ -365,18 +365,6 @@ USER_TEST(every_allocation_fails)
 	CHECK(n > 8);
 }
 
-/* ---- what cannot be taken back --------------------------------------------------------------- */
-
-USER_TEST(slots_do_not_show_what_was_granted)
-{
-	hel_handle memory = allocate(1), indirect;
-	struct hel_grant_handles granted = grant(memory);
-
-	CHECK_OK(hel_memory_indirect_create(4, PAGE, HEL_MAP_READ, 1, &indirect));
-	CHECK_EQ(hel_memory_indirect_set(indirect, 0, granted.handle, 0, PAGE), -ERR_UNSUPPORTED);
-	CHECK_OK(hel_memory_indirect_set(indirect, 0, memory, 0, PAGE));
-}
-
 /* ---- devices --------------------------------------------------------------------------------- */
 
 static const struct hel_dma_device nic = { .bus = 1, .devfn = 8 };
