@@ -252,6 +252,7 @@ static void space_remove(struct space_edit *edit, struct mapping *mapping)
 			space__discard_pages(
 				&edit->batch, mapping, mapping->address, mapping_end(mapping));
 		}
+		space__settle(&edit->batch, memory);
 		list_remove(&mapping->memory_node);
 		memory__unlock(memory);
 	}

@@ -40,6 +40,7 @@ static void space_shorten(struct space_edit *edit, struct mapping *mapping, uint
 	spinlock_acquire(&edit->space->table_lock);
 	space__clear_entries(&edit->batch, start, end);
 	spinlock_release(&edit->space->table_lock);
+	space__settle(&edit->batch, mapping->memory);
 	mapping->address = end;
 	mapping->offset += end - start;
 	mapping->size_bytes -= end - start;

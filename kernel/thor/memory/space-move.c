@@ -222,6 +222,7 @@ static void space_relocate(struct space_edit *edit, struct mapping *mapping, uin
 		spinlock_acquire(&edit->space->table_lock);
 		space_move_entries(edit, mapping, delta);
 		spinlock_release(&edit->space->table_lock);
+		space__settle(&edit->batch, memory);
 		if (memory->is_anonymous) {
 			memory->pages.origin += (uint64_t)((int64_t)delta / (int64_t)FRAME_SIZE);
 			mapping->offset += delta;
@@ -389,6 +390,7 @@ static bool space_clear_slice(struct space_edit *edit, const struct mapping *map
 	spinlock_acquire(&edit->space->table_lock);
 	space__clear_entries(&edit->batch, address, part_end);
 	spinlock_release(&edit->space->table_lock);
+	space__settle(&edit->batch, mapping->memory);
 	memory__unlock(mapping->memory);
 	progress->position |= STAGE_IS_CLEARED;
 	progress->cursor = part_end - mapping->address;

@@ -119,6 +119,7 @@ static void space_protect_mapping(struct space_edit *edit, struct mapping *mappi
 	spinlock_acquire(&edit->space->table_lock);
 	space_protect_entries(&edit->batch, mapping);
 	spinlock_release(&edit->space->table_lock);
+	space__settle(&edit->batch, mapping->memory);
 	memory__unlock(mapping->memory);
 }
 
@@ -275,6 +276,7 @@ static void space_discard_mapping(
 	space__clear_entries(batch, address, end);
 	spinlock_release(&mapping->space->table_lock);
 	space__discard_pages(batch, mapping, address, end);
+	space__settle(batch, memory);
 	memory__unlock(memory);
 }
 

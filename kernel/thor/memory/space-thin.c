@@ -28,6 +28,7 @@ static void space_thin_mapping(
 	if (mapping->memory->is_anonymous) {
 		space__discard_pages(&edit->batch, mapping, address, end);
 	}
+	space__settle(&edit->batch, mapping->memory);
 	memory__unlock(mapping->memory);
 }
 

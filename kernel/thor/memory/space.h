@@ -111,6 +111,20 @@ bool space__is_range(uint64_t address, uint64_t size_bytes);
  * held
  */
 void space__clear_entries(struct shootdown_batch *batch, uint64_t address, uint64_t end);
+/**
+ * space__settle() - flush what was cleared or restricted in a mapping of @memory, before that is
+ * unlocked
+ *
+ * Whoever takes pages away from an object locks that, not the space, and takes a page that is in no
+ * page table, or read-only there, for one that no TLB has otherwise. Of private anonymous memory
+ * pages go only with the space locked: those may be flushed at the end of the change.
+ */
+static inline void space__settle(struct shootdown_batch *batch, const struct memory *memory)
+{
+	if (!memory->is_anonymous || unlikely(memory->swappable != NULL)) {
+		shootdown_batch_flush(batch);
+	}
+}
 /** space__entry_end() - where a present page, or the large page that it is part of, ends */
 static inline uint64_t space__entry_end(const struct arch_page_entry *entry, uint64_t address)
 {
