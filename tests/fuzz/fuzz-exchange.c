@@ -15,43 +15,32 @@ static uint64_t memory;
 static hel_handle handles[HANDLES];
 static uint8_t n_completions[RECORDS_MAX + 1];
 static uint32_t n_records;
-static const uint8_t *input;
-static size_t n_left;
-
-static uint8_t next_byte(void)
-{
-	if (n_left == 0) {
-		return 0;
-	}
-	n_left--;
-	return *input++;
-}
 
 static uint64_t next_address(void)
 {
-	uint8_t byte = next_byte();
+	uint8_t byte = fuzz_byte();
 
 	switch (byte % 4) {
 	case 0: return memory + byte * 16u;
 	case 1: return memory + 4096 - byte;
 	case 2: return memory + 2 * 4096 - byte; /* over the end */
-	default: return (uint64_t)byte << (next_byte() % 64);
+	default: return (uint64_t)byte << (fuzz_byte() % 64);
 	}
 }
 
 static uint64_t next_length(void)
 {
-	uint8_t byte = next_byte();
+	uint8_t byte = fuzz_byte();
 
-	return byte < 128 ? byte : (uint64_t)byte << (next_byte() % 64);
+	return byte < 128 ? byte : (uint64_t)byte << (fuzz_byte() % 64);
 }
 
 static void make_action(struct hel_action *action)
 {
 	*action = (struct hel_action){
-		.type = next_byte() % 13,
-		.flags = next_byte() % 8 & (next_byte() % 8 | 3),
-		.handle = handles[next_byte() % HANDLES],
+		.type = fuzz_byte() % 13,
+		.flags = fuzz_byte() % 8 & (fuzz_byte() % 8 | 3),
+		.handle = handles[fuzz_byte() % HANDLES],
 		.address = next_address(),
 		.length = next_length(),
 	};
@@ -60,8 +49,8 @@ static void make_action(struct hel_action *action)
 static void exchange(void)
 {
 	struct hel_action actions[HEL_ACTIONS_MAX];
-	hel_handle lane = handles[next_byte() % HANDLES];
-	uint32_t n_actions = next_byte() % HEL_ACTIONS_MAX + 1u;
+	hel_handle lane = handles[fuzz_byte() % HANDLES];
+	uint32_t n_actions = fuzz_byte() % HEL_ACTIONS_MAX + 1u;
 
 	if (n_records == RECORDS_MAX) {
 		return;
@@ -83,7 +72,7 @@ static void take_completions(void)
 		ASSERT(++n_completions[completion.context] == 1);
 		for (uint32_t i = 0; i < completion.n_results; i++) {
 			if (completion.results[i].value >> 32 != 0) {
-				handles[next_byte() % HANDLES] = completion.results[i].value;
+				handles[fuzz_byte() % HANDLES] = completion.results[i].value;
 			}
 		}
 	}
@@ -114,18 +103,20 @@ static void make_handles(void)
 	ASSERT(hel_transfer(HEL_THIS, handles[0], HEL_THIS, HEL_RIGHT_INVOKE, &handles[23]) == 0);
 }
 
-static void play(UNUSED void *context)
+void fuzz_play(UNUSED void *context)
 {
+	n_records = 0;
+	memset(n_completions, 0, sizeof(n_completions));
 	ASSERT(queue_open(&queue, 8, 32768, 16384) == 0);
 	memory = user_map(2);
 	make_handles();
-	while (n_left > 0) {
-		switch (next_byte() % 8) {
+	while (fuzz_n_left > 0) {
+		switch (fuzz_byte() % 8) {
 		case 0: (void)queue_drive(&queue); break;
 		case 1: take_completions(); break;
-		case 2: cancel(next_byte()); break;
+		case 2: cancel(fuzz_byte()); break;
 		case 3: {
-			hel_handle handle = handles[next_byte() % HANDLES];
+			hel_handle handle = handles[fuzz_byte() % HANDLES];
 
 			if (handle != queue.client.handle) {
 				(void)hel_close(HEL_THIS, handle);
@@ -145,16 +136,4 @@ static void play(UNUSED void *context)
 		ASSERT(n_completions[i] == 1);
 	}
 	queue_close(&queue);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	input = data;
-	n_left = size;
-	n_records = 0;
-	memset(n_completions, 0, sizeof(n_completions));
-	fuzz_run(play);
-	return 0;
 }

@@ -8,24 +8,13 @@
 #include "fuzz-machine.h"
 
 static struct user_queue queue;
-static const uint8_t *input;
-static size_t n_left;
-
-static uint8_t next_byte(void)
-{
-	if (n_left == 0) {
-		return 0;
-	}
-	n_left--;
-	return *input++;
-}
 
 static uint32_t next_word(void)
 {
 	uint32_t word = 0;
 
 	for (unsigned i = 0; i < 4; i++) {
-		word = word << 8 | next_byte();
+		word = word << 8 | fuzz_byte();
 	}
 	return word;
 }
@@ -33,11 +22,11 @@ static uint32_t next_word(void)
 /* Bytes at the tail of the ring, which goes on by as many. */
 static void write_ring(void)
 {
-	uint32_t n_bytes = (next_byte() % 32 + 1u) * 8;
+	uint32_t n_bytes = (fuzz_byte() % 32 + 1u) * 8;
 	uint32_t ring_size = queue.client.params.submit_size;
 
 	for (uint32_t i = 0; i < n_bytes; i++) {
-		queue.client.ring[(queue.client.submit_tail + i) % ring_size] = next_byte();
+		queue.client.ring[(queue.client.submit_tail + i) % ring_size] = fuzz_byte();
 	}
 	queue.client.submit_tail += n_bytes;
 	queue.client.header->submit_tail = queue.client.submit_tail;
@@ -47,18 +36,18 @@ static void write_header(void)
 {
 	struct hel_queue_header *header = queue.client.header;
 
-	switch (next_byte() % 6) {
-	case 0: header->submit_tail += (int8_t)next_byte(); break;
+	switch (fuzz_byte() % 6) {
+	case 0: header->submit_tail += (int8_t)fuzz_byte(); break;
 	case 1: header->submit_tail = next_word(); break;
-	case 2: header->supply_tail += next_byte(); break;
+	case 2: header->supply_tail += fuzz_byte(); break;
 	case 3: header->supply_tail = next_word(); break;
-	case 4: header->supply[next_byte() % HEL_SUPPLY_MAX] = next_byte(); break;
+	case 4: header->supply[fuzz_byte() % HEL_SUPPLY_MAX] = fuzz_byte(); break;
 	default: header->n_completions = next_word(); break;
 	}
 	queue.client.submit_tail = header->submit_tail;
 }
 
-static void play(UNUSED void *context)
+void fuzz_play(UNUSED void *context)
 {
 	struct hel_stream_lanes lanes;
 	hel_handle event;
@@ -68,8 +57,8 @@ static void play(UNUSED void *context)
 		queue_open(&queue, 4, 1024, 1024) != 0) {
 		return;
 	}
-	while (n_left > 0) {
-		switch (next_byte() % 8) {
+	while (fuzz_n_left > 0) {
+		switch (fuzz_byte() % 8) {
 		case 0: write_header(); break;
 		case 1: (void)hel_event_raise(event, 1); break;
 		case 2: (void)hel_lane_shutdown(lanes.lane[0]); break;
@@ -82,14 +71,4 @@ static void play(UNUSED void *context)
 		}
 	}
 	(void)queue_drive(&queue);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	input = data;
-	n_left = size;
-	fuzz_run(play);
-	return 0;
 }

@@ -2,10 +2,11 @@
 /* The start of the kernel tests: finds the handles, runs all cases, says how it went. */
 #include "test.h"
 
-#include <base/assert.h>
 #include <base/format.h>
 
 extern const struct test_case __start_test_cases[], __stop_test_cases[];
+
+const char native_name[] = "kernel-test";
 
 const struct hel_start *test_start;
 hel_handle test_authority;
@@ -13,26 +14,6 @@ hel_handle test_log;
 
 static bool test_has_failed;
 static char test_reason[512];
-
-__asm__(".text\n"
-	".globl _start\n"
-	"_start:\n"
-	"	xor %ebp, %ebp\n"
-	"	and $-16, %rsp\n"
-	"	call test_main\n"
-	"	ud2\n");
-
-void test_print(const char *format, ...)
-{
-	char line[HEL_LOG_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	size_t size = vformat_to(line, sizeof(line), format, arguments);
-
-	va_end(arguments);
-	hel_log(test_log, HEL_LOG_INFO, line, min_size(size, sizeof(line) - 1));
-}
 
 static void test_fail(const char *file, int line, const char *text, const char *detail)
 {
@@ -65,23 +46,6 @@ bool test_check_equal(int64_t a, int64_t b, const char *file, int line, const ch
 	return a == b;
 }
 
-NORETURN void assert_fail(const char *file, int line, const char *expression)
-{
-	test_print(
-		"kernel-test: not ok start: %s:%d: assertion failed: %s", file, line, expression);
-	hel_thread_exit();
-}
-
-static hel_handle test_find_handle(const char *name)
-{
-	for (uint32_t i = 0; i < test_start->n_handles; i++) {
-		if (str_equal(test_start->handles[i].name, name)) {
-			return test_start->handles[i].handle;
-		}
-	}
-	return HEL_NULL;
-}
-
 static void test_run_all(void)
 {
 	unsigned n_passed = 0;
@@ -92,29 +56,23 @@ static void test_run_all(void)
 		test->run();
 		if (test_has_failed) {
 			n_failed++;
-			test_print("kernel-test: not ok %s: %s", test->name, test_reason);
+			native_print("not ok %s: %s", test->name, test_reason);
 		} else {
 			n_passed++;
-			test_print("kernel-test: ok %s", test->name);
+			native_print("ok %s", test->name);
 		}
 	}
-	test_print("kernel-test: done, %u passed, %u failed", n_passed, n_failed);
+	native_print("done, %u passed, %u failed", n_passed, n_failed);
 }
 
-NORETURN __attribute__((used)) void test_main(const struct hel_start *start);
-
-NORETURN void test_main(const struct hel_start *start)
+void native_main(void)
 {
-	test_start = start;
-	test_authority = test_find_handle("authority");
-	test_log = test_find_handle("log");
-	if (test_log == HEL_NULL) {
-		test_log = test_authority;
-	}
+	test_start = native_start;
+	test_authority = native_authority;
+	test_log = native_log != HEL_NULL ? native_log : native_authority;
 	if (make_queue(&test_queue, 4, 32768, 8192)) {
 		test_run_all();
 	} else {
-		test_print("kernel-test: not ok start: no queue");
+		native_print("not ok start: no queue");
 	}
-	hel_thread_exit();
 }

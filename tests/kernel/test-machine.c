@@ -71,7 +71,7 @@ TEST(log_is_read_back)
 	if (test_authority == HEL_NULL) {
 		return;
 	}
-	test_print("kernel-test: # a line\nwith a \x1b control character");
+	native_print("# a line\nwith a \x1b control character");
 	CHECK_EQ(hel_log_read(test_authority, &offset, text, sizeof(text) - 1, &size), 0);
 	text[size] = '\0';
 	CHECK(strstr(text, "# a line with a   control character") != NULL);

@@ -750,7 +750,7 @@ TEST(stream_round_trips_between_threads)
 	uint64_t passed_ns = test_now() - start_ns;
 
 	(void)hel_kernel_stats(test_authority, &after);
-	test_print("kernel-test: # round trip %llu ns, %llu switches, %llu interrupts",
+	native_print("# round trip %llu ns, %llu switches, %llu interrupts",
 		(unsigned long long)(passed_ns / 2000),
 		(unsigned long long)(after.n_switches - before.n_switches),
 		(unsigned long long)(after.n_interrupts - before.n_interrupts));

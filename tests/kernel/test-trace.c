@@ -255,7 +255,7 @@ TEST(trace_costs_little)
 	ticks_per_call();
 	uint64_t with = ticks_per_call();
 
-	test_print("kernel-test: figure: %u ticks a call without trace, %u an event",
-		(unsigned)without, (unsigned)((with - without) / 2));
+	native_print("figure: %u ticks a call without trace, %u an event", (unsigned)without,
+		(unsigned)((with - without) / 2));
 	rings_close();
 }

@@ -15,11 +15,8 @@
 #ifndef KERNEL_TEST_H
 #define KERNEL_TEST_H
 
-#include <abi/hel/start.h>
 #include <base/string.h>
-#include <base/types.h>
-#include <hel/hel-calls.h>
-#include <hel/queue-client.h>
+#include <tests/native/native.h>
 
 struct test_case {
 	const char *name;
@@ -54,7 +51,6 @@ extern const struct hel_start *test_start;
 extern hel_handle test_authority; /* HEL_NULL: those cases are skipped */
 extern hel_handle test_log;
 
-void test_print(const char *format, ...) PRINTF_LIKE(1, 2);
 uint64_t test_now(void);
 uint64_t test_deadline_ms(uint64_t milliseconds);
 
