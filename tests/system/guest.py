@@ -63,44 +63,105 @@ def shell(script, **more):
     return run('busybox', 'sh', '-c', script, **more)
 
 
-def _read(path):
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return file.read()
-    except OSError:
-        return ''
+class Boot:
+    """A guest that runs until the end of `with Boot(...) as boot:`.
+
+    The kernel's log, and what the command has written, can be read at any time."""
+
+    def __init__(self, *options, command=('busybox', 'sleep', '100000'), timeout=60):
+        self._folder = tempfile.TemporaryDirectory(prefix='hati-test-')
+        self._log_path = os.path.join(self._folder.name, 'log')
+        self._output_path = os.path.join(self._folder.name, 'output')
+        words = hati_command(command, '--log', self._log_path, *options, timeout=timeout)
+        with open(self._output_path, 'wb') as output:
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output,
+                                             stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait()
+        self._folder.cleanup()
+
+    @staticmethod
+    def _read(path):
+        try:
+            with open(path, encoding='utf-8', errors='replace') as file:
+                return file.read()
+        except OSError:
+            return ''
+
+    def log(self):
+        return self._read(self._log_path)
+
+    def output(self):
+        return self._read(self._output_path)
+
+    def wait_until(self, condition):
+        """Waits until condition() is true; False: the guest has ended before."""
+        while not condition():
+            if self._process.poll() is not None:
+                return bool(condition())
+            time.sleep(0.2)
+        return True
+
+    def wait_for_log(self, pattern):
+        """Waits until the pattern is in the log, or all of a panic."""
+        self.wait_until(lambda: re.search(f'{pattern}|panic', self.log()))
+        if 'panic' in self.log():
+            time.sleep(1)
 
 
-def _log_until(pattern, options, timeout):
-    """The kernel's log of a boot, once the pattern is in it or the guest has ended."""
-    with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
-        path = os.path.join(folder, 'log')
-        command = hati_command(('busybox', 'sleep', '100000'), '--log', path, *options,
-                               timeout=timeout)
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True) as process:
-            while process.poll() is None and not re.search(pattern, _read(path)):
-                time.sleep(0.2)
-            time.sleep(0.5)   # the rest of a panic
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-        return _read(path)
+_SIGNS_OF_LIFE = ('busybox', 'sh', '-c',
+                  'while busybox true; do echo alive; busybox sleep 0.1; done; echo dead')
 
 
-def main_of_server(name, n_cases, *options, timeout=60):
-    """Boots with hati.test=NAME, reports the cases that the server NAME-test logs, and exits.
+def _case_of_life(boot):
+    """Whether the command _SIGNS_OF_LIFE goes on."""
+    before = boot.output().count('alive')
+    boot.wait_until(lambda: boot.output().count('alive') > before + 2 or 'panic' in boot.log())
+    output = boot.output()
+    if output.count('alive') > before + 2 and 'dead' not in output:
+        return 'ok programs_go_on'
+    return f'not ok programs_go_on: {before} signs of life, then {output[-300:]!r}'
 
-    It logs `ok CASE`, `not ok CASE: why`, and in the end `done`.
-    """
-    append = ('--append', f'hati.test={name}')
-    text = _log_until(rf'{name}-test: done|panic', append + options, timeout)
-    cases = [f'{case}:{why}' if case.startswith('not') else case
-             for case, why in re.findall(rf'{name}-test: (?:[EW] )?((?:not ok|ok) \w+)(.*)', text)]
-    if f'{name}-test: done' not in text or len(cases) < n_cases:
-        cases.append(f'not ok {name}: no end')
+
+def main_of_program(test, *options, name=None, settings='', n_cases=1, is_alone=True,
+                    end='panic', timeout=60):
+    """Boots with hati.test=TEST, reports the cases that a native program of it logs, and exits.
+
+    The program's lines begin with its name, which is TEST if there is none: `ok CASE`, `not ok
+    CASE: why`, and in the end `done`; what else it says is printed. `settings` are further words
+    of the kernel's command line. Not alone, a Linux program has to go on meanwhile. Nothing more
+    is expected of a guest whose log says `end`."""
+    name = name or test
+    cases = []
+    command = {} if is_alone else {'command': _SIGNS_OF_LIFE}
+    with Boot('--append', f'hati.test={test} {settings}', *options, timeout=timeout,
+              **command) as boot:
+        boot.wait_for_log(f'{name}: done|{end}')
+        others = [] if is_alone else [_case_of_life(boot)]
+        text = boot.log()
+    for line in text.splitlines():
+        case = re.search(rf'{name}: (?:[EW] )?((?:not ok|ok) .*)', line)
+        if case is not None:
+            cases.append(case[1])
+        elif f'{name}:' in line or re.search(f'panic|{end}', line):
+            print('#', line)
+    if f'{name}: done' not in text or len(cases) < n_cases:
+        cases.append(f'not ok {name}: no end {settings}')
         print(text[-6000:])
+    cases += others
     print('\n'.join(cases))
     sys.exit(1 if any(case.startswith('not ok') for case in cases) else 0)
+
+
+def main_of_server(test, n_cases, *options, timeout=60):
+    """The same for the server TEST-test."""
+    main_of_program(test, *options, name=f'{test}-test', n_cases=n_cases, timeout=timeout)
 
 
 def main(cases):

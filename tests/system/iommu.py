@@ -8,9 +8,6 @@ tests/iommu is the program that drives the device (QEMU's `edu`); its cases are 
 
 import os
 import re
-import subprocess
-import tempfile
-import time
 
 import guest
 from guest import check, check_equal
@@ -26,30 +23,13 @@ _TRANSLATED_VIRTIO = ('-global virtio-serial-pci.iommu_platform=on',
 _SILENT = 'hati.iommu=silent'
 
 
-def _read(path):
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return file.read()
-    except FileNotFoundError:
-        return ''
-
-
 def _log_of(policy, iommu):
     """The log of a guest in which the program has run."""
     silent = _SILENT if iommu == _AMD_VI else ''
-    append = f'hati.test=iommu thor.iommu={policy} {silent}'
-    with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
-        path = os.path.join(folder, 'log')
-        command = guest.hati_command(
-            ('busybox', 'sleep', '1000'), '--log', path, '--append', append,
-            '--qemu-first', f'{iommu} {_EDU}', timeout=_SECONDS_MAX)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        while process.poll() is None and not _DONE.search(_read(path)):
-            time.sleep(0.1)
-        process.terminate()
-        process.wait()
-        return _read(path)
+    with guest.Boot('--append', f'hati.test=iommu thor.iommu={policy} {silent}',
+                    '--qemu-first', f'{iommu} {_EDU}', timeout=_SECONDS_MAX) as boot:
+        boot.wait_for_log(_DONE.pattern)
+        return boot.log()
 
 
 def _run(policy, iommu, said):
