@@ -16,6 +16,8 @@
 /** UNUSED - the parameter or variable may stay unread (a hook that needs only some arguments) */
 #define UNUSED             __attribute__((unused))
 #define ALWAYS_INLINE      inline __attribute__((always_inline))
+/** LINK_INLINE - the same for one that other files call, if the program is optimised as a whole */
+#define LINK_INLINE        __attribute__((always_inline))
 /** PACKED - the structure has exactly the bytes of its members, as hardware or a file defines it */
 #define PACKED             __attribute__((packed))
 /** ALIGNED() - raise the alignment of a type or object */

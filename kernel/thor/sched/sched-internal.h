@@ -73,7 +73,8 @@ static inline int64_t run_queue_clamp(int64_t unfairness_ns)
  */
 static inline void run_queue_enter(struct run_queue *queue, struct thread *thread)
 {
-	thread->key = run_queue_clamp(thread->key) - run_queue_virtual_ns(queue);
+	/* Within its bounds: run_queue_exit() has seen to that, and at first it is 0. */
+	thread->key -= run_queue_virtual_ns(queue);
 	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
 }
 

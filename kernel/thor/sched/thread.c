@@ -315,12 +315,11 @@ bool thread_is_kicked(struct thread *thread)
 		       THREAD_ATTENTION_LATCH) != 0;
 }
 
-bool thread_begin_wait(struct thread *thread, int *out_result)
+static __attribute__((noinline)) bool thread_begin_no_wait(struct thread *thread, int *out_result)
 {
 	enum thread_state state = THREAD_WAITING;
 	int result = 0;
 
-	atomic_store(&thread->state, THREAD_WAITING);
 	if (thread_is_kicked(thread)) {
 		result = -ERR_KICKED;
 	} else if ((atomic_load(&thread->attention) & THREAD_ATTENTION_NO_WAIT) != 0) {
@@ -334,6 +333,17 @@ bool thread_begin_wait(struct thread *thread, int *out_result)
 		return false;
 	}
 	return true;
+}
+
+bool thread_begin_wait(struct thread *thread, int *out_result)
+{
+	atomic_store(&thread->state, THREAD_WAITING);
+	if (likely(thread->bounce.page == NULL &&
+		    (atomic_load(&thread->attention) &
+			    (THREAD_ATTENTION_LATCH | THREAD_ATTENTION_NO_WAIT)) == 0)) {
+		return true;
+	}
+	return thread_begin_no_wait(thread, out_result);
 }
 
 bool thread_begin_page_wait(struct thread *thread)

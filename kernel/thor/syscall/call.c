@@ -104,17 +104,22 @@ static bool call_wants_memory(int result)
 	return result == -ERR_NO_MEMORY || (result == -ERR_FAULT && shortage_is_noted());
 }
 
+static __attribute__((noinline)) bool call_end_blocked(struct thread *thread)
+{
+	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), CALL_BLOCKED, 0);
+	if (unlikely((thread->entry & THREAD_ENTRY_PAUSED) != 0)) {
+		thread_end_long_call(thread);
+	}
+	return false;
+}
+
 /* Whatever is not simply a success; as thor_enter_call(). */
 static __attribute__((noinline)) bool call_end_otherwise(struct call *call, int result)
 {
 	struct thread *thread = call->thread;
 
 	if (result == CALL_BLOCKED) {
-		TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), result, call->value);
-		if (unlikely((thread->entry & THREAD_ENTRY_PAUSED) != 0)) {
-			thread_end_long_call(thread);
-		}
-		return false;
+		return call_end_blocked(thread);
 	}
 	if ((result == -ERR_FAULT || result == CALL_RESTART) && fault_await_noted_page(thread)) {
 		result = CALL_RESTART;
@@ -160,11 +165,18 @@ bool thor_enter_call(struct thread *thread)
 		return call_enter_specially(thread);
 	}
 	struct call call = { .thread = thread };
-	int result = call_make(&call);
+	uint32_t number = arch_call_number(&thread->arch);
+
+	TRACE(CALLS, CALL, number, call_argument(&call, 0), call_argument(&call, 1));
+	if (unlikely(number >= CALL_NUMBERS)) {
+		return call_end_otherwise(&call, -ERR_ILLEGAL_SYSCALL);
+	}
+	int result = call_table[number](&call);
 
 	/* Only a call that does not end with 0 can be paused. */
 	if (unlikely(result != 0)) {
-		return call_end_otherwise(&call, result);
+		return result == CALL_BLOCKED ? call_end_blocked(thread)
+					      : call_end_otherwise(&call, result);
 	}
 	TRACE(CALLS, CALL_END, arch_call_number(&thread->arch), 0, call.value);
 	arch_call_return(&thread->arch, 0, call.value);

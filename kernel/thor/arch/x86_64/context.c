@@ -20,46 +20,6 @@
 
 /* ---- fs base and user gs base */
 
-static uint64_t fs_base_read(void)
-{
-	uint64_t base;
-
-	if (!features.has_fsgsbase) {
-		return msr_read(MSR_FS_BASE);
-	}
-	__asm__ volatile("rdfsbase %0" : "=r"(base));
-	return base;
-}
-
-static void fs_base_write(uint64_t base)
-{
-	if (!features.has_fsgsbase) {
-		msr_write(MSR_FS_BASE, base);
-	} else {
-		__asm__ volatile("wrfsbase %0" : : "r"(base));
-	}
-}
-
-static uint64_t user_gs_base_read(void)
-{
-	uint64_t base;
-
-	if (!features.has_fsgsbase) {
-		return msr_read(MSR_KERNEL_GS_BASE);
-	}
-	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(base) : : "memory");
-	return base;
-}
-
-static void user_gs_base_write(uint64_t base)
-{
-	if (!features.has_fsgsbase) {
-		msr_write(MSR_KERNEL_GS_BASE, base);
-	} else {
-		__asm__ volatile("swapgs; wrgsbase %0; swapgs" : : "r"(base) : "memory");
-	}
-}
-
 static bool is_canonical(uint64_t address)
 {
 	return address < CANONICAL_HOLE_START || address >= CANONICAL_HOLE_END;
@@ -70,19 +30,34 @@ static bool bases_are_loaded(const struct cpu *cpu, const struct arch_context *c
 	return cpu->arch.bases_owner == context && context->bases_cpu == cpu->index;
 }
 
-static void bases_load(struct cpu *cpu, struct arch_context *context)
+static ALWAYS_INLINE void bases_load(struct cpu *cpu, struct arch_context *context)
 {
-	fs_base_write(context->fs_base);
-	user_gs_base_write(context->gs_base);
+	if (likely(features.has_fsgsbase)) {
+		__asm__ volatile("wrfsbase %0; swapgs; wrgsbase %1; swapgs"
+			:
+			: "r"(context->fs_base), "r"(context->gs_base)
+			: "memory");
+	} else {
+		msr_write(MSR_FS_BASE, context->fs_base);
+		msr_write(MSR_KERNEL_GS_BASE, context->gs_base);
+	}
 	cpu->arch.bases_owner = context;
 	context->bases_cpu = cpu->index;
 }
 
-static void bases_save(struct cpu *cpu, struct arch_context *context)
+static ALWAYS_INLINE void bases_save(struct cpu *cpu, struct arch_context *context)
 {
-	if (bases_are_loaded(cpu, context)) {
-		context->fs_base = fs_base_read();
-		context->gs_base = user_gs_base_read();
+	if (!bases_are_loaded(cpu, context)) {
+		return;
+	}
+	if (likely(features.has_fsgsbase)) {
+		__asm__ volatile("rdfsbase %0; swapgs; rdgsbase %1; swapgs"
+			: "=r"(context->fs_base), "=r"(context->gs_base)
+			:
+			: "memory");
+	} else {
+		context->fs_base = msr_read(MSR_FS_BASE);
+		context->gs_base = msr_read(MSR_KERNEL_GS_BASE);
 	}
 }
 
@@ -145,7 +120,7 @@ void arch_context_set_gs_base(struct arch_context *context, uint64_t gs_base)
 
 /* ---- entering and leaving */
 
-static void context_load(struct cpu *cpu, struct arch_context *context)
+static ALWAYS_INLINE void context_load(struct cpu *cpu, struct arch_context *context)
 {
 	ASSERT(cpu->arch.context == NULL);
 	cpu->arch.context = context;
@@ -186,7 +161,7 @@ void arch_enter_user(struct thread *thread)
 	entry_leave_iret(context);
 }
 
-void arch_context_leave(struct thread *thread)
+LINK_INLINE void arch_context_leave(struct thread *thread)
 {
 	struct cpu *cpu = arch_this_cpu();
 	struct arch_context *context = &thread->arch;

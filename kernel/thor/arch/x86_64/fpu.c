@@ -136,14 +136,14 @@ bool fpu_trap(struct cpu *cpu, struct arch_context *context)
 	return true;
 }
 
-void fpu_leave(struct cpu *cpu, struct arch_context *context)
+LINK_INLINE void fpu_leave(struct cpu *cpu, struct arch_context *context)
 {
 	if (cpu_count > 1 && fpu_is_loaded(cpu, context)) {
 		fpu_save(cpu);
 	}
 }
 
-void fpu_enter(struct cpu *cpu, struct arch_context *context)
+LINK_INLINE void fpu_enter(struct cpu *cpu, struct arch_context *context)
 {
 	bool is_loaded = fpu_is_loaded(cpu, context);
 
