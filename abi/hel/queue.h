@@ -27,8 +27,9 @@
  * HEL_SUBMIT_PAD covers the rest (at least 8 bytes). A record whose size or opcode is nonsense
  * stops consumption: hel_drive returns ERR_QUEUE_CORRUPT, and skips to submit_tail. Every record
  * but PAD and CANCEL yields exactly one completion that carries its context, also when it is
- * refused, fails or is cancelled. CANCEL never completes; the cancelled operation does (once,
- * perhaps successfully).
+ * refused, fails or is cancelled; those that repeat yield others, marked HEL_ELEMENT_MORE, before
+ * it, and HEL_EXCHANGE_QUIET asks for none on success. CANCEL never completes; the cancelled
+ * operation does (once, perhaps successfully).
  *
  * hel_drive(queue, flags, seen, deadline_ns): consumes all submissions; then, with HEL_DRIVE_WAIT,
  * if n_completions == seen, waits until it differs, the deadline (absolute monotonic ns,
@@ -160,7 +161,22 @@ enum hel_exchange_flags : uint32_t {
 	 * word of a conversation needs no call to close it.
 	 */
 	HEL_EXCHANGE_CLOSE_LANE = 1,
+	/*
+	 * Submit it again each time that it is complete, so that one record serves all who come: a
+	 * single RECEIVE_INLINE or PULL, or an ACCEPT with RECEIVE_INLINE, PULL,
+	 * EXTRACT_CREDENTIALS and DISMISS behind it. Each round is an element with
+	 * HEL_ELEMENT_MORE. The element without it is the last: the first action has ended for good
+	 * (see the operation).
+	 */
+	HEL_EXCHANGE_REPEAT = 2,
+	/*
+	 * A single SEND of at most HEL_QUIET_BYTES_MAX, whose data are copied when the record is
+	 * consumed: no completion if it succeeds.
+	 */
+	HEL_EXCHANGE_QUIET = 4,
 };
+
+constexpr uint64_t HEL_QUIET_BYTES_MAX = 96;
 
 struct hel_exchange_record {
 	struct hel_record header;
@@ -178,7 +194,12 @@ struct hel_element {
 	uint32_t opcode; /* of the submission */
 	uint64_t context;
 	int32_t error;  /* 0, or why the whole submission failed; then no results follow */
-	uint32_t n_results; /* exchange: number of struct hel_result that follow */
+	uint16_t n_results; /* exchange: number of struct hel_result that follow */
+	uint16_t flags; /* enum hel_element_flags */
+};
+
+enum hel_element_flags : uint16_t {
+	HEL_ELEMENT_MORE = 1, /* the operation goes on, and will complete again */
 };
 
 /*

@@ -75,22 +75,53 @@ uint64_t bench_loop_ticks(void);
 void bench_queue_open(struct hel_queue_client *queue);
 void bench_queue_close(struct hel_queue_client *queue);
 
-/** bench_drive() - submit and wait until there is a completion; it, to be released */
-const struct hel_element *bench_drive(struct hel_queue_client *queue);
+/* What programs do for each message is inline, as in those that care. */
 
-/**
- * bench_drive_for() - the same, when @n_expected of the records complete at once, which need not
- * end the wait: the element may be one of theirs
- */
-const struct hel_element *bench_drive_for(struct hel_queue_client *queue, uint32_t n_expected);
+/** bench_drive() - submit and wait until there is a completion; it, to be released */
+static inline const struct hel_element *bench_drive(struct hel_queue_client *queue)
+{
+	for (;;) {
+		int error = hel_drive(
+			queue->handle, HEL_DRIVE_WAIT, queue->n_taken, HEL_DEADLINE_NEVER, NULL);
+		const struct hel_element *element = hel_queue_take(queue);
+
+		if (element != NULL) {
+			return element;
+		}
+		bench_require(error, "drive");
+	}
+}
+
+static inline void *bench_record(struct hel_queue_client *queue, uint32_t opcode, uint32_t size)
+{
+	void *record = hel_queue_reserve(queue, opcode, size, 0);
+
+	bench_require(record != NULL ? 0 : -ERR_NO_SPACE, "a full ring");
+	return record;
+}
 
 /** bench_exchange_with() - put an exchange with flags into the ring */
-void bench_exchange_with(struct hel_queue_client *queue, hel_handle lane,
-	const struct hel_action *actions, uint32_t n_actions, uint32_t flags);
+static inline void bench_exchange_with(struct hel_queue_client *queue, hel_handle lane,
+	const struct hel_action *actions, uint32_t n_actions, uint32_t flags)
+{
+	struct hel_exchange_record *record = (struct hel_exchange_record *)bench_record(queue,
+		HEL_SUBMIT_EXCHANGE, (uint32_t)(sizeof(*record) + n_actions * sizeof(actions[0])));
+
+	record->lane = lane;
+	record->n_actions = n_actions;
+	record->flags = flags;
+	for (uint32_t i = 0; i < n_actions; i++) {
+		record->actions[i] = actions[i];
+	}
+	hel_queue_commit(queue);
+}
 
 /** bench_exchange() - put an exchange into the ring */
-void bench_exchange(struct hel_queue_client *queue, hel_handle lane,
-	const struct hel_action *actions, uint32_t n_actions);
+static inline void bench_exchange(struct hel_queue_client *queue, hel_handle lane,
+	const struct hel_action *actions, uint32_t n_actions)
+{
+	bench_exchange_with(queue, lane, actions, n_actions, 0);
+}
 
 /** bench_await_event() - put an AWAIT_EVENT into the ring */
 void bench_await_event(struct hel_queue_client *queue, hel_handle event, uint64_t sequence);

@@ -2,8 +2,8 @@
 /*
  * Messages between two spaces.
  *
- *	oneway        a sender, and a receiver of higher priority that waits in its queue: from
- *	              before the record is written to after the completion is taken there
+ *	oneway        messages to and fro between two that wait in their queues: from before the
+ *	              record is written to after the completion is taken on the other side
  *	conversation  offer, send, receive and reply; both sides wait in their queues
  *	send, push    a one-way message of some size, or a descriptor, and the wait for the next
  *
@@ -21,7 +21,7 @@ struct shared {
 };
 
 static struct shared *shared;
-static struct hel_stream_lanes lanes;
+static struct hel_stream_lanes lanes, back;
 static uint64_t buffer; /* of each space its own */
 static uint64_t receive_bytes;
 
@@ -46,19 +46,26 @@ static struct hel_action ancillary(struct hel_action action)
 
 /* ---- the other side -------------------------------------------------------------------------- */
 
-static void receive_small(UNUSED void *argument)
+/* Each message is answered by one on the other stream. */
+static void answer_small(UNUSED void *argument)
 {
+	struct hel_action receive = receive_inline();
+	struct hel_action answer = send(MESSAGE_BYTES);
 	struct hel_queue_client queue;
-	struct hel_action action = receive_inline();
 
 	bench_queue_open(&queue);
-	while (!atomic_load(&shared->is_ending)) {
-		bench_exchange(&queue, lanes.lane[1], &action, 1);
+	bench_exchange_with(&queue, lanes.lane[1], &receive, 1, HEL_EXCHANGE_REPEAT);
+	for (;;) {
 		const struct hel_element *element = bench_drive(&queue);
 
+		if ((element->flags & HEL_ELEMENT_MORE) == 0) {
+			break;
+		}
 		atomic_store_explicit(&shared->arrived_ticks, bench_ticks(), memory_order_relaxed);
 		hel_queue_release(&queue, element);
+		bench_exchange_with(&queue, back.lane[1], &answer, 1, HEL_EXCHANGE_QUIET);
 	}
+	bench_queue_close(&queue);
 }
 
 static void receive_large(UNUSED void *argument)
@@ -103,26 +110,21 @@ static void serve(UNUSED void *argument)
 	struct hel_queue_client queue;
 
 	bench_queue_open(&queue);
-	bench_exchange(&queue, lanes.lane[1], request, 2);
-	const struct hel_element *element = bench_drive(&queue);
+	bench_exchange_with(&queue, lanes.lane[1], request, 2, HEL_EXCHANGE_REPEAT);
+	for (;;) {
+		const struct hel_element *element = bench_drive(&queue);
 
-	while (!atomic_load(&shared->is_ending)) {
+		if ((element->flags & HEL_ELEMENT_MORE) == 0) {
+			break;
+		}
 		struct hel_results results = hel_results_begin(element);
 		hel_handle lane = hel_results_next(&results)->value;
 
 		hel_queue_release(&queue, element);
-		bench_exchange_with(&queue, lane, &reply, 1, HEL_EXCHANGE_CLOSE_LANE);
-		bench_exchange(&queue, lanes.lane[1], request, 2);
-		/* The client waits for the reply, so that is over at once. */
-		element = bench_drive_for(&queue, 1);
-		while (element->n_results == 1) {
-			hel_queue_release(&queue, element);
-			element = hel_queue_take(&queue);
-			if (element == NULL) {
-				element = bench_drive(&queue);
-			}
-		}
+		bench_exchange_with(
+			&queue, lane, &reply, 1, HEL_EXCHANGE_CLOSE_LANE | HEL_EXCHANGE_QUIET);
 	}
+	bench_queue_close(&queue);
 }
 
 /* ---- this side ------------------------------------------------------------------------------- */
@@ -139,13 +141,16 @@ static void exchange_once(
 
 static void oneway(struct hel_queue_client *queue)
 {
-	struct hel_action action = send(MESSAGE_BYTES);
+	struct hel_action receive = receive_inline();
+	struct hel_action message = send(MESSAGE_BYTES);
 	uint64_t n_ticks = 0;
 
+	bench_exchange_with(queue, back.lane[0], &receive, 1, HEL_EXCHANGE_REPEAT);
 	for (uint64_t i = 0; i < MESSAGES + 10; i++) {
 		uint64_t start = bench_ticks();
 
-		exchange_once(queue, &action, 1);
+		bench_exchange_with(queue, lanes.lane[0], &message, 1, HEL_EXCHANGE_QUIET);
+		hel_queue_release(queue, bench_drive(queue));
 		n_ticks += i >= 10 ? atomic_load(&shared->arrived_ticks) - start : 0;
 	}
 	bench_report("ipc.oneway_64", n_ticks * 100 / MESSAGES, "instructions");
@@ -223,6 +228,7 @@ static void run(void (*other)(void *argument), int32_t priority,
 
 	bench_queue_open(&queue);
 	bench_require(hel_stream_create(&lanes), "stream_create");
+	bench_require(hel_stream_create(&back), "stream_create");
 	atomic_store(&shared->is_ending, false);
 	bench_thread_start(&thread, &place, other, NULL);
 	here(&queue);
@@ -230,6 +236,8 @@ static void run(void (*other)(void *argument), int32_t priority,
 	hel_close(HEL_THIS, lanes.lane[0]);
 	bench_thread_join(&thread);
 	hel_close(HEL_THIS, lanes.lane[1]);
+	hel_close(HEL_THIS, back.lane[0]);
+	hel_close(HEL_THIS, back.lane[1]);
 	bench_queue_close(&queue);
 }
 
@@ -239,7 +247,7 @@ void bench_ipc(void)
 	buffer = bench_map(LARGE_BYTES, HEL_MAP_FORK_COPY);
 	memset((void *)buffer, 1, LARGE_BYTES);
 	receive_bytes = MESSAGE_BYTES;
-	run(receive_small, 1, oneway);
+	run(answer_small, 0, oneway);
 	run(serve, 0, conversation);
 	run(pull, 0, push);
 	receive_bytes = KIB(64);

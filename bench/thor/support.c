@@ -101,55 +101,6 @@ void bench_queue_close(struct hel_queue_client *queue)
 	hel_close(HEL_THIS, queue->handle);
 }
 
-const struct hel_element *bench_drive_for(struct hel_queue_client *queue, uint32_t n_expected)
-{
-	for (;;) {
-		int error = hel_drive(queue->handle, HEL_DRIVE_WAIT, queue->n_taken + n_expected,
-			HEL_DEADLINE_NEVER, NULL);
-		const struct hel_element *element = hel_queue_take(queue);
-
-		if (element != NULL) {
-			return element;
-		}
-		bench_require(error, "drive");
-		n_expected = 0;
-	}
-}
-
-const struct hel_element *bench_drive(struct hel_queue_client *queue)
-{
-	return bench_drive_for(queue, 0);
-}
-
-static void *bench_record(struct hel_queue_client *queue, uint32_t opcode, uint32_t size)
-{
-	void *record = hel_queue_reserve(queue, opcode, size, 0);
-
-	bench_require(record != NULL ? 0 : -ERR_NO_SPACE, "a full ring");
-	return record;
-}
-
-void bench_exchange_with(struct hel_queue_client *queue, hel_handle lane,
-	const struct hel_action *actions, uint32_t n_actions, uint32_t flags)
-{
-	struct hel_exchange_record *record = bench_record(queue, HEL_SUBMIT_EXCHANGE,
-		(uint32_t)(sizeof(*record) + n_actions * sizeof(actions[0])));
-
-	record->lane = lane;
-	record->n_actions = n_actions;
-	record->flags = flags;
-	for (uint32_t i = 0; i < n_actions; i++) {
-		record->actions[i] = actions[i];
-	}
-	hel_queue_commit(queue);
-}
-
-void bench_exchange(struct hel_queue_client *queue, hel_handle lane,
-	const struct hel_action *actions, uint32_t n_actions)
-{
-	bench_exchange_with(queue, lane, actions, n_actions, 0);
-}
-
 void bench_await_event(struct hel_queue_client *queue, hel_handle event, uint64_t sequence)
 {
 	struct hel_await_event_record *record =

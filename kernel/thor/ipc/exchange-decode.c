@@ -224,6 +224,35 @@ static inline int decode_action(struct exchange *exchange, struct thread *submit
 	return 0;
 }
 
+constexpr uint32_t DECODE_RECEIVE = HEL_ACTION_RECEIVE_INLINE;
+constexpr uint32_t DECODE_ANCILLARY = (uint32_t)HEL_ACTION_ANCILLARY << 16;
+constexpr uint32_t DECODE_WANT_LANE = (uint32_t)HEL_ACTION_WANT_LANE << 16;
+
+static enum exchange_shape decode_shape(const struct exchange *exchange)
+{
+	const struct action *actions = exchange->actions;
+
+	return exchange->n_actions == 3 && (uint32_t)actions[0].head == HEL_ACTION_OFFER &&
+			(uint32_t)actions[1].head == (HEL_ACTION_SEND | DECODE_ANCILLARY) &&
+			(uint32_t)actions[2].head == (DECODE_RECEIVE | DECODE_ANCILLARY)
+		? EXCHANGE_SHAPE_ASK
+		: EXCHANGE_SHAPE_OTHER;
+}
+
+enum exchange_shape exchange_repeated_shape(const struct exchange *exchange)
+{
+	const struct action *actions = exchange->actions;
+
+	if (exchange->n_actions == 1 && (uint32_t)actions[0].head == DECODE_RECEIVE) {
+		return EXCHANGE_SHAPE_LISTEN;
+	}
+	return exchange->n_actions == 2 &&
+			(uint32_t)actions[0].head == (HEL_ACTION_ACCEPT | DECODE_WANT_LANE) &&
+			(uint32_t)actions[1].head == (DECODE_RECEIVE | DECODE_ANCILLARY)
+		? EXCHANGE_SHAPE_SERVE
+		: EXCHANGE_SHAPE_OTHER;
+}
+
 int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	const volatile struct hel_action *wishes, uint32_t n_actions, uint64_t result_max)
 {
@@ -239,6 +268,7 @@ int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	exchange->properties = state.properties;
 	exchange->n_inline = state.n_inline;
 	exchange->n_actions = state.n_actions;
+	exchange->shape = error == 0 ? decode_shape(exchange) : EXCHANGE_SHAPE_OTHER;
 	if (unlikely(error == 0 && state.result_size > result_max)) {
 		error = -ERR_ILLEGAL_ARGS;
 	}

@@ -7,9 +7,12 @@
  * it has the same number of actions it takes that; and when also the first word of each action is
  * the same, then what follows from those words (exchange-decode.c) need not be found out again.
  *
- * A kept exchange refers to nothing and is charged to nobody; it is part of its queue, and goes
- * with that. Those whose actions have more than their words (lists of segments, descriptors,
- * credentials) or are under a grant are not kept.
+ * A kept exchange keeps what the next one will need, too: it is charged as an operation, refers to
+ * the universe and the space of its submitter, and an ASK has the lane that it has made, so that
+ * its stream, when nobody else knows it any more, can be made new (quick-ask.c). It is part of its
+ * queue, and goes when that has no handle any more, for the space may have the queue mapped. Those
+ * whose actions have more than their words (lists of segments, descriptors, credentials), are under
+ * a grant or repeat are not kept.
  */
 #include <thor/ipc/exchange.h>
 
@@ -22,34 +25,32 @@ constexpr uint32_t KEPT_BYTES_MAX = 800;
 bool exchange_keep(struct exchange *exchange)
 {
 	struct operation *operation = &exchange->operation;
+	struct queue *queue = operation->queue;
 	struct exchange *none = NULL;
 
 	if ((exchange->properties & (ACTION_IS_VARIED | ACTION_IS_GRANTED)) != 0 ||
-		operation->n_bytes > KEPT_BYTES_MAX) {
+		exchange->repeats || operation->n_bytes > KEPT_BYTES_MAX ||
+		!atomic_compare_exchange_strong(&queue->kept_exchange, &none, exchange)) {
 		return false;
 	}
-	struct account *account = operation->account;
-
-	if (!atomic_compare_exchange_strong_explicit(&operation->queue->kept_exchange, &none,
-		    exchange, memory_order_acq_rel, memory_order_relaxed)) {
-		return false;
+	/* The queue's end looks the other way round. */
+	if (unlikely(queue->is_dead)) {
+		exchange_free_kept(queue);
 	}
-	account_uncharge(account, ACCOUNT_OPERATIONS, 1);
 	return true;
 }
 
 void exchange_free_kept(struct queue *queue)
 {
-	struct exchange *kept =
-		atomic_exchange_explicit(&queue->kept_exchange, NULL, memory_order_acquire);
+	struct exchange *kept = atomic_exchange(&queue->kept_exchange, NULL);
 
 	if (kept != NULL) {
-		heap_free_sized(kept, kept->operation.n_bytes);
+		exchange_dispose(kept);
 	}
 }
 
 struct exchange *exchange_take_kept(
-	struct queue *queue, struct account *account, uint32_t n_actions)
+	struct queue *queue, const struct thread *submitter, uint32_t n_actions)
 {
 	struct exchange *kept = atomic_load_explicit(&queue->kept_exchange, memory_order_acquire);
 
@@ -57,14 +58,13 @@ struct exchange *exchange_take_kept(
 	if (kept == NULL) {
 		return NULL;
 	}
-	if (unlikely(kept->n_actions != n_actions || kept->operation.account != account)) {
+	if (unlikely(kept->n_actions != n_actions || kept->universe != submitter->universe ||
+		    kept->space != submitter->space)) {
 		exchange_free_kept(queue);
 		return NULL;
 	}
-	if (unlikely(account_charge(account, ACCOUNT_OPERATIONS, 1) != 0)) {
-		return NULL;
-	}
 	atomic_store_explicit(&queue->kept_exchange, NULL, memory_order_relaxed);
+	exchange_drop_stream(kept);
 	return kept;
 }
 

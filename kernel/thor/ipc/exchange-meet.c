@@ -9,6 +9,7 @@
 #include <thor/ipc/exchange.h>
 
 #include <base/assert.h>
+#include <base/string.h>
 #include <thor/cpu.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
@@ -61,6 +62,9 @@ static void meet_fail_copy(struct action *send, struct action *receive, int erro
 	uint64_t end = min_u64(send->length, done + TRANSFER_SLICE_BYTES);
 	bool is_readable = true;
 
+	if (exchange_of_action(send)->is_quiet) {
+		done = end;
+	}
 	if (error == -ERR_NO_MEMORY) {
 		action_finish(send, error, 0);
 		action_finish(receive, error, 0);
@@ -100,11 +104,28 @@ static int meet_copy_piece(struct action *receive, uint64_t offset, struct space
 		from_space, from, size);
 }
 
+/* The same from what a quiet sender has given away already. */
+static __attribute__((noinline)) int meet_copy_given(
+	struct action *receive, uint64_t offset, const struct exchange *from, uint64_t size)
+{
+	const uint8_t *data = (const uint8_t *)from->small_inline + offset;
+
+	if (receive->type == HEL_ACTION_RECEIVE_INLINE) {
+		memcpy((uint8_t *)receive->inline_data + offset, data, size);
+		return 0;
+	}
+	return space_copy_out(
+		exchange_of_action(receive)->space, receive->address + offset, data, size);
+}
+
 /* One piece of the data, from *@done on. */
 static inline int meet_copy_next(struct action *send, struct action *receive, uint64_t address,
 	uint64_t size, uint64_t *done)
 {
-	int error = meet_copy_piece(receive, *done, exchange_of_action(send)->space, address, size);
+	const struct exchange *from = exchange_of_action(send);
+	int error = unlikely(from->is_quiet)
+		? meet_copy_given(receive, *done, from, size)
+		: meet_copy_piece(receive, *done, from->space, address, size);
 
 	if (likely(error == 0)) {
 		*done += size;
@@ -175,7 +196,7 @@ static void meet_send(struct action *send, struct action *receive)
 		action_finish(receive, -ERR_BUFFER_TOO_SMALL, 0);
 		return;
 	}
-	if (is_inline && send->type == HEL_ACTION_SEND &&
+	if (is_inline && send->type == HEL_ACTION_SEND && !exchange_of_action(send)->is_quiet &&
 		arch_this_cpu()->active_space == exchange_of_action(send)->space &&
 		exchange_complete_with(receive, send->address, send->length)) {
 		exchange_end(exchange_of_action(receive));

@@ -13,6 +13,7 @@
 #include <base/string.h>
 #include <thor/arch/witness.h>
 #include <thor/cpu.h>
+#include <thor/ipc/exchange-quick.h>
 #include <thor/ipc/queue-internal.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
@@ -158,7 +159,7 @@ static void action_free(struct action *action)
 	struct exchange *exchange = exchange_of_action(action);
 
 	if (action_makes_stream(action)) {
-		if (action->made != NULL) {
+		if (action->made != NULL && exchange->shape != EXCHANGE_SHAPE_ASK) {
 			lane_unref(action->made);
 		}
 	} else if (action->type == HEL_ACTION_RECEIVE_INLINE &&
@@ -195,34 +196,46 @@ static inline void exchange_empty(struct exchange *exchange)
 	}
 }
 
+/* It was refused: it may have no more than some decoded actions. */
 static void exchange_free(struct exchange *exchange)
 {
 	exchange_empty(exchange);
+	exchange_dispose(exchange);
+}
+
+void exchange_dispose(struct exchange *exchange)
+{
+	exchange_drop_stream(exchange);
+	object_unref(&exchange->universe->object);
+	object_unref((struct object *)exchange->space);
 	operation_free(&exchange->operation);
+}
+
+static inline void exchange_give_up(struct exchange *exchange)
+{
+	if (exchange->is_released) {
+		lane_unref(exchange->lane);
+	} else {
+		exchange_empty(exchange);
+	}
+	if (unlikely(!exchange_keep(exchange))) {
+		exchange_dispose(exchange);
+	}
 }
 
 static void exchange_destroy(struct operation *operation)
 {
-	struct exchange *exchange = exchange_of(operation);
-
-	object_unref(&exchange->universe->object);
-	object_unref((struct object *)exchange->space);
-	exchange_empty(exchange);
-	if (!exchange_keep(exchange)) {
-		operation_free(operation);
-	}
+	exchange_give_up(exchange_of(operation));
 }
 
-static void exchange_complete(struct exchange *exchange)
+void exchange_report(struct exchange *exchange, enum hel_element_flags flags)
 {
 	struct operation *operation = &exchange->operation;
 	uint32_t n_bytes = exchange_count_result(exchange);
 
 	exchange->result_bytes = n_bytes;
-	operation->n_results = exchange->n_actions;
-	if ((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane) {
-		exchange_release(exchange);
-	}
+	operation->n_results = (uint16_t)exchange->n_actions;
+	operation->flags = flags;
 	void *result = operation_begin_completion(operation, 0, n_bytes);
 
 	if (likely(result != NULL)) {
@@ -231,50 +244,50 @@ static void exchange_complete(struct exchange *exchange)
 	}
 }
 
-/* Everything but the data is there: the element, but for its data. The queue is locked. */
-static inline void exchange_write_with(struct exchange *exchange, struct action *receive,
-	struct hel_element *element, uint32_t size, uint64_t length)
+/* It was to be quiet, and went well. */
+static void exchange_vanish(struct exchange *exchange)
 {
 	struct operation *operation = &exchange->operation;
-	struct hel_result *results = (struct hel_result *)(element + 1);
-	uint32_t last = receive->index;
+	struct queue *queue = operation->queue;
 
-	*element = (struct hel_element){
-		.size = size,
-		.opcode = operation->opcode,
-		.context = operation->context,
-		.n_results = last + 1,
-	};
-#pragma clang loop unroll(disable)
-	for (uint32_t i = 0; i < last; i++) {
-		exchange_write_fixed(&exchange->actions[i], &results[i]);
-	}
-	results[last] = (struct hel_result){
-		.inline_size = (uint32_t)length,
-		.value = length,
-	};
-	arch_witness_action(HEL_ACTION_RECEIVE_INLINE, 0);
-	arch_witness_completion(operation->opcode, 0);
+	arch_witness_action(HEL_ACTION_SEND, 0);
+	spinlock_acquire(&queue->lock);
+	operation_unlink_locked(operation);
+	spinlock_release(&queue->lock);
+	operation_unref(operation);
 }
 
-bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t length)
+static void exchange_complete(struct exchange *exchange)
+{
+	bool has_more = unlikely(exchange->repeats) && !exchange_is_last(exchange);
+
+	if ((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane) {
+		exchange_release(exchange);
+	}
+	if (unlikely(exchange->is_quiet) && exchange->actions[0].error == 0) {
+		exchange_vanish(exchange);
+		return;
+	}
+	exchange_report(exchange, has_more ? HEL_ELEMENT_MORE : 0);
+}
+
+LINK_INLINE bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t length)
 {
 	struct exchange *exchange = exchange_of_action(receive);
 	struct operation *operation = &exchange->operation;
 	struct queue *queue = operation->queue;
-	uint32_t n_fixed = (receive->index + 1u) * sizeof(struct hel_result);
-	uint32_t size = (uint32_t)align_up(sizeof(struct hel_element) + n_fixed + length, 8);
+	uint32_t last = receive->index;
+	uint32_t size;
 
 	if (atomic_load_explicit(&exchange->n_open, memory_order_acquire) != 1 ||
-		exchange->n_inline != 1 || receive->index + 1u != exchange->n_actions) {
+		exchange->n_inline != 1 || last + 1 != exchange->n_actions || exchange->repeats) {
 		return false;
 	}
 	spinlock_acquire(&queue->lock);
-	struct hel_element *element = queue_begin_element_locked(queue, size);
+	struct hel_element *element =
+		quick_begin_element_locked(queue, last + 1, address, length, &size);
 
-	if (unlikely(element == NULL ||
-		    arch_copy_from_user((uint8_t *)(element + 1) + n_fixed, address, length) !=
-			    0)) {
+	if (unlikely(element == NULL)) {
 		spinlock_release(&queue->lock);
 		page_note_drop();
 		return false;
@@ -284,7 +297,14 @@ bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t l
 		lane_unlink_locked(receive);
 	}
 	operation_unlink_locked(operation);
-	exchange_write_with(exchange, receive, element, size, length);
+	quick_write_element(element, operation, size, last + 1, 0);
+	struct hel_result *results = (struct hel_result *)(element + 1);
+
+#pragma clang loop unroll(disable)
+	for (uint32_t i = 0; i < last; i++) {
+		exchange_write_fixed(&exchange->actions[i], &results[i]);
+	}
+	quick_write_data_result(&results[last], length);
 	queue_end_element_locked(queue, size);
 	spinlock_release(&queue->lock);
 	return true;
@@ -292,10 +312,19 @@ bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t l
 
 void exchange_end(struct exchange *exchange)
 {
-	if ((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane) {
+	struct operation *operation = &exchange->operation;
+	struct queue *queue = operation->queue;
+
+	if (!exchange->is_released &&
+		((exchange->properties & ACTION_MAY_HOLD) != 0 || exchange->closes_lane)) {
 		exchange_release(exchange);
 	}
-	operation_unref(&exchange->operation);
+	if (likely(atomic_fetch_sub_explicit(&operation->references, 1, memory_order_acq_rel) ==
+		    1)) {
+		exchange_give_up(exchange);
+		atomic_fetch_sub_explicit(&queue->n_operations, 1, memory_order_relaxed);
+		object_unref(&queue->object);
+	}
 }
 
 /* @n_closed actions (or the submitter) are done; the last completes the operation. */
@@ -392,6 +421,15 @@ static void exchange_do_work(struct exchange_work *work)
 	}
 }
 
+void action_begin(struct action *action, struct lane *lane)
+{
+	struct exchange_work work;
+
+	list_init(&work.accepts);
+	action_submit(action, lane, &work);
+	exchange_do_work(&work);
+}
+
 /*
  * First what waits for the peer on streams that are made here: nobody else knows them yet. Then
  * the rest, and with the OFFERs those streams. What is behind an ACCEPT comes when that is over.
@@ -401,6 +439,9 @@ static void exchange_submit_actions(struct exchange *exchange)
 	struct exchange_work work;
 
 	list_init(&work.accepts);
+	if (unlikely(exchange->repeats)) {
+		operation_link(&exchange->operation);
+	}
 	if ((exchange->properties & ACTION_MAKES_STREAM) != 0) {
 		for (uint32_t i = 1; i < exchange->n_actions; i++) {
 			struct action *action = &exchange->actions[i];
@@ -421,7 +462,8 @@ static void exchange_submit_actions(struct exchange *exchange)
 		exchange_do_work(&work);
 	}
 	/* What is over by now needs no tag: nobody could have cancelled it. */
-	if (atomic_load_explicit(&exchange->n_open, memory_order_relaxed) != 1) {
+	if (atomic_load_explicit(&exchange->n_open, memory_order_relaxed) != 1 &&
+		!exchange->repeats) {
 		operation_link(&exchange->operation);
 	}
 	exchange_close(exchange, 1);
@@ -449,6 +491,7 @@ static const struct operation_class exchange_class = {
 	.cancel = exchange_cancel,
 	.result_size = exchange_result_size,
 	.write_result = exchange_write_result,
+	.go_on = exchange_go_on,
 	.destroy = exchange_destroy,
 };
 
@@ -511,7 +554,9 @@ static bool exchange_request_is_valid(
 	const struct exchange_request *request, struct hel_record header)
 {
 	return request->n_actions != 0 && request->n_actions <= HEL_ACTIONS_MAX &&
-		(request->flags & ~(uint32_t)HEL_EXCHANGE_CLOSE_LANE) == 0 &&
+		request->flags < 8 &&
+		((request->flags & HEL_EXCHANGE_REPEAT) == 0 ||
+			request->flags == HEL_EXCHANGE_REPEAT) &&
 		header.size >=
 		sizeof(struct hel_exchange_record) + request->n_actions * sizeof(struct hel_action);
 }
@@ -520,18 +565,21 @@ static bool exchange_request_is_valid(
 static struct exchange *exchange_make(struct queue *queue, struct thread *submitter,
 	uint32_t n_actions, const volatile struct hel_action *wishes, bool *out_is_decoded)
 {
-	struct account *account = submitter->universe->account;
-	struct exchange *exchange = exchange_take_kept(queue, account, n_actions);
+	struct exchange *exchange = exchange_take_kept(queue, submitter, n_actions);
 
 	*out_is_decoded = false;
 	if (likely(exchange != NULL)) {
 		*out_is_decoded = exchange_refresh(exchange, wishes);
 	} else {
-		exchange = operation_allocate_dirty(
-			account, sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
+		exchange = operation_allocate_dirty(submitter->universe->account,
+			sizeof(*exchange) + n_actions * sizeof(exchange->actions[0]));
 		if (unlikely(exchange == NULL)) {
 			return NULL;
 		}
+		exchange->universe = submitter->universe;
+		object_ref(&exchange->universe->object);
+		exchange->space = submitter->space;
+		object_ref((struct object *)exchange->space);
 	}
 	exchange->lane = NULL;
 	exchange->grant = NULL;
@@ -539,11 +587,33 @@ static struct exchange *exchange_make(struct queue *queue, struct thread *submit
 	atomic_init(&exchange->is_cancelled, false);
 	atomic_init(&exchange->is_small_inline_used, false);
 	exchange->closes_lane = false;
+	exchange->repeats = false;
+	exchange->is_quiet = false;
+	exchange->is_released = false;
 	if (!*out_is_decoded) {
 		exchange->properties = 0;
 		exchange->n_actions = 0;
+		exchange->shape = EXCHANGE_SHAPE_OTHER;
 	}
 	return exchange;
+}
+
+/* What HEL_EXCHANGE_REPEAT or _QUIET ask for. -ERR_FAULT, perhaps with a page note. */
+static int exchange_set_manner(struct exchange *exchange, uint32_t flags)
+{
+	const struct action *first = &exchange->actions[0];
+
+	if ((flags & HEL_EXCHANGE_REPEAT) != 0) {
+		exchange->repeats = true;
+		exchange->shape = exchange_repeated_shape(exchange);
+		return exchange_may_repeat(exchange) ? 0 : -ERR_ILLEGAL_ARGS;
+	}
+	if (exchange->n_actions != 1 || first->type != HEL_ACTION_SEND ||
+		first->length > sizeof(exchange->small_inline)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	exchange->is_quiet = true;
+	return arch_copy_from_user(exchange->small_inline, first->address, first->length);
 }
 
 /*
@@ -561,6 +631,10 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 			exchange, submitter, wishes, request->n_actions, queue_result_max(queue));
 	} else if ((exchange->properties & ACTION_TAKES_MORE) != 0) {
 		error = exchange_make_streams(exchange);
+	}
+	if (unlikely((request->flags & (HEL_EXCHANGE_REPEAT | HEL_EXCHANGE_QUIET)) != 0) &&
+		error == 0) {
+		error = exchange_set_manner(exchange, request->flags);
 	}
 
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
@@ -580,31 +654,17 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	return error;
 }
 
-/* One that is complete at once, or a lane for the exchange, or neither. */
-static bool exchange_try_quickly(struct queue *queue, struct thread *submitter,
-	struct hel_record header, struct exchange_request *request,
-	const volatile struct hel_action *wish, struct lane **out_lane)
+/* What a refused record has taken. */
+static void exchange_give_back(const struct exchange_request *request, struct lane *lane)
 {
-	const volatile uint64_t *words = (const volatile uint64_t *)wish;
-
-	if (exchange_find_lane(submitter, request, out_lane) != 0) {
-		return false;
+	if (lane != NULL) {
+		lane_handle_unref(lane);
 	}
-	struct lane *lane = *out_lane;
-
-	if (!exchange_send_quickly(queue, header, lane, words[2], words[3])) {
-		return false;
-	}
-	if (request->closes_lane) {
-		lane_drop_handle(lane);
-	}
-	lane_unref(lane);
 	grant_unref(request->grant);
-	return true;
 }
 
-static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
-	struct thread *submitter, struct hel_record header, struct exchange_request *request,
+static int exchange_submit_decoded(struct queue *queue, struct thread *submitter,
+	struct hel_record header, struct exchange_request *request,
 	const volatile struct hel_action *wishes, struct lane *lane)
 {
 	bool is_decoded;
@@ -612,13 +672,7 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 		exchange_make(queue, submitter, request->n_actions, wishes, &is_decoded);
 
 	if (unlikely(exchange == NULL)) {
-		if (lane != NULL && request->closes_lane) {
-			lane_drop_handle(lane);
-		}
-		if (lane != NULL) {
-			lane_unref(lane);
-		}
-		grant_unref(request->grant);
+		exchange_give_back(request, lane);
 		return queue_post(queue, &header, -ERR_NO_MEMORY);
 	}
 	exchange->lane = lane;
@@ -630,10 +684,6 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 		exchange_free(exchange);
 		return error == THREAD_WAIT_RESTART ? error : queue_post(queue, &header, error);
 	}
-	exchange->universe = submitter->universe;
-	object_ref(&exchange->universe->object);
-	exchange->space = submitter->space;
-	object_ref((struct object *)exchange->space);
 	operation_begin(&exchange->operation, &exchange_class, queue, &header);
 	error = unlikely((exchange->properties & ACTION_IS_GRANTED) != 0)
 		? exchange_use_grants(exchange)
@@ -654,8 +704,9 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 	return 0;
 }
 
-int exchange_submit(struct queue *queue, struct thread *submitter, struct hel_record header,
-	const volatile struct hel_exchange_record *record)
+static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
+	struct thread *submitter, struct hel_record header,
+	const volatile struct hel_exchange_record *record, const struct exchange_taken *taken)
 {
 	uint32_t flags = record->flags;
 	struct exchange_request request = {
@@ -663,20 +714,31 @@ int exchange_submit(struct queue *queue, struct thread *submitter, struct hel_re
 		.n_actions = record->n_actions,
 		.flags = flags,
 		.closes_lane = (flags & HEL_EXCHANGE_CLOSE_LANE) != 0,
+		.grant = taken->grant,
 	};
-	struct lane *lane = NULL;
 
+	/* User mode may have changed the flags since the lane was taken. */
+	request.closes_lane = request.closes_lane || taken->lane != NULL;
 	if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX)) {
-		return -ERR_NO_MEMORY;
+		exchange_give_back(&request, taken->lane);
+		return taken->lane != NULL ? queue_post(queue, &header, -ERR_NO_MEMORY)
+					   : -ERR_NO_MEMORY;
 	}
 	if (unlikely(!exchange_request_is_valid(&request, header))) {
+		exchange_give_back(&request, taken->lane);
 		return queue_post(queue, &header, -ERR_ILLEGAL_ARGS);
 	}
-	/* A SEND without flags: what that word says now need not be what it says later. */
-	if (request.n_actions == 1 &&
-		*(const volatile uint64_t *)record->actions == HEL_ACTION_SEND &&
-		exchange_try_quickly(queue, submitter, header, &request, record->actions, &lane)) {
+	return exchange_submit_decoded(
+		queue, submitter, header, &request, record->actions, taken->lane);
+}
+
+int exchange_submit(struct queue *queue, struct thread *submitter, struct hel_record header,
+	const volatile struct hel_exchange_record *record)
+{
+	struct exchange_taken taken = {};
+
+	if (likely(exchange_try_quickly(queue, submitter, header, record, &taken))) {
 		return 0;
 	}
-	return exchange_submit_fully(queue, submitter, header, &request, record->actions, lane);
+	return exchange_submit_fully(queue, submitter, header, record, &taken);
 }

@@ -15,6 +15,8 @@
  * All results are kept in the exchange until then; inline data in a buffer allocated when they
  * arrive.
  *
+ * One that repeats (exchange-repeat.c) begins again as WAITING when its completion is written.
+ *
  * The exchange refers to the submitter's universe, space and credentials, so it goes on when the
  * thread has ended (until its queue is abandoned).
  */
@@ -44,6 +46,14 @@ enum action_properties : uint8_t {
 	/* PUSH: of a descriptor under a grant; exchange: such an action, or its lane is */
 	ACTION_IS_GRANTED = 16,
 	ACTION_IS_VARIED = 32, /* two with the same words need not be alike */
+};
+
+/* Exchanges that others meet often in just this form: quick-send.c, quick-ask.c. */
+enum exchange_shape : uint8_t {
+	EXCHANGE_SHAPE_OTHER,
+	EXCHANGE_SHAPE_LISTEN, /* RECEIVE_INLINE, repeated */
+	EXCHANGE_SHAPE_SERVE, /* ACCEPT with WANT_LANE, RECEIVE_INLINE ancillary to it, repeated */
+	EXCHANGE_SHAPE_ASK, /* OFFER, and ancillary to it SEND and RECEIVE_INLINE */
 };
 
 struct action {
@@ -116,10 +126,17 @@ struct exchange {
 	_Atomic bool is_small_inline_used;
 	uint8_t properties; /* enum action_properties of any action; immutable after decoding */
 	uint8_t n_inline; /* actions that may have inline data; immutable after decoding */
+	enum exchange_shape shape; /* immutable after decoding */
 	bool closes_lane;
+	bool repeats; /* immutable after decoding */
+	bool is_quiet; /* one SEND, whose data are in small_inline; immutable after decoding */
+	bool is_released; /* an ASK that has nothing but its lanes any more: quick-send.c */
 	uint32_t n_actions;
 	uint32_t result_bytes; /* valid when complete */
-	uint64_t small_inline[EXCHANGE_SMALL_INLINE / 8];
+	union {
+		uint64_t small_inline[EXCHANGE_SMALL_INLINE / 8];
+		struct work again; /* before anything has arrived: exchange-repeat.c */
+	};
 	struct action actions[];
 };
 
@@ -165,6 +182,9 @@ MUST_USE int exchange_submit(struct queue *queue, struct thread *submitter,
 MUST_USE int exchange_decode(struct exchange *exchange, struct thread *submitter,
 	const volatile struct hel_action *wishes, uint32_t n_actions, uint64_t result_max);
 
+/** exchange_repeated_shape() - that of a decoded exchange that repeats */
+enum exchange_shape exchange_repeated_shape(const struct exchange *exchange);
+
 /** exchange_make_streams() - for each OFFER of a refreshed exchange; -ERR_NO_MEMORY */
 MUST_USE int exchange_make_streams(struct exchange *exchange);
 
@@ -177,18 +197,48 @@ MUST_USE int exchange_make_streams(struct exchange *exchange);
 bool exchange_keep(struct exchange *exchange);
 
 /**
- * exchange_take_kept() - what the queue keeps, if it has @n_actions; charged to @account; NULL
+ * exchange_take_kept() - what the queue keeps, if it has @n_actions and is of @submitter's universe
+ * and space, and refers to them; or NULL
  *
  * Context: submit lock held.
  */
 struct exchange *exchange_take_kept(
-	struct queue *queue, struct account *account, uint32_t n_actions);
+	struct queue *queue, const struct thread *submitter, uint32_t n_actions);
+
+/** exchange_dispose() - free one that is kept, or over and not kept; no lock held */
+void exchange_dispose(struct exchange *exchange);
+
+/** exchange_drop_stream() - let go of the lane that a kept ASK has made */
+static inline void exchange_drop_stream(struct exchange *exchange)
+{
+	struct lane *made =
+		exchange->shape == EXCHANGE_SHAPE_ASK ? exchange->actions[0].made : NULL;
+
+	if (made != NULL) {
+		exchange->actions[0].made = NULL;
+		lane_unref(made);
+	}
+}
 
 /**
  * exchange_refresh() - let a kept exchange be as if it had been decoded from @wishes, but for the
  * streams; false: it has to be
  */
 bool exchange_refresh(struct exchange *exchange, const volatile struct hel_action *wishes);
+
+/* ---- exchange-repeat.c */
+
+/** exchange_may_repeat() - whether decoded actions are such that the exchange may */
+bool exchange_may_repeat(const struct exchange *exchange);
+
+/** exchange_is_last() - a round is complete: the exchange is at its end */
+bool exchange_is_last(const struct exchange *exchange);
+
+/** exchange_go_on() - the class's hook */
+void exchange_go_on(struct operation *operation);
+
+/** action_begin() - submit an action and do what follows; no locks held but the submit lock */
+void action_begin(struct action *action, struct lane *lane);
 
 /**
  * action_finish() - an action that the caller owns is over; completes the exchange with the last;
@@ -240,16 +290,11 @@ static inline struct action *lane_pop_locked(struct lane *lane)
  */
 MUST_USE bool exchange_complete_with(struct action *receive, uint64_t address, uint64_t length);
 
+/** exchange_report() - the results of all actions; gives up the armed reference without MORE */
+void exchange_report(struct exchange *exchange, enum hel_element_flags flags);
+
 /** exchange_end() - give up what an exchange holds after exchange_complete_with(); no lock held */
 void exchange_end(struct exchange *exchange);
-
-/**
- * exchange_send_quickly() - an exchange that is one SEND, if its peer waits for just that
- *
- * Context: submit lock held. False: nothing happened, it has to be an exchange like all others.
- */
-bool exchange_send_quickly(struct queue *queue, struct hel_record header, struct lane *lane,
-	uint64_t address, uint64_t length);
 
 /** action_is_granted() - a PUSH of a descriptor under a grant */
 static inline bool action_is_granted(const struct action *action)

@@ -46,6 +46,11 @@ struct operation_class {
 	 */
 	void (*write_result)(const struct operation *operation, void *out_result);
 	/*
+	 * An element with HEL_ELEMENT_MORE has been written: go on. It has the armed reference
+	 * still, and its tag. No locks of rank QUEUE or STREAM held. NULL: never completes so.
+	 */
+	void (*go_on)(struct operation *operation);
+	/*
 	 * The last reference is gone: release what the operation holds and free it. No locks
 	 * held.
 	 */
@@ -60,7 +65,8 @@ struct operation {
 	uint64_t context;
 	uint32_t opcode;
 	int32_t error; /* of the whole submission; written by who completes */
-	uint32_t n_results;
+	uint16_t n_results;
+	uint16_t flags; /* enum hel_element_flags; written by who completes */
 	_Atomic uint32_t references;
 	uint32_t n_bytes; /* immutable: of the structure around it */
 	_Atomic bool is_revoked; /* cut off: before it is cancelled for that */

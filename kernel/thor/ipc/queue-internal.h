@@ -33,6 +33,33 @@ static inline void operation_unlink_locked(struct operation *operation)
 	node->next->prev = node->prev;
 }
 
+/* Contexts are addresses or small numbers, and who makes them collide is alone to suffer. */
+static inline uint32_t queue_hash(uint64_t context)
+{
+	return (uint32_t)(context * 0x9e3779b97f4a7c15u >> 32);
+}
+
+/** queue_bucket_of() - where operations with that context are, while there are not many */
+static inline struct list *queue_bucket_of(struct queue *queue, uint64_t context)
+{
+	return &queue->tags[queue_hash(context) / (UINT32_MAX / QUEUE_TAG_BUCKETS + 1)];
+}
+
+/** operation_renew() - operation_begin() of one that was complete, with the same class and queue */
+static inline void operation_renew(
+	struct operation *operation, struct queue *queue, const struct hel_record *record)
+{
+	object_ref(&queue->object);
+	operation->context = record->context;
+	operation->opcode = record->opcode;
+	operation->error = 0;
+	operation->flags = 0;
+	atomic_init(&operation->references, 1);
+	list_node_init(&operation->tag_node);
+	list_node_init(&operation->wait_node);
+	atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
+}
+
 static inline void queue_store(uint32_t *word, uint32_t value)
 {
 	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues: their memory, the completion side and waiting. See queue.h; the submission side is in
- * submit.c.
+ * Queues: their memory and the completion side. See queue.h; the submission side is in submit.c,
+ * waiting in queue-wait.c.
  */
 #include <thor/ipc/queue-internal.h>
 
@@ -61,16 +61,13 @@ static void queue_destroy(struct object *object)
 	queue_free(queue);
 }
 
-__attribute__((noinline)) void queue_wake_locked(struct queue *queue)
+/* Its element is written, or nobody is interested any more. No lock held. */
+static inline void operation_go_on(struct operation *operation)
 {
-	for (;;) {
-		struct thread *thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node);
-
-		if (thread == NULL) {
-			return;
-		}
-		queue->n_waiters--;
-		(void)thread_wake(thread, 0);
+	if (unlikely((operation->flags & HEL_ELEMENT_MORE) != 0)) {
+		operation->class->go_on(operation);
+	} else {
+		operation_unref(operation);
 	}
 }
 
@@ -82,7 +79,7 @@ static void queue_release_written(struct list *written)
 		if (operation == NULL) {
 			return;
 		}
-		operation_unref(operation);
+		operation_go_on(operation);
 	}
 }
 
@@ -162,6 +159,7 @@ static void queue_abandon(struct object *object)
 
 	if (!queue->is_dead) {
 		queue_die(queue);
+		exchange_free_kept(queue);
 	}
 	if (!queue_end_some(queue)) {
 		object_abandon_again(object);
@@ -356,6 +354,7 @@ static inline struct hel_element *queue_begin_operation_locked(
 			.context = operation->context,
 			.error = operation->error,
 			.n_results = operation->n_results,
+			.flags = operation->flags,
 		};
 		arch_witness_completion(operation->opcode, operation->error);
 	}
@@ -420,6 +419,8 @@ static __attribute__((noinline)) void operation_complete_later_locked(
 
 	if (!is_over) {
 		list_push_back(&queue->stalled, &operation->wait_node);
+	} else if ((operation->flags & HEL_ELEMENT_MORE) != 0) {
+		operation_unlink_locked(operation);
 	}
 	spinlock_release(&queue->lock);
 	if (is_over) {
@@ -435,7 +436,9 @@ void *operation_begin_completion(struct operation *operation, int error, uint32_
 		operation->context, queue->object.identity);
 	operation->error = error;
 	spinlock_acquire(&queue->lock);
-	operation_unlink_locked(operation);
+	if (likely((operation->flags & HEL_ELEMENT_MORE) == 0)) {
+		operation_unlink_locked(operation);
+	}
 	struct hel_element *element =
 		queue_begin_operation_locked(queue, operation, queue_element_size(result_size));
 
@@ -452,7 +455,7 @@ void operation_end_completion(struct operation *operation, uint32_t result_size)
 
 	queue_end_element_locked(queue, queue_element_size(result_size));
 	spinlock_release(&queue->lock);
-	operation_unref(operation);
+	operation_go_on(operation);
 }
 
 void operation_complete(struct operation *operation, int error)
@@ -471,17 +474,6 @@ void operation_complete(struct operation *operation, int error)
 }
 
 /* ---- operations */
-
-/* Contexts are addresses or small numbers, and who makes them collide is alone to suffer. */
-static inline uint32_t queue_hash(uint64_t context)
-{
-	return (uint32_t)(context * 0x9e3779b97f4a7c15u >> 32);
-}
-
-static struct list *queue_bucket_of(struct queue *queue, uint64_t context)
-{
-	return &queue->tags[queue_hash(context) / (UINT32_MAX / QUEUE_TAG_BUCKETS + 1)];
-}
 
 static struct list *queue_further_bucket_of(struct queue *queue, uint64_t context)
 {
@@ -514,13 +506,14 @@ void operation_begin(struct operation *operation, const struct operation_class *
 	operation->opcode = record->opcode;
 	operation->error = 0;
 	operation->n_results = 0;
+	operation->flags = 0;
 	atomic_init(&operation->references, 1);
 	list_node_init(&operation->tag_node);
 	list_node_init(&operation->wait_node);
 	atomic_fetch_add_explicit(&queue->n_operations, 1, memory_order_relaxed);
 }
 
-void operation_link(struct operation *operation)
+LINK_INLINE void operation_link(struct operation *operation)
 {
 	struct queue *queue = operation->queue;
 	uint64_t context = operation->context;
@@ -643,139 +636,4 @@ void queue_cancel(struct queue *queue, uint64_t context)
 	}
 	queue_cancel_chosen_locked(queue, &chosen);
 	spinlock_release(&queue->lock);
-}
-
-/* ---- waiting */
-
-static void queue_finish_wait(struct thread *thread)
-{
-	struct queue *queue = thread->wait.queue;
-	int result = thread->wait.result;
-
-	if (result == -ERR_KICKED) {
-		thread_take_latch(thread);
-	}
-	if (timer_is_armed(&thread->wait.timer)) {
-		(void)timer_cancel(&thread->wait.timer);
-	}
-	if (list_node_is_linked(&thread->wait.node)) {
-		spinlock_acquire(&queue->lock);
-		if (list_node_is_linked(&thread->wait.node)) {
-			list_remove(&thread->wait.node);
-			queue->n_waiters--;
-		}
-		spinlock_release(&queue->lock);
-	}
-	if (result == THREAD_WAIT_RESTART) {
-		arch_call_restart(&thread->arch);
-	} else {
-		arch_call_return(&thread->arch, result,
-			atomic_load_explicit(&queue->n_completions, memory_order_acquire));
-	}
-	object_unref(&queue->object);
-}
-
-void queue_disturb(struct queue *queue)
-{
-	struct thread *thread;
-
-	spinlock_acquire(&queue->lock);
-	while ((thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node)) != NULL) {
-		queue->n_waiters--;
-		(void)thread_wake(thread, THREAD_WAIT_RESTART);
-	}
-	spinlock_release(&queue->lock);
-}
-
-static void queue_wait_expired(struct timer *timer)
-{
-	(void)thread_wake(container_of(timer, struct thread, wait.timer), -ERR_TIMED_OUT);
-}
-
-void queue_alert(struct queue *queue)
-{
-	struct thread *thread;
-	bool is_told = false;
-
-	spinlock_acquire(&queue->lock);
-	/* A thread on the list may have been woken by something else already. */
-	while (!is_told &&
-		(thread = LIST_POP_FRONT(&queue->waiters, struct thread, wait.node)) != NULL) {
-		queue->n_waiters--;
-		is_told = thread_wake(thread, -ERR_ALERTED);
-	}
-	queue->is_alerted = queue->is_alerted || !is_told;
-	spinlock_release(&queue->lock);
-}
-
-/* A wait whose deadline has passed already: does something else end it? */
-static int queue_wait_no_longer(struct queue *queue, struct thread *thread)
-{
-	if (thread_is_kicked(thread)) {
-		return -ERR_KICKED;
-	}
-	spinlock_acquire(&queue->lock);
-	bool was_alerted = queue->is_alerted;
-
-	queue->is_alerted = false;
-	spinlock_release(&queue->lock);
-	return was_alerted ? -ERR_ALERTED : -ERR_TIMED_OUT;
-}
-
-/* -> WAITING, or the reason why not. */
-static int queue_wait_locked(
-	struct queue *queue, struct thread *thread, uint32_t seen, bool *out_is_blocked)
-{
-	int result = 0;
-
-	if (atomic_load_explicit(&queue->n_completions, memory_order_relaxed) != seen) {
-		return 0;
-	}
-	if (unlikely(queue->is_alerted)) {
-		queue->is_alerted = false;
-		return -ERR_ALERTED;
-	}
-	if (queue->n_waiters == QUEUE_WAITERS_MAX) {
-		return -ERR_BUSY;
-	}
-	list_push_back(&queue->waiters, &thread->wait.node);
-	queue->n_waiters++;
-	thread->wait.queue = queue;
-	thread->wait.finish = queue_finish_wait;
-	*out_is_blocked = thread_begin_wait(thread, &result);
-	if (!*out_is_blocked) {
-		thread->wait.finish = NULL;
-		list_remove(&thread->wait.node);
-		queue->n_waiters--;
-	}
-	return result;
-}
-
-int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen, uint64_t deadline_ns,
-	bool *out_is_blocked)
-{
-	*out_is_blocked = false;
-	if (deadline_ns != HEL_DEADLINE_NEVER &&
-		atomic_load_explicit(&queue->n_completions, memory_order_acquire) == seen) {
-		if (arch_clock_ns() >= deadline_ns) {
-			return queue_wait_no_longer(queue, thread);
-		}
-		/*
-		 * Armed first: a timer that fires before the thread waits would be lost, so it
-		 * must not fire by itself.
-		 */
-		timer_init(&thread->wait.timer, queue_wait_expired, NULL);
-		timer_arm(&thread->wait.timer, deadline_ns);
-	}
-	spinlock_acquire(&queue->lock);
-	int result = queue_wait_locked(queue, thread, seen, out_is_blocked);
-
-	if (*out_is_blocked) {
-		object_ref(&queue->object);
-	}
-	spinlock_release(&queue->lock);
-	if (!*out_is_blocked && timer_is_armed(&thread->wait.timer)) {
-		(void)timer_cancel(&thread->wait.timer);
-	}
-	return result;
 }

@@ -58,7 +58,8 @@ struct queue {
 	_Atomic(struct exchange *) kept_exchange;
 
 	struct spinlock lock;           /* guards all below */
-	bool is_dead;                   /* no handle left: completions go nowhere */
+	/* No handle left: completions go nowhere. Read without it, too: exchange-kept.c. */
+	_Atomic bool is_dead;
 	/* The current one; NULL: none, or `stalled` goes first, or the queue is dead. */
 	struct hel_chunk *chunk;
 	uint32_t chunk_used;            /* bytes of elements in it */
@@ -131,7 +132,8 @@ MUST_USE int queue_post(struct queue *queue, const struct hel_record *record, in
 /**
  * queue_wait() - let the current thread wait until n_completions differs from @seen
  *
- * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread);
+ * Return: 0 at once, if it differs or *out_is_blocked (queue->waiters has the thread, and the wait
+ * the caller's reference);
  * -ERR_KICKED, -ERR_ALERTED, -ERR_TIMED_OUT, -ERR_BUSY (too many waiters), THREAD_WAIT_RESTART.
  */
 MUST_USE int queue_wait(struct queue *queue, struct thread *thread, uint32_t seen,

@@ -78,6 +78,21 @@ int stream_create_handles(struct stream **out_stream)
 	return stream_make(1, out_stream);
 }
 
+/* Nothing waits on it, and nobody knows it: the rest is as it was at first. */
+static inline void lane_renew(struct lane *lane)
+{
+	object_renew(&lane->object);
+	lane->is_closed = false;
+}
+
+void stream_renew(struct stream *stream)
+{
+	atomic_store_explicit(&stream->n_lanes, 2, memory_order_relaxed);
+	stream->has_carried = false;
+	lane_renew(&stream->lanes[0]);
+	lane_renew(&stream->lanes[1]);
+}
+
 void lane_unref(struct lane *lane)
 {
 	if (atomic_fetch_sub_explicit(&lane->object.references, 1, memory_order_acq_rel) == 1) {
@@ -234,6 +249,23 @@ int lane_submit(struct lane *lane, struct action *action, struct action **out_pe
 	spinlock_acquire(&lane->stream->lock);
 	int error = lane_submit_locked(lane, action, out_peer);
 
+	spinlock_release(&lane->stream->lock);
+	return error;
+}
+
+int lane_submit_alone(struct lane *lane, struct action *action)
+{
+	int error;
+
+	atomic_store(&action->lane, lane);
+	spinlock_acquire(&lane->stream->lock);
+	if (lane_peer(lane)->n_pending > 0) {
+		error = -ERR_BUSY;
+	} else {
+		struct action *nobody;
+
+		error = lane_submit_locked(lane, action, &nobody);
+	}
 	spinlock_release(&lane->stream->lock);
 	return error;
 }

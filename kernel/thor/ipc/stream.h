@@ -65,6 +65,50 @@ MUST_USE int stream_create(struct stream **out_stream);
 /** stream_create_handles() - the same, each reference with a handle */
 MUST_USE int stream_create_handles(struct stream **out_stream);
 
+/**
+ * stream_is_over() - whether @lane is all that is left of its stream, with the caller's reference,
+ * closed
+ */
+static inline bool stream_is_over(const struct lane *lane)
+{
+	return atomic_load_explicit(&lane->stream->n_lanes, memory_order_acquire) == 1 &&
+		atomic_load_explicit(&lane->object.references, memory_order_relaxed) == 1;
+}
+
+/**
+ * stream_renew() - make one that is over new; its account is the same
+ *
+ * Each lane has a reference with a handle, both the caller's, who gives the second one's away, or
+ * calls stream_end_early().
+ */
+void stream_renew(struct stream *stream);
+
+/** stream_end_early() - nobody else knows it: it is over again */
+static inline void stream_end_early(struct stream *stream)
+{
+	stream->lanes[0].is_closed = true;
+	atomic_store_explicit(&stream->n_lanes, 1, memory_order_relaxed);
+}
+
+/**
+ * lane_drop_handle_locked() - lane_drop_handle() if it is the last one and nothing waits on either
+ * side; the stream is locked; false: nothing happened
+ */
+static inline bool lane_drop_handle_locked(struct lane *lane)
+{
+	struct stream *stream = lane->stream;
+	uint64_t handles = atomic_load_explicit(&lane->object.handles, memory_order_relaxed);
+
+	if ((uint32_t)handles != 1 || !list_is_empty(&stream->transfers) ||
+		(stream->lanes[0].n_pending | stream->lanes[1].n_pending) != 0 ||
+		!atomic_compare_exchange_strong_explicit(&lane->object.handles, &handles,
+			handles - 1, memory_order_acq_rel, memory_order_relaxed)) {
+		return false;
+	}
+	lane->is_closed = true;
+	return true;
+}
+
 /** lane_unref() - object_unref() for who holds no lock: a stream that is over is freed at once */
 void lane_unref(struct lane *lane);
 
@@ -96,6 +140,13 @@ void lane_close(struct lane *lane);
  * pending), -ERR_CANCELLED: nothing happened.
  */
 MUST_USE int lane_submit(struct lane *lane, struct action *action, struct action **out_peer);
+
+/**
+ * lane_submit_alone() - the same if the peer has nothing that it could meet
+ *
+ * Return: 0: it is pending; also -ERR_BUSY: the peer has, nothing happened.
+ */
+MUST_USE int lane_submit_alone(struct lane *lane, struct action *action);
 
 /**
  * lane_submit_first() - put an action onto a lane of a stream that nobody else knows yet

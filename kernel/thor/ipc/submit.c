@@ -165,11 +165,11 @@ static ALWAYS_INLINE int submit_one(struct queue *queue, struct thread *thread,
 	return submit_copied(queue, thread, header, words);
 }
 
-static void submit_set_head(struct queue *queue, uint32_t head)
+/* Nonsense. */
+static int submit_skip(struct queue *queue, uint32_t tail)
 {
-	atomic_store_explicit(&queue->submit_head, head, memory_order_relaxed);
-	atomic_store_explicit(
-		(_Atomic uint32_t *)&queue->header->submit_head, head, memory_order_release);
+	queue->submit_head = tail;
+	return -ERR_QUEUE_CORRUPT;
 }
 
 static uint32_t submit_load_tail(const struct queue *queue)
@@ -178,41 +178,53 @@ static uint32_t submit_load_tail(const struct queue *queue)
 		(const _Atomic uint32_t *)&queue->header->submit_tail, memory_order_acquire);
 }
 
-/* Consume the records of [*head, @tail); *head is then behind the last one that was. */
-static int submit_all_locked(
-	struct queue *queue, struct thread *thread, uint32_t *head, uint32_t tail)
-{
-	uint64_t start_ns = 0;
+/* When others should have their turn. */
+struct submit_pace {
+	uint32_t n_left;   /* records until the next look at the clock */
+	uint64_t start_ns; /* when it was looked at first; 0: not yet */
+};
 
-	if (tail - *head > queue->params.submit_size || !is_aligned(*head | tail, 8)) {
-		*head = tail;
-		return -ERR_QUEUE_CORRUPT;
+static __attribute__((noinline)) bool submit_should_pause(struct submit_pace *pace)
+{
+	pace->n_left = SUBMIT_PAUSE_EVERY;
+	if (pace->start_ns == 0) {
+		pace->start_ns = arch_clock_ns();
+		return false;
 	}
-	for (uint32_t n_records = 1; tail != *head; n_records++) {
+	return sched_should_pause(pace->start_ns);
+}
+
+/* Consume the records up to @tail; queue->submit_head is then behind the last one that was. */
+static int submit_all_locked(struct queue *queue, struct thread *thread, uint32_t tail)
+{
+	struct submit_pace pace = { .n_left = SUBMIT_PAUSE_EVERY };
+
+	if (unlikely(tail - queue->submit_head > queue->params.submit_size ||
+		    !is_aligned(tail, 8))) {
+		return submit_skip(queue, tail);
+	}
+	while (queue->submit_head != tail) {
+		uint32_t head = queue->submit_head;
 		const volatile uint64_t *words;
 		struct hel_record header;
 
-		if (unlikely(!submit_fetch(queue, *head, tail - *head, &header, &words))) {
-			*head = tail;
-			return -ERR_QUEUE_CORRUPT;
+		if (unlikely(!submit_fetch(queue, head, tail - head, &header, &words))) {
+			return submit_skip(queue, tail);
 		}
 		TRACE(IPC, SUBMIT, header.opcode, header.context, queue->object.identity);
 		int error = submit_one(queue, thread, header, words);
 
-		if (unlikely(error == SUBMIT_PAUSE)) {
-			*head += header.size;
-			return *head != tail ? THREAD_WAIT_RESTART : 0;
-		}
-		if (unlikely(error != 0)) {
+		if (unlikely(error != 0 && error != SUBMIT_PAUSE)) {
 			return error;
 		}
-		*head += header.size;
-		if (n_records % SUBMIT_PAUSE_EVERY == 0) {
-			if (start_ns == 0) {
-				start_ns = arch_clock_ns();
-			} else if (sched_should_pause(start_ns)) {
-				return THREAD_WAIT_RESTART;
-			}
+		atomic_store_explicit(
+			&queue->submit_head, head + header.size, memory_order_relaxed);
+		if (unlikely(error == SUBMIT_PAUSE)) {
+			return queue->submit_head != tail ? THREAD_WAIT_RESTART : 0;
+		}
+		pace.n_left--;
+		if (unlikely(pace.n_left == 0) && submit_should_pause(&pace)) {
+			return THREAD_WAIT_RESTART;
 		}
 	}
 	return 0;
@@ -222,7 +234,6 @@ static int submit_all_locked(
 static int submit_locked(struct queue *queue, struct thread *thread)
 {
 	uint32_t tail = submit_load_tail(queue);
-	uint32_t head = queue->submit_head;
 
 	/*
 	 * The last handle was closed after ours was looked up: nobody would ever cancel what
@@ -231,9 +242,10 @@ static int submit_locked(struct queue *queue, struct thread *thread)
 	if (queue->is_dead) {
 		return -ERR_BAD_HANDLE;
 	}
-	int error = submit_all_locked(queue, thread, &head, tail);
+	int error = submit_all_locked(queue, thread, tail);
 
-	submit_set_head(queue, head);
+	atomic_store_explicit((_Atomic uint32_t *)&queue->header->submit_head, queue->submit_head,
+		memory_order_release);
 	return error;
 }
 

@@ -47,6 +47,22 @@ MUST_USE int handle_cache__lookup_slowly(struct handle_cache_entry *entry,
 	struct object **out_object, struct grant **out_grant);
 
 /**
+ * handle_cache_has() - whether the entry is what the thread has looked up before behind @handle
+ *
+ * Its object is borrowed then: the entry's, which stays until the thread looks up something else.
+ */
+static ALWAYS_INLINE bool handle_cache_has(const struct handle_cache_entry *entry,
+	hel_handle handle, enum hel_type type, uint32_t rights)
+{
+	return likely(entry->handle == handle) && likely(entry->type == type) &&
+		likely((entry->rights & rights) == rights) &&
+		likely(atomic_load_explicit(&entry->slot->generation, memory_order_relaxed) ==
+			(uint32_t)(handle >> 32)) &&
+		likely(atomic_load_explicit(&entry->slot->object, memory_order_relaxed) ==
+			entry->object);
+}
+
+/**
  * handle_cache_lookup() - universe_lookup_granted() in the thread's own universe
  * @entry: for objects of that type
  * @out_grant: as there
@@ -55,12 +71,7 @@ MUST_USE static inline int handle_cache_lookup(struct handle_cache_entry *entry,
 	struct universe *universe, hel_handle handle, enum hel_type type, uint32_t rights,
 	struct object **out_object, struct grant **out_grant)
 {
-	if (likely(entry->handle == handle && entry->type == type &&
-		    (entry->rights & rights) == rights &&
-		    atomic_load_explicit(&entry->slot->generation, memory_order_relaxed) ==
-			    (uint32_t)(handle >> 32) &&
-		    atomic_load_explicit(&entry->slot->object, memory_order_relaxed) ==
-			    entry->object)) {
+	if (handle_cache_has(entry, handle, type, rights)) {
 		object_ref(entry->object);
 		*out_object = entry->object;
 		*out_grant = NULL;

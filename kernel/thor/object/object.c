@@ -53,6 +53,16 @@ void object_init(struct object *object, const struct object_class *class)
 	TRACE(OBJECTS, OBJECT_MADE, class->type, object->identity, 0);
 }
 
+void object_renew(struct object *object)
+{
+	atomic_init(&object->references, 1);
+	atomic_init(&object->handles, 1);
+	object->n_tries = 0;
+	object->is_condemned = false;
+	object->identity = object_make_identity();
+	TRACE(OBJECTS, OBJECT_MADE, object->class->type, object->identity, 0);
+}
+
 void *object_create_in(struct account *account, const struct object_class *class, size_t size)
 {
 	struct object *object = account_allocate(account, size);

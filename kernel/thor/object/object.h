@@ -67,6 +67,8 @@ void object_free(struct object *object);
 
 void object_init(
 	struct object *object, const struct object_class *class); /* one reference, no handle */
+/** object_renew() - make another of one that nobody knows any more, with one handle */
+void object_renew(struct object *object);
 static inline void object_ref(struct object *object);
 bool object_try_ref(
 	struct object *object); /* false: it is being destroyed; the memory must still be there */

@@ -333,8 +333,8 @@ static __attribute__((noinline)) int universe_find_granted_locked(
 /* ---- attaching and finding */
 
 /* Without the handle reference, which the caller makes. */
-static inline int universe_attach_locked(struct universe *universe, struct object *object,
-	uint32_t rights, struct grant *grant, hel_handle *out_handle)
+int universe_attach_locked(struct universe *universe, struct object *object, uint32_t rights,
+	struct grant *grant, hel_handle *out_handle)
 {
 	if (universe->is_dead) {
 		return -ERR_ILLEGAL_STATE;
@@ -514,8 +514,8 @@ int universe_lookup(struct universe *universe, hel_handle handle, enum hel_type 
 	return error;
 }
 
-int universe_take(struct universe *universe, hel_handle handle, enum hel_type type, uint32_t rights,
-	struct object **out_object, struct grant **out_grant)
+LINK_INLINE int universe_take(struct universe *universe, hel_handle handle, enum hel_type type,
+	uint32_t rights, struct object **out_object, struct grant **out_grant)
 {
 	int error = 0;
 

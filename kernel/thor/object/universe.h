@@ -114,6 +114,13 @@ MUST_USE int universe_attach_found(struct universe *universe, const struct descr
 	uint32_t rights, struct grant *grant, hel_handle *out_handle);
 
 /**
+ * universe_attach_locked() - universe_attach_granted() for who has the universe's lock, as he does
+ * something with the handle that must not come later; without the handle reference, which he makes
+ */
+MUST_USE int universe_attach_locked(struct universe *universe, struct object *object,
+	uint32_t rights, struct grant *grant, hel_handle *out_handle);
+
+/**
  * universe_find() - the descriptor behind @handle with references; descriptor_release() it
  *
  * Return: 0, -ERR_BAD_HANDLE, -ERR_REVOKED.

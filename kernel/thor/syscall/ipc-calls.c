@@ -82,7 +82,9 @@ int call_drive(struct call *call)
 		}
 		grant_unref(grant);
 	}
-	object_unref(object);
+	if (result != CALL_BLOCKED) {
+		object_unref(object);
+	}
 	return result;
 }
 

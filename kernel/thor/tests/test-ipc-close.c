@@ -62,7 +62,7 @@ USER_TEST(close_lane_closes_when_an_action_is_refused)
 	CHECK_EQ(right.results[0].error, -ERR_END_OF_LANE);
 	/* An unknown flag closes nothing. */
 	CHECK(queue_await(
-		&queue, submit_exchange_with(&queue, lanes.lane[1], &receive, 1, 2), &right));
+		&queue, submit_exchange_with(&queue, lanes.lane[1], &receive, 1, 8), &right));
 	CHECK_EQ(right.error, -ERR_ILLEGAL_ARGS);
 	CHECK_OK(hel_close(HEL_THIS, lanes.lane[1]));
 	close_all();
