@@ -27,6 +27,8 @@ enum hel_submit_opcode : uint32_t {
 	HEL_SUBMIT_FENCE = 8,
 	/* make pages present and keep them where they are, for a device */
 	HEL_SUBMIT_LOCK_MEMORY = 9,
+	/* wait until what has ended is gone, and its memory free */
+	HEL_SUBMIT_AWAIT_ENDS = 10,
 };
 
 enum hel_action_type : uint16_t {
@@ -65,7 +67,8 @@ enum hel_action_type : uint16_t {
 	X(6, observe, struct hel_observe_record) \
 	X(7, manage, struct hel_manage_record) \
 	X(8, fence, struct hel_fence_record) \
-	X(9, lock_memory, struct hel_lock_record)
+	X(9, lock_memory, struct hel_lock_record) \
+	X(10, await_ends, struct hel_record)
 
 /** HEL_ACTIONS() - X(number, name) for each action */
 #define HEL_ACTIONS(X) \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for events, the clock and threads: see await.h. */
+/* Waits for events, the clock, ends and threads: see await.h. */
 #include <helix/await.h>
 #include <helix/memory.h>
 
@@ -117,6 +117,38 @@ int helix_await_clock(struct task *task, uint64_t deadline_ns)
 
 	helix_clock_op_init(&wait, deadline_ns);
 	return await(task, &wait.operation.op);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+static bool ends_submit(struct helix_operation *operation, struct hel_queue_client *queue)
+{
+	return hel_queue_reserve(queue, HEL_SUBMIT_AWAIT_ENDS, sizeof(struct hel_record),
+		       (uint64_t)operation) != NULL;
+}
+
+static int ends_complete(struct helix_operation *operation, const struct hel_element *element)
+{
+	int error = element->error;
+
+	helix_loop_release(helix_loop_of(operation->op.loop), element);
+	return error;
+}
+
+static const struct helix_operation_class ends_class = {
+	.op =
+		{
+			.name = "ends",
+			.start = helix_operation_start,
+			.cancel = helix_operation_cancel,
+		},
+	.submit = ends_submit,
+	.complete = ends_complete,
+};
+
+void helix_ends_op_init(struct helix_ends_op *wait)
+{
+	op_init(&wait->operation.op, &ends_class.op);
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */

@@ -47,6 +47,15 @@ MUST_USE int helix_await_clock(struct task *task, uint64_t deadline_ns);
 /** helix_now_ns() - monotonic time, from the clock page if it is mapped, else by a call */
 uint64_t helix_now_ns(void);
 
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+struct helix_ends_op {
+	struct helix_operation operation;
+};
+
+/** helix_ends_op_init() - finished with 0 when what ended before it has given everything back */
+void helix_ends_op_init(struct helix_ends_op *wait);
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 struct helix_observe_op {

@@ -190,7 +190,7 @@ union submission {
 /* A record of an operation that this file knows; the size. */
 static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union submission *record)
 {
-	switch (player__draw(player, 12)) {
+	switch (player__draw(player, 13)) {
 	case 0: *out_opcode = HEL_SUBMIT_NOP; return sizeof(record->header);
 	case 1:
 		*out_opcode = HEL_SUBMIT_AWAIT_EVENT;
@@ -224,6 +224,7 @@ static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union su
 		record->lock.length = player__draw_pages(player);
 		record->lock.flags = player__draw(player, 4);
 		return sizeof(record->lock);
+	case 7: *out_opcode = HEL_SUBMIT_AWAIT_ENDS; return sizeof(record->header);
 	default: *out_opcode = HEL_SUBMIT_EXCHANGE; return draw_exchange(player, &record->exchange);
 	}
 }

@@ -9,6 +9,7 @@
 #include <thor/ipc/queue-internal.h>
 
 #include <base/string.h>
+#include <thor/ipc/await-ends.h>
 #include <thor/ipc/event.h>
 #include <thor/ipc/exchange.h>
 #include <thor/ipc/manage.h>
@@ -80,6 +81,12 @@ static int submit_await_clock(
 	return await_clock_submit(queue, record);
 }
 
+static int submit_await_ends(
+	struct queue *queue, UNUSED struct thread *thread, const struct hel_record *record)
+{
+	return await_ends_submit(queue, record);
+}
+
 /*
  * What can be submitted: by opcode, with the smallest record. `submit` says 0, or that nothing
  * happened and the record has to stay: -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note.
@@ -99,6 +106,7 @@ static const struct submit_kind {
 	[HEL_SUBMIT_MANAGE] = { sizeof(struct hel_manage_record), manage_submit },
 	[HEL_SUBMIT_FENCE] = { sizeof(struct hel_fence_record), fence_submit },
 	[HEL_SUBMIT_LOCK_MEMORY] = { sizeof(struct hel_lock_record), page_lock_submit },
+	[HEL_SUBMIT_AWAIT_ENDS] = { sizeof(struct hel_record), submit_await_ends },
 };
 
 /*

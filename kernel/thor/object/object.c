@@ -13,12 +13,13 @@
  * which is safe, for object_reap() is the only caller.
  *
  * What an object had is not free before it has been reaped. Who cannot have memory meanwhile asks
- * object_is_reaping(), see sched/shortage.c.
+ * object_is_reaping(), see sched/shortage.c and ipc/await-ends.c.
  */
 #include <thor/object/object.h>
 
 #include <base/assert.h>
 #include <thor/cpu.h>
+#include <thor/ipc/await-ends.h>
 #include <thor/memory/memory.h>
 #include <thor/object/account.h>
 #include <thor/object/cycle.h>
@@ -207,7 +208,10 @@ bool object_reap(struct cpu *cpu, unsigned budget, uint64_t since_ns)
 	if (!is_more) {
 		atomic_store_explicit(&queue->reaped_until_ns, since_ns, memory_order_relaxed);
 	}
-	atomic_store_explicit(&queue->is_reaping, false, memory_order_release);
+	atomic_store(&queue->is_reaping, false);
+	if (!is_more && unlikely(await_ends_is_wanted())) {
+		await_ends_check();
+	}
 	return is_more;
 }
 

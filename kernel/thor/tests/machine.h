@@ -138,6 +138,7 @@ uint64_t submit_exchange_with(struct user_queue *queue, hel_handle lane,
 	const struct hel_action *actions, uint32_t n_actions, uint32_t flags);
 uint64_t submit_event(struct user_queue *queue, hel_handle event, uint64_t sequence);
 uint64_t submit_clock(struct user_queue *queue, uint64_t deadline_ns);
+uint64_t submit_ends(struct user_queue *queue);
 uint64_t submit_observe(struct user_queue *queue, hel_handle thread, uint64_t sequence);
 uint64_t submit_manage(struct user_queue *queue, hel_handle backing);
 uint64_t submit_fence(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of memory alone need of the parts of thor that they do not link. */
+#include <thor/ipc/await-ends.h>
 #include <thor/memory/managed.h>
 #include <thor/object/cycle.h>
 #include <thor/sched/sched.h>
@@ -12,6 +13,13 @@ uint64_t arch_clock_ns(void)
 bool sched_should_pause(UNUSED uint64_t since_ns)
 {
 	return false;
+}
+
+/* There are no operations. */
+_Atomic bool await_ends_wanted;
+
+void await_ends_check(void)
+{
 }
 
 /* There are no universes. */

@@ -300,6 +300,12 @@ uint64_t submit_clock(struct user_queue *queue, uint64_t deadline_ns)
 	return queue_commit(queue);
 }
 
+uint64_t submit_ends(struct user_queue *queue)
+{
+	(void)queue_record_surely(queue, HEL_SUBMIT_AWAIT_ENDS, sizeof(struct hel_record));
+	return queue_commit(queue);
+}
+
 uint64_t submit_observe(struct user_queue *queue, hel_handle thread, uint64_t sequence)
 {
 	struct hel_observe_record *record =
