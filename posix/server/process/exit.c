@@ -202,9 +202,9 @@ static void release_resources(struct process *process)
 	}
 }
 
-static void process_become_zombie(struct process *process)
+/* What can be seen of its end before its parent is told. */
+static void process_leave(struct process *process)
 {
-	struct process_internal *internal = process->internal;
 	struct session *session = process->group->session;
 
 	release_resources(process);
@@ -213,6 +213,12 @@ static void process_become_zombie(struct process *process)
 	}
 	process_group_check_orphans(process);
 	give_children_away(process);
+}
+
+static void process_become_zombie(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
 	internal->state = PROCESS_ZOMBIE;
 	signal_pending_clear(&internal->pending);
 	if (process->parent == NULL) {
@@ -231,8 +237,20 @@ void process_thread_gone(struct thread *thread)
 	usage_add(&process->internal->dead_threads, &usage);
 	if (--process->internal->n_threads == 0) {
 		process->internal->state = PROCESS_EXITING;
-		process_become_zombie(process);
+		bool is_large = process_is_large(process);
+
+		process_leave(process);
+		if (is_large) {
+			process_await_memory(process);
+		} else {
+			process_become_zombie(process);
+		}
 	}
+}
+
+void process_memory_is_back(struct process *process)
+{
+	process_become_zombie(process);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */

@@ -129,6 +129,7 @@ struct process_internal {
 	uint64_t page_address; /* in the process */
 	uint32_t page_slot;
 	uint32_t n_threads; /* that are not gone; dying ones of an exec are not counted */
+	struct helix_ends_op memory_back; /* EXITING, without threads: memory-back.c */
 	struct wait_queue child_wait; /* something happened to a child */
 	struct wait_queue signal_wait; /* a signal was queued */
 	struct wait_queue continue_wait; /* stopped threads wait for SIGCONT */
@@ -321,6 +322,15 @@ static inline uint64_t slot_address(uint32_t slot)
 void process_exit(struct process *process, uint32_t status);
 /** process_thread_gone() - @thread, still linked, is about to be freed */
 void process_thread_gone(struct thread *thread);
+/** process_memory_is_back() - what process_await_memory() has waited for: tell the parent now */
+void process_memory_is_back(struct process *process);
+
+/* ---- memory-back.c --------------------------------------------------------------------------- */
+
+/** process_is_large() - the last thread is going: whether it takes a while to free the memory */
+bool process_is_large(const struct process *process);
+/** process_await_memory() - process_memory_is_back() when what it has given up is free */
+void process_await_memory(struct process *process);
 /** process_vfork_done() - the child no longer uses its parent's memory */
 void process_vfork_done(struct process *process);
 /** process_reap() - free a zombie, adding its times to the parent's */

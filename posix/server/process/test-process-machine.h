@@ -108,6 +108,20 @@ void system_init_died(uint32_t status)
 	init_status = status;
 }
 
+static bool are_large; /* processes that end */
+static struct process *awaiting_memory;
+
+bool process_is_large(const struct process *process)
+{
+	(void)process;
+	return are_large;
+}
+
+void process_await_memory(struct process *process)
+{
+	awaiting_memory = process;
+}
+
 void process_timers_init(struct process *process)
 {
 	(void)process;

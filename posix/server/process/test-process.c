@@ -52,6 +52,42 @@ TEST(wait_chooses_by_pid_and_group)
 	end_session(shell);
 }
 
+/* Neither the parent nor its wait hears of it before its memory is back. */
+TEST(wait_is_told_of_a_large_process_when_its_memory_is_back)
+{
+	struct process *shell = start(), *child = spawn(shell), *grandchild = spawn(child);
+	uint32_t pid = child->pid;
+
+	are_large = true;
+	end(child, 3);
+	are_large = false;
+	CHECK(awaiting_memory == child);
+	CHECK_EQ(child->internal->state, PROCESS_EXITING);
+	CHECK(grandchild->parent != child);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), 0);
+	process_memory_is_back(child);
+	CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), pid);
+	end(grandchild, 0);
+	end_session(shell);
+}
+
+/* Its parent may be gone by then: whoever has adopted it is told. */
+TEST(wait_by_who_adopted_a_large_process)
+{
+	struct process *shell = start(), *parent = spawn(shell), *child = spawn(parent);
+	uint32_t pid = child->pid;
+
+	are_large = true;
+	end(child, 3);
+	are_large = false;
+	end(parent, 0);
+	CHECK(child->parent == init);
+	CHECK_EQ(wait_for(init, (int)pid, LINUX_WNOHANG), 0);
+	process_memory_is_back(child);
+	CHECK_EQ(wait_for(init, (int)pid, LINUX_WNOHANG), pid);
+	end_session(shell);
+}
+
 TEST(wait_status_of_signals)
 {
 	struct process *shell = start(), *child = spawn(shell);
