@@ -4,9 +4,12 @@
  *
  * Descriptors are held by actions that wait on a lane: with the stream locked they stay. They can
  * get out while the other end lives, from where they can be pulled, and while the queue of their
- * exchange lives, through which it can be cancelled; so both have ways to the lane, and the lane
- * to what its actions hold. Other operations and actions hold nothing that could be explained, and
- * what they do hold lives.
+ * exchange lives, through which it can be cancelled; so both keep the lane, and the lane what its
+ * actions hold. Other operations and actions hold nothing that could be explained, and what they
+ * do hold lives. A queue says on which lanes its exchanges are, so that those are looked at.
+ *
+ * Locks are held for so many of something at a time. What there is beyond that of one lane, in one
+ * bucket of a queue or without a chunk is not looked at, and what only that holds lives.
  */
 #include <thor/object/cycle.h>
 
@@ -14,17 +17,22 @@
 #include <thor/ipc/queue.h>
 #include <thor/object/universe.h>
 
-constexpr uint32_t CYCLE_PENDING_MAX = 256; /* actions on one lane */
+constexpr uint32_t CYCLE_PENDING_MAX = 256; /* actions on a lane, operations in a list */
 
 /* ---- queues ------------------------------------------------------------------------ */
 
 static void queue_visit_bucket_locked(struct list *bucket)
 {
+	uint32_t n_operations = 0;
+
 	LIST_FOR_EACH(operation, bucket, struct operation, tag_node) {
 		struct exchange *exchange = exchange_try_of(operation);
 
+		if (++n_operations > CYCLE_PENDING_MAX) {
+			return;
+		}
 		if (exchange != NULL) {
-			cycle_found_way(&exchange->lane->object);
+			cycle_found_neighbour(&exchange->lane->object);
 		}
 	}
 }
@@ -32,9 +40,14 @@ static void queue_visit_bucket_locked(struct list *bucket)
 /* Exchanges that are complete, and wait for a chunk. */
 static void queue_visit_stalled_locked(struct queue *queue)
 {
+	uint32_t n_operations = 0;
+
 	LIST_FOR_EACH(operation, &queue->stalled, struct operation, wait_node) {
 		struct exchange *exchange = exchange_try_of(operation);
 
+		if (++n_operations > CYCLE_PENDING_MAX) {
+			return;
+		}
 		if (exchange != NULL) {
 			cycle_found_references(&exchange->universe->object, 1);
 			cycle_found_references(&exchange->lane->object, 1);
@@ -81,7 +94,7 @@ static void lane_visit_action(const struct lane *lane, const struct action *acti
 {
 	const struct exchange *exchange = exchange_of_action(action);
 
-	cycle_found_neighbour(&exchange->operation.queue->object);
+	cycle_found_keeper(&exchange->operation.queue->object);
 	if (lane_is_first(lane, action)) {
 		cycle_found_references(&exchange->lane->object, 1);
 		cycle_found_references(&exchange->universe->object, 1);

@@ -3,7 +3,7 @@
  * Examinations of cycles: see cycle.h.
  *
  * An examination has a table of members and one of *ways*, each from a member to one that lives as
- * long as it does; the ways of a member are a range. Both grow by chunks of a page, so a set may be
+ * long as it does; the ways of a member are a list. Both grow by chunks of a page, so a set may be
  * as large as it likes: they take some 50 bytes for each object of hundreds. An object has its
  * number in the table, and the entry says whether that is true, so numbers need not be cleared.
  *
@@ -56,14 +56,19 @@ struct cycle_member {
 	uint32_t references;
 	uint32_t n_handles_found;
 	uint32_t n_references_found;
-	uint32_t first_way, n_ways; /* to what it holds */
+	uint32_t first_way; /* to what it holds; CYCLE_NONE: nothing */
 	uint32_t next_todo; /* another one whose ways have to be gone */
 	enum cycle_life life;
 	bool is_suspect; /* the examination is for it */
 };
 
+struct cycle_way {
+	uint32_t to; /* a member */
+	uint32_t next; /* of the same member */
+};
+
 constexpr uint32_t CYCLE_CHUNK_MEMBERS = CYCLE_CHUNK_BYTES / sizeof(struct cycle_member);
-constexpr uint32_t CYCLE_CHUNK_WAYS = CYCLE_CHUNK_BYTES / sizeof(uint32_t);
+constexpr uint32_t CYCLE_CHUNK_WAYS = CYCLE_CHUNK_BYTES / sizeof(struct cycle_way);
 
 /* Chunks of CYCLE_CHUNK_BYTES. */
 struct cycle_table {
@@ -95,10 +100,11 @@ struct cycle {
 	uint32_t current; /* the member that the phase is at */
 	uint64_t position; /* in it */
 	uint32_t todo; /* the first member whose ways have to be gone */
-	uint32_t spread; /* the one whose ways are gone */
+	uint32_t spread; /* the one whose ways are gone, and */
+	uint32_t spread_way; /* the next of them */
 	uint64_t spent_ns;
 	struct cycle_table members; /* of struct cycle_member */
-	struct cycle_table ways; /* of uint32_t, numbers of members */
+	struct cycle_table ways; /* of struct cycle_way */
 };
 
 static void cycle_run(struct work *work);
@@ -194,9 +200,9 @@ static struct cycle_member *cycle_member(uint32_t number)
 	return &chunk[number % CYCLE_CHUNK_MEMBERS];
 }
 
-static uint32_t *cycle_way(uint32_t number)
+static struct cycle_way *cycle_way(uint32_t number)
 {
-	uint32_t *chunk = cycle.ways.chunks[number / CYCLE_CHUNK_WAYS];
+	struct cycle_way *chunk = cycle.ways.chunks[number / CYCLE_CHUNK_WAYS];
 
 	return &chunk[number % CYCLE_CHUNK_WAYS];
 }
@@ -268,6 +274,7 @@ static uint32_t cycle_add_member(struct object *object)
 		.object = object,
 		.handles = atomic_load(&object->handles),
 		.references = cycle_references(object),
+		.first_way = CYCLE_NONE,
 	};
 	return number;
 }
@@ -283,9 +290,9 @@ static uint32_t cycle_gather(struct object *object)
 	return cycle_add_member(object);
 }
 
-static void cycle_add_way(uint32_t to)
+static void cycle_add_way(uint32_t from, uint32_t to)
 {
-	if (to == CYCLE_NONE) {
+	if (from == CYCLE_NONE || to == CYCLE_NONE) {
 		return;
 	}
 	if (cycle.n_ways / CYCLE_CHUNK_WAYS == cycle.ways.n_chunks &&
@@ -293,8 +300,10 @@ static void cycle_add_way(uint32_t to)
 		cycle.is_given_up = true;
 		return;
 	}
-	*cycle_way(cycle.n_ways++) = to;
-	cycle_member(cycle.current)->n_ways++;
+	struct cycle_member *member = cycle_member(from);
+
+	*cycle_way(cycle.n_ways) = (struct cycle_way){ .to = to, .next = member->first_way };
+	member->first_way = cycle.n_ways++;
 }
 
 void cycle_found_handle(struct object *object)
@@ -304,7 +313,7 @@ void cycle_found_handle(struct object *object)
 	}
 	uint32_t number = cycle_gather(object);
 
-	cycle_add_way(number);
+	cycle_add_way(cycle.current, number);
 	if (number != CYCLE_NONE) {
 		cycle_member(number)->n_handles_found++;
 	}
@@ -326,7 +335,12 @@ void cycle_found_neighbour(struct object *object)
 
 void cycle_found_way(struct object *object)
 {
-	cycle_add_way(cycle_gather(object));
+	cycle_add_way(cycle.current, cycle_gather(object));
+}
+
+void cycle_found_keeper(struct object *object)
+{
+	cycle_add_way(cycle_gather(object), cycle.current);
 }
 
 /* Most suspects have come to their end by the time they are looked at. */
@@ -406,9 +420,6 @@ static bool cycle_visit(struct object *object, uint64_t *position)
 /* Some of the current member; whether that was all of it. */
 static bool cycle_scan(struct cycle_member *member)
 {
-	if (cycle.position == 0) {
-		member->first_way = cycle.n_ways;
-	}
 	if (!cycle_visit(member->object, &cycle.position)) {
 		member->life = CYCLE_LIVES;
 		cycle.position = CYCLE_VISITED;
@@ -464,20 +475,19 @@ static bool cycle_spread(void)
 		}
 		cycle.spread = cycle.todo;
 		cycle.todo = cycle_member(cycle.spread)->next_todo;
-		cycle.position = 0;
+		cycle.spread_way = cycle_member(cycle.spread)->first_way;
 	}
-	const struct cycle_member *member = cycle_member(cycle.spread);
-	uint32_t end = (uint32_t)min_u64(member->n_ways, cycle.position + CYCLE_WAYS_SLICE);
+	enum cycle_life life = cycle_member(cycle.spread)->life;
 
-	for (uint32_t i = (uint32_t)cycle.position; i < end; i++) {
-		uint32_t to = *cycle_way(member->first_way + i);
+	for (uint32_t i = 0; i < CYCLE_WAYS_SLICE && cycle.spread_way != CYCLE_NONE; i++) {
+		const struct cycle_way *way = cycle_way(cycle.spread_way);
 
-		if (cycle_member(to)->life == CYCLE_CONDEMNED) {
-			cycle_spare(to, member->life);
+		if (cycle_member(way->to)->life == CYCLE_CONDEMNED) {
+			cycle_spare(way->to, life);
 		}
+		cycle.spread_way = way->next;
 	}
-	cycle.position = end;
-	if (end == member->n_ways) {
+	if (cycle.spread_way == CYCLE_NONE) {
 		cycle.spread = CYCLE_NONE;
 	}
 	return true;

@@ -67,7 +67,10 @@ void cycle_found_references(struct object *object, uint32_t n);
 /** cycle_found_way() - while the container lives @object, a member, must not be abandoned */
 void cycle_found_way(struct object *object);
 
-/** cycle_found_neighbour() - @object, a member, may have ways to the container */
+/** cycle_found_keeper() - while @object, a member, lives the container must not be abandoned */
+void cycle_found_keeper(struct object *object);
+
+/** cycle_found_neighbour() - @object, a member, may say so of the container, or hold it */
 void cycle_found_neighbour(struct object *object);
 
 /*

@@ -267,6 +267,39 @@ USER_TEST(carried_lanes_that_can_be_reached)
 	queue_close(&queue);
 }
 
+/* Its queue keeps a lane, also if it has too many operations to name it. */
+USER_TEST(lanes_of_a_queue_with_many_operations)
+{
+	constexpr uint32_t n_others = 300;
+	constexpr uint64_t context = 1 << 20;
+	struct hel_stream_lanes lanes = make_stream();
+	struct hel_action push[2] = { PUSH(lanes.lane[0]), PUSH(lanes.lane[1]) };
+
+	CHECK_OK(queue_open(&queue, 8, 4096, 65536));
+	for (uint32_t i = 0; i < n_others; i++) {
+		struct hel_await_clock_record *record =
+			queue_record(&queue, HEL_SUBMIT_AWAIT_CLOCK, sizeof(*record));
+
+		record->header.context = context;
+		record->deadline_ns = sim_time_ns + 1'000'000'000;
+		hel_queue_commit(&queue.client);
+	}
+	queue.next_context = context;
+	CHECK_EQ(submit_exchange(&queue, lanes.lane[0], push, 2), context);
+	CHECK_OK(queue_drive(&queue));
+	close_all(lanes.lane, 2);
+	sim_compute(100'000'000);
+	/* What was condemned would have ended with another error. */
+	submit_cancel(&queue, context);
+	for (uint32_t i = 0; i < n_others + 1; i++) {
+		CHECK(queue_await(&queue, context, &completion));
+		CHECK_EQ(completion.opcode == HEL_SUBMIT_EXCHANGE ? completion.results[0].error
+								  : completion.error,
+			-ERR_CANCELLED);
+	}
+	queue_close(&queue);
+}
+
 /* ---- at random ------------------------------------------------------------------------------- */
 
 /*
