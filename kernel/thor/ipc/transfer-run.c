@@ -58,7 +58,9 @@ void transfer_load(struct transfer *transfer)
 	struct cpu *cpu = arch_this_cpu();
 	struct thread *thread = cpu->current;
 
-	if (thread == NULL) {
+	/* One that waits does not get here before it is woken: this is somebody else's work. */
+	if (thread == NULL ||
+		atomic_load_explicit(&thread->state, memory_order_relaxed) != THREAD_RUNNING) {
 		transfer_run_alone(transfer);
 		return;
 	}
