@@ -14,9 +14,10 @@ void print(struct printer *printer, const char *format, ...)
 	size_t room = printer->size - printer->used;
 
 	va_start(arguments, format);
-	printer->used +=
-		min_size(vformat_to(printer->buffer + printer->used, room, format, arguments),
-			room != 0 ? room - 1 : 0);
+	size_t length = vformat_to(printer->buffer + printer->used, room, format, arguments);
+
+	/* What was cut off fills the buffer, with a terminator in its last byte. */
+	printer->used += min_size(length, room);
 	va_end(arguments);
 }
 

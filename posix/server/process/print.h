@@ -9,7 +9,7 @@
 struct printer {
 	char *buffer;
 	size_t size;
-	size_t used; /* at most size */
+	size_t used; /* size: not all of it did fit */
 };
 
 /** print() - append; what does not fit is lost */
