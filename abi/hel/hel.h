@@ -136,6 +136,11 @@ enum hel_map_flags : uint32_t {
 	HEL_MAP_SWAPPABLE = 1u << 9,
 };
 
+enum hel_space_advice : uint32_t {
+	HEL_SPACE_LARGE = 0, /* large pages are welcome, as with HEL_MAP_LARGE */
+	HEL_SPACE_SMALL = 1, /* no more of them */
+};
+
 enum hel_populate_flags : uint32_t {
 	HEL_POPULATE_WRITE = 1u << 0, /* as if the pages were written; else as if they were read */
 };

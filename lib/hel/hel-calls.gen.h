@@ -794,6 +794,23 @@ HEL_MUST_USE static inline int hel_space_populate(hel_handle space, uint64_t add
 	return (int)hel_call4(HEL_CALL_space_populate, space, address, size_bytes, flags).error;
 }
 
+/**
+ * hel_space_advise() - say whether a range may have large pages from now on
+ * @space: HEL_THIS or needs MAP; whose mappings
+ * @address: page-aligned, as @size_bytes
+ * @size_bytes: not 0
+ * @advice: enum hel_space_advice
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, outside the user half, or unknown
+ * advice), -ERR_NOT_FOUND (there are holes in the range; the rest was done), -ERR_NO_MEMORY (a
+ * mapping had to be split, and there was no memory; what is below was done).
+ */
+HEL_MUST_USE static inline int hel_space_advise(hel_handle space, uint64_t address,
+	uint64_t size_bytes, uint64_t advice)
+{
+	return (int)hel_call4(HEL_CALL_space_advise, space, address, size_bytes, advice).error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**

@@ -583,6 +583,13 @@ CALL_CHECK(space_populate_space_of_other_type, space_populate, BAD_TYPE, OTHER(S
 	4096, 0, 0, 0)
 CALL_CHECK(space_populate_space_without_map, space_populate, NO_RIGHTS, WITHOUT(SPACE, MAP),
 	0x10000000, 4096, 0, 0, 0)
+CALL_CHECK(space_advise_space_stale, space_advise, BAD_HANDLE, STALE(), 0x10000000, 4096, 0, 0, 0)
+CALL_CHECK(space_advise_space_revoked, space_advise, REVOKED, REVOKED(SPACE), 0x10000000, 4096, 0,
+	0, 0)
+CALL_CHECK(space_advise_space_of_other_type, space_advise, BAD_TYPE, OTHER(SPACE), 0x10000000, 4096,
+	0, 0, 0)
+CALL_CHECK(space_advise_space_without_map, space_advise, NO_RIGHTS, WITHOUT(SPACE, MAP), 0x10000000,
+	4096, 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_stale, dma_space_attach, BAD_HANDLE, STALE(), GOOD(DMA_SPACE),
 	IN(struct hel_dma_device), 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_revoked, dma_space_attach, REVOKED, REVOKED(AUTHORITY),

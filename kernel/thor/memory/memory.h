@@ -164,6 +164,9 @@ int space_protect_slice(struct space *space, uint64_t address, uint64_t size_byt
 /* Make the pages of a range present, as accesses would; @flags: enum hel_populate_flags. */
 int space_populate_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t flags,
 	uint64_t *position);
+/* Whether a range may have large pages; @advice: enum hel_space_advice. */
+int space_advise_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t advice,
+	uint64_t *position);
 int space_discard(struct space *space, uint64_t address,
 	uint64_t size_bytes); /* madvise DONTNEED: anonymous pages read zero */
 /* Moves mappings (mremap): [from, from+size) to `to`; the pages come along. */

@@ -59,6 +59,35 @@ static bool is_mapped(struct space *space, uint64_t address)
 	return arch_page_lookup(&space->page_table, address).is_present;
 }
 
+static void advise(struct space *space, uint64_t advice)
+{
+	uint64_t position = 0;
+
+	CHECK_OK(space_advise_slice(space, BASE, 2 * LARGE, advice, &position));
+}
+
+/* What is touched after the advice follows it; what is there stays. */
+TEST(large_page_where_it_was_advised)
+{
+	fixture_begin(1, 64, 1);
+	struct space *space = space_new();
+
+	CHECK_OK(map_at(space, NULL, BASE, 2 * LARGE, RW_COPY));
+	CHECK_OK(poke(BASE + 3 * PAGE, 7));
+	CHECK_EQ(large_bytes(space), 0);
+	advise(space, HEL_SPACE_LARGE);
+	CHECK_OK(poke(BASE + 4 * PAGE, 8));
+	CHECK_EQ(large_bytes(space), 0);
+	CHECK_OK(poke(BASE + LARGE, 9));
+	CHECK_EQ(large_bytes(space), LARGE);
+	advise(space, HEL_SPACE_SMALL);
+	CHECK(arch_page_lookup(&space->page_table, BASE + LARGE).is_large);
+	CHECK_EQ(peek(BASE + LARGE), 9);
+	CHECK_EQ(peek(BASE + 3 * PAGE), 7);
+	object_unref(&space->object);
+	CHECK(fixture_end());
+}
+
 TEST(large_page_where_all_of_it_is_mapped)
 {
 	struct hel_mapping_info info;

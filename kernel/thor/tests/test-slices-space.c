@@ -484,4 +484,69 @@ TEST(slices_move_that_is_killed_leaves_nothing)
 	}
 }
 
+/* ---- advice ---------------------------------------------------------------------------------- */
+
+static uint32_t flags_at(uint64_t address)
+{
+	struct hel_mapping_info info;
+
+	CHECK_OK(hel_space_query(HEL_THIS, address, &info));
+	return info.flags;
+}
+
+USER_TEST(slices_advise_every_mapping)
+{
+	uint64_t address = map_patchwork();
+	uint64_t end_address = address + REPLACED * PAGE;
+
+	begin(8);
+	CHECK_OK(hel_space_advise(HEL_THIS, address, REPLACED * PAGE, HEL_SPACE_LARGE));
+	end();
+	for (uint64_t i = 0; i < REPLACED; i++) {
+		CHECK((flags_at(address + i * PAGE) & HEL_MAP_LARGE) != 0);
+	}
+	CHECK_EQ(count_mappings(address, end_address), REPLACED);
+	CHECK_OK(hel_space_advise(HEL_THIS, address, REPLACED * PAGE, HEL_SPACE_SMALL));
+	CHECK_EQ(flags_at(address + 3 * PAGE) & HEL_MAP_LARGE, 0);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, REPLACED * PAGE));
+}
+
+USER_TEST(advice_makes_borders_and_joins_again)
+{
+	uint64_t address = user_map(8);
+
+	fill(address, 8);
+	CHECK_OK(hel_space_advise(HEL_THIS, address + 2 * PAGE, 3 * PAGE, HEL_SPACE_LARGE));
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 3);
+	CHECK_EQ(flags_at(address + PAGE) & HEL_MAP_LARGE, 0);
+	CHECK((flags_at(address + 4 * PAGE) & HEL_MAP_LARGE) != 0);
+	CHECK_EQ(flags_at(address + 5 * PAGE) & HEL_MAP_LARGE, 0);
+	CHECK_OK(hel_space_advise(HEL_THIS, address, 8 * PAGE, HEL_SPACE_SMALL));
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 1);
+	for (uint64_t i = 0; i < 8; i++) {
+		CHECK_EQ(read_byte(address + i * PAGE), i + 1);
+	}
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
+}
+
+USER_TEST(advice_is_checked)
+{
+	uint64_t address = user_map(8);
+
+	CHECK_EQ(hel_space_advise(HEL_THIS, address, PAGE, 2), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_advise(HEL_THIS, address + 1, PAGE, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_advise(HEL_THIS, address, 0, 0), -ERR_ILLEGAL_ARGS);
+	fixture_fail_after(0);
+	CHECK_EQ(hel_space_advise(HEL_THIS, address + PAGE, PAGE, HEL_SPACE_LARGE), -ERR_NO_MEMORY);
+	fixture_fail_after(~0ull);
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address + PAGE, PAGE));
+	/* The rest is done. */
+	CHECK_EQ(hel_space_advise(HEL_THIS, address, 3 * PAGE, HEL_SPACE_LARGE), -ERR_NOT_FOUND);
+	CHECK((flags_at(address) & HEL_MAP_LARGE) != 0);
+	CHECK((flags_at(address + 2 * PAGE) & HEL_MAP_LARGE) != 0);
+	CHECK_EQ(flags_at(address + 3 * PAGE) & HEL_MAP_LARGE, 0);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
+}
+
 TEST_MAIN()
