@@ -67,6 +67,7 @@ enum linux_madvice : uint32_t {
 	LINUX_MADV_KEEPONFORK = 19,
 	LINUX_MADV_COLD = 20,
 	LINUX_MADV_PAGEOUT = 21,
+	LINUX_MADV_COLLAPSE = 25,
 };
 
 #endif

@@ -35,6 +35,7 @@ enum linux_madvise : uint64_t {
 	LINUX_MADV_NOHUGEPAGE = 15,
 	LINUX_MADV_DONTDUMP = 16,
 	LINUX_MADV_DODUMP = 17,
+	LINUX_MADV_COLLAPSE = 25,
 };
 
 constexpr uint64_t TAG_ANONYMOUS = 0;
@@ -44,6 +45,8 @@ static uint64_t page_align_up(uint64_t size)
 {
 	return (size + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
 }
+
+constexpr uint64_t LARGE_SIZE = 2ull << 20;
 
 static uint32_t map_flags_of(uint64_t prot)
 {
@@ -270,6 +273,58 @@ int64_t shim_mremap(SHIM_ARGS)
 					 : -LINUX_ENOMEM;
 }
 
+static uint64_t large_align_down(uint64_t address)
+{
+	return address & ~(LARGE_SIZE - 1);
+}
+
+static uint64_t large_align_up(uint64_t address)
+{
+	return large_align_down(address + LARGE_SIZE - 1);
+}
+
+/* What the part of a mapping that begins at @at answers; as Linux, also if no large page fits. */
+static int64_t collapse_part(const struct hel_mapping_info *info, uint64_t at, uint64_t end)
+{
+	uint64_t mapping_end = info->address + info->size_bytes;
+	uint64_t low = large_align_up(info->address), high = large_align_down(mapping_end);
+	uint64_t first = large_align_up(at);
+	uint64_t last = large_align_down(end < mapping_end ? end : mapping_end);
+
+	if (!(info->flags & HEL_MAP_FORK_COPY) || info->resident_bytes == 0 || low >= high ||
+		first > last) {
+		return -LINUX_EINVAL;
+	}
+	return first < last && info->large_bytes < high - low ? -LINUX_ENOMEM : 0;
+}
+
+/*
+ * Thor makes a large page of what is touched first, and gathers no pages that are there already.
+ * So a mapping that is in large pages wherever these fit is as it should be; others get none.
+ */
+static int64_t collapse(uint64_t at, uint64_t end)
+{
+	struct hel_mapping_info info;
+	bool has_hole = false;
+
+	while (at < end) {
+		if (hel_space_query(HEL_THIS, at, &info) || info.address >= end) {
+			return -LINUX_ENOMEM;
+		}
+		if (info.address > at) {
+			at = info.address;
+			has_hole = true;
+		}
+		int64_t error = collapse_part(&info, at, end);
+
+		if (error) {
+			return error;
+		}
+		at = info.address + info.size_bytes;
+	}
+	return has_hole ? -LINUX_ENOMEM : 0;
+}
+
 int64_t shim_madvise(SHIM_ARGS)
 {
 	uint64_t size = page_align_up(a1);
@@ -282,13 +337,18 @@ int64_t shim_madvise(SHIM_ARGS)
 	case LINUX_MADV_DONTNEED:
 	case LINUX_MADV_FREE:
 		return size ? shim_errno_of(hel_space_discard(HEL_THIS, a0, size)) : 0;
+	case LINUX_MADV_HUGEPAGE:
+	case LINUX_MADV_NOHUGEPAGE:
+		return size
+			? shim_errno_of(hel_space_advise(HEL_THIS, a0, size,
+				  a2 == LINUX_MADV_HUGEPAGE ? HEL_SPACE_LARGE : HEL_SPACE_SMALL))
+			: 0;
+	case LINUX_MADV_COLLAPSE: return collapse(a0, a0 + size);
 	/* Advice that there is nothing to do about. */
 	case LINUX_MADV_NORMAL:
 	case LINUX_MADV_RANDOM:
 	case LINUX_MADV_SEQUENTIAL:
 	case LINUX_MADV_WILLNEED:
-	case LINUX_MADV_HUGEPAGE:
-	case LINUX_MADV_NOHUGEPAGE:
 	case LINUX_MADV_DONTDUMP:
 	case LINUX_MADV_DODUMP: return 0;
 	default: return -LINUX_EINVAL;

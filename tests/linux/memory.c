@@ -233,6 +233,117 @@ CASE(mremap_grows_and_moves)
 	CHECK(!is_readable(moved + 3 * PAGE));
 }
 
+#define LARGE (2l << 20)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* What /proc/self/smaps says of the mapping of an address; -1: nothing. */
+static long smaps_value(const char *address, const char *name)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	bool is_there = false;
+	char line[512];
+	long value = -1;
+
+	while (file && value < 0 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+			is_there = (unsigned long)address >= start && (unsigned long)address < end;
+		} else if (is_there && !strncmp(line, name, strlen(name)) &&
+			line[strlen(name)] == ':') {
+			value = atol(line + strlen(name) + 1);
+		}
+	}
+	if (file) {
+		fclose(file);
+	}
+	return value;
+}
+
+static char *map_aligned(size_t size)
+{
+	char *at = map(size + LARGE);
+
+	return (char *)(((unsigned long)at + LARGE - 1) & ~(LARGE - 1));
+}
+
+/* Whether it is used at all is the system's choice; Hati's is what it says. */
+static bool has_large_pages(void)
+{
+	char text[64] = "";
+	int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY);
+
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return strstr(text, "[madvise]") || strstr(text, "[always]");
+}
+
+CASE(large_pages_where_they_are_welcome)
+{
+	bool is_hati = access("/proc/hati", F_OK) == 0;
+	char *at = map_aligned(4 * LARGE);
+	char *other = at + 2 * LARGE;
+
+	CHECK(!is_hati || has_large_pages());
+	if (!has_large_pages()) {
+		return;
+	}
+	CHECK_EQ(madvise(at, 2 * LARGE, MADV_HUGEPAGE), 0);
+	CHECK_EQ(madvise(other, 2 * LARGE, MADV_NOHUGEPAGE), 0);
+	memset(at, 7, 4 * LARGE);
+	long large = smaps_value(at, "AnonHugePages");
+
+	/* Elsewhere memory may be in pieces. */
+	CHECK(large == 2 * LARGE / 1024 || (!is_hati && large >= 0));
+	CHECK_EQ(smaps_value(at, "THPeligible"), 1);
+	CHECK_EQ(smaps_value(at, "Rss"), 2 * LARGE / 1024);
+	CHECK_EQ(smaps_value(at, "FilePmdMapped"), 0);
+	CHECK_EQ(smaps_value(other, "AnonHugePages"), 0);
+	CHECK_EQ(smaps_value(other, "THPeligible"), 0);
+	CHECK(large != 2 * LARGE / 1024 || !madvise(at, 2 * LARGE, MADV_COLLAPSE));
+	/* A part of a large page is a page like others. */
+	CHECK_EQ(mprotect(at + PAGE, PAGE, PROT_READ), 0);
+	CHECK_EQ(madvise(at + 2 * PAGE, PAGE, MADV_DONTNEED), 0);
+	CHECK(at[0] == 7 && at[PAGE] == 7 && at[2 * PAGE] == 0 && at[LARGE] == 7);
+	pid_t child = fork();
+
+	if (child == 0) {
+		at[LARGE] = 8;
+		_exit(at[0] != 7 || at[LARGE + PAGE] != 7);
+	}
+	int status;
+
+	waitpid(child, &status, 0);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(at[LARGE], 7);
+}
+
+CASE(advice_about_large_pages_is_checked)
+{
+	char *at = map_aligned(2 * LARGE);
+
+	if (!has_large_pages()) {
+		return;
+	}
+	CHECK(madvise(at + 1, PAGE, MADV_HUGEPAGE) == -1 && errno == EINVAL);
+	CHECK_EQ(madvise(at, 0, MADV_HUGEPAGE), 0);
+	CHECK_EQ(madvise(at + PAGE, PAGE, MADV_HUGEPAGE), 0);
+	CHECK_EQ(madvise(at, 2 * LARGE, MADV_NOHUGEPAGE), 0);
+	CHECK_EQ(madvise(at, 2 * LARGE, MADV_HUGEPAGE), 0);
+	CHECK(madvise(at, 2 * LARGE, MADV_COLLAPSE) == -1 && errno == EINVAL);
+	at[0] = 1;
+	/* No large page fits in the range. */
+	CHECK(madvise(at + PAGE, PAGE, MADV_COLLAPSE) == -1 && errno == EINVAL);
+	CHECK_EQ(madvise(at + LARGE - PAGE, 2 * PAGE, MADV_COLLAPSE), 0);
+	CHECK_EQ(munmap(at + PAGE, PAGE), 0);
+	CHECK(madvise(at, 2 * LARGE, MADV_HUGEPAGE) == -1 && errno == ENOMEM);
+	CHECK(madvise(at, 4 * PAGE, MADV_NOHUGEPAGE) == -1 && errno == ENOMEM);
+	at[2 * PAGE] = 1;
+	CHECK_EQ(smaps_value(at + 2 * PAGE, "AnonHugePages"), 0);
+}
+
 CASE(memory_runs_out_with_enomem_or_a_kill)
 {
 	pid_t child = fork();

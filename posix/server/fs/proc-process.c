@@ -304,8 +304,8 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "oom_score", .mode = PROC_FILE }, \
 		{ .name = "oom_score_adj", .mode = PROC_FILE }, \
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
-		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE }, \
-		{ .name = "status", .mode = PROC_FILE }, \
+		{ .name = "smaps", .mode = PROC_FILE }, { .name = "stat", .mode = PROC_FILE }, \
+		{ .name = "statm", .mode = PROC_FILE }, { .name = "status", .mode = PROC_FILE }, \
 	{ \
 		.name = "wchan", .mode = PROC_FILE \
 	}

@@ -37,6 +37,27 @@ int64_t sysfs_mount_create(
 	return 0;
 }
 
+/* What thor does: where it was asked for, and only from the start. */
+static int64_t sysfs_make_large_pages(void)
+{
+	static const struct {
+		const char *path, *text;
+	} files[] = {
+		{ "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n" },
+		{ "kernel/mm/transparent_hugepage/defrag",
+			"always defer defer+madvise madvise [never]\n" },
+		{ "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n" },
+		{ "kernel/mm/transparent_hugepage/shmem_enabled",
+			"always within_size [advise] never deny force\n" },
+	};
+	int64_t error = sysfs_make_folder("kernel/mm/transparent_hugepage");
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && error == 0; i++) {
+		error = sysfs_make_text(files[i].path, files[i].text);
+	}
+	return error;
+}
+
 int64_t sysfs_init(void)
 {
 	static const char *const folders[] = {
@@ -68,5 +89,5 @@ int64_t sysfs_init(void)
 	for (size_t i = 0; i < ARRAY_SIZE(folders) && error == 0; i++) {
 		error = sysfs_make_folder(folders[i]);
 	}
-	return error;
+	return error == 0 ? sysfs_make_large_pages() : error;
 }

@@ -3,6 +3,7 @@
 #include <abi/linux/time.h>
 #include <base/string.h>
 #include <helix/start.h>
+#include <posix/server/process/print-maps.h>
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
@@ -288,7 +289,7 @@ static void print_mapping(struct printer *printer, const struct mm *mm,
 	print(printer, name[0] != '\0' ? "%25s%s\n" : "%s%s\n", "", name);
 }
 
-static void print_maps(struct process *process, struct printer *printer)
+static void print_mappings(struct process *process, struct printer *printer, bool has_details)
 {
 	static char exe[POSIX_PATH_MAX];
 	const struct mm *mm = process->internal->mm;
@@ -304,9 +305,22 @@ static void print_maps(struct process *process, struct printer *printer)
 	while (hel_space_query(mm->space, address, &info) == 0) {
 		if (info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE) {
 			print_mapping(printer, mm, &info, exe);
+			if (has_details) {
+				print_smaps_details(printer, &info, is_private(mm, &info));
+			}
 		}
 		address = info.address + info.size_bytes;
 	}
+}
+
+static void print_maps(struct process *process, struct printer *printer)
+{
+	print_mappings(process, printer, false);
+}
+
+static void print_smaps(struct process *process, struct printer *printer)
+{
+	print_mappings(process, printer, true);
 }
 
 /* Part of the process' memory, as it is. */
@@ -424,6 +438,7 @@ static const struct {
 	{ "status", print_status },
 	{ "statm", print_statm },
 	{ "maps", print_maps },
+	{ "smaps", print_smaps },
 	{ "cmdline", print_command_line },
 	{ "environ", print_environment },
 	{ "auxv", print_auxv },
