@@ -124,6 +124,16 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
 struct space;
 int space_create(struct space **out_space);
 int space_create_in(struct account *account, struct space **out_space);
+/**
+ * space_begin_use() / space_end_use() - a thread runs in it, with a reference, or does so no more
+ *
+ * When it has no threads and no descriptors any more, CPUs that still have it loaded, because they
+ * are idle, let go of it. No locks.
+ */
+void space_begin_use(struct space *space);
+void space_end_use(struct space *space);
+/** space_let_go() - unload the space that this CPU has loaded if nobody will use it any more */
+void space_let_go(void);
 /*
  * From now on page faults of this space (and its forks) fail with -ERR_NO_MEMORY when memory is
  * scarce.

@@ -9,6 +9,7 @@
 #include <thor/cpu.h>
 #include <thor/memory/swappable.h>
 #include <thor/object/account.h>
+#include <thor/sched/sched.h>
 
 /* What is freed before others have their turn, and counted. */
 constexpr uint32_t SPACE_FREE_MAPPINGS = 32;
@@ -18,6 +19,7 @@ constexpr uint32_t SPACE_COUNT_PAGES = 16;
 constexpr uint32_t SPACE_TABLE_COST = 8; /* of going to a further table, in entries */
 
 static void space_destroy(struct object *object);
+static void space_abandon(struct object *object);
 
 static const struct object_class space_class = {
 	.type = HEL_TYPE_SPACE,
@@ -25,7 +27,7 @@ static const struct object_class space_class = {
 	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
 		HEL_RIGHT_MANAGE,
 	.destroy = space_destroy,
-	.abandon = object_abandon_nothing,
+	.abandon = space_abandon,
 };
 
 static_assert((uint32_t)HEL_MAP_READ == (uint32_t)ARCH_PAGE_READ);
@@ -59,6 +61,7 @@ int space_create_in(struct account *account, struct space **out_space)
 		return -ERR_NO_MEMORY;
 	}
 	asid_begin(&space->asid, &space->stamp);
+	atomic_init(&space->n_users, 1);
 	*out_space = space;
 	return 0;
 }
@@ -117,6 +120,50 @@ static void space_destroy(struct object *object)
 		return;
 	}
 	object_free(object);
+}
+
+/* ---- use --------------------------------------------------------------------------- */
+
+/* A CPU that becomes idle meanwhile sees that there are none. */
+static void space_drop_user(struct space *space)
+{
+	if (atomic_fetch_sub(&space->n_users, 1) == 1) {
+		sched_let_go(atomic_load(&space->active_cpus));
+	}
+}
+
+static void space_abandon(struct object *object)
+{
+	struct space *space = container_of(object, struct space, object);
+
+	if (!atomic_exchange(&space->is_abandoned, true)) {
+		space_drop_user(space);
+	}
+}
+
+void space_begin_use(struct space *space)
+{
+	object_ref(&space->object);
+	atomic_fetch_add(&space->n_users, 1);
+}
+
+void space_end_use(struct space *space)
+{
+	space_drop_user(space);
+	object_unref(&space->object);
+}
+
+void space_let_go(void)
+{
+	struct space *space = arch_this_cpu()->active_space;
+
+	/* Some have never had a descriptor. */
+	if (space != NULL &&
+		(atomic_load(&space->n_users) == 0 ||
+			atomic_load_explicit(&space->object.references, memory_order_relaxed) ==
+				1)) {
+		space_activate(NULL);
+	}
 }
 
 /*

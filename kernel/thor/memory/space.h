@@ -27,6 +27,8 @@ struct space {
 	uint32_t asid; /* immutable */
 	_Atomic uint64_t stamp; /* see asid.h */
 	_Atomic uint64_t active_cpus;
+	_Atomic uint32_t n_users; /* its threads, and one until nothing names it any more */
+	_Atomic bool is_abandoned; /* that one has gone */
 	/* Bounced threads run here: their memory may not use the reserve, see frame_is_scarce(). */
 	_Atomic bool is_limited;
 	_Atomic bool has_swappable; /* swappable memory is or was mapped */

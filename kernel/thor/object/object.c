@@ -219,7 +219,9 @@ static bool object_is_reaping_on(const struct cpu *cpu, uint64_t since_ns)
 {
 	const struct run_queue *queue = &cpu->run_queue;
 
-	if (atomic_load_explicit(&queue->deferred, memory_order_acquire) == NULL &&
+	/* What it lets go of is deferred before it says that it has. */
+	if (!atomic_load_explicit(&queue->must_let_go, memory_order_acquire) &&
+		atomic_load_explicit(&queue->deferred, memory_order_acquire) == NULL &&
 		!atomic_load_explicit(&queue->is_reaping, memory_order_acquire)) {
 		return false;
 	}

@@ -70,6 +70,7 @@ struct run_queue {
 	_Atomic(struct object *) deferred;
 	_Atomic bool is_reaping;          /* `deferred` is being worked on */
 	_Atomic uint64_t reaped_until_ns; /* what was deferred before is gone */
+	_Atomic bool must_let_go; /* set by others: of the loaded space, which is over */
 };
 
 #endif

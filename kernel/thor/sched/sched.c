@@ -62,6 +62,7 @@ void sched_init_cpu(struct cpu *cpu)
 	atomic_init(&queue->deferred, NULL);
 	atomic_init(&queue->is_reaping, false);
 	atomic_init(&queue->reaped_until_ns, 0);
+	atomic_init(&queue->must_let_go, false);
 	queue->work_first = NULL;
 	queue->work_last = NULL;
 	timer_heap_init(&cpu->timers);
@@ -215,6 +216,16 @@ void sched_hurry(struct thread *thread)
 	}
 }
 
+void sched_let_go(uint64_t cpus)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if ((cpus >> i & 1) != 0) {
+			atomic_store(&cpu_table[i]->run_queue.must_let_go, true);
+			sched_stir(cpu_table[i]);
+		}
+	}
+}
+
 void sched_yield_current(struct cpu *cpu)
 {
 	cpu->run_queue.is_yielding = true;
@@ -335,6 +346,10 @@ static void sched_attend(struct cpu *cpu)
 
 static void sched_do_due(struct cpu *cpu, uint64_t now_ns)
 {
+	if (unlikely(atomic_load_explicit(&cpu->run_queue.must_let_go, memory_order_relaxed))) {
+		space_let_go();
+		atomic_store_explicit(&cpu->run_queue.must_let_go, false, memory_order_release);
+	}
 	if (object_reap(cpu, SCHED_REAP_BATCH, now_ns)) {
 		sched_look(cpu);
 	}
@@ -577,11 +592,7 @@ static void sched_idle(struct cpu *cpu, uint64_t now_ns)
 		return;
 	}
 	/* Do not keep a dead process's memory until something else runs here. */
-	if (cpu->active_space != NULL &&
-		atomic_load_explicit(&cpu->active_space->object.references, memory_order_relaxed) ==
-			1) {
-		space_activate(NULL);
-	}
+	space_let_go();
 	sched_set_timer(cpu, now_ns);
 	TRACE(SCHEDULING, IDLE, 0, 0, 0);
 	shootdown_enter_idle();

@@ -41,6 +41,9 @@ static inline bool sched_goes_on(const struct cpu *cpu)
  */
 void sched_wake(struct thread *thread);
 
+/** sched_let_go() - let CPUs, by bit, unload the space that they have loaded if it is over */
+void sched_let_go(uint64_t cpus);
+
 /** sched_yield_current() - let others of the same priority go first, once */
 void sched_yield_current(struct cpu *cpu);
 

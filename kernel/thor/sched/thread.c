@@ -37,7 +37,7 @@ static void thread_release(struct thread *thread)
 	thread_end_long_call(thread);
 	transfer_put_down(thread);
 	if (thread->space != NULL) {
-		object_unref((struct object *)thread->space);
+		space_end_use(thread->space);
 		thread->space = NULL;
 	}
 	arch_context_deinit(&thread->arch);
@@ -148,7 +148,7 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 	}
 	thread->universe = options->universe;
 	thread->space = options->space;
-	object_ref((struct object *)thread->space);
+	space_begin_use(thread->space);
 	*out_thread = thread;
 	return 0;
 }

@@ -15,6 +15,11 @@ bool sched_should_pause(UNUSED uint64_t since_ns)
 	return false;
 }
 
+/* CPUs have loaded what the tests tell them to. */
+void sched_let_go(UNUSED uint64_t cpus)
+{
+}
+
 /* There are no operations. */
 _Atomic bool await_ends_wanted;
 

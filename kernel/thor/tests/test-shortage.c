@@ -102,6 +102,14 @@ static void run_on_two(void *context)
 	CHECK_OK(hel_close(HEL_THIS, thread));
 }
 
+static void run_alone(void *context)
+{
+	void (*body)(void) = (void (*)(void))context;
+
+	CHECK_OK(hel_thread_set_affinity(HEL_THIS, 1));
+	body();
+}
+
 /* With several seeds; the body is what runs on CPU 0. */
 static void run_body(void (*body)(void))
 {
@@ -262,6 +270,54 @@ static void await_ends(void)
 	CHECK_EQ(pages_of(payer), 0);
 	queue_close(&queue);
 	CHECK_OK(hel_close(HEL_THIS, payer));
+}
+
+static void short_main(UNUSED void *context)
+{
+}
+
+/* Its last thread is gone, but CPU 1, which has become idle, still has the space loaded. */
+static void await_idle(void)
+{
+	hel_handle payer = payer_of(HEL_UNLIMITED), thread;
+	struct hel_thread_args args = {
+		.universe = HEL_THIS,
+		.space = space_full(payer, N_PAGES),
+		.ip = SIM_IP,
+		.tls_base = sim_program_create(short_main, NULL),
+	};
+	struct user_queue queue;
+	struct completion completion;
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	CHECK_OK(hel_thread_create(&args, &thread));
+	CHECK_OK(hel_thread_set_affinity(thread, 2));
+	CHECK_OK(hel_thread_start(thread));
+	uint64_t sequence = 0;
+
+	do {
+		CHECK(queue_await(&queue, submit_observe(&queue, thread, sequence), &completion));
+		sequence = completion_observation(&completion)->sequence;
+	} while (completion_observation(&completion)->observation != HEL_OBSERVE_TERMINATED);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	for (uint32_t i = 0; i < 20; i++) {
+		(void)hel_thread_yield();
+	}
+	CHECK_OK(hel_close(HEL_THIS, args.space));
+	CHECK(queue_await(&queue, submit_ends(&queue), &completion));
+	CHECK_OK(completion.error);
+	CHECK_EQ(pages_of(payer), 0);
+	queue_close(&queue);
+	CHECK_OK(hel_close(HEL_THIS, payer));
+}
+
+TEST(idle_cpus_let_go_of_spaces)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		machine_begin(2, seed);
+		CHECK(machine_run(run_alone, await_idle));
+		CHECK(machine_end());
+	}
 }
 
 TEST(ends_are_awaited)
