@@ -140,7 +140,7 @@ static uint64_t space_bound_unmap(struct space_edit *edit, uint64_t address, uin
 		end = min_u64(end, mapping->address);
 	}
 	uint64_t bound = space__bound_entries(
-		edit->space, address, space__bound_swapped(edit->space, address, end), &n_entries);
+		edit->space, address, space__bound_kept(edit->space, address, end), &n_entries);
 
 	return bound < end && space__split(edit, bound) == 0 ? bound : end;
 }

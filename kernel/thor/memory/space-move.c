@@ -239,7 +239,7 @@ static void space_relocate(struct space_edit *edit, struct mapping *mapping, uin
 /* ---- short moves ------------------------------------------------------------------- */
 
 /* Whether all of a range can be unmapped or moved in one slice. */
-static bool space_is_short(struct space *space, uint64_t address, uint64_t end)
+static bool space_is_short(struct space *space, uint64_t address, uint64_t end, bool is_to_go)
 {
 	struct mapping *mapping = mapping_set_above(&space->mappings, address);
 	uint32_t n_entries = memory__slice_pages;
@@ -251,15 +251,15 @@ static bool space_is_short(struct space *space, uint64_t address, uint64_t end)
 		mapping = mapping->next;
 	}
 	return (mapping == NULL || mapping->address >= end) &&
-		space__bound_swapped(space, address, end) == end &&
+		(!is_to_go || space__bound_kept(space, address, end) == end) &&
 		space__bound_entries(space, address, end, &n_entries) == end;
 }
 
 static bool space_is_short_motion(struct space *space, const struct space_motion *motion)
 {
-	return space_is_short(space, motion->from, motion->from_end) &&
-		space_is_short(space, motion->from_end, motion->tail_end) &&
-		space_is_short(space, motion->to, motion->to_end);
+	return space_is_short(space, motion->from, motion->from_end, false) &&
+		space_is_short(space, motion->from_end, motion->tail_end, true) &&
+		space_is_short(space, motion->to, motion->to_end, true);
 }
 
 /* All at once. */

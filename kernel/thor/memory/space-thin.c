@@ -6,7 +6,8 @@
  * again from the start; but once a part is unmapped somebody else may map something there. So first
  * the pages are taken out, slice by slice, while the mappings stay and keep the addresses;
  * unmapping what is empty is quick. Pages in the swap space are in no page table, and take longer:
- * where there may be some they are looked for in the memory, and come first.
+ * where there may be some they are looked for in the memory, and come first. Others that are in no
+ * page table, as of a range that was protected against all access, come last.
  */
 #include <thor/memory/space.h>
 
@@ -37,8 +38,12 @@ static bool space_has_swappable(const struct space *space)
 	return atomic_load_explicit(&space->has_swappable, memory_order_relaxed);
 }
 
-/* The first page, at or above *address, of a part of a mapping that is out. */
-static bool space_find_out(const struct mapping *mapping, uint64_t *address, uint64_t end)
+/*
+ * The first page, at or above *address, of a part of a mapping of anonymous memory; @must_be_out:
+ * if pages of that are out.
+ */
+static bool space_find_page(
+	const struct mapping *mapping, uint64_t *address, uint64_t end, bool must_be_out)
 {
 	struct memory *memory = mapping->memory;
 	uint64_t index = mapping_offset_of(mapping, *address) / FRAME_SIZE;
@@ -48,7 +53,7 @@ static bool space_find_out(const struct mapping *mapping, uint64_t *address, uin
 	bool is_found = false;
 
 	memory__lock(memory);
-	if (swappable_count_out(memory) > 0) {
+	if (!must_be_out || swappable_count_out(memory) > 0) {
 		is_found = page_tree_next(&memory->pages, index, index_end, &index, &entry);
 	}
 	memory__unlock(memory);
@@ -68,7 +73,7 @@ static bool space_find_swapped(struct space *space, uint64_t address, uint64_t e
 		uint64_t part_end = min_u64(end, mapping_end(mapping));
 
 		if (mapping->memory != NULL && mapping->memory->is_anonymous &&
-			space_find_out(mapping, &at, part_end)) {
+			space_find_page(mapping, &at, part_end, true)) {
 			*out_address = at;
 			*out_end = min_u64(part_end, at + SPACE_SWAPPED_BYTES);
 			return true;
@@ -77,11 +82,38 @@ static bool space_find_swapped(struct space *space, uint64_t address, uint64_t e
 	return false;
 }
 
-uint64_t space__bound_swapped(struct space *space, uint64_t address, uint64_t end)
+/* The first slice of pages, in the page table or not, in a mapping that may have many of them. */
+static bool space_find_kept(struct space *space, uint64_t address, uint64_t end,
+	uint64_t *out_address, uint64_t *out_end)
+{
+	struct mapping *mapping = mapping_set_above(&space->mappings, address);
+
+	for (; mapping != NULL && mapping->address < end; mapping = mapping->next) {
+		uint64_t at = max_u64(address, mapping->address);
+		uint64_t part_end = min_u64(end, mapping_end(mapping));
+
+		if (part_end - at > SPACE_SWAPPED_BYTES && mapping->memory != NULL &&
+			mapping->memory->is_anonymous &&
+			space_find_page(mapping, &at, part_end, false)) {
+			*out_address = at;
+			*out_end = min_u64(part_end, at + SPACE_SWAPPED_BYTES);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t space__bound_kept(struct space *space, uint64_t address, uint64_t end)
 {
 	uint64_t first, bound;
 
-	return unlikely(space_find_swapped(space, address, end, &first, &bound)) ? bound : end;
+	if (unlikely(space_find_swapped(space, address, end, &first, &bound))) {
+		return bound;
+	}
+	return end - address > SPACE_SWAPPED_BYTES &&
+			space_find_kept(space, address, end, &first, &bound)
+		? bound
+		: end;
 }
 
 /* The first slice of a range that has present pages; false if none has. */
@@ -112,7 +144,8 @@ bool space_thin(struct space *space, uint64_t address, uint64_t size_bytes)
 	}
 	space__edit_begin(&edit, space);
 	bool is_found = space_find_swapped(space, address, end, &address, &slice_end) ||
-		space_find_slice(space, address, end, &address, &slice_end);
+		space_find_slice(space, address, end, &address, &slice_end) ||
+		space_find_kept(space, address, end, &address, &slice_end);
 
 	if (is_found) {
 		struct mapping *mapping = mapping_set_above(&space->mappings, address);

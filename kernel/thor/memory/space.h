@@ -140,10 +140,10 @@ static inline uint64_t space__entry_end(const struct arch_page_entry *entry, uin
 uint64_t space__bound_entries(
 	struct space *space, uint64_t address, uint64_t end, uint32_t *n_entries);
 /**
- * space__bound_swapped() - the end of a part of [@address, @end) in which not too many pages of
- * anonymous memory are out to be dropped in a slice
+ * space__bound_kept() - the end of a part of [@address, @end) in which anonymous memory has not too
+ * many pages to be dropped in a slice, if only few mappings are there
  */
-uint64_t space__bound_swapped(struct space *space, uint64_t address, uint64_t end);
+uint64_t space__bound_kept(struct space *space, uint64_t address, uint64_t end);
 /**
  * space__end_fork_slice() - forget some of what is kept for making a child, which is complete or
  * goes; whether that was all

@@ -210,6 +210,36 @@ TEST(slices_replacing_what_others_unmap)
 	}
 }
 
+/* Their pages are in no page table. */
+USER_TEST(slices_take_what_cannot_be_touched)
+{
+	constexpr uint64_t MANY = 400;
+	uint64_t address = user_map(MANY + 1);
+	uint64_t other = user_map(MANY);
+
+	write_byte(address + MANY * PAGE, 9);
+	for (uint64_t i = 0; i < MANY; i++) {
+		write_byte(address + i * PAGE, 1);
+		write_byte(other + i * PAGE, 1);
+	}
+	CHECK_OK(hel_space_protect(HEL_THIS, address, MANY * PAGE, 0));
+	begin(48);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, MANY * PAGE));
+	CHECK(n_pauses >= 5);
+	end();
+	CHECK_EQ(read_byte(address + MANY * PAGE), 9);
+	CHECK_OK(hel_space_protect(HEL_THIS, other, MANY * PAGE, 0));
+	begin(48);
+	CHECK_OK(replace(other, HEL_NULL, HEL_MAP_READ | HEL_MAP_FORK_COPY));
+	end_anyway();
+	CHECK_OK(hel_space_protect(
+		HEL_THIS, other + REPLACED * PAGE, (MANY - REPLACED) * PAGE, HEL_MAP_READ));
+	CHECK_EQ(read_byte(other), 0);
+	CHECK_EQ(read_byte(other + REPLACED * PAGE), 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, other, MANY * PAGE));
+	CHECK_OK(hel_space_unmap(HEL_THIS, address + MANY * PAGE, PAGE));
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
 
 constexpr uint64_t MOVED = 60;
