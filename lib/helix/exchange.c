@@ -1,32 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* Exchanges as operations: see exchange.h. */
-#include <helix/exchange.h>
+#include <helix/exchange-internal.h>
 
 #include <base/assert.h>
 #include <base/errors.h>
 #include <base/string.h>
 
-static bool exchange_submit(struct helix_operation *operation, struct hel_queue_client *queue)
+bool helix_exchange__submit(const struct helix_exchange *exchange, struct hel_queue_client *queue,
+	uint64_t context, uint32_t flags)
 {
-	const struct helix_exchange *exchange =
-		container_of(operation, struct helix_exchange, operation);
 	uint32_t actions_size = exchange->n_actions * (uint32_t)sizeof(struct hel_action);
-	struct hel_exchange_record *record = hel_queue_reserve(queue, HEL_SUBMIT_EXCHANGE,
-		(uint32_t)sizeof(*record) + actions_size, (uint64_t)operation);
+	struct hel_exchange_record *record = hel_queue_reserve(
+		queue, HEL_SUBMIT_EXCHANGE, (uint32_t)sizeof(*record) + actions_size, context);
 
 	if (record == NULL) {
 		return false;
 	}
 	record->lane = exchange->lane;
 	record->n_actions = exchange->n_actions;
-	record->flags = 0;
+	record->flags = flags;
 	memcpy(record->actions, exchange->actions, actions_size);
 	return true;
 }
 
-static int exchange_complete(struct helix_operation *operation, const struct hel_element *element)
+static bool exchange_submit(struct helix_operation *operation, struct hel_queue_client *queue)
 {
-	struct helix_exchange *exchange = container_of(operation, struct helix_exchange, operation);
+	return helix_exchange__submit(container_of(operation, struct helix_exchange, operation),
+		queue, (uint64_t)operation, 0);
+}
+
+int helix_exchange__take(struct helix_exchange *exchange, const struct hel_element *element)
+{
 	const struct hel_result *result;
 
 	exchange->element = element;
@@ -46,6 +50,12 @@ static int exchange_complete(struct helix_operation *operation, const struct hel
 		}
 	}
 	return 0;
+}
+
+static int exchange_complete(struct helix_operation *operation, const struct hel_element *element)
+{
+	return helix_exchange__take(
+		container_of(operation, struct helix_exchange, operation), element);
 }
 
 static const struct helix_operation_class exchange_class = {
@@ -170,6 +180,43 @@ int helix_exchange_await(struct task *task, struct helix_exchange *exchange)
 {
 	ASSERT(exchange->element == NULL);
 	return await(task, &exchange->operation.op);
+}
+
+bool helix_send_quietly(struct loop *loop, hel_handle lane, bool closes_lane,
+	const struct hel_sg *segments, uint32_t n_segments)
+{
+	struct helix_loop *helix = helix_loop_of(loop);
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < n_segments; i++) {
+		size += segments[i].length;
+	}
+	if (size > HEL_QUIET_BYTES_MAX) {
+		return false;
+	}
+	struct hel_exchange_record *record = helix_loop_reserve(helix, HEL_SUBMIT_EXCHANGE,
+		(uint32_t)(sizeof(*record) + sizeof(record->actions[0]) + size),
+		(uint64_t)&helix->quiet);
+
+	if (record == NULL) {
+		return false;
+	}
+	uint8_t *data = (uint8_t *)&record->actions[1];
+
+	record->lane = lane;
+	record->n_actions = 1;
+	record->flags = HEL_EXCHANGE_QUIET | (closes_lane ? HEL_EXCHANGE_CLOSE_LANE : 0);
+	record->actions[0] = (struct hel_action){
+		.type = HEL_ACTION_SEND,
+		.address = (uint64_t)data,
+		.length = size,
+	};
+	for (uint32_t i = 0; i < n_segments; i++) {
+		memcpy(data, (const void *)segments[i].address, segments[i].length);
+		data += segments[i].length;
+	}
+	hel_queue_commit(&helix->queue);
+	return true;
 }
 
 /* ---- results --------------------------------------------------------------------------------- */

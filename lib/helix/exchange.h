@@ -129,6 +129,18 @@ static inline struct helix_exchange *helix_exchange_of(struct op *op)
 	return container_of(op, struct helix_exchange, operation.op);
 }
 
+/**
+ * helix_send_quietly() - send a small message of which nobody wants to know how it fares
+ * @closes_lane: the last word of a conversation: @lane is the kernel's with the message
+ * @segments: together at most HEL_QUIET_BYTES_MAX bytes; copied
+ *
+ * It costs no completion, and nothing of it is left when this returns; it goes with the next drive.
+ *
+ * Return: false: too large, or no room in the queue, and nothing happened. Use an exchange.
+ */
+MUST_USE bool helix_send_quietly(struct loop *loop, hel_handle lane, bool closes_lane,
+	const struct hel_sg *segments, uint32_t n_segments);
+
 /* ---- results, in the order of the actions ---------------------------------------------------- */
 
 /**

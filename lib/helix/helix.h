@@ -13,6 +13,7 @@
 #include <helix/await.h>
 #include <helix/call.h>
 #include <helix/exchange.h>
+#include <helix/listener.h>
 #include <helix/log.h>
 #include <helix/loop.h>
 #include <helix/memory.h>

@@ -51,16 +51,30 @@ static bool helix_operation_try_submit(struct helix_loop *loop, struct helix_ope
 	return true;
 }
 
+static void *helix_loop_try_reserve(
+	struct helix_loop *loop, uint32_t opcode, uint32_t size, uint64_t context)
+{
+	void *record = hel_queue_reserve(&loop->queue, opcode, size, context);
+
+	if (record == NULL) {
+		helix_loop_drive(loop, 0, 0);
+		record = hel_queue_reserve(&loop->queue, opcode, size, context);
+	}
+	return record;
+}
+
+void *helix_loop_reserve(struct helix_loop *loop, uint32_t opcode, uint32_t size, uint64_t context)
+{
+	return list_is_empty(&loop->unsubmitted)
+		? helix_loop_try_reserve(loop, opcode, size, context)
+		: NULL;
+}
+
 static bool helix_operation_try_cancel(struct helix_loop *loop, struct helix_operation *operation)
 {
-	uint32_t size = sizeof(struct hel_cancel_record);
-	uint64_t context = (uint64_t)operation;
-
-	if (hel_queue_reserve(&loop->queue, HEL_SUBMIT_CANCEL, size, context) == NULL) {
-		helix_loop_drive(loop, 0, 0);
-		if (hel_queue_reserve(&loop->queue, HEL_SUBMIT_CANCEL, size, context) == NULL) {
-			return false;
-		}
+	if (helix_loop_try_reserve(loop, HEL_SUBMIT_CANCEL, sizeof(struct hel_cancel_record),
+		    (uint64_t)operation) == NULL) {
+		return false;
 	}
 	hel_queue_commit(&loop->queue);
 	return true;
@@ -127,8 +141,12 @@ static bool helix_loop_collect(struct helix_loop *loop)
 		const struct helix_operation_class *class =
 			container_of(operation->op.class, struct helix_operation_class, op);
 
-		list_remove(&operation->op.node);
-		op_complete(&operation->op, class->complete(operation, element));
+		if (class->take != NULL) {
+			class->take(operation, element);
+		} else {
+			list_remove(&operation->op.node);
+			op_complete(&operation->op, class->complete(operation, element));
+		}
 		element = hel_queue_take(&loop->queue);
 	}
 	return is_any;
@@ -138,6 +156,17 @@ void helix_loop_release(struct helix_loop *loop, const struct hel_element *eleme
 {
 	hel_queue_release(&loop->queue, element);
 }
+
+/* A quiet message did not arrive: as good as one that nobody has read. */
+static void quiet_take(struct helix_operation *operation, const struct hel_element *element)
+{
+	helix_loop_release(container_of(operation, struct helix_loop, quiet), element);
+}
+
+static const struct helix_operation_class quiet_class = {
+	.op = { .name = "quiet" },
+	.take = quiet_take,
+};
 
 /* ---- the platform ---------------------------------------------------------------------------- */
 
@@ -267,6 +296,7 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 	*loop = (struct helix_loop){ .platform.ops = &helix_platform_ops };
 	list_init(&loop->unsubmitted);
 	list_init(&loop->uncancelled);
+	op_init(&loop->quiet.op, &quiet_class.op);
 	int error = helix_loop_make_queue(loop, params);
 
 	if (error != 0) {

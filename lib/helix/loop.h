@@ -39,6 +39,11 @@ struct helix_operation_class {
 	 * becomes.
 	 */
 	int (*complete)(struct helix_operation *operation, const struct hel_element *element);
+	/*
+	 * For those that complete any number of times: all that is to be done with a completion,
+	 * also op_complete() with the last one. NULL: there is one completion.
+	 */
+	void (*take)(struct helix_operation *operation, const struct hel_element *element);
 };
 
 struct helix_operation {
@@ -68,6 +73,7 @@ struct helix_loop {
 	struct hel_queue_client queue;
 	struct list unsubmitted; /* operations without a record */
 	struct list uncancelled; /* submitted operations whose cancel found no room */
+	struct helix_operation quiet; /* never started: whose completions nobody waits for */
 	void *tasks;             /* one block for loop_config's tasks and fibers */
 	uint64_t stacks_size;
 };
@@ -95,6 +101,17 @@ static inline struct helix_loop *helix_loop_of(const struct loop *loop)
 
 /** helix_loop_release() - an element that was kept is no longer used */
 void helix_loop_release(struct helix_loop *loop, const struct hel_element *element);
+
+/**
+ * helix_loop_reserve() - room for a record that belongs to no operation of ours
+ * @context: of an operation that has a take()
+ *
+ * Drives the queue if it is full. hel_queue_commit() must follow before anything else.
+ *
+ * Return: as hel_queue_reserve(); NULL also while operations wait for room.
+ */
+MUST_USE void *helix_loop_reserve(
+	struct helix_loop *loop, uint32_t opcode, uint32_t size, uint64_t context);
 
 /** helix_operation_start() - the start hook of all helix operations */
 enum op_result helix_operation_start(struct op *op);

@@ -44,6 +44,7 @@ struct sim_action {
 	struct sim_lane *offered; /* OFFER: the peer's end, until it is accepted */
 	struct sim_object pushed; /* PUSH */
 	struct hel_result result;
+	uint8_t quiet_data[HEL_QUIET_BYTES_MAX];
 	uint8_t inline_data[HEL_INLINE_MAX];
 };
 
@@ -56,6 +57,7 @@ struct sim_exchange {
 	struct sim_event *event;
 	uint64_t sequence;
 	uint64_t deadline_ns;
+	uint32_t flags; /* enum hel_exchange_flags */
 	uint32_t n_actions;
 	struct sim_action *actions;
 };
@@ -71,9 +73,8 @@ void sim_detach(struct sim_object *object);
 struct hel_outcome sim_queue_create(const struct hel_queue_params *params);
 struct hel_outcome sim_drive(const uint64_t *arguments);
 void *sim_queue_memory(void *queue);
-/* Append an element: false if no chunk is supplied. */
-bool sim_queue_complete(uint64_t context, uint32_t opcode, int error, const void *data,
-	uint32_t size, uint32_t n_results);
+/* Append an element: false if no chunk is supplied. @like: context, opcode, error and so on. */
+bool sim_queue_complete(const struct hel_element *like, const void *data, uint32_t size);
 
 /* streams */
 void sim_stream_create(struct sim_lane **out_first, struct sim_lane **out_second);

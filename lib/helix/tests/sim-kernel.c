@@ -106,8 +106,7 @@ static struct hel_chunk *queue_next_chunk(void)
 	return chunk;
 }
 
-bool sim_queue_complete(uint64_t context, uint32_t opcode, int error, const void *data,
-	uint32_t size, uint32_t n_results)
+bool sim_queue_complete(const struct hel_element *like, const void *data, uint32_t size)
 {
 	uint32_t total = (uint32_t)align_up(sizeof(struct hel_element) + size, 8);
 	uint32_t room = queue.params.chunk_size - sizeof(struct hel_chunk);
@@ -126,13 +125,8 @@ bool sim_queue_complete(uint64_t context, uint32_t opcode, int error, const void
 	struct hel_element *element =
 		(struct hel_element *)(queue.chunk->elements + queue.chunk->progress);
 
-	*element = (struct hel_element){
-		.size = total,
-		.opcode = opcode,
-		.context = context,
-		.error = error,
-		.n_results = n_results,
-	};
+	*element = *like;
+	element->size = total;
 	if (size > 0) {
 		memcpy(element + 1, data, size);
 	}
@@ -160,7 +154,13 @@ static void submit_await(const struct hel_record *record)
 
 static void await_finish(struct sim_exchange *wait, int error, const void *data, uint32_t size)
 {
-	if (sim_queue_complete(wait->context, wait->opcode, error, data, size, 0)) {
+	const struct hel_element like = {
+		.opcode = wait->opcode,
+		.context = wait->context,
+		.error = error,
+	};
+
+	if (sim_queue_complete(&like, data, size)) {
 		list_remove(&wait->node);
 		free(wait);
 	}

@@ -98,6 +98,38 @@ static void action_submit_dependents(struct sim_action *maker)
 	}
 }
 
+/* The actions that are for the lane, or for a stream that is there already. */
+static void exchange_begin(struct sim_exchange *exchange)
+{
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		struct sim_action *action = &exchange->actions[i];
+
+		if (action->state == SIM_WAITING && action->maker < 0) {
+			action_submit(action, exchange->lane);
+		} else if (action->state == SIM_WAITING &&
+			exchange->actions[action->maker].made != NULL) {
+			action_submit(action, exchange->actions[action->maker].made);
+		}
+	}
+}
+
+static void exchange_set_manner(struct sim_exchange *exchange, struct sim_object *lane)
+{
+	struct sim_action *first = &exchange->actions[0];
+
+	if ((exchange->flags & HEL_EXCHANGE_CLOSE_LANE) != 0) {
+		lane->type = SIM_FREE; /* the exchange drops the lane itself */
+	}
+	if ((exchange->flags & HEL_EXCHANGE_QUIET) != 0) {
+		ASSERT(exchange->n_actions == 1);
+		ASSERT(first->action.type == HEL_ACTION_SEND);
+		ASSERT(first->action.length <= HEL_QUIET_BYTES_MAX);
+		memcpy(first->quiet_data, (const void *)first->action.address,
+			first->action.length);
+		first->action.address = (uint64_t)first->quiet_data;
+	}
+}
+
 void sim_exchange_submit(const struct hel_exchange_record *record)
 {
 	struct sim_exchange *exchange = calloc(1, sizeof(*exchange));
@@ -105,8 +137,12 @@ void sim_exchange_submit(const struct hel_exchange_record *record)
 	int maker = -1;
 
 	if (lane == NULL) {
-		bool is_written = sim_queue_complete(
-			record->header.context, HEL_SUBMIT_EXCHANGE, -ERR_BAD_HANDLE, NULL, 0, 0);
+		const struct hel_element like = {
+			.opcode = HEL_SUBMIT_EXCHANGE,
+			.context = record->header.context,
+			.error = -ERR_BAD_HANDLE,
+		};
+		bool is_written = sim_queue_complete(&like, NULL, 0);
 
 		ASSERT(is_written);
 		free(exchange);
@@ -115,6 +151,7 @@ void sim_exchange_submit(const struct hel_exchange_record *record)
 	exchange->context = record->header.context;
 	exchange->opcode = HEL_SUBMIT_EXCHANGE;
 	exchange->lane = lane->object;
+	exchange->flags = record->flags;
 	exchange->n_actions = record->n_actions;
 	exchange->actions = calloc(record->n_actions, sizeof(*exchange->actions));
 	list_push_back(&sim_operations, &exchange->node);
@@ -143,16 +180,8 @@ void sim_exchange_submit(const struct hel_exchange_record *record)
 			maker = (int)i;
 		}
 	}
-	for (uint32_t i = 0; i < record->n_actions; i++) {
-		struct sim_action *action = &exchange->actions[i];
-
-		if (action->state == SIM_WAITING && action->maker < 0) {
-			action_submit(action, exchange->lane);
-		} else if (action->state == SIM_WAITING &&
-			exchange->actions[action->maker].made != NULL) {
-			action_submit(action, exchange->actions[action->maker].made);
-		}
-	}
+	exchange_set_manner(exchange, lane);
+	exchange_begin(exchange);
 }
 
 /* ---- meeting --------------------------------------------------------------------------------- */
@@ -285,7 +314,17 @@ static bool exchange_is_done(const struct sim_exchange *exchange)
 	return true;
 }
 
-static bool exchange_complete(struct sim_exchange *exchange)
+/* What the peer brings about ends no exchange that repeats. */
+static bool exchange_goes_on(const struct sim_exchange *exchange)
+{
+	int error = exchange->actions[0].result.error;
+
+	return (exchange->flags & HEL_EXCHANGE_REPEAT) != 0 &&
+		(error == 0 || error == -ERR_DISMISSED || error == -ERR_TRANSMISSION_MISMATCH ||
+			error == -ERR_BUFFER_TOO_SMALL);
+}
+
+static bool exchange_write(const struct sim_exchange *exchange)
 {
 	static uint8_t results[HEL_ACTIONS_MAX * (sizeof(struct hel_result) + HEL_INLINE_MAX)];
 	uint32_t size = 0;
@@ -299,14 +338,50 @@ static bool exchange_complete(struct sim_exchange *exchange)
 		memcpy(results + size, action->inline_data, padded);
 		size += padded;
 	}
-	if (!sim_queue_complete(
-		    exchange->context, exchange->opcode, 0, results, size, exchange->n_actions)) {
+	const struct hel_element like = {
+		.opcode = exchange->opcode,
+		.context = exchange->context,
+		.n_results = (uint16_t)exchange->n_actions,
+		.flags = exchange_goes_on(exchange) ? HEL_ELEMENT_MORE : 0,
+	};
+
+	return sim_queue_complete(&like, results, size);
+}
+
+static bool exchange_is_silent(const struct sim_exchange *exchange)
+{
+	return (exchange->flags & HEL_EXCHANGE_QUIET) != 0 &&
+		exchange->actions[0].result.error == 0;
+}
+
+static void exchange_begin_again(struct sim_exchange *exchange)
+{
+	for (uint32_t i = 0; i < exchange->n_actions; i++) {
+		struct sim_action *action = &exchange->actions[i];
+
+		action->state = SIM_WAITING;
+		action->made = NULL;
+		action->result = (struct hel_result){};
+	}
+	exchange_begin(exchange);
+}
+
+static bool exchange_complete(struct sim_exchange *exchange)
+{
+	if (!exchange_is_silent(exchange) && !exchange_write(exchange)) {
 		return false;
 	}
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		if (exchange->actions[i].made != NULL) {
 			sim_lane_drop(exchange->actions[i].made);
 		}
+	}
+	if (exchange_goes_on(exchange)) {
+		exchange_begin_again(exchange);
+		return true;
+	}
+	if ((exchange->flags & HEL_EXCHANGE_CLOSE_LANE) != 0) {
+		sim_lane_drop(exchange->lane);
 	}
 	list_remove(&exchange->node);
 	free(exchange->actions);
