@@ -2,10 +2,12 @@
 /*
  * Lanes: how requests arrive from a thread and replies go back.
  *
- * One exchange usually does both: [send the reply, receive the next request inline]. It completes
- * with the next request, which may be hours away, so a reply whose memory must be given back soon
- * (long output, long data) goes by an exchange of its own, submitted before the receive:
+ * Most replies are small and sent quietly: they are copied into the queue, and nobody waits until
+ * they have arrived. Others usually share an exchange with the receive of the next request. It
+ * completes with that request, which may be hours away, so a reply whose memory must be given back
+ * soon (long output, long data) goes by an exchange of its own, submitted before the receive:
  *
+ *      small reply                        receive = { RECEIVE_INLINE }, behind a quiet SEND
  *      reply in the thread's own memory   receive = { SEND_SG reply, RECEIVE_INLINE }
  *      other replies                      reply   = { SEND_SG reply [, SEND bulk] }, receive = {
  *                                         RECEIVE_INLINE }
@@ -251,13 +253,9 @@ static size_t bulk_size_of(const struct request_internal *internal, int64_t resu
 	return min_size(size, internal->bulk_max);
 }
 
-static void add_reply(
-	struct lane *lane, struct helix_exchange *exchange, const struct reply_data *data)
+static void add_reply(struct lane *lane, struct helix_exchange *exchange)
 {
-	lane->segments[0] =
-		(struct hel_sg){ (uint64_t)&lane->reply_header, sizeof(lane->reply_header) };
-	lane->segments[1] = (struct hel_sg){ (uint64_t)data->data, data->size };
-	helix_exchange_add_send_sg(exchange, lane->segments, data->size != 0 ? 2 : 1);
+	helix_exchange_add_send_sg(exchange, lane->segments, lane->segments[1].length != 0 ? 2 : 1);
 }
 
 /*
@@ -304,18 +302,27 @@ void request_reply(struct request *request, int64_t result)
 		.sequence = internal->sequence,
 		.out_size = (uint32_t)data.size,
 	};
+	lane->segments[0] =
+		(struct hel_sg){ (uint64_t)&lane->reply_header, sizeof(lane->reply_header) };
+	lane->segments[1] = (struct hel_sg){ (uint64_t)data.data, data.size };
 	/* Releasing here is right: the request's payload lies elsewhere or is no longer needed. */
 	helix_exchange_release(&lane->receive);
 	helix_exchange_init(&lane->receive, lane->handle);
+	if (!internal->wants_bulk_reply &&
+		helix_send_quietly(posix_loop(), lane->handle, false, lane->segments, 2)) {
+		request_drop(request);
+		lane_receive(thread);
+		return;
+	}
 	if (!data.is_transient && !internal->wants_bulk_reply) {
 		request_drop(request);
-		add_reply(lane, &lane->receive, &data);
+		add_reply(lane, &lane->receive);
 		lane->n_reply_actions = 1;
 		lane_receive(thread);
 		return;
 	}
 	helix_exchange_init(&lane->reply, lane->handle);
-	add_reply(lane, &lane->reply, &data);
+	add_reply(lane, &lane->reply);
 	if (internal->wants_bulk_reply) {
 		size_t size = bulk_size_of(internal, result);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests to posix: one exchange on the thread's lane, one drive call, one reply.
+ * Requests to posix: one exchange on the thread's lane, one drive call, one reply. A small request
+ * is sent by a quiet record in front of it.
  *
- * The thread's queue has two chunks and never more than one operation in flight, so consuming is
+ * The thread's queue has two chunks and never more than one completion to come, so consuming is
  * simple: the element is at (chunk, chunk_offset), and a chunk that is done and read goes back at
  * once. A kick while we wait does not end the wait: posix itself answers an interruptible request
  * when it sends a signal (wire.h).
@@ -15,15 +16,6 @@
 struct inline_message {
 	struct posix_request header;
 	uint8_t payload[POSIX_INLINE_MAX];
-};
-
-/* The record of one exchange, laid out as the kernel reads it. */
-union request_record {
-	struct hel_exchange_record exchange;
-	struct {
-		uint8_t head[sizeof(struct hel_exchange_record)];
-		struct hel_action actions[4];
-	};
 };
 
 static uint64_t padded(uint64_t size)
@@ -120,10 +112,10 @@ void shim_queue_init(struct posix_thread_page *page)
 	}
 }
 
-static void submit(struct posix_thread_page *page, const void *record, uint32_t size)
+/* Room for a record, which commit() submits. There is always some: the ring is nearly empty. */
+static void *reserve(struct posix_thread_page *page, uint32_t size)
 {
-	struct hel_queue_header *header = queue_header(page);
-	uint8_t *ring = (uint8_t *)page->queue_address + sizeof(*header);
+	uint8_t *ring = (uint8_t *)page->queue_address + sizeof(struct hel_queue_header);
 	uint32_t offset = page->submit_tail % POSIX_QUEUE_SUBMIT_SIZE;
 	uint32_t room = POSIX_QUEUE_SUBMIT_SIZE - offset;
 
@@ -135,9 +127,13 @@ static void submit(struct posix_thread_page *page, const void *record, uint32_t 
 		page->submit_tail += room;
 		offset = 0;
 	}
-	shim_copy_bytes(ring + offset, record, size);
+	return ring + offset;
+}
+
+static void commit(struct posix_thread_page *page, uint32_t size)
+{
 	page->submit_tail += size;
-	__atomic_store_n(&header->submit_tail, page->submit_tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&queue_header(page)->submit_tail, page->submit_tail, __ATOMIC_RELEASE);
 }
 
 /* The next completion, or NULL; it stays valid until consume(). */
@@ -245,34 +241,57 @@ static int64_t read_reply(
 
 /* ---- the exchange ---------------------------------------------------------------------------- */
 
-static int64_t run_exchange(struct shim_call *call, union request_record *record, uint32_t n_sends)
+/* What takes the reply; returns how many actions that is. */
+static uint32_t add_receives(const struct shim_call *call, struct hel_action *actions)
 {
-	struct posix_thread_page *page = shim_thread();
-	uint32_t n = n_sends;
-	const struct hel_element *element;
-	int64_t result;
-
-	record->actions[n++] = (struct hel_action){
+	actions[0] = (struct hel_action){
 		.type = HEL_ACTION_RECEIVE_INLINE,
 		.length = POSIX_REPLY_MAX,
 	};
-	if (call->header.flags & POSIX_REQUEST_BULK_OUT) {
-		record->actions[n++] = (struct hel_action){
-			.type = HEL_ACTION_RECEIVE,
-			.address = call->bulk_out_address,
-			.length = call->bulk_out_size,
-		};
+	if ((call->header.flags & POSIX_REQUEST_BULK_OUT) == 0) {
+		return 1;
 	}
-	record->exchange = (struct hel_exchange_record){
+	actions[1] = (struct hel_action){
+		.type = HEL_ACTION_RECEIVE,
+		.address = call->bulk_out_address,
+		.length = call->bulk_out_size,
+	};
+	return 2;
+}
+
+static void fill_record(struct hel_exchange_record *record, const struct shim_call *call,
+	uint32_t n_actions, uint32_t flags, uint32_t size)
+{
+	*record = (struct hel_exchange_record){
 		.header = {
-			.size = sizeof(record->exchange) + n * sizeof(struct hel_action),
+			.size = size,
 			.opcode = HEL_SUBMIT_EXCHANGE,
 			.context = call->header.sequence,
 		},
-		.lane = page->lane,
-		.n_actions = n,
+		.lane = shim_thread()->lane,
+		.n_actions = n_actions,
+		.flags = flags,
 	};
-	submit(page, record, record->exchange.header.size);
+}
+
+/* @sends and what takes the reply, as one exchange. */
+static int64_t run_exchange(
+	struct shim_call *call, const struct hel_action *sends, uint32_t n_sends)
+{
+	struct posix_thread_page *page = shim_thread();
+	struct hel_exchange_record *record =
+		reserve(page, sizeof(*record) + (n_sends + 2) * sizeof(record->actions[0]));
+	const struct hel_element *element;
+	int64_t result;
+	uint32_t n, size;
+
+	for (n = 0; n < n_sends; n++) {
+		record->actions[n] = sends[n];
+	}
+	n += add_receives(call, &record->actions[n]);
+	size = sizeof(*record) + n * sizeof(record->actions[0]);
+	fill_record(record, call, n, 0, size);
+	commit(page, size);
 	element = drive_and_wait(page);
 	result = read_reply(call, element, n_sends);
 	consume(page, element);
@@ -284,22 +303,52 @@ static int64_t run_exchange(struct shim_call *call, union request_record *record
 	return result;
 }
 
+/*
+ * A small request is a record of its own, with the message behind it in the ring, which is all that
+ * the kernel looks at: it has no completion unless it fails, and then nobody replies.
+ */
+static int64_t run_small(struct shim_call *call)
+{
+	struct posix_thread_page *page = shim_thread();
+	uint32_t message_size = sizeof(struct posix_request) + call->header.in_size;
+	struct hel_exchange_record *record;
+	uint32_t size = sizeof(*record) + sizeof(record->actions[0]) + message_size;
+	struct posix_request *message;
+	int error;
+
+	record = reserve(page, size);
+	message = (struct posix_request *)&record->actions[1];
+	error = gather(call, (uint8_t *)(message + 1));
+	if (error) {
+		return error;
+	}
+	*message = call->header;
+	fill_record(record, call, 1, HEL_EXCHANGE_QUIET, size);
+	record->actions[0] = (struct hel_action){
+		.type = HEL_ACTION_SEND,
+		.address = (uint64_t)message,
+		.length = message_size,
+	};
+	commit(page, size);
+	return run_exchange(call, nullptr, 0);
+}
+
 static int64_t run_inline(struct shim_call *call)
 {
 	struct inline_message message;
-	union request_record record;
+	struct hel_action send;
 	int error = gather(call, message.payload);
 
 	if (error) {
 		return error;
 	}
 	message.header = call->header;
-	record.actions[0] = (struct hel_action){
+	send = (struct hel_action){
 		.type = HEL_ACTION_SEND,
 		.address = (uint64_t)&message,
 		.length = sizeof(message.header) + call->header.in_size,
 	};
-	return run_exchange(call, &record, 1);
+	return run_exchange(call, &send, 1);
 }
 
 /* The payload goes by a second send, gathered by the kernel straight from where it lies. */
@@ -307,7 +356,7 @@ static int64_t run_long(struct shim_call *call)
 {
 	static const uint64_t zero;
 	struct hel_sg segments[2 * ARRAY_SIZE(call->in)];
-	union request_record record;
+	struct hel_action sends[2];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < call->n_in; i++) {
@@ -325,17 +374,17 @@ static int64_t run_long(struct shim_call *call)
 		}
 	}
 	call->header.flags |= POSIX_REQUEST_BULK_IN;
-	record.actions[0] = (struct hel_action){
+	sends[0] = (struct hel_action){
 		.type = HEL_ACTION_SEND,
 		.address = (uint64_t)&call->header,
 		.length = sizeof(call->header),
 	};
-	record.actions[1] = (struct hel_action){
+	sends[1] = (struct hel_action){
 		.type = HEL_ACTION_SEND_SG,
 		.address = (uint64_t)segments,
 		.length = n,
 	};
-	return run_exchange(call, &record, 2);
+	return run_exchange(call, sends, 2);
 }
 
 int64_t shim_call_run(struct shim_call *call)
@@ -360,7 +409,11 @@ int64_t shim_call_run(struct shim_call *call)
 		}
 		call->header.flags |= POSIX_REQUEST_BULK_OUT;
 	}
-	return in_size > POSIX_INLINE_MAX ? run_long(call) : run_inline(call);
+	if (in_size > POSIX_INLINE_MAX) {
+		return run_long(call);
+	}
+	return sizeof(call->header) + in_size > HEL_QUIET_BYTES_MAX ? run_inline(call)
+								    : run_small(call);
 }
 
 int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,

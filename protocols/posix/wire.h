@@ -10,6 +10,8 @@
  *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) [RECEIVE payload]
  *           SEND(_SG) reply [SEND bulk]
  *
+ * Sends of at most HEL_QUIET_BYTES_MAX are quiet (HEL_EXCHANGE_QUIET) and records of their own.
+ *
  * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is
  * preceded by nothing and ends with its NUL (its length is found by scanning; posix checks that
  * the NUL is inside the payload).  args[i] of an _N kind are the counts. For a pointer argument
