@@ -114,10 +114,16 @@ static int add_argument(
 		call->header.args[i] = (uint64_t)size;
 		return 0;
 	case ARG_BULK_IN:
+		if (args[argument->count] > POSIX_BULK_MAX) {
+			return -LINUX_E2BIG;
+		}
 		shim_call_in_user(call, value, args[argument->count]);
 		call->header.args[i] = args[argument->count];
 		return 0;
 	case ARG_BULK_OUT:
+		if (args[argument->count] > POSIX_BULK_MAX) {
+			args[argument->count] = POSIX_BULK_MAX;
+		}
 		call->bulk_out_address = value;
 		call->bulk_out_size = args[argument->count];
 		call->header.args[i] = args[argument->count];

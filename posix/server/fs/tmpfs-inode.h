@@ -11,6 +11,7 @@ struct tmpfs_super {
 	struct super super;
 	struct contents_account account;
 	uint64_t n_files, n_files_max;
+	uint64_t n_attribute_bytes; /* of extended attributes; their pages are in `account` */
 };
 
 struct tmpfs_inode {

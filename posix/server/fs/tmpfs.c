@@ -48,6 +48,23 @@ static void tmpfs_unmount(struct super *super)
 	dentry_unref(at);
 }
 
+/* Attributes of inodes take pages as contents do, all of them together. */
+static int64_t tmpfs_charge(struct super *super, int64_t n_bytes)
+{
+	struct tmpfs_super *tmpfs = tmpfs_super_of(super);
+	uint64_t n_bytes_new = tmpfs->n_attribute_bytes + (uint64_t)n_bytes;
+	uint64_t n_pages_old = div_round_up(tmpfs->n_attribute_bytes, HEL_PAGE_SIZE);
+	uint64_t n_pages =
+		tmpfs->account.n_pages - n_pages_old + div_round_up(n_bytes_new, HEL_PAGE_SIZE);
+
+	if (n_bytes > 0 && n_pages > tmpfs->account.n_pages_max) {
+		return -LINUX_ENOSPC;
+	}
+	tmpfs->account.n_pages = n_pages;
+	tmpfs->n_attribute_bytes = n_bytes_new;
+	return 0;
+}
+
 static void tmpfs_destroy(struct super *super)
 {
 	helix_free(tmpfs_super_of(super));
@@ -66,7 +83,11 @@ struct tmpfs_options tmpfs_default_options(void)
 }
 
 #define TMPFS_OPS(type_) \
-	{ .type = (type_), .info = tmpfs_info, .unmount = tmpfs_unmount, .destroy = tmpfs_destroy }
+	{ .type = (type_), \
+		.info = tmpfs_info, \
+		.charge = tmpfs_charge, \
+		.unmount = tmpfs_unmount, \
+		.destroy = tmpfs_destroy }
 
 /* One kind of super for each type name, so that each mount shows its own. */
 static const struct super_ops *tmpfs_ops_for(const char *type)
@@ -101,7 +122,7 @@ int64_t tmpfs_create(const struct tmpfs_options *options, struct super **out_sup
 		.account.n_pages_max = options->size_max_bytes / HEL_PAGE_SIZE,
 		.n_files_max = options->n_files_max,
 	};
-	super_init(&tmpfs->super, tmpfs_ops_for(options->type), SUPER_PINNED);
+	super_init(&tmpfs->super, tmpfs_ops_for(options->type), SUPER_PINNED | SUPER_XATTRS);
 	if (tmpfs_inode_create(tmpfs, &spec, NULL, &root) < 0) {
 		helix_free(tmpfs);
 		return -LINUX_ENOMEM;

@@ -2,6 +2,7 @@
 /* Calls that change inodes: chmod, chown, utimensat, truncate. */
 #include <base/string.h>
 #include <posix/server/vfs/call.h>
+#include <posix/server/vfs/xattr.h>
 
 constexpr int64_t UTIME_NOW = (1l << 30) - 1;
 constexpr int64_t UTIME_OMIT = (1l << 30) - 2;
@@ -122,6 +123,7 @@ static int64_t change_owner(
 	change.mask |= gid != ID_UNCHANGED ? INODE_CHANGE_GID : 0;
 	if (!inode_is_directory(inode)) {
 		/* a set-id program does not change hands */
+		xattr_remove_capability(inode);
 		change.mode &= ~LINUX_S_ISUID;
 		if (inode->mode & LINUX_S_IXGRP) {
 			change.mode &= ~LINUX_S_ISGID;

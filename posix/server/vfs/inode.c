@@ -7,6 +7,7 @@
 #include <posix/server/file/lock.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/dentry.h>
+#include <posix/server/vfs/xattr.h>
 
 /* relatime: a read refreshes an atime that is older than this. */
 constexpr int64_t ATIME_AGE_MAX_NS = 24 * 3600 * INT64_C(1000000000);
@@ -47,6 +48,7 @@ void inode_unref(struct inode *inode)
 	ASSERT(inode->references > 0);
 	if (--inode->references == 0) {
 		lock_list_free(inode);
+		xattr_free_all(inode);
 		inode->ops->release(inode);
 	}
 }
@@ -112,6 +114,7 @@ void inode_remove_privileges(struct inode *inode, const struct credentials *cred
 {
 	uint32_t bits = 0;
 
+	xattr_remove_capability(inode);
 	if (!inode_is_type(inode, LINUX_S_IFREG) || credentials_is_privileged(credentials)) {
 		return;
 	}

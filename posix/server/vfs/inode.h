@@ -21,6 +21,7 @@ struct dentry;
 struct lock_list;
 struct pipe;
 struct super;
+struct xattr_list;
 
 /* What a new inode is to be: the type is in mode. */
 struct node_spec {
@@ -101,6 +102,7 @@ struct inode {
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
 	void *data; /* the kind's */
+	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
 };
 
 int64_t inode_default_lookup(struct inode *directory, struct dentry *dentry);
@@ -169,6 +171,7 @@ enum super_flags : uint32_t {
 	SUPER_PINNED = 1,
 	SUPER_VOLATILE = 2, /* names come and go by themselves: unused dentries are not kept */
 };
+	SUPER_XATTRS = 4, /* keeps extended attributes; has the hook `charge` */
 
 struct super_info { /* for statfs; in blocks of inode_block_size bytes */
 	uint64_t magic, n_blocks, n_blocks_free, n_files, n_files_free;
@@ -178,6 +181,11 @@ struct super_ops {
 	const char *type; /* as in /proc/filesystems */
 	void (*info)(struct super *super, struct super_info *out_info);
 	/* The last mount is gone: let go of everything in it, also of `root`. */
+	/*
+	 * Memory is wanted for what hangs on its inodes, or comes back (negative): 0,
+	 * -LINUX_ENOSPC. Needed for SUPER_XATTRS only.
+	 */
+	int64_t (*charge)(struct super *super, int64_t n_bytes);
 	void (*unmount)(struct super *super);
 	/* The last reference is gone: free the structure. */
 	void (*destroy)(struct super *super);
