@@ -148,6 +148,20 @@ enum linux_rename_flags : uint32_t {
 	LINUX_RENAME_WHITEOUT = 4,
 };
 
+/* The argument of openat2. */
+struct linux_open_how {
+	uint64_t flags, mode, resolve;
+};
+
+enum linux_resolve : uint64_t {
+	LINUX_RESOLVE_NO_XDEV = 1,
+	LINUX_RESOLVE_NO_MAGICLINKS = 2,
+	LINUX_RESOLVE_NO_SYMLINKS = 4,
+	LINUX_RESOLVE_BENEATH = 8,
+	LINUX_RESOLVE_IN_ROOT = 16,
+	LINUX_RESOLVE_CACHED = 32,
+};
+
 enum linux_fallocate_mode : uint32_t {
 	LINUX_FALLOC_FL_KEEP_SIZE = 1,
 	LINUX_FALLOC_FL_PUNCH_HOLE = 2,

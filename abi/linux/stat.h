@@ -65,6 +65,12 @@ enum linux_statx_mask : uint32_t {
 	LINUX_STATX_MNT_ID = 0x1000,
 };
 
+enum linux_statx_attributes : uint64_t {
+	LINUX_STATX_ATTR_AUTOMOUNT = 0x1000,
+	LINUX_STATX_ATTR_MOUNT_ROOT = 0x2000,
+	LINUX_STATX_ATTR_DAX = 0x200000,
+};
+
 struct linux_statx {
 	uint32_t mask, block_size;
 	uint64_t attributes;

@@ -103,8 +103,17 @@ static int64_t tmpfs_create_node(struct inode *directory, struct dentry *dentry,
 	return 0;
 }
 
+/* A further name takes as much memory as a file, and is counted as one. */
 static int64_t tmpfs_link(struct inode *directory, struct dentry *dentry, struct inode *inode)
 {
+	struct tmpfs_super *super = tmpfs_super_of(directory->super);
+
+	if (inode->nlink > 0) {
+		if (super->n_files >= super->n_files_max) {
+			return -LINUX_ENOSPC;
+		}
+		super->n_files++;
+	}
 	inode->nlink++;
 	inode_touch_changed(inode);
 	tmpfs_add_name(directory, dentry, inode);
@@ -120,8 +129,8 @@ static void tmpfs_take_name(struct inode *directory, struct dentry *dentry)
 	if (inode_is_directory(inode)) {
 		directory->nlink--;
 		inode->nlink = 0;
-	} else {
-		inode->nlink--;
+	} else if (--inode->nlink > 0) {
+		tmpfs_super_of(directory->super)->n_files--;
 	}
 	inode_touch_changed(inode);
 	inode_touch_modified(directory);

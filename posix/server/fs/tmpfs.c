@@ -285,7 +285,7 @@ int64_t tmpfs_make_path(struct dentry *root, const char *name, const struct node
 	}
 }
 
-int64_t tmpfs_adopt(struct dentry *parent, const char *name, struct inode *inode)
+int64_t tmpfs_make_link(struct dentry *parent, const char *name, struct inode *inode)
 {
 	struct dentry *dentry;
 	int64_t error = dentry_find(parent, name, strlen(name), true, &dentry);
@@ -296,9 +296,7 @@ int64_t tmpfs_adopt(struct dentry *parent, const char *name, struct inode *inode
 	if (dentry->inode != NULL) {
 		error = -LINUX_EEXIST;
 	} else {
-		dentry_set_inode(dentry, inode);
-		ram_directory_add(&tmpfs_inode_of(parent->inode)->directory, dentry);
-		inode_unref(inode);
+		error = parent->inode->ops->link(parent->inode, dentry, inode);
 	}
 	dentry_unref(dentry);
 	return error;

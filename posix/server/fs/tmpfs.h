@@ -41,8 +41,8 @@ int64_t tmpfs_make(struct dentry *parent, const char *name, const struct node_sp
 int64_t tmpfs_make_path(struct dentry *root, const char *name, const struct node_spec *spec,
 	const char *target, struct dentry **out_dentry);
 
-/** tmpfs_adopt() - give an inode of another kind a name; @inode is taken on success */
-int64_t tmpfs_adopt(struct dentry *parent, const char *name, struct inode *inode);
+/** tmpfs_make_link() - give a file of this file system a further name */
+int64_t tmpfs_make_link(struct dentry *parent, const char *name, struct inode *inode);
 
 /** tmpfs_remove() - the system takes a name away; harmless if it is not there */
 void tmpfs_remove(struct dentry *parent, const char *name);

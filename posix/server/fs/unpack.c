@@ -163,16 +163,9 @@ static int64_t unpack_make(struct unpack *unpack, struct dentry *parent, const c
 		tmpfs_remove(parent, name);
 	}
 	if (linked != NULL) {
-		inode_ref(linked);
-		linked->nlink++;
-		int64_t error = tmpfs_adopt(parent, name, linked);
+		int64_t error = tmpfs_make_link(parent, name, linked);
 
-		if (error < 0) {
-			linked->nlink--;
-			inode_unref(linked);
-			return error;
-		}
-		return unpack_fill(linked, entry);
+		return error < 0 ? error : unpack_fill(linked, entry);
 	}
 	int64_t error = unpack_make_node(parent, name, entry, &dentry);
 

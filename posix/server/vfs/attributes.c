@@ -254,6 +254,9 @@ int64_t posix_utimensat(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	if (request->args[2] == 0) {
+		if ((int)(uint32_t)request->args[0] == LINUX_AT_FDCWD) {
+			return -LINUX_EFAULT;
+		}
 		return flags != 0 ? -LINUX_EINVAL
 				  : attribute_of_fd(request, request->args[0], utimensat_apply);
 	}

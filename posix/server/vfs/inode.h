@@ -99,10 +99,11 @@ struct inode {
 	uint64_t ino, rdev, size_bytes;
 	uint64_t blocks; /* of 512 bytes */
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
+	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
-	void *data; /* the kind's */
 	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
+	void *data; /* the kind's */
 };
 
 int64_t inode_default_lookup(struct inode *directory, struct dentry *dentry);
@@ -170,8 +171,8 @@ enum super_flags : uint32_t {
 	/* the names are all in the dentry cache: what is not there does not exist */
 	SUPER_PINNED = 1,
 	SUPER_VOLATILE = 2, /* names come and go by themselves: unused dentries are not kept */
-};
 	SUPER_XATTRS = 4, /* keeps extended attributes; has the hook `charge` */
+};
 
 struct super_info { /* for statfs; in blocks of inode_block_size bytes */
 	uint64_t magic, n_blocks, n_blocks_free, n_files, n_files_free;
@@ -180,12 +181,12 @@ struct super_info { /* for statfs; in blocks of inode_block_size bytes */
 struct super_ops {
 	const char *type; /* as in /proc/filesystems */
 	void (*info)(struct super *super, struct super_info *out_info);
-	/* The last mount is gone: let go of everything in it, also of `root`. */
 	/*
 	 * Memory is wanted for what hangs on its inodes, or comes back (negative): 0,
 	 * -LINUX_ENOSPC. Needed for SUPER_XATTRS only.
 	 */
 	int64_t (*charge)(struct super *super, int64_t n_bytes);
+	/* The last mount is gone: let go of everything in it, also of `root`. */
 	void (*unmount)(struct super *super);
 	/* The last reference is gone: free the structure. */
 	void (*destroy)(struct super *super);

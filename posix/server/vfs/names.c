@@ -162,6 +162,10 @@ int64_t posix_mknodat(struct request *request)
 	case LINUX_S_IFIFO:
 	case LINUX_S_IFSOCK: break;
 	case LINUX_S_IFCHR:
+		if ((uint32_t)request->args[3] == 0) {
+			break; /* a whiteout is no device */
+		}
+		[[fallthrough]];
 	case LINUX_S_IFBLK:
 		if (!credentials_is_privileged(&request->process->credentials)) {
 			return -LINUX_EPERM;
@@ -233,13 +237,17 @@ static int64_t link_to(struct new_name *name, const struct path *source)
 	if (inode_is_directory(inode)) {
 		return -LINUX_EPERM;
 	}
-	if (inode->nlink == 0 && !inode_is_type(inode, LINUX_S_IFREG)) {
+	if (inode->nlink == 0 && !inode->is_linkable) {
 		return -LINUX_ENOENT;
 	}
 	if (inode->nlink >= LINKS_MAX) {
 		return -LINUX_EMLINK;
 	}
-	return directory->ops->link(directory, name->dentry, inode);
+	error = directory->ops->link(directory, name->dentry, inode);
+	if (error == 0) {
+		inode->is_linkable = false;
+	}
+	return error;
 }
 
 int64_t posix_linkat(struct request *request)

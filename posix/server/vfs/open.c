@@ -21,6 +21,7 @@ constexpr uint32_t TMPFILE_BIT = LINUX_O_TMPFILE & ~LINUX_O_DIRECTORY;
 struct opening {
 	struct process *process;
 	uint32_t flags, mode;
+	uint32_t limits;  /* enum vfs_lookup_flags: openat2's, on the way */
 	struct path path; /* referenced once it was found */
 	bool is_created;
 };
@@ -121,6 +122,10 @@ static int64_t opening_create_last(struct opening *opening, struct walk *walk)
 		opening->path = (struct path){ .mount = walk->at.mount, .dentry = dentry };
 		path_ref(&opening->path);
 		mount_step_down(&opening->path);
+		if ((walk->flags & VFS_NO_CROSSING) && opening->path.mount != walk->at.mount) {
+			path_unref(&opening->path);
+			result = -LINUX_EXDEV;
+		}
 	} else if (is_there) {
 		opening->path = walk->at;
 		path_ref(&opening->path);
@@ -133,8 +138,8 @@ static int64_t opening_create_last(struct opening *opening, struct walk *walk)
 static int64_t opening_walk_creating(struct opening *opening, int dirfd, const char *name)
 {
 	struct walk walk;
-	int64_t result =
-		walk_begin(&walk, opening->process, &opening->process->credentials, dirfd, name);
+	int64_t result = walk_begin_within(&walk, opening->process, &opening->process->credentials,
+		dirfd, name, opening->limits);
 
 	if (result < 0) {
 		return result;
@@ -156,7 +161,8 @@ static int64_t opening_walk(struct opening *opening, int dirfd, const char *name
 	if (opening_has(opening, LINUX_O_CREAT)) {
 		return opening_walk_creating(opening, dirfd, name);
 	}
-	int64_t error = vfs_lookup(opening->process, dirfd, name, flags, &opening->path);
+	int64_t error =
+		vfs_lookup(opening->process, dirfd, name, flags | opening->limits, &opening->path);
 
 	if (error == 0 && opening_has(opening, LINUX_O_DIRECTORY) &&
 		!inode_is_directory(opening->path.dentry->inode)) {
@@ -166,35 +172,53 @@ static int64_t opening_walk(struct opening *opening, int dirfd, const char *name
 	return error;
 }
 
-/* O_TMPFILE: a file in the directory that was found, whose name is gone at once. */
+/* Makes a file and takes its name away again; the directory looks as if nothing had been. */
+static int64_t opening_create_nameless(
+	struct opening *opening, struct inode *directory, struct dentry *dentry)
+{
+	int64_t mtime_ns = directory->mtime_ns;
+	int64_t ctime_ns = directory->ctime_ns;
+	struct node_spec spec =
+		name_spec(opening->process, directory, LINUX_S_IFREG | opening->mode, 0);
+	int64_t error = directory->ops->create(directory, dentry, &spec, NULL);
+
+	if (error == 0) {
+		error = directory->ops->unlink(directory, dentry);
+		dentry_drop(dentry);
+		directory->mtime_ns = mtime_ns;
+		directory->ctime_ns = ctime_ns;
+	}
+	return error == -LINUX_EPERM ? -LINUX_EOPNOTSUPP : error;
+}
+
+/* O_TMPFILE: a file in the directory that was found, which may get a name later but for O_EXCL. */
 static int64_t opening_make_temporary(struct opening *opening)
 {
-	static uint64_t n_ever;
 	struct path at = opening->path;
 	struct inode *directory = at.dentry->inode;
 	struct dentry *dentry;
 	char name[32];
+
+	if (directory->ops->create == inode_default_create) {
+		return -LINUX_EOPNOTSUPP;
+	}
 	int64_t error = name_may_create(&opening->process->credentials, &at);
 
 	if (error == 0) {
-		format_to(name, sizeof(name), "#tmpfile-%llu", (unsigned long long)++n_ever);
+		format_to(name, sizeof(name), "#%llu",
+			(unsigned long long)directory->super->next_ino + 1);
 		error = dentry_find(at.dentry, name, strlen(name), true, &dentry);
 	}
 	if (error < 0) {
 		return error;
 	}
-	struct node_spec spec =
-		name_spec(opening->process, directory, LINUX_S_IFREG | opening->mode, 0);
-
-	error = directory->ops->create(directory, dentry, &spec, NULL);
-	if (error == 0) {
-		error = directory->ops->unlink(directory, dentry);
-		dentry_drop(dentry);
-	}
+	error = dentry->inode == NULL ? opening_create_nameless(opening, directory, dentry)
+				      : -LINUX_EEXIST;
 	if (error < 0) {
 		dentry_unref(dentry);
-		return error == -LINUX_EPERM ? -LINUX_EOPNOTSUPP : error;
+		return error;
 	}
+	dentry->inode->is_linkable = !opening_has(opening, LINUX_O_EXCL);
 	opening->path.dentry = dentry;
 	dentry_unref(at.dentry);
 	opening->is_created = true;
@@ -377,21 +401,18 @@ static void openat_release(struct request *request)
 	request->state[0] = 0;
 }
 
-int64_t posix_openat(struct request *request)
+/* What openat() and openat2() do once they know what is wanted; may park. */
+static int64_t opening_answer(struct opening *opening, struct request *request)
 {
-	struct opening opening = {
-		.process = request->process,
-		.flags = (uint32_t)request->args[2],
-		.mode = (uint32_t)request->args[3],
-	};
+	bool is_cloexec = opening_has(opening, LINUX_O_CLOEXEC);
 	struct file *file = (struct file *)request->state[0];
 	int64_t result;
 
 	if (file == NULL) {
-		result = opening_run(&opening, (int)(uint32_t)request->args[0],
+		result = opening_run(opening, (int)(uint32_t)request->args[0],
 			request_path(request, 1), request, &file);
 	} else {
-		result = opening_run_hook(&opening, file, request);
+		result = opening_run_hook(opening, file, request);
 	}
 	if (result == REQUEST_PARK) {
 		request->state[0] = (uintptr_t)file;
@@ -404,5 +425,97 @@ int64_t posix_openat(struct request *request)
 	if (request->state[0] != 0) {
 		file_ref(file); /* one for the release hook, one to install */
 	}
-	return file_install(request, file, (request->args[2] & LINUX_O_CLOEXEC) != 0);
+	return file_install(request, file, is_cloexec);
+}
+
+int64_t posix_openat(struct request *request)
+{
+	struct opening opening = {
+		.process = request->process,
+		.flags = (uint32_t)request->args[2],
+		.mode = (uint32_t)request->args[3],
+	};
+
+	return opening_answer(&opening, request);
+}
+
+/* ---- openat2: nothing is overlooked, and the way may be limited ---------------------------- */
+
+/* All that openat() knows; O_SYNC has two bits, O_TMPFILE also that of a directory. */
+constexpr uint32_t OPEN_FLAGS_ALL = OPEN_FLAGS_PATH | OPEN_FLAGS_ONCE | LINUX_O_ACCMODE |
+	LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_SYNC | LINUX_O_ASYNC | LINUX_O_DIRECT |
+	LINUX_O_LARGEFILE | LINUX_O_NOATIME | LINUX_O_TMPFILE;
+
+static const struct {
+	uint64_t resolve;
+	uint32_t flags; /* enum vfs_lookup_flags */
+} opening_limits[] = {
+	{ LINUX_RESOLVE_NO_XDEV, VFS_NO_CROSSING }, { LINUX_RESOLVE_NO_MAGICLINKS, VFS_NO_JUMPS },
+	{ LINUX_RESOLVE_NO_SYMLINKS, VFS_NO_LINKS }, { LINUX_RESOLVE_BENEATH, VFS_BENEATH },
+	{ LINUX_RESOLVE_IN_ROOT, VFS_IN_ROOT },
+	{ LINUX_RESOLVE_CACHED, 0 }, /* nothing here has to be fetched */
+};
+
+/* Reads a structure that may be longer than we know if what is beyond is zero. */
+static int64_t opening_read_how(struct request *request, struct linux_open_how *out_how)
+{
+	size_t size;
+	const uint8_t *in = request_in(request, 2, &size);
+
+	if (request->args[3] < sizeof(*out_how)) {
+		return -LINUX_EINVAL;
+	}
+	if (in == NULL) {
+		return -LINUX_EFAULT;
+	}
+	memcpy(out_how, in, sizeof(*out_how));
+	for (size_t i = sizeof(*out_how); i < size; i++) {
+		if (in[i] != 0) {
+			return -LINUX_E2BIG;
+		}
+	}
+	return 0;
+}
+
+static int64_t opening_apply_limits(struct opening *opening, uint64_t resolve)
+{
+	uint32_t acts = LINUX_O_TRUNC | LINUX_O_CREAT | TMPFILE_BIT;
+	uint64_t unknown = resolve;
+
+	for (size_t i = 0; i < ARRAY_SIZE(opening_limits); i++) {
+		unknown &= ~opening_limits[i].resolve;
+		if (resolve & opening_limits[i].resolve) {
+			opening->limits |= opening_limits[i].flags;
+		}
+	}
+	if (unknown != 0 ||
+		((resolve & LINUX_RESOLVE_BENEATH) && (resolve & LINUX_RESOLVE_IN_ROOT))) {
+		return -LINUX_EINVAL;
+	}
+	return (resolve & LINUX_RESOLVE_CACHED) && opening_has(opening, acts) ? -LINUX_EAGAIN : 0;
+}
+
+static int64_t opening_apply_how(struct opening *opening, const struct linux_open_how *how)
+{
+	bool makes_a_file = (how->flags & (LINUX_O_CREAT | TMPFILE_BIT)) != 0;
+	uint32_t known = (how->flags & LINUX_O_PATH) ? OPEN_FLAGS_PATH : OPEN_FLAGS_ALL;
+
+	if ((how->flags & ~(uint64_t)known) || (how->mode & ~(makes_a_file ? 07777ull : 0))) {
+		return -LINUX_EINVAL;
+	}
+	opening->flags = (uint32_t)how->flags;
+	opening->mode = (uint32_t)how->mode;
+	return opening_apply_limits(opening, how->resolve);
+}
+
+int64_t posix_openat2(struct request *request)
+{
+	struct opening opening = { .process = request->process };
+	struct linux_open_how how;
+	int64_t error = opening_read_how(request, &how);
+
+	if (error == 0) {
+		error = opening_apply_how(&opening, &how);
+	}
+	return error < 0 ? error : opening_answer(&opening, request);
 }

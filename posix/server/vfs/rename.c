@@ -115,7 +115,7 @@ static int64_t renaming_check(const struct renaming *renaming)
 	return error;
 }
 
-static int64_t renaming_act(struct renaming *renaming)
+static int64_t renaming_move(struct renaming *renaming)
 {
 	struct inode *from = renaming->from.at.dentry->inode;
 	struct inode *to = renaming->to.at.dentry->inode;
@@ -130,6 +130,71 @@ static int64_t renaming_act(struct renaming *renaming)
 		return 0;
 	}
 	return dentry_move(renaming->source, renaming->target);
+}
+
+/*
+ * RENAME_WHITEOUT: the old name afterwards says that there is nothing, for file systems that lie
+ * over others. The whiteout is made first, under a name that nothing else can have, because the
+ * move cannot be undone.
+ */
+static int64_t renaming_make_whiteout(const struct renaming *renaming, struct dentry **out_dentry)
+{
+	static const char name[] = "/whiteout";
+	struct dentry *parent = renaming->from.at.dentry;
+	struct node_spec spec = name_spec(renaming->process, parent->inode, LINUX_S_IFCHR, 0);
+	struct dentry *dentry;
+	int64_t error = dentry_find(parent, name, sizeof(name) - 1, true, &dentry);
+
+	if (error < 0) {
+		return error;
+	}
+	error = parent->inode->ops->create(parent->inode, dentry, &spec, NULL);
+	if (error < 0) {
+		dentry_unref(dentry);
+		return error;
+	}
+	*out_dentry = dentry;
+	return 0;
+}
+
+static int64_t renaming_place_whiteout(struct renaming *renaming, struct dentry *whiteout)
+{
+	struct inode *directory = renaming->from.at.dentry->inode;
+	struct dentry *old;
+	int64_t error = walk_find_last(&renaming->from, true, &old);
+
+	if (error < 0) {
+		return error;
+	}
+	error = directory->ops->rename(directory, whiteout, directory, old, 0);
+	if (error == 0) {
+		error = dentry_move(whiteout, old);
+	}
+	dentry_unref(old);
+	return error;
+}
+
+static int64_t renaming_act(struct renaming *renaming)
+{
+	struct inode *from = renaming->from.at.dentry->inode;
+	struct dentry *whiteout;
+
+	if (!(renaming->flags & LINUX_RENAME_WHITEOUT)) {
+		return renaming_move(renaming);
+	}
+	int64_t error = renaming_make_whiteout(renaming, &whiteout);
+
+	if (error < 0) {
+		return error;
+	}
+	error = renaming_move(renaming);
+	if (error == 0) {
+		error = renaming_place_whiteout(renaming, whiteout);
+	} else if (from->ops->unlink(from, whiteout) == 0) {
+		dentry_drop(whiteout);
+	}
+	dentry_unref(whiteout);
+	return error;
 }
 
 static int64_t renaming_run(struct renaming *renaming)
@@ -167,8 +232,10 @@ int64_t posix_renameat2(struct request *request)
 	struct process *process = request->process;
 	struct renaming renaming = { .process = process, .flags = (uint32_t)request->args[4] };
 
-	if ((renaming.flags & ~(LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE)) ||
-		renaming.flags == (LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE)) {
+	uint32_t one_way = LINUX_RENAME_NOREPLACE | LINUX_RENAME_WHITEOUT;
+
+	if ((renaming.flags & ~(one_way | LINUX_RENAME_EXCHANGE)) ||
+		(renaming_is_exchange(&renaming) && (renaming.flags & one_way))) {
 		return -LINUX_EINVAL;
 	}
 	int64_t error = walk_begin(&renaming.from, process, &process->credentials,

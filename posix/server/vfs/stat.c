@@ -46,11 +46,18 @@ static void stat_fill(struct inode *inode, struct linux_stat *out)
 	};
 }
 
-static void statx_fill(struct inode *inode, uint64_t mount_id, struct linux_statx *out)
+/* What a call describes: an inode (referenced), and where it is mounted. */
+struct stat_place {
+	struct inode *inode;
+	uint64_t mount_id; /* 0: nowhere */
+	bool is_mount_root;
+};
+
+static void statx_fill(const struct stat_place *place, struct linux_statx *out)
 {
 	struct inode_stat stat;
 
-	inode_get_stat(inode, &stat);
+	inode_get_stat(place->inode, &stat);
 	*out = (struct linux_statx){
 		.mask = LINUX_STATX_BASIC_STATS | LINUX_STATX_BTIME | LINUX_STATX_MNT_ID,
 		.block_size = stat.block_size,
@@ -62,20 +69,33 @@ static void statx_fill(struct inode *inode, uint64_t mount_id, struct linux_stat
 		.size = stat.size_bytes,
 		.blocks = stat.blocks,
 		.atime = statx_time(stat.atime_ns),
-		.btime = statx_time(inode->birth_ns),
+		.btime = statx_time(place->inode->birth_ns),
 		.ctime = statx_time(stat.ctime_ns),
 		.mtime = statx_time(stat.mtime_ns),
 		.rdev_major = linux_major(stat.rdev),
 		.rdev_minor = linux_minor(stat.rdev),
 		.dev_major = linux_major(stat.dev),
 		.dev_minor = linux_minor(stat.dev),
-		.mount_id = mount_id,
+		.mount_id = place->mount_id,
+		.attributes = place->is_mount_root ? LINUX_STATX_ATTR_MOUNT_ROOT : 0,
+		.attributes_mask = LINUX_STATX_ATTR_AUTOMOUNT | LINUX_STATX_ATTR_MOUNT_ROOT |
+			LINUX_STATX_ATTR_DAX,
 	};
 }
 
-/* What a name with AT_ flags means: an inode (referenced), and where it is mounted. */
-static int64_t stat_find(struct request *request, const char *name, uint32_t flags,
-	struct inode **out_inode, uint64_t *out_mount_id)
+static void stat_place_set(struct stat_place *place, const struct path *path, struct inode *inode)
+{
+	*place = (struct stat_place){ .inode = inode };
+	inode_ref(inode);
+	if (path->dentry != NULL) {
+		place->mount_id = path->mount->id;
+		place->is_mount_root = path->dentry == path->mount->root;
+	}
+}
+
+/* What a name with AT_ flags means. */
+static int64_t stat_find(
+	struct request *request, const char *name, uint32_t flags, struct stat_place *out_place)
 {
 	struct path path;
 
@@ -87,17 +107,13 @@ static int64_t stat_find(struct request *request, const char *name, uint32_t fla
 		if (file == NULL) {
 			return -LINUX_EBADF;
 		}
-		*out_mount_id = file->path.dentry == NULL ? 0 : file->path.mount->id;
-		*out_inode = file->inode;
-		inode_ref(file->inode);
+		stat_place_set(out_place, &file->path, file->inode);
 		return 0;
 	}
 	int64_t error = call_lookup(request, request->args[0], name, flags, &path);
 
 	if (error == 0) {
-		*out_mount_id = path.mount->id;
-		*out_inode = path.dentry->inode;
-		inode_ref(path.dentry->inode);
+		stat_place_set(out_place, &path, path.dentry->inode);
 		path_unref(&path);
 	}
 	return error;
@@ -109,13 +125,12 @@ constexpr uint32_t STAT_FLAGS =
 int64_t posix_newfstatat(struct request *request)
 {
 	uint32_t flags = (uint32_t)request->args[3];
-	struct inode *inode;
-	uint64_t mount_id;
+	struct stat_place place;
 
 	if (flags & ~STAT_FLAGS) {
 		return -LINUX_EINVAL;
 	}
-	int64_t error = stat_find(request, request_path(request, 1), flags, &inode, &mount_id);
+	int64_t error = stat_find(request, request_path(request, 1), flags, &place);
 
 	if (error < 0) {
 		return error;
@@ -123,9 +138,9 @@ int64_t posix_newfstatat(struct request *request)
 	struct linux_stat *out = request_out(request, 2, NULL);
 
 	if (out != NULL) {
-		stat_fill(inode, out);
+		stat_fill(place.inode, out);
 	}
-	inode_unref(inode);
+	inode_unref(place.inode);
 	return out == NULL ? -LINUX_EFAULT : 0;
 }
 
@@ -133,14 +148,13 @@ int64_t posix_statx(struct request *request)
 {
 	uint32_t sync = LINUX_AT_STATX_FORCE_SYNC | LINUX_AT_STATX_DONT_SYNC;
 	uint32_t flags = (uint32_t)request->args[2];
-	struct inode *inode;
-	uint64_t mount_id;
+	struct stat_place place;
 
 	if ((flags & ~(STAT_FLAGS | sync)) || (flags & sync) == sync ||
 		(request->args[3] & 0x80000000)) {
 		return -LINUX_EINVAL;
 	}
-	int64_t error = stat_find(request, request_path(request, 1), flags, &inode, &mount_id);
+	int64_t error = stat_find(request, request_path(request, 1), flags, &place);
 
 	if (error < 0) {
 		return error;
@@ -148,9 +162,9 @@ int64_t posix_statx(struct request *request)
 	struct linux_statx *out = request_out(request, 4, NULL);
 
 	if (out != NULL) {
-		statx_fill(inode, mount_id, out);
+		statx_fill(&place, out);
 	}
-	inode_unref(inode);
+	inode_unref(place.inode);
 	return out == NULL ? -LINUX_EFAULT : 0;
 }
 
@@ -209,15 +223,13 @@ int64_t posix_faccessat2(struct request *request)
 
 static int64_t readlink_copy(struct request *request, const char *text)
 {
-	size_t size;
-	char *out = request_out(request, 2, &size);
+	size_t size = min_size((size_t)request->args[3], strlen(text));
+	char *out = request_bulk_buffer(request, size);
 
 	if (out == NULL) {
-		return -LINUX_EFAULT;
+		return -LINUX_ENOMEM;
 	}
-	size = min_size(size, strlen(text));
 	memcpy(out, text, size);
-	request_set_out_size(request, size);
 	return (int64_t)size;
 }
 

@@ -94,4 +94,18 @@ TEST(names_fit_into_one_listing)
 	end();
 }
 
+TEST(further_names_count_as_files)
+{
+	begin();
+	CHECK_EQ(call_mkdir(root, "/m", 0755), 0);
+	CHECK_EQ(call_mount(root, "x", "/m", "tmpfs", "nr_inodes=4", 0), 0);
+	write_file(root, "/m/f", "");
+	CHECK_EQ(call_link(root, "/m/f", "/m/g"), 0);
+	CHECK_EQ(call_link(root, "/m/f", "/m/h"), 0);
+	CHECK_EQ(call_link(root, "/m/f", "/m/i"), -LINUX_ENOSPC);
+	CHECK_EQ(call_unlink(root, "/m/f"), 0);
+	CHECK_EQ(call_link(root, "/m/g", "/m/i"), 0);
+	end();
+}
+
 TEST_MAIN()

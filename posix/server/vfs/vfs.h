@@ -35,6 +35,12 @@ enum vfs_lookup_flags : uint32_t {
 	VFS_FOLLOW = 1,  /* follow a final symbolic link */
 	VFS_DIRECTORY = 2, /* ENOTDIR otherwise */
 	VFS_EMPTY_PATH = 4, /* "" is the start itself */
+	/* openat2's limits on the way */
+	VFS_NO_CROSSING = 8, /* EXDEV at mount points */
+	VFS_NO_JUMPS = 16,   /* ELOOP at links of /proc that lead directly to a place */
+	VFS_NO_LINKS = 32,   /* ELOOP at all links */
+	VFS_BENEATH = 64,    /* EXDEV for what is not below the start */
+	VFS_IN_ROOT = 128,   /* the start is the root for this walk */
 };
 
 /*

@@ -29,11 +29,29 @@ static int64_t walk_start_at_fd(struct walk *walk, int dirfd)
 	return 0;
 }
 
-int64_t walk_begin(struct walk *walk, struct process *process,
-	const struct credentials *credentials, int dirfd, const char *name)
+/* Where the walk starts; "/" is another top only for VFS_IN_ROOT. */
+static int64_t walk_start(struct walk *walk, int dirfd, bool is_absolute)
+{
+	if (is_absolute && !(walk->flags & VFS_IN_ROOT)) {
+		if (walk->flags & VFS_BENEATH) {
+			return -LINUX_EXDEV;
+		}
+		walk_set(walk, &walk->process->fs->root);
+		return 0;
+	}
+	if (dirfd == LINUX_AT_FDCWD) {
+		walk_set(walk, &walk->process->fs->cwd);
+		return 0;
+	}
+	return walk_start_at_fd(walk, dirfd);
+}
+
+int64_t walk_begin_within(struct walk *walk, struct process *process,
+	const struct credentials *credentials, int dirfd, const char *name, uint32_t flags)
 {
 	walk->process = process;
 	walk->credentials = credentials;
+	walk->flags = flags;
 	walk->at = (struct path){ 0 };
 	walk->last = NULL;
 	walk->last_size = 0;
@@ -45,14 +63,13 @@ int64_t walk_begin(struct walk *walk, struct process *process,
 	if (name[0] == '\0') {
 		return -LINUX_ENOENT;
 	}
-	if (name[0] == '/') {
-		walk_set(walk, &process->fs->root);
-	} else if (dirfd == LINUX_AT_FDCWD) {
-		walk_set(walk, &process->fs->cwd);
-	} else {
-		return walk_start_at_fd(walk, dirfd);
+	int64_t error = walk_start(walk, dirfd, name[0] == '/');
+
+	if (error == 0) {
+		walk->top = (flags & (VFS_BENEATH | VFS_IN_ROOT)) ? walk->at : process->fs->root;
+		path_ref(&walk->top);
 	}
-	return 0;
+	return error;
 }
 
 static void walk_pop_frame(struct walk *walk)
@@ -66,6 +83,7 @@ void walk_end(struct walk *walk)
 		walk_pop_frame(walk);
 	}
 	path_unref(&walk->at);
+	path_unref(&walk->top);
 }
 
 static const char *walk_skip_slashes(const char *text)
@@ -109,13 +127,22 @@ static bool path_equal(const struct path *a, const struct path *b)
 	return a->dentry == b->dentry && a->mount == b->mount;
 }
 
-/* "..": to the parent, over mount points, but not above the root of the process. */
-static void walk_up(struct walk *walk)
+int64_t walk_step_down(struct walk *walk)
 {
-	const struct path *root = &walk->process->fs->root;
+	const struct mount *mount = walk->at.mount;
 
+	mount_step_down(&walk->at);
+	return (walk->flags & VFS_NO_CROSSING) && walk->at.mount != mount ? -LINUX_EXDEV : 0;
+}
+
+/* "..": to the parent, over mount points, but not above the root of the process. */
+static int64_t walk_up(struct walk *walk)
+{
 	for (;;) {
-		if (path_equal(&walk->at, root)) {
+		if (path_equal(&walk->at, &walk->top)) {
+			if (walk->flags & VFS_BENEATH) {
+				return -LINUX_EXDEV;
+			}
 			break;
 		}
 		if (walk->at.dentry != walk->at.mount->root && walk->at.dentry->parent != NULL) {
@@ -128,8 +155,11 @@ static void walk_up(struct walk *walk)
 		if (!mount_step_up(&walk->at)) {
 			break;
 		}
+		if (walk->flags & VFS_NO_CROSSING) {
+			return -LINUX_EXDEV;
+		}
 	}
-	mount_step_down(&walk->at);
+	return walk_step_down(walk);
 }
 
 /* The sysctl protected_symlinks of Linux: no links of strangers in shared directories like /tmp. */
@@ -145,12 +175,51 @@ static int64_t walk_check_link(const struct walk *walk, const struct inode *link
 	return -LINUX_EACCES;
 }
 
+/* A link leads directly to a place: whether the walk may go there. */
+static int64_t walk_check_jump(const struct walk *walk, const struct path *to)
+{
+	if (walk->flags & VFS_NO_JUMPS) {
+		return -LINUX_ELOOP;
+	}
+	if (walk->flags & (VFS_BENEATH | VFS_IN_ROOT)) {
+		return -LINUX_EXDEV;
+	}
+	return (walk->flags & VFS_NO_CROSSING) && walk->at.mount != to->mount ? -LINUX_EXDEV : 0;
+}
+
+/* Goes to the place that a link leads to; takes the reference of *to. */
+static int64_t walk_jump(struct walk *walk, struct path *to)
+{
+	int64_t error = walk_check_jump(walk, to);
+
+	if (error < 0) {
+		path_unref(to);
+		return error;
+	}
+	path_unref(&walk->at);
+	walk->at = *to;
+	return 0;
+}
+
+/* A link's text begins with a slash. */
+static int64_t walk_restart(struct walk *walk)
+{
+	if (walk->flags & VFS_BENEATH) {
+		return -LINUX_EXDEV;
+	}
+	if ((walk->flags & VFS_NO_CROSSING) && walk->at.mount != walk->top.mount) {
+		return -LINUX_EXDEV;
+	}
+	walk_set(walk, &walk->top);
+	return 0;
+}
+
 int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 {
 	struct link_target target = { 0 };
 
 	*out_is_there = false;
-	if (++walk->n_links > WALK_LINKS_MAX) {
+	if (++walk->n_links > WALK_LINKS_MAX || (walk->flags & VFS_NO_LINKS)) {
 		return -LINUX_ELOOP;
 	}
 	int64_t error = walk_check_link(walk, inode);
@@ -163,10 +232,9 @@ int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 	}
 	if (target.jump.dentry != NULL) {
 		helix_free(target.owned);
-		path_unref(&walk->at);
-		walk->at = target.jump;
-		*out_is_there = true;
-		return 0;
+		error = walk_jump(walk, &target.jump);
+		*out_is_there = error == 0;
+		return error;
 	}
 	inode_touch_accessed(inode);
 	if (target.text[0] == '\0') {
@@ -174,7 +242,11 @@ int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 		return -LINUX_ENOENT;
 	}
 	if (target.text[0] == '/') {
-		walk_set(walk, &walk->process->fs->root);
+		error = walk_restart(walk);
+		if (error < 0) {
+			helix_free(target.owned);
+			return error;
+		}
 	}
 	ASSERT(walk->n_frames <= WALK_LINKS_MAX);
 	walk->frames[walk->n_frames++] =
@@ -205,8 +277,7 @@ static int64_t walk_step(struct walk *walk, const char *name, size_t name_size)
 
 	walk->at.dentry = dentry;
 	dentry_unref(parent);
-	mount_step_down(&walk->at);
-	return 0;
+	return walk_step_down(walk);
 }
 
 static enum walk_last walk_kind_of(const char *name, size_t name_size)
@@ -257,12 +328,12 @@ int64_t walk_to_parent(struct walk *walk)
 			return 0;
 		}
 		if (kind == WALK_LAST_DOT_DOT) {
-			walk_up(walk);
+			error = walk_up(walk);
 		} else if (kind == WALK_LAST_NAME) {
 			error = walk_step(walk, name, name_size);
-			if (error < 0) {
-				return error;
-			}
+		}
+		if (error < 0) {
+			return error;
 		}
 	}
 }
@@ -287,10 +358,9 @@ int64_t walk_finish(struct walk *walk, bool is_following, struct path *out_path)
 {
 	for (;;) {
 		if (walk->last_kind != WALK_LAST_NAME) {
-			if (walk->last_kind == WALK_LAST_DOT_DOT) {
-				walk_up(walk);
-			}
-			return walk_deliver(walk, out_path);
+			int64_t up = walk->last_kind == WALK_LAST_DOT_DOT ? walk_up(walk) : 0;
+
+			return up < 0 ? up : walk_deliver(walk, out_path);
 		}
 		struct dentry *dentry;
 		int64_t error = walk_find_last(walk, false, &dentry);
@@ -308,8 +378,8 @@ int64_t walk_finish(struct walk *walk, bool is_following, struct path *out_path)
 
 			walk->at.dentry = dentry;
 			dentry_unref(parent);
-			mount_step_down(&walk->at);
-			return walk_deliver(walk, out_path);
+			error = walk_step_down(walk);
+			return error < 0 ? error : walk_deliver(walk, out_path);
 		}
 		bool is_there;
 
@@ -357,7 +427,7 @@ int64_t walk_path(struct process *process, const struct credentials *credentials
 	if (name[0] == '\0' && (flags & VFS_EMPTY_PATH)) {
 		error = walk_empty_path(process, dirfd, out_path);
 	} else {
-		error = walk_begin(&walk, process, credentials, dirfd, name);
+		error = walk_begin_within(&walk, process, credentials, dirfd, name, flags);
 		if (error == 0) {
 			error = walk_to_parent(&walk);
 			if (error == 0) {

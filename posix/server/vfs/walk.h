@@ -39,6 +39,8 @@ struct walk_frame {
 struct walk {
 	struct process *process;
 	const struct credentials *credentials;
+	uint32_t flags; /* enum vfs_lookup_flags: the limits on the way */
+	struct path top; /* referenced; what ".." does not leave and "/" is */
 	struct path at; /* referenced; the directory of `last` after walk_to_parent() */
 	const char *last;
 	size_t last_size;
@@ -53,12 +55,21 @@ struct walk {
  * walk_begin() - start at the root, the working directory or an open directory
  * @credentials: borrowed until walk_end(); usually those of @process
  * @name: borrowed until walk_end(); not empty (-LINUX_ENOENT)
+ * @flags: enum vfs_lookup_flags, of which only the limits on the way matter here
  *
  * walk_end() must follow only after success.
- * Return: 0, -LINUX_ENOENT, -LINUX_EBADF, -LINUX_ENOTDIR.
+ * Return: 0, -LINUX_ENOENT, -LINUX_EBADF, -LINUX_ENOTDIR, -LINUX_EXDEV.
  */
-int64_t walk_begin(struct walk *walk, struct process *process,
-	const struct credentials *credentials, int dirfd, const char *name);
+int64_t walk_begin_within(struct walk *walk, struct process *process,
+	const struct credentials *credentials, int dirfd, const char *name, uint32_t flags);
+
+/** walk_begin() - the same without limits */
+static inline int64_t walk_begin(struct walk *walk, struct process *process,
+	const struct credentials *credentials, int dirfd, const char *name)
+{
+	return walk_begin_within(walk, process, credentials, dirfd, name, 0);
+}
+
 void walk_end(struct walk *walk);
 
 /** walk_to_parent() - go on up to the last component; 0 or why there is no way */
@@ -70,6 +81,9 @@ int64_t walk_to_parent(struct walk *walk);
  * @out_dentry: referenced
  */
 int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_dentry);
+
+/** walk_step_down() - go from walk->at to what is mounted on it; 0 or -LINUX_EXDEV */
+int64_t walk_step_down(struct walk *walk);
 
 /**
  * walk_follow() - go on at the target of the symbolic link @inode in walk->at
