@@ -16,8 +16,9 @@ constexpr uint64_t O_CREAT_WRONLY_TRUNC = 01101;
 constexpr uint32_t NR_READ = 0, NR_WRITE = 1, NR_PREAD = 17, NR_PWRITE = 18, NR_GETDENTS64 = 217,
 		   NR_OPENAT = 257, NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260,
 		   NR_NEWFSTATAT = 262, NR_UNLINKAT = 263, NR_LINKAT = 265, NR_SYMLINKAT = 266,
-		   NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290, NR_PIPE2 = 293,
-		   NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439, NR_PRLIMIT64 = 302;
+		   NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290,
+		   NR_INOTIFY_INIT1 = 294, NR_PIPE2 = 293, NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439,
+		   NR_PRLIMIT64 = 302;
 constexpr int64_t UTIME_OMIT = (1l << 30) - 2;
 constexpr uint64_t IO_MAX = 0x7ffff000;
 constexpr uint64_t IOV_MAX_COUNT = 1024;
@@ -271,6 +272,12 @@ int64_t shim_eventfd(SHIM_ARGS)
 {
 	SHIM_UNUSED;
 	return forward(NR_EVENTFD2, a0, 0, 0, 0, 0);
+}
+
+int64_t shim_inotify_init(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return forward(NR_INOTIFY_INIT1, 0, 0, 0, 0, 0);
 }
 
 int64_t shim_rename(SHIM_ARGS)

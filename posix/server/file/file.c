@@ -7,6 +7,7 @@
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/epoll.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/file/lock.h>
 #include <posix/server/vfs/inode.h>
 
@@ -46,6 +47,10 @@ void file_unref(struct file *file)
 	ASSERT(file->references > 0);
 	if (--file->references > 0) {
 		return;
+	}
+	if (file->is_announced) {
+		notify_file(file,
+			file_is_writable(file) ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
 	}
 	epoll_forget_file(file);
 	lock_forget_file(file);

@@ -71,6 +71,7 @@ struct file_ops {
 struct file {
 	const struct file_ops *ops;
 	uint32_t references;
+	bool is_announced; /* inotify was told of its open and wants to know of its close */
 	/* O_* status flags: access mode, APPEND, NONBLOCK, PATH, … */
 	uint32_t flags;
 	uint64_t offset;

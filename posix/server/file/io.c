@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/process/process.h>
 #include <posix/server/tty/port.h>
 #include <posix/server/vfs/inode.h>
@@ -12,6 +13,15 @@
 
 /* A port that nobody reads at the other end does not hold up sync() for longer. */
 constexpr uint64_t SYNC_TIME_MAX_NS = UINT64_C(5000000000);
+
+/* What all reads end with. */
+static int64_t file_end_read(struct request *request, struct file *file, int64_t result)
+{
+	if (result > 0) {
+		notify_file(file, LINUX_IN_ACCESS);
+	}
+	return file_end_call(request, file, result);
+}
 
 int64_t posix_read(struct request *request)
 {
@@ -23,7 +33,7 @@ int64_t posix_read(struct request *request)
 	int64_t result =
 		file->ops->read_bulk(file, request, (size_t)request->args[2], &file->offset);
 
-	return file_end_call(request, file, result);
+	return file_end_read(request, file, result);
 }
 
 int64_t posix_pread64(struct request *request)
@@ -42,7 +52,7 @@ int64_t posix_pread64(struct request *request)
 	}
 	int64_t result = file->ops->read_bulk(file, request, (size_t)request->args[2], &offset);
 
-	return file_end_call(request, file, result);
+	return file_end_read(request, file, result);
 }
 
 static int64_t file_write(struct request *request, struct file *file, uint64_t *offset)
@@ -56,7 +66,9 @@ static int64_t file_write(struct request *request, struct file *file, uint64_t *
 	int64_t result = file->ops->write(
 		file, request, data, data == NULL ? 0 : (size_t)request->args[2], offset);
 
-	if (result == -LINUX_EPIPE) {
+	if (result > 0) {
+		notify_file(file, LINUX_IN_MODIFY);
+	} else if (result == -LINUX_EPIPE) {
 		signal_send_process(request->process,
 			&(struct signal_info){
 				.signal = LINUX_SIGPIPE,
@@ -121,7 +133,12 @@ int64_t posix_getdents64(struct request *request)
 	if (buffer == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	return file->ops->readdir(file, buffer, size);
+	int64_t result = file->ops->readdir(file, buffer, size);
+
+	if (result >= 0) {
+		notify_file(file, LINUX_IN_ACCESS);
+	}
+	return result;
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
@@ -151,6 +168,7 @@ int64_t posix_ftruncate(struct request *request)
 
 	if (result == 0) {
 		inode_remove_privileges(file->inode, &request->process->credentials);
+		notify_file(file, LINUX_IN_MODIFY);
 	}
 	return result;
 }
@@ -173,7 +191,13 @@ int64_t posix_fallocate(struct request *request)
 	if (file->ops->fallocate == file_default_fallocate && !file_can_seek(file)) {
 		return -LINUX_ESPIPE;
 	}
-	return file->ops->fallocate(file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
+	int64_t result =
+		file->ops->fallocate(file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
+
+	if (result == 0) {
+		notify_file(file, LINUX_IN_MODIFY);
+	}
+	return result;
 }
 
 int64_t posix_fadvise64(struct request *request)

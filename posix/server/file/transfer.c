@@ -12,6 +12,7 @@
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/process/process.h>
 
 constexpr size_t TRANSFER_MAX = KIB(64);
@@ -106,6 +107,8 @@ static int64_t transfer_run(struct request *request, struct transfer *transfer)
 
 	if (result > 0) {
 		*transfer->offset += (uint64_t)result;
+		notify_file(transfer->in, LINUX_IN_ACCESS);
+		notify_file(transfer->out, LINUX_IN_MODIFY);
 	}
 	return result;
 }

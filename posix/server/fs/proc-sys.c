@@ -77,8 +77,16 @@ static const struct proc_entry proc_kernel_entries[] = {
 	{},
 };
 
+static const struct proc_entry proc_inotify_entries[] = {
+	{ .name = "max_queued_events", .mode = PROC_FILE, .text = "16384\n" },
+	{ .name = "max_user_instances", .mode = PROC_FILE, .text = "128\n" },
+	{ .name = "max_user_watches", .mode = PROC_FILE, .text = "65536\n" },
+	{},
+};
+
 static const struct proc_entry proc_fs_entries[] = {
 	{ .name = "file-max", .mode = PROC_FILE, .text = "65536\n" },
+	{ .name = "inotify", .mode = PROC_FOLDER, .entries = proc_inotify_entries },
 	{ .name = "nr_open", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-max-size", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "protected_fifos", .mode = PROC_FILE, .text = "1\n" },

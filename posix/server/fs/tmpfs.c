@@ -4,6 +4,7 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/fs/tmpfs-inode.h>
 #include <posix/server/vfs/memory-size.h>
 
@@ -34,6 +35,7 @@ static void tmpfs_unmount(struct super *super)
 			at = TREE_ENTRY(tree_first(&directory->entries), struct dentry, order);
 			continue;
 		}
+		notify_gone(at->inode, LINUX_IN_UNMOUNT);
 		if (at == super->root) {
 			break;
 		}

@@ -12,7 +12,7 @@ constexpr uint32_t ID_UNCHANGED = UINT32_MAX;
 typedef int64_t (*attribute_fn)(struct request *request, struct inode *inode);
 
 static int64_t attribute_of_path(
-	struct request *request, const struct path *path, attribute_fn apply)
+	struct request *request, const struct path *path, uint32_t event, attribute_fn apply)
 {
 	struct inode *inode = path->dentry->inode;
 	int64_t error = mount_may_write(path);
@@ -21,10 +21,15 @@ static int64_t attribute_of_path(
 		return error;
 	}
 	inode->ops->refresh(inode);
-	return apply(request, inode);
+	error = apply(request, inode);
+	if (error == 0) {
+		notify_dentry(path->dentry, event);
+	}
+	return error;
 }
 
-static int64_t attribute_of_fd(struct request *request, uint64_t fd, attribute_fn apply)
+static int64_t attribute_of_fd(
+	struct request *request, uint64_t fd, uint32_t event, attribute_fn apply)
 {
 	struct file *file = file_of_fd(request, fd);
 
@@ -32,19 +37,19 @@ static int64_t attribute_of_fd(struct request *request, uint64_t fd, attribute_f
 		return -LINUX_EBADF;
 	}
 	if (file->path.dentry != NULL) {
-		return attribute_of_path(request, &file->path, apply);
+		return attribute_of_path(request, &file->path, event, apply);
 	}
 	return apply(request, file->inode);
 }
 
 static int64_t attribute_of_name(struct request *request, uint64_t dirfd, const char *name,
-	uint32_t flags, attribute_fn apply)
+	uint32_t flags, uint32_t event, attribute_fn apply)
 {
 	struct path path;
 	int64_t error = call_lookup(request, dirfd, name, flags, &path);
 
 	if (error == 0) {
-		error = attribute_of_path(request, &path, apply);
+		error = attribute_of_path(request, &path, event, apply);
 		path_unref(&path);
 	}
 	return error;
@@ -82,13 +87,13 @@ static int64_t fchmodat_apply(struct request *request, struct inode *inode)
 
 int64_t posix_fchmod(struct request *request)
 {
-	return attribute_of_fd(request, request->args[0], fchmod_apply);
+	return attribute_of_fd(request, request->args[0], LINUX_IN_ATTRIB, fchmod_apply);
 }
 
 int64_t posix_fchmodat(struct request *request)
 {
-	return attribute_of_name(
-		request, request->args[0], request_path(request, 1), 0, fchmodat_apply);
+	return attribute_of_name(request, request->args[0], request_path(request, 1), 0,
+		LINUX_IN_ATTRIB, fchmodat_apply);
 }
 
 /* ---- chown --------------------------------------------------------------------------------- */
@@ -147,7 +152,7 @@ static int64_t fchownat_apply(struct request *request, struct inode *inode)
 
 int64_t posix_fchown(struct request *request)
 {
-	return attribute_of_fd(request, request->args[0], fchown_apply);
+	return attribute_of_fd(request, request->args[0], LINUX_IN_ATTRIB, fchown_apply);
 }
 
 int64_t posix_fchownat(struct request *request)
@@ -157,8 +162,8 @@ int64_t posix_fchownat(struct request *request)
 	if (flags & ~(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH)) {
 		return -LINUX_EINVAL;
 	}
-	return attribute_of_name(
-		request, request->args[0], request_path(request, 1), flags, fchownat_apply);
+	return attribute_of_name(request, request->args[0], request_path(request, 1), flags,
+		LINUX_IN_ATTRIB, fchownat_apply);
 }
 
 /* ---- times --------------------------------------------------------------------------------- */
@@ -246,9 +251,24 @@ static int64_t utimensat_apply(struct request *request, struct inode *inode)
 	return error < 0 ? error : inode->ops->change(inode, &change);
 }
 
+/* What watchers hear: a read or a write touches one of the times as well. */
+static uint32_t utimensat_event(struct request *request)
+{
+	struct time_change change;
+
+	if (time_change_decode(request, &change) < 0 || !change.has_times) {
+		return LINUX_IN_ATTRIB;
+	}
+	if (change.times[0].nanoseconds == UTIME_OMIT) {
+		return LINUX_IN_MODIFY;
+	}
+	return change.times[1].nanoseconds == UTIME_OMIT ? LINUX_IN_ACCESS : LINUX_IN_ATTRIB;
+}
+
 int64_t posix_utimensat(struct request *request)
 {
 	uint32_t flags = (uint32_t)request->args[1];
+	uint32_t event = utimensat_event(request);
 
 	if (flags & ~(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH)) {
 		return -LINUX_EINVAL;
@@ -257,11 +277,12 @@ int64_t posix_utimensat(struct request *request)
 		if ((int)(uint32_t)request->args[0] == LINUX_AT_FDCWD) {
 			return -LINUX_EFAULT;
 		}
-		return flags != 0 ? -LINUX_EINVAL
-				  : attribute_of_fd(request, request->args[0], utimensat_apply);
+		return flags != 0
+			? -LINUX_EINVAL
+			: attribute_of_fd(request, request->args[0], event, utimensat_apply);
 	}
 	return attribute_of_name(
-		request, request->args[0], request_path(request, 0), flags, utimensat_apply);
+		request, request->args[0], request_path(request, 0), flags, event, utimensat_apply);
 }
 
 /* ---- truncate ------------------------------------------------------------------------------ */
@@ -296,5 +317,5 @@ int64_t posix_truncate(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	return attribute_of_name(request, (uint64_t)(int64_t)LINUX_AT_FDCWD,
-		request_path(request, 0), 0, truncate_apply);
+		request_path(request, 0), 0, LINUX_IN_MODIFY, truncate_apply);
 }

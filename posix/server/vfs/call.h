@@ -7,6 +7,7 @@
 #include <abi/linux/fcntl.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/walk.h>
 

@@ -5,6 +5,7 @@
 #include <base/hash.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/inotify.h>
 #include <posix/server/vfs/dentry.h>
 
 /* Unused dentries beyond this are freed, the longest unused first. */
@@ -169,6 +170,9 @@ static void dentry_free(struct dentry *dentry)
 	struct inode *inode = dentry->inode;
 
 	ASSERT(list_is_empty(&dentry->children));
+	if (inode != NULL && inode->nlink == 0) {
+		notify_gone(inode, LINUX_IN_DELETE_SELF);
+	}
 	dentry_unhash(dentry);
 	list_remove(&dentry->sibling);
 	dentry_free_name(dentry);

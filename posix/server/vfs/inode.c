@@ -32,6 +32,7 @@ void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *
 		.ctime_ns = now,
 		.birth_ns = now,
 	};
+	list_init(&inode->watches);
 }
 
 void inode_ref(struct inode *inode)

@@ -103,6 +103,7 @@ struct inode {
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
 	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
+	struct list watches; /* struct inotify_watch */
 	void *data; /* the kind's */
 };
 

@@ -128,7 +128,12 @@ static int64_t new_name_create(struct new_name *name, struct process *process, u
 	struct inode *directory = name->walk.at.dentry->inode;
 	struct node_spec spec = name_spec(process, directory, mode, rdev);
 
-	return directory->ops->create(directory, name->dentry, &spec, target);
+	int64_t error = directory->ops->create(directory, name->dentry, &spec, target);
+
+	if (error == 0) {
+		notify_child(name->dentry, LINUX_IN_CREATE);
+	}
+	return error;
 }
 
 int64_t posix_mkdirat(struct request *request)
@@ -246,6 +251,8 @@ static int64_t link_to(struct new_name *name, const struct path *source)
 	error = directory->ops->link(directory, name->dentry, inode);
 	if (error == 0) {
 		inode->is_linkable = false;
+		notify_inode(inode, LINUX_IN_ATTRIB);
+		notify_child(name->dentry, LINUX_IN_CREATE);
 	}
 	return error;
 }
@@ -303,6 +310,18 @@ static int64_t unlink_check(const struct walk *walk, const struct dentry *dentry
 	return dentry->n_mounts > 0 ? -LINUX_EBUSY : 0;
 }
 
+/* In the order of Linux: the file hears of it before the folder. */
+static void unlink_notify(struct dentry *dentry, bool is_rmdir)
+{
+	if (!is_rmdir) {
+		notify_inode(dentry->inode, LINUX_IN_ATTRIB);
+	}
+	if (dentry->inode->nlink == 0 && dentry->references == 1) {
+		notify_gone(dentry->inode, LINUX_IN_DELETE_SELF);
+	}
+	notify_child(dentry, LINUX_IN_DELETE);
+}
+
 static int64_t unlink_last(struct walk *walk, bool is_rmdir)
 {
 	struct inode *directory = walk->at.dentry->inode;
@@ -318,6 +337,7 @@ static int64_t unlink_last(struct walk *walk, bool is_rmdir)
 	}
 	if (error == 0) {
 		dentry_drop(dentry);
+		unlink_notify(dentry, is_rmdir);
 	}
 	dentry_unref(dentry);
 	return error;

@@ -70,6 +70,9 @@ static int64_t opening_create(struct opening *opening, struct walk *walk, struct
 
 	error = directory->ops->create(directory, dentry, &spec, NULL);
 	opening->is_created = error == 0;
+	if (error == 0) {
+		notify_child(dentry, LINUX_IN_CREATE);
+	}
 	return error;
 }
 
@@ -306,10 +309,13 @@ static int64_t opening_run_hook(
 		error = inode->ops->truncate(inode, 0);
 		if (error == 0) {
 			inode_remove_privileges(inode, &opening->process->credentials);
+			notify_file(file, LINUX_IN_MODIFY);
 		}
 	}
 	if (error == 0) {
 		file->flags &= ~OPEN_FLAGS_ONCE;
+		file->is_announced = true;
+		notify_file(file, LINUX_IN_OPEN);
 	}
 	return error;
 }

@@ -174,6 +174,46 @@ static int64_t renaming_place_whiteout(struct renaming *renaming, struct dentry 
 	return error;
 }
 
+/* One name has moved from the one walk's place to the other's. */
+static void renaming_notify_one(
+	const struct walk *from, const struct walk *to, struct inode *child, struct inode *replaced)
+{
+	struct name_event event = {
+		.directory = from->at.dentry->inode,
+		.child = child,
+		.name = from->last,
+		.name_size = from->last_size,
+		.mask = LINUX_IN_MOVED_FROM,
+		.cookie = notify_cookie(),
+	};
+
+	notify_name(&event);
+	event.directory = to->at.dentry->inode;
+	event.name = to->last;
+	event.name_size = to->last_size;
+	event.mask = LINUX_IN_MOVED_TO;
+	notify_name(&event);
+	if (replaced != NULL) {
+		notify_inode(replaced, LINUX_IN_ATTRIB);
+	}
+	notify_inode(child, LINUX_IN_MOVE_SELF);
+}
+
+static void renaming_notify(const struct renaming *renaming)
+{
+	const struct walk *from = &renaming->from;
+	const struct walk *to = &renaming->to;
+	struct inode *source = renaming->source->inode;
+	struct inode *target = renaming->target->inode;
+
+	if (renaming_is_exchange(renaming)) {
+		renaming_notify_one(from, to, source, NULL);
+		renaming_notify_one(to, from, target, NULL);
+	} else {
+		renaming_notify_one(from, to, source, target);
+	}
+}
+
 static int64_t renaming_act(struct renaming *renaming)
 {
 	struct inode *from = renaming->from.at.dentry->inode;
@@ -224,7 +264,13 @@ static int64_t renaming_run(struct renaming *renaming)
 		return 0; /* two names of one file: nothing to do */
 	}
 	error = renaming_check(renaming);
-	return error < 0 ? error : renaming_act(renaming);
+	if (error == 0) {
+		error = renaming_act(renaming);
+	}
+	if (error == 0) {
+		renaming_notify(renaming);
+	}
+	return error;
 }
 
 int64_t posix_renameat2(struct request *request)

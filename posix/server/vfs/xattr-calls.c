@@ -32,7 +32,16 @@ static int64_t xattr_apply(struct request *request, const struct path *path, str
 		return error;
 	}
 	inode->ops->refresh(inode);
-	return apply(request, inode);
+	int64_t result = apply(request, inode);
+
+	if (result == 0 && use == XATTR_CHANGES) {
+		if (path->dentry != NULL) {
+			notify_dentry(path->dentry, LINUX_IN_ATTRIB);
+		} else {
+			notify_inode(inode, LINUX_IN_ATTRIB);
+		}
+	}
+	return result;
 }
 
 static int64_t xattr_of_name(
