@@ -55,10 +55,28 @@ static void queue_visit_stalled_locked(struct queue *queue)
 	}
 }
 
+/* An exchange that is kept has its universe still; only with the submit lock does it stay. */
+static void queue_visit_kept(struct queue *queue)
+{
+	/* If it is in use so is what it keeps. */
+	if (!spinlock_try_acquire(&queue->submit_lock)) {
+		return;
+	}
+	const struct exchange *kept = atomic_load(&queue->kept_exchange);
+
+	if (kept != NULL && !queue->is_dead) {
+		cycle_found_references(&kept->universe->object, 1);
+	}
+	spinlock_release(&queue->submit_lock);
+}
+
 bool queue_visit(struct queue *queue, uint64_t *position)
 {
 	uint64_t bucket = *position;
 
+	if (bucket == 0) {
+		queue_visit_kept(queue);
+	}
 	spinlock_acquire(&queue->lock);
 	uint64_t end = QUEUE_TAG_BUCKETS + (queue->more_tags != NULL ? QUEUE_MORE_TAG_BUCKETS : 0);
 
@@ -107,6 +125,13 @@ static void lane_visit_action(const struct lane *lane, const struct action *acti
 	}
 }
 
+static void lane_visit_actions(const struct lane *lane, const struct list *actions)
+{
+	LIST_FOR_EACH(action, actions, struct action, node) {
+		lane_visit_action(lane, action);
+	}
+}
+
 bool lane_visit(struct lane *lane, uint64_t *position)
 {
 	struct stream *stream = lane->stream;
@@ -117,9 +142,8 @@ bool lane_visit(struct lane *lane, uint64_t *position)
 
 	cycle_found_way(&lane->peer->object);
 	if (is_small) {
-		LIST_FOR_EACH(action, &lane->pending, struct action, node) {
-			lane_visit_action(lane, action);
-		}
+		lane_visit_actions(lane, &lane->pending);
+		lane_visit_actions(lane, &lane->ending);
 	}
 	spinlock_release(&stream->lock);
 	return is_small;

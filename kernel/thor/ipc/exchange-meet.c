@@ -351,11 +351,22 @@ static bool meet_try(struct action *a, struct action *b, struct exchange_work *w
 	}
 }
 
+static void meet_mismatch(struct action *a, struct action *b)
+{
+	struct exchange *of_a = exchange_of_action(a), *of_b = exchange_of_action(b);
+
+	/* Both take, and both would be back at once. */
+	if (of_a->repeats && of_b->repeats && a->index == 0 && b->index == 0) {
+		(of_a->order > of_b->order ? of_a : of_b)->gives_way = true;
+	}
+	action_finish(a, -ERR_TRANSMISSION_MISMATCH, 0);
+	action_finish(b, -ERR_TRANSMISSION_MISMATCH, 0);
+}
+
 void action_meet(struct action *a, struct action *b, struct exchange_work *work)
 {
 	TRACE(IPC, MEET, a->type | (uint64_t)b->type << 32, a->length, b->length);
 	if (!meet_try(a, b, work) && !meet_try(b, a, work)) {
-		action_finish(a, -ERR_TRANSMISSION_MISMATCH, 0);
-		action_finish(b, -ERR_TRANSMISSION_MISMATCH, 0);
+		meet_mismatch(a, b);
 	}
 }

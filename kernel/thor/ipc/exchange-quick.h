@@ -13,15 +13,22 @@
 #include <thor/object/handle-cache.h>
 #include <thor/trace/trace.h>
 
-/* The last descriptor of a conversation: its lane, when it has been taken out of the universe. */
+/*
+ * The last descriptor of a conversation: its lane, when it has been taken out of the universe. Then
+ * the record cannot be begun again, and user mode may have changed it: so what it said is here, and
+ * the data of one that is quiet are in queue->given.
+ */
 struct exchange_taken {
 	struct lane *lane; /* referenced, with a handle; NULL: was not taken */
 	struct grant *grant; /* that it is under, referenced; or NULL */
+	uint32_t flags; /* enum hel_exchange_flags */
+	uint32_t n_given; /* QUIET: bytes of data */
 };
 
 /**
  * exchange_try_quickly() - what quick-send.c and quick-ask.c can do with a record
- * @out_taken: a lane that has been taken already, for HEL_EXCHANGE_CLOSE_LANE, on false
+ * @out_taken: `lane` and `grant` are NULL; on false perhaps a lane that has been taken already, for
+ * HEL_EXCHANGE_CLOSE_LANE
  *
  * Context: submit lock held. False: nothing else happened, it has to be an exchange like all
  * others.

@@ -11,9 +11,10 @@
  *     ^                                                      work: next round, when the CPU leaves
  *     |                                                      the kernel
  *
- * As only actions that take repeat, and each takes something that somebody has submitted, no two
- * exchanges keep each other going. One round is under way at a time: peers wait on their lane while
- * an element waits for its chunk, or a round for the rest of its conversation.
+ * Only actions that take repeat, and each takes something that somebody has submitted; but two that
+ * take meet, too, as a mismatch. Of two that repeat the younger one ends then, so they do not keep
+ * each other going. One round is under way at a time: peers wait on their lane while an element
+ * waits for its chunk, or a round for the rest of its conversation.
  *
  * A cancel may look at the lanes of the actions at any time, but says so first. So lanes that a
  * round has made are let go of when the actions have forgotten them and nobody has said so;
@@ -53,14 +54,18 @@ bool exchange_may_repeat(const struct exchange *exchange)
 	return true;
 }
 
-/* What the peer can bring about ends nothing. */
+/* What the peer can bring about ends nothing. What was revoked is what a PULL was to get. */
 bool exchange_is_last(const struct exchange *exchange)
 {
+	if (exchange->gives_way) {
+		return true;
+	}
 	switch (exchange->actions[0].error) {
 	case 0:
 	case -ERR_DISMISSED:
 	case -ERR_TRANSMISSION_MISMATCH:
-	case -ERR_BUFFER_TOO_SMALL: return false;
+	case -ERR_BUFFER_TOO_SMALL:
+	case -ERR_REVOKED: return false;
 	default: return true;
 	}
 }

@@ -506,7 +506,10 @@ struct exchange_request {
 	uint32_t n_actions, flags;
 	bool closes_lane;
 	struct grant *grant; /* that the lane that was found is under, referenced; or NULL */
+	const struct exchange_taken *taken; /* NULL: the lane was not taken before */
 };
+
+static _Atomic uint64_t exchange_n_repeated;
 
 /*
  * The lane that the exchange is for. With HEL_EXCHANGE_CLOSE_LANE what is returned has the handle
@@ -598,13 +601,33 @@ static struct exchange *exchange_make(struct queue *queue, struct thread *submit
 	return exchange;
 }
 
+/* The data of a quiet SEND. -ERR_FAULT, perhaps with a page note; -ERR_ILLEGAL_ARGS. */
+static int exchange_take_data(
+	struct queue *queue, struct exchange *exchange, const struct exchange_taken *taken)
+{
+	const struct action *send = &exchange->actions[0];
+
+	if (likely(taken == NULL)) {
+		return arch_copy_from_user(exchange->small_inline, send->address, send->length);
+	}
+	if (send->length != taken->n_given) {
+		return -ERR_ILLEGAL_ARGS; /* user mode has changed it meanwhile */
+	}
+	memcpy(exchange->small_inline, queue->given, send->length);
+	return 0;
+}
+
 /* What HEL_EXCHANGE_REPEAT or _QUIET ask for. -ERR_FAULT, perhaps with a page note. */
-static int exchange_set_manner(struct exchange *exchange, uint32_t flags)
+static int exchange_set_manner(
+	struct queue *queue, struct exchange *exchange, const struct exchange_request *request)
 {
 	const struct action *first = &exchange->actions[0];
 
-	if ((flags & HEL_EXCHANGE_REPEAT) != 0) {
+	if ((request->flags & HEL_EXCHANGE_REPEAT) != 0) {
 		exchange->repeats = true;
+		exchange->gives_way = false;
+		exchange->order =
+			atomic_fetch_add_explicit(&exchange_n_repeated, 1, memory_order_relaxed);
 		exchange->shape = exchange_repeated_shape(exchange);
 		return exchange_may_repeat(exchange) ? 0 : -ERR_ILLEGAL_ARGS;
 	}
@@ -613,7 +636,7 @@ static int exchange_set_manner(struct exchange *exchange, uint32_t flags)
 		return -ERR_ILLEGAL_ARGS;
 	}
 	exchange->is_quiet = true;
-	return arch_copy_from_user(exchange->small_inline, first->address, first->length);
+	return exchange_take_data(queue, exchange, request->taken);
 }
 
 /*
@@ -634,7 +657,7 @@ static int exchange_prepare(struct queue *queue, struct thread *submitter,
 	}
 	if (unlikely((request->flags & (HEL_EXCHANGE_REPEAT | HEL_EXCHANGE_QUIET)) != 0) &&
 		error == 0) {
-		error = exchange_set_manner(exchange, request->flags);
+		error = exchange_set_manner(queue, exchange, request);
 	}
 
 	if (unlikely(error == -ERR_FAULT && page_note_is_set()) &&
@@ -708,17 +731,16 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 	struct thread *submitter, struct hel_record header,
 	const volatile struct hel_exchange_record *record, const struct exchange_taken *taken)
 {
-	uint32_t flags = record->flags;
+	uint32_t flags = taken->lane != NULL ? taken->flags : record->flags;
 	struct exchange_request request = {
 		.lane = record->lane,
 		.n_actions = record->n_actions,
 		.flags = flags,
 		.closes_lane = (flags & HEL_EXCHANGE_CLOSE_LANE) != 0,
 		.grant = taken->grant,
+		.taken = taken->lane != NULL ? taken : NULL,
 	};
 
-	/* User mode may have changed the flags since the lane was taken. */
-	request.closes_lane = request.closes_lane || taken->lane != NULL;
 	if (unlikely(queue->n_operations >= QUEUE_OPERATIONS_MAX)) {
 		exchange_give_back(&request, taken->lane);
 		return taken->lane != NULL ? queue_post(queue, &header, -ERR_NO_MEMORY)
@@ -735,8 +757,10 @@ static __attribute__((noinline)) int exchange_submit_fully(struct queue *queue,
 int exchange_submit(struct queue *queue, struct thread *submitter, struct hel_record header,
 	const volatile struct hel_exchange_record *record)
 {
-	struct exchange_taken taken = {};
+	struct exchange_taken taken;
 
+	taken.lane = NULL;
+	taken.grant = NULL;
 	if (likely(exchange_try_quickly(queue, submitter, header, record, &taken))) {
 		return 0;
 	}

@@ -129,10 +129,12 @@ struct exchange {
 	enum exchange_shape shape; /* immutable after decoding */
 	bool closes_lane;
 	bool repeats; /* immutable after decoding */
+	bool gives_way; /* REPEAT: it has met an older one; written by who made them meet */
 	bool is_quiet; /* one SEND, whose data are in small_inline; immutable after decoding */
 	bool is_released; /* an ASK that has nothing but its lanes any more: quick-send.c */
 	uint32_t n_actions;
 	uint32_t result_bytes; /* valid when complete */
+	uint64_t order; /* REPEAT: among those that do; immutable after decoding */
 	union {
 		uint64_t small_inline[EXCHANGE_SMALL_INLINE / 8];
 		struct work again; /* before anything has arrived: exchange-repeat.c */

@@ -54,6 +54,7 @@ struct queue {
 	struct spinlock submit_lock;
 	_Atomic uint32_t submit_head; /* written under submit_lock: our copy, the truth */
 	struct queue_reserve reserve;
+	uint64_t given[HEL_QUIET_BYTES_MAX / 8]; /* within a submission: exchange-quick.h */
 	/* Over, and empty; taken with the submit lock, kept without: exchange-kept.c. */
 	_Atomic(struct exchange *) kept_exchange;
 

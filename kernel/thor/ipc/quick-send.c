@@ -240,6 +240,30 @@ static ALWAYS_INLINE bool send_take(
 	return true;
 }
 
+/* What is to be quiet is given away before its lane is: who waits for a page has to begin again. */
+static ALWAYS_INLINE bool send_give(
+	struct queue *queue, struct send send, struct exchange_taken *out_taken)
+{
+	out_taken->n_given = (uint32_t)send.length;
+	if (unlikely(arch_copy_from_user(queue->given, send.address, send.length) != 0)) {
+		page_note_drop();
+		return false;
+	}
+	return true;
+}
+
+/* Apart, so that others need not save registers for it. */
+static __attribute__((noinline)) bool send_last(struct queue *queue, struct thread *submitter,
+	struct hel_record header, hel_handle handle, struct send send,
+	struct exchange_taken *out_taken)
+{
+	bool is_quiet = (out_taken->flags & HEL_EXCHANGE_QUIET) != 0;
+
+	return (!is_quiet || send_give(queue, send, out_taken)) &&
+		send_take(submitter, handle, out_taken) &&
+		send_try_last(queue, header, out_taken, send, is_quiet);
+}
+
 /* Those that quick ways are for: the words of a record behind its lane, and behind its header. */
 constexpr uint64_t QUICK_SEND = 1;
 constexpr uint64_t QUICK_ASK = 3;
@@ -279,8 +303,8 @@ __attribute__((noinline)) bool exchange_try_quickly(struct queue *queue, struct 
 		return false;
 	}
 	if ((kind & QUICK_LAST) != 0) {
-		return send_take(submitter, handle, out_taken) &&
-			send_try_last(queue, header, out_taken, send, is_quiet);
+		out_taken->flags = (uint32_t)(kind >> 32);
+		return send_last(queue, submitter, header, handle, send, out_taken);
 	}
 	return quick_has_lane(submitter, handle, &lane) &&
 		send_try(queue, header, lane, send, is_quiet);

@@ -15,6 +15,7 @@ static void lane_destroy(struct object *object)
 	if (atomic_fetch_sub_explicit(&stream->n_lanes, 1, memory_order_acq_rel) == 1) {
 		ASSERT(list_is_empty(&stream->lanes[0].pending));
 		ASSERT(list_is_empty(&stream->lanes[1].pending));
+		ASSERT((stream->lanes[0].n_pending | stream->lanes[1].n_pending) == 0);
 		account_free(stream->account, stream, sizeof(*stream));
 	}
 }
@@ -43,6 +44,7 @@ static void lane_init(struct lane *lane, struct stream *stream, unsigned side, u
 	lane->stream = stream;
 	lane->peer = &stream->lanes[1 - side];
 	list_init(&lane->pending);
+	list_init(&lane->ending);
 	lane->n_pending = 0;
 	lane->is_closed = false;
 	lane->is_closing = false;
@@ -136,10 +138,15 @@ void lane_handle_unref(struct lane *lane)
 	lane_unref(lane);
 }
 
+/* Of the actions of a closed stream. */
 static void lane_take_some_locked(struct lane *lane, struct list *out_actions)
 {
+	list_append_all(&lane->ending, &lane->pending);
 	for (uint32_t i = 0; i < LANE_CLOSE_BATCH && lane->n_pending > 0; i++) {
-		list_push_back(out_actions, &lane_pop_locked(lane)->node);
+		struct action *action = LIST_FIRST(&lane->ending, struct action, node);
+
+		lane_unlink_locked(action);
+		list_push_back(out_actions, &action->node);
 	}
 }
 

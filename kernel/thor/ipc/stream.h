@@ -32,7 +32,9 @@ struct lane {
 	struct stream *stream; /* immutable */
 	struct lane *peer;     /* immutable: the other end, which lives as long as the stream */
 	struct list pending; /* struct action by node; guarded by the stream's lock, as all below */
-	uint32_t n_pending;
+	struct list
+		ending; /* those that were pending when the stream was closed: nobody meets them */
+	uint32_t n_pending; /* on both lists */
 	bool is_closed;
 	bool is_closing; /* `closing` is posted, and holds a reference */
 	struct work closing;

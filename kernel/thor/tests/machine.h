@@ -93,6 +93,7 @@ struct completion {
 	uint64_t context;
 	int32_t error;
 	uint32_t n_results;
+	bool has_more; /* HEL_ELEMENT_MORE */
 	uint32_t size; /* of data */
 	struct hel_result results[HEL_ACTIONS_MAX];
 	const uint8_t *inline_data[HEL_ACTIONS_MAX];

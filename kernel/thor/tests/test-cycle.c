@@ -408,4 +408,46 @@ TEST(living_universes_keep_what_they_have)
 	}
 }
 
+/* ---- what a queue keeps for the next exchange ------------------------------------------------ */
+
+static bool has_exchanged;
+
+/* Leaves a queue behind that keeps an exchange, which has a reference to this universe. */
+static void exchange_main(UNUSED void *context)
+{
+	struct hel_stream_lanes lanes = make_stream();
+	struct hel_action dismiss = DISMISS();
+
+	CHECK_OK(queue_open(&queue, 4, 4096, 4096));
+	for (uint32_t i = 0; i < 2; i++) {
+		(void)submit_exchange(&queue, lanes.lane[i], &dismiss, 1);
+	}
+	CHECK_OK(queue_drive(&queue));
+	CHECK_OK(hel_space_unmap(HEL_THIS, queue.address, queue.size_bytes));
+	has_exchanged = true;
+}
+
+USER_TEST(a_queue_that_keeps_an_exchange_of_its_universe)
+{
+	hel_handle universes[2], thread;
+
+	make_ring(universes, 2);
+	struct hel_thread_args args = {
+		.universe = universes[0],
+		.space = HEL_THIS,
+		.ip = SIM_IP,
+		.tls_base = sim_program_create(exchange_main, NULL),
+	};
+
+	has_exchanged = false;
+	CHECK_OK(hel_thread_create(&args, &thread));
+	CHECK_OK(hel_thread_start(thread));
+	for (uint32_t i = 0; i < 1000 && !has_exchanged; i++) {
+		sim_compute(10'000);
+	}
+	CHECK(has_exchanged);
+	CHECK_OK(hel_close(HEL_THIS, thread));
+	close_all(universes, 2);
+}
+
 TEST_MAIN()

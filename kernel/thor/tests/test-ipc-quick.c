@@ -274,4 +274,98 @@ USER_TEST(a_conversation)
 	close_all();
 }
 
+/* ---- quietly --------------------------------------------------------------------------------- */
+
+static uint64_t send_quietly(uint64_t address, uint64_t size)
+{
+	struct hel_action action = SEND(address, size);
+	uint64_t context =
+		submit_exchange_with(&sender, lanes.lane[0], &action, 1, HEL_EXCHANGE_QUIET);
+
+	CHECK_OK(queue_drive(&sender));
+	return context;
+}
+
+static int quiet_error(uint64_t context)
+{
+	CHECK(queue_await(&sender, context, &sent));
+	return sent.error != 0 ? sent.error : sent.results[0].error;
+}
+
+static int receive_with(struct hel_action action)
+{
+	uint64_t context = submit_exchange(&receiver, lanes.lane[1], &action, 1);
+
+	CHECK(queue_await(&receiver, context, &received));
+	CHECK_EQ(received.error, 0);
+	return received.results[0].error;
+}
+
+USER_TEST(quiet_data_are_given_away_at_once)
+{
+	open_all();
+	for (uint32_t i = 0; i < 4; i++) {
+		user_store_string(memory, i % 2 == 0 ? "even data" : "other data");
+		(void)send_quietly(memory, 11);
+	}
+	(void)send_quietly(memory, 0);
+	(void)send_quietly(memory, 96);
+	user_store_string(memory, "nothing");
+	CHECK_OK(receive_with(RECEIVE_INLINE(11)));
+	CHECK(memcmp(received.inline_data[0], "even data", 10) == 0);
+	CHECK_OK(receive_with(RECEIVE(memory + 512, 300)));
+	CHECK(user_has_string(memory + 512, "other data"));
+	struct hel_action both[2] = { RECEIVE_INLINE(200), RECEIVE_INLINE(11) };
+	uint64_t context = submit_exchange(&receiver, lanes.lane[1], both, 2);
+
+	CHECK(queue_await(&receiver, context, &received));
+	CHECK(memcmp(received.inline_data[0], "even data", 10) == 0);
+	CHECK(memcmp(received.inline_data[1], "other data", 11) == 0);
+	CHECK_OK(receive_with(RECEIVE_INLINE(0)));
+	CHECK_OK(receive_with(RECEIVE_INLINE(96)));
+	CHECK_EQ(received.results[0].inline_size, 96);
+	CHECK(memcmp(received.inline_data[0], "other data", 11) == 0);
+	close_all();
+}
+
+USER_TEST(quiet_data_that_go_wrong_are_heard_of)
+{
+	open_all();
+	CHECK_EQ(quiet_error(send_quietly(memory + 4090, 10)), -ERR_FAULT);
+	CHECK_EQ(quiet_error(send_quietly(1, 4)), -ERR_FAULT);
+	uint64_t context = send_quietly(memory, 10);
+
+	CHECK_EQ(receive_with(RECEIVE_INLINE(9)), -ERR_BUFFER_TOO_SMALL);
+	CHECK_EQ(quiet_error(context), -ERR_BUFFER_TOO_SMALL);
+	context = send_quietly(memory, 10);
+	CHECK_EQ(receive_with(RECEIVE(memory + 4090, 10)), -ERR_FAULT);
+	CHECK_EQ(quiet_error(context), -ERR_DISMISSED);
+	context = send_quietly(memory, 10);
+	CHECK_EQ(receive_with(PULL()), -ERR_TRANSMISSION_MISMATCH);
+	CHECK_EQ(quiet_error(context), -ERR_TRANSMISSION_MISMATCH);
+	context = send_quietly(memory, 10);
+	submit_cancel(&sender, context);
+	CHECK_EQ(quiet_error(context), -ERR_CANCELLED);
+	context = send_quietly(memory, 10);
+	CHECK_OK(hel_lane_shutdown(lanes.lane[1]));
+	CHECK_EQ(quiet_error(context), -ERR_END_OF_LANE);
+	CHECK_EQ(quiet_error(send_quietly(memory, 10)), -ERR_END_OF_LANE);
+	close_all();
+}
+
+/* It is refused, and has closed its lane all the same. */
+USER_TEST(the_last_word_is_the_last_also_if_it_is_refused)
+{
+	constexpr uint32_t flags = HEL_EXCHANGE_CLOSE_LANE | HEL_EXCHANGE_QUIET;
+	struct hel_action action;
+
+	open_all();
+	action = SEND(memory, 97);
+	uint64_t context = submit_exchange_with(&sender, lanes.lane[0], &action, 1, flags);
+
+	CHECK_EQ(quiet_error(context), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_close(HEL_THIS, lanes.lane[0]), -ERR_BAD_HANDLE);
+	close_all();
+}
+
 TEST_MAIN()

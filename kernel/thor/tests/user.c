@@ -115,6 +115,7 @@ static void completion_parse(const struct hel_element *element, struct completio
 		.context = element->context,
 		.error = element->error,
 		.n_results = element->n_results,
+		.has_more = (element->flags & HEL_ELEMENT_MORE) != 0,
 		.size = element->size - (uint32_t)sizeof(*element),
 	};
 	memcpy(out_completion->data, element + 1,
