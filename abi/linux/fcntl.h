@@ -168,6 +168,9 @@ enum linux_fallocate_mode : uint32_t {
 	LINUX_FALLOC_FL_COLLAPSE_RANGE = 8,
 	LINUX_FALLOC_FL_ZERO_RANGE = 16,
 	LINUX_FALLOC_FL_INSERT_RANGE = 32,
+	LINUX_FALLOC_FL_UNSHARE_RANGE = 64,
 };
+
+constexpr uint32_t LINUX_SYNC_FILE_RANGE_ALL = 7; /* wait before, write, wait after */
 
 #endif

@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Reading and writing, and calls whose older forms are special cases of newer ones.
- *
- * A read or write longer than POSIX_BULK_MAX goes in pieces; each piece after the first must not
- * wait (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it has, as one call would.
- */
+/* Calls on files whose older forms are special cases of newer ones, or that no row can describe. */
 #include "calls.h"
-#include "signal.h"
 
 constexpr uint64_t AT_FDCWD = (uint64_t)-100;
 constexpr uint64_t AT_SYMLINK_NOFOLLOW = 0x100;
 constexpr uint64_t AT_REMOVEDIR = 0x200;
 constexpr uint64_t AT_EMPTY_PATH = 0x1000;
 constexpr uint64_t O_CREAT_WRONLY_TRUNC = 01101;
-constexpr uint32_t NR_READ = 0, NR_WRITE = 1, NR_PREAD = 17, NR_PWRITE = 18, NR_GETDENTS64 = 217,
-		   NR_OPENAT = 257, NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260,
+constexpr uint32_t NR_OPENAT = 257, NR_MKDIRAT = 258, NR_MKNODAT = 259, NR_FCHOWNAT = 260,
 		   NR_NEWFSTATAT = 262, NR_UNLINKAT = 263, NR_LINKAT = 265, NR_SYMLINKAT = 266,
 		   NR_READLINKAT = 267, NR_FCHMODAT = 268, NR_EVENTFD2 = 290,
 		   NR_INOTIFY_INIT1 = 294, NR_PIPE2 = 293, NR_RENAMEAT2 = 316, NR_FACCESSAT2 = 439,
 		   NR_PRLIMIT64 = 302;
 constexpr int64_t UTIME_OMIT = (1l << 30) - 2;
-constexpr uint64_t IO_MAX = 0x7ffff000;
-constexpr uint64_t IOV_MAX_COUNT = 1024;
-
-struct linux_iovec {
-	uint64_t base;
-	uint64_t size;
-};
 
 static int64_t forward(
 	uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
@@ -34,176 +20,6 @@ static int64_t forward(
 	uint64_t args[6] = { a0, a1, a2, a3, a4, 0 };
 
 	return shim_forward_as(number, args);
-}
-
-/* ---- read and write -------------------------------------------------------------------------- */
-
-static bool is_write(uint32_t number)
-{
-	return number == NR_WRITE || number == NR_PWRITE;
-}
-
-static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t size,
-	uint64_t offset, uint32_t flags)
-{
-	struct shim_call call;
-
-	shim_call_init(&call, number);
-	call.header.flags = flags;
-	call.header.args[0] = fd;
-	call.header.args[1] = size;
-	call.header.args[2] = size;
-	call.header.args[3] = offset;
-	if (is_write(number)) {
-		if (!shim_is_user_range(address, size)) {
-			return -LINUX_EFAULT;
-		}
-		shim_call_in_user(&call, address, size);
-	} else {
-		call.bulk_out_address = address;
-		call.bulk_out_size = size;
-	}
-	return shim_call_run(&call);
-}
-
-/* `done` bytes of the same call have been transferred before. */
-static int64_t transfer(uint32_t number, uint64_t fd, uint64_t address, uint64_t size,
-	uint64_t offset, uint64_t done)
-{
-	uint64_t n_before = done;
-
-	if (size > IO_MAX) {
-		size = IO_MAX;
-	}
-	do {
-		uint64_t n = size - (done - n_before);
-		int64_t result;
-
-		if (n > POSIX_BULK_MAX) {
-			n = POSIX_BULK_MAX;
-		}
-		/* A long write waits until all is written, unless a signal is there. */
-		result = one_piece(number, fd, address, n, offset,
-			done && (!is_write(number) || shim_has_signal()) ? POSIX_REQUEST_NOWAIT
-									 : 0);
-		if (result < 0) {
-			return done ? (int64_t)(done - n_before) : result;
-		}
-		done += (uint64_t)result;
-		address += (uint64_t)result;
-		offset += (uint64_t)result;
-		if ((uint64_t)result < n) {
-			break;
-		}
-	} while (done - n_before < size);
-	return (int64_t)(done - n_before);
-}
-
-int64_t shim_read(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer(NR_READ, a0, a1, a2, 0, 0);
-}
-
-int64_t shim_write(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer(NR_WRITE, a0, a1, a2, 0, 0);
-}
-
-int64_t shim_pread64(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer(NR_PREAD, a0, a1, a2, a3, 0);
-}
-
-int64_t shim_pwrite64(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer(NR_PWRITE, a0, a1, a2, a3, 0);
-}
-
-int64_t shim_getdents64(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return one_piece(NR_GETDENTS64, a0, a1, a2 < POSIX_BULK_MAX ? a2 : POSIX_BULK_MAX, 0, 0);
-}
-
-/* Short vectors are written as one piece, so that a pipe or terminal gets them as one. */
-static int64_t write_gathered(uint64_t fd, const struct linux_iovec *vector, uint64_t count)
-{
-	struct shim_call call;
-	uint8_t bytes[POSIX_BULK_INLINE];
-	uint64_t total = 0;
-
-	for (uint64_t i = 0; i < count; i++) {
-		if (shim_get(bytes + total, vector[i].base, vector[i].size)) {
-			return -LINUX_EFAULT;
-		}
-		total += vector[i].size;
-	}
-	shim_call_init(&call, NR_WRITE);
-	call.header.args[0] = fd;
-	call.header.args[1] = total;
-	call.header.args[2] = total;
-	shim_call_in(&call, bytes, total);
-	return shim_call_run(&call);
-}
-
-static int64_t transfer_vector(uint32_t number, uint64_t fd, uint64_t address, uint64_t count)
-{
-	struct linux_iovec vector[8];
-	uint64_t done = 0, total = 0;
-
-	if (count > IOV_MAX_COUNT) {
-		return -LINUX_EINVAL;
-	}
-	for (uint64_t i = 0; i < count; i++) {
-		struct linux_iovec *at = &vector[i % ARRAY_SIZE(vector)];
-
-		if (shim_get(at, address + i * sizeof(*at), sizeof(*at))) {
-			return -LINUX_EFAULT;
-		}
-		if (at->size > INT64_MAX || total + at->size > INT64_MAX) {
-			return -LINUX_EINVAL;
-		}
-		total += at->size;
-	}
-	if (is_write(number) && count <= ARRAY_SIZE(vector) && total <= POSIX_BULK_INLINE) {
-		return write_gathered(fd, vector, count);
-	}
-	for (uint64_t i = 0; i < count; i++) {
-		struct linux_iovec one;
-		int64_t result;
-
-		if (shim_get(&one, address + i * sizeof(one), sizeof(one))) {
-			return done ? (int64_t)done : -LINUX_EFAULT;
-		}
-		if (one.size == 0) {
-			continue;
-		}
-		result = transfer(number, fd, one.base, one.size, 0, done);
-		if (result < 0) {
-			return done ? (int64_t)done : result;
-		}
-		done += (uint64_t)result;
-		if ((uint64_t)result < one.size) {
-			break;
-		}
-	}
-	return total || done ? (int64_t)done : one_piece(number, fd, 0, 0, 0, 0);
-}
-
-int64_t shim_readv(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer_vector(NR_READ, a0, a1, a2);
-}
-
-int64_t shim_writev(SHIM_ARGS)
-{
-	SHIM_UNUSED;
-	return transfer_vector(NR_WRITE, a0, a1, a2);
 }
 
 /* ---- older forms ----------------------------------------------------------------------------- */

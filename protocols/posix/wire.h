@@ -48,6 +48,7 @@ enum posix_request_flags : uint32_t {
 	POSIX_REQUEST_BULK_OUT = 2,
 	POSIX_REQUEST_NOWAIT =
 		4, /* a further piece of one read or write: -EAGAIN instead of waiting */
+	POSIX_REQUEST_APPEND = 8, /* pwrite: at the end of the file, wherever that is */
 };
 
 struct posix_request {

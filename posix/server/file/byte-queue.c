@@ -149,21 +149,41 @@ static void byte_queue_advance(struct byte_queue *queue, struct byte_segment *se
 	}
 }
 
-size_t byte_queue_take(struct byte_queue *queue, void *buffer, size_t size)
+size_t byte_queue_peek(const struct byte_queue *queue, void *buffer, size_t size)
 {
 	size_t done = 0;
 
-	size = min_size(size, queue->n_bytes);
-	while (done < size) {
-		struct byte_segment *segment =
-			LIST_FIRST(&queue->segments, struct byte_segment, node);
+	LIST_FOR_EACH(segment, &queue->segments, struct byte_segment, node) {
 		size_t n_bytes = min_size(size - done, segment->end - segment->begin);
 
 		memcpy((uint8_t *)buffer + done, segment->bytes + segment->begin, n_bytes);
 		done += n_bytes;
-		byte_queue_advance(queue, segment, n_bytes);
+		if (done == size) {
+			break;
+		}
 	}
 	return done;
+}
+
+void byte_queue_drop(struct byte_queue *queue, size_t size)
+{
+	size_t left = min_size(size, queue->n_bytes);
+
+	while (left > 0) {
+		struct byte_segment *segment =
+			LIST_FIRST(&queue->segments, struct byte_segment, node);
+		size_t n_bytes = min_size(left, segment->end - segment->begin);
+
+		left -= n_bytes;
+		byte_queue_advance(queue, segment, n_bytes);
+	}
+}
+
+size_t byte_queue_take(struct byte_queue *queue, void *buffer, size_t size)
+{
+	size = byte_queue_peek(queue, buffer, size);
+	byte_queue_drop(queue, size);
+	return size;
 }
 
 const void *byte_queue_borrow(struct byte_queue *queue, size_t size, void **out_loan)

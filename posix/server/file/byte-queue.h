@@ -30,6 +30,12 @@ MUST_USE bool byte_queue_append_block(struct byte_queue *queue, void *block, siz
 /** byte_queue_take() - copy bytes out from the front; returns how many there were */
 size_t byte_queue_take(struct byte_queue *queue, void *buffer, size_t size);
 
+/** byte_queue_peek() - the same, but the bytes stay */
+size_t byte_queue_peek(const struct byte_queue *queue, void *buffer, size_t size);
+
+/** byte_queue_drop() - throw bytes away from the front */
+void byte_queue_drop(struct byte_queue *queue, size_t size);
+
 /**
  * byte_queue_borrow() - take bytes from the front without copying them
  * @size: at most as many as there are

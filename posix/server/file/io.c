@@ -173,17 +173,44 @@ int64_t posix_ftruncate(struct request *request)
 	return result;
 }
 
+/* What Linux refuses whatever the file is. */
+static int64_t fallocate_check_mode(uint32_t mode)
+{
+	uint32_t known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE |
+		LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_ZERO_RANGE |
+		LINUX_FALLOC_FL_INSERT_RANGE | LINUX_FALLOC_FL_UNSHARE_RANGE;
+	uint32_t alone = LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE;
+
+	if (mode & ~known) {
+		return -LINUX_EOPNOTSUPP;
+	}
+	if ((mode & LINUX_FALLOC_FL_PUNCH_HOLE) &&
+		(!(mode & LINUX_FALLOC_FL_KEEP_SIZE) || (mode & LINUX_FALLOC_FL_ZERO_RANGE))) {
+		return -LINUX_EOPNOTSUPP;
+	}
+	return (mode & alone) && (mode & (mode - 1)) ? -LINUX_EINVAL : 0;
+}
+
 int64_t posix_fallocate(struct request *request)
 {
 	struct file *file = file_of_fd(request, request->args[0]);
+	uint32_t mode = (uint32_t)request->args[1];
 	int64_t offset = (int64_t)request->args[2];
 	int64_t size = (int64_t)request->args[3];
 
-	if (file == NULL || !file_is_writable(file)) {
+	if (file == NULL) {
 		return -LINUX_EBADF;
 	}
 	if (offset < 0 || size <= 0) {
 		return -LINUX_EINVAL;
+	}
+	int64_t error = fallocate_check_mode(mode);
+
+	if (error < 0) {
+		return error;
+	}
+	if (!file_is_writable(file)) {
+		return -LINUX_EBADF;
 	}
 	if (size > INT64_MAX - offset) {
 		return -LINUX_EFBIG;
@@ -210,7 +237,20 @@ int64_t posix_fadvise64(struct request *request)
 	if (!file_can_seek(file)) {
 		return -LINUX_ESPIPE;
 	}
-	return request->args[3] <= 5 ? 0 : -LINUX_EINVAL; /* all files are in memory */
+	if ((int64_t)request->args[2] < 0 || (uint32_t)request->args[3] > 5) {
+		return -LINUX_EINVAL;
+	}
+	return 0; /* all files are in memory */
+}
+
+int64_t posix_readahead(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+
+	if (file == NULL || !file_is_readable(file)) {
+		return -LINUX_EBADF;
+	}
+	return inode_is_type(file->inode, LINUX_S_IFREG) ? 0 : -LINUX_EINVAL;
 }
 
 /* ---- durability ---------------------------------------------------------------------------- */
@@ -244,6 +284,22 @@ int64_t posix_sync(struct request *request)
 		request->deadline_ns = clock_monotonic_ns() + SYNC_TIME_MAX_NS;
 	}
 	return ports_wait_drained(request);
+}
+
+int64_t posix_sync_file_range(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+	int64_t offset = (int64_t)request->args[1];
+	int64_t size = (int64_t)request->args[2];
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	if (((uint32_t)request->args[3] & ~LINUX_SYNC_FILE_RANGE_ALL) || offset < 0 || size < 0 ||
+		size > INT64_MAX - offset) {
+		return -LINUX_EINVAL;
+	}
+	return file_can_seek(file) ? 0 : -LINUX_ESPIPE;
 }
 
 int64_t posix_syncfs(struct request *request)

@@ -270,6 +270,76 @@ static const struct file_ops pipe_file_ops = {
 	.release = pipe_release,
 };
 
+/* ---- for splice ---------------------------------------------------------------------------- */
+
+bool file_is_pipe(const struct file *file)
+{
+	return file->ops == &pipe_file_ops;
+}
+
+static int64_t pipe_await(struct pipe *pipe, struct request *request, bool is_waiting)
+{
+	if (!is_waiting) {
+		return -LINUX_EAGAIN;
+	}
+	int64_t error = request_wait_on(request, &pipe->changed);
+
+	return error < 0 ? error : REQUEST_PARK;
+}
+
+int64_t pipe_await_bytes(struct file *file, struct request *request, bool is_waiting)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	if (pipe_used(pipe) > 0) {
+		return 1;
+	}
+	return pipe->n_writers == 0 ? 0 : pipe_await(pipe, request, is_waiting);
+}
+
+int64_t pipe_await_room(struct file *file, struct request *request, bool is_waiting)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	if (pipe->n_readers == 0) {
+		return -LINUX_EPIPE;
+	}
+	return pipe_room(pipe) > 0 ? 1 : pipe_await(pipe, request, is_waiting);
+}
+
+size_t pipe_n_bytes(const struct file *file)
+{
+	return pipe_used(pipe_of(file));
+}
+
+size_t pipe_n_room(const struct file *file)
+{
+	return pipe_room(pipe_of(file));
+}
+
+size_t pipe_peek(const struct file *file, void *buffer, size_t size)
+{
+	return byte_queue_peek(&pipe_of(file)->queue, buffer, size);
+}
+
+void pipe_drop(struct file *file, size_t size)
+{
+	byte_queue_drop(&pipe_of(file)->queue, size);
+	pipe_was_read(file);
+}
+
+int64_t pipe_append_bytes(struct file *file, const void *bytes, size_t size)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	if (!byte_queue_append(&pipe->queue, bytes, size)) {
+		return -LINUX_ENOMEM;
+	}
+	inode_touch_modified(pipe->inode);
+	wait_queue_wake(&pipe->changed);
+	return (int64_t)size;
+}
+
 /* ---- sizes --------------------------------------------------------------------------------- */
 
 int64_t pipe_get_size(const struct file *file)

@@ -15,6 +15,28 @@
 /** PIPE_BYTES_ATOMIC - PIPE_BUF of Linux */
 #define PIPE_BYTES_ATOMIC 4096
 
+/** file_is_pipe() - whether @file is an end of a pipe or FIFO, which the functions below ask for */
+bool file_is_pipe(const struct file *file);
+
+/**
+ * pipe_await_bytes() - what a read waits for
+ * @is_waiting: whether the call may park, whatever the flags of the file say
+ *
+ * Return: 1 if there are bytes, 0 at the end, REQUEST_PARK, -LINUX_EAGAIN, -LINUX_ENOMEM.
+ */
+int64_t pipe_await_bytes(struct file *file, struct request *request, bool is_waiting);
+/** pipe_await_room() - what a write waits for: 1, REQUEST_PARK, -LINUX_EPIPE, as above */
+int64_t pipe_await_room(struct file *file, struct request *request, bool is_waiting);
+
+size_t pipe_n_bytes(const struct file *file);
+size_t pipe_n_room(const struct file *file);
+/** pipe_peek() - copy the first bytes, which stay; returns how many */
+size_t pipe_peek(const struct file *file, void *buffer, size_t size);
+/** pipe_drop() - the first bytes have been read */
+void pipe_drop(struct file *file, size_t size);
+/** pipe_append_bytes() - there is room: @size or -LINUX_ENOMEM */
+int64_t pipe_append_bytes(struct file *file, const void *bytes, size_t size);
+
 int64_t pipe_get_size(const struct file *file);
 /**
  * pipe_set_size() - F_SETPIPE_SZ: the new size, -LINUX_EBUSY, -LINUX_EPERM, -LINUX_EBADF (no pipe)

@@ -14,6 +14,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/process/process.h>
+#include <posix/server/vfs/inode.h>
 
 constexpr size_t TRANSFER_MAX = KIB(64);
 
@@ -63,7 +64,7 @@ static int64_t transfer_begin(struct request *request, struct transfer **out_tra
 	if (offset != NULL && !file_can_seek(in)) {
 		return -LINUX_ESPIPE;
 	}
-	if (!file_can_seek(in) || (out->flags & LINUX_O_APPEND)) {
+	if (!file_can_seek(in) || (out->flags & LINUX_O_APPEND) || inode_is_directory(in->inode)) {
 		return -LINUX_EINVAL; /* from what has pages only */
 	}
 	struct transfer *transfer = helix_malloc(sizeof(*transfer));

@@ -133,7 +133,9 @@ int64_t tmpfs_write(struct inode *inode, const void *data, size_t size, uint64_t
 static int64_t tmpfs_file_write(struct file *file, struct request *request, const void *buffer,
 	size_t size, uint64_t *offset)
 {
-	uint64_t at = (file->flags & LINUX_O_APPEND) ? file->inode->size_bytes : *offset;
+	bool is_appending = (file->flags & LINUX_O_APPEND) ||
+		(request != NULL && (request->flags & POSIX_REQUEST_APPEND));
+	uint64_t at = is_appending ? file->inode->size_bytes : *offset;
 
 	if (size == 0) {
 		return 0;
