@@ -32,8 +32,9 @@ enum frame_block_state : uint8_t {
 constexpr uint32_t FRAME_BLOCK_PAGES = 1u << FRAME_ORDER_MAX;
 constexpr uint64_t FRAME_RESERVE_MIN = MIB(2) >> FRAME_SHIFT;
 /*
- * Blocks are spared from that many reserves on: well above what the page cache stops at, or each
- * time that it got there some would be broken up.
+ * Blocks are spared when no more than that many reserves are left in pieces of a batch or larger:
+ * well above what the page cache stops at, or each time that it got there some would be broken up.
+ * However much is free in smaller fragments does not count, for those who need runs cannot use it.
  */
 constexpr uint64_t FRAME_SPARE_BLOCKS = 4;
 constexpr uint64_t FRAME_ZONE_ISA_END = MIB(16) >> FRAME_SHIFT;
@@ -52,6 +53,7 @@ static uint64_t frame_direct_end; /* first address that the direct map need not 
 static struct spinlock frame_lock;
 static struct frame_list frame_free_lists[FRAME_ZONE_COUNT][FRAME_ORDER_MAX + 1];
 static uint64_t frame_n_free; /* in the lists, without the CPUs' caches */
+static uint64_t frame_n_in_pieces; /* of these, in blocks of FRAME_CACHE_BATCH_ORDER at least */
 
 /* ---- lists ------------------------------------------------------------------------- */
 
@@ -93,13 +95,25 @@ static struct frame_list *frame_list_for(uint32_t index, unsigned order)
 
 /* ---- the buddy allocator, frame_lock held ------------------------------------------ */
 
+static uint64_t frame_pages_in_pieces(unsigned order)
+{
+	return order >= FRAME_CACHE_BATCH_ORDER ? (uint64_t)1 << order : 0;
+}
+
 static void frame_list_block(uint32_t index, unsigned order)
 {
 	struct frame *frame = &frame_table[index];
 
 	frame->state = FRAME_FREE;
 	frame->order = (uint8_t)order;
+	frame_n_in_pieces += frame_pages_in_pieces(order);
 	frame_list_push(frame_list_for(index, order), index);
+}
+
+static void frame_unlist_block(uint32_t index, unsigned order)
+{
+	frame_n_in_pieces -= frame_pages_in_pieces(order);
+	frame_list_remove(frame_list_for(index, order), index);
 }
 
 static void frame_free_locked(uint32_t index, unsigned order)
@@ -113,7 +127,7 @@ static void frame_free_locked(uint32_t index, unsigned order)
 			frame_table[buddy].order != order) {
 			break;
 		}
-		frame_list_remove(frame_list_for(buddy, order), buddy);
+		frame_unlist_block(buddy, order);
 		frame_table[buddy].state = FRAME_INNER;
 		frame_table[index].state = FRAME_INNER;
 		index &= ~(1u << order);
@@ -136,7 +150,7 @@ static uint32_t frame_take_block(uint32_t index, unsigned order)
 {
 	unsigned block_order = frame_table[index].order;
 
-	frame_list_remove(frame_list_for(index, block_order), index);
+	frame_unlist_block(index, block_order);
 	if (block_order == FRAME_ORDER_MAX) {
 		frame_make_ready(index);
 	}
@@ -240,7 +254,7 @@ static bool frame_cache_fill(struct frame_cache *cache)
 	if (unlikely(frame_is_low())) {
 		sched_look(arch_this_cpu()); /* page_cache_balance() on the way out */
 	}
-	if (unlikely(frame_n_free < FRAME_SPARE_BLOCKS * frame_reserve())) {
+	if (unlikely(frame_n_in_pieces < FRAME_SPARE_BLOCKS * frame_reserve())) {
 		frame_cache_fill_singly(cache);
 	} else {
 		frame_cache_fill_at_once(cache);
@@ -547,6 +561,7 @@ void frame_init(const struct boot_info *boot)
 		}
 	}
 	frame_n_free = 0;
+	frame_n_in_pieces = 0;
 	frame_total = 0;
 	frame_count = ram_end >> FRAME_SHIFT;
 	frame_direct_end = max_u64(ram_end, GIB(4));

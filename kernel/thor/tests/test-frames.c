@@ -222,4 +222,41 @@ TEST(single_pages_leave_blocks_when_memory_is_short)
 	CHECK(fixture_end());
 }
 
+/* Much may be free, but only in fragments: those go first, for runs need what is in one piece. */
+TEST(fragments_go_before_the_last_blocks)
+{
+	static uint64_t pages[16384];
+	unsigned n_pages = 0;
+	unsigned n_fragments = 0;
+
+	fixture_begin(1, 64, 1);
+	while (!frame_is_scarce()) {
+		pages[n_pages++] = frame_allocate();
+	}
+	/* Every other page of a half; of the rest a quarter in one piece, about what is spared. */
+	for (unsigned i = 0; i < n_pages / 2; i += 2) {
+		frame_unref(pages[i]);
+		pages[i] = 0;
+		n_fragments++;
+	}
+	for (unsigned i = n_pages - n_pages / 8; i < n_pages; i++) {
+		frame_unref(pages[i]);
+		pages[i] = 0;
+	}
+	CHECK(frame_has_spare(0));
+	for (unsigned i = 0; i < n_fragments; i++) {
+		pages[2 * i] = frame_allocate();
+	}
+	uint64_t run = frame_allocate_run(FRAME_ORDER_MAX - 2, ~(uint64_t)0);
+
+	CHECK(run != 0);
+	frame_free_run(run, FRAME_ORDER_MAX - 2);
+	for (unsigned i = 0; i < n_pages; i++) {
+		if (pages[i] != 0) {
+			frame_unref(pages[i]);
+		}
+	}
+	CHECK(fixture_end());
+}
+
 TEST_MAIN()
