@@ -162,14 +162,56 @@ static void draw_action(struct player *player, struct hel_action *out_action)
 	}
 }
 
+/* Make an exchange one of those that have a short way. */
+static void draw_shape(struct player *player, struct hel_exchange_record *exchange)
+{
+	struct hel_action *actions = exchange->actions;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		draw_action(player, &actions[i]);
+		actions[i].flags = i == 0 ? 0 : HEL_ACTION_ANCILLARY;
+		actions[i].length = player__draw(player, 100);
+	}
+	switch (player__draw(player, 4)) {
+	case 0:
+		actions[0].type = HEL_ACTION_RECEIVE_INLINE;
+		exchange->n_actions = 1;
+		exchange->flags = HEL_EXCHANGE_REPEAT;
+		break;
+	case 1:
+		actions[0].type = HEL_ACTION_ACCEPT;
+		actions[0].flags = HEL_ACTION_WANT_LANE;
+		actions[1].type = HEL_ACTION_RECEIVE_INLINE;
+		exchange->n_actions = 2;
+		exchange->flags = HEL_EXCHANGE_REPEAT;
+		break;
+	case 2:
+		actions[0].type = HEL_ACTION_OFFER;
+		actions[1].type = HEL_ACTION_SEND;
+		actions[2].type = HEL_ACTION_RECEIVE_INLINE;
+		exchange->n_actions = 3;
+		exchange->flags = 0;
+		break;
+	default:
+		actions[0].type = HEL_ACTION_SEND;
+		exchange->n_actions = 1;
+		exchange->flags = HEL_EXCHANGE_QUIET | player__draw(player, 2);
+	}
+}
+
 /* An exchange that is well-formed; the size. */
 static uint32_t draw_exchange(struct player *player, struct hel_exchange_record *exchange)
 {
+	constexpr uint32_t shape_every = 3;
+
 	exchange->lane = player__draw_kind(player, 'l');
 	exchange->n_actions = player__draw(player, ACTIONS_MAX) + 1;
-	exchange->flags = 0;
+	exchange->flags = player__draw(player, 4) == 0 ? player__draw(player, 9) : 0;
 	for (uint32_t i = 0; i < exchange->n_actions; i++) {
 		draw_action(player, &exchange->actions[i]);
+	}
+	if (player__draw(player, shape_every) == 0) {
+		draw_shape(player, exchange);
 	}
 	return (uint32_t)(sizeof(*exchange) + exchange->n_actions * sizeof(exchange->actions[0]));
 }
@@ -243,6 +285,8 @@ static bool put_record(
 	memcpy(target + 1, &record->header + 1, size - sizeof(*target));
 	hel_queue_commit(&player->queue);
 	player->n_records++;
+	player->may_be_quiet[player->n_records] =
+		opcode == HEL_SUBMIT_EXCHANGE && (record->exchange.flags & HEL_EXCHANGE_QUIET) != 0;
 	return true;
 }
 
@@ -303,6 +347,7 @@ static void take_completions(struct player *player)
 
 	while ((element = hel_queue_take(&player->queue)) != NULL) {
 		if (element->context <= PLAYER_RECORDS_MAX &&
+			(element->flags & HEL_ELEMENT_MORE) == 0 &&
 			player->n_completions[element->context] < 2) {
 			player->n_completions[element->context]++;
 		}
@@ -433,7 +478,8 @@ static bool all_have_completed(const struct player *player)
 	bool have_completed = true;
 
 	for (uint32_t i = 1; i <= player->n_records; i++) {
-		have_completed = have_completed && player->n_completions[i] == 1;
+		have_completed = have_completed &&
+			(player->n_completions[i] == 1 || player->may_be_quiet[i]);
 	}
 	return have_completed;
 }

@@ -47,6 +47,7 @@ struct player {
 	struct hel_queue_client queue;
 	uint32_t n_records; /* their contexts are 1 and up */
 	uint8_t n_completions[PLAYER_RECORDS_MAX + 1];
+	bool may_be_quiet[PLAYER_RECORDS_MAX + 1];
 	uint64_t n_calls;
 	uint64_t last_call[6]; /* the number and its arguments, to tell what does not end */
 	_Atomic bool has_begun;
