@@ -6,7 +6,7 @@
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/process/process.h>
-#include <posix/server/vfs/inode.h>
+#include <posix/server/vfs/mount.h>
 
 static struct file *file_find(struct request *request, uint64_t fd)
 {
@@ -68,7 +68,10 @@ bool file_can_seek(const struct file *file)
 
 void file_touch_accessed(struct file *file)
 {
-	if (!(file->flags & LINUX_O_NOATIME)) {
+	bool is_off =
+		file->path.dentry != NULL && (file->path.mount->flags & MOUNT_NO_ACCESS_TIME) != 0;
+
+	if (!(file->flags & LINUX_O_NOATIME) && !is_off) {
 		inode_touch_accessed(file->inode);
 	}
 }

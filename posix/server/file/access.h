@@ -29,6 +29,9 @@ int64_t file_end_call(struct request *request, struct file *file, int64_t result
 /** file_of_fd() - the same for calls that never park; no O_PATH files */
 struct file *file_of_fd(struct request *request, uint64_t fd);
 
+/** descriptor_unshare() - a process that shares its descriptors with another gets its own */
+int64_t descriptor_unshare(struct process *process);
+
 /** file_must_not_wait() - O_NONBLOCK, or a further piece of a long transfer */
 bool file_must_not_wait(const struct file *file, const struct request *request);
 

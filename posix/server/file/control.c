@@ -119,6 +119,7 @@ static int64_t control_file(struct request *request, struct file *file, uint32_t
 	case LINUX_F_SETOWN_EX: return control_owner_ex(request, file, true);
 	case LINUX_F_GETOWN_EX: return control_owner_ex(request, file, false);
 	case LINUX_F_GETSIG: return 0;
+	case LINUX_F_GETLEASE: return LINUX_F_UNLCK; /* nobody gets one: F_SETLEASE is EINVAL */
 	case LINUX_F_SETPIPE_SZ: return pipe_set_size(request, file, value);
 	case LINUX_F_GETPIPE_SZ: return pipe_get_size(file);
 	case LINUX_F_ADD_SEALS: return control_seals(file, true, value);

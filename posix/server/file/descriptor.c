@@ -61,7 +61,7 @@ int64_t posix_dup3(struct request *request)
 }
 
 /* CLOSE_RANGE_UNSHARE: a table of one's own first, if it is shared. */
-static int64_t descriptor_unshare(struct process *process)
+int64_t descriptor_unshare(struct process *process)
 {
 	if (!fd_table_is_shared(process->files)) {
 		return 0;

@@ -12,16 +12,19 @@
 #include <base/string.h>
 #include <posix/server/process/exec.h>
 #include <posix/server/vfs/dentry.h>
+#include <posix/server/vfs/mount.h>
 
 constexpr uint32_t CONTENTS_RIGHTS =
 	HEL_RIGHT_READ | HEL_RIGHT_EXECUTE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE;
 
-static int64_t check_executable(const struct process *process, struct inode *inode)
+static int64_t check_executable(const struct process *process, const struct path *path)
 {
+	struct inode *inode = path->dentry->inode;
 	struct inode_stat stat;
 
 	inode_get_stat(inode, &stat);
-	if (!linux_is_type(stat.mode, LINUX_S_IFREG)) {
+	if (!linux_is_type(stat.mode, LINUX_S_IFREG) ||
+		(path->mount->flags & MOUNT_NO_EXECUTE) != 0) {
 		return -LINUX_EACCES;
 	}
 	return inode_permission(&process->credentials, inode, LINUX_X_OK);
@@ -62,7 +65,7 @@ int64_t exec_image_open(
 		return result;
 	}
 	out_image->inode = out_image->path.dentry->inode;
-	result = check_executable(process, out_image->inode);
+	result = check_executable(process, &out_image->path);
 	if (result == 0) {
 		result = read_head(out_image);
 	}

@@ -21,6 +21,7 @@
 #include <posix/server/process/exec.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
+#include <posix/server/vfs/mount.h>
 
 constexpr uint64_t STACK_GAP = 0x10000;  /* between the stack's top and the shim's region */
 constexpr uint64_t STACK_SIZE_MIN = KIB(132);
@@ -158,7 +159,8 @@ static void choose_credentials(struct exec *exec)
 
 	*credentials = exec->process->credentials;
 	inode_get_stat(exec->program.inode, &stat);
-	if (!exec->process->internal->has_no_new_privileges) {
+	if (!exec->process->internal->has_no_new_privileges &&
+		(exec->program.path.mount->flags & MOUNT_NO_SET_ID) == 0) {
 		if ((stat.mode & LINUX_S_ISUID) != 0) {
 			credentials->euid = stat.uid;
 		}

@@ -178,13 +178,3 @@ int64_t posix_syslog(struct request *request)
 	default: unimplemented_count(request->number); return -LINUX_EINVAL;
 	}
 }
-
-/* No namespaces yet; what is not shared needs no unsharing. */
-int64_t posix_unshare(struct request *request)
-{
-	if (request->args[0] == 0) {
-		return 0;
-	}
-	unimplemented_count(request->number);
-	return -LINUX_EINVAL;
-}

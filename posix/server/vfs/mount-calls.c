@@ -15,9 +15,12 @@ enum linux_mount_flags : uint64_t {
 	LINUX_MS_NODEV = 4,
 	LINUX_MS_NOEXEC = 8,
 	LINUX_MS_REMOUNT = 32,
+	LINUX_MS_NOATIME = 1024,
+	LINUX_MS_NODIRATIME = 2048,
 	LINUX_MS_BIND = 4096,
 	LINUX_MS_MOVE = 8192,
 	LINUX_MS_REC = 16384,
+	LINUX_MS_SILENT = 32768,
 	LINUX_MS_UNBINDABLE = 1 << 17,
 	LINUX_MS_PRIVATE = 1 << 18,
 	LINUX_MS_SLAVE = 1 << 19,
@@ -63,9 +66,10 @@ size_t file_system_types_print(char *buffer, size_t size)
 
 static uint32_t mount_flags_from(uint64_t flags)
 {
-	return (uint32_t)(flags &
-		       (LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC)) |
-		MOUNT_RELATIVE_ATIME;
+	uint64_t same = LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC |
+		LINUX_MS_NOATIME | LINUX_MS_NODIRATIME;
+
+	return (uint32_t)(flags & same) | ((flags & LINUX_MS_NOATIME) ? 0 : MOUNT_RELATIVE_ATIME);
 }
 
 /* A directory on a directory, a file on a file. */
@@ -115,11 +119,75 @@ static int64_t mount_bind(struct request *request, const struct path *at, uint64
 	}
 	error = mount_check_kinds(at, source.dentry);
 	if (error == 0) {
+		/* the flags are those of the source; they change by a remount */
 		error = mount_create(source.dentry->super, source.dentry, source.mount->source, at,
-			source.mount->flags | mount_flags_from(flags), &mount);
+			source.mount->flags, &mount);
+	}
+	if (error == 0 && (flags & LINUX_MS_REC)) {
+		error = mount_copy_below(source.mount, source.dentry, mount);
+		if (error < 0) {
+			(void)mount_detach(mount, true);
+		}
 	}
 	path_unref(&source);
 	return error;
+}
+
+/* Whether @path is on @mount, or on something that is mounted on it. */
+static bool mount_is_above(const struct mount *mount, const struct path *path)
+{
+	for (const struct mount *at = path->mount; at != NULL; at = at->parent) {
+		if (at == mount) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int64_t mount_check_move(const struct path *source, const struct path *at)
+{
+	if (source->dentry != source->mount->root || source->mount->parent == NULL ||
+		source->mount->tree != at->mount->tree) {
+		return -LINUX_EINVAL;
+	}
+	int64_t error = mount_check_kinds(at, source->dentry);
+
+	if (error < 0) {
+		return -LINUX_EINVAL;
+	}
+	return mount_is_above(source->mount, at) ? -LINUX_ELOOP : 0;
+}
+
+static int64_t mount_move_to(struct request *request, const struct path *at)
+{
+	struct path source;
+	int64_t error = vfs_lookup(
+		request->process, LINUX_AT_FDCWD, request_path(request, 0), VFS_FOLLOW, &source);
+
+	if (error < 0) {
+		return error;
+	}
+	error = mount_check_move(&source, at);
+	if (error == 0) {
+		mount_move(source.mount, at);
+	}
+	path_unref(&source);
+	return error;
+}
+
+/* Nothing propagates here: every mount is private already, and a slave of nobody. */
+static int64_t mount_set_propagation(struct request *request, const struct path *at, uint64_t flags)
+{
+	uint64_t kind = flags & ~(uint64_t)(LINUX_MS_REC | LINUX_MS_SILENT);
+
+	if (at->dentry != at->mount->root || (kind & (kind - 1)) != 0) {
+		return -LINUX_EINVAL;
+	}
+	if (kind == LINUX_MS_SHARED || kind == LINUX_MS_UNBINDABLE) {
+		unimplemented_count(request->number);
+		return -LINUX_EINVAL;
+	}
+	return 0;
 }
 
 static int64_t mount_change(const struct path *at, uint64_t flags)
@@ -134,29 +202,31 @@ static int64_t mount_change(const struct path *at, uint64_t flags)
 int64_t posix_mount(struct request *request)
 {
 	uint64_t flags = request->args[0];
-	uint64_t propagation = LINUX_MS_PRIVATE | LINUX_MS_SLAVE | LINUX_MS_UNBINDABLE;
+	uint64_t propagation =
+		LINUX_MS_PRIVATE | LINUX_MS_SLAVE | LINUX_MS_UNBINDABLE | LINUX_MS_SHARED;
 	struct path at;
 	int64_t error;
 
 	if ((flags & 0xffff0000) == 0xc0ed0000) {
 		flags &= 0xffff; /* what old programs put there */
 	}
-	if (!credentials_is_privileged(&request->process->credentials)) {
-		return -LINUX_EPERM;
-	}
 	error = vfs_lookup(
 		request->process, LINUX_AT_FDCWD, request_path(request, 1), VFS_FOLLOW, &at);
 	if (error < 0) {
 		return error;
 	}
-	if (flags & LINUX_MS_REMOUNT) {
+	if (!credentials_is_privileged(&request->process->credentials)) {
+		error = -LINUX_EPERM;
+	} else if (at.mount->tree != request->process->fs->tree) {
+		error = -LINUX_EINVAL; /* reached through a descriptor, but not in our tree */
+	} else if (flags & LINUX_MS_REMOUNT) {
 		error = mount_change(&at, flags);
 	} else if (flags & LINUX_MS_BIND) {
 		error = mount_bind(request, &at, flags);
 	} else if (flags & propagation) {
-		error = 0; /* nothing propagates here: every mount is private already */
-	} else if (flags & (LINUX_MS_SHARED | LINUX_MS_MOVE)) {
-		error = -LINUX_EINVAL;
+		error = mount_set_propagation(request, &at, flags);
+	} else if (flags & LINUX_MS_MOVE) {
+		error = mount_move_to(request, &at);
 	} else {
 		error = mount_new(request, &at, flags);
 	}
@@ -164,17 +234,29 @@ int64_t posix_mount(struct request *request)
 	return error;
 }
 
+static int64_t umount_run(struct mount *mount, uint64_t flags)
+{
+	bool is_lazy = (flags & LINUX_MNT_DETACH) != 0;
+
+	if (!(flags & LINUX_MNT_EXPIRE)) {
+		return mount_detach(mount, is_lazy);
+	}
+	if (!mount->is_expiring && mount->parent != NULL && mount->references <= 2) {
+		mount->is_expiring = true; /* the next time, if nobody uses it before */
+		return -LINUX_EAGAIN;
+	}
+	return mount_detach(mount, false);
+}
+
 int64_t posix_umount2(struct request *request)
 {
-	uint64_t flags = request->args[1];
+	uint64_t flags = (uint32_t)request->args[1];
 	uint32_t lookup = (flags & LINUX_UMOUNT_NOFOLLOW) ? 0 : VFS_FOLLOW;
+	uint64_t forcing = LINUX_MNT_FORCE | LINUX_MNT_DETACH;
 	struct path at;
 
-	if (flags & ~(LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_UMOUNT_NOFOLLOW)) {
+	if (flags & ~(forcing | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW)) {
 		return -LINUX_EINVAL;
-	}
-	if (!credentials_is_privileged(&request->process->credentials)) {
-		return -LINUX_EPERM;
 	}
 	int64_t error =
 		vfs_lookup(request->process, LINUX_AT_FDCWD, request_path(request, 0), lookup, &at);
@@ -184,11 +266,20 @@ int64_t posix_umount2(struct request *request)
 	}
 	struct mount *mount = at.mount;
 	bool is_root = at.dentry == mount->root;
+	bool was_expiring = mount->is_expiring;
 
 	/* keep the mount only, not the place in it */
 	mount_ref(mount);
 	path_unref(&at);
-	error = is_root ? mount_detach(mount, (flags & LINUX_MNT_DETACH) != 0) : -LINUX_EINVAL;
+	mount->is_expiring = was_expiring;
+	if (!credentials_is_privileged(&request->process->credentials)) {
+		error = -LINUX_EPERM;
+	} else if (!is_root || mount->tree != request->process->fs->tree ||
+		((flags & LINUX_MNT_EXPIRE) && (flags & forcing))) {
+		error = -LINUX_EINVAL;
+	} else {
+		error = umount_run(mount, flags);
+	}
 	mount_unref(mount);
 	return error;
 }

@@ -5,10 +5,15 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/process/process.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
+/* All trees together; what is in the list is searched by walks. */
+constexpr size_t MOUNTS_MAX = 4096;
+
 static struct list mounts = LIST_INIT(mounts);
+static size_t n_mounts;
 
 struct list *mount_all(void)
 {
@@ -29,6 +34,7 @@ void path_unref(struct path *path)
 
 	*path = (struct path){ 0 };
 	if (old.dentry != NULL) {
+		old.mount->is_expiring = false;
 		dentry_unref(old.dentry);
 		mount_unref(old.mount);
 	}
@@ -49,11 +55,24 @@ void mount_unref(struct mount *mount)
 	dentry_unref(mount->root);
 	super_put_mount(mount->super);
 	helix_free(mount);
+	n_mounts--;
+}
+
+static void mount_put_on(struct mount *mount, const struct path *at)
+{
+	mount->parent = at->mount;
+	mount->mountpoint = at->dentry;
+	mount->tree = at->mount->tree;
+	path_ref(at);
+	at->dentry->n_mounts++;
 }
 
 int64_t mount_create(struct super *super, struct dentry *root, const char *source,
 	const struct path *at, uint32_t flags, struct mount **out_mount)
 {
+	if (n_mounts >= MOUNTS_MAX) {
+		return -LINUX_ENOSPC;
+	}
 	static uint32_t n_mounts_ever = 20;
 	struct mount *mount = helix_malloc(sizeof(*mount));
 
@@ -70,11 +89,10 @@ int64_t mount_create(struct super *super, struct dentry *root, const char *sourc
 	str_copy(mount->source, sizeof(mount->source), source);
 	super_get_mount(super);
 	dentry_ref(root);
+	n_mounts++;
+	mount->tree = mount;
 	if (at != NULL) {
-		mount->parent = at->mount;
-		mount->mountpoint = at->dentry;
-		path_ref(at);
-		at->dentry->n_mounts++;
+		mount_put_on(mount, at);
 	}
 	list_push_back(&mounts, &mount->node);
 	*out_mount = mount;
@@ -136,16 +154,44 @@ static bool mount_has_children(const struct mount *mount)
 	return false;
 }
 
-static void mount_take_off(struct mount *mount)
+/* Leaves the place where it is mounted. */
+static void mount_leave(struct mount *mount)
 {
 	struct path at = { .mount = mount->parent, .dentry = mount->mountpoint };
 
-	list_remove(&mount->node);
 	at.dentry->n_mounts--;
 	mount->parent = NULL;
 	mount->mountpoint = NULL;
 	path_unref(&at);
+}
+
+static void mount_take_off(struct mount *mount)
+{
+	list_remove(&mount->node);
+	mount_leave(mount);
+	mount->tree = NULL;
 	mount_unref(mount);
+}
+
+void mount_move(struct mount *mount, const struct path *at)
+{
+	mount_leave(mount);
+	mount_put_on(mount, at);
+	/* what is mounted last covers what was there before */
+	list_remove(&mount->node);
+	list_push_back(&mounts, &mount->node);
+}
+
+static void mount_detach_children(struct mount *mount)
+{
+	while (mount_has_children(mount)) {
+		LIST_FOR_EACH_SAFE(child, &mounts, struct mount, node) {
+			if (child->parent == mount) {
+				mount_detach(child, true);
+				break;
+			}
+		}
+	}
 }
 
 int64_t mount_detach(struct mount *mount, bool is_lazy)
@@ -161,16 +207,31 @@ int64_t mount_detach(struct mount *mount, bool is_lazy)
 		mount_take_off(mount);
 		return 0;
 	}
-	while (mount_has_children(mount)) {
-		LIST_FOR_EACH_SAFE(child, &mounts, struct mount, node) {
-			if (child->parent == mount) {
-				mount_detach(child, true);
-				break;
-			}
-		}
-	}
+	mount_detach_children(mount);
 	mount_take_off(mount);
 	return 0;
+}
+
+void mount_tree_ref(struct mount *top)
+{
+	if (top != NULL) {
+		top->n_contexts++;
+	}
+}
+
+void mount_tree_unref(struct mount *top)
+{
+	if (top != NULL && --top->n_contexts == 0 && top->is_copied_tree) {
+		mount_tree_end(top);
+	}
+}
+
+void mount_tree_end(struct mount *top)
+{
+	mount_detach_children(top);
+	list_remove(&top->node);
+	top->tree = NULL;
+	mount_unref(top);
 }
 
 int64_t mount_may_write(const struct path *path)
@@ -182,11 +243,14 @@ int64_t mount_may_write(const struct path *path)
 
 static size_t mount_print_options(const struct mount *mount, char *buffer, size_t size)
 {
-	return format_to(buffer, size, "%s%s%s%s,relatime",
+	return format_to(buffer, size, "%s%s%s%s%s%s%s",
 		(mount->flags & MOUNT_READ_ONLY) ? "ro" : "rw",
 		(mount->flags & MOUNT_NO_SET_ID) ? ",nosuid" : "",
 		(mount->flags & MOUNT_NO_DEVICES) ? ",nodev" : "",
-		(mount->flags & MOUNT_NO_EXECUTE) ? ",noexec" : "");
+		(mount->flags & MOUNT_NO_EXECUTE) ? ",noexec" : "",
+		(mount->flags & MOUNT_NO_ACCESS_TIME) ? ",noatime" : "",
+		(mount->flags & MOUNT_NO_DIRECTORY_ACCESS_TIME) ? ",nodiratime" : "",
+		(mount->flags & MOUNT_RELATIVE_ATIME) ? ",relatime" : "");
 }
 
 static size_t mount_print_one(
@@ -213,9 +277,14 @@ static size_t mount_print_one(
 
 size_t mount_print(struct process *process, bool is_info, char *buffer, size_t size)
 {
+	bool has_context = process != NULL && process->fs != NULL;
+	const struct mount *tree = has_context ? process->fs->tree : vfs_root()->mount;
 	size_t used = 0;
 
 	LIST_FOR_EACH(mount, &mounts, struct mount, node) {
+		if (mount->tree != tree) {
+			continue;
+		}
 		used += mount_print_one(process, mount, is_info, buffer + min_size(used, size),
 			size - min_size(used, size));
 	}

@@ -6,6 +6,9 @@
  * mount. Crossing is done by the path walk: down when it comes to a dentry with mounts on it, up
  * from a mount's root. The tree holds one reference to each mount, its children one to their
  * parent, each struct path one: a mount with more than the tree's own is busy.
+ *
+ * A tree is known by its top, a mount without parent. Processes with their own view (unshare) have
+ * a tree of their own, a copy, which is taken apart when its last process has gone.
  */
 #ifndef POSIX_VFS_MOUNT_H
 #define POSIX_VFS_MOUNT_H
@@ -18,6 +21,8 @@ enum mount_flags : uint32_t { /* as statfs has them */
 	MOUNT_NO_SET_ID = 2,
 	MOUNT_NO_DEVICES = 4,
 	MOUNT_NO_EXECUTE = 8,
+	MOUNT_NO_ACCESS_TIME = 1024,
+	MOUNT_NO_DIRECTORY_ACCESS_TIME = 2048,
 	MOUNT_RELATIVE_ATIME = 4096,
 };
 
@@ -30,6 +35,11 @@ struct mount {
 	struct mount *parent;      /* NULL: the root of all, or detached */
 	struct dentry *mountpoint; /* in parent */
 	struct list_node node;     /* in mount_all(), while it is in the tree */
+	struct mount *tree;        /* its top, perhaps itself; NULL: taken off */
+	struct mount *copy;        /* while a tree is copied */
+	uint32_t n_contexts;       /* struct fs_context that see it, of a top */
+	bool is_copied_tree;       /* a top that goes with the last of them */
+	bool is_expiring;          /* nobody has used it since MNT_EXPIRE */
 	char source[64];
 };
 
@@ -40,7 +50,7 @@ struct list *mount_all(void);
  * mount_create() - show @root of @super at a place
  * @at: the mount point; NULL for the root of all
  *
- * Return: 0, -LINUX_ENOMEM.
+ * Return: 0, -LINUX_ENOMEM, -LINUX_ENOSPC: there are MOUNTS_MAX.
  */
 int64_t mount_create(struct super *super, struct dentry *root, const char *source,
 	const struct path *at, uint32_t flags, struct mount **out_mount);
@@ -54,6 +64,24 @@ bool mount_step_up(struct path *path);
  * mount_detach() - umount: -LINUX_EBUSY, unless @is_lazy: then it goes when its last user has gone
  */
 int64_t mount_detach(struct mount *mount, bool is_lazy);
+
+/** mount_move() - take it off from where it is and put it at @at; it is no top */
+void mount_move(struct mount *mount, const struct path *at);
+
+/**
+ * mount_copy_below() - mount at @to what is mounted at @from below @root
+ *
+ * Return: 0, or an error with a part done.
+ */
+int64_t mount_copy_below(struct mount *from, const struct dentry *root, struct mount *to);
+
+/** mount_tree_copy() - give @context, which nobody shares, a tree of its own */
+int64_t mount_tree_copy(struct fs_context *context);
+/** mount_tree_ref() - one context more that sees the tree of a top (which may be NULL) */
+void mount_tree_ref(struct mount *top);
+void mount_tree_unref(struct mount *top);
+/** mount_tree_end() - take a tree apart */
+void mount_tree_end(struct mount *top);
 
 void mount_ref(struct mount *mount);
 void mount_unref(struct mount *mount);

@@ -92,15 +92,17 @@ int64_t path_print(struct process *process, const struct path *path, char *buffe
 /* ---- contexts ------------------------------------------------------------------------------ */
 
 static struct fs_context *fs_context_make(
-	const struct path *root, const struct path *cwd, uint32_t umask)
+	const struct path *root, const struct path *cwd, struct mount *tree, uint32_t umask)
 {
 	struct fs_context *context = helix_malloc(sizeof(*context));
 
 	if (context == NULL) {
 		return NULL;
 	}
-	*context =
-		(struct fs_context){ .references = 1, .root = *root, .cwd = *cwd, .umask = umask };
+	*context = (struct fs_context){
+		.references = 1, .root = *root, .cwd = *cwd, .tree = tree, .umask = umask
+	};
+	mount_tree_ref(tree);
 	path_ref(&context->root);
 	path_ref(&context->cwd);
 	return context;
@@ -108,12 +110,12 @@ static struct fs_context *fs_context_make(
 
 struct fs_context *fs_context_create(const struct path *root)
 {
-	return fs_context_make(root, root, 022);
+	return fs_context_make(root, root, root->mount->tree, 022);
 }
 
 struct fs_context *fs_context_copy(struct fs_context *context)
 {
-	return fs_context_make(&context->root, &context->cwd, context->umask);
+	return fs_context_make(&context->root, &context->cwd, context->tree, context->umask);
 }
 
 void fs_context_unref(struct fs_context *context)
@@ -123,5 +125,6 @@ void fs_context_unref(struct fs_context *context)
 	}
 	path_unref(&context->root);
 	path_unref(&context->cwd);
+	mount_tree_unref(context->tree);
 	helix_free(context);
 }

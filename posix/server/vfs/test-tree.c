@@ -643,4 +643,30 @@ TEST(deep_removed_tree_is_freed)
 	end();
 }
 
+/* The tree of a process' own goes with its last user, and so does what is mounted in it. */
+TEST(own_mount_trees_end)
+{
+	begin();
+	struct user *other = user_create(0);
+
+	CHECK_EQ(call_mkdir(root, "/m", 0755), 0);
+	CHECK_EQ(call_mount(root, "x", "/m", "tmpfs", "", 0), 0);
+	CHECK_EQ(call_chdir(other, "/m"), 0);
+	start(other, 272, V(0x20000)); /* unshare(CLONE_NEWNS) */
+	CHECK_EQ(result_of(other), 0);
+	struct user *child = user_fork(other);
+
+	CHECK_EQ(call_mkdir(other, "/m/n", 0755), 0);
+	CHECK_EQ(call_mount(other, "y", "/m/n", "tmpfs", "", 0), 0);
+	write_file(child, "/m/n/f", "mine");
+	CHECK_STR_EQ(file_text(other, "/m/n/f"), "mine");
+	CHECK_STR_EQ(file_text(root, "/m/n/f"), "?");
+	user_exit(other);
+	CHECK_STR_EQ(file_text(child, "/m/n/f"), "mine");
+	user_exit(child);
+	start(root, 166, P("/m"), V(0)); /* umount2 */
+	CHECK_EQ(result_of(root), 0);
+	end();
+}
+
 TEST_MAIN()
