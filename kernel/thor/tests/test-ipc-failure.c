@@ -297,6 +297,60 @@ FAILURE_TEST(operations)
 	expect(completion.error == -ERR_BAD_HANDLE, "a bad handle");
 }
 
+/* One question and its answer; whether the server goes on. */
+static bool converse(uint64_t server, hel_handle lane)
+{
+	struct hel_action ask[3] = {
+		OFFER(0),
+		ancillary(SEND(memory, 8)),
+		ancillary(RECEIVE_INLINE(8)),
+	};
+	struct hel_action answer = SEND(memory, 8);
+	struct completion completion;
+	uint64_t client = submit_exchange(&queue, lane, ask, ARRAY_SIZE(ask));
+	bool goes_on = true;
+
+	drive_all();
+	if (queue_await(&queue, server, &completion)) {
+		check_results(&completion);
+		goes_on = completion.has_more;
+		if (goes_on && completion.results[0].error == 0) {
+			(void)submit_exchange_with(&queue, completion.results[0].value, &answer, 1,
+				HEL_EXCHANGE_CLOSE_LANE | HEL_EXCHANGE_QUIET);
+			drive_all();
+		}
+	}
+	submit_cancel(&queue, client);
+	await_defined(client, &completion);
+	check_results(&completion);
+	return goes_on;
+}
+
+/* The first time asks are exchanges like all others, then what that has left is used again. */
+FAILURE_TEST(conversations_with_who_repeats)
+{
+	struct hel_action serve[2] = {
+		ACCEPT(HEL_ACTION_WANT_LANE),
+		ancillary(RECEIVE_INLINE(8)),
+	};
+	struct hel_stream_lanes lanes;
+	struct completion completion = { .has_more = true };
+	bool goes_on = true;
+
+	TRY(hel_stream_create(&lanes));
+	uint64_t server = submit_exchange_with(
+		&queue, lanes.lane[1], serve, ARRAY_SIZE(serve), HEL_EXCHANGE_REPEAT);
+
+	drive_all();
+	for (unsigned i = 0; i < 3 && goes_on; i++) {
+		goes_on = converse(server, lanes.lane[0]);
+	}
+	submit_cancel(&queue, server);
+	while (goes_on && completion.has_more) {
+		await_defined(server, &completion);
+	}
+}
+
 FAILURE_TEST(messages)
 {
 	struct hel_stream_lanes lanes;
