@@ -2,6 +2,7 @@
 /* File locks; see lock.h. */
 #include <abi/linux/errno.h>
 #include <abi/linux/fcntl.h>
+#include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
@@ -12,19 +13,24 @@
 
 constexpr uint64_t LOCK_END = INT64_MAX; /* "to the end of the file" */
 
+/* More are -LINUX_ENOLCK: a list is searched from its start, and nobody is charged for locks. */
+constexpr uint32_t LOCKS_OF_INODE_MAX = 8192;
+constexpr uint32_t LOCKS_MAX = 131072;
+
 enum lock_kind : uint8_t { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
 
 struct lock {
 	struct list_node node;
 	enum lock_kind kind;
-	int16_t type;        /* enum linux_lock_type */
+	int16_t type; /* enum linux_lock_type */
 	uint32_t pid;
-	const void *owner;   /* descriptor table or file */
+	const void *owner; /* descriptor table or file */
 	uint64_t start, end; /* both included */
 };
 
 struct lock_list {
 	struct list locks;
+	uint32_t n_locks;
 	struct wait_queue changed;
 };
 
@@ -36,12 +42,14 @@ struct lock_wait {
 };
 
 static struct list lock_waits = LIST_INIT(lock_waits);
+static uint32_t n_locks; /* of all inodes */
 
 static struct lock_list *lock_list_of(struct inode *inode)
 {
 	if (inode->locks == NULL) {
 		inode->locks = helix_malloc(sizeof(*inode->locks));
 		if (inode->locks != NULL) {
+			*inode->locks = (struct lock_list){ 0 };
 			list_init(&inode->locks->locks);
 			wait_queue_init(&inode->locks->changed);
 		}
@@ -49,11 +57,19 @@ static struct lock_list *lock_list_of(struct inode *inode)
 	return inode->locks;
 }
 
+static void lock_free(struct lock_list *list, struct lock *lock)
+{
+	list_remove(&lock->node);
+	helix_free(lock);
+	list->n_locks--;
+	n_locks--;
+}
+
 void lock_list_free(struct inode *inode)
 {
 	if (inode->locks != NULL) {
 		LIST_FOR_EACH_SAFE(lock, &inode->locks->locks, struct lock, node) {
-			helix_free(lock);
+			lock_free(inode->locks, lock);
 		}
 		helix_free(inode->locks);
 		inode->locks = NULL;
@@ -79,11 +95,16 @@ static struct lock *lock_find_conflict(struct lock_list *list, const struct lock
 
 static bool lock_insert(struct lock_list *list, const struct lock *model)
 {
+	if (list->n_locks >= LOCKS_OF_INODE_MAX || n_locks >= LOCKS_MAX) {
+		return false;
+	}
 	struct lock *lock = helix_malloc(sizeof(*lock));
 
 	if (lock == NULL) {
 		return false;
 	}
+	list->n_locks++;
+	n_locks++;
 	*lock = *model;
 	list_node_init(&lock->node);
 	list_push_back(&list->locks, &lock->node);
@@ -114,8 +135,7 @@ static bool lock_cut(struct lock_list *list, const struct lock *model)
 		} else if (keeps_end) {
 			lock->start = model->end + 1;
 		} else {
-			list_remove(&lock->node);
-			helix_free(lock);
+			lock_free(list, lock);
 		}
 	}
 	return true;
@@ -131,8 +151,7 @@ static void lock_absorb(struct lock_list *list, struct lock *model)
 			lock->type == model->type && touches) {
 			model->start = min_u64(model->start, lock->start);
 			model->end = max_u64(model->end, lock->end);
-			list_remove(&lock->node);
-			helix_free(lock);
+			lock_free(list, lock);
 		}
 	}
 }
@@ -162,8 +181,7 @@ static void lock_forget(struct inode *inode, const void *owner)
 	}
 	LIST_FOR_EACH_SAFE(lock, &inode->locks->locks, struct lock, node) {
 		if (lock->owner == owner) {
-			list_remove(&lock->node);
-			helix_free(lock);
+			lock_free(inode->locks, lock);
 			is_changed = true;
 		}
 	}
@@ -180,6 +198,49 @@ void lock_forget_owner(struct inode *inode, const struct fd_table *table)
 void lock_forget_file(struct file *file)
 {
 	lock_forget(file->inode, file);
+}
+
+/* ---- for /proc ----------------------------------------------------------------------------- */
+
+static size_t lock_print_one(const struct inode *inode, const struct lock *lock, unsigned number,
+	char *buffer, size_t size)
+{
+	static const char *const kinds[] = {
+		[LOCK_POSIX] = "POSIX  ADVISORY ",
+		[LOCK_OFD] = "OFDLCK ADVISORY ",
+		[LOCK_FLOCK] = "FLOCK  ADVISORY ",
+	};
+	size_t used = format_to(buffer, size, "lock:\t%u: %s %s %d %02x:%02x:%llu %llu ", number,
+		kinds[lock->kind], lock->type == LINUX_F_WRLCK ? "WRITE" : "READ",
+		lock->kind == LOCK_OFD ? -1 : (int)lock->pid, linux_major(inode->super->dev),
+		linux_minor(inode->super->dev), (unsigned long long)inode->ino,
+		(unsigned long long)lock->start);
+	char *rest = buffer + min_size(used, size);
+	size_t room = size - min_size(used, size);
+
+	if (lock->end == LOCK_END) {
+		return used + format_to(rest, room, "EOF\n");
+	}
+	return used + format_to(rest, room, "%llu\n", (unsigned long long)lock->end);
+}
+
+size_t lock_print(const struct file *file, const struct fd_table *table, char *buffer, size_t size)
+{
+	const struct inode *inode = file->inode;
+	unsigned n_locks = 0;
+	size_t used = 0;
+
+	if (inode->locks == NULL) {
+		return 0;
+	}
+	LIST_FOR_EACH(lock, &inode->locks->locks, struct lock, node) {
+		if (lock->owner == table || lock->owner == file) {
+			size_t at = min_size(used, size);
+
+			used += lock_print_one(inode, lock, ++n_locks, buffer + at, size - at);
+		}
+	}
+	return used;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -390,14 +451,14 @@ int64_t posix_flock(struct request *request)
 	if (wanted.type == LINUX_F_UNLCK || lock_find_conflict(list, &wanted) == NULL) {
 		return lock_apply(list, &wanted);
 	}
-	if (request->args[1] & LINUX_LOCK_NB) {
-		return -LINUX_EAGAIN;
-	}
-	/* a conversion gives up the old lock first */
+	/* a conversion gives up the old lock first, even if it then fails */
 	struct lock none = wanted;
 
 	none.type = LINUX_F_UNLCK;
 	lock_apply(list, &none);
+	if (request->args[1] & LINUX_LOCK_NB) {
+		return -LINUX_EAGAIN;
+	}
 	int64_t error = request_wait_on(request, &list->changed);
 
 	return file_end_call(request, file, error < 0 ? error : REQUEST_PARK);

@@ -20,6 +20,12 @@ void lock_forget_file(struct file *file);
 /** lock_list_free() - the inode goes */
 void lock_list_free(struct inode *inode);
 
+/**
+ * lock_print() - the locks that /proc/PID/fdinfo/FD lists: those of the open file and of the table;
+ * returns bytes
+ */
+size_t lock_print(const struct file *file, const struct fd_table *table, char *buffer, size_t size);
+
 /** lock_control() - F_GETLK, F_SETLK, F_SETLKW and their OFD kind; may park */
 int64_t lock_control(struct request *request, struct file *file, uint32_t command);
 

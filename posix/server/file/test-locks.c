@@ -162,4 +162,27 @@ TEST(flock_belongs_to_the_open_file)
 	end();
 }
 
+TEST(locks_of_one_file_are_limited)
+{
+	struct linux_flock lock = { .type = LINUX_F_WRLCK, .length = 1 };
+	int64_t result = 0;
+	uint32_t n_set = 0;
+
+	begin();
+	int64_t fd = call_open(root, "/f", LINUX_O_CREAT | LINUX_O_RDWR, 0600);
+
+	while (result == 0 && n_set < 20000) {
+		lock.start = 2 * (int64_t)n_set;
+		result = call_lock(root, fd, LINUX_F_SETLK, &lock);
+		n_set += result == 0;
+	}
+	CHECK_EQ(result, -LINUX_ENOLCK);
+	CHECK_EQ(n_set, 8192);
+	lock = (struct linux_flock){ .type = LINUX_F_UNLCK };
+	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &lock), 0);
+	lock.type = LINUX_F_WRLCK;
+	CHECK_EQ(call_lock(root, fd, LINUX_F_SETLK, &lock), 0);
+	end();
+}
+
 TEST_MAIN()

@@ -5,6 +5,7 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/lock.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/process/process.h>
@@ -140,11 +141,14 @@ static int64_t proc_print_fdinfo(struct proc_inode *node, char *buffer, size_t s
 	if (file == NULL) {
 		return -LINUX_ENOENT;
 	}
-	return (int64_t)format_to(buffer, size,
-		"pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
+	size_t used = format_to(buffer, size, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
 		(unsigned long long)file->offset, file->flags,
 		file->path.dentry == NULL ? 0 : file->path.mount->id,
 		(unsigned long long)file->inode->ino);
+	size_t at = min_size(used, size);
+
+	return (int64_t)(used +
+		lock_print(file, proc_process(node)->files, buffer + at, size - at));
 }
 
 /* A link's permission bits say how the file is open. */
