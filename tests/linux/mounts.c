@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 
 static char root[64];
 
@@ -246,6 +247,24 @@ CASE(own_tree)
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK_EQ(status, 0);
 	CHECK_EQ(umount("a"), 0);
+}
+
+/* The same with clone, where the parent keeps its tree. */
+CASE(cloned_with_own_tree)
+{
+	int status;
+
+	enter();
+	CHECK_ERRNO(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL);
+	pid_t child = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
+	if (child == 0) {
+		_exit(mount("x", "a", "tmpfs", 0, NULL) || make("a/hidden"));
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK(!exists("a/hidden"));
+	CHECK_EQ(seteuid(65534), 0);
+	CHECK_ERRNO(syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0), EPERM);
 }
 
 CASE(own_contexts)

@@ -14,10 +14,11 @@
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/vfs/mount.h>
 
-constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWNS |
-	LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER |
-	LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET;
+constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWCGROUP |
+	LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID |
+	LINUX_CLONE_NEWNET;
 
 struct clone {
 	struct request *request;
@@ -34,7 +35,13 @@ static int64_t check_flags(uint64_t flags)
 	if ((flags & LINUX_CLONE_THREAD) != 0 && (flags & LINUX_CLONE_SIGHAND) == 0) {
 		return -LINUX_EINVAL;
 	}
-	if ((flags & FLAGS_UNSUPPORTED) != 0) {
+	if ((flags & LINUX_CLONE_NEWNS) != 0 && (flags & LINUX_CLONE_FS) != 0) {
+		return -LINUX_EINVAL;
+	}
+	/* a thread has its process' tree */
+	bool is_odd_thread = (flags & LINUX_CLONE_THREAD) != 0 && (flags & LINUX_CLONE_NEWNS) != 0;
+
+	if ((flags & FLAGS_UNSUPPORTED) != 0 || is_odd_thread) {
 		unimplemented_count(56);
 		return -LINUX_EINVAL;
 	}
@@ -156,7 +163,10 @@ static int share_or_copy_files(const struct clone *clone, struct process *child)
 	} else {
 		child->fs = fs_context_copy(parent->fs);
 	}
-	return child->files != NULL && child->fs != NULL ? 0 : -LINUX_ENOMEM;
+	if (child->files == NULL || child->fs == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	return (clone->flags & LINUX_CLONE_NEWNS) != 0 ? (int)mount_tree_copy(child->fs) : 0;
 }
 
 /* The child's memory and its place in it. */
@@ -303,6 +313,10 @@ int64_t posix_clone(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	result = check_flags(clone.flags);
+	if (result == 0 && (clone.flags & LINUX_CLONE_NEWNS) != 0 &&
+		!credentials_is_privileged(&request->process->credentials)) {
+		result = -LINUX_EPERM;
+	}
 	if (result == 0) {
 		result = check_limits(request->process, (clone.flags & LINUX_CLONE_THREAD) != 0);
 	}

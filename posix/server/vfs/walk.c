@@ -46,6 +46,16 @@ static int64_t walk_start(struct walk *walk, int dirfd, bool is_absolute)
 	return walk_start_at_fd(walk, dirfd);
 }
 
+static void walk_choose_top(struct walk *walk)
+{
+	walk->top = &walk->process->fs->root;
+	if (walk->flags & (VFS_BENEATH | VFS_IN_ROOT)) {
+		walk->own_top = walk->at;
+		path_ref(&walk->own_top);
+		walk->top = &walk->own_top;
+	}
+}
+
 int64_t walk_begin_within(struct walk *walk, struct process *process,
 	const struct credentials *credentials, int dirfd, const char *name, uint32_t flags)
 {
@@ -53,6 +63,7 @@ int64_t walk_begin_within(struct walk *walk, struct process *process,
 	walk->credentials = credentials;
 	walk->flags = flags;
 	walk->at = (struct path){ 0 };
+	walk->own_top = (struct path){ 0 };
 	walk->last = NULL;
 	walk->last_size = 0;
 	walk->last_kind = WALK_LAST_ROOT;
@@ -66,8 +77,7 @@ int64_t walk_begin_within(struct walk *walk, struct process *process,
 	int64_t error = walk_start(walk, dirfd, name[0] == '/');
 
 	if (error == 0) {
-		walk->top = (flags & (VFS_BENEATH | VFS_IN_ROOT)) ? walk->at : process->fs->root;
-		path_ref(&walk->top);
+		walk_choose_top(walk);
 	}
 	return error;
 }
@@ -83,7 +93,7 @@ void walk_end(struct walk *walk)
 		walk_pop_frame(walk);
 	}
 	path_unref(&walk->at);
-	path_unref(&walk->top);
+	path_unref(&walk->own_top);
 }
 
 static const char *walk_skip_slashes(const char *text)
@@ -139,7 +149,7 @@ int64_t walk_step_down(struct walk *walk)
 static int64_t walk_up(struct walk *walk)
 {
 	for (;;) {
-		if (path_equal(&walk->at, &walk->top)) {
+		if (path_equal(&walk->at, walk->top)) {
 			if (walk->flags & VFS_BENEATH) {
 				return -LINUX_EXDEV;
 			}
@@ -207,10 +217,10 @@ static int64_t walk_restart(struct walk *walk)
 	if (walk->flags & VFS_BENEATH) {
 		return -LINUX_EXDEV;
 	}
-	if ((walk->flags & VFS_NO_CROSSING) && walk->at.mount != walk->top.mount) {
+	if ((walk->flags & VFS_NO_CROSSING) && walk->at.mount != walk->top->mount) {
 		return -LINUX_EXDEV;
 	}
-	walk_set(walk, &walk->top);
+	walk_set(walk, walk->top);
 	return 0;
 }
 

@@ -40,7 +40,8 @@ struct walk {
 	struct process *process;
 	const struct credentials *credentials;
 	uint32_t flags; /* enum vfs_lookup_flags: the limits on the way */
-	struct path top; /* referenced; what ".." does not leave and "/" is */
+	const struct path *top; /* what ".." does not leave and "/" is: the process' root, or */
+	struct path own_top;    /* referenced */
 	struct path at; /* referenced; the directory of `last` after walk_to_parent() */
 	const char *last;
 	size_t last_size;
