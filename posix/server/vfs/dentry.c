@@ -313,21 +313,29 @@ void dentry_forget_children(struct dentry *dentry)
 	}
 }
 
-int64_t dentry_move(struct dentry *dentry, struct dentry *to)
+int64_t dentry_prepare_move(const struct dentry *to, char **out_memory)
 {
-	struct dentry *old_parent = dentry->parent;
-	struct dentry *new_parent = to->parent;
-	char *memory = dentry->inline_name;
-
+	*out_memory = NULL;
 	if (to->name_size >= DENTRY_INLINE_NAME) {
-		memory = helix_malloc((size_t)to->name_size + 1);
-		if (memory == NULL) {
+		*out_memory = helix_malloc((size_t)to->name_size + 1);
+		if (*out_memory == NULL) {
 			return -LINUX_ENOMEM;
 		}
 	}
+	return 0;
+}
+
+void dentry_move(struct dentry *dentry, struct dentry *to, char *memory)
+{
+	struct dentry *old_parent = dentry->parent;
+	struct dentry *new_parent = to->parent;
+
 	dentry_unhash(dentry);
 	dentry_unhash(to);
 	dentry_free_name(dentry);
+	if (memory == NULL) {
+		memory = dentry->inline_name;
+	}
 	memcpy(memory, to->name, (size_t)to->name_size + 1);
 	dentry->name = memory;
 	dentry->name_size = to->name_size;
@@ -337,7 +345,6 @@ int64_t dentry_move(struct dentry *dentry, struct dentry *to)
 	list_push_back(&new_parent->children, &dentry->sibling);
 	dentry_insert(dentry);
 	dentry_unref(old_parent);
-	return 0;
 }
 
 static void dentry_exchange_names(struct dentry *a, struct dentry *b)

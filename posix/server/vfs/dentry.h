@@ -74,8 +74,15 @@ void dentry_pin(struct dentry *dentry);
 void dentry_unpin(struct dentry *dentry);
 /** dentry_drop() - nobody shall find it any more */
 void dentry_drop(struct dentry *dentry);
-/** dentry_move() - give @dentry the parent and name of @to, which is dropped; 0 or -LINUX_ENOMEM */
-int64_t dentry_move(struct dentry *dentry, struct dentry *to);
+/**
+ * dentry_prepare_move() - get the memory that dentry_move() will need, before anything changes
+ * @out_memory: for dentry_move(), or helix_free(); may be NULL
+ *
+ * Return: 0 or -LINUX_ENOMEM.
+ */
+int64_t dentry_prepare_move(const struct dentry *to, char **out_memory);
+/** dentry_move() - give @dentry the parent and name of @to, which is dropped; takes @memory */
+void dentry_move(struct dentry *dentry, struct dentry *to, char *memory);
 /** dentry_exchange() - two dentries trade parent and name */
 void dentry_exchange(struct dentry *a, struct dentry *b);
 /** dentry_forget_children() - free the cached dentries below that nobody uses */

@@ -3,7 +3,8 @@
 #include <base/string.h>
 #include <posix/server/vfs/call.h>
 
-constexpr uint32_t LINKS_MAX = 65000;
+/* tmpfs has no limit of its own: its inodes are limited, and each name counts as one. */
+constexpr uint32_t LINKS_MAX = UINT32_MAX;
 
 int64_t name_may_create(const struct credentials *credentials, const struct path *at)
 {

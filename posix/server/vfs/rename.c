@@ -6,6 +6,7 @@
  * programs see which error wins. A directory never becomes its own descendant; replacing needs an
  * empty directory for a directory and a file for a file.
  */
+#include <helix/memory.h>
 #include <posix/server/vfs/call.h>
 
 struct renaming {
@@ -119,17 +120,23 @@ static int64_t renaming_move(struct renaming *renaming)
 {
 	struct inode *from = renaming->from.at.dentry->inode;
 	struct inode *to = renaming->to.at.dentry->inode;
-	int64_t error = from->ops->rename(from, renaming->source, to, renaming->target,
-		renaming->flags & LINUX_RENAME_EXCHANGE);
+	char *memory;
+	int64_t error = dentry_prepare_move(renaming->target, &memory);
 
 	if (error < 0) {
 		return error;
 	}
-	if (renaming_is_exchange(renaming)) {
-		dentry_exchange(renaming->source, renaming->target);
+	error = from->ops->rename(from, renaming->source, to, renaming->target,
+		renaming->flags & LINUX_RENAME_EXCHANGE);
+	if (error == 0 && !renaming_is_exchange(renaming)) {
+		dentry_move(renaming->source, renaming->target, memory);
 		return 0;
 	}
-	return dentry_move(renaming->source, renaming->target);
+	helix_free(memory);
+	if (error == 0) {
+		dentry_exchange(renaming->source, renaming->target);
+	}
+	return error;
 }
 
 /*
@@ -161,14 +168,20 @@ static int64_t renaming_place_whiteout(struct renaming *renaming, struct dentry 
 {
 	struct inode *directory = renaming->from.at.dentry->inode;
 	struct dentry *old;
+	char *memory;
 	int64_t error = walk_find_last(&renaming->from, true, &old);
 
 	if (error < 0) {
 		return error;
 	}
-	error = directory->ops->rename(directory, whiteout, directory, old, 0);
+	error = dentry_prepare_move(old, &memory);
 	if (error == 0) {
-		error = dentry_move(whiteout, old);
+		error = directory->ops->rename(directory, whiteout, directory, old, 0);
+		if (error == 0) {
+			dentry_move(whiteout, old, memory);
+		} else {
+			helix_free(memory);
+		}
 	}
 	dentry_unref(old);
 	return error;

@@ -643,6 +643,27 @@ TEST(deep_removed_tree_is_freed)
 	end();
 }
 
+TEST(rename_without_memory_changes_nothing)
+{
+	static const char name[] = "/d/a-name-that-needs-memory-of-its-own";
+
+	begin();
+	write_file(root, "/f", "text");
+	CHECK_EQ(call_mkdir(root, "/d", 0755), 0);
+	int64_t result = -1;
+
+	for (size_t n = 1; n < 20 && result < 0; n++) {
+		fake_fail_allocation = n;
+		result = call_rename(root, "/f", name, 0);
+		fake_fail_allocation = 0;
+		CHECK_STR_EQ(file_text(root, result < 0 ? "/f" : name), "text");
+		CHECK_STR_EQ(
+			list(root, "/d"), result < 0 ? "" : "a-name-that-needs-memory-of-its-own ");
+	}
+	CHECK_EQ(result, 0);
+	end();
+}
+
 /* The tree of a process' own goes with its last user, and so does what is mounted in it. */
 TEST(own_mount_trees_end)
 {
