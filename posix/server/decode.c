@@ -130,6 +130,9 @@ static int decode_raw(struct request *request)
 		!argument_size(request, argument, REQUEST_OUT_MAX, &size)) {
 		return -LINUX_EINVAL;
 	}
+	if (internal->wants_bulk_reply) {
+		internal->bulk_max = (uint32_t)min_u64(request->args[5], POSIX_PAYLOAD_MAX);
+	}
 	internal->out_size[0] = size;
 	internal->out_total = size;
 	return 0;

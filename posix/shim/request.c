@@ -23,6 +23,12 @@ static uint64_t padded(uint64_t size)
 	return (size + 7) & ~(uint64_t)7;
 }
 
+/* What a piece of the payload takes on the wire. */
+static uint64_t wire_size(const struct shim_piece *piece)
+{
+	return piece->is_joined ? piece->size : padded(piece->size);
+}
+
 void shim_call_init(struct shim_call *call, uint32_t number)
 {
 	call->header = (struct posix_request){ .number = number };
@@ -35,7 +41,8 @@ void shim_call_init(struct shim_call *call, uint32_t number)
 
 static void add_in(struct shim_call *call, uint64_t address, size_t size, bool is_user)
 {
-	call->in[call->n_in++] = (struct shim_piece){ address, size, is_user };
+	call->in[call->n_in++] =
+		(struct shim_piece){ .address = address, .size = size, .is_user = is_user };
 }
 
 void shim_call_in(struct shim_call *call, const void *data, size_t size)
@@ -48,14 +55,25 @@ void shim_call_in_user(struct shim_call *call, uint64_t address, size_t size)
 	add_in(call, address, size, true);
 }
 
+void shim_call_in_part(struct shim_call *call, uint64_t address, size_t size)
+{
+	/* The one before it is no longer the last: it is not padded. */
+	if (call->n_in > 0 && call->in[call->n_in - 1].is_part) {
+		call->in[call->n_in - 1].is_joined = true;
+	}
+	add_in(call, address, size, true);
+	call->in[call->n_in - 1].is_part = true;
+}
+
 void shim_call_out(struct shim_call *call, void *data, size_t size)
 {
-	call->out[call->n_out++] = (struct shim_piece){ (uint64_t)data, size, false };
+	call->out[call->n_out++] = (struct shim_piece){ .address = (uint64_t)data, .size = size };
 }
 
 void shim_call_out_user(struct shim_call *call, uint64_t address, size_t size)
 {
-	call->out[call->n_out++] = (struct shim_piece){ address, size, true };
+	call->out[call->n_out++] =
+		(struct shim_piece){ .address = address, .size = size, .is_user = true };
 }
 
 static int gather(const struct shim_call *call, uint8_t *to)
@@ -69,10 +87,10 @@ static int gather(const struct shim_call *call, uint8_t *to)
 		if (error) {
 			return error;
 		}
-		for (uint64_t k = piece->size; k < padded(piece->size); k++) {
+		for (uint64_t k = piece->size; k < wire_size(piece); k++) {
 			to[k] = 0;
 		}
-		to += padded(piece->size);
+		to += wire_size(piece);
 	}
 	return 0;
 }
@@ -229,7 +247,10 @@ static int64_t read_reply(
 		const struct hel_result *bulk = (const struct hel_result *)((const uint8_t *)reply +
 			padded(result->inline_size));
 
-		return bulk->error && value > 0 ? -LINUX_EFAULT : value;
+		if (bulk->error && value > 0) {
+			return -LINUX_EFAULT;
+		}
+		return scatter(call, (const uint8_t *)(reply + 1), n_data, value);
 	}
 	if (call->bulk_out_size && value > 0) {
 		uint64_t n = n_data < call->bulk_out_size ? n_data : call->bulk_out_size;
@@ -368,9 +389,9 @@ static int64_t run_long(struct shim_call *call)
 		if (piece->size) {
 			segments[n++] = (struct hel_sg){ piece->address, piece->size };
 		}
-		if (padded(piece->size) != piece->size) {
-			segments[n++] = (struct hel_sg){ (uint64_t)&zero,
-				padded(piece->size) - piece->size };
+		if (wire_size(piece) != piece->size) {
+			segments[n++] =
+				(struct hel_sg){ (uint64_t)&zero, wire_size(piece) - piece->size };
 		}
 	}
 	call->header.flags |= POSIX_REQUEST_BULK_IN;
@@ -396,7 +417,7 @@ int64_t shim_call_run(struct shim_call *call)
 		if (call->in[i].size > POSIX_PAYLOAD_MAX) {
 			return -LINUX_E2BIG;
 		}
-		in_size += padded(call->in[i].size);
+		in_size += wire_size(&call->in[i]);
 	}
 	if (in_size > POSIX_PAYLOAD_MAX) {
 		return -LINUX_E2BIG;

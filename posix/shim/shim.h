@@ -103,11 +103,13 @@ struct shim_piece {
 	uint64_t address;
 	uint64_t size;
 	bool is_user; /* the program's memory: copy with care */
+	bool is_part; /* one of several that are not padded, but for the last */
+	bool is_joined; /* and not the last */
 };
 
 struct shim_call {
 	struct posix_request header;
-	struct shim_piece in[8]; /* payload, each padded to 8 bytes on the wire */
+	struct shim_piece in[24]; /* payload, each padded to 8 bytes on the wire */
 	struct shim_piece out[6]; /* reply data, likewise */
 	uint32_t n_in, n_out;
 	uint64_t bulk_out_address, bulk_out_size; /* size 0: none */
@@ -118,6 +120,8 @@ void shim_queue_init(struct posix_thread_page *page);
 void shim_call_init(struct shim_call *call, uint32_t number);
 void shim_call_in(struct shim_call *call, const void *data, size_t size); /* shim memory */
 void shim_call_in_user(struct shim_call *call, uint64_t address, size_t size);
+/* One of several pieces of the program's that follow each other without padding: the last ones. */
+void shim_call_in_part(struct shim_call *call, uint64_t address, size_t size);
 void shim_call_out(struct shim_call *call, void *data, size_t size);
 void shim_call_out_user(struct shim_call *call, uint64_t address, size_t size);
 /*

@@ -130,8 +130,32 @@ enum posix_internal : uint32_t {
 	POSIX_EPOLL_WAIT =
 		10018, /* args: epfd, maxevents, timeout_ns; out: events (12 bytes each) */
 	POSIX_CPU_CLOCK = 10019, /* args: clock id; result: nanoseconds */
-	POSIX_SYSCALL_COUNT = 10020,
+	/*
+	 * args: fd, flags, sizes of data, name and control data, size of the whole message
+	 * (of which a stream sends pieces); payload: name, control data, each padded, data
+	 */
+	POSIX_SOCKET_SEND = 10020,
+	/*
+	 * args: fd, flags, size of data, of all output, of control data, of data that come as
+	 * BULK_OUT; out: struct posix_socket_received, control data padded, data unless BULK_OUT
+	 */
+	POSIX_SOCKET_RECEIVE = 10021,
+	POSIX_SYSCALL_COUNT = 10022,
 };
+
+/* A socket's name: a sockaddr of `size` bytes. */
+struct posix_socket_address {
+	uint32_t size, reserved;
+	uint8_t bytes[112];
+};
+static_assert(sizeof(struct posix_socket_address) == 120);
+
+struct posix_socket_received {
+	uint32_t control_size;
+	uint32_t flags; /* MSG_TRUNC and MSG_CTRUNC */
+	struct posix_socket_address name; /* size 0: none */
+};
+static_assert(sizeof(struct posix_socket_received) % 8 == 0);
 
 struct posix_signal_info {
 	uint8_t siginfo[128]; /* Linux siginfo_t */

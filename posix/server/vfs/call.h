@@ -35,6 +35,14 @@ int64_t name_may_create(const struct credentials *credentials, const struct path
 int64_t name_may_delete(
 	const struct credentials *credentials, const struct path *at, const struct dentry *dentry);
 
+/**
+ * name_make_socket() - bind() to a path: make an inode of the type S_IFSOCK
+ * @mode: permissions, before the umask
+ * @out_path: referenced
+ */
+int64_t name_make_socket(
+	struct request *request, const char *text, uint32_t mode, struct path *out_path);
+
 /** name_spec() - mode, owner and group of a new inode: umask and set-group-id directories */
 struct node_spec name_spec(
 	const struct process *process, const struct inode *directory, uint32_t mode, uint64_t rdev);

@@ -20,6 +20,7 @@
 struct dentry;
 struct lock_list;
 struct pipe;
+struct unix_socket;
 struct super;
 struct xattr_list;
 
@@ -102,6 +103,7 @@ struct inode {
 	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
+	struct unix_socket *socket; /* who is bound to it, NULL: nobody */
 	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
 	struct list watches; /* struct inotify_watch */
 	void *data; /* the kind's */

@@ -192,6 +192,24 @@ int64_t posix_mknodat(struct request *request)
 	return error;
 }
 
+int64_t name_make_socket(
+	struct request *request, const char *text, uint32_t mode, struct path *out_path)
+{
+	struct new_name name;
+	int64_t error = new_name_begin(&name, request, (uint32_t)LINUX_AT_FDCWD, text, false);
+
+	if (error < 0) {
+		return error;
+	}
+	error = new_name_create(&name, request->process, LINUX_S_IFSOCK | mode, 0, NULL);
+	if (error == 0) {
+		*out_path = (struct path){ name.walk.at.mount, name.dentry };
+		path_ref(out_path);
+	}
+	new_name_end(&name);
+	return error;
+}
+
 int64_t posix_symlinkat(struct request *request)
 {
 	struct new_name name;

@@ -117,6 +117,8 @@ int64_t anonymous_path(struct inode *inode, struct path *out_path)
 
 	if (inode_is_type(inode, LINUX_S_IFIFO)) {
 		format_to(name, sizeof(name), "pipe:[%llu]", (unsigned long long)inode->ino);
+	} else if (inode_is_type(inode, LINUX_S_IFSOCK)) {
+		format_to(name, sizeof(name), "socket:[%llu]", (unsigned long long)inode->ino);
 	} else {
 		format_to(name, sizeof(name), "anon_inode:%s",
 			inode->data == NULL ? "[file]" : (const char *)inode->data);
