@@ -7,7 +7,9 @@
  * the pages are taken out, slice by slice, while the mappings stay and keep the addresses;
  * unmapping what is empty is quick. Pages in the swap space are in no page table, and take longer:
  * where there may be some they are looked for in the memory, and come first. Others that are in no
- * page table, as of a range that was protected against all access, come last.
+ * page table, as of a range that was protected against all access, come last. Both are looked for
+ * in the first mappings only: what is behind those unmapping itself takes in slices, which costs a
+ * split each.
  */
 #include <thor/memory/space.h>
 
@@ -15,6 +17,7 @@
 
 constexpr uint64_t SPACE_SLICE_BYTES = KIB(256);
 constexpr uint64_t SPACE_SWAPPED_BYTES = 64 * FRAME_SIZE;
+constexpr uint32_t SPACE_THIN_MAPPINGS = 128; /* whose memory is looked into */
 
 static void space_thin_mapping(
 	struct space_edit *edit, struct mapping *mapping, uint64_t address, uint64_t end)
@@ -68,7 +71,8 @@ static bool space_find_swapped(struct space *space, uint64_t address, uint64_t e
 	struct mapping *mapping =
 		space_has_swappable(space) ? mapping_set_above(&space->mappings, address) : NULL;
 
-	for (; mapping != NULL && mapping->address < end; mapping = mapping->next) {
+	for (uint32_t i = 0; i < SPACE_THIN_MAPPINGS && mapping != NULL && mapping->address < end;
+		i++, mapping = mapping->next) {
 		uint64_t at = max_u64(address, mapping->address);
 		uint64_t part_end = min_u64(end, mapping_end(mapping));
 
@@ -88,7 +92,8 @@ static bool space_find_kept(struct space *space, uint64_t address, uint64_t end,
 {
 	struct mapping *mapping = mapping_set_above(&space->mappings, address);
 
-	for (; mapping != NULL && mapping->address < end; mapping = mapping->next) {
+	for (uint32_t i = 0; i < SPACE_THIN_MAPPINGS && mapping != NULL && mapping->address < end;
+		i++, mapping = mapping->next) {
 		uint64_t at = max_u64(address, mapping->address);
 		uint64_t part_end = min_u64(end, mapping_end(mapping));
 
