@@ -483,4 +483,30 @@ CASE(edges)
 	CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 1);
 	CHECK_EQ(event.events & EPOLLRDHUP, EPOLLRDHUP);
 }
+
+CASE(watched_sender_survives_its_peer)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
+	struct sockaddr_un name;
+	socklen_t size = abstract_name(&name, "watched");
+	int epoll = epoll_create1(0);
+	int server = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int client = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	CHECK_EQ(bind(server, (void *)&name, size), 0);
+	CHECK_EQ(connect(client, (void *)&name, size), 0);
+	while (send(client, "x", 1, 0) == 1) {
+	}
+	CHECK_EQ(errno, EAGAIN);
+	CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, client, &event), 0);
+	CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 0);
+	while (recv(server, buffer, 1, MSG_DONTWAIT) == 1) {
+	}
+	CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 1);
+	CHECK_EQ(event.events, EPOLLOUT);
+	close(server);
+	CHECK_ERRNO(send(client, "x", 1, 0), ECONNREFUSED);
+	CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_DEL, client, NULL), 0);
+	CHECK_EQ(close(client), 0);
+}
 CASES_MAIN()

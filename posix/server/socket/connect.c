@@ -198,8 +198,10 @@ static int64_t connect_dgram(struct unix_socket *socket, struct unix_socket *to)
 	if (to != NULL && to->peer != NULL && to->peer != socket) {
 		return -LINUX_EPERM;
 	}
+	list_remove(&socket->sender_node);
 	if (to != NULL) {
 		unix_ref(to);
+		list_push_back(&to->senders, &socket->sender_node);
 	}
 	socket->peer = to;
 	socket->state = to == NULL ? UNIX_NEW : UNIX_CONNECTED;

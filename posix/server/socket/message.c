@@ -39,7 +39,9 @@ void unix_message_finish(struct unix_socket *socket, struct unix_message *messag
 	list_remove(&message->node);
 	socket->n_messages--;
 	wait_queue_wake(&message->sender->changed);
-	wait_queue_wake(&socket->room);
+	if (socket->n_messages + 1 == UNIX_DGRAMS_MAX) {
+		unix_wake_senders(socket);
+	}
 	unix_message_free(message);
 }
 

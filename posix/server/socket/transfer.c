@@ -299,6 +299,7 @@ static int64_t send_check(struct unix_socket *socket, struct unix_send *send)
 	}
 	if (send->to->state == UNIX_DEAD) {
 		if (send->to == socket->peer) {
+			list_remove(&socket->sender_node);
 			socket->peer = NULL;
 			unix_unref(send->to);
 		}

@@ -36,7 +36,9 @@ struct unix_socket *unix_create(uint32_t type, const struct process *process)
 	byte_queue_init(&socket->bytes);
 	list_init(&socket->messages);
 	list_init(&socket->children);
+	list_init(&socket->senders);
 	list_node_init(&socket->child_node);
+	list_node_init(&socket->sender_node);
 	list_node_init(&socket->flight_node);
 	wait_queue_init(&socket->changed);
 	wait_queue_init(&socket->room);
@@ -60,10 +62,18 @@ void unix_unref(struct unix_socket *socket)
 	}
 }
 
+void unix_wake_senders(struct unix_socket *socket)
+{
+	wait_queue_wake(&socket->room);
+	LIST_FOR_EACH(sender, &socket->senders, struct unix_socket, sender_node) {
+		wait_queue_wake(&sender->changed);
+	}
+}
+
 void unix_wake(struct unix_socket *socket)
 {
 	wait_queue_wake(&socket->changed);
-	wait_queue_wake(&socket->room);
+	unix_wake_senders(socket);
 	if (socket->peer != NULL) {
 		wait_queue_wake(&socket->peer->changed);
 	}
@@ -102,6 +112,7 @@ void unix_die(struct unix_socket *socket)
 	bool has_unread = socket->n_messages > 0 || socket->was_reset;
 
 	unix_unbind(socket);
+	list_remove(&socket->sender_node);
 	socket->state = UNIX_DEAD;
 	socket->file = NULL;
 	socket->peer = NULL;
@@ -164,9 +175,6 @@ static uint32_t unix_poll(
 
 	if (queue_of != NULL) {
 		queue_of(context, &socket->changed);
-		if (unix_is_dgram(socket) && socket->peer != NULL) {
-			queue_of(context, &socket->peer->room);
-		}
 	}
 	if (socket->n_messages > 0 || socket->n_children > 0 || socket->is_read_shut) {
 		events |= LINUX_POLLIN | LINUX_POLLRDNORM;

@@ -89,6 +89,8 @@ struct unix_socket {
 	struct unix_socket *listener; /* of a child, not referenced */
 	uint32_t n_children, backlog;
 
+	struct list senders; /* datagrams: those whose peer this is, by sender_node */
+	struct list_node sender_node;
 	struct wait_queue changed; /* data, room, children, ends: for who has this socket */
 	struct wait_queue room; /* of the receiver: for those who send to it without being peers */
 
@@ -127,6 +129,11 @@ int64_t unix_create_file(struct unix_socket *socket, const struct process *proce
 	struct file **out_file);
 /** unix_connect_pair() - make both each other's peer */
 void unix_connect_pair(struct unix_socket *a, struct unix_socket *b);
+/**
+ * unix_wake_senders() - there is room again. Those that wait hear of it by `room`; those that are
+ * watched by epoll, which must not stand in the queue of a socket that may go, by their own queue.
+ */
+void unix_wake_senders(struct unix_socket *socket);
 /** unix_wake() - whoever waits for @socket or its peer looks again */
 void unix_wake(struct unix_socket *socket);
 
