@@ -2,8 +2,9 @@
 /*
  * A message for somebody who waits for it: an exchange that is one small SEND, whose peer's first
  * action is a RECEIVE_INLINE that has room. It is over before its submission ends, so it needs no
- * operation, no decoding and no references: the data go into the receiver's exchange, then both
- * completions are written.
+ * operation, no decoding and no references: the data go into the receiver's completion, or into an
+ * element of a receiver that repeats, then the sender's completion is written, unless that is to be
+ * quiet. With the last word of a conversation both its lanes end here, too.
  *
  * Whatever is not so simple (a page that is not there, another action, nobody who waits) is noticed
  * before anything has happened, and goes the way of all exchanges.
@@ -282,7 +283,6 @@ __attribute__((noinline)) bool exchange_try_quickly(struct queue *queue, struct 
 	hel_handle handle = words[2];
 	uint64_t kind = words[3];
 	bool is_quiet = (kind & QUICK_QUIET) != 0;
-
 	struct lane *lane;
 
 	if (kind == QUICK_ASK) {
