@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that are missing, as root or through sudo; asks nothing. Does
-# nothing, and needs no network, when all are there.
+# nothing, and needs no network, when all are there. Those are the packages that its arguments
+# name; without any, those that the build needs.
 set -eu
 
 packages='
@@ -10,6 +11,9 @@ packages='
 	qemu-system-x86 busybox-static bash-static
 	gcc libc6-dev musl-tools expect spin
 '
+if [ $# -gt 0 ]; then
+	packages=$*
+fi
 
 say() {
 	echo "setup: $*" >&2
