@@ -11,13 +11,13 @@
 #include <sys/uio.h>
 #include <time.h>
 
-static char root[64];
+static char root[4096];
 
 /* A fresh folder, and we in it. */
 static void enter(void)
 {
-	strcpy(root, "/tmp/files-XXXXXX");
-	if (!mkdtemp(root) || chdir(root)) {
+	strcpy(root, "files-XXXXXX");
+	if (!mkdtemp(root) || chdir(root) || !getcwd(root, sizeof(root))) {
 		check_fail(__LINE__, "mkdtemp", 0);
 	}
 	umask(022);

@@ -18,7 +18,7 @@ static ssize_t events_size, events_at;
 /* A fresh folder, and we in it; an instance without watches. */
 static void enter(void)
 {
-	char root[] = "/tmp/inotify-XXXXXX";
+	char root[] = "inotify-XXXXXX";
 
 	if (!mkdtemp(root) || chdir(root)) {
 		check_fail(__LINE__, "mkdtemp", 0);

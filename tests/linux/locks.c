@@ -8,7 +8,7 @@
 
 static void enter(void)
 {
-	char root[] = "/tmp/locks-XXXXXX";
+	char root[] = "locks-XXXXXX";
 
 	if (!mkdtemp(root) || chdir(root)) {
 		check_fail(__LINE__, "mkdtemp", 0);

@@ -9,13 +9,13 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
-static char root[64];
+static char root[4096];
 
 /* A fresh folder with folders a and b, and we in it, in a tree of mounts that is ours alone. */
 static void enter(void)
 {
-	strcpy(root, "/tmp/mounts-XXXXXX");
-	if (!mkdtemp(root) || chmod(root, 0755) || chdir(root)) {
+	strcpy(root, "mounts-XXXXXX");
+	if (!mkdtemp(root) || chmod(root, 0755) || chdir(root) || !getcwd(root, sizeof(root))) {
 		check_fail(__LINE__, "mkdtemp", 0);
 	}
 	CHECK_EQ(unshare(CLONE_NEWNS), 0);

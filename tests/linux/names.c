@@ -18,7 +18,7 @@ static char root[64];
 /* A fresh folder, and we in it. */
 static void enter(void)
 {
-	strcpy(root, "/tmp/names-XXXXXX");
+	strcpy(root, "names-XXXXXX");
 	if (!mkdtemp(root) || chmod(root, 0777) || chdir(root)) {
 		check_fail(__LINE__, "mkdtemp", 0);
 	}

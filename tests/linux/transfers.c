@@ -16,7 +16,7 @@ static char text[100000];
 /* A fresh folder, and we in it. */
 static void enter(void)
 {
-	char root[] = "/tmp/transfers-XXXXXX";
+	char root[] = "transfers-XXXXXX";
 
 	if (!mkdtemp(root) || chdir(root)) {
 		check_fail(__LINE__, "mkdtemp", 0);

@@ -12,7 +12,7 @@
 /* A fresh folder, and we in it. */
 static void enter(void)
 {
-	char root[] = "/tmp/xattr-XXXXXX";
+	char root[] = "xattr-XXXXXX";
 
 	if (!mkdtemp(root) || chmod(root, 0777) || chdir(root)) {
 		check_fail(__LINE__, "mkdtemp", 0);

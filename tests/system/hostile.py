@@ -103,6 +103,22 @@ def memory_exhaustion_is_survived():
     check_alive(outcome)
 
 
+def one_victim_at_a_time():
+    """What asks to be ended first is, then the hog; the small stays."""
+    log_path = os.path.join(os.environ.get('TMPDIR', '/tmp'), f'hati-oom-{os.getpid()}.log')
+    script = ('sleep 1000 & small=$!; '
+              '(echo 1000 >/proc/self/oom_score_adj; exec tail -f /dev/null) & first=$!; '
+              '/memory-hog; echo $?; wait $first; echo $?; kill $small; echo $?')
+    outcome = guest.shell(script + _ALIVE, timeout=200,
+                          options=(*add('memory-hog'), '--memory', '256M', '--log', log_path))
+    with open(log_path, encoding='utf-8', errors='replace') as file:
+        victims = re.findall(r'out of memory: process \d+ \((\S+)\) is killed', file.read())
+    os.unlink(log_path)
+    check_equal(victims, ['tail', 'memory-hog'], 'who was ended')
+    check_equal(outcome.text().split()[:3], ['137', '137', '0'], outcome.text()[:200])
+    check_alive(outcome)
+
+
 def memory_comes_back():
     # A dead program's memory is back when its parent hears of it.
     script = ('free() { awk \'/^MemFree/ { print $2 }\' /proc/meminfo; }; /memory-hog >/dev/null; '
@@ -116,4 +132,4 @@ def memory_comes_back():
 
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, fork_bomb_gets_eagain,
-                memory_exhaustion_is_survived, memory_comes_back])
+                memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])

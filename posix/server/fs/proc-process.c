@@ -227,24 +227,55 @@ static int64_t proc_print_mountinfo(struct proc_inode *node, char *buffer, size_
 	return (int64_t)mount_print(proc_process(node), true, buffer, size);
 }
 
+/* The thread of a file below task; of others the process' first. */
+static struct thread *proc_thread_of(const struct proc_inode *node, const struct process *subject)
+{
+	return node->number != 0 ? process_thread(subject, node->number)
+				 : LIST_FIRST(&subject->threads, struct thread, process_node);
+}
+
 static int64_t proc_write_comm(
 	struct proc_inode *node, struct process *writer, const char *text, size_t size)
 {
 	struct process *subject = proc_process(node);
-	size_t length = min_size(size, sizeof(subject->comm) - 1);
+	struct thread *thread = subject == NULL ? NULL : proc_thread_of(node, subject);
 
-	if (subject == NULL) {
+	if (thread == NULL) {
 		return -LINUX_ESRCH;
 	}
 	if (subject != writer) {
 		return -LINUX_EINVAL;
 	}
-	if (length > 0 && text[length - 1] == '\n') {
-		length--;
-	}
-	memset(subject->comm, 0, sizeof(subject->comm));
-	memcpy(subject->comm, text, length);
+	thread_set_name(thread, text, size);
 	return (int64_t)size;
+}
+
+static int64_t proc_write_oom_adjustment(
+	struct proc_inode *node, struct process *writer, const char *text, size_t size)
+{
+	struct process *subject = proc_process(node);
+	bool is_negative = size > 0 && text[0] == '-';
+	char digits[8] = { 0 };
+	uint64_t value;
+	size_t n = size - is_negative;
+
+	if (n > 0 && text[size - 1] == '\n') {
+		n--;
+	}
+	if (subject == NULL) {
+		return -LINUX_ESRCH;
+	}
+	if (n >= sizeof(digits)) {
+		return -LINUX_EINVAL;
+	}
+	memcpy(digits, text + is_negative, n);
+	if (!parse_u64(digits, 10, &value)) {
+		return -LINUX_EINVAL;
+	}
+	int64_t error = process_set_oom_adjustment(
+		subject, writer, is_negative ? -(int64_t)value : (int64_t)value);
+
+	return error < 0 ? error : (int64_t)size;
 }
 
 /* ---- threads ------------------------------------------------------------------------------- */
@@ -263,13 +294,10 @@ static int64_t proc_lookup_task(
 	if (!proc_parse_number(name, &tid)) {
 		return -LINUX_ENOENT;
 	}
-	LIST_FOR_EACH(thread, &subject->threads, struct thread, process_node) {
-		if (thread->tid == tid) {
-			return proc_inode_create(
-				directory, &proc_task_entry, subject->pid, tid, out_inode);
-		}
+	if (process_thread(subject, tid) == NULL) {
+		return -LINUX_ENOENT;
 	}
-	return -LINUX_ENOENT;
+	return proc_inode_create(directory, &proc_task_entry, subject->pid, tid, out_inode);
 }
 
 static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_writer *writer)
@@ -306,7 +334,9 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
 		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
 		{ .name = "oom_score", .mode = PROC_FILE }, \
-		{ .name = "oom_score_adj", .mode = PROC_FILE }, \
+		{ .name = "oom_score_adj", \
+			.mode = PROC_WRITABLE_FILE, \
+			.write = proc_write_oom_adjustment }, \
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
 		{ .name = "smaps", .mode = PROC_FILE }, { .name = "stat", .mode = PROC_FILE }, \
 		{ .name = "statm", .mode = PROC_FILE }, { .name = "status", .mode = PROC_FILE }, \

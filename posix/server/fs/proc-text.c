@@ -24,6 +24,9 @@ static int64_t proc_print(struct proc_inode *node, char *buffer, size_t size)
 	const struct proc_entry *entry = node->entry;
 	struct process *process = node->pid == 0 ? NULL : proc_process(node);
 
+	const struct thread *thread =
+		process == NULL || node->number == 0 ? NULL : process_thread(process, node->number);
+
 	if (node->pid != 0 && process == NULL) {
 		return -LINUX_ESRCH;
 	}
@@ -36,8 +39,13 @@ static int64_t proc_print(struct proc_inode *node, char *buffer, size_t size)
 		memcpy(buffer, entry->text, min_size(length, size));
 		return (int64_t)length;
 	}
-	return node->pid == 0 ? system_print(node->path, buffer, size)
-			      : process_print(process, node->path, buffer, size);
+	if (node->pid == 0) {
+		return system_print(node->path, buffer, size);
+	}
+	if (node->number != 0 && thread == NULL) {
+		return -LINUX_ESRCH;
+	}
+	return process_print(process, thread, node->path, buffer, size);
 }
 
 /* Makes the text anew, in a buffer that it does not fill: then nothing was cut off. */

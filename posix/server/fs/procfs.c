@@ -167,7 +167,8 @@ static int64_t proc_lookup(struct inode *inode, struct dentry *dentry)
 		return -LINUX_ENOENT;
 	}
 	if (entry != NULL) {
-		error = proc_inode_create(directory, entry, directory->pid, 0, &found);
+		error = proc_inode_create(
+			directory, entry, directory->pid, directory->number, &found);
 	} else if (directory->entry->lookup != NULL) {
 		error = directory->entry->lookup(directory, dentry->name, &found);
 	}
@@ -200,7 +201,7 @@ static bool proc_list_entries(const struct proc_inode *directory, struct dirent_
 
 		if (cookie > writer->position &&
 			!dirent_write(writer, cookie,
-				proc_number_of(&entries[i], directory->pid, 0),
+				proc_number_of(&entries[i], directory->pid, directory->number),
 				(uint8_t)(entries[i].mode >> 12), entries[i].name,
 				strlen(entries[i].name))) {
 			return false;

@@ -45,7 +45,7 @@ struct proc_inode {
 	struct inode inode;
 	const struct proc_entry *entry;
 	uint32_t pid;     /* 0: not about a process */
-	uint32_t number;  /* of a descriptor */
+	uint32_t number;  /* of a descriptor, or below task of a thread */
 	/* below /proc (or /proc/PID): what process_print() and system_print() are asked for */
 	const char *path;
 	char *owned_path;

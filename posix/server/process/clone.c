@@ -272,6 +272,7 @@ static int64_t clone_process(const struct clone *clone)
 	child->internal->is_vforked = (clone->flags & LINUX_CLONE_VFORK) != 0;
 	process_attach(child, parent, caller->group);
 	process_publish(child);
+	thread_set_name(thread, clone->request->thread->internal->name, sizeof(child->comm));
 	fill_thread_page(clone, thread);
 	write_tids(clone, thread);
 	thread_start(thread);

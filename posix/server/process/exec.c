@@ -439,11 +439,12 @@ static void replace_threads(struct process *process)
 	}
 }
 
-static void set_name(struct process *process, const char *path)
+static void set_name(const struct exec *exec)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(exec->path, '/');
+	const char *name = slash != NULL ? slash + 1 : exec->path;
 
-	str_copy(process->comm, sizeof(process->comm), slash != NULL ? slash + 1 : path);
+	thread_set_name(exec->thread, name, strlen(name));
 }
 
 static void commit(struct exec *exec)
@@ -481,7 +482,7 @@ static void commit(struct exec *exec)
 		internal->parent_death_signal = 0;
 	}
 	internal->keeps_capabilities = false;
-	set_name(process, exec->path);
+	set_name(exec);
 	process_timers_exec(process);
 	internal->has_executed = true;
 	process_publish(process);

@@ -5,6 +5,7 @@
 #include <base/assert.h>
 #include <helix/log.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
 
@@ -220,6 +221,7 @@ static void process_become_zombie(struct process *process)
 	struct process_internal *internal = process->internal;
 
 	internal->state = PROCESS_ZOMBIE;
+	oom_process_ended(process);
 	signal_pending_clear(&internal->pending);
 	if (process->parent == NULL) {
 		system_init_died(internal->status);

@@ -9,20 +9,19 @@ static int64_t set_name(struct request *request)
 {
 	size_t size;
 	const char *name = request_in(request, 0, &size);
-	char *comm = request->process->comm;
 
 	if (name == NULL || size != sizeof(request->process->comm)) {
 		return -LINUX_EFAULT;
 	}
-	memcpy(comm, name, size);
-	comm[size - 1] = '\0';
+	thread_set_name(request->thread, name, strnlen(name, size));
 	return 0;
 }
 
 static int64_t get_name(struct request *request)
 {
-	memcpy(request_out(request, 0, NULL), request->process->comm,
-		sizeof(request->process->comm));
+	const char *name = request->thread->internal->name;
+
+	memcpy(request_out(request, 0, NULL), name, sizeof(request->thread->internal->name));
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <abi/linux/time.h>
 #include <base/string.h>
 #include <helix/start.h>
+#include <posix/server/process/oom.h>
 #include <posix/server/process/print-maps.h>
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
@@ -24,11 +25,15 @@ void print(struct printer *printer, const char *format, ...)
 
 /* ---- what several files tell ----------------------------------------------------------------- */
 
-static char state_of(const struct process *process)
+/* A process is in the state of its first thread. */
+static char state_of(const struct process *process, const struct thread *thread)
 {
 	const struct process_internal *internal = process->internal;
-	const struct thread *thread = process_first_thread(process);
 	struct hel_thread_stats stats;
+
+	if (thread == NULL) {
+		thread = process_first_thread(process);
+	}
 
 	if (internal->state == PROCESS_ZOMBIE) {
 		return 'Z';
@@ -87,10 +92,12 @@ struct signal_sets {
 	uint64_t thread, process, blocked, ignored, caught;
 };
 
-static void collect_signals(const struct process *process, struct signal_sets *out_sets)
+static void collect_signals(
+	const struct process *process, const struct thread *thread, struct signal_sets *out_sets)
 {
-	const struct thread *thread = process_first_thread(process);
-
+	if (thread == NULL) {
+		thread = process_first_thread(process);
+	}
 	*out_sets = (struct signal_sets){ .process = process->internal->pending.set };
 	if (thread != NULL) {
 		out_sets->thread = thread->internal->pending.set;
@@ -112,9 +119,21 @@ static uint32_t parent_pid(const struct process *process)
 	return process->parent != NULL ? process->parent->pid : 0;
 }
 
+static uint32_t number_of(const struct process *process, const struct thread *thread)
+{
+	return thread != NULL ? thread->tid : process->pid;
+}
+
+static const char *name_of(const struct process *process, const struct thread *thread)
+{
+	return thread != NULL ? thread->internal->name : process->comm;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static void print_stat(struct process *process, struct printer *printer)
+/* Of one thread, or of them all if @thread is NULL; likewise print_status_of(). */
+static void print_stat_of(
+	struct process *process, const struct thread *thread, struct printer *printer)
 {
 	const struct process_internal *internal = process->internal;
 	const struct usage *children = &internal->dead_children;
@@ -126,15 +145,19 @@ static void print_stat(struct process *process, struct printer *printer)
 	uint32_t tty_number = 0, foreground = UINT32_MAX;
 
 	measure_memory(process, &memory);
-	collect_signals(process, &signals);
-	process_usage(process, &usage);
+	collect_signals(process, thread, &signals);
+	if (thread != NULL) {
+		thread_usage(thread, &usage);
+	} else {
+		process_usage(process, &usage);
+	}
 	if (tty != NULL) {
 		tty_number = (uint32_t)tty->rdev;
 		foreground = tty->foreground;
 	}
-	print(printer, "%u (%s) %c %u %u %u %u %d 0 %llu %llu 0 0 ", process->pid, process->comm,
-		state_of(process), parent_pid(process), process->group->pgid,
-		process->group->session->sid, tty_number, (int)foreground,
+	print(printer, "%u (%s) %c %u %u %u %u %d 0 %llu %llu 0 0 ", number_of(process, thread),
+		name_of(process, thread), state_of(process, thread), parent_pid(process),
+		process->group->pgid, process->group->session->sid, tty_number, (int)foreground,
 		(unsigned long long)usage.n_faults, (unsigned long long)children->n_faults);
 	print(printer, "%llu %llu %llu %llu %d %d %u 0 %llu %llu %llu %llu ",
 		(unsigned long long)ns_to_ticks(usage.user_ns),
@@ -142,7 +165,8 @@ static void print_stat(struct process *process, struct printer *printer)
 		(unsigned long long)ns_to_ticks(children->user_ns),
 		(unsigned long long)ns_to_ticks(children->kernel_ns), 20 + internal->nice,
 		internal->nice, internal->n_threads != 0 ? internal->n_threads : 1,
-		(unsigned long long)ns_to_ticks(internal->start_ns),
+		(unsigned long long)ns_to_ticks(
+			thread != NULL ? thread->internal->start_ns : internal->start_ns),
 		(unsigned long long)memory.total,
 		(unsigned long long)(memory.resident / HEL_PAGE_SIZE),
 		(unsigned long long)process->limits[LIMIT_RSS][0]);
@@ -189,18 +213,19 @@ static void print_status_memory(struct process *process, struct printer *printer
 		(unsigned long long)memory.code / 1024, 0, 0);
 }
 
-static void print_status(struct process *process, struct printer *printer)
+static void print_status_of(
+	struct process *process, const struct thread *thread, struct printer *printer)
 {
 	const struct credentials *c = &process->credentials;
 	struct signal_sets signals;
-	char state = state_of(process);
+	char state = state_of(process, thread);
 	uint64_t capabilities = c->euid == 0 ? 0x1ffffffffff : 0;
 
 	print(printer,
 		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n"
 		"Pid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
-		process->comm, state, state_name(state), process->pid, process->pid,
-		parent_pid(process));
+		name_of(process, thread), state, state_name(state), process->pid,
+		number_of(process, thread), parent_pid(process));
 	print_ids(printer, "Uid", c->uid, c->euid, c->suid, c->fsuid);
 	print_ids(printer, "Gid", c->gid, c->egid, c->sgid, c->fsgid);
 	print(printer, "FDSize:\t64\nGroups:\t");
@@ -209,7 +234,7 @@ static void print_status(struct process *process, struct printer *printer)
 	}
 	print(printer, "\n");
 	print_status_memory(process, printer);
-	collect_signals(process, &signals);
+	collect_signals(process, thread, &signals);
 	print(printer, "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\n",
 		process->internal->n_threads, process->internal->pending.n_queued,
 		(unsigned long long)process->limits[LIMIT_SIGPENDING][0],
@@ -369,6 +394,31 @@ static void print_comm(struct process *process, struct printer *printer)
 	print(printer, "%s\n", process->comm);
 }
 
+static void print_stat(struct process *process, struct printer *printer)
+{
+	print_stat_of(process, NULL, printer);
+}
+
+static void print_status(struct process *process, struct printer *printer)
+{
+	print_status_of(process, NULL, printer);
+}
+
+static void print_thread_stat(const struct thread *thread, struct printer *printer)
+{
+	print_stat_of(thread->process, thread, printer);
+}
+
+static void print_thread_status(const struct thread *thread, struct printer *printer)
+{
+	print_status_of(thread->process, thread, printer);
+}
+
+static void print_thread_comm(const struct thread *thread, struct printer *printer)
+{
+	print(printer, "%s\n", thread->internal->name);
+}
+
 static const struct {
 	const char *name, *unit;
 } limit_names[LIMIT_COUNT] = {
@@ -424,39 +474,50 @@ static void print_wchan(struct process *process, struct printer *printer)
 	print(printer, "0");
 }
 
-static void print_zero(struct process *process, struct printer *printer)
+static void print_oom_score(struct process *process, struct printer *printer)
 {
-	(void)process;
-	print(printer, "0\n");
+	print(printer, "%u\n", oom_score(process));
+}
+
+static void print_oom_adjustment(struct process *process, struct printer *printer)
+{
+	print(printer, "%d\n", process->internal->oom_adjustment);
 }
 
 static const struct {
 	const char *name;
 	void (*print)(struct process *process, struct printer *printer);
+	/* the same file below task/TID; NULL: what the process has */
+	void (*print_thread)(const struct thread *thread, struct printer *printer);
 } process_files[] = {
-	{ "stat", print_stat },
-	{ "status", print_status },
-	{ "statm", print_statm },
-	{ "maps", print_maps },
-	{ "smaps", print_smaps },
-	{ "cmdline", print_command_line },
-	{ "environ", print_environment },
-	{ "auxv", print_auxv },
-	{ "comm", print_comm },
-	{ "limits", print_limits },
-	{ "io", print_io },
-	{ "wchan", print_wchan },
-	{ "oom_score", print_zero },
-	{ "oom_score_adj", print_zero },
+	{ "stat", print_stat, print_thread_stat },
+	{ "status", print_status, print_thread_status },
+	{ "statm", print_statm, NULL },
+	{ "maps", print_maps, NULL },
+	{ "smaps", print_smaps, NULL },
+	{ "cmdline", print_command_line, NULL },
+	{ "environ", print_environment, NULL },
+	{ "auxv", print_auxv, NULL },
+	{ "comm", print_comm, print_thread_comm },
+	{ "limits", print_limits, NULL },
+	{ "io", print_io, NULL },
+	{ "wchan", print_wchan, NULL },
+	{ "oom_score", print_oom_score, NULL },
+	{ "oom_score_adj", print_oom_adjustment, NULL },
 };
 
-int64_t process_print(struct process *process, const char *name, char *buffer, size_t size)
+int64_t process_print(struct process *process, const struct thread *thread, const char *name,
+	char *buffer, size_t size)
 {
 	struct printer printer = { .buffer = buffer, .size = size };
 
 	for (size_t i = 0; i < ARRAY_SIZE(process_files); i++) {
 		if (str_equal(process_files[i].name, name)) {
-			process_files[i].print(process, &printer);
+			if (thread != NULL && process_files[i].print_thread != NULL) {
+				process_files[i].print_thread(thread, &printer);
+			} else {
+				process_files[i].print(process, &printer);
+			}
 			return (int64_t)printer.used;
 		}
 	}

@@ -98,7 +98,9 @@ struct thread_internal {
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
+	char name[16]; /* of a process' first thread: also the process' comm */
 	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE is parked */
+	struct list_node oom_node; /* waits for memory, oom.c */
 };
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -150,6 +152,8 @@ struct process_internal {
 	uint32_t next_timer_id;
 
 	int nice;
+	int oom_adjustment; /* of what memory's end chooses by, oom.c */
+	int oom_adjustment_min; /* what the unprivileged may lower it to */
 	uint64_t affinity;
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;

@@ -177,6 +177,8 @@ static void inherit(struct process *process, const struct process *parent)
 	memcpy(process->limits, parent->limits, sizeof(process->limits));
 	memcpy(process->comm, parent->comm, sizeof(process->comm));
 	internal->nice = from->nice;
+	internal->oom_adjustment = from->oom_adjustment;
+	internal->oom_adjustment_min = from->oom_adjustment_min;
 	internal->affinity = from->affinity;
 	internal->is_dumpable = from->is_dumpable;
 	internal->has_no_new_privileges = from->has_no_new_privileges;

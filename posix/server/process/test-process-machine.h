@@ -15,6 +15,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/oom.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/tests/fakes.h>
@@ -29,7 +30,7 @@ struct fake_thread {
 	struct posix_process_page process_page;
 	bool has_reply;
 	int64_t reply;
-	int n_kicks;
+	int n_kicks, n_resumed;
 	struct fake_thread *next;
 };
 
@@ -40,13 +41,17 @@ static struct fake_thread *fake_of(struct thread *thread)
 	return container_of(thread, struct fake_thread, thread);
 }
 
+/* A universe uses as many pages as its handle says. */
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 {
-	if (number == HEL_CALL_thread_kick) {
-		for (struct fake_thread *fake = threads; fake != NULL; fake = fake->next) {
-			if (fake->internal.thread == arguments[0]) {
-				fake->n_kicks++;
-			}
+	if (number == HEL_CALL_universe_account) {
+		*(struct hel_account_info *)arguments[1] =
+			(struct hel_account_info){ .used.n_pages = arguments[0] };
+	}
+	for (struct fake_thread *fake = threads; fake != NULL; fake = fake->next) {
+		if (fake->internal.thread == arguments[0]) {
+			fake->n_kicks += number == HEL_CALL_thread_kick;
+			fake->n_resumed += number == HEL_CALL_thread_resume;
 		}
 	}
 	return (struct hel_outcome){ 0, 7 };
@@ -173,6 +178,7 @@ void usage_encode(const struct usage *usage, struct linux_rusage *out_rusage)
 void thread_kill(struct thread *thread)
 {
 	thread->internal->is_dying = true;
+	oom_thread_dies(thread);
 	list_remove(&thread->process_node);
 	pid_set_thread(thread->tid, NULL);
 	request_abandon(&thread->internal->request);
@@ -220,6 +226,7 @@ static struct thread *add_thread(struct process *process)
 	fake->internal.page = &fake->page;
 	fake->internal.thread = (hel_handle)fake;
 	fake->internal.is_started = true;
+	list_node_init(&fake->internal.oom_node);
 	signal_pending_init(&fake->internal.pending);
 	request_init(&fake->internal.request, &fake->internal.request_internal, thread);
 	fake->internal.request.process = process;

@@ -648,6 +648,77 @@ TEST(setfsuid_answers_the_old_one)
 	end_session(shell);
 }
 
+/* ---- when memory ends ------------------------------------------------------------------------ */
+
+static struct process *spawn_with_pages(struct process *parent, hel_handle n_pages)
+{
+	struct process *process = spawn(parent);
+
+	process->internal->universe = n_pages;
+	return process;
+}
+
+TEST(the_largest_is_ended_and_the_others_go_on)
+{
+	struct process *shell = start();
+	struct process *small = spawn_with_pages(shell, 10);
+	struct process *large = spawn_with_pages(shell, 5000);
+	struct process *medium = spawn_with_pages(shell, 300);
+	int n_resumed = fake_first(small)->n_resumed;
+
+	oom_thread_stopped(process_first_thread(small));
+	oom_thread_stopped(process_first_thread(medium));
+	CHECK(!process_is_alive(large) && process_is_alive(small) && process_is_alive(medium));
+	CHECK_EQ(fake_first(small)->n_resumed, n_resumed);
+	reap_threads();
+	CHECK_EQ(fake_first(small)->n_resumed, n_resumed + 1);
+	CHECK_EQ(fake_first(medium)->n_resumed, n_resumed + 1);
+	CHECK_EQ(large->internal->status, LINUX_SIGKILL);
+	check_reaps(shell, large, -1, 0);
+
+	oom_thread_stopped(process_first_thread(medium)); /* is the largest now */
+	CHECK(!process_is_alive(medium));
+	reap_threads();
+	check_reaps(shell, medium, -1, 0);
+	end(small, 0);
+	end_session(shell);
+}
+
+TEST(who_waits_for_memory_can_be_killed)
+{
+	struct process *shell = start();
+	struct process *small = spawn_with_pages(shell, 10);
+	struct process *large = spawn_with_pages(shell, 5000);
+
+	oom_thread_stopped(process_first_thread(small));
+	process_exit(small, LINUX_SIGTERM);
+	reap_threads();
+	check_reaps(shell, small, (int)small->pid, 0);
+	check_reaps(shell, large, (int)large->pid, 0);
+	end_session(shell);
+}
+
+TEST(adjustments_decide_who_is_ended)
+{
+	struct process *shell = start();
+	struct process *small = spawn_with_pages(shell, 10);
+	struct process *large = spawn_with_pages(shell, 5000);
+	struct process *exempt = spawn_with_pages(shell, 9000);
+
+	CHECK_EQ(process_set_oom_adjustment(exempt, init, -1000), 0);
+	CHECK_EQ(oom_score(exempt), 0);
+	CHECK(oom_score(large) > oom_score(small));
+	CHECK_EQ(process_set_oom_adjustment(small, init, 1000), 0);
+	CHECK(oom_score(large) < oom_score(small));
+	oom_thread_stopped(process_first_thread(exempt));
+	CHECK(process_is_alive(large) && process_is_alive(exempt) && !process_is_alive(small));
+	reap_threads();
+	check_reaps(shell, small, -1, 0);
+	end(large, 0);
+	end(exempt, 0);
+	end_session(shell);
+}
+
 TEST(everything_is_given_back)
 {
 	size_t n_blocks = fake_n_blocks;

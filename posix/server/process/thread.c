@@ -7,8 +7,10 @@
  * still write to it.
  */
 #include <base/assert.h>
+#include <base/string.h>
 #include <helix/log.h>
 #include <helix/memory.h>
+#include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
 
 /* One block per thread. */
@@ -212,6 +214,8 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 	thread->process = options->process;
 	thread->tid = options->tid;
 	list_node_init(&thread->process_node);
+	list_node_init(&block->internal.oom_node);
+	memcpy(block->internal.name, options->process->comm, sizeof(block->internal.name));
 	block->internal.mm = options->mm;
 	mm_ref(options->mm);
 	block->internal.slot = options->slot;
@@ -280,6 +284,24 @@ static void observe(struct thread *thread, uint64_t sequence)
 	}
 }
 
+struct thread *process_thread(const struct process *process, uint32_t tid)
+{
+	struct thread *thread = thread_find(tid);
+
+	return thread != NULL && thread->process == process ? thread : NULL;
+}
+
+void thread_set_name(struct thread *thread, const char *name, size_t size)
+{
+	char *own = thread->internal->name;
+
+	memset(own, 0, sizeof(thread->internal->name));
+	memcpy(own, name, min_size(size, sizeof(thread->internal->name) - 1));
+	if (thread->tid == thread->process->pid) {
+		memcpy(thread->process->comm, own, sizeof(thread->process->comm));
+	}
+}
+
 static bool thread_logs_names;
 
 void thread_log_names(void)
@@ -337,6 +359,7 @@ void thread_kill(struct thread *thread)
 		pid_set_thread(thread->tid, NULL);
 	}
 	request_abandon(&internal->request);
+	oom_thread_dies(thread);
 	hel_thread_kill(internal->thread);
 	lane_close(thread);
 }
@@ -397,9 +420,7 @@ static void thread_observed(struct op *op)
 	switch (result->observation) {
 	case HEL_OBSERVE_FAULT:
 		if (result->reason == -ERR_NO_MEMORY) {
-			helix_log(HEL_LOG_WARNING, "out of memory: process %u (%s) is killed",
-				thread->process->pid, thread->process->comm);
-			process_exit(thread->process, LINUX_SIGKILL);
+			oom_thread_stopped(thread);
 			break;
 		}
 		helix_log(HEL_LOG_WARNING,

@@ -132,8 +132,37 @@ bool process_executable(const struct process *process, struct path *out_path)
 	return false;
 }
 
-int64_t process_print(struct process *process, const char *name, char *buffer, size_t size)
+struct thread *process_thread(const struct process *process, uint32_t tid)
 {
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		if (thread->tid == tid) {
+			return thread;
+		}
+	}
+	return NULL;
+}
+
+void thread_set_name(struct thread *thread, const char *name, size_t size)
+{
+	char *comm = thread->process->comm;
+
+	memset(comm, 0, sizeof(thread->process->comm));
+	memcpy(comm, name, min_size(size, sizeof(thread->process->comm) - 1));
+}
+
+int64_t process_set_oom_adjustment(
+	struct process *process, const struct process *writer, int64_t value)
+{
+	(void)process;
+	(void)writer;
+	(void)value;
+	return -LINUX_EACCES;
+}
+
+int64_t process_print(struct process *process, const struct thread *thread, const char *name,
+	char *buffer, size_t size)
+{
+	(void)thread;
 	if (strcmp(name, "comm") != 0) {
 		return -LINUX_ENOENT;
 	}

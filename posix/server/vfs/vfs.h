@@ -78,11 +78,20 @@ int64_t path_print(struct process *process, const struct path *path, char *buffe
 struct process *process_first(void);
 struct process *process_next(struct process *process);
 struct process *process_find(uint32_t pid);
+/** process_thread() - its thread of that number, NULL if it has none */
+struct thread *process_thread(const struct process *process, uint32_t tid);
 /*
  * Each writes text to buffer, returns bytes: /proc/PID/<name>.  name: stat, status, statm, maps,
- * cmdline, environ, comm, limits, … ; -LINUX_ENOENT for unknown names, -LINUX_ENOMEM.
+ * cmdline, environ, comm, limits, … ; -LINUX_ENOENT for unknown names, -LINUX_ENOMEM.  With a
+ * thread: /proc/PID/task/TID/<name>.
  */
-int64_t process_print(struct process *process, const char *name, char *buffer, size_t size);
+int64_t process_print(struct process *process, const struct thread *thread, const char *name,
+	char *buffer, size_t size);
+/** thread_set_name() - of 16 bytes, cut off if longer; a first thread's is its process' */
+void thread_set_name(struct thread *thread, const char *name, size_t size);
+/** process_set_oom_adjustment() - 0, -LINUX_EINVAL, -LINUX_EACCES: the writer may not lower it */
+int64_t process_set_oom_adjustment(
+	struct process *process, const struct process *writer, int64_t value);
 /*
  * System-wide: /proc/<name>: meminfo, stat, uptime, loadavg, version, cpuinfo, cmdline,
  * hati/unimplemented …
