@@ -131,6 +131,29 @@ shim_exit_slow:
 	full_context_call shim_vfork, shim_do_vfork
 	full_context_call shim_clone3, shim_do_clone3
 
+/*
+ * Handlers that may build a signal frame: `handler(registers, number)`. A result above zero: the
+ * registers are those to go on with.
+ */
+.macro signal_call name, handler
+	.globl	\name
+\name:
+	sub	$(R_SIZE + 8), %rsp
+	save_call_registers (R_SIZE + 16)
+	mov	%rsp, %rdi
+	mov	(R_SIZE + 16 + CF_NUMBER)(%rsp), %rsi
+	call	\handler
+	test	%rax, %rax
+	jg	shim_full_return
+	add	$(R_SIZE + 8), %rsp
+	ret
+.endm
+	signal_call shim_kill, shim_do_kill
+	signal_call shim_tkill, shim_do_tkill
+	signal_call shim_tgkill, shim_do_tgkill
+	signal_call shim_rt_sigqueueinfo, shim_do_rt_sigqueueinfo
+	signal_call shim_rt_tgsigqueueinfo, shim_do_rt_tgsigqueueinfo
+
 	.globl	shim_rt_sigreturn
 shim_rt_sigreturn:
 	sub	$(R_SIZE + 8), %rsp

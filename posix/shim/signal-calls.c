@@ -2,6 +2,8 @@
 /*
  * System calls about signals. Dispositions and masks are the process' own, so most need no request.
  */
+#include <hel/hel-calls.h>
+
 #include "calls.h"
 #include "signal.h"
 
@@ -87,9 +89,21 @@ int64_t shim_rt_sigsuspend(SHIM_ARGS)
 	if (error) {
 		return error;
 	}
-	result = shim_request(POSIX_SIGSUSPEND, 0, 0, 0, 0, 0, 0);
+	result = shim_pause(0, 0, 0, 0, 0, 0, 0);
 	shim_end_temporary_mask(result);
 	return result;
+}
+
+/* Only a signal ends it, so posix need not know: it kicks whoever is to look at one. */
+int64_t shim_pause(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	if (shim_has_signal()) {
+		shim_look_at_exit();
+	} else {
+		(void)shim_sleep_until(HEL_DEADLINE_NEVER);
+	}
+	return -LINUX_ERESTARTNOHAND;
 }
 
 int64_t shim_rt_sigtimedwait(SHIM_ARGS)

@@ -231,6 +231,11 @@ static bool deliver(
 	return true;
 }
 
+bool shim_deliver(struct hel_registers *regs, int signal, const void *siginfo)
+{
+	return deliver(regs, signal, siginfo, nullptr);
+}
+
 /* ---- the ways out ---------------------------------------------------------------------------- */
 
 static void make_again(struct hel_registers *regs, uint64_t number)
@@ -271,6 +276,56 @@ static void decide_restart(
 	regs->rax = (uint64_t)-LINUX_EINTR;
 }
 
+/* The signal that posix offers (wire.h), or 0: ask. */
+static int64_t take_offer(struct posix_thread_page *page, struct posix_signal_info *out_info)
+{
+	struct posix_signal_offer *offer = &page->offer;
+	uint32_t state = offer->state;
+	uint64_t pending = page->signals_pending;
+	const struct linux_siginfo_sender *info = (struct linux_siginfo_sender *)out_info;
+	uint64_t bit;
+
+	if ((state & POSIX_OFFER_STATE_MASK) != POSIX_OFFER_MADE ||
+		(pending & SIGNALS_UNBLOCKABLE)) {
+		return 0;
+	}
+	*out_info = offer->info;
+	if (info->signal < 1 || info->signal > 64) {
+		return 0;
+	}
+	bit = 1ull << (info->signal - 1);
+	if ((page->signal_mask & bit) || shim_process()->actions[info->signal - 1].handler <= 1) {
+		return 0;
+	}
+	page->signals_pending &= ~bit;
+	if (!__c11_atomic_compare_exchange_strong(&offer->state, &state,
+		    state - POSIX_OFFER_MADE + POSIX_OFFER_TAKEN, __ATOMIC_SEQ_CST,
+		    __ATOMIC_SEQ_CST)) {
+		return 0; /* the bit may be wrong now; posix' answer corrects it */
+	}
+	return info->signal;
+}
+
+static int64_t ask_for_signal(struct posix_signal_info *out_info)
+{
+	struct shim_call call;
+	int64_t signal;
+
+	shim_call_init(&call, POSIX_SIGNAL_TAKE);
+	shim_call_out(&call, out_info, sizeof(*out_info));
+	signal = shim_call_run(&call);
+	return signal < 1 || signal > 64 ? 0 : signal;
+}
+
+/*
+ * Whether there is something to take, or something to tell: that we block now what we were chosen
+ * for, so that others get it.
+ */
+static bool has_reason_to_ask(const struct posix_thread_page *page, bool is_first)
+{
+	return shim_has_signal() || (is_first && (page->signals_pending & page->signal_mask));
+}
+
 /* Takes signals until none is left; number ~0: not from a call. */
 static void take_signals(struct hel_registers *regs, uint64_t number)
 {
@@ -278,16 +333,15 @@ static void take_signals(struct hel_registers *regs, uint64_t number)
 	bool is_decided = number == ~0ull;
 
 	__atomic_store_n(&page->bounce.pending, 0, __ATOMIC_SEQ_CST);
-	while (shim_has_signal()) {
+	for (bool is_first = true; has_reason_to_ask(page, is_first); is_first = false) {
 		struct posix_signal_info info;
-		struct shim_call call;
 		struct posix_sigaction action;
-		int64_t signal;
+		int64_t signal = take_offer(page, &info);
 
-		shim_call_init(&call, POSIX_SIGNAL_TAKE);
-		shim_call_out(&call, &info, sizeof(info));
-		signal = shim_call_run(&call);
-		if (signal < 1 || signal > 64) {
+		if (!signal) {
+			signal = ask_for_signal(&info);
+		}
+		if (!signal) {
 			break;
 		}
 		action = shim_process()->actions[signal - 1];

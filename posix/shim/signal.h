@@ -59,8 +59,23 @@ struct linux_siginfo_fault {
 };
 static_assert(sizeof(struct linux_siginfo_fault) == 128);
 
+/* The head of siginfo_t and the members that say who sent it. */
+struct linux_siginfo_sender {
+	int32_t signal, error, code, reserved;
+	uint32_t pid, uid;
+	uint64_t value;
+	uint8_t rest[96];
+};
+static_assert(sizeof(struct linux_siginfo_sender) == 128);
+
 /* Never blocked: SIGKILL and SIGSTOP. */
 constexpr uint64_t SIGNALS_UNBLOCKABLE = 1ull << (9 - 1) | 1ull << (19 - 1);
+
+/*
+ * Makes `regs` those with which `signal`'s handler begins, or has its default action taken; true if
+ * a handler will run. `siginfo` is a siginfo_t.
+ */
+bool shim_deliver(struct hel_registers *regs, int signal, const void *siginfo);
 
 /* Sets the mask; the exit looks if that lets a pending signal through. */
 void shim_set_mask(uint64_t mask);

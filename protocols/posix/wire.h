@@ -110,8 +110,6 @@ enum posix_internal : uint32_t {
 	POSIX_SIGTIMEDWAIT =
 		/* args: set, timeout_ns (~0 never); result: signal; out: posix_signal_info */
 	10009,
-	POSIX_SIGSUSPEND =
-		10010, /* waits until a signal is deliverable under the thread page's mask */
 	POSIX_IOCTL = 10011, /* args: fd, request, value or size; in/out: payload up to 256 bytes */
 	POSIX_FCNTL =
 		/* args: fd, cmd, value; struct flock (32 bytes) in and out for lock commands */
@@ -183,6 +181,30 @@ constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 2048;
  * left out; posix makes the child's afresh at the same addresses.
  */
 
+/* ---- signals that need no request ------------------------------------------------------------ */
+
+/*
+ * posix may leave the one signal that is due for a thread in its page, too: the shim takes it
+ * without asking. state is a generation times 4 plus one of the values below. posix writes info and
+ * then the state MADE of a new generation. The shim reads the state, copies info, clears the bit in
+ * signals_pending, and changes MADE to TAKEN by a compare-and-exchange; if that fails, or the bit
+ * of SIGSTOP is set, it asks. posix changes MADE to NONE likewise when it wants the signal back,
+ * and finds out that it was taken before it looks at what is pending the next time.
+ */
+enum posix_offer_state : uint32_t {
+	POSIX_OFFER_NONE = 0,
+	POSIX_OFFER_MADE = 1,
+	POSIX_OFFER_TAKEN = 2,
+	POSIX_OFFER_STATE_MASK = 3,
+	POSIX_OFFER_GENERATION = 4,
+};
+
+struct posix_signal_offer {
+	_Atomic uint32_t state;
+	uint32_t reserved;
+	struct posix_signal_info info;
+};
+
 /* ---- thread page ----------------------------------------------------------------------------- */
 struct posix_thread_page {
 	struct hel_bounce_page bounce; /* 0 … 255 */
@@ -207,7 +229,9 @@ struct posix_thread_page {
 	uint64_t saved_mask; /* 336 */
 	uint64_t has_saved_mask; /* 344 */
 	uint64_t altstack_sp, altstack_size; /* 352, 360 */
-	uint32_t altstack_flags, reserved_flags; /* 368 */
+	uint32_t altstack_flags; /* 368 */
+	/* 372: posix writes: the thread is traced, posix must see every signal first */
+	_Atomic uint32_t is_traced;
 	uint64_t clear_child_tid; /* 376 */
 	uint64_t robust_list; /* 384 */
 	uint64_t robust_list_size; /* 392 */
@@ -222,6 +246,7 @@ struct posix_thread_page {
 	uint64_t shim_private[32]; /* 488 … 743 */
 	struct hel_registers
 		start_registers; /* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
+	struct posix_signal_offer offer; /* 904 … 1039 */
 };
 
 /* ---- process page ---------------------------------------------------------------------------- */

@@ -98,6 +98,7 @@ static void collect_signals(
 	if (thread == NULL) {
 		thread = process_first_thread(process);
 	}
+	signal_settle(process, thread);
 	*out_sets = (struct signal_sets){ .process = process->internal->pending.set };
 	if (thread != NULL) {
 		out_sets->thread = thread->internal->pending.set;

@@ -95,6 +95,9 @@ struct thread_internal {
 	struct request request;
 	struct request_internal request_internal;
 	struct signal_pending pending;
+	uint32_t offer_generation; /* signal/offer.c */
+	uint8_t offered; /* the signal that the thread's page offers, 0: none */
+	bool is_offer_shared; /* it is one of the process' */
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
@@ -136,6 +139,7 @@ struct process_internal {
 	struct wait_queue signal_wait; /* a signal was queued */
 	struct wait_queue continue_wait; /* stopped threads wait for SIGCONT */
 	struct signal_pending pending;
+	struct thread *offered_to; /* one of these signals is offered to it, NULL: none is */
 	struct usage dead_threads, dead_children;
 	uint64_t start_ns;
 	struct wait_queue vfork_wait; /* the parent's thread, until exec or exit */

@@ -82,6 +82,8 @@ struct signal_info { /* what becomes siginfo_t */
 	uint32_t pid, uid;
 	int32_t status;
 	uint64_t address, value;
+	bool is_raw; /* rt_sigqueueinfo: all that Linux keeps of a siginfo_t is in raw */
+	uint8_t raw[48];
 };
 
 void signal_send_process(struct process *process, const struct signal_info *info);

@@ -307,7 +307,8 @@ static void end(struct process *process, uint32_t status)
 }
 
 /* The child is gone afterwards. */
-static void check_reaps(struct process *parent, struct process *child, int pid, uint32_t options)
+UNUSED static void check_reaps(
+	struct process *parent, struct process *child, int pid, uint32_t options)
 {
 	uint32_t expected = child->pid;
 

@@ -353,10 +353,14 @@ void thread_kill(struct thread *thread)
 	if (internal->is_dying) {
 		return;
 	}
+	signal_withdraw(thread->process, thread);
 	internal->is_dying = true;
 	list_remove(&thread->process_node);
 	if (thread_find(thread->tid) == thread) {
 		pid_set_thread(thread->tid, NULL);
+	}
+	if (process_is_alive(thread->process)) {
+		signal_retarget(thread->process);
 	}
 	request_abandon(&internal->request);
 	oom_thread_dies(thread);

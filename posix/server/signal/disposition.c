@@ -61,15 +61,32 @@ uint64_t signal_mask_of(const struct thread *thread)
 {
 	const struct posix_thread_page *page = thread->internal->page;
 
-	return atomic_load_explicit(&page->signal_mask, memory_order_relaxed) &
-		~SIGNAL_MASK_UNBLOCKABLE;
+	return atomic_load(&page->signal_mask) & ~SIGNAL_MASK_UNBLOCKABLE;
+}
+
+static const struct thread *main_thread_of(const struct process *process)
+{
+	const struct thread *first = process_first_thread(process);
+
+	return first != NULL && first->tid == process->pid ? first : NULL;
+}
+
+uint64_t signal_due(const struct thread *thread)
+{
+	const struct thread *main_thread = main_thread_of(thread->process);
+	uint64_t shared;
+
+	signal_settle(thread->process, thread);
+	shared = thread->process->internal->pending.set;
+	if (main_thread != NULL && main_thread != thread) {
+		shared &= signal_mask_of(main_thread);
+	}
+	return thread->internal->pending.set | shared;
 }
 
 uint64_t signal_deliverable(const struct thread *thread)
 {
-	uint64_t pending = thread->internal->pending.set | thread->process->internal->pending.set;
-
-	return pending & ~signal_mask_of(thread);
+	return signal_due(thread) & ~signal_mask_of(thread);
 }
 
 bool signal_is_ignored_or_blocked(struct thread *thread, int signal)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* kill, tkill, tgkill: who may signal whom. */
+/*
+ * kill, tkill, tgkill and their forms with information: who may signal whom. As in Linux the target
+ * is looked up before the signal's number is checked.
+ */
+#include <base/string.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
 
@@ -27,14 +31,27 @@ static struct signal_info info_of(const struct request *request, int signal, int
 	};
 }
 
+static int64_t check(const struct request *request, const struct process *process, int signal)
+{
+	if (signal < 0 || signal > (int)LINUX_NSIG) {
+		return -LINUX_EINVAL;
+	}
+	return may_signal(request->process, process, signal) ? 0 : -LINUX_EPERM;
+}
+
+static int64_t send_process(
+	struct request *request, struct process *process, const struct signal_info *info)
+{
+	int64_t error = check(request, process, info->signal);
+
+	return error != 0 || info->signal == 0 ? error : signal_send_process_checked(process, info);
+}
+
 static int64_t kill_process(struct request *request, struct process *process, int signal)
 {
 	struct signal_info info = info_of(request, signal, LINUX_SI_USER);
 
-	if (!may_signal(request->process, process, signal)) {
-		return -LINUX_EPERM;
-	}
-	return signal == 0 ? 0 : signal_send_process_checked(process, &info);
+	return send_process(request, process, &info);
 }
 
 static int64_t kill_group(struct request *request, uint32_t pgid, int signal)
@@ -83,15 +100,21 @@ static int64_t finish(const struct request *request, int64_t result)
 	return process_is_alive(request->process) ? result : REQUEST_NO_REPLY;
 }
 
+/* A thread's number stands for its process. */
+static struct process *find_process(int32_t pid)
+{
+	struct process *process = pid > 0 ? process_find((uint32_t)pid) : NULL;
+	struct thread *thread = pid > 0 && process == NULL ? thread_find((uint32_t)pid) : NULL;
+
+	return thread != NULL ? thread->process : process;
+}
+
 int64_t posix_kill(struct request *request)
 {
 	int32_t pid = (int32_t)request->args[0];
 	int signal = (int)request->args[1];
 	struct process *process;
 
-	if (signal < 0 || signal > (int)LINUX_NSIG) {
-		return -LINUX_EINVAL;
-	}
 	if (pid == -1) {
 		return finish(request, kill_all(request, signal));
 	}
@@ -103,44 +126,97 @@ int64_t posix_kill(struct request *request)
 
 		return finish(request, kill_group(request, pgid, signal));
 	}
-	process = process_find((uint32_t)pid);
-	if (process == NULL) {
-		struct thread *thread = thread_find((uint32_t)pid);
-
-		process = thread != NULL ? thread->process : NULL;
-	}
+	process = find_process(pid);
 	return process == NULL ? -LINUX_ESRCH
 			       : finish(request, kill_process(request, process, signal));
 }
 
-static int64_t kill_thread(struct request *request, int32_t pid, int32_t tid, int signal)
+/* @pid: 0 if it does not matter whose thread it is */
+static int64_t send_thread(
+	struct request *request, int32_t pid, int32_t tid, const struct signal_info *info)
 {
-	struct signal_info info = info_of(request, signal, LINUX_SI_TKILL);
-	struct thread *thread;
+	struct thread *thread = thread_find((uint32_t)tid);
+	int64_t error;
 
-	if (tid <= 0 || signal < 0 || signal > (int)LINUX_NSIG) {
-		return -LINUX_EINVAL;
-	}
-	thread = thread_find((uint32_t)tid);
 	if (thread == NULL || (pid != 0 && thread->process->pid != (uint32_t)pid)) {
 		return -LINUX_ESRCH;
 	}
-	if (!may_signal(request->process, thread->process, signal)) {
-		return -LINUX_EPERM;
-	}
-	return signal == 0 ? 0 : finish(request, signal_send_thread(thread, &info));
+	error = check(request, thread->process, info->signal);
+	return error != 0 || info->signal == 0 ? error
+					       : finish(request, signal_send_thread(thread, info));
 }
 
 int64_t posix_tkill(struct request *request)
 {
-	return kill_thread(request, 0, (int32_t)request->args[0], (int)request->args[1]);
+	int32_t tid = (int32_t)request->args[0];
+	struct signal_info info = info_of(request, (int)request->args[1], LINUX_SI_TKILL);
+
+	return tid <= 0 ? -LINUX_EINVAL : send_thread(request, 0, tid, &info);
 }
 
 int64_t posix_tgkill(struct request *request)
 {
-	if ((int32_t)request->args[0] <= 0) {
+	int32_t pid = (int32_t)request->args[0], tid = (int32_t)request->args[1];
+	struct signal_info info = info_of(request, (int)request->args[2], LINUX_SI_TKILL);
+
+	return pid <= 0 || tid <= 0 ? -LINUX_EINVAL : send_thread(request, pid, tid, &info);
+}
+
+/* ---- with information ------------------------------------------------------------------------ */
+
+/*
+ * @tid: of the thread that may say anything in it, which is the caller; others may not say that the
+ * kernel or tgkill sent it
+ */
+static int64_t read_info(
+	struct request *request, unsigned argument, int32_t tid, struct signal_info *out_info)
+{
+	size_t size;
+	const uint8_t *bytes = request_in(request, argument, &size);
+	struct linux_siginfo siginfo;
+
+	if (bytes == NULL || size < sizeof(siginfo)) {
+		return -LINUX_EFAULT;
+	}
+	memcpy(&siginfo, bytes, sizeof(siginfo));
+	*out_info = (struct signal_info){
+		.signal = (int)request->args[argument - 1],
+		.code = siginfo.code,
+		.pid = siginfo.sender.pid,
+		.uid = siginfo.sender.uid,
+		.value = siginfo.sender.value,
+		.is_raw = true,
+	};
+	memcpy(out_info->raw, bytes, sizeof(out_info->raw));
+	if ((siginfo.code >= 0 || siginfo.code == LINUX_SI_TKILL) &&
+		request->thread->tid != (uint32_t)tid) {
+		return -LINUX_EPERM;
+	}
+	return 0;
+}
+
+int64_t posix_rt_sigqueueinfo(struct request *request)
+{
+	int32_t pid = (int32_t)request->args[0];
+	struct process *process = find_process(pid);
+	struct signal_info info;
+	int64_t error = read_info(request, 2, pid, &info);
+
+	if (error != 0) {
+		return error;
+	}
+	return process == NULL ? -LINUX_ESRCH
+			       : finish(request, send_process(request, process, &info));
+}
+
+int64_t posix_rt_tgsigqueueinfo(struct request *request)
+{
+	int32_t pid = (int32_t)request->args[0], tid = (int32_t)request->args[1];
+	struct signal_info info;
+	int64_t error = read_info(request, 3, tid, &info);
+
+	if (pid <= 0 || tid <= 0) {
 		return -LINUX_EINVAL;
 	}
-	return kill_thread(request, (int32_t)request->args[0], (int32_t)request->args[1],
-		(int)request->args[2]);
+	return error != 0 ? error : send_thread(request, pid, tid, &info);
 }

@@ -94,6 +94,20 @@ bool signal_pending_take(struct signal_pending *pending, uint64_t set, struct si
 	return true;
 }
 
+bool signal_pending_is_single(
+	struct signal_pending *pending, int signal, struct signal_info *out_info)
+{
+	bool has_more;
+	const struct pending_signal *entry = find_entry(pending, signal, &has_more);
+
+	if (has_more) {
+		return false;
+	}
+	*out_info = entry != NULL ? entry->info
+				  : (struct signal_info){ .signal = signal, .code = LINUX_SI_USER };
+	return true;
+}
+
 void signal_pending_remove(struct signal_pending *pending, uint64_t set)
 {
 	LIST_FOR_EACH_SAFE(entry, &pending->queue, struct pending_signal, node) {
@@ -116,7 +130,10 @@ void signal_info_encode(const struct signal_info *info, struct posix_signal_info
 {
 	struct linux_siginfo siginfo = { .signal = info->signal, .code = info->code };
 
-	if (is_fault_code(info->signal, info->code)) {
+	if (info->is_raw) {
+		memcpy(&siginfo, info->raw, sizeof(info->raw));
+		siginfo.signal = info->signal;
+	} else if (is_fault_code(info->signal, info->code)) {
 		siginfo.fault.address = info->address;
 	} else if (info->signal == LINUX_SIGCHLD && info->code > 0) {
 		siginfo.child.pid = info->pid;

@@ -12,7 +12,7 @@ void signal_publish_to(struct thread *thread)
 {
 	const struct process_internal *internal = thread->process->internal;
 	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
-	uint64_t set = internal->pending.set | thread->internal->pending.set | hold;
+	uint64_t set = signal_due(thread) | hold;
 
 	atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
 }
@@ -42,10 +42,18 @@ bool request_signal_is_due(struct thread *thread)
 	return thread->process->internal->is_stopping || signal_deliverable(thread) != 0;
 }
 
-/* A thread that lets the signal through, one that waits if there is one. */
+/*
+ * A thread that lets the signal through: the main thread as Linux does, or one that waits if there
+ * is one.
+ */
 static struct thread *choose_thread(struct process *process, int signal)
 {
-	struct thread *chosen = NULL;
+	struct thread *chosen = NULL, *first = process_first_thread(process);
+
+	if (first != NULL && first->tid == process->pid &&
+		(signal_mask_of(first) & linux_sigmask(signal)) == 0) {
+		return first;
+	}
 
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 		if ((signal_mask_of(thread) & linux_sigmask(signal)) != 0) {
@@ -59,6 +67,27 @@ static struct thread *choose_thread(struct process *process, int signal)
 		}
 	}
 	return chosen;
+}
+
+void signal_retarget(struct process *process)
+{
+	uint64_t left;
+
+	signal_withdraw(process, NULL);
+	left = process->internal->pending.set;
+	if (left == 0) {
+		return;
+	}
+	signal_publish(process);
+	while (left != 0) {
+		int signal = __builtin_ctzll(left) + 1;
+		struct thread *target = choose_thread(process, signal);
+
+		if (target != NULL) {
+			signal_kick(target);
+		}
+		left &= left - 1;
+	}
 }
 
 bool signal_act_default(struct process *process, int signal)
@@ -94,6 +123,7 @@ static void remove_opposite(struct process *process, int signal)
 	if (remove == 0) {
 		return;
 	}
+	signal_withdraw_all(process);
 	signal_pending_remove(&process->internal->pending, remove);
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 		signal_pending_remove(&thread->internal->pending, remove);
@@ -104,13 +134,19 @@ static void remove_opposite(struct process *process, int signal)
 	signal_publish(process);
 }
 
-/*
- * @target: lets the signal through, NULL: blocked. @thread: it is for this one, NULL: for the
- * process.
- */
-static int send(struct process *process, struct thread *thread, struct thread *target,
-	const struct signal_info *info)
+/* Who is to take the signal: @thread, or NULL: one of the process; NULL: all block it. */
+static struct thread *find_target(struct process *process, struct thread *thread, int signal)
 {
+	if (thread == NULL) {
+		return choose_thread(process, signal);
+	}
+	return (signal_mask_of(thread) & linux_sigmask(signal)) == 0 ? thread : NULL;
+}
+
+/* @thread: it is for this one, NULL: for the process */
+static int send(struct process *process, struct thread *thread, const struct signal_info *info)
+{
+	struct thread *target = find_target(process, thread, info->signal), *latest;
 	int error;
 
 	if (target != NULL) {
@@ -122,13 +158,25 @@ static int send(struct process *process, struct thread *thread, struct thread *t
 			return 0;
 		}
 	}
+	signal_withdraw(process, thread);
 	error = signal_pending_add(
 		thread != NULL ? &thread->internal->pending : &process->internal->pending, info);
 	if (error != 0) {
 		return error;
 	}
-	signal_publish(process);
 	if (target != NULL) {
+		signal_offer(target);
+	}
+	signal_publish(process);
+	/*
+	 * A thread that has changed its mask since we looked has looked at its bits after that, or
+	 * we see it now.
+	 */
+	latest = find_target(process, thread, info->signal);
+	if (latest != NULL) {
+		signal_kick(latest);
+	}
+	if (target != NULL && target != latest) {
 		signal_kick(target);
 	}
 	wait_queue_wake(&process->internal->signal_wait);
@@ -141,7 +189,7 @@ int signal_send_process_checked(struct process *process, const struct signal_inf
 		return 0;
 	}
 	remove_opposite(process, info->signal);
-	return send(process, NULL, choose_thread(process, info->signal), info);
+	return send(process, NULL, info);
 }
 
 void signal_send_process(struct process *process, const struct signal_info *info)
@@ -152,13 +200,12 @@ void signal_send_process(struct process *process, const struct signal_info *info
 int signal_send_thread(struct thread *thread, const struct signal_info *info)
 {
 	struct process *process = thread->process;
-	bool is_blocked = (signal_mask_of(thread) & linux_sigmask(info->signal)) != 0;
 
 	if (!process_is_alive(process) || thread->internal->is_dying) {
 		return 0;
 	}
 	remove_opposite(process, info->signal);
-	return send(process, thread, is_blocked ? NULL : thread, info);
+	return send(process, thread, info);
 }
 
 void signal_send_group(struct process_group *group, const struct signal_info *info)

@@ -45,6 +45,9 @@ int signal_pending_add(struct signal_pending *pending, const struct signal_info 
  */
 bool signal_pending_take(
 	struct signal_pending *pending, uint64_t set, struct signal_info *out_info);
+/** signal_pending_is_single() - @signal, which is pending, is so once; then what is known of it */
+bool signal_pending_is_single(
+	struct signal_pending *pending, int signal, struct signal_info *out_info);
 /** signal_pending_remove() - forget all of @set */
 void signal_pending_remove(struct signal_pending *pending, uint64_t set);
 /** signal_info_encode() - as struct linux_siginfo */
@@ -59,10 +62,32 @@ enum signal_default signal_default_of(int signal);
 uint64_t signal_handler_of(const struct process *process, int signal);
 /** signal_is_discarded() - whether sending it would change nothing if it is not blocked */
 bool signal_is_discarded(const struct process *process, int signal);
-/** signal_mask_of() - what the thread blocks now */
+/**
+ * signal_mask_of() - what the thread blocks now
+ *
+ * The thread stores its mask and then looks at its bits; who sends sets the bits and then looks at
+ * the mask. One sees the other.
+ */
 uint64_t signal_mask_of(const struct thread *thread);
-/** signal_deliverable() - pending for the thread or its process and not blocked */
+/**
+ * signal_due() - what is pending for the thread or its process, without what is for the main thread
+ *
+ * As in Linux the main thread takes the process' signals that it lets through.
+ */
+uint64_t signal_due(const struct thread *thread);
+/** signal_deliverable() - due and not blocked */
 uint64_t signal_deliverable(const struct thread *thread);
+
+/* ---- offer.c --------------------------------------------------------------------------------- */
+
+/** signal_settle() - before the sets of @process or of @thread, NULL: of none, are looked at */
+void signal_settle(const struct process *process, const struct thread *thread);
+/** signal_withdraw() - before they change */
+void signal_withdraw(struct process *process, struct thread *thread);
+/** signal_withdraw_all() - before the sets of all its threads change */
+void signal_withdraw_all(struct process *process);
+/** signal_offer() - let @thread take the one signal that is due without asking, if that can be */
+void signal_offer(struct thread *thread);
 
 /* ---- send.c ---------------------------------------------------------------------------------- */
 
@@ -74,6 +99,8 @@ int signal_send_process_checked(struct process *process, const struct signal_inf
 void signal_publish(struct process *process);
 /** signal_publish_to() - the same for one of them */
 void signal_publish_to(struct thread *thread);
+/** signal_retarget() - somebody blocks what he was to take, or is gone: find others for it */
+void signal_retarget(struct process *process);
 /** signal_kick() - make the thread look at its signals soon */
 void signal_kick(struct thread *thread);
 /**

@@ -8,6 +8,8 @@
 
 static bool take(struct thread *thread, uint64_t set, struct signal_info *out_info)
 {
+	signal_withdraw(thread->process, thread);
+	set &= signal_due(thread);
 	return signal_pending_take(&thread->internal->pending, set, out_info) ||
 		signal_pending_take(&thread->process->internal->pending, set, out_info);
 }
@@ -37,6 +39,7 @@ int64_t posix_signal_take(struct request *request)
 		}
 		if (!take(thread, ~signal_mask_of(thread), &info)) {
 			signal_publish(process);
+			signal_retarget(process);
 			return 0;
 		}
 		if (signal_is_discarded(process, info.signal)) {
@@ -50,6 +53,7 @@ int64_t posix_signal_take(struct request *request)
 			return REQUEST_NO_REPLY;
 		}
 	}
+	signal_offer(thread);
 	signal_publish(process);
 	signal_info_encode(&info, request_out(request, 0, NULL));
 	return info.signal;
@@ -77,6 +81,7 @@ int64_t posix_sigaction_changed(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	if (signal_is_discarded(process, signal)) {
+		signal_withdraw_all(process);
 		signal_pending_remove(&process->internal->pending, linux_sigmask(signal));
 		LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 			signal_pending_remove(&thread->internal->pending, linux_sigmask(signal));
@@ -111,15 +116,4 @@ int64_t posix_sigtimedwait(struct request *request)
 		return -LINUX_ENOMEM;
 	}
 	return REQUEST_PARK;
-}
-
-int64_t posix_sigsuspend(struct request *request)
-{
-	request->interrupted_result = -LINUX_ERESTARTNOHAND;
-	return REQUEST_PARK;
-}
-
-int64_t posix_pause(struct request *request)
-{
-	return posix_sigsuspend(request);
 }
