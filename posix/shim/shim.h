@@ -68,6 +68,13 @@ static inline bool shim_is_user_range(uint64_t address, uint64_t size)
 	return size <= POSIX_SHIM_REGION && address <= POSIX_SHIM_REGION - size;
 }
 
+/*
+ * The same for long ones, from anywhere to the program's memory: how many bytes at the end could
+ * not be copied, or cleared.
+ */
+size_t shim_copy_long(void *to, const void *from, size_t size);
+size_t shim_clear_long(void *to, size_t size);
+
 static inline int shim_get(void *to, uint64_t from, size_t size)
 {
 	if (!shim_is_user_range(from, size)) {
@@ -139,6 +146,26 @@ int64_t shim_forward(SHIM_ARGS);
 int64_t shim_forward_as(uint32_t number, const uint64_t args[6]);
 int64_t shim_unknown(SHIM_ARGS);
 void shim_count_unimplemented(uint32_t number);
+
+/* ---- what posix shows (view.c) --------------------------------------------------------------- */
+
+constexpr int64_t SHIM_ASK = INT64_MIN; /* not answered: posix has to be asked */
+
+/* Whether it is worth while to call one of the following: mostly not. */
+static inline bool shim_has_view(uint64_t fd)
+{
+	const struct posix_views *views = (const struct posix_views *)shim_process()->views;
+
+	return views && (uint32_t)fd < POSIX_VIEW_FDS &&
+		atomic_load_explicit(&views->entries[(uint32_t)fd], memory_order_relaxed) != 0;
+}
+
+/* For descriptors with a view. Results are those of the calls, or SHIM_ASK. */
+int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size);
+int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
+int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size);
+int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence);
+int64_t shim_view_fstat(uint64_t fd, uint64_t address);
 
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 

@@ -96,6 +96,13 @@ int64_t shim_read(SHIM_ARGS)
 	struct stream stream = { .number = NR_READ, .fd = a0 };
 
 	SHIM_UNUSED;
+	if (shim_has_view(a0)) {
+		int64_t result = shim_view_read(a0, a1, a2);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
 	return transfer(&stream, a1, a2);
 }
 
@@ -104,6 +111,13 @@ int64_t shim_write(SHIM_ARGS)
 	struct stream stream = { .number = NR_WRITE, .fd = a0 };
 
 	SHIM_UNUSED;
+	if (shim_has_view(a0)) {
+		int64_t result = shim_view_write(a0, a1, a2);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
 	return transfer(&stream, a1, a2);
 }
 
@@ -112,6 +126,13 @@ int64_t shim_pread64(SHIM_ARGS)
 	struct stream stream = { .number = NR_PREAD, .fd = a0, .offset = a3 };
 
 	SHIM_UNUSED;
+	if (shim_has_view(a0)) {
+		int64_t result = shim_view_pread(a0, a1, a2, a3);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
 	return transfer(&stream, a1, a2);
 }
 

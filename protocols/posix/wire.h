@@ -34,6 +34,7 @@
 
 #include <abi/hel/bounce.h>
 #include <abi/hel/queue.h>
+#include <protocols/posix/views.h>
 
 constexpr uint32_t POSIX_PAYLOAD_MAX =
 	262144; /* payload of one request (execve); more is refused with E2BIG */
@@ -178,7 +179,8 @@ constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 8192;
 constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 2048;
 /*
  * fork: slots other than the forking thread's, and every thread page, process page and queue, are
- * left out; posix makes the child's afresh at the same addresses.
+ * left out; posix makes the child's afresh at the same addresses. Views and windows are left out,
+ * too.
  */
 
 /* ---- signals that need no request ------------------------------------------------------------ */
@@ -272,11 +274,13 @@ struct posix_process_page {
 	uint64_t xsave_size, xsave_mask; /* processor state that signal frames carry */
 	uint64_t limit_address_space; /* RLIMIT_AS in bytes */
 	uint64_t vdso_address;
+	uint64_t views; /* user address of struct posix_views, 0: none */
 	/* the shim writes */
 	uint64_t brk_now; /* guarded by lock */
 	_Atomic uint32_t lock; /* futex lock for the shim's own tables; see shim/lock.c */
 	uint32_t personality;
 	struct posix_sigaction actions[64];
+	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
 };
 
 /* clone flags etc. are in abi/linux */

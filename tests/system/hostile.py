@@ -83,6 +83,16 @@ def wild_arguments_to_every_call():
     check_alive(outcome)
 
 
+def views_spoiled_by_their_owner():
+    outcome = guest.shell('/hostile-views' + _ALIVE, options=add('hostile-views'), timeout=100)
+    lines = outcome.text().splitlines()
+    check(re.match(r'scribble (status 0|signal \d+)$', lines[0]), lines[0])
+    check_equal(lines[1:7], ['write-to-table signal 11', 'write-to-window signal 11',
+                             'allow-writes status 0', 'unmap-windows status 0',
+                             'unmap-table signal 11', 'file whole'], 'how the attempts ended')
+    check_alive(outcome)
+
+
 def fork_bomb_gets_eagain():
     outcome = guest.shell('/fork-bomb; echo $?' + _ALIVE, options=add('fork-bomb'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:80]!r}')
@@ -131,5 +141,6 @@ def memory_comes_back():
 
 
 if __name__ == '__main__':
-    guest.main([mutated_elf_files, wild_arguments_to_every_call, fork_bomb_gets_eagain,
-                memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])
+    guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
+                fork_bomb_gets_eagain, memory_exhaustion_is_survived, one_victim_at_a_time,
+                memory_comes_back])

@@ -66,14 +66,23 @@ bool file_can_seek(const struct file *file)
 	return file->ops->seek != file_default_seek;
 }
 
+static bool file_has_no_access_time(const struct file *file)
+{
+	return (file->flags & LINUX_O_NOATIME) != 0 ||
+		(file->path.dentry != NULL &&
+			(file->path.mount->flags & MOUNT_NO_ACCESS_TIME) != 0);
+}
+
 void file_touch_accessed(struct file *file)
 {
-	bool is_off =
-		file->path.dentry != NULL && (file->path.mount->flags & MOUNT_NO_ACCESS_TIME) != 0;
-
-	if (!(file->flags & LINUX_O_NOATIME) && !is_off) {
+	if (!file_has_no_access_time(file)) {
 		inode_touch_accessed(file->inode);
 	}
+}
+
+uint64_t file_quiet_ns(const struct file *file)
+{
+	return file_has_no_access_time(file) ? UINT64_MAX : inode_quiet_ns(file->inode);
 }
 
 int64_t file_check_size_limit(struct request *request, uint64_t offset)

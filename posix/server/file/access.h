@@ -58,6 +58,9 @@ bool file_can_seek(const struct file *file);
 /** file_touch_accessed() - the file was read through @file: atime, unless O_NOATIME */
 void file_touch_accessed(struct file *file);
 
+/** file_quiet_ns() - for how long file_touch_accessed() will do nothing; UINT64_MAX: for ever */
+uint64_t file_quiet_ns(const struct file *file);
+
 /**
  * file_check_size_limit() - -LINUX_EFBIG and SIGXFSZ if a write at @offset is beyond RLIMIT_FSIZE
  */

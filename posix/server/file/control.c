@@ -7,6 +7,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/lock.h>
 #include <posix/server/file/pipe.h>
+#include <posix/server/file/views.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/inode.h>
@@ -29,6 +30,7 @@ static int64_t control_set_flags(struct file *file, uint32_t flags)
 	uint32_t mask = LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_NOATIME | LINUX_O_DIRECT |
 		LINUX_O_ASYNC;
 
+	views_inode_changed(file->inode); /* O_NOATIME */
 	file->flags = (file->flags & ~mask) | (flags & mask);
 	return 0;
 }

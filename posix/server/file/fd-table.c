@@ -12,6 +12,7 @@
 #include <helix/memory.h>
 #include <posix/server/file/file.h>
 #include <posix/server/file/lock.h>
+#include <posix/server/file/views.h>
 
 constexpr uint32_t FD_TABLE_FIRST_SIZE = 64; /* a multiple of 64 */
 constexpr uint32_t FD_MAX = 1u << 20;        /* as fs.nr_open */
@@ -20,6 +21,7 @@ struct fd_table {
 	uint32_t references;
 	uint32_t capacity;
 	uint32_t lowest;
+	struct views *views; /* NULL: none */
 	struct file **files;
 	uint64_t *used;
 	uint64_t *cloexec;
@@ -88,6 +90,9 @@ struct fd_table *fd_table_copy(struct fd_table *table)
 
 void fd_table_ref(struct fd_table *table)
 {
+	if (table->views != NULL) {
+		views_hide(table->views);
+	}
 	table->references++;
 }
 
@@ -96,9 +101,18 @@ bool fd_table_is_shared(const struct fd_table *table)
 	return table->references > 1;
 }
 
+struct views **fd_table_views(struct fd_table *table)
+{
+	return &table->views;
+}
+
 void fd_table_unref(struct fd_table *table, struct process *process)
 {
-	if (table == NULL || --table->references > 0) {
+	if (table == NULL) {
+		return;
+	}
+	views_leave(table, process);
+	if (--table->references > 0) {
 		return;
 	}
 	for (int fd = fd_table_next(table, 0); fd >= 0; fd = fd_table_next(table, fd + 1)) {
@@ -161,6 +175,9 @@ static struct file *fd_table_take(struct fd_table *table, uint32_t fd)
 {
 	struct file *file = table->files[fd];
 
+	if (table->views != NULL) {
+		views_close(table->views, fd);
+	}
 	table->files[fd] = NULL;
 	bitmap_clear(table->used, fd);
 	bitmap_clear(table->cloexec, fd);
@@ -188,6 +205,9 @@ int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloe
 	}
 	struct file *old = table->files[fd];
 
+	if (old != NULL && table->views != NULL) {
+		views_close(table->views, (uint32_t)fd);
+	}
 	fd_table_set(table, (uint32_t)fd, file, is_cloexec);
 	if (old != NULL) {
 		fd_table_let_go(table, old, process);
@@ -197,7 +217,12 @@ int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloe
 
 struct file *fd_table_get(struct fd_table *table, int fd)
 {
-	return fd < 0 || (uint32_t)fd >= table->capacity ? NULL : table->files[fd];
+	struct file *file = fd < 0 || (uint32_t)fd >= table->capacity ? NULL : table->files[fd];
+
+	if (file != NULL) {
+		file_take_position(file);
+	}
+	return file;
 }
 
 int fd_table_close(struct fd_table *table, int fd, struct process *process)

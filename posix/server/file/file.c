@@ -9,6 +9,7 @@
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/lock.h>
+#include <posix/server/file/views.h>
 #include <posix/server/vfs/inode.h>
 
 constexpr uint32_t FILES_MAX = 65536;
@@ -36,6 +37,7 @@ int file_create(
 void file_ref(struct file *file)
 {
 	ASSERT(file->references > 0);
+	file_take_position(file);
 	file->references++;
 }
 

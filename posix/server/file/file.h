@@ -17,6 +17,8 @@ struct inode;
 struct dentry;
 struct mount;
 struct file;
+struct view;
+struct views;
 
 /* A place in the tree: what an open file, a cwd or a root points to. Both referenced. */
 struct path {
@@ -26,6 +28,7 @@ struct path {
 
 struct file_ops {
 	const char *name;
+	enum posix_view_kind view_kind; /* what the shim can do by itself, see views.h */
 	/*
 	 * read/write at *offset (advanced on success).  May park (only through request).  `buffer`
 	 * is in posix's memory.
@@ -72,9 +75,11 @@ struct file {
 	const struct file_ops *ops;
 	uint32_t references;
 	bool is_announced; /* inotify was told of its open and wants to know of its close */
+	uint8_t n_view_uses; /* requests that a view would have spared */
 	/* O_* status flags: access mode, APPEND, NONBLOCK, PATH, … */
 	uint32_t flags;
-	uint64_t offset;
+	uint64_t offset; /* unless it is lent */
+	struct view *borrower; /* of the position, NULL: nobody; see views.h */
 	/* referenced; never NULL (anonymous files have an anonymous inode) */
 	struct inode *inode;
 	struct path path;  /* referenced; dentry NULL for anonymous files */
@@ -141,5 +146,6 @@ bool fd_table_is_cloexec(struct fd_table *table, int fd);
 void fd_table_set_cloexec(struct fd_table *table, int fd, bool is_cloexec);
 int fd_table_next(struct fd_table *table, int from); /* first used fd >= from, -1: none */
 bool fd_table_is_shared(const struct fd_table *table); /* by several processes */
+struct views **fd_table_views(struct fd_table *table); /* where its views are, NULL: none */
 
 #endif

@@ -9,6 +9,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/call.h>
 
@@ -207,6 +208,8 @@ static int64_t watch_create(struct inotify *inotify, struct inode *inode, uint32
 		.mask = mask,
 	};
 	inode_ref(inode);
+	views_inode_changed(inode);
+	views_directory_watched(inode);
 	tree_insert(&inotify->watches, &watch->number_node, watch_compare);
 	list_push_back(&inode->watches, &watch->inode_node);
 	inotify_n_watches++;

@@ -6,6 +6,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
 #include <posix/server/socket/transfer.h>
 #include <posix/server/tty/port.h>
@@ -16,10 +17,15 @@
 constexpr uint64_t SYNC_TIME_MAX_NS = UINT64_C(5000000000);
 
 /* What all reads end with. */
-static int64_t file_end_read(struct request *request, struct file *file, int64_t result)
+static int64_t file_end_read(
+	struct request *request, struct file *file, uint64_t offset, int64_t result)
 {
 	if (result > 0) {
 		notify_file(file, LINUX_IN_ACCESS);
+	}
+	if (result >= 0) {
+		view_note(request, file,
+			&(struct view_use){ .offset = offset, .size = (uint64_t)result });
 	}
 	return file_end_call(request, file, result);
 }
@@ -31,10 +37,11 @@ int64_t posix_read(struct request *request)
 	if (file == NULL || !file_is_readable(file)) {
 		return -LINUX_EBADF;
 	}
+	uint64_t offset = file->offset;
 	int64_t result =
 		file->ops->read_bulk(file, request, (size_t)request->args[2], &file->offset);
 
-	return file_end_read(request, file, result);
+	return file_end_read(request, file, offset, result);
 }
 
 int64_t posix_pread64(struct request *request)
@@ -53,7 +60,7 @@ int64_t posix_pread64(struct request *request)
 	}
 	int64_t result = file->ops->read_bulk(file, request, (size_t)request->args[2], &offset);
 
-	return file_end_read(request, file, result);
+	return file_end_read(request, file, request->args[3], result);
 }
 
 static int64_t file_write(struct request *request, struct file *file, uint64_t *offset)
@@ -69,6 +76,7 @@ static int64_t file_write(struct request *request, struct file *file, uint64_t *
 
 	if (result > 0) {
 		notify_file(file, LINUX_IN_MODIFY);
+		view_note_write(request, file);
 	} else if (result == -LINUX_EPIPE && !unix_breaks_silently(file)) {
 		signal_send_process(request->process,
 			&(struct signal_info){

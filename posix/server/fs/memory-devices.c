@@ -78,6 +78,7 @@ static int64_t kmsg_read(struct file *file, UNUSED struct request *request, void
 static const struct file_ops null_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "null",
+	.view_kind = POSIX_VIEW_NULL,
 	.read = null_read,
 	.read_bulk = null_read_bulk,
 	.write = null_write,
@@ -87,6 +88,7 @@ static const struct file_ops null_ops = {
 static const struct file_ops zero_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "zero",
+	.view_kind = POSIX_VIEW_ZERO,
 	.read = zero_read,
 	.write = null_write,
 	.seek = memory_seek,

@@ -5,6 +5,7 @@
 #include <abi/linux/signal.h>
 #include <base/string.h>
 #include <posix/server/file/access.h>
+#include <posix/server/file/views.h>
 #include <posix/server/fs/tmpfs-inode.h>
 #include <posix/server/process/process.h>
 
@@ -30,6 +31,7 @@ int64_t tmpfs_set_size(struct inode *inode, uint64_t size)
 		return -LINUX_EPERM;
 	}
 	if (size != inode->size_bytes) {
+		views_inode_changed(inode);
 		int64_t error = contents_truncate(&node->contents, size);
 
 		if (error < 0) {
@@ -209,6 +211,7 @@ static int64_t tmpfs_punch(struct inode *inode, uint64_t offset, uint64_t size)
 		if (end == inode->size_bytes) {
 			end = align_up(end, HEL_PAGE_SIZE); /* nothing is behind it */
 		}
+		views_inode_changed(inode);
 		contents_zero(&node->contents, offset, end - offset);
 		tmpfs_update_blocks(inode);
 		inode_touch_modified(inode);
@@ -263,6 +266,7 @@ static int64_t tmpfs_ioctl(struct file *file, UNUSED struct request *request, ui
 const struct file_ops tmpfs_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "tmpfs file",
+	.view_kind = POSIX_VIEW_FILE,
 	.read = tmpfs_read,
 	.write = tmpfs_file_write,
 	.read_bulk = tmpfs_read_bulk,

@@ -271,6 +271,19 @@ static void tmpfs_contents_mapped(struct inode *inode)
 	contents_settle(&tmpfs_inode_of(inode)->contents, inode->size_bytes);
 }
 
+static int64_t tmpfs_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_size)
+{
+	struct contents *contents = &tmpfs_inode_of(inode)->contents;
+
+	if (contents->n_pages < div_round_up(inode->size_bytes, HEL_PAGE_SIZE)) {
+		return -LINUX_ENODEV; /* there are holes */
+	}
+	int64_t error = contents_memory(contents, inode->size_bytes, out_memory);
+
+	*out_size = contents->memory_size;
+	return error;
+}
+
 static int64_t tmpfs_inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offset)
 {
 	if (offset >= inode->size_bytes) {
@@ -288,6 +301,7 @@ const struct inode_ops tmpfs_file_inode_ops = {
 	.truncate = tmpfs_set_size,
 	.contents = tmpfs_contents,
 	.contents_mapped = tmpfs_contents_mapped,
+	.window = tmpfs_window,
 	.read = tmpfs_inode_read,
 	.release = tmpfs_release,
 };

@@ -228,6 +228,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	}
 	*copy = *mm;
 	copy->references = 1;
+	copy->has_views = false;
 	if (hel_space_fork(mm->space, universe, &copy->space) != 0) {
 		helix_free(copy);
 		return NULL;

@@ -18,6 +18,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/exec.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
@@ -457,6 +458,8 @@ static void commit(struct exec *exec)
 
 	replace_threads(process);
 	process_vfork_done(process);
+	views_leave(process->files, process);
+	internal->n_view_uses = 0;
 	internal->mm = exec->mm;
 	internal->universe = exec->universe;
 	process_page_adopt(process, &exec->page);

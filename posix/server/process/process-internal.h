@@ -39,6 +39,7 @@ constexpr uint32_t LANE_REPLY_ACTIONS_MAX = 2;
 
 struct mm {
 	uint32_t references;
+	bool has_views; /* of one of its processes; see file/views.h */
 	hel_handle space;
 	uint64_t slots[BITMAP_WORDS(MM_SLOTS_MAX)];
 	/* the program, for /proc; addresses are those exec chose */
@@ -163,6 +164,7 @@ struct process_internal {
 	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;
 	bool has_executed;
 	bool shares_files; /* CLONE_FILES, by whichever side */
+	uint32_t n_view_uses; /* requests that a view would have spared */
 };
 
 /* ---- pid.c ----------------------------------------------------------------------------------- */

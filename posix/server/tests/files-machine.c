@@ -7,6 +7,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/fs/kernel-log.h>
+#include <posix/server/process/process-internal.h>
 #include <posix/server/tests/files-machine.h>
 #include <posix/server/tty/channel.h>
 #include <posix/server/vfs/memory-size.h>
@@ -36,6 +37,91 @@ static struct hel_outcome memory_allocate(uint64_t size)
 	return (struct hel_outcome){ 0, HANDLE_BASE + (uint64_t)fd };
 }
 
+/* ---- spaces of processes ------------------------------------------------------------------- */
+
+struct mapping {
+	uint64_t space, address, size; /* size 0: unused */
+	uint8_t *at;
+};
+
+size_t fake_fail_maps;
+static struct mapping mappings[256];
+
+static void mapping_end(struct mapping *mapping)
+{
+	munmap(mapping->at, mapping->size);
+	mapping->size = 0;
+}
+
+static void space_unmap(uint64_t space, uint64_t address, uint64_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++) {
+		struct mapping *mapping = &mappings[i];
+
+		if (mapping->size != 0 && mapping->space == space && mapping->address >= address &&
+			mapping->address + mapping->size <= address + size) {
+			mapping_end(mapping);
+		}
+	}
+}
+
+const void *fake_process_memory(uint64_t space, uint64_t address)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++) {
+		const struct mapping *mapping = &mappings[i];
+
+		if (mapping->space == space && address - mapping->address < mapping->size) {
+			return mapping->at + (address - mapping->address);
+		}
+	}
+	return NULL;
+}
+
+void fake_spaces_end(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++) {
+		if (mappings[i].size != 0) {
+			mapping_end(&mappings[i]);
+		}
+	}
+}
+
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
+	uint32_t flags)
+{
+	struct mapping *mapping = mappings;
+	int protection = PROT_READ | ((flags & HEL_MAP_WRITE) != 0 ? PROT_WRITE : 0);
+
+	if (fake_fail_maps != 0) {
+		fake_fail_maps--;
+		return -LINUX_ENOMEM;
+	}
+	space_unmap(mm->space, address, size);
+	while (mapping->size != 0) {
+		mapping++;
+		ASSERT(mapping < mappings + ARRAY_SIZE(mappings));
+	}
+	void *at = mmap(
+		NULL, size, protection, MAP_SHARED, (int)(memory - HANDLE_BASE), (off_t)offset);
+
+	if (at == MAP_FAILED) {
+		return -LINUX_ENOMEM;
+	}
+	*mapping = (struct mapping){ mm->space, address, size, at };
+	return 0;
+}
+
+static struct hel_outcome memory_transfer(uint64_t memory)
+{
+	int fd = dup((int)(memory - HANDLE_BASE));
+
+	if (fd < 0) {
+		return (struct hel_outcome){ -ERR_NO_SPACE, 0 };
+	}
+	fake_n_memories++;
+	return (struct hel_outcome){ 0, HANDLE_BASE + (uint64_t)fd };
+}
+
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 {
 	int error = 0;
@@ -45,6 +131,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 	case HEL_CALL_memory_resize:
 		error = ftruncate((int)(arguments[0] - HANDLE_BASE), (off_t)arguments[1]);
 		break;
+	case HEL_CALL_transfer: return memory_transfer(arguments[1]);
+	case HEL_CALL_space_unmap: space_unmap(arguments[0], arguments[1], arguments[2]); break;
 	case HEL_CALL_close:
 		fake_n_memories--;
 		error = close((int)(arguments[1] - HANDLE_BASE));

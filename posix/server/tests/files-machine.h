@@ -11,5 +11,11 @@ extern uint64_t fake_memory_size;
 extern size_t fake_n_memories;
 /** fake_n_mappings - mappings that were not taken back */
 extern size_t fake_n_mappings;
+/** fake_process_memory() - what a process has at an address of its own, NULL: nothing */
+const void *fake_process_memory(uint64_t space, uint64_t address);
+/** fake_spaces_end() - the processes are gone, and all that they had mapped */
+void fake_spaces_end(void);
+/** fake_fail_maps - so many mappings for processes fail */
+extern size_t fake_fail_maps;
 
 #endif

@@ -43,6 +43,9 @@ struct user *user_create(uint32_t id)
 	user->group.pgid = process->pid;
 	user->group.session = &user->session;
 	process->group = &user->group;
+	user->mm.space = process->pid;
+	user->process_internal.mm = &user->mm;
+	user->process_internal.page = &user->page;
 	process->files = fd_table_create();
 	process->fs = fs_context_create(&case_root);
 	format_to(process->comm, sizeof(process->comm), "user%u", id);
@@ -89,6 +92,7 @@ void users_free(void)
 		free(user);
 	}
 	root = NULL;
+	fake_spaces_end();
 }
 
 struct process *process_find(uint32_t pid)

@@ -35,6 +35,8 @@ struct user {
 	struct request_internal request_internal;
 	struct process_group group;
 	struct session session;
+	struct mm mm;
+	struct posix_process_page page;
 	bool has_result;
 	int64_t result;
 	size_t reply_size;

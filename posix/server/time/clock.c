@@ -12,6 +12,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/views.h>
 #include <posix/server/time/time.h>
 
 constexpr int64_t BOOT_REALTIME_NS = 1767225600 * (int64_t)NS_PER_S; /* 2026-01-01 00:00:00 UTC */
@@ -73,6 +74,7 @@ int64_t posix_clock_settime(struct request *request)
 	if (!process_is_privileged(request->process)) {
 		return -LINUX_EPERM;
 	}
+	views_all_changed(); /* what is due for a new atime depends on the time */
 	return clock_set_realtime((uint64_t)time->seconds * NS_PER_S + (uint64_t)time->nanoseconds);
 }
 

@@ -5,6 +5,7 @@
 #include <base/format.h>
 #include <helix/memory.h>
 #include <posix/server/file/lock.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/xattr.h>
@@ -33,6 +34,7 @@ void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *
 		.birth_ns = now,
 	};
 	list_init(&inode->watches);
+	list_init(&inode->views);
 }
 
 void inode_ref(struct inode *inode)
@@ -92,6 +94,7 @@ int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offs
 
 void inode_touch_changed(struct inode *inode)
 {
+	views_inode_changed(inode);
 	inode->ctime_ns = (int64_t)clock_realtime_ns();
 }
 
@@ -101,12 +104,29 @@ void inode_touch_modified(struct inode *inode)
 	inode->mtime_ns = inode->ctime_ns;
 }
 
+/* 0: a read at `now` is to be noted. */
+static uint64_t inode_quiet_from(const struct inode *inode, int64_t now)
+{
+	int64_t age = now - inode->atime_ns;
+
+	if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
+		age >= ATIME_AGE_MAX_NS) {
+		return 0;
+	}
+	return (uint64_t)(ATIME_AGE_MAX_NS - age);
+}
+
+uint64_t inode_quiet_ns(const struct inode *inode)
+{
+	return inode_quiet_from(inode, (int64_t)clock_realtime_ns());
+}
+
 void inode_touch_accessed(struct inode *inode)
 {
 	int64_t now = (int64_t)clock_realtime_ns();
 
-	if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
-		now - inode->atime_ns >= ATIME_AGE_MAX_NS) {
+	if (inode_quiet_from(inode, now) == 0) {
+		views_inode_changed(inode);
 		inode->atime_ns = now;
 	}
 }
@@ -257,6 +277,12 @@ int64_t inode_default_contents(
 
 void inode_default_contents_mapped(UNUSED struct inode *inode)
 {
+}
+
+int64_t inode_default_window(
+	UNUSED struct inode *inode, UNUSED hel_handle *out_memory, UNUSED uint64_t *out_size)
+{
+	return -LINUX_ENODEV;
 }
 
 int64_t inode_default_read(

@@ -87,6 +87,11 @@ struct inode_ops {
 	int64_t (*contents)(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
 	/* A program has mapped that memory: from now on it is to end with the file's last page. */
 	void (*contents_mapped)(struct inode *inode);
+	/*
+	 * The memory that holds the contents, if it has a page for each byte of the file, and its
+	 * size: it may be shown to readers as it is. Else -LINUX_E....
+	 */
+	int64_t (*window)(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
 	int64_t (*read)(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 	/* The last reference is gone: free it. */
 	void (*release)(struct inode *inode);
@@ -101,11 +106,13 @@ struct inode {
 	uint64_t blocks; /* of 512 bytes */
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
 	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
+	bool has_viewed_names; /* a directory: there may be views of files in it */
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
 	struct unix_socket *socket; /* who is bound to it, NULL: nobody */
 	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
 	struct list watches; /* struct inotify_watch */
+	struct list views; /* struct view: those that tell what it is like, see file/views.h */
 	void *data; /* the kind's */
 };
 
@@ -124,6 +131,7 @@ int64_t inode_default_change(struct inode *inode, const struct inode_change *cha
 void inode_default_refresh(struct inode *inode);
 int64_t inode_default_contents(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
 void inode_default_contents_mapped(struct inode *inode);
+int64_t inode_default_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
 int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 
 #pragma clang diagnostic ignored "-Winitializer-overrides"
@@ -137,7 +145,7 @@ int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint6
 	.open = inode_default_open, .truncate = inode_default_truncate, \
 	.change = inode_default_change, .refresh = inode_default_refresh, \
 	.contents = inode_default_contents, .contents_mapped = inode_default_contents_mapped, \
-	.read = inode_default_read
+	.window = inode_default_window, .read = inode_default_read
 
 /** inode_init() - the common part of a new inode, with one reference and the time of now */
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
@@ -149,6 +157,10 @@ void inode_touch_modified(struct inode *inode);
 void inode_touch_changed(struct inode *inode);
 /** inode_touch_accessed() - it was read: atime as `relatime` defines it */
 void inode_touch_accessed(struct inode *inode);
+/** inode_quiet_ns() - for how long that will do nothing, unless the inode changes */
+uint64_t inode_quiet_ns(const struct inode *inode);
+/** stat_fill() - what stat() tells of it */
+void stat_fill(struct inode *inode, struct linux_stat *out);
 /** inode_remove_privileges() - written to by @credentials: set-id bits go unless they may stay */
 void inode_remove_privileges(struct inode *inode, const struct credentials *credentials);
 

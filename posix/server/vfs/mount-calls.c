@@ -2,6 +2,7 @@
 /* mount and umount2, and the table of file system types. */
 #include <base/format.h>
 #include <base/string.h>
+#include <posix/server/file/views.h>
 #include <posix/server/fs/device.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/fs/sysfs.h>
@@ -195,6 +196,7 @@ static int64_t mount_change(const struct path *at, uint64_t flags)
 	if (at->dentry != at->mount->root) {
 		return -LINUX_EINVAL;
 	}
+	views_all_changed(); /* MOUNT_NO_ACCESS_TIME */
 	at->mount->flags = mount_flags_from(flags);
 	return 0;
 }

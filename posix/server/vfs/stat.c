@@ -2,6 +2,7 @@
 /* Calls that describe: stat, statx, access, readlink, statfs. */
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/views.h>
 #include <posix/server/vfs/call.h>
 
 static struct linux_timespec stat_time(int64_t ns)
@@ -24,7 +25,7 @@ static struct linux_statx_time statx_time(int64_t ns)
 		.nanoseconds = (uint32_t)time.nanoseconds };
 }
 
-static void stat_fill(struct inode *inode, struct linux_stat *out)
+void stat_fill(struct inode *inode, struct linux_stat *out)
 {
 	struct inode_stat stat;
 
@@ -108,6 +109,9 @@ static int64_t stat_find(
 			return -LINUX_EBADF;
 		}
 		stat_place_set(out_place, &file->path, file->inode);
+		if (!(file->flags & LINUX_O_PATH)) {
+			view_note(request, file, &(struct view_use){ 0 });
+		}
 		return 0;
 	}
 	int64_t error = call_lookup(request, request->args[0], name, flags, &path);

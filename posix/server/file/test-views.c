@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: when there are some, what they show, and that they are gone in time. The tests look at
+ * them as the shim does; tests/linux/views.c asks the shim itself.
+ */
+#include <posix/server/tests/files.h>
+
+#include <posix/server/file/inotify.h>
+
+enum { WARM = 16 };
+
+static const struct posix_views *views_of(const struct user *user)
+{
+	if (user->page.views == 0) {
+		return NULL;
+	}
+	CHECK_EQ(user->page.views, POSIX_VIEWS);
+	return fake_process_memory(user->mm.space, POSIX_VIEWS);
+}
+
+static uint64_t entry_of(const struct user *user, int64_t fd)
+{
+	const struct posix_views *views = views_of(user);
+
+	return views == NULL ? 0 : atomic_load(&views->entries[fd]);
+}
+
+static bool may_read(const struct user *user, int64_t fd)
+{
+	return posix_view_entry_has(entry_of(user, fd), POSIX_VIEW_READ);
+}
+
+static const struct posix_view *view_of(const struct user *user, int64_t fd)
+{
+	return &views_of(user)->views[posix_view_entry_index(entry_of(user, fd))];
+}
+
+static _Atomic uint64_t *position_of(struct user *user, int64_t fd)
+{
+	return &user->page.view_positions[posix_view_entry_index(entry_of(user, fd))];
+}
+
+static bool has_position(struct user *user, int64_t fd)
+{
+	return posix_position_is_of(
+		*position_of(user, fd), posix_view_entry_generation(entry_of(user, fd)));
+}
+
+/* What the shim would read. */
+static const char *window_at(const struct user *user, int64_t fd, uint64_t offset)
+{
+	const struct posix_view *view = view_of(user, fd);
+
+	if (offset < view->window_offset || offset - view->window_offset >= view->window_size) {
+		return NULL;
+	}
+	return fake_process_memory(user->mm.space,
+		POSIX_WINDOWS + posix_view_entry_index(entry_of(user, fd)) * POSIX_WINDOW_SIZE +
+			offset - view->window_offset);
+}
+
+static void warm(struct user *user, int64_t fd)
+{
+	char byte;
+
+	for (int i = 0; i < WARM; i++) {
+		fake_now_ns++;
+		CHECK(call_pread(user, fd, &byte, 1, 0) >= 0);
+	}
+}
+
+static int64_t open_warm(struct user *user, const char *path)
+{
+	int64_t fd = call_open(user, path, LINUX_O_RDWR, 0);
+
+	CHECK(fd >= 0);
+	fake_now_ns++;
+	warm(user, fd);
+	return fd;
+}
+
+TEST(who_asks_often_gets_a_view)
+{
+	struct linux_stat stat;
+
+	begin();
+	write_file(root, "/f", "some text");
+	fake_now_ns++;
+	int64_t fd = call_open(root, "/f", LINUX_O_RDONLY, 0);
+	char byte;
+
+	CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
+	CHECK(views_of(root) == NULL);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	CHECK_EQ(view_of(root, fd)->size, 9);
+	CHECK_MEM_EQ(window_at(root, fd, 5), "text", 4);
+	CHECK_EQ(call_fstat(root, fd, &stat), 0);
+	CHECK_MEM_EQ(view_of(root, fd)->stat, &stat, sizeof(stat));
+	CHECK_EQ(entry_of(root, fd + 1), 0);
+	end();
+}
+
+TEST(changes_take_it_away_at_once)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	write_file(root, "/g", "");
+	int64_t fd = open_warm(root, "/f");
+	int64_t other = call_open(root, "/f", LINUX_O_RDWR, 0);
+	uint64_t entry = entry_of(root, fd);
+
+	CHECK(may_read(root, fd));
+	CHECK_EQ(call_pwrite(root, other, "more", 4, 0), 4);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	CHECK(entry_of(root, fd) != entry);
+	CHECK_MEM_EQ(window_at(root, fd, 0), "more text", 9);
+	CHECK_EQ(call_chmod(root, "/f", 0600), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK_EQ(call_link(root, "/f", "/h"), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK_EQ(call_rename(root, "/f", "/g", 0), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK_EQ(call_unlink(root, "/g"), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK_EQ(call_fcntl(root, fd, LINUX_F_SETFL, LINUX_O_NOATIME), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	end();
+}
+
+TEST(an_access_to_be_noted_is_not_skipped)
+{
+	struct linux_stat stat;
+	char byte;
+
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+
+	CHECK(may_read(root, fd));
+	fake_now_ns += 23 * UINT64_C(3600000000000);
+	fake_run_loop();
+	CHECK(may_read(root, fd));
+	fake_now_ns += 2 * UINT64_C(3600000000000);
+	fake_run_loop();
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
+	CHECK_EQ(call_fstat(root, fd, &stat), 0);
+	CHECK_EQ((uint64_t)stat.atime.seconds, fake_now_ns / 1000000000);
+	CHECK(may_read(root, fd));
+	end();
+}
+
+TEST(holes_are_not_shown)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+
+	CHECK(may_read(root, fd));
+	start(root, 77 /* ftruncate */, V(fd), V(MIB(1)));
+	CHECK_EQ(result_of(root), 0);
+	warm(root, fd);
+	CHECK(entry_of(root, fd) != 0);
+	CHECK(!may_read(root, fd));
+	CHECK_EQ(view_of(root, fd)->size, MIB(1));
+	end();
+}
+
+TEST(a_window_is_where_the_reads_are)
+{
+	uint64_t far = 5 * POSIX_WINDOW_SIZE;
+	char byte;
+
+	fake_memory_size = GIB(1);
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
+
+	start(root, 285 /* fallocate */, V(fd), V(0), V(0), V(far + MIB(1)));
+	CHECK_EQ(result_of(root), 0);
+	warm(root, fd);
+	CHECK_MEM_EQ(window_at(root, fd, 0), "some", 4);
+	CHECK(window_at(root, fd, POSIX_WINDOW_SIZE) == NULL);
+	for (int i = 0; i < WARM; i++) {
+		CHECK_EQ(call_pread(root, fd, &byte, 1, far + 5), 1);
+	}
+	CHECK(window_at(root, fd, 0) == NULL);
+	CHECK(window_at(root, fd, far + 5) != NULL);
+	CHECK(window_at(root, fd, far + MIB(1)) == NULL || view_of(root, fd)->size == far + MIB(1));
+	fake_memory_size = MIB(64);
+	end();
+}
+
+/* ---- positions ----------------------------------------------------------------------------- */
+
+TEST(a_position_is_lent_and_taken_back)
+{
+	char byte;
+
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+
+	CHECK(has_position(root, fd));
+	(*position_of(root, fd)) += 5;
+	CHECK_EQ(call_lseek(root, fd, 0, LINUX_SEEK_CUR), 5);
+	CHECK(!has_position(root, fd));
+	CHECK_EQ(call_read(root, fd, &byte, 1), 1);
+	CHECK_EQ(byte, 't');
+	CHECK(has_position(root, fd));
+	CHECK_EQ(*position_of(root, fd) & POSIX_POSITION_MASK, 6);
+	/* garbage does not move the file */
+	*position_of(root, fd) = 0x1234;
+	CHECK_EQ(call_lseek(root, fd, 0, LINUX_SEEK_CUR), 6);
+	end();
+}
+
+TEST(who_shares_a_file_has_no_position)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+
+	CHECK(has_position(root, fd));
+	(*position_of(root, fd)) += 3;
+	struct user *child = user_fork(root);
+
+	CHECK(!has_position(root, fd));
+	CHECK_EQ(call_lseek(child, fd, 0, LINUX_SEEK_CUR), 3);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	CHECK(!has_position(root, fd));
+	user_exit(child);
+	warm(root, fd);
+	CHECK(has_position(root, fd));
+	CHECK_EQ(*position_of(root, fd) & POSIX_POSITION_MASK, 3);
+	end();
+}
+
+/* ---- who has them -------------------------------------------------------------------------- */
+
+TEST(descriptors_that_are_closed)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+	uint64_t window =
+		POSIX_WINDOWS + posix_view_entry_index(entry_of(root, fd)) * POSIX_WINDOW_SIZE;
+
+	CHECK(fake_process_memory(root->mm.space, window) != NULL);
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK(fake_process_memory(root->mm.space, window) == NULL);
+	end();
+}
+
+TEST(the_oldest_makes_room)
+{
+	int64_t fds[POSIX_VIEWS_MAX + 1];
+
+	begin();
+	write_file(root, "/f", "some text");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = open_warm(root, "/f");
+		CHECK(may_read(root, fds[i]));
+	}
+	CHECK_EQ(entry_of(root, fds[0]), 0);
+	CHECK(may_read(root, fds[1]));
+	warm(root, fds[0]);
+	CHECK(may_read(root, fds[0]));
+	CHECK_EQ(entry_of(root, fds[1]), 0);
+	end();
+}
+
+TEST(a_shared_table_has_none)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+	struct user *other = user_create(0);
+
+	fd_table_ref(root->process.files);
+	fd_table_unref(other->process.files, &other->process);
+	other->process.files = root->process.files;
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	warm(other, fd);
+	CHECK_EQ(entry_of(root, fd), 0);
+	/* who had the views goes, the other makes its own */
+	user_exit(root);
+	warm(other, fd);
+	CHECK(may_read(other, fd));
+	CHECK_EQ(root->page.views, 0);
+	end();
+}
+
+TEST(one_table_in_an_address_space)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+	struct user *child = user_fork(root);
+
+	child->process_internal.mm = &root->mm;
+	warm(child, fd);
+	CHECK_EQ(child->page.views, 0);
+	CHECK(may_read(root, fd));
+	end();
+}
+
+TEST(whoever_watches_is_told)
+{
+	begin();
+	CHECK_EQ(call_mkdir(root, "/d", 0755), 0);
+	write_file(root, "/d/f", "some text");
+	int64_t fd = open_warm(root, "/d/f");
+
+	start(root, 294 /* inotify_init1 */, V(0));
+	int64_t queue = result_of(root);
+
+	CHECK(may_read(root, fd));
+	start(root, 254 /* inotify_add_watch */, V(queue), P("/d/f"), V(LINUX_IN_ACCESS));
+	CHECK_EQ(result_of(root), 1);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK(!may_read(root, fd));
+	start(root, 255 /* inotify_rm_watch */, V(queue), V(1));
+	CHECK_EQ(result_of(root), 0);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	start(root, 254, V(queue), P("/d"), V(LINUX_IN_ACCESS));
+	CHECK_EQ(result_of(root), 2);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK(!may_read(root, fd));
+	end();
+}
+
+TEST(without_memory_there_are_none)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
+
+	for (size_t i = 1; i < 3 * WARM; i++) {
+		char byte;
+
+		fake_fail_allocation = i % 4;
+		fake_fail_maps = i % 3;
+		fake_now_ns++;
+		call_pread(root, fd, &byte, 1, 0);
+	}
+	fake_fail_allocation = 0;
+	fake_fail_maps = 0;
+	warm(root, fd);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	CHECK_MEM_EQ(window_at(root, fd, 0), "some text", 9);
+	end();
+}
+
+TEST(devices)
+{
+	struct linux_stat stat;
+	char byte;
+
+	begin();
+	int64_t null = call_open(root, "/dev/null", LINUX_O_WRONLY, 0);
+	int64_t zero = call_open(root, "/dev/zero", LINUX_O_RDONLY, 0);
+
+	for (int i = 0; i < WARM; i++) {
+		CHECK_EQ(call_write(root, null, "x", 1), 1);
+		CHECK_EQ(call_read(root, zero, &byte, 1), 1);
+	}
+	CHECK_EQ(posix_view_entry_kind(entry_of(root, null)), POSIX_VIEW_NULL);
+	CHECK_EQ(entry_of(root, null) >> 8 & 0xff, POSIX_VIEW_WRITE);
+	CHECK_EQ(posix_view_entry_kind(entry_of(root, zero)), POSIX_VIEW_ZERO);
+	CHECK_EQ(entry_of(root, zero) >> 8 & 0xff, POSIX_VIEW_READ);
+	CHECK_EQ(call_fstat(root, null, &stat), 0);
+	CHECK_MEM_EQ(view_of(root, null)->stat, &stat, sizeof(stat));
+	end();
+}
+
+TEST_MAIN()

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: made, brought up to date, taken back; see views.h.
+ *
+ * Who may see what: a process gets a view of a descriptor only while it has that, read-only, and
+ * the window goes through a handle that allows nothing but reading. So a view tells nothing that
+ * read(), mmap() and fstat() on the descriptor would not. What the process can write are the
+ * positions that it has borrowed, and those of files that only it has: any value there is as good
+ * as an lseek() of its own.
+ *
+ * What it costs: a table is 12 KiB and struct views; there are at most TABLES_MAX. A process has at
+ * most POSIX_VIEWS_MAX views and as many windows; a further one pushes the oldest out. The pages of
+ * a window are the file's, the process pays for the page tables. A file with holes has no window:
+ * reading a hole there would take a page that nobody is charged for.
+ */
+#include <abi/linux/errno.h>
+#include <base/assert.h>
+#include <base/string.h>
+#include <hel/hel-calls.h>
+#include <helix/memory.h>
+#include <posix/server/file/access.h>
+#include <posix/server/file/views.h>
+#include <posix/server/process/process-internal.h>
+#include <posix/server/vfs/dentry.h>
+
+constexpr uint32_t TABLES_MAX = 1024;
+/* Requests that a view would have spared, until it is made: of a file, of a process. */
+constexpr uint32_t FILE_USES_MIN = 4;
+constexpr uint32_t PROCESS_USES_MIN = 8;
+/* A long read counts as several. */
+constexpr uint64_t USE_BYTES = KIB(16);
+/* Requests that a fresh view could not answer, until it is looked at again. */
+constexpr uint8_t MISSES_MAX = 8;
+constexpr uint8_t NO_VIEW = 0xff;
+
+static_assert(POSIX_VIEWS_MAX < NO_VIEW);
+static_assert(sizeof(struct linux_stat) == sizeof(((struct posix_view *)0)->stat));
+
+struct view {
+	struct list_node inode_node; /* on inode->views while it is fresh */
+	struct list_node fresh_node; /* on the list of all fresh ones, likewise */
+	struct views *views;
+	struct file *file; /* of the descriptor: not referenced; NULL: unused */
+	uint32_t fd;
+	uint8_t n_misses;
+	bool is_readable; /* as its entry says */
+	uint64_t generation;
+	uint64_t window_offset, window_size; /* what is mapped; 0: nothing */
+};
+
+struct views {
+	struct process *process;
+	struct mm *mm; /* the process'; not referenced */
+	hel_handle memory;
+	struct posix_views *shared;
+	uint64_t generation;
+	uint32_t next_victim;
+	uint8_t by_fd[POSIX_VIEW_FDS]; /* index, or NO_VIEW */
+	struct view views[POSIX_VIEWS_MAX];
+};
+
+static uint32_t n_tables;
+static struct list fresh = LIST_INIT(fresh);
+
+static uint32_t view_index(const struct view *view)
+{
+	return (uint32_t)(view - view->views->views);
+}
+
+static _Atomic uint64_t *view_position(const struct view *view)
+{
+	return &view->views->process->internal->page->view_positions[view_index(view)];
+}
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+/* If the file is the process' alone nobody else can see what it does with the position. */
+static void view_lend_position(struct view *view)
+{
+	struct file *file = view->file;
+
+	if (view->is_readable && file->ops->view_kind == POSIX_VIEW_FILE &&
+		file->borrower == NULL && file->references == 1 &&
+		file->offset < POSIX_POSITION_MASK) {
+		file->borrower = view;
+		atomic_store_explicit(view_position(view),
+			posix_position(view->generation, file->offset), memory_order_release);
+	}
+}
+
+void view__take_position(struct file *file)
+{
+	struct view *view = file->borrower;
+	uint64_t word = atomic_exchange(view_position(view), POSIX_POSITION_NONE);
+
+	file->borrower = NULL;
+	/* any other value is garbage of the process' own: then the file has not moved */
+	if (posix_position_is_of(word, view->generation)) {
+		file->offset = word & POSIX_POSITION_MASK;
+	}
+}
+
+/* ---- fresh and stale ------------------------------------------------------------------------- */
+
+static void view_make_stale(struct view *view)
+{
+	if (list_node_is_linked(&view->inode_node)) {
+		atomic_store(&view->views->shared->entries[view->fd], 0);
+		list_remove(&view->inode_node);
+		list_remove(&view->fresh_node);
+	}
+}
+
+void views__inode_changed(struct inode *inode)
+{
+	LIST_FOR_EACH_SAFE(view, &inode->views, struct view, inode_node) {
+		view_make_stale(view);
+	}
+}
+
+void views_directory_watched(struct inode *directory)
+{
+	if (!directory->has_viewed_names) {
+		return;
+	}
+	directory->has_viewed_names = false;
+	LIST_FOR_EACH_SAFE(view, &fresh, struct view, fresh_node) {
+		const struct dentry *dentry = view->file->path.dentry;
+
+		if (dentry != NULL && dentry->parent != NULL &&
+			dentry->parent->inode == directory) {
+			view_make_stale(view);
+		}
+	}
+}
+
+void views_all_changed(void)
+{
+	LIST_FOR_EACH_SAFE(view, &fresh, struct view, fresh_node) {
+		view_make_stale(view);
+	}
+}
+
+/* ---- access times ---------------------------------------------------------------------------- */
+
+static void views_expired(UNUSED struct timer *timer)
+{
+	views_all_changed();
+}
+
+/* Reads need not be noted for this long; then somebody has to look again. */
+static void view_expire_after(uint64_t quiet_ns)
+{
+	static struct timer timer = { .fire = views_expired };
+	uint64_t deadline_ns = clock_monotonic_ns() + quiet_ns;
+
+	if (timer_is_armed(&timer) && timer.deadline_ns <= deadline_ns) {
+		return;
+	}
+	timer_disarm(posix_loop(), &timer);
+	timer_arm(posix_loop(), &timer, deadline_ns);
+}
+
+/* Somebody wants to be told of each read and write. */
+static bool view_is_watched(struct file *file)
+{
+	const struct dentry *dentry = file->path.dentry;
+
+	if (!list_is_empty(&file->inode->watches)) {
+		return true;
+	}
+	if (dentry == NULL || dentry->parent == NULL) {
+		return false;
+	}
+	dentry->parent->inode->has_viewed_names = true;
+	return !list_is_empty(&dentry->parent->inode->watches);
+}
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+static uint64_t window_address(const struct view *view)
+{
+	return POSIX_WINDOWS + view_index(view) * POSIX_WINDOW_SIZE;
+}
+
+static void view_close_window(struct view *view)
+{
+	if (view->window_size != 0) {
+		hel_space_unmap(view->views->mm->space, window_address(view), view->window_size);
+		view->window_size = 0;
+	}
+}
+
+static bool window_covers(const struct view *view, const struct view_use *use)
+{
+	uint64_t end = min_u64(use->offset + use->size, view->file->inode->size_bytes);
+
+	return use->offset >= view->window_offset && end <= view->window_offset + view->window_size;
+}
+
+/* Maps the part of the file in which @use lies; without memory for it there is no window. */
+static void view_open_window(
+	struct view *view, hel_handle memory, uint64_t memory_size, const struct view_use *use)
+{
+	uint64_t offset = align_down(use->offset, POSIX_WINDOW_SIZE);
+	uint64_t size = min_u64(memory_size - min_u64(offset, memory_size), POSIX_WINDOW_SIZE);
+	hel_handle readable;
+
+	view_close_window(view);
+	if (size == 0 ||
+		hel_transfer(HEL_THIS, memory, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_MAP,
+			&readable) != 0) {
+		return;
+	}
+	if (mm_map(view->views->mm, readable, offset, window_address(view), size,
+		    HEL_MAP_READ | HEL_MAP_FORK_DROP) == 0) {
+		view->window_offset = offset;
+		view->window_size = size;
+	}
+	hel_close(HEL_THIS, readable);
+}
+
+/* Whether the file can be read without posix, and the window that is needed for it. */
+static bool view_prepare_reads(struct view *view, const struct view_use *use)
+{
+	struct inode *inode = view->file->inode;
+	uint64_t quiet_ns = file_quiet_ns(view->file);
+	uint64_t memory_size;
+	hel_handle memory;
+
+	if (quiet_ns == 0) {
+		return false;
+	}
+	if (inode->size_bytes != 0 && use->size != 0) {
+		if (inode->ops->window(inode, &memory, &memory_size) < 0) {
+			return false;
+		}
+		if (!window_covers(view, use)) {
+			view_open_window(view, memory, memory_size, use);
+		}
+	}
+	if (quiet_ns != UINT64_MAX) {
+		view_expire_after(quiet_ns);
+	}
+	return true;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static uint32_t view_flags(struct view *view, const struct view_use *use)
+{
+	struct file *file = view->file;
+	bool is_file = file->ops->view_kind == POSIX_VIEW_FILE;
+	uint32_t flags = 0;
+
+	if (view_is_watched(file)) {
+		return 0;
+	}
+	if (file_is_readable(file) && (!is_file || view_prepare_reads(view, use))) {
+		flags |= POSIX_VIEW_READ;
+	}
+	if (file_is_writable(file) && !is_file) {
+		flags |= POSIX_VIEW_WRITE;
+	}
+	return flags;
+}
+
+/* Brings a view up to date. */
+static void view_refresh(struct view *view, const struct view_use *use)
+{
+	struct file *file = view->file;
+	struct views *views = view->views;
+	struct posix_view *shared = &views->shared->views[view_index(view)];
+	uint32_t flags;
+
+	file_take_position(file);
+	view_make_stale(view);
+	flags = view_flags(view, use);
+	stat_fill(file->inode, (struct linux_stat *)shared->stat);
+	shared->size = file->inode->size_bytes;
+	shared->window_offset = view->window_offset;
+	shared->window_size = view->window_size;
+	view->generation = ++views->generation;
+	view->n_misses = 0;
+	list_push_back(&file->inode->views, &view->inode_node);
+	list_push_back(&fresh, &view->fresh_node);
+	view->is_readable = (flags & POSIX_VIEW_READ) != 0;
+	view_lend_position(view);
+	atomic_store(&views->shared->entries[view->fd],
+		posix_view_entry(file->ops->view_kind, flags, view_index(view), view->generation));
+}
+
+static void view_drop(struct view *view)
+{
+	file_take_position(view->file);
+	view_make_stale(view);
+	view_close_window(view);
+	view->views->by_fd[view->fd] = NO_VIEW;
+	view->file = NULL;
+}
+
+static struct view *view_create(struct views *views, uint32_t fd, struct file *file)
+{
+	struct view *view = &views->views[views->next_victim++ % POSIX_VIEWS_MAX];
+
+	for (uint32_t i = 0; i < POSIX_VIEWS_MAX && view->file != NULL; i++) {
+		if (views->views[i].file == NULL) {
+			view = &views->views[i];
+		}
+	}
+	if (view->file != NULL) {
+		view_drop(view);
+	}
+	view->file = file;
+	view->fd = fd;
+	views->by_fd[fd] = (uint8_t)view_index(view);
+	return view;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+/* Makes the memory that both see. */
+static bool views_map(struct views *views)
+{
+	hel_handle readable;
+	void *shared;
+
+	if (hel_memory_allocate(sizeof(*views->shared), 0, &views->memory) != 0) {
+		views->memory = HEL_NULL;
+		return false;
+	}
+	if (helix_map(views->memory, 0, sizeof(*views->shared), HEL_MAP_READ | HEL_MAP_WRITE,
+		    &shared) != 0) {
+		return false;
+	}
+	views->shared = shared;
+	if (hel_transfer(HEL_THIS, views->memory, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_MAP,
+		    &readable) != 0) {
+		return false;
+	}
+	int error = mm_map(views->mm, readable, 0, POSIX_VIEWS, sizeof(*views->shared),
+		HEL_MAP_READ | HEL_MAP_FORK_DROP);
+
+	hel_close(HEL_THIS, readable);
+	return error == 0;
+}
+
+static void views_free(struct views *views)
+{
+	if (views->shared != NULL) {
+		helix_unmap(views->shared, sizeof(*views->shared));
+	}
+	if (views->memory != HEL_NULL) {
+		hel_close(HEL_THIS, views->memory);
+	}
+	helix_free(views);
+	n_tables--;
+}
+
+static struct views *views_create(struct process *process)
+{
+	struct mm *mm = process->internal->mm;
+	struct posix_process_page *page = process->internal->page;
+
+	/* one per address space: others who live there, after vfork or so, do without */
+	if (mm == NULL || page == NULL || mm->has_views || n_tables >= TABLES_MAX) {
+		return NULL;
+	}
+	struct views *views = helix_calloc(1, sizeof(*views));
+
+	if (views == NULL) {
+		return NULL;
+	}
+	n_tables++;
+	views->process = process;
+	views->mm = mm;
+	if (!views_map(views)) {
+		views_free(views);
+		return NULL;
+	}
+	memset(views->by_fd, NO_VIEW, sizeof(views->by_fd));
+	for (uint32_t i = 0; i < POSIX_VIEWS_MAX; i++) {
+		list_node_init(&views->views[i].inode_node);
+		list_node_init(&views->views[i].fresh_node);
+		views->views[i].views = views;
+		atomic_store(&page->view_positions[i], POSIX_POSITION_NONE);
+	}
+	mm->has_views = true;
+	page->views = POSIX_VIEWS;
+	return views;
+}
+
+void views_close(struct views *views, uint32_t fd)
+{
+	if (fd < POSIX_VIEW_FDS && views->by_fd[fd] != NO_VIEW) {
+		view_drop(&views->views[views->by_fd[fd]]);
+	}
+}
+
+void views_hide(struct views *views)
+{
+	for (uint32_t i = 0; i < POSIX_VIEWS_MAX; i++) {
+		if (views->views[i].file != NULL) {
+			view_drop(&views->views[i]);
+		}
+	}
+}
+
+/*
+ * Threads of the process may still run and look at the table, if this is an exec: what they see
+ * stays mapped, and empty, until the space goes or has another table there.
+ */
+void views_leave(struct fd_table *table, struct process *process)
+{
+	struct views **place = fd_table_views(table);
+	struct views *views = *place;
+
+	if (views == NULL || views->process != process) {
+		return;
+	}
+	views_hide(views);
+	process->internal->page->views = 0;
+	views->mm->has_views = false;
+	*place = NULL;
+	views_free(views);
+}
+
+/* ---- noting ---------------------------------------------------------------------------------- */
+
+/* Whether it was asked for often enough. */
+static bool view_is_wanted(struct process *process, struct file *file, const struct view_use *use)
+{
+	uint32_t weight = 1 + (uint32_t)(use->size / USE_BYTES);
+	uint32_t *n_process_uses = &process->internal->n_view_uses;
+
+	*n_process_uses =
+		*n_process_uses > UINT32_MAX - weight ? UINT32_MAX : *n_process_uses + weight;
+	file->n_view_uses = (uint8_t)min_u64(file->n_view_uses + weight, UINT8_MAX);
+	return file->n_view_uses >= FILE_USES_MIN && *n_process_uses >= PROCESS_USES_MIN;
+}
+
+static struct view *view_find(struct views *views, uint32_t fd)
+{
+	return views == NULL || views->by_fd[fd] == NO_VIEW ? NULL
+							    : &views->views[views->by_fd[fd]];
+}
+
+void view__note(struct request *request, struct file *file, const struct view_use *use)
+{
+	struct process *process = request->process;
+	struct views **place = fd_table_views(process->files);
+	uint32_t fd = (uint32_t)request->args[0];
+
+	if (fd >= POSIX_VIEW_FDS || fd_table_is_shared(process->files)) {
+		return;
+	}
+	struct view *view = view_find(*place, fd);
+
+	if (view == NULL) {
+		if (!view_is_wanted(process, file, use)) {
+			return;
+		}
+		if (*place == NULL) {
+			*place = views_create(process);
+		}
+		if (*place == NULL) {
+			file->n_view_uses = 0; /* not again at once */
+			return;
+		}
+		view = view_create(*place, fd, file);
+	}
+	ASSERT(view->file == file);
+	if (!list_node_is_linked(&view->inode_node) || ++view->n_misses >= MISSES_MAX) {
+		view_refresh(view, use);
+	} else {
+		view_lend_position(view);
+	}
+}

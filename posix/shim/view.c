@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that are answered from what posix shows of a descriptor: protocols/posix/views.h says how
+ * that is read, docs/internals/views.md why it is right.
+ *
+ * SHIM_ASK is always a correct answer: then the call goes to posix as if there were no views. So
+ * everything that is rare, wrong or under change ends there: bad descriptors and addresses, a
+ * window that has just been taken away, another thread that is faster.
+ */
+#include "calls.h"
+
+constexpr uint64_t VIEW_IO_MAX = 0x7ffff000; /* what Linux transfers in one call */
+constexpr uint64_t ZERO_PIECE = 1 << 20; /* between two looks for signals */
+constexpr unsigned POSITION_TRIES = 4;
+constexpr uint64_t SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2;
+
+struct view {
+	const _Atomic uint64_t *place; /* of the entry */
+	uint64_t entry;
+	const struct posix_view *data;
+	uint32_t index;
+};
+
+/*
+ * Of a descriptor that shim_has_view(): the entry may be 0 by now, which names no kind and allows
+ * nothing, but the table stays where it is as long as threads of the process run.
+ */
+static inline struct view view_of(uint64_t fd)
+{
+	const struct posix_views *views = (const struct posix_views *)POSIX_VIEWS;
+	const _Atomic uint64_t *place = &views->entries[(uint32_t)fd];
+	uint64_t entry = atomic_load_explicit(place, memory_order_acquire);
+	uint32_t index = posix_view_entry_index(entry);
+
+	return (struct view){ place, entry, &views->views[index], index };
+}
+
+/* Whether what was read so far was valid. */
+static inline bool view_is_same(const struct view *view)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(view->place, memory_order_relaxed) == view->entry;
+}
+
+static inline bool is_transfer(uint64_t address, uint64_t size)
+{
+	return size <= VIEW_IO_MAX && shim_is_user_range(address, size);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int64_t read_zeros(uint64_t address, uint64_t size)
+{
+	uint64_t done = 0;
+
+	while (done < size) {
+		uint64_t n = size - done < ZERO_PIECE ? size - done : ZERO_PIECE;
+		uint64_t n_left = shim_clear_long((void *)(address + done), n);
+
+		done += n - n_left;
+		if (n_left || shim_has_signal()) {
+			break;
+		}
+	}
+	return done || !size ? (int64_t)done : SHIM_ASK;
+}
+
+static int64_t read_window(
+	const struct view *view, uint64_t address, uint64_t size, uint64_t offset)
+{
+	const struct posix_view *data = view->data;
+	uint64_t end = data->size;
+	uint64_t n = offset >= end ? 0 : end - offset < size ? end - offset : size;
+
+	if (n) {
+		uint64_t from = offset - data->window_offset;
+
+		if (from > data->window_size || n > data->window_size - from) {
+			return SHIM_ASK;
+		}
+		from += POSIX_WINDOWS + view->index * POSIX_WINDOW_SIZE;
+		n -= shim_copy_long((void *)address, (const void *)from, n);
+		if (!n) {
+			return SHIM_ASK;
+		}
+	}
+	return view_is_same(view) ? (int64_t)n : SHIM_ASK;
+}
+
+/* From where the file stands. Whoever moves the position first has read the bytes. */
+static int64_t read_on(const struct view *view, uint64_t address, uint64_t size)
+{
+	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
+
+	for (unsigned i = 0; i < POSITION_TRIES; i++) {
+		uint64_t word = atomic_load_explicit(position, memory_order_acquire);
+		int64_t result;
+
+		if (!posix_position_is_of(word, posix_view_entry_generation(view->entry))) {
+			return SHIM_ASK;
+		}
+		result = read_window(view, address, size, word & POSIX_POSITION_MASK);
+		if (result <= 0 ||
+			atomic_compare_exchange_strong(position, &word, word + (uint64_t)result)) {
+			return result;
+		}
+	}
+	return SHIM_ASK;
+}
+
+int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size)
+{
+	struct view view = view_of(fd);
+
+	if (!posix_view_entry_has(view.entry, POSIX_VIEW_READ) || !is_transfer(address, size)) {
+		return SHIM_ASK;
+	}
+	switch (posix_view_entry_kind(view.entry)) {
+	case POSIX_VIEW_NULL: return 0;
+	case POSIX_VIEW_ZERO: return read_zeros(address, size);
+	case POSIX_VIEW_FILE: return read_on(&view, address, size);
+	default: return SHIM_ASK;
+	}
+}
+
+int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
+{
+	struct view view = view_of(fd);
+
+	if (!posix_view_entry_has(view.entry, POSIX_VIEW_READ) || (int64_t)offset < 0 ||
+		!is_transfer(address, size)) {
+		return SHIM_ASK;
+	}
+	switch (posix_view_entry_kind(view.entry)) {
+	case POSIX_VIEW_NULL: return 0;
+	case POSIX_VIEW_ZERO: return read_zeros(address, size);
+	case POSIX_VIEW_FILE: return read_window(&view, address, size, offset);
+	default: return SHIM_ASK;
+	}
+}
+
+/* ---- other calls ----------------------------------------------------------------------------- */
+
+int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
+{
+	struct view view = view_of(fd);
+
+	/* what vanishes is not looked at */
+	return posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) && is_transfer(address, size)
+		? (int64_t)size
+		: SHIM_ASK;
+}
+
+int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)
+{
+	struct view view = view_of(fd);
+	_Atomic uint64_t *position;
+	uint64_t word, base;
+	int64_t target;
+
+	if (posix_view_entry_kind(view.entry) != POSIX_VIEW_FILE) {
+		return SHIM_ASK;
+	}
+	position = &shim_process()->view_positions[view.index];
+	word = atomic_load_explicit(position, memory_order_acquire);
+	if (!posix_position_is_of(word, posix_view_entry_generation(view.entry))) {
+		return SHIM_ASK;
+	}
+	switch ((uint32_t)whence) {
+	case SEEK_SET: base = 0; break;
+	case SEEK_CUR: base = word & POSIX_POSITION_MASK; break;
+	case SEEK_END: base = view.data->size; break;
+	default: return SHIM_ASK;
+	}
+	if (__builtin_add_overflow((int64_t)base, offset, &target) || target < 0 ||
+		(uint64_t)target >= POSIX_POSITION_MASK || !view_is_same(&view)) {
+		return SHIM_ASK;
+	}
+	return atomic_compare_exchange_strong(
+		       position, &word, (word & ~POSIX_POSITION_MASK) | (uint64_t)target)
+		? target
+		: SHIM_ASK;
+}
+
+int64_t shim_view_fstat(uint64_t fd, uint64_t address)
+{
+	struct view view = view_of(fd);
+
+	return view.entry && !shim_put(address, view.data->stat, sizeof(view.data->stat)) &&
+			view_is_same(&view)
+		? 0
+		: SHIM_ASK;
+}

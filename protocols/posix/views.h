@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: what a process may look at instead of asking posix.  CONTRACT; docs/internals/views.md.
+ *
+ * posix maps struct posix_views into the process, read-only. Descriptors have an entry each, which
+ * names a view; the view describes the file, and its window shows the file's bytes. An entry
+ * differs from all earlier ones of its process, and posix clears it before it changes anything that
+ * the view tells or the window shows. So whoever reads does
+ *
+ *	entry = entries[fd]; look at the view and the window; entries[fd] still the same?
+ *
+ * and asks posix if not, or if the entry is 0.
+ */
+#ifndef PROTOCOLS_POSIX_VIEWS_H
+#define PROTOCOLS_POSIX_VIEWS_H
+
+#include <abi/hel/hel.h>
+
+constexpr uint64_t POSIX_VIEWS = 0x7fff48000000; /* struct posix_views */
+constexpr uint64_t POSIX_WINDOWS =
+	0x7fff50000000; /* that of view i is at POSIX_WINDOWS + i * POSIX_WINDOW_SIZE */
+constexpr uint64_t POSIX_WINDOW_SIZE = 0x4000000;
+constexpr uint32_t POSIX_VIEWS_MAX = 32; /* of one process */
+constexpr uint32_t POSIX_VIEW_FDS = 512; /* descriptors, from 0 on, that can have one */
+
+enum posix_view_kind : uint8_t {
+	POSIX_VIEW_NONE,
+	POSIX_VIEW_NULL, /* reads are at the end, writes vanish */
+	POSIX_VIEW_ZERO, /* reads are zeros, writes vanish */
+	POSIX_VIEW_FILE, /* the window shows the bytes */
+};
+
+enum posix_view_flags : uint8_t {
+	POSIX_VIEW_READ = 1, /* may be read without posix */
+	POSIX_VIEW_WRITE = 2,
+};
+
+/* An entry: kind, enum posix_view_flags, index of the view, generation. */
+static inline uint64_t posix_view_entry(
+	enum posix_view_kind kind, uint32_t flags, uint32_t index, uint64_t generation)
+{
+	return kind | flags << 8 | index << 16 | generation << 24;
+}
+
+static inline enum posix_view_kind posix_view_entry_kind(uint64_t entry)
+{
+	return (enum posix_view_kind)(entry & 0xff);
+}
+
+static inline bool posix_view_entry_has(uint64_t entry, uint32_t flags)
+{
+	return (entry >> 8 & flags) != 0;
+}
+
+static inline uint32_t posix_view_entry_index(uint64_t entry)
+{
+	return entry >> 16 & 0xff;
+}
+
+static inline uint64_t posix_view_entry_generation(uint64_t entry)
+{
+	return entry >> 24;
+}
+
+struct posix_view {
+	uint64_t stat[18]; /* struct linux_stat */
+	uint64_t size; /* of the file */
+	uint64_t window_offset, window_size; /* which of its bytes the window shows */
+	uint64_t reserved[11];
+};
+static_assert(sizeof(struct posix_view) == 256);
+
+struct posix_views {
+	_Atomic uint64_t entries[POSIX_VIEW_FDS];
+	struct posix_view views[POSIX_VIEWS_MAX];
+};
+static_assert(sizeof(struct posix_views) == 3 * HEL_PAGE_SIZE);
+
+/*
+ * A file's position that is lent to the process: a word of posix_process_page.view_positions, which
+ * both may change. The low bits are the position, the others the low ones of the entry's
+ * generation.
+ */
+constexpr unsigned POSIX_POSITION_BITS = 41;
+constexpr uint64_t POSIX_POSITION_MASK = ((uint64_t)1 << POSIX_POSITION_BITS) - 1;
+constexpr uint64_t POSIX_POSITION_NONE = ~(uint64_t)0; /* it is with posix */
+
+static inline uint64_t posix_position(uint64_t generation, uint64_t position)
+{
+	return generation << POSIX_POSITION_BITS | position;
+}
+
+static inline bool posix_position_is_of(uint64_t word, uint64_t generation)
+{
+	return word != POSIX_POSITION_NONE &&
+		((word ^ posix_position(generation, 0)) & ~POSIX_POSITION_MASK) == 0;
+}
+
+#endif
