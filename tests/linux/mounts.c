@@ -305,4 +305,48 @@ CASE(changed_root)
 	CHECK(exists("/a/file"));
 }
 
+CASE(odd_names_and_what_is_bound_are_told)
+{
+	char line[8192];
+
+	enter();
+	CHECK_EQ(mkdir("a b", 0755), 0);
+	CHECK_EQ(mount("so\turce", "a b", "tmpfs", 0, NULL), 0);
+	snprintf(line, sizeof(line), " / %s/a\\040b rw", root);
+	CHECK_EQ(lines_with(line), 1);
+	CHECK_EQ(lines_with(" - tmpfs so\\011urce "), 1);
+	CHECK_EQ(mkdir("a b/sub", 0755), 0);
+	CHECK_EQ(mount("a b/sub", "b", NULL, MS_BIND, NULL), 0);
+	snprintf(line, sizeof(line), " /sub %s/b rw", root);
+	CHECK_EQ(lines_with(line), 1);
+}
+
+CASE(a_tree_of_mounts_cannot_hold_itself)
+{
+	int before = open("/proc/self/ns/mnt", O_RDONLY), after, pipes[2];
+	char path[64];
+
+	enter();
+	CHECK_EQ(close(open("file", O_WRONLY | O_CREAT, 0666)), 0);
+	CHECK_ERRNO(mount("/proc/self/ns/mnt", "file", NULL, MS_BIND, NULL), EINVAL);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", before);
+	CHECK_ERRNO(mount(path, "file", NULL, MS_BIND, NULL), EINVAL);
+	CHECK_EQ(mount("/proc/self/ns/uts", "file", NULL, MS_BIND, NULL), 0);
+	CHECK_EQ(umount("file"), 0);
+	CHECK_EQ(pipe(pipes), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipes[0]);
+	CHECK_ERRNO(mount(path, "file", NULL, MS_BIND, NULL), EINVAL);
+
+	/* an older one may hold a younger */
+	before = open("/proc/self/ns/mnt", O_RDONLY);
+	CHECK_EQ(unshare(CLONE_NEWNS), 0);
+	after = open("/proc/self/ns/mnt", O_RDONLY);
+	CHECK_EQ(setns(before, 0), 0);
+	CHECK_EQ(chdir(root), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", after);
+	CHECK_EQ(mount(path, "file", NULL, MS_BIND, NULL), 0);
+	CHECK_EQ(close(after), 0);
+	CHECK_EQ(setns(open("file", O_RDONLY), CLONE_NEWNS), 0);
+}
+
 CASES_MAIN()

@@ -4,9 +4,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #define NOBODY 65534
 
@@ -144,6 +149,111 @@ CASE(oom_score_adj_is_not_lowered_without_privilege)
 	CHECK_EQ(write_text(path, "300"), 0);
 	CHECK_EQ(write_text(path, "100"), 0);
 	CHECK(write_text(path, "-1") < 0 && errno == EACCES);
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+CASE(namespaces_have_names_and_numbers)
+{
+	static const char *const names[] = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts" };
+	char path[64], link[64], expected[64];
+	struct stat status, again;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		ssize_t n = readlink(path, link, sizeof(link) - 1);
+		CHECK(n > 0);
+		link[n] = '\0';
+		CHECK_EQ(stat(path, &status), 0);
+		snprintf(expected, sizeof(expected), "%s:[%lu]", names[i], status.st_ino);
+		CHECK(!strcmp(link, expected));
+		snprintf(
+			path, sizeof(path), "/proc/%d/task/%d/ns/%s", getpid(), getpid(), names[i]);
+		CHECK_EQ(stat(path, &again), 0);
+		CHECK(again.st_ino == status.st_ino && again.st_dev == status.st_dev);
+	}
+	CHECK_ERRNO(stat("/proc/self/ns/other", &status), ENOENT);
+}
+
+static ino_t mounts_number(void)
+{
+	struct stat status;
+
+	CHECK_EQ(stat("/proc/self/ns/mnt", &status), 0);
+	return status.st_ino;
+}
+
+CASE(setns_goes_back_to_the_mounts_of_before)
+{
+	int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	ino_t before = mounts_number();
+	struct stat inside, outside;
+
+	CHECK(fd >= 0);
+	CHECK_EQ(unshare(CLONE_NEWNS), 0);
+	CHECK(mounts_number() != before);
+	CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	CHECK_EQ(stat("/dev", &outside), 0);
+	CHECK_EQ(mount("none", "/dev", "tmpfs", 0, NULL), 0);
+	CHECK_EQ(stat("/dev", &inside), 0);
+	CHECK(inside.st_dev != outside.st_dev);
+	CHECK_EQ(setns(fd, CLONE_NEWNS), 0);
+	CHECK_EQ(mounts_number(), before);
+	CHECK_EQ(stat("/dev", &inside), 0);
+	CHECK(inside.st_dev == outside.st_dev);
+}
+
+CASE(setns_refuses)
+{
+	int mounts = open("/proc/self/ns/mnt", O_RDONLY);
+	int user = open("/proc/self/ns/user", O_RDONLY);
+	int file = open("/proc/self/comm", O_RDONLY);
+
+	CHECK_ERRNO(setns(-1, 0), EBADF);
+	CHECK_ERRNO(setns(file, 0), EINVAL);
+	CHECK_ERRNO(setns(mounts, CLONE_NEWNET), EINVAL);
+	CHECK_ERRNO(setns(user, 0), EINVAL);
+	CHECK_EQ(setresuid(NOBODY, NOBODY, NOBODY), 0);
+	CHECK_ERRNO(setns(mounts, CLONE_NEWNS), EPERM);
+}
+
+/* ---- the system ------------------------------------------------------------------------------ */
+
+CASE(unix_sockets_are_listed)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	unsigned flags, type, state;
+	struct stat status;
+	char line[128];
+
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "hati-proc-%d", getpid());
+	snprintf(line, sizeof(line), "@hati-proc-%d\n", getpid());
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(line) - 1);
+	CHECK_EQ(bind(fd, (void *)&name, size), 0);
+	CHECK_EQ(listen(fd, 1), 0);
+	CHECK_EQ(fstat(fd, &status), 0);
+	const char *at = strstr(read_text("/proc/net/unix"), line);
+	CHECK(at);
+	while (at > text && at[-1] != '\n') {
+		at--;
+	}
+	unsigned long inode = 0;
+	CHECK_EQ(sscanf(at, "%*x: %*x %*x %x %x %x %lu", &flags, &type, &state, &inode), 4);
+	CHECK(flags == 0x10000 && type == 1 && state == 1 && inode == status.st_ino);
+	close(fd);
+	CHECK(!strstr(read_text("/proc/net/unix"), line));
+}
+
+CASE(processors_are_listed)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_CONF);
+	char expected[32];
+
+	snprintf(expected, sizeof(expected), n_cpus > 1 ? "0-%ld\n" : "0\n", n_cpus - 1);
+	CHECK(!strcmp(read_text("/sys/devices/system/cpu/present"), expected));
+	CHECK_EQ(atoi(read_text("/sys/devices/system/cpu/cpu0/topology/core_id")), 0);
+	CHECK_EQ(access("/sys/devices/system/node/node0", F_OK), 0);
 }
 
 CASES_MAIN()

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -509,4 +510,47 @@ CASE(watched_sender_survives_its_peer)
 	CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_DEL, client, NULL), 0);
 	CHECK_EQ(close(client), 0);
 }
+CASE(a_peer_that_is_gone_still_has_a_name)
+{
+	struct sockaddr_un name, peer;
+	socklen_t size = sizeof(peer);
+	int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+	char path[64];
+
+	snprintf(path, sizeof(path), "gone-%d", getpid());
+	socklen_t name_size = name_of(&name, path);
+	CHECK_EQ(bind(server, (void *)&name, name_size), 0);
+	CHECK_EQ(listen(server, 1), 0);
+	CHECK_EQ(connect(client, (void *)&name, name_size), 0);
+	CHECK_EQ(close(accept(server, NULL, NULL)), 0);
+	close(server);
+	CHECK_EQ(getpeername(client, (void *)&peer, &size), 0);
+	CHECK(size == name_size && !strcmp(peer.sun_path, path));
+	CHECK_EQ(unlink(path), 0);
+}
+
+CASE(a_connection_waits_for_a_descriptor)
+{
+	struct rlimit limit, few;
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int client = socket(AF_UNIX, SOCK_STREAM, 0);
+	char byte = 'a';
+
+	socklen_t size = sizeof(name);
+	CHECK_EQ(bind(server, (void *)&name, sizeof(name.sun_family)), 0);
+	CHECK_EQ(getsockname(server, (void *)&name, &size), 0);
+	CHECK_EQ(listen(server, 1), 0);
+	CHECK_EQ(connect(client, (void *)&name, size), 0);
+	CHECK_EQ(write(client, &byte, 1), 1);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = (rlim_t)client + 1;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	CHECK_ERRNO(accept(server, NULL, NULL), EMFILE);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(read(accept(server, NULL, NULL), &byte, 1), 1);
+	CHECK_ERRNO(accept(server, NULL, NULL), EAGAIN);
+}
+
 CASES_MAIN()

@@ -146,17 +146,27 @@ static void fd_table_set(struct fd_table *table, uint32_t fd, struct file *file,
 	bitmap_assign(table->cloexec, fd, is_cloexec);
 }
 
+/* The lowest free one from `first` on, perhaps beyond the table. */
+static size_t fd_table_find(const struct fd_table *table, uint32_t first)
+{
+	size_t fd = bitmap_find_clear(
+		table->used, table->capacity, first <= table->lowest ? table->lowest : first);
+
+	return fd != BITMAP_NONE ? fd : max_size(first, table->capacity);
+}
+
+bool fd_table_has_room(const struct fd_table *table, uint64_t limit)
+{
+	return fd_table_find(table, 0) < min_u64(limit, FD_MAX);
+}
+
 int fd_table_add(
 	struct fd_table *table, struct file *file, int from, bool is_cloexec, uint64_t limit)
 {
 	uint32_t first = from < 0 ? 0 : (uint32_t)from;
 	bool is_lowest = first <= table->lowest;
-	size_t fd =
-		bitmap_find_clear(table->used, table->capacity, is_lowest ? table->lowest : first);
+	size_t fd = fd_table_find(table, first);
 
-	if (fd == BITMAP_NONE) {
-		fd = first > table->capacity ? first : table->capacity;
-	}
 	if (fd >= limit || fd >= FD_MAX) {
 		return -LINUX_EMFILE;
 	}

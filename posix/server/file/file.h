@@ -137,6 +137,8 @@ void fd_table_close_on_exec(struct fd_table *table, struct process *process);
 /* Lowest free fd >= from; takes a reference of its own. -LINUX_EMFILE (limit), ENOMEM. */
 int fd_table_add(
 	struct fd_table *table, struct file *file, int from, bool is_cloexec, uint64_t limit);
+/* Whether one can be added to. */
+bool fd_table_has_room(const struct fd_table *table, uint64_t limit);
 /* dup2: closes what is there. */
 int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloexec, uint64_t limit,
 	struct process *process);

@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/lock.h>
+#include <posix/server/fs/nsfs.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/process/process.h>
@@ -17,6 +18,10 @@ constexpr uint32_t PROC_WRITABLE_FILE = LINUX_S_IFREG | 0644;
 constexpr uint32_t PROC_LINK = LINUX_S_IFLNK | 0777;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 constexpr uint32_t PROC_PRIVATE_FOLDER = LINUX_S_IFDIR | 0500;
+constexpr uint32_t PROC_NS_FOLDER = LINUX_S_IFDIR | 0511;
+/* In the one user namespace; and of somebody who has not logged in. */
+#define PROC_ALL_IDS "         0          0 4294967295\n"
+#define PROC_NO_ID   "4294967295"
 
 /* ---- links to places ----------------------------------------------------------------------- */
 
@@ -278,6 +283,27 @@ static int64_t proc_write_oom_adjustment(
 	return error < 0 ? error : (int64_t)size;
 }
 
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+static int64_t proc_follow_ns(
+	struct proc_inode *node, struct process *process, struct link_target *out_target)
+{
+	struct process *subject;
+	struct path path;
+	int64_t error = proc_link_begin(node, process, &subject);
+
+	if (error == 0) {
+		error = nsfs_path(subject, node->entry->name, &path);
+	}
+	return error < 0 ? error : proc_link_to(process, &path, out_target);
+}
+
+#define PROC_NS(name_) { .name = name_, .mode = PROC_LINK, .follow = proc_follow_ns }
+
+static const struct proc_entry proc_ns_entries[] = { PROC_NS("cgroup"), PROC_NS("ipc"),
+	PROC_NS("mnt"), PROC_NS("net"), PROC_NS("pid"), PROC_NS("pid_for_children"),
+	PROC_NS("time"), PROC_NS("time_for_children"), PROC_NS("user"), PROC_NS("uts"), {} };
+
 /* ---- threads ------------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_task_entries[];
@@ -316,7 +342,9 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 
 /* What a process and each of its threads have alike. Texts without a hook are process_print()'s. */
 #define PROC_COMMON_ENTRIES \
-	{ .name = "auxv", .mode = PROC_PRIVATE_FILE }, { .name = "cmdline", .mode = PROC_FILE }, \
+	{ .name = "auxv", .mode = PROC_PRIVATE_FILE }, \
+		{ .name = "cgroup", .mode = PROC_FILE, .text = "0::/\n" }, \
+		{ .name = "cmdline", .mode = PROC_FILE }, \
 		{ .name = "comm", .mode = PROC_WRITABLE_FILE, .write = proc_write_comm }, \
 		{ .name = "cwd", .mode = PROC_LINK, .follow = proc_follow_cwd }, \
 		{ .name = "environ", .mode = PROC_PRIVATE_FILE }, \
@@ -329,17 +357,25 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 			.mode = PROC_PRIVATE_FOLDER, \
 			.lookup = proc_lookup_fdinfo, \
 			.list = proc_list_fds }, \
+		{ .name = "gid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
 		{ .name = "io", .mode = PROC_PRIVATE_FILE }, \
-		{ .name = "limits", .mode = PROC_FILE }, { .name = "maps", .mode = PROC_FILE }, \
+		{ .name = "limits", .mode = PROC_FILE }, \
+		{ .name = "loginuid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
+		{ .name = "maps", .mode = PROC_FILE }, \
 		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
 		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
+		{ .name = "net", .mode = PROC_FOLDER, .entries = proc_net_entries }, \
+		{ .name = "ns", .mode = PROC_NS_FOLDER, .entries = proc_ns_entries }, \
 		{ .name = "oom_score", .mode = PROC_FILE }, \
 		{ .name = "oom_score_adj", \
 			.mode = PROC_WRITABLE_FILE, \
 			.write = proc_write_oom_adjustment }, \
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
+		{ .name = "sessionid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
+		{ .name = "setgroups", .mode = PROC_FILE, .text = "allow\n" }, \
 		{ .name = "smaps", .mode = PROC_FILE }, { .name = "stat", .mode = PROC_FILE }, \
 		{ .name = "statm", .mode = PROC_FILE }, { .name = "status", .mode = PROC_FILE }, \
+		{ .name = "uid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
 	{ \
 		.name = "wchan", .mode = PROC_FILE \
 	}

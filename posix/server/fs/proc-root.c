@@ -43,6 +43,13 @@ static int64_t proc_follow_thread_self(
 	return proc_link_text(out_target, "thread", process->pid);
 }
 
+static int64_t proc_follow_net(UNUSED struct proc_inode *node, UNUSED struct process *process,
+	struct link_target *out_target)
+{
+	*out_target = (struct link_target){ .text = "self/net" };
+	return 0;
+}
+
 static int64_t proc_follow_mounts(UNUSED struct proc_inode *node, UNUSED struct process *process,
 	struct link_target *out_target)
 {
@@ -112,6 +119,7 @@ static const struct proc_entry proc_root_entries[] = {
 	{ .name = "meminfo", .mode = PROC_FILE },
 	{ .name = "modules", .mode = PROC_FILE, .text = "" },
 	{ .name = "mounts", .mode = PROC_LINK, .follow = proc_follow_mounts },
+	{ .name = "net", .mode = PROC_LINK, .follow = proc_follow_net },
 	{ .name = "partitions", .mode = PROC_FILE, .text = "major minor  #blocks  name\n\n" },
 	{ .name = "self", .mode = PROC_LINK, .follow = proc_follow_self },
 	{ .name = "stat", .mode = PROC_FILE },

@@ -65,6 +65,8 @@ static const struct proc_entry proc_random_entries[] = {
 
 static const struct proc_entry proc_kernel_entries[] = {
 	{ .name = "cap_last_cap", .mode = PROC_FILE, .text = "40\n" },
+	{ .name = "core_pattern", .mode = PROC_FILE, .text = "core\n" },
+	{ .name = "core_uses_pid", .mode = PROC_FILE, .text = "0\n" },
 	{ .name = "domainname", .mode = PROC_FILE, .text = "(none)\n" },
 	{ .name = "hostname", .mode = PROC_FILE },
 	{ .name = "ngroups_max", .mode = PROC_FILE, .text = "64\n" },
@@ -74,6 +76,9 @@ static const struct proc_entry proc_kernel_entries[] = {
 	{ .name = "overflowuid", .mode = PROC_FILE, .text = "65534\n" },
 	{ .name = "pid_max", .mode = PROC_FILE },
 	{ .name = "random", .mode = PROC_FOLDER, .entries = proc_random_entries },
+	{ .name = "tainted", .mode = PROC_FILE, .text = "0\n" },
+	{ .name = "threads-max", .mode = PROC_FILE },
+	{ .name = "version", .mode = PROC_FILE },
 	{},
 };
 
@@ -102,9 +107,30 @@ static const struct proc_entry proc_vm_entries[] = {
 	{},
 };
 
+static const struct proc_entry proc_net_core_entries[] = {
+	{ .name = "rmem_default", .mode = PROC_FILE, .text = "212992\n" },
+	{ .name = "rmem_max", .mode = PROC_FILE, .text = "212992\n" },
+	{ .name = "somaxconn", .mode = PROC_FILE, .text = "4096\n" },
+	{ .name = "wmem_default", .mode = PROC_FILE, .text = "212992\n" },
+	{ .name = "wmem_max", .mode = PROC_FILE, .text = "212992\n" },
+	{},
+};
+
+static const struct proc_entry proc_net_unix_entries[] = {
+	{ .name = "max_dgram_qlen", .mode = PROC_FILE, .text = "10\n" },
+	{},
+};
+
+static const struct proc_entry proc_sys_net_entries[] = {
+	{ .name = "core", .mode = PROC_FOLDER, .entries = proc_net_core_entries },
+	{ .name = "unix", .mode = PROC_FOLDER, .entries = proc_net_unix_entries },
+	{},
+};
+
 const struct proc_entry proc_sys_entries[] = {
 	{ .name = "fs", .mode = PROC_FOLDER, .entries = proc_fs_entries },
 	{ .name = "kernel", .mode = PROC_FOLDER, .entries = proc_kernel_entries },
+	{ .name = "net", .mode = PROC_FOLDER, .entries = proc_sys_net_entries },
 	{ .name = "vm", .mode = PROC_FOLDER, .entries = proc_vm_entries },
 	{},
 };

@@ -71,6 +71,7 @@ bool proc_parse_number(const char *name, uint32_t *out_number);
 
 extern const struct proc_entry proc_root_entry;
 extern const struct proc_entry proc_process_entry;
+extern const struct proc_entry proc_net_entries[];
 extern const struct proc_entry proc_sys_entries[];
 extern const struct file_ops proc_text_ops;
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* sysfs: a tmpfs that the system fills. */
 #include <abi/linux/errno.h>
+#include <base/format.h>
 #include <base/string.h>
+#include <helix/start.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/vfs/dentry.h>
+
+/* The text of a set of at most 256 processors. */
+constexpr size_t MASK_TEXT_MAX = 80;
 
 static struct super *sysfs;
 
@@ -58,6 +63,101 @@ static int64_t sysfs_make_large_pages(void)
 	return error;
 }
 
+/* ---- processors, in one package and one node of memory --------------------------------------- */
+
+/* As bitmaps are printed: words of 32 bits, the highest first. */
+static size_t print_mask(char *buffer, size_t size, uint32_t first, uint32_t n_bits, uint32_t n_all)
+{
+	size_t used = 0;
+
+	for (uint32_t word = (n_all + 31) / 32; word-- > 0;) {
+		uint32_t bits = 0;
+
+		for (uint32_t i = 0; i < 32; i++) {
+			uint32_t bit = word * 32 + i;
+
+			bits |= (uint32_t)(bit >= first && bit - first < n_bits) << i;
+		}
+		used += format_to(buffer + used, size - used, word > 0 ? "%08x," : "%08x\n", bits);
+	}
+	return used;
+}
+
+static void print_list(char *buffer, size_t size, uint32_t n_cpus)
+{
+	format_to(buffer, size, n_cpus > 1 ? "0-%u\n" : "0\n", n_cpus - 1);
+}
+
+/* A file devices/system/<where>/<name>. */
+static int64_t make_system_text(const char *where, const char *name, const char *text)
+{
+	char path[96];
+
+	format_to(path, sizeof(path), "devices/system/%s/%s", where, name);
+	return sysfs_make_text(path, text);
+}
+
+static int64_t sysfs_make_cpu(uint32_t cpu, uint32_t n_cpus)
+{
+	char where[32], path[64], number[16], own[MASK_TEXT_MAX], all[MASK_TEXT_MAX], list[32];
+
+	format_to(where, sizeof(where), "cpu/cpu%u/topology", cpu);
+	format_to(path, sizeof(path), "devices/system/%s", where);
+	format_to(number, sizeof(number), "%u\n", cpu);
+	print_mask(own, sizeof(own), cpu, 1, n_cpus);
+	print_mask(all, sizeof(all), 0, n_cpus, n_cpus);
+	print_list(list, sizeof(list), n_cpus);
+	const struct {
+		const char *name, *text;
+	} files[] = {
+		{ "core_id", number },
+		{ "core_siblings", all },
+		{ "core_siblings_list", list },
+		{ "physical_package_id", "0\n" },
+		{ "thread_siblings", own },
+		{ "thread_siblings_list", number },
+	};
+	int64_t error = sysfs_make_folder(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && error == 0; i++) {
+		error = make_system_text(where, files[i].name, files[i].text);
+	}
+	return error;
+}
+
+static int64_t sysfs_make_processors(uint32_t n_cpus)
+{
+	char list[32], mask[MASK_TEXT_MAX];
+
+	print_list(list, sizeof(list), n_cpus);
+	print_mask(mask, sizeof(mask), 0, n_cpus, n_cpus);
+	const struct {
+		const char *where, *name, *text;
+	} files[] = {
+		{ "cpu", "kernel_max", "255\n" },
+		{ "cpu", "offline", "\n" },
+		{ "cpu", "online", list },
+		{ "cpu", "possible", list },
+		{ "cpu", "present", list },
+		{ "node", "has_cpu", "0\n" },
+		{ "node", "has_memory", "0\n" },
+		{ "node", "online", "0\n" },
+		{ "node", "possible", "0\n" },
+		{ "node/node0", "cpulist", list },
+		{ "node/node0", "cpumap", mask },
+		{ "node/node0", "distance", "10\n" },
+	};
+	int64_t error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && error == 0; i++) {
+		error = make_system_text(files[i].where, files[i].name, files[i].text);
+	}
+	for (uint32_t cpu = 0; cpu < n_cpus && error == 0; cpu++) {
+		error = sysfs_make_cpu(cpu, n_cpus);
+	}
+	return error;
+}
+
 int64_t sysfs_init(void)
 {
 	static const char *const folders[] = {
@@ -70,9 +170,10 @@ int64_t sysfs_init(void)
 		"dev/char",
 		"dev/block",
 		"devices/system/cpu",
+		"devices/system/node/node0",
 		"firmware",
-		"fs",
-		"kernel/mm",
+		"fs/cgroup",
+		"kernel/mm/hugepages",
 		"module",
 		"power",
 	};
@@ -89,5 +190,8 @@ int64_t sysfs_init(void)
 	for (size_t i = 0; i < ARRAY_SIZE(folders) && error == 0; i++) {
 		error = sysfs_make_folder(folders[i]);
 	}
-	return error == 0 ? sysfs_make_large_pages() : error;
+	if (error == 0) {
+		error = sysfs_make_large_pages();
+	}
+	return error == 0 ? sysfs_make_processors(helix_start()->n_cpus) : error;
 }

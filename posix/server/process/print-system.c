@@ -158,6 +158,16 @@ static void print_pid_max(struct printer *printer)
 	print(printer, "%u\n", PID_MAX);
 }
 
+static void print_threads_max(struct printer *printer)
+{
+	print(printer, "%u\n", thread_limit());
+}
+
+static void print_system_version(struct printer *printer)
+{
+	print(printer, "%s\n", SYSTEM_VERSION);
+}
+
 static void print_kernel(struct printer *printer)
 {
 	struct hel_kernel_stats stats = { 0 };
@@ -194,6 +204,8 @@ static const struct {
 	{ "sys/kernel/osrelease", print_release },
 	{ "sys/kernel/ostype", print_system_name },
 	{ "sys/kernel/pid_max", print_pid_max },
+	{ "sys/kernel/threads-max", print_threads_max },
+	{ "sys/kernel/version", print_system_version },
 };
 
 int64_t system_print(const char *name, char *buffer, size_t size)

@@ -279,6 +279,11 @@ int64_t posix_accept4(struct request *request)
 	if (flags & ~(LINUX_SOCK_NONBLOCK | LINUX_SOCK_CLOEXEC)) {
 		return -LINUX_EINVAL;
 	}
+	/* before a connection is taken, which would be lost */
+	if (!fd_table_has_room(
+		    request->process->files, request->process->limits[LIMIT_NOFILE][0])) {
+		return -LINUX_EMFILE;
+	}
 	if (unix_is_dgram(socket)) {
 		return -LINUX_EOPNOTSUPP;
 	}

@@ -195,8 +195,6 @@ void unix_unbind(struct unix_socket *socket)
 	}
 	path_unref(&socket->path);
 	socket->path = (struct path){ 0 };
-	socket->name = NULL;
-	unix_name_unref(name);
 }
 
 static int64_t find_path(

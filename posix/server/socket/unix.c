@@ -42,6 +42,7 @@ struct unix_socket *unix_create(uint32_t type, const struct process *process)
 	list_node_init(&socket->flight_node);
 	wait_queue_init(&socket->changed);
 	wait_queue_init(&socket->room);
+	unix_list_add(socket);
 	return socket;
 }
 
@@ -58,6 +59,7 @@ void unix_unref(struct unix_socket *socket)
 	ASSERT(socket->references > 0);
 	if (--socket->references == 0) {
 		ASSERT(socket->state == UNIX_DEAD && list_is_empty(&socket->messages));
+		unix_name_unref(socket->name);
 		helix_free(socket);
 	}
 }
@@ -112,6 +114,7 @@ void unix_die(struct unix_socket *socket)
 	bool has_unread = socket->n_messages > 0 || socket->was_reset;
 
 	unix_unbind(socket);
+	unix_list_remove(socket);
 	list_remove(&socket->sender_node);
 	socket->state = UNIX_DEAD;
 	socket->file = NULL;

@@ -65,6 +65,7 @@ struct unix_message {
 enum unix_state : uint8_t { UNIX_NEW, UNIX_LISTENING, UNIX_CONNECTED, UNIX_DEAD };
 
 struct unix_socket {
+	struct list_node all_node; /* of all that are not dead */
 	uint32_t references;
 	uint32_t type; /* enum linux_socket_type */
 	enum unix_state state;
@@ -137,6 +138,15 @@ void unix_wake_senders(struct unix_socket *socket);
 /** unix_wake() - whoever waits for @socket or its peer looks again */
 void unix_wake(struct unix_socket *socket);
 
+/* ---- print.c --------------------------------------------------------------------------------- */
+
+/** unix_list_add(), unix_list_remove() - for those that /proc tells of */
+void unix_list_add(struct unix_socket *socket);
+void unix_list_remove(struct unix_socket *socket);
+uint32_t unix_count(void);
+/** unix_print_all() - the text of /proc/net/unix; returns its size, also if it did not fit */
+size_t unix_print_all(char *buffer, size_t size);
+
 /* ---- message.c ------------------------------------------------------------------------------- */
 
 struct unix_message *unix_message_first(const struct unix_socket *socket);
@@ -174,6 +184,7 @@ int64_t unix_bind_auto(struct unix_socket *socket);
 /** unix_find() - who is bound to that name; *out_socket is referenced */
 int64_t unix_find(struct request *request, const void *address, size_t size, uint32_t type,
 	struct unix_socket **out_socket);
+/** unix_unbind() - nobody finds @socket any more; its peers still hear what it was called */
 void unix_unbind(struct unix_socket *socket);
 void unix_name_unref(struct unix_name *name);
 /** unix_print_name() - as a sockaddr_un; how many bytes that is */

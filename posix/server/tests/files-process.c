@@ -4,6 +4,7 @@
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
+#include <helix/start.h>
 
 struct user *root;
 static struct user *users;
@@ -134,6 +135,13 @@ bool process_executable(const struct process *process, struct path *out_path)
 	(void)process;
 	(void)out_path;
 	return false;
+}
+
+const struct hel_start *helix_start(void)
+{
+	static const struct hel_start start = { .n_cpus = 2 };
+
+	return &start;
 }
 
 struct thread *process_thread(const struct process *process, uint32_t tid)

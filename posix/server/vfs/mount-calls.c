@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <posix/server/file/views.h>
 #include <posix/server/fs/device.h>
+#include <posix/server/fs/nsfs.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
@@ -108,6 +109,22 @@ static int64_t mount_new(struct request *request, const struct path *at, uint64_
 	return error;
 }
 
+/*
+ * What is not in this tree of mounts cannot be bound, but for a namespace; and of those no tree
+ * that is not younger than this one, or trees would hold each other.
+ */
+static int64_t mount_check_source(const struct path *source, const struct path *at)
+{
+	const struct mount *tree = nsfs_tree_of(source->dentry->inode);
+
+	if (tree != NULL) {
+		return tree->id > at->mount->tree->id ? 0 : -LINUX_EINVAL;
+	}
+	return source->mount->tree == at->mount->tree || nsfs_is_namespace(source->dentry->inode)
+		? 0
+		: -LINUX_EINVAL;
+}
+
 static int64_t mount_bind(struct request *request, const struct path *at, uint64_t flags)
 {
 	struct path source;
@@ -118,7 +135,10 @@ static int64_t mount_bind(struct request *request, const struct path *at, uint64
 	if (error < 0) {
 		return error;
 	}
-	error = mount_check_kinds(at, source.dentry);
+	error = mount_check_source(&source, at);
+	if (error == 0) {
+		error = mount_check_kinds(at, source.dentry);
+	}
 	if (error == 0) {
 		/* the flags are those of the source; they change by a remount */
 		error = mount_create(source.dentry->super, source.dentry, source.mount->source, at,

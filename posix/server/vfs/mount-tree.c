@@ -4,11 +4,13 @@
  * own.
  *
  * A copy is made of what was there when it began, told by the numbers of mounts, so that a tree can
- * be bound into itself. While it is made each original knows its copy.
+ * be bound into itself. While it is made each original knows its copy. Mounts that show a tree of
+ * mounts as a file are left out, for a copy is younger than that tree may be.
  */
 #include <abi/linux/errno.h>
 #include <base/list.h>
 #include <helix/memory.h>
+#include <posix/server/fs/nsfs.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
@@ -24,7 +26,7 @@ static bool mount_is_to_copy(const struct mount *mount, const struct mount *from
 	const struct dentry *root, uint32_t last_id)
 {
 	if (mount->id > last_id || mount->copy != NULL || mount->parent == NULL ||
-		mount->parent->copy == NULL) {
+		mount->parent->copy == NULL || nsfs_tree_of(mount->root->inode) != NULL) {
 		return false;
 	}
 	return mount->parent != from || dentry_is_below(mount->mountpoint, root);
