@@ -272,10 +272,26 @@ static int64_t epoll_request(uint64_t fd, uint64_t address, uint64_t count, uint
 	return shim_call_run(&call);
 }
 
+/* The events of an epoll that stay the same are shown; with another mask a signal may be due. */
+static int64_t epoll_wait(
+	uint64_t fd, uint64_t address, uint64_t count, uint64_t timeout_ms, bool has_mask)
+{
+	uint64_t timeout_ns = timeout_of_ms(timeout_ms);
+
+	if (!has_mask && shim_has_view(fd) && (int32_t)count > 0) {
+		int64_t result = shim_view_epoll_wait(fd, address, (uint32_t)count, timeout_ns);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
+	return epoll_request(fd, address, count, timeout_ns);
+}
+
 int64_t shim_epoll_wait(SHIM_ARGS)
 {
 	SHIM_UNUSED;
-	return epoll_request(a0, a1, a2, timeout_of_ms(a3));
+	return epoll_wait(a0, a1, a2, a3, false);
 }
 
 int64_t shim_epoll_pwait(SHIM_ARGS)
@@ -287,7 +303,7 @@ int64_t shim_epoll_pwait(SHIM_ARGS)
 	if (error) {
 		return error;
 	}
-	result = epoll_request(a0, a1, a2, timeout_of_ms(a3));
+	result = epoll_wait(a0, a1, a2, a3, a4 != 0);
 	shim_end_temporary_mask(result);
 	return result;
 }

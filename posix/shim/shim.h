@@ -156,8 +156,11 @@ static inline bool shim_has_view(uint64_t fd)
 {
 	const struct posix_views *views = (const struct posix_views *)shim_process()->views;
 
-	return views && (uint32_t)fd < POSIX_VIEW_FDS &&
-		atomic_load_explicit(&views->entries[(uint32_t)fd], memory_order_relaxed) != 0;
+	return views &&
+		posix_view_entry_is_of(
+			atomic_load_explicit(&views->entries[posix_view_slot((uint32_t)fd)],
+				memory_order_relaxed),
+			(uint32_t)fd);
 }
 
 /* For descriptors with a view. Results are those of the calls, or SHIM_ASK. */
@@ -165,6 +168,7 @@ int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size);
 int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
 int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size);
 int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence);
+int64_t shim_view_epoll_wait(uint64_t fd, uint64_t address, uint64_t n_max, uint64_t timeout_ns);
 int64_t shim_view_fstat(uint64_t fd, uint64_t address);
 
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */

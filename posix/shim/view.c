@@ -28,8 +28,9 @@ struct view {
 static inline struct view view_of(uint64_t fd)
 {
 	const struct posix_views *views = (const struct posix_views *)POSIX_VIEWS;
-	const _Atomic uint64_t *place = &views->entries[(uint32_t)fd];
-	uint64_t entry = atomic_load_explicit(place, memory_order_acquire);
+	const _Atomic uint64_t *place = &views->entries[posix_view_slot((uint32_t)fd)];
+	uint64_t loaded = atomic_load_explicit(place, memory_order_acquire);
+	uint64_t entry = posix_view_entry_is_of(loaded, (uint32_t)fd) ? loaded : 0;
 	uint32_t index = posix_view_entry_index(entry);
 
 	return (struct view){ place, entry, &views->views[index], index };
@@ -180,6 +181,26 @@ int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)
 		       position, &word, (word & ~POSIX_POSITION_MASK) | (uint64_t)target)
 		? target
 		: SHIM_ASK;
+}
+
+int64_t shim_view_epoll_wait(uint64_t fd, uint64_t address, uint64_t n_max, uint64_t timeout_ns)
+{
+	constexpr uint64_t SIZE = sizeof(((struct posix_view *)nullptr)->events[0]);
+	struct view view = view_of(fd);
+	uint32_t n_events;
+
+	if (posix_view_entry_kind(view.entry) != POSIX_VIEW_EPOLL ||
+		!posix_view_entry_has(view.entry, POSIX_VIEW_READ)) {
+		return SHIM_ASK;
+	}
+	/* nothing to report: whoever wants to wait for it does that with posix */
+	n_events = view.data->n_events;
+	if (n_events > n_max || n_events > POSIX_VIEW_EVENTS_MAX || (!n_events && timeout_ns) ||
+		!shim_is_user_range(address, n_max * SIZE) ||
+		shim_put(address, view.data->events, n_events * SIZE) || !view_is_same(&view)) {
+		return SHIM_ASK;
+	}
+	return n_events;
 }
 
 int64_t shim_view_fstat(uint64_t fd, uint64_t address)

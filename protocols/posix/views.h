@@ -2,14 +2,15 @@
 /*
  * Views: what a process may look at instead of asking posix.  CONTRACT; docs/internals/views.md.
  *
- * posix maps struct posix_views into the process, read-only. Descriptors have an entry each, which
+ * posix maps struct posix_views into the process, read-only. A descriptor may have an entry, which
  * names a view; the view describes the file, and its window shows the file's bytes. An entry
- * differs from all earlier ones of its process, and posix clears it before it changes anything that
- * the view tells or the window shows. So whoever reads does
+ * differs from all earlier ones of its descriptor, and posix clears it before it changes anything
+ * that the view tells or the window shows. So whoever reads does
  *
- *	entry = entries[fd]; look at the view and the window; entries[fd] still the same?
+ *	entry = entries[slot of fd]; look at the view and the window; is the entry the same?
  *
- * and asks posix if not, or if the entry is 0.
+ * and asks posix if not, or if the entry is not the descriptor's. (The generation is not endless:
+ * somebody who stops in the middle for 2^27 changes may be misled, about a file of his own.)
  */
 #ifndef PROTOCOLS_POSIX_VIEWS_H
 #define PROTOCOLS_POSIX_VIEWS_H
@@ -21,57 +22,84 @@ constexpr uint64_t POSIX_WINDOWS =
 	0x7fff50000000; /* that of view i is at POSIX_WINDOWS + i * POSIX_WINDOW_SIZE */
 constexpr uint64_t POSIX_WINDOW_SIZE = 0x4000000;
 constexpr uint32_t POSIX_VIEWS_MAX = 32; /* of one process */
-constexpr uint32_t POSIX_VIEW_FDS = 512; /* descriptors, from 0 on, that can have one */
+constexpr uint32_t POSIX_VIEW_EVENTS_MAX = 9; /* of an epoll that is shown */
+constexpr uint32_t POSIX_VIEW_SLOTS = 512; /* for entries */
 
 enum posix_view_kind : uint8_t {
 	POSIX_VIEW_NONE,
 	POSIX_VIEW_NULL, /* reads are at the end, writes vanish */
 	POSIX_VIEW_ZERO, /* reads are zeros, writes vanish */
 	POSIX_VIEW_FILE, /* the window shows the bytes */
+	POSIX_VIEW_EPOLL, /* the events that epoll_wait() would report */
 };
 
 enum posix_view_flags : uint8_t {
-	POSIX_VIEW_READ = 1, /* may be read without posix */
+	POSIX_VIEW_READ = 1, /* may be read, or waited for, without posix */
 	POSIX_VIEW_WRITE = 2,
 };
 
-/* An entry: kind, enum posix_view_flags, index of the view, generation. */
+/* An entry: kind, enum posix_view_flags, index of the view, 1 + descriptor, generation. */
+struct posix_view_name {
+	uint32_t fd, index;
+	uint64_t generation;
+};
+
 static inline uint64_t posix_view_entry(
-	enum posix_view_kind kind, uint32_t flags, uint32_t index, uint64_t generation)
+	enum posix_view_kind kind, uint32_t flags, const struct posix_view_name *name)
 {
-	return kind | flags << 8 | index << 16 | generation << 24;
+	return kind | flags << 4 | name->index << 8 | (uint64_t)(name->fd + 1) << 16 |
+		name->generation << 37;
+}
+
+/* Where the entry of a descriptor is, if it has one. */
+static inline uint32_t posix_view_slot(uint32_t fd)
+{
+	return fd % POSIX_VIEW_SLOTS;
+}
+
+static inline bool posix_view_entry_is_of(uint64_t entry, uint32_t fd)
+{
+	return (entry >> 16 & 0x1fffff) == fd + 1;
 }
 
 static inline enum posix_view_kind posix_view_entry_kind(uint64_t entry)
 {
-	return (enum posix_view_kind)(entry & 0xff);
+	return (enum posix_view_kind)(entry & 0xf);
 }
 
 static inline bool posix_view_entry_has(uint64_t entry, uint32_t flags)
 {
-	return (entry >> 8 & flags) != 0;
+	return (entry >> 4 & flags) != 0;
 }
 
 static inline uint32_t posix_view_entry_index(uint64_t entry)
 {
-	return entry >> 16 & 0xff;
+	return entry >> 8 & 0xff;
 }
 
 static inline uint64_t posix_view_entry_generation(uint64_t entry)
 {
-	return entry >> 24;
+	return entry >> 37;
 }
 
 struct posix_view {
 	uint64_t stat[18]; /* struct linux_stat */
-	uint64_t size; /* of the file */
-	uint64_t window_offset, window_size; /* which of its bytes the window shows */
-	uint64_t reserved[11];
+	union {
+		struct { /* POSIX_VIEW_FILE */
+			uint64_t size;
+			/* which of its bytes the window shows */
+			uint64_t window_offset, window_size;
+		};
+		struct { /* POSIX_VIEW_EPOLL: all that are ready */
+			uint32_t n_events;
+			uint8_t events[POSIX_VIEW_EVENTS_MAX][12]; /* struct linux_epoll_event */
+		};
+	};
 };
 static_assert(sizeof(struct posix_view) == 256);
 
 struct posix_views {
-	_Atomic uint64_t entries[POSIX_VIEW_FDS];
+	_Atomic uint64_t entries[POSIX_VIEW_SLOTS];
 	struct posix_view views[POSIX_VIEWS_MAX];
 };
 static_assert(sizeof(struct posix_views) == 3 * HEL_PAGE_SIZE);

@@ -652,4 +652,21 @@ CASE(null_and_zero)
 	CHECK_ERRNO(write(null, buffer, 1), EBADF);
 }
 
+CASE(high_descriptors)
+{
+	int low = make('a', PAGE), high = fcntl(make('b', 2 * PAGE), F_DUPFD, low + 512);
+
+	CHECK(high >= low + 512);
+	for (int i = 0; i < WARM; i++) {
+		CHECK_EQ(pread(low, buffer, sizeof(buffer), 0), PAGE);
+		check_bytes(buffer, 'a', PAGE);
+		CHECK_EQ(pread(high, buffer, sizeof(buffer), 0), 2 * PAGE);
+		check_bytes(buffer, 'b', PAGE);
+	}
+	CHECK_EQ(close(low), 0);
+	CHECK_ERRNO(pread(low, buffer, PAGE, 0), EBADF);
+	warm(high);
+	CHECK_ERRNO(pread(high + 512, buffer, PAGE, 0), EBADF);
+}
+
 CASES_MAIN()

@@ -10,18 +10,22 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
 
 constexpr uint32_t EPOLL_QUEUES_MAX = 4; /* wait queues of one file */
 constexpr uint32_t EPOLL_DEPTH_MAX = 5;  /* epolls that watch epolls */
 constexpr uint32_t EPOLL_EVENTS_MAX = 256;
+constexpr uint32_t SAME_MIN = 2; /* waits without a change, until it is worth while to show it */
 constexpr uint32_t EPOLL_FLAGS =
 	LINUX_EPOLLET | LINUX_EPOLLONESHOT | LINUX_EPOLLEXCLUSIVE | LINUX_EPOLLWAKEUP;
 
 struct epoll {
+	struct inode *inode; /* its file's, on which views hang */
 	struct tree items;  /* by descriptor and file */
 	struct list ready;  /* items that may be ready */
 	struct wait_queue changed;
+	uint32_t n_same; /* waits since an item was woken or changed */
 };
 
 struct epoll_item {
@@ -72,8 +76,16 @@ static int epoll_compare(const struct tree_node *a, const struct tree_node *b)
 
 /* ---- items --------------------------------------------------------------------------------- */
 
+/* What the next wait reports may be something else. */
+static void epoll_changed(struct epoll *epoll)
+{
+	epoll->n_same = 0;
+	views_inode_changed(epoll->inode);
+}
+
 static void epoll_make_ready(struct epoll_item *item)
 {
+	epoll_changed(item->epoll);
 	if (!list_node_is_linked(&item->ready_node)) {
 		list_push_back(&item->epoll->ready, &item->ready_node);
 	}
@@ -109,6 +121,7 @@ static uint32_t epoll_item_poll(struct epoll_item *item)
 
 static void epoll_item_free(struct epoll_item *item)
 {
+	epoll_changed(item->epoll);
 	for (uint32_t i = 0; i < item->n_waits; i++) {
 		wait_entry_remove(&item->waits[i]);
 	}
@@ -128,6 +141,7 @@ void epoll_forget_file(struct file *file)
 /* What the program asks for: errors and hang-ups are always reported. */
 static void epoll_item_set(struct epoll_item *item, const struct linux_epoll_event *event)
 {
+	epoll_changed(item->epoll);
 	item->events = event->events | LINUX_POLLERR | LINUX_POLLHUP;
 	item->data = event->data;
 	if (epoll_item_poll(item) != 0) {
@@ -173,6 +187,7 @@ static void epoll_release(struct file *file)
 static const struct file_ops epoll_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "epoll",
+	.view_kind = POSIX_VIEW_EPOLL,
 	.poll = epoll_poll,
 	.release = epoll_release,
 };
@@ -189,6 +204,7 @@ static int64_t epoll_create(struct request *request, uint32_t flags)
 	if (epoll == NULL) {
 		return -LINUX_ENOMEM;
 	}
+	epoll->n_same = 0;
 	tree_init(&epoll->items);
 	list_init(&epoll->ready);
 	wait_queue_init(&epoll->changed);
@@ -199,6 +215,7 @@ static int64_t epoll_create(struct request *request, uint32_t flags)
 		helix_free(epoll);
 		return error;
 	}
+	epoll->inode = file->inode;
 	return file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
 }
 
@@ -345,6 +362,30 @@ static uint32_t epoll_collect(
 	return n_events;
 }
 
+bool epoll_show(struct file *file, struct linux_epoll_event *out_events, uint32_t n_max,
+	uint32_t *out_n_events)
+{
+	struct epoll *epoll = epoll_of(file);
+	uint32_t n_events = 0;
+
+	LIST_FOR_EACH_SAFE(item, &epoll->ready, struct epoll_item, ready_node) {
+		uint32_t events = epoll_item_poll(item);
+
+		if (events == 0) {
+			list_remove(&item->ready_node);
+			continue;
+		}
+		if ((item->events & (LINUX_EPOLLET | LINUX_EPOLLONESHOT)) ||
+			!item->file->ops->announces_falls || n_events == n_max) {
+			return false;
+		}
+		out_events[n_events++] =
+			(struct linux_epoll_event){ .events = events, .data = item->data };
+	}
+	*out_n_events = n_events;
+	return true;
+}
+
 static bool epoll_may_wait(struct request *request)
 {
 	uint64_t timeout_ns = request->args[2];
@@ -384,6 +425,9 @@ int64_t posix_epoll_wait(struct request *request)
 		epoll_collect(epoll, out, (uint32_t)n_max < room ? (uint32_t)n_max : room);
 
 	if (n_events > 0 || !epoll_may_wait(request)) {
+		if (++epoll->n_same > SAME_MIN) {
+			view_note(request, file, &(struct view_use){ 0 });
+		}
 		request_set_out_size(request, n_events * sizeof(*out));
 		return n_events;
 	}

@@ -10,7 +10,19 @@
 #ifndef POSIX_FILE_EPOLL_H
 #define POSIX_FILE_EPOLL_H
 
+#include <abi/linux/poll.h>
 #include <posix/server/file/file.h>
+
+/**
+ * epoll_show() - what epoll_wait() on @file would report until one of the items is woken or changed
+ * @n_max: how many events there may be
+ * @out_n_events: all of them, also none
+ *
+ * Return: false if that is unknown: a ready item has one report only, its file does not announce
+ * all changes, or there are too many.
+ */
+bool epoll_show(struct file *file, struct linux_epoll_event *out_events, uint32_t n_max,
+	uint32_t *out_n_events);
 
 /** epoll_forget_file() - the open file goes: nobody watches it any more */
 void epoll_forget_file(struct file *file);

@@ -83,6 +83,7 @@ static void eventfd_release(struct file *file)
 static const struct file_ops eventfd_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "eventfd",
+	.announces_falls = true,
 	.read = eventfd_read,
 	.read_bulk = eventfd_read_bulk,
 	.write = eventfd_write,

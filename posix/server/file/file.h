@@ -29,6 +29,8 @@ struct path {
 struct file_ops {
 	const char *name;
 	enum posix_view_kind view_kind; /* what the shim can do by itself, see views.h */
+	/* the queues that poll names are woken at all changes, also when less is ready now */
+	bool announces_falls;
 	/*
 	 * read/write at *offset (advanced on success).  May park (only through request).  `buffer`
 	 * is in posix's memory.
@@ -82,10 +84,10 @@ struct file {
 	struct view *borrower; /* of the position, NULL: nobody; see views.h */
 	/* referenced; never NULL (anonymous files have an anonymous inode) */
 	struct inode *inode;
-	struct path path;  /* referenced; dentry NULL for anonymous files */
-	void *data;   /* the kind's */
-	uint64_t owner_pid;  /* F_SETOWN */
-	struct list watches;  /* struct epoll_item: those that watch it */
+	struct path path; /* referenced; dentry NULL for anonymous files */
+	void *data; /* the kind's */
+	uint64_t owner_pid; /* F_SETOWN */
+	struct list watches; /* struct epoll_item: those that watch it */
 };
 
 extern const struct file_ops file_ops_default;

@@ -262,6 +262,7 @@ static void pipe_release(struct file *file)
 static const struct file_ops pipe_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "pipe",
+	.announces_falls = true,
 	.read = pipe_read,
 	.read_bulk = pipe_read_bulk,
 	.write = pipe_write,

@@ -22,7 +22,10 @@ static uint64_t entry_of(const struct user *user, int64_t fd)
 {
 	const struct posix_views *views = views_of(user);
 
-	return views == NULL ? 0 : atomic_load(&views->entries[fd]);
+	uint64_t entry =
+		views == NULL ? 0 : atomic_load(&views->entries[posix_view_slot((uint32_t)fd)]);
+
+	return posix_view_entry_is_of(entry, (uint32_t)fd) ? entry : 0;
 }
 
 static bool may_read(const struct user *user, int64_t fd)
@@ -380,11 +383,109 @@ TEST(devices)
 		CHECK_EQ(call_read(root, zero, &byte, 1), 1);
 	}
 	CHECK_EQ(posix_view_entry_kind(entry_of(root, null)), POSIX_VIEW_NULL);
-	CHECK_EQ(entry_of(root, null) >> 8 & 0xff, POSIX_VIEW_WRITE);
+	CHECK_EQ(entry_of(root, null) >> 4 & 0xf, POSIX_VIEW_WRITE);
 	CHECK_EQ(posix_view_entry_kind(entry_of(root, zero)), POSIX_VIEW_ZERO);
-	CHECK_EQ(entry_of(root, zero) >> 8 & 0xff, POSIX_VIEW_READ);
+	CHECK_EQ(entry_of(root, zero) >> 4 & 0xf, POSIX_VIEW_READ);
 	CHECK_EQ(call_fstat(root, null, &stat), 0);
 	CHECK_MEM_EQ(view_of(root, null)->stat, &stat, sizeof(stat));
+	end();
+}
+
+/* ---- epoll --------------------------------------------------------------------------------- */
+
+static int64_t wait_for(struct user *user, int64_t epoll)
+{
+	start_raw(user, POSIX_EPOLL_WAIT, (uint64_t[6]){ (uint64_t)epoll, 8, 0, 96 }, NULL, 0);
+	return result_of(user);
+}
+
+static void warm_epoll(struct user *user, int64_t epoll)
+{
+	int64_t n_events = wait_for(user, epoll);
+
+	for (int i = 0; i < WARM; i++) {
+		CHECK_EQ(wait_for(user, epoll), n_events);
+	}
+}
+
+static void watch(struct user *user, int64_t epoll, int64_t fd, uint32_t events)
+{
+	struct linux_epoll_event event = { .events = events, .data = (uint64_t)fd };
+
+	start(user, 233 /* epoll_ctl */, V(epoll), V(LINUX_EPOLL_CTL_ADD), V(fd),
+		IN_DATA(&event, sizeof(event)));
+	CHECK_EQ(result_of(user), 0);
+}
+
+static const struct linux_epoll_event *event_of(struct user *user, int64_t epoll, uint32_t i)
+{
+	return (const struct linux_epoll_event *)view_of(user, epoll)->events[i];
+}
+
+TEST(events_that_stay)
+{
+	uint64_t count = 1;
+	int32_t pipes[2];
+
+	begin();
+	start(root, 291 /* epoll_create1 */, V(0));
+	int64_t epoll = result_of(root);
+
+	start(root, 290 /* eventfd2 */, V(0), V(LINUX_O_NONBLOCK));
+	int64_t event = result_of(root);
+
+	CHECK_EQ(call_pipe(root, pipes, 0), 0);
+	watch(root, epoll, event, LINUX_POLLIN);
+	watch(root, epoll, pipes[0], LINUX_POLLIN);
+	warm_epoll(root, epoll);
+	CHECK(may_read(root, epoll));
+	CHECK_EQ(view_of(root, epoll)->n_events, 0);
+	CHECK_EQ(call_write(root, event, &count, sizeof(count)), sizeof(count));
+	CHECK_EQ(entry_of(root, epoll), 0);
+	warm_epoll(root, epoll);
+	CHECK_EQ(view_of(root, epoll)->n_events, 1);
+	CHECK_EQ(event_of(root, epoll, 0)->data, event);
+	CHECK_EQ(event_of(root, epoll, 0)->events, LINUX_POLLIN);
+	CHECK_EQ(call_write(root, pipes[1], "xy", 2), 2);
+	CHECK_EQ(entry_of(root, epoll), 0);
+	warm_epoll(root, epoll);
+	CHECK_EQ(view_of(root, epoll)->n_events, 2);
+	CHECK_EQ(call_read(root, pipes[0], &count, 2), 2);
+	CHECK_EQ(entry_of(root, epoll), 0);
+	warm_epoll(root, epoll);
+	CHECK_EQ(call_read(root, event, &count, sizeof(count)), sizeof(count));
+	CHECK_EQ(entry_of(root, epoll), 0);
+	warm_epoll(root, epoll);
+	CHECK_EQ(view_of(root, epoll)->n_events, 0);
+	CHECK_EQ(call_close(root, event), 0);
+	CHECK_EQ(entry_of(root, epoll), 0);
+	end();
+}
+
+TEST(events_that_are_not_shown)
+{
+	int32_t pipes[2];
+
+	begin();
+	start(root, 291 /* epoll_create1 */, V(0));
+	int64_t epoll = result_of(root);
+
+	CHECK_EQ(call_pipe(root, pipes, 0), 0);
+	watch(root, epoll, pipes[0], LINUX_POLLIN | LINUX_EPOLLET);
+	warm_epoll(root, epoll);
+	CHECK(may_read(root, epoll));
+	CHECK_EQ(call_write(root, pipes[1], "x", 1), 1);
+	CHECK_EQ(entry_of(root, epoll), 0);
+	CHECK_EQ(wait_for(root, epoll), 1);
+	warm_epoll(root, epoll);
+	CHECK_EQ(view_of(root, epoll)->n_events, 0);
+	/* more than a view has room for */
+	for (uint32_t i = 0; i <= POSIX_VIEW_EVENTS_MAX; i++) {
+		start(root, 290 /* eventfd2 */, V(1), V(0));
+		watch(root, epoll, result_of(root), LINUX_POLLIN);
+	}
+	warm_epoll(root, epoll);
+	CHECK(!may_read(root, epoll));
 	end();
 }
 

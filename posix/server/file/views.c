@@ -19,6 +19,7 @@
 #include <hel/hel-calls.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
+#include <posix/server/file/epoll.h>
 #include <posix/server/file/views.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/dentry.h>
@@ -43,7 +44,7 @@ struct view {
 	struct file *file; /* of the descriptor: not referenced; NULL: unused */
 	uint32_t fd;
 	uint8_t n_misses;
-	bool is_readable; /* as its entry says */
+	bool can_lend; /* a position can be read from */
 	uint64_t generation;
 	uint64_t window_offset, window_size; /* what is mapped; 0: nothing */
 };
@@ -55,7 +56,7 @@ struct views {
 	struct posix_views *shared;
 	uint64_t generation;
 	uint32_t next_victim;
-	uint8_t by_fd[POSIX_VIEW_FDS]; /* index, or NO_VIEW */
+	uint8_t by_slot[POSIX_VIEW_SLOTS]; /* index, or NO_VIEW */
 	struct view views[POSIX_VIEWS_MAX];
 };
 
@@ -79,8 +80,7 @@ static void view_lend_position(struct view *view)
 {
 	struct file *file = view->file;
 
-	if (view->is_readable && file->ops->view_kind == POSIX_VIEW_FILE &&
-		file->borrower == NULL && file->references == 1 &&
+	if (view->can_lend && file->borrower == NULL && file->references == 1 &&
 		file->offset < POSIX_POSITION_MASK) {
 		file->borrower = view;
 		atomic_store_explicit(view_position(view),
@@ -102,10 +102,15 @@ void view__take_position(struct file *file)
 
 /* ---- fresh and stale ------------------------------------------------------------------------- */
 
+static bool view_is_fresh(const struct view *view)
+{
+	return list_node_is_linked(&view->inode_node);
+}
+
 static void view_make_stale(struct view *view)
 {
-	if (list_node_is_linked(&view->inode_node)) {
-		atomic_store(&view->views->shared->entries[view->fd], 0);
+	if (view_is_fresh(view)) {
+		atomic_store(&view->views->shared->entries[posix_view_slot(view->fd)], 0);
 		list_remove(&view->inode_node);
 		list_remove(&view->fresh_node);
 	}
@@ -247,20 +252,36 @@ static bool view_prepare_reads(struct view *view, const struct view_use *use)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static uint32_t view_flags(struct view *view, const struct view_use *use)
+/* Fills in what is the kind's; returns what may be done with it, enum posix_view_flags. */
+static uint32_t view_show(struct view *view, struct posix_view *shared, const struct view_use *use)
 {
 	struct file *file = view->file;
-	bool is_file = file->ops->view_kind == POSIX_VIEW_FILE;
 	uint32_t flags = 0;
 
 	if (view_is_watched(file)) {
 		return 0;
 	}
-	if (file_is_readable(file) && (!is_file || view_prepare_reads(view, use))) {
-		flags |= POSIX_VIEW_READ;
-	}
-	if (file_is_writable(file) && !is_file) {
-		flags |= POSIX_VIEW_WRITE;
+	switch (file->ops->view_kind) {
+	case POSIX_VIEW_NULL:
+	case POSIX_VIEW_ZERO:
+		flags |= file_is_readable(file) ? POSIX_VIEW_READ : 0;
+		flags |= file_is_writable(file) ? POSIX_VIEW_WRITE : 0;
+		break;
+	case POSIX_VIEW_FILE:
+		if (file_is_readable(file) && view_prepare_reads(view, use)) {
+			flags |= POSIX_VIEW_READ;
+		}
+		shared->size = file->inode->size_bytes;
+		shared->window_offset = view->window_offset;
+		shared->window_size = view->window_size;
+		break;
+	case POSIX_VIEW_EPOLL:
+		if (epoll_show(file, (struct linux_epoll_event *)shared->events,
+			    POSIX_VIEW_EVENTS_MAX, &shared->n_events)) {
+			flags |= POSIX_VIEW_READ;
+		}
+		break;
+	default: break;
 	}
 	return flags;
 }
@@ -275,19 +296,17 @@ static void view_refresh(struct view *view, const struct view_use *use)
 
 	file_take_position(file);
 	view_make_stale(view);
-	flags = view_flags(view, use);
 	stat_fill(file->inode, (struct linux_stat *)shared->stat);
-	shared->size = file->inode->size_bytes;
-	shared->window_offset = view->window_offset;
-	shared->window_size = view->window_size;
+	flags = view_show(view, shared, use);
 	view->generation = ++views->generation;
 	view->n_misses = 0;
 	list_push_back(&file->inode->views, &view->inode_node);
 	list_push_back(&fresh, &view->fresh_node);
-	view->is_readable = (flags & POSIX_VIEW_READ) != 0;
+	view->can_lend = file->ops->view_kind == POSIX_VIEW_FILE && (flags & POSIX_VIEW_READ) != 0;
 	view_lend_position(view);
-	atomic_store(&views->shared->entries[view->fd],
-		posix_view_entry(file->ops->view_kind, flags, view_index(view), view->generation));
+	atomic_store(&views->shared->entries[posix_view_slot(view->fd)],
+		posix_view_entry(file->ops->view_kind, flags,
+			&(struct posix_view_name){ view->fd, view_index(view), view->generation }));
 }
 
 static void view_drop(struct view *view)
@@ -295,7 +314,7 @@ static void view_drop(struct view *view)
 	file_take_position(view->file);
 	view_make_stale(view);
 	view_close_window(view);
-	view->views->by_fd[view->fd] = NO_VIEW;
+	view->views->by_slot[posix_view_slot(view->fd)] = NO_VIEW;
 	view->file = NULL;
 }
 
@@ -313,7 +332,7 @@ static struct view *view_create(struct views *views, uint32_t fd, struct file *f
 	}
 	view->file = file;
 	view->fd = fd;
-	views->by_fd[fd] = (uint8_t)view_index(view);
+	views->by_slot[posix_view_slot(fd)] = (uint8_t)view_index(view);
 	return view;
 }
 
@@ -378,7 +397,7 @@ static struct views *views_create(struct process *process)
 		views_free(views);
 		return NULL;
 	}
-	memset(views->by_fd, NO_VIEW, sizeof(views->by_fd));
+	memset(views->by_slot, NO_VIEW, sizeof(views->by_slot));
 	for (uint32_t i = 0; i < POSIX_VIEWS_MAX; i++) {
 		list_node_init(&views->views[i].inode_node);
 		list_node_init(&views->views[i].fresh_node);
@@ -390,10 +409,20 @@ static struct views *views_create(struct process *process)
 	return views;
 }
 
+/* Whoever has the slot of a descriptor, NULL: nobody. */
+static struct view *view_in_slot(struct views *views, uint32_t fd)
+{
+	uint8_t index = views->by_slot[posix_view_slot(fd)];
+
+	return index == NO_VIEW ? NULL : &views->views[index];
+}
+
 void views_close(struct views *views, uint32_t fd)
 {
-	if (fd < POSIX_VIEW_FDS && views->by_fd[fd] != NO_VIEW) {
-		view_drop(&views->views[views->by_fd[fd]]);
+	struct view *view = view_in_slot(views, fd);
+
+	if (view != NULL && view->fd == fd) {
+		view_drop(view);
 	}
 }
 
@@ -439,10 +468,25 @@ static bool view_is_wanted(struct process *process, struct file *file, const str
 	return file->n_view_uses >= FILE_USES_MIN && *n_process_uses >= PROCESS_USES_MIN;
 }
 
-static struct view *view_find(struct views *views, uint32_t fd)
+/* Makes a view, and a table if there is none; NULL: not now. */
+static struct view *view_make(
+	struct process *process, struct views **place, uint32_t fd, struct file *file)
 {
-	return views == NULL || views->by_fd[fd] == NO_VIEW ? NULL
-							    : &views->views[views->by_fd[fd]];
+	if (*place == NULL) {
+		*place = views_create(process);
+	}
+	struct views *views = *place;
+	struct view *other = views == NULL ? NULL : view_in_slot(views, fd);
+
+	/* two descriptors that need the same slot do not push out each other */
+	if (views == NULL || (other != NULL && view_is_fresh(other))) {
+		file->n_view_uses = 0; /* not again at once */
+		return NULL;
+	}
+	if (other != NULL) {
+		view_drop(other);
+	}
+	return view_create(views, fd, file);
 }
 
 void view__note(struct request *request, struct file *file, const struct view_use *use)
@@ -451,26 +495,20 @@ void view__note(struct request *request, struct file *file, const struct view_us
 	struct views **place = fd_table_views(process->files);
 	uint32_t fd = (uint32_t)request->args[0];
 
-	if (fd >= POSIX_VIEW_FDS || fd_table_is_shared(process->files)) {
+	if (fd_table_is_shared(process->files)) {
 		return;
 	}
-	struct view *view = view_find(*place, fd);
+	struct view *view = *place == NULL ? NULL : view_in_slot(*place, fd);
 
+	if (view == NULL || view->fd != fd) {
+		view = view_is_wanted(process, file, use) ? view_make(process, place, fd, file)
+							  : NULL;
+	}
 	if (view == NULL) {
-		if (!view_is_wanted(process, file, use)) {
-			return;
-		}
-		if (*place == NULL) {
-			*place = views_create(process);
-		}
-		if (*place == NULL) {
-			file->n_view_uses = 0; /* not again at once */
-			return;
-		}
-		view = view_create(*place, fd, file);
+		return;
 	}
 	ASSERT(view->file == file);
-	if (!list_node_is_linked(&view->inode_node) || ++view->n_misses >= MISSES_MAX) {
+	if (!view_is_fresh(view) || ++view->n_misses >= MISSES_MAX) {
 		view_refresh(view, use);
 	} else {
 		view_lend_position(view);

@@ -22,6 +22,14 @@ static void fire(struct timer *timer)
 	wait_queue_wake(&timerfd->changed);
 }
 
+static void clear_expired(struct timerfd *timerfd)
+{
+	if (timerfd->n_expired != 0) {
+		timerfd->n_expired = 0;
+		wait_queue_wake(&timerfd->changed);
+	}
+}
+
 static int64_t timerfd_read(struct file *file, struct request *request, void *buffer, size_t size,
 	UNUSED uint64_t *offset)
 {
@@ -34,7 +42,7 @@ static int64_t timerfd_read(struct file *file, struct request *request, void *bu
 		return file_wait(file, request, &timerfd->changed);
 	}
 	memcpy(buffer, &timerfd->n_expired, sizeof(timerfd->n_expired));
-	timerfd->n_expired = 0;
+	clear_expired(timerfd);
 	return sizeof(timerfd->n_expired);
 }
 
@@ -68,6 +76,7 @@ static void timerfd_release(struct file *file)
 static const struct file_ops timerfd_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "timerfd",
+	.announces_falls = true,
 	.read = timerfd_read,
 	.read_bulk = timerfd_read_bulk,
 	.poll = timerfd_poll,
@@ -138,7 +147,7 @@ int64_t posix_timerfd_settime(struct request *request)
 	if (old != NULL) {
 		expiry_get(&timerfd->expiry, old);
 	}
-	timerfd->n_expired = 0;
+	clear_expired(timerfd);
 	return expiry_set(
 		&timerfd->expiry, timerfd->clock, (flags & LINUX_TIMER_ABSTIME) != 0, spec);
 }
