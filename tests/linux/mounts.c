@@ -349,4 +349,31 @@ CASE(a_tree_of_mounts_cannot_hold_itself)
 	CHECK_EQ(setns(open("file", O_RDONLY), CLONE_NEWNS), 0);
 }
 
+static long size_of(const char *name)
+{
+	struct stat status;
+
+	return lstat(name, &status) == 0 ? (long)status.st_size : -1;
+}
+
+CASE(sizes_of_directories)
+{
+	enter();
+	CHECK_EQ(mount("x", "a", "tmpfs", 0, NULL), 0);
+	CHECK_EQ(size_of("a"), 40);
+	CHECK_EQ(mkdir("a/one", 0755) || mkdir("a/two", 0755), 0);
+	make("a/one/file");
+	make("a/two/file");
+	CHECK_EQ(size_of("a"), 80);
+	CHECK_EQ(size_of("a/one"), 60);
+	CHECK_EQ(rename("a/one/file", "a/two/other"), 0);
+	CHECK_EQ(size_of("a/one"), 40);
+	CHECK_EQ(size_of("a/two"), 80);
+	CHECK_EQ(rename("a/two/other", "a/two/file"), 0);
+	CHECK_EQ(size_of("a/two"), 60);
+	CHECK_EQ(rmdir("a/one"), 0);
+	CHECK_EQ(size_of("a"), 60);
+	CHECK_EQ(umount("a"), 0);
+}
+
 CASES_MAIN()

@@ -6,6 +6,7 @@ complete  whether arch/sim's tests saw every error that hel's definition has
 tools   tests of the tools, tools/*/test-*.py, and tidy
 kernel  thor's self-test and the kernel-test program: one boot, their lines are in the log
 linux   static Linux programs of tests/linux: first on this machine, the oracle, then in the guest
+programs  Debian's programs, in the guest and on this machine: debian.py
 system  tests/system/*.py and *.sh: each boots the system as it likes
 """
 
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 
+import debian
 from results import (Case, Result, cases_of, kill_group, log_path_of, parse_cases, run_logged,
                      run_program)
 
@@ -283,4 +285,4 @@ def system(settings):
                               env=_environment(settings) | {'TMPDIR': folder})
 
 
-ALL = (host, complete, tools, kernel, linux, system)
+ALL = (host, complete, tools, kernel, linux, debian.programs, system)

@@ -8,6 +8,8 @@
 #include <posix/server/fs/tmpfs-inode.h>
 #include <posix/server/vfs/directory.h>
 
+constexpr uint64_t TMPFS_ENTRY_BYTES = 20; /* what Linux counts for an entry of a directory */
+
 static const struct inode_ops *tmpfs_ops_of(uint32_t mode)
 {
 	switch (mode & LINUX_S_IFMT) {
@@ -23,6 +25,7 @@ static bool tmpfs_init_kind(struct tmpfs_super *super, struct tmpfs_inode *node,
 	if (inode_is_directory(&node->inode)) {
 		ram_directory_init(&node->directory);
 		node->inode.nlink = 2;
+		node->inode.size_bytes = 2 * TMPFS_ENTRY_BYTES;
 	} else if (inode_is_type(&node->inode, LINUX_S_IFREG)) {
 		contents_init(&node->contents, &super->account);
 	} else if (inode_is_type(&node->inode, LINUX_S_IFLNK)) {
@@ -85,7 +88,7 @@ static void tmpfs_add_name(struct inode *directory, struct dentry *dentry, struc
 	if (inode_is_directory(inode)) {
 		directory->nlink++;
 	}
-	directory->size_bytes += 20; /* as Linux counts */
+	directory->size_bytes += TMPFS_ENTRY_BYTES;
 	inode_touch_modified(directory);
 }
 
@@ -125,7 +128,7 @@ static void tmpfs_take_name(struct inode *directory, struct dentry *dentry)
 	struct inode *inode = dentry->inode;
 
 	ram_directory_remove(&tmpfs_inode_of(directory)->directory, dentry);
-	directory->size_bytes -= 20;
+	directory->size_bytes -= TMPFS_ENTRY_BYTES;
 	if (inode_is_directory(inode)) {
 		directory->nlink--;
 		inode->nlink = 0;
@@ -188,8 +191,8 @@ static int64_t tmpfs_rename(struct inode *from_directory, struct dentry *from,
 			from_directory->nlink--;
 			to_directory->nlink++;
 		}
-		from_directory->size_bytes -= 20;
-		to_directory->size_bytes += 20;
+		from_directory->size_bytes -= TMPFS_ENTRY_BYTES;
+		to_directory->size_bytes += TMPFS_ENTRY_BYTES;
 	}
 	inode_touch_changed(from->inode);
 	inode_touch_modified(from_directory);
