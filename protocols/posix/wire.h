@@ -52,6 +52,11 @@ enum posix_request_flags : uint32_t {
 	POSIX_REQUEST_APPEND = 8, /* pwrite: at the end of the file, wherever that is */
 };
 
+enum posix_poll_flags : uint32_t {
+	POSIX_POLL_GOES_ON = 1, /* the set does, in the next request */
+	POSIX_POLL_EXACT = 2,   /* POLLERR and POLLHUP count only where they are asked for */
+};
+
 struct posix_request {
 	uint32_t number; /* Linux number, or enum posix_internal */
 	uint32_t flags;
@@ -116,7 +121,13 @@ enum posix_internal : uint32_t {
 		/* args: fd, cmd, value; struct flock (32 bytes) in and out for lock commands */
 	10012,
 	POSIX_POLL =
-		/* args: nfds, timeout_ns (~0 never, 0 none); INOUT pollfd[nfds], at most 448 */
+		/*
+		 * args: nfds, timeout_ns (~0 never, 0 none), -, enum posix_poll_flags; INOUT
+		 * pollfd[nfds], at most 448. A part of a set that goes on is looked at without
+		 * waiting and kept for the next request; the one that ends the set waits for all of
+		 * it, and answers 0 also when a part that was kept is ready: then all parts are to
+		 * be sent again.
+		 */
 	10013,
 	POSIX_MOUNT = 10014, /* payload: source\0 target\0 type\0 data\0; args: flags */
 	POSIX_UTIMENSAT =
@@ -127,7 +138,11 @@ enum posix_internal : uint32_t {
 	POSIX_PRCTL = 10016, /* args: option, values; PR_SET_NAME: payload 16 bytes */
 	POSIX_GETCWD = 10017, /* result: length with NUL; out: the path */
 	POSIX_EPOLL_WAIT =
-		10018, /* args: epfd, maxevents, timeout_ns; out: events (12 bytes each) */
+		/*
+		 * args: epfd, maxevents, timeout_ns, -, 1: more of the events that the last request
+		 * began to tell of; out: events (12 bytes each)
+		 */
+	10018,
 	POSIX_CPU_CLOCK = 10019, /* args: clock id; result: nanoseconds */
 	/*
 	 * args: fd, flags, sizes of data, name and control data, size of the whole message

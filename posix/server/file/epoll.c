@@ -26,6 +26,7 @@ struct epoll {
 	struct list ready;  /* items that may be ready */
 	struct wait_queue changed;
 	uint32_t n_same; /* waits since an item was woken or changed */
+	uint64_t pass; /* counts the rounds of telling what is ready; see epoll_collect() */
 };
 
 struct epoll_item {
@@ -37,6 +38,7 @@ struct epoll_item {
 	int32_t fd;
 	uint32_t events; /* wanted, with EPOLL_FLAGS; 0 after a one-shot */
 	uint64_t data;
+	uint64_t pass; /* the last one in which it was told */
 	uint32_t n_waits;
 	struct wait_entry waits[EPOLL_QUEUES_MAX];
 };
@@ -208,6 +210,7 @@ static int64_t epoll_create(struct request *request, uint32_t flags)
 	tree_init(&epoll->items);
 	list_init(&epoll->ready);
 	wait_queue_init(&epoll->changed);
+	epoll->pass = 0;
 	int64_t error =
 		file_create_anonymous(&epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
 
@@ -330,21 +333,25 @@ int64_t posix_epoll_ctl(struct request *request)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
+/*
+ * Level-triggered items that were told go to the end of the list, so that all get their turn. A
+ * program that wants more events than one request carries gets them by several, which are one
+ * pass: it ends at the first item that was told in it.
+ */
 static uint32_t epoll_collect(
 	struct epoll *epoll, struct linux_epoll_event *out_events, uint32_t n_max)
 {
-	/* level-triggered items that were reported: to the end, so that all get their turn */
 	struct list again;
 	uint32_t n_events = 0;
 
 	list_init(&again);
 	while (n_events < n_max) {
-		struct epoll_item *item =
-			LIST_POP_FRONT(&epoll->ready, struct epoll_item, ready_node);
+		struct epoll_item *item = LIST_FIRST(&epoll->ready, struct epoll_item, ready_node);
 
-		if (item == NULL) {
+		if (item == NULL || item->pass == epoll->pass) {
 			break;
 		}
+		list_remove(&item->ready_node);
 		uint32_t events = epoll_item_poll(item);
 
 		if (events == 0) {
@@ -352,6 +359,7 @@ static uint32_t epoll_collect(
 		}
 		out_events[n_events++] =
 			(struct linux_epoll_event){ .events = events, .data = item->data };
+		item->pass = epoll->pass;
 		if (item->events & LINUX_EPOLLONESHOT) {
 			item->events &= EPOLL_FLAGS;
 		} else if (!(item->events & LINUX_EPOLLET)) {
@@ -419,6 +427,9 @@ int64_t posix_epoll_wait(struct request *request)
 
 	if (out == NULL) {
 		return -LINUX_ENOMEM;
+	}
+	if (request->args[4] == 0) {
+		epoll->pass++;
 	}
 	uint32_t room = (uint32_t)min_size(out_size / sizeof(*out), EPOLL_EVENTS_MAX);
 	uint32_t n_events =

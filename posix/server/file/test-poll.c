@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* poll, eventfd and epoll. */
+#include <posix/server/file/poll.h>
 #include <posix/server/tests/files.h>
 
 /* ---- polling ------------------------------------------------------------------------------- */
@@ -90,6 +91,44 @@ TEST(poll_keeps_files_that_are_closed_meanwhile)
 	CHECK_EQ(call_close(root, fds[0]), 0);
 	CHECK_EQ(call_write(root, fds[1], "x", 1), 1);
 	CHECK_EQ(result_of(waiter), 1);
+	end();
+}
+
+static int64_t poll_part(
+	struct user *user, const struct linux_pollfd *poll, uint64_t timeout_ns, uint32_t flags)
+{
+	struct linux_pollfd in = *poll;
+
+	start_raw(
+		user, POSIX_POLL, (const uint64_t[6]){ 1, timeout_ns, 0, flags }, &in, sizeof(in));
+	return is_parked(user) ? REQUEST_PARK : result_of(user);
+}
+
+TEST(poll_waits_for_all_parts)
+{
+	int32_t fds[2], others[2];
+
+	begin();
+	CHECK_EQ(call_pipe(root, fds, 0), 0);
+	CHECK_EQ(call_pipe(root, others, 0), 0);
+	struct linux_pollfd first = { fds[0], LINUX_POLLIN, 0 };
+	struct linux_pollfd last = { others[0], LINUX_POLLIN, 0 };
+	struct user *waiter = user_fork(root);
+
+	CHECK_EQ(poll_part(waiter, &first, 0, POSIX_POLL_GOES_ON), 0);
+	CHECK_EQ(poll_part(waiter, &last, HEL_DEADLINE_NEVER, 0), REQUEST_PARK);
+	CHECK_EQ(call_write(root, fds[1], "x", 1), 1);
+	CHECK_EQ(result_of(waiter), 0);
+	CHECK(waiter->thread.polled == NULL);
+	CHECK_EQ(poll_part(waiter, &first, 0, POSIX_POLL_GOES_ON), 1);
+	CHECK_EQ(poll_part(waiter, &last, 0, 0), 0);
+	/* too many, and a part that nothing follows */
+	waiter->process.limits[LIMIT_NOFILE][0] = 448;
+	CHECK_EQ(poll_part(waiter, &first, 0, POSIX_POLL_GOES_ON), 1);
+	CHECK_EQ(poll_part(waiter, &last, 0, POSIX_POLL_GOES_ON), -LINUX_EINVAL);
+	CHECK(waiter->thread.polled == NULL);
+	CHECK_EQ(poll_part(waiter, &first, 0, POSIX_POLL_GOES_ON), 1);
+	poll_forget_parts(&waiter->thread);
 	end();
 }
 

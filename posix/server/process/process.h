@@ -69,10 +69,13 @@ struct process {
 	struct process_internal *internal;
 };
 
+struct poll_part;
+
 struct thread {
 	uint32_t tid;
 	struct process *process;
 	struct list_node process_node;
+	struct poll_part *polled; /* file/poll.c's: of a poll that comes in parts */
 	struct thread_internal *internal;
 };
 

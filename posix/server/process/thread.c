@@ -10,6 +10,7 @@
 #include <base/string.h>
 #include <helix/log.h>
 #include <helix/memory.h>
+#include <posix/server/file/poll.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
 
@@ -242,6 +243,7 @@ static void release(struct thread *thread)
 	}
 	shared_page_release(&internal->page_memory, internal->page);
 	signal_pending_clear(&internal->pending);
+	poll_forget_parts(thread);
 	mm_unref(internal->mm);
 	helix_free(container_of(thread, struct thread_block, thread));
 }
