@@ -73,6 +73,7 @@ static void pty_release(struct tty *tty)
 }
 
 static const struct tty_driver pty_driver = {
+	.is_pty = true,
 	.output_ready = pty_output_ready,
 	.input_wanted = pty_input_wanted,
 	.announce = pty_announce,

@@ -36,10 +36,16 @@ static int64_t tty_get_settings(const struct tty *tty, bool is_long, void *buffe
 
 enum settings_when { SETTINGS_NOW, SETTINGS_DRAINED, SETTINGS_FLUSHED };
 
+/* Bytes that were written and have not left. */
+static size_t tty_unsent(const struct tty *tty)
+{
+	return tty->driver->is_pty ? 0 : ring_used(&tty->output);
+}
+
 /* 0 when everything written has left; else PARK or what waiting says. */
 static int64_t tty_drain(struct tty *tty, struct file *file, struct request *request)
 {
-	if (ring_used(&tty->output) == 0) {
+	if (tty_unsent(tty) == 0) {
 		return 0;
 	}
 	if (request->flags & POSIX_REQUEST_NOWAIT) {
@@ -180,7 +186,7 @@ int64_t tty_ioctl(struct tty *tty, struct file *file, struct request *request, u
 	case LINUX_TIOCGWINSZ: return tty_put(buffer, size, &tty->size, sizeof(tty->size));
 	case LINUX_TIOCSWINSZ: return tty_set_size_from(tty, buffer, size);
 	case LINUX_TIOCOUTQ:
-		return tty_put_int(buffer, size, is_master ? 0 : (int32_t)ring_used(&tty->output));
+		return tty_put_int(buffer, size, is_master ? 0 : (int32_t)tty_unsent(tty));
 	case LINUX_FIONREAD:
 		return tty_put_int(buffer, size,
 			(int32_t)(is_master ? ring_used(&tty->output)

@@ -138,7 +138,9 @@ size_t tty_take_output(struct tty *tty, void *buffer, size_t size)
 
 void tty_flush_output(struct tty *tty)
 {
-	ring_skip(&tty->output, ring_used(&tty->output));
+	if (!tty->driver->is_pty) {
+		ring_skip(&tty->output, ring_used(&tty->output));
+	}
 	tty->driver->announce(tty, LINUX_TIOCPKT_FLUSHWRITE);
 	wait_queue_wake(&tty->changed);
 }
@@ -207,9 +209,12 @@ void tty_hang_up(struct tty *tty)
 
 void tty_session_leader_exited(struct tty *tty, struct session *session)
 {
-	if (tty->session == session) {
-		tty_hang_up(tty);
-	} else {
+	if (tty->session != session) {
 		session_set_tty(session, NULL);
+	} else if (tty->driver->is_pty) {
+		tty_signal_foreground(tty, LINUX_SIGHUP);
+		tty_leave_session(tty);
+	} else {
+		tty_hang_up(tty);
 	}
 }

@@ -28,6 +28,12 @@ constexpr size_t TTY_OUTPUT_SIZE = 16384;
 
 /* Who carries a terminal's bytes. None may call back into the terminal at once. */
 struct tty_driver {
+	/*
+	 * What was written has left at once: the output ring stands for the buffer of the master.
+	 * Nobody waits until it is empty, flushing leaves it alone, and the master still reads it
+	 * when the session has lost the terminal with its leader.
+	 */
+	bool is_pty;
 	/* There is output to take (tty_take_output()), or it may go on after a stop. */
 	void (*output_ready)(struct tty *tty);
 	/* Input has been read: tty_receive() takes more. */
