@@ -179,6 +179,30 @@ CASE(files_map_private_and_shared)
 	close(reader);
 }
 
+CASE(a_part_of_a_file_that_grew_is_mapped)
+{
+	static char bytes[3 * 65536];
+	int fd = memfd_create("grown", 0);
+	char *map;
+
+	CHECK_EQ(write(fd, bytes, 20000), 20000);
+	CHECK_EQ(ftruncate(fd, sizeof(bytes)), 0);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'x';
+	memset(bytes, 'y', sizeof(bytes));
+	CHECK_EQ(pread(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	CHECK_EQ(bytes[0], 'x');
+	for (size_t i = 1; i < sizeof(bytes); i++) {
+		CHECK_EQ(bytes[i], 0);
+	}
+	CHECK_EQ(pwrite(fd, "z", 1, sizeof(bytes) - 1), 1);
+	CHECK_EQ(pread(fd, bytes, 2, sizeof(bytes) - 2), 2);
+	CHECK_EQ(bytes[1], 'z');
+	CHECK_EQ(munmap(map, 4096), 0);
+	CHECK_EQ(close(fd), 0);
+}
+
 CASE(mapping_needs_access)
 {
 	char path[] = "/tmp/map-XXXXXX";

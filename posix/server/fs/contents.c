@@ -336,6 +336,7 @@ int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_han
 void contents_settle(struct contents *contents, uint64_t size)
 {
 	if (contents->memory != HEL_NULL) {
+		ASSERT(contents_exact_size(size) <= contents->view->size);
 		contents->is_exact = true;
 		/* an object that stays too large shows zeros where there is nothing: no harm */
 		(void)!contents_resize_memory(contents, contents_exact_size(size));

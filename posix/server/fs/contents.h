@@ -90,6 +90,7 @@ int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_han
 /**
  * contents_settle() - programs have mapped the object: it ends with the page of byte @size from now
  * on
+ * @size: that contents_memory() was asked for, or less
  */
 void contents_settle(struct contents *contents, uint64_t size);
 

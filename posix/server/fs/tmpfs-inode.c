@@ -263,7 +263,9 @@ const struct inode_ops tmpfs_special_inode_ops = {
 
 static int64_t tmpfs_contents(struct inode *inode, uint64_t size_needed, hel_handle *out_memory)
 {
-	int64_t error = contents_memory(&tmpfs_inode_of(inode)->contents, size_needed, out_memory);
+	/* all of the file, of which a part is to be mapped: it then is of exact size */
+	uint64_t size = max_u64(size_needed, inode->size_bytes);
+	int64_t error = contents_memory(&tmpfs_inode_of(inode)->contents, size, out_memory);
 
 	tmpfs_update_blocks(inode);
 	return error;
