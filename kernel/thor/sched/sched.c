@@ -396,7 +396,10 @@ static inline struct thread *sched_take_handoff(struct run_queue *queue)
 	return handoff;
 }
 
-/* No thread is current: the hand-off within the slice, else the best, else somebody else's. */
+/*
+ * No thread is current: the hand-off within the slice, else the best, else somebody else's. Never
+ * NULL if there is a hand-off: it is ready for thieves only once another one is taken instead.
+ */
 static struct thread *sched_choose_next(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
@@ -407,23 +410,25 @@ static struct thread *sched_choose_next(struct cpu *cpu, uint64_t now_ns)
 	queue->is_lingering = false;
 	queue->may_linger = false;
 	if (handoff != NULL) {
+		enum run_queue_demand demand = RUN_QUEUE_MUCH_BETTER;
+
 		queue->handoff = NULL;
 		if (!has_entered) {
 			run_queue_enter(queue, handoff);
 		}
-		if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) == 0 ||
-			now_ns < queue->slice_end_ns) {
-			struct thread *urgent =
-				run_queue_take_instead(queue, handoff, RUN_QUEUE_MUCH_BETTER);
-
-			if (urgent == NULL) {
-				return handoff;
-			}
-			run_queue_insert(queue, handoff);
+		if (atomic_load_explicit(&queue->n_ready, memory_order_relaxed) != 0 &&
+			now_ns >= queue->slice_end_ns) {
+			demand = RUN_QUEUE_BETTER;
 			queue->slice_end_ns = HEL_DEADLINE_NEVER;
-			return urgent;
+		}
+		struct thread *other = run_queue_take_instead(queue, handoff, demand);
+
+		if (other == NULL) {
+			return handoff;
 		}
 		run_queue_insert(queue, handoff);
+		queue->slice_end_ns = HEL_DEADLINE_NEVER;
+		return other;
 	}
 	queue->slice_end_ns = HEL_DEADLINE_NEVER;
 	struct thread *best = run_queue_take_best(queue);

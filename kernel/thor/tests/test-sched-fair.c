@@ -237,6 +237,30 @@ static void climber(void *context)
 	}
 }
 
+static uint64_t ring_address; /* a word of each actor, in their space */
+
+/* Computes, wakes the next one and waits: the CPU is handed over, mostly at the end of a slice. */
+static void waker(void *context)
+{
+	struct actor *actor = context;
+	uint64_t index = (uint64_t)(actor - actors);
+
+	if (ring_address == 0) {
+		ring_address = user_map(1);
+	}
+	const uint32_t *own = (const uint32_t *)(ring_address + 4 * index);
+	const uint32_t *next = (const uint32_t *)(ring_address + 4 * ((index + 1) % n_actors));
+
+	while (sim_time_ns < actor->until_ns) {
+		if (random_chance(&actor->random, 3)) {
+			sim_compute(random_between(&actor->random, 1000, 2 * SCHED_GRANULARITY_NS));
+		}
+		(void)hel_futex_wake(next, 1, 1, NULL);
+		(void)hel_futex_wait(
+			own, 0, sim_time_ns + random_between(&actor->random, 1, 40) * MS / 10, 1);
+	}
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 static void begin(uint32_t n_cpus, uint64_t seed)
@@ -486,6 +510,24 @@ TEST(stealing_keeps_the_unfairness_bound)
 		}
 		CHECK(worst_lead_ns <= LEAD_BOUND_NS);
 		CHECK_EQ(n_idle_with_ready, 0);
+		end();
+	}
+}
+
+/*
+ * Who hands its CPU over at the end of a slice may find that thieves have taken all who were ready;
+ * the one handed to must not be among them.
+ */
+TEST(thieves_leave_the_one_handed_to)
+{
+	uint64_t seed = test_seed(700);
+
+	for (uint32_t round = 0; round < 20; round++) {
+		begin(3 + round % 6, seed + round);
+		sim_on_advance(NULL); /* time passes in the middle of switches, too */
+		sim_interleave(1 + round % 3);
+		ring_address = 0;
+		run(6 + round % 10, waker, 1500 * MS, seed + round);
 		end();
 	}
 }
