@@ -58,6 +58,9 @@ void file_unref(struct file *file)
 	lock_forget_file(file);
 	file->ops->release(file);
 	path_unref(&file->path);
+	if (file->is_writer) {
+		inode_end_writing(file->inode);
+	}
 	inode_unref(file->inode);
 	helix_free(file);
 	n_files--;

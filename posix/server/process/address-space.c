@@ -18,6 +18,7 @@
 #include <helix/log.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/vfs/dentry.h>
 #include <posix/shim/shim-header.h>
 
 constexpr uint32_t SHIM_SEGMENTS_MAX = 4;
@@ -235,6 +236,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	}
 	if (copy->exe.dentry != NULL) {
 		path_ref(&copy->exe);
+		inode_deny_writing_again(copy->exe.dentry->inode);
 	}
 	/*
 	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
@@ -262,6 +264,7 @@ void mm_unref(struct mm *mm)
 	}
 	hel_close(HEL_THIS, mm->space);
 	if (mm->exe.dentry != NULL) {
+		inode_allow_writing(mm->exe.dentry->inode);
 		path_unref(&mm->exe);
 	}
 	helix_free(mm);

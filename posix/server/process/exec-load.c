@@ -59,6 +59,7 @@ int64_t exec_image_open(
 	out_image->memory = HEL_NULL;
 	out_image->path.dentry = NULL;
 	out_image->path.mount = NULL;
+	out_image->denies_writing = false;
 	out_image->base = 0;
 	result = vfs_lookup(process, dirfd, path, VFS_FOLLOW, &out_image->path);
 	if (result < 0) {
@@ -66,6 +67,10 @@ int64_t exec_image_open(
 	}
 	out_image->inode = out_image->path.dentry->inode;
 	result = check_executable(process, &out_image->path);
+	if (result == 0) {
+		result = inode_deny_writing(out_image->inode);
+		out_image->denies_writing = result == 0;
+	}
 	if (result == 0) {
 		result = read_head(out_image);
 	}
@@ -80,6 +85,10 @@ void exec_image_close(struct exec_image *image)
 	if (image->memory != HEL_NULL) {
 		hel_close(HEL_THIS, image->memory);
 		image->memory = HEL_NULL;
+	}
+	if (image->denies_writing) {
+		inode_allow_writing(image->inode);
+		image->denies_writing = false;
 	}
 	if (image->path.dentry != NULL) {
 		path_unref(&image->path);

@@ -277,6 +277,7 @@ static int64_t load(struct exec *exec)
 		place_break(exec);
 		exec->mm->exe = exec->program.path;
 		path_ref(&exec->mm->exe);
+		inode_deny_writing_again(exec->program.inode);
 	}
 	return error;
 }

@@ -90,6 +90,7 @@ void exec_stack_build(struct exec_stack *stack, uint8_t *image);
 struct exec_image {
 	struct path path; /* referenced */
 	struct inode *inode; /* of path, borrowed */
+	bool denies_writing; /* to the inode */
 	hel_handle memory; /* of its contents, read-only, ours */
 	uint64_t file_size;
 	uint64_t base; /* added to all its addresses */

@@ -299,6 +299,9 @@ static int64_t truncate_apply(struct request *request, struct inode *inode)
 	}
 	int64_t error = inode_permission(&request->process->credentials, inode, ACCESS_WRITE);
 
+	if (error == 0 && inode->n_executors > 0) {
+		error = -LINUX_ETXTBSY;
+	}
 	if (error == 0 && size > inode->size_bytes) {
 		error = file_check_size_limit(request, size - 1);
 	}

@@ -197,6 +197,44 @@ int64_t inode_permission(
 	return 0;
 }
 
+/* ---- programs and writers ------------------------------------------------------------------ */
+
+int64_t inode_begin_writing(struct inode *inode)
+{
+	if (inode->n_executors > 0) {
+		return -LINUX_ETXTBSY;
+	}
+	inode->n_writers++;
+	return 0;
+}
+
+void inode_end_writing(struct inode *inode)
+{
+	ASSERT(inode->n_writers > 0);
+	inode->n_writers--;
+}
+
+int64_t inode_deny_writing(struct inode *inode)
+{
+	if (inode->n_writers > 0) {
+		return -LINUX_ETXTBSY;
+	}
+	inode->n_executors++;
+	return 0;
+}
+
+void inode_deny_writing_again(struct inode *inode)
+{
+	ASSERT(inode->n_executors > 0);
+	inode->n_executors++;
+}
+
+void inode_allow_writing(struct inode *inode)
+{
+	ASSERT(inode->n_executors > 0);
+	inode->n_executors--;
+}
+
 /* ---- defaults ------------------------------------------------------------------------------ */
 
 int64_t inode_default_lookup(UNUSED struct inode *directory, UNUSED struct dentry *dentry)

@@ -107,6 +107,8 @@ struct inode {
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
 	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
 	bool has_viewed_names; /* a directory: there may be views of files in it */
+	/* at most one is not 0: open files that write to it, and programs that are it */
+	uint32_t n_writers, n_executors;
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
 	struct unix_socket *socket; /* who is bound to it, NULL: nobody */
@@ -161,6 +163,9 @@ void inode_touch_accessed(struct inode *inode);
 uint64_t inode_quiet_ns(const struct inode *inode);
 /** stat_fill() - what stat() tells of it */
 void stat_fill(struct inode *inode, struct linux_stat *out);
+/** inode_begin_writing() - a regular file is being opened to write; -LINUX_ETXTBSY: it runs */
+int64_t inode_begin_writing(struct inode *inode);
+void inode_end_writing(struct inode *inode);
 /** inode_remove_privileges() - written to by @credentials: set-id bits go unless they may stay */
 void inode_remove_privileges(struct inode *inode, const struct credentials *credentials);
 

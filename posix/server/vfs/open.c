@@ -290,9 +290,20 @@ static int64_t opening_make_file(struct opening *opening, struct file **out_file
 	int64_t error = file_create(is_path ? &path_file_ops : &file_ops_default,
 		opening->path.dentry->inode, opening->flags, out_file);
 
-	if (error == 0) {
-		(*out_file)->path = opening->path;
-		opening->path = (struct path){ 0 };
+	if (error < 0) {
+		return error;
+	}
+	struct file *file = *out_file;
+
+	file->path = opening->path;
+	opening->path = (struct path){ 0 };
+	if (!is_path && file_is_writable(file) && inode_is_type(file->inode, LINUX_S_IFREG)) {
+		error = inode_begin_writing(file->inode);
+		file->is_writer = error == 0;
+	}
+	if (error < 0) {
+		file_unref(file);
+		*out_file = NULL;
 	}
 	return error;
 }
@@ -306,7 +317,7 @@ static int64_t opening_run_hook(
 
 	if (error == 0 && opening_has(opening, LINUX_O_TRUNC) && !opening->is_created &&
 		inode_is_type(inode, LINUX_S_IFREG)) {
-		error = inode->ops->truncate(inode, 0);
+		error = inode->n_executors > 0 ? -LINUX_ETXTBSY : inode->ops->truncate(inode, 0);
 		if (error == 0) {
 			inode_remove_privileges(inode, &opening->process->credentials);
 			notify_file(file, LINUX_IN_MODIFY);

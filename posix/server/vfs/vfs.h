@@ -62,6 +62,13 @@ void inode_get_stat(struct inode *inode, struct inode_stat *out_stat);
 void inode_ref(struct inode *inode);
 void inode_unref(struct inode *inode);
 /*
+ * exec: nobody may write to what runs, or run what somebody writes to (-LINUX_ETXTBSY). `again`
+ * is for who knows that it runs already.
+ */
+int64_t inode_deny_writing(struct inode *inode);
+void inode_deny_writing_again(struct inode *inode);
+void inode_allow_writing(struct inode *inode);
+/*
  * exec: the memory that holds the file's contents (borrowed) and its size; -LINUX_EACCES if not a
  * regular file.
  */
