@@ -322,6 +322,9 @@ int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_han
 {
 	uint64_t size = max_u64(size_needed, max_u64(contents_capacity(contents), 1));
 
+	if (size > CONTENTS_SIZE_MAX) {
+		return -LINUX_EOVERFLOW;
+	}
 	if (contents->memory == HEL_NULL || size > contents_capacity(contents)) {
 		int64_t error = contents_grow_memory(contents, size);
 
@@ -417,18 +420,43 @@ int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t s
 	return contents_reserve(contents, end);
 }
 
-void contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
+/* Clears what holds data between two offsets below the capacity. */
+static void contents_zero_counted(struct contents *contents, uint64_t offset, uint64_t end)
+{
+	while (offset < end) {
+		uint64_t page = contents_next(contents, offset / HEL_PAGE_SIZE, true);
+
+		if (page >= div_round_up(end, HEL_PAGE_SIZE)) {
+			return;
+		}
+		offset = max_u64(offset, page * HEL_PAGE_SIZE);
+		uint64_t next = min_u64(end, (page + 1) * HEL_PAGE_SIZE);
+
+		memset(contents->view->data + offset, 0, (size_t)(next - offset));
+		offset = next;
+	}
+}
+
+int64_t contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
 {
 	uint64_t capacity = contents_capacity(contents);
 	uint64_t end = offset + size;
 	uint64_t first_page = div_round_up(offset, HEL_PAGE_SIZE);
 
-	if (offset < capacity) {
-		memset(contents->view->data + offset, 0, (size_t)(min_u64(end, capacity) - offset));
+	if (offset < capacity && !contents->is_exact) {
+		contents_zero_counted(contents, offset, min_u64(end, capacity));
+	} else if (offset < capacity) {
+		uint64_t n_bytes = min_u64(end, capacity) - offset;
+
+		if (n_bytes / HEL_PAGE_SIZE > contents->account->n_pages_max) {
+			return -LINUX_EOPNOTSUPP;
+		}
+		memset(contents->view->data + offset, 0, (size_t)n_bytes);
 	}
 	if (end / HEL_PAGE_SIZE > first_page) {
 		contents_uncharge(contents, first_page, end / HEL_PAGE_SIZE);
 	}
+	return 0;
 }
 
 /* Gives pages back: what is cut off an object reads as zeros when it has its size again. */

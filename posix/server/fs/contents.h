@@ -75,8 +75,13 @@ int64_t contents_write(struct contents *contents, const void *buffer, size_t siz
 /** contents_allocate() - make sure a range has its pages; 0 or -LINUX_ENOSPC */
 int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size);
 
-/** contents_zero() - clear a range; whole pages are no longer counted */
-void contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
+/**
+ * contents_zero() - clear a range; whole pages are no longer counted
+ *
+ * Return: 0; -LINUX_EOPNOTSUPP: programs map it, so any page may hold something, and there are
+ * more than the account may have.
+ */
+int64_t contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
 
 /**
  * contents_truncate() - the file has @size bytes now: drop what is beyond, make room if programs
@@ -84,7 +89,10 @@ void contents_zero(struct contents *contents, uint64_t offset, uint64_t size);
  */
 int64_t contents_truncate(struct contents *contents, uint64_t size);
 
-/** contents_memory() - the memory object, of at least @size_needed bytes; 0 or -LINUX_ENOMEM */
+/**
+ * contents_memory() - the memory object, of at least @size_needed bytes; 0, -LINUX_ENOMEM,
+ * -LINUX_EOVERFLOW beyond CONTENTS_SIZE_MAX
+ */
 int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_handle *out_memory);
 
 /**

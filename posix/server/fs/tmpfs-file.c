@@ -212,7 +212,11 @@ static int64_t tmpfs_punch(struct inode *inode, uint64_t offset, uint64_t size)
 			end = align_up(end, HEL_PAGE_SIZE); /* nothing is behind it */
 		}
 		views_inode_changed(inode);
-		contents_zero(&node->contents, offset, end - offset);
+		int64_t error = contents_zero(&node->contents, offset, end - offset);
+
+		if (error < 0) {
+			return error;
+		}
 		tmpfs_update_blocks(inode);
 		inode_touch_modified(inode);
 	}
