@@ -8,13 +8,15 @@
 
 constexpr uint64_t CLONE_VM = 0x100;
 constexpr uint64_t CLONE_VFORK = 0x4000;
+constexpr uint64_t CLONE_PIDFD = 0x1000;
+constexpr uint64_t CLONE_PARENT_SETTID = 0x100000;
 constexpr uint64_t SIGCHLD_NUMBER = 17;
 constexpr uint64_t FPU_AREA_MAX = 4096;
 
 /* ---- clone ----------------------------------------------------------------------------------- */
 
 struct clone_request {
-	uint64_t flags, stack, parent_tid, child_tid, tls;
+	uint64_t flags, stack, pidfd, parent_tid, child_tid, tls;
 };
 
 /*
@@ -43,7 +45,7 @@ static int64_t run_clone(struct hel_registers *regs, const struct clone_request 
 	__asm__ volatile("rdfsbase %0" : "=r"(child.fs_base));
 	shim_call_init(&call, POSIX_CLONE);
 	call.header.args[0] = clone->flags;
-	call.header.args[1] = clone->stack;
+	call.header.args[1] = clone->pidfd;
 	call.header.args[2] = clone->parent_tid;
 	call.header.args[3] = clone->child_tid;
 	call.header.args[4] = clone->tls;
@@ -58,12 +60,17 @@ int64_t shim_do_clone(struct hel_registers *regs, uint64_t number)
 	const struct clone_request clone = {
 		.flags = regs->rdi & 0xffffffff,
 		.stack = regs->rsi,
+		.pidfd = regs->rdx,
 		.parent_tid = regs->rdx,
 		.child_tid = regs->r10,
 		.tls = regs->r8,
 	};
 
 	(void)number;
+	/* both would go to the same place */
+	if (!(~clone.flags & (CLONE_PIDFD | CLONE_PARENT_SETTID))) {
+		return -LINUX_EINVAL;
+	}
 	return run_clone(regs, &clone);
 }
 
@@ -108,6 +115,7 @@ int64_t shim_do_clone3(struct hel_registers *regs, uint64_t number)
 	clone = (struct clone_request){
 		.flags = args.flags | args.exit_signal,
 		.stack = args.stack ? args.stack + args.stack_size : 0,
+		.pidfd = args.pidfd,
 		.parent_tid = args.parent_tid,
 		.child_tid = args.child_tid,
 		.tls = args.tls,

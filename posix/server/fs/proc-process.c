@@ -9,6 +9,7 @@
 #include <posix/server/fs/nsfs.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/fs/procfs.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/mount.h>
 
@@ -152,6 +153,8 @@ static int64_t proc_print_fdinfo(struct proc_inode *node, char *buffer, size_t s
 		(unsigned long long)file->inode->ino);
 	size_t at = min_size(used, size);
 
+	used += pidfd_print(file, buffer + at, size - at);
+	at = min_size(used, size);
 	return (int64_t)(used +
 		lock_print(file, proc_process(node)->files, buffer + at, size - at));
 }

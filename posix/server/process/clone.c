@@ -12,18 +12,19 @@
 #include <abi/linux/sched.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/vfs/mount.h>
 
-constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_PIDFD | LINUX_CLONE_NEWCGROUP |
-	LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID |
-	LINUX_CLONE_NEWNET;
+constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS |
+	LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET;
 
 struct clone {
 	struct request *request;
 	uint64_t flags;
-	uint64_t parent_tid, child_tid, tls, fpu;
+	uint64_t pidfd, parent_tid, child_tid, tls, fpu;
 	const struct hel_registers *registers;
 };
 
@@ -33,6 +34,10 @@ static int64_t check_flags(uint64_t flags)
 		return -LINUX_EINVAL;
 	}
 	if ((flags & LINUX_CLONE_THREAD) != 0 && (flags & LINUX_CLONE_SIGHAND) == 0) {
+		return -LINUX_EINVAL;
+	}
+	if ((flags & LINUX_CLONE_PIDFD) != 0 &&
+		(flags & (LINUX_CLONE_THREAD | LINUX_CLONE_DETACHED)) != 0) {
 		return -LINUX_EINVAL;
 	}
 	if ((flags & LINUX_CLONE_NEWNS) != 0 && (flags & LINUX_CLONE_FS) != 0) {
@@ -191,6 +196,13 @@ static int make_memory(const struct clone *clone, struct process *child, uint32_
 	return 0;
 }
 
+static void release_slot(const struct clone *clone, struct process *child, uint32_t slot)
+{
+	if ((clone->flags & LINUX_CLONE_VM) != 0) {
+		mm_slot_release(child->internal->mm, slot, false);
+	}
+}
+
 static int make_process_page(const struct clone *clone, struct process *child, uint32_t slot)
 {
 	const struct posix_process_page *from = clone->request->process->internal->page;
@@ -222,11 +234,8 @@ static uint64_t start_stack_of(const struct clone *clone, uint32_t slot)
 static int make_child(const struct clone *clone, struct process *child, struct thread **out_thread)
 {
 	uint32_t slot = 0;
-	int error = share_or_copy_files(clone, child);
+	int error = make_memory(clone, child, &slot);
 
-	if (error == 0) {
-		error = make_memory(clone, child, &slot);
-	}
 	if (error != 0) {
 		return error;
 	}
@@ -245,8 +254,57 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 			},
 			out_thread);
 	}
-	if (error != 0 && (clone->flags & LINUX_CLONE_VM) != 0) {
-		mm_slot_release(child->internal->mm, slot, false);
+	if (error != 0) {
+		release_slot(clone, child, slot);
+	}
+	return error;
+}
+
+/* Descriptors of the child, and the parent's descriptor of it, which the child does not inherit. */
+static int64_t make_files(const struct clone *clone, struct process *child, int *out_pidfd)
+{
+	int64_t error = share_or_copy_files(clone, child);
+	struct file *file;
+
+	if (error == 0 && (clone->flags & LINUX_CLONE_PIDFD) != 0) {
+		error = pidfd_create(child, 0, &file);
+		if (error == 0) {
+			*out_pidfd = (int)file_install(clone->request, file, true);
+			error = *out_pidfd < 0 ? *out_pidfd : 0;
+		}
+	}
+	return error;
+}
+
+static int64_t tell_pidfd(const struct clone *clone, int32_t pidfd)
+{
+	const struct mm *mm = clone->request->thread->internal->mm;
+
+	return hel_space_write(mm->space, clone->pidfd, &pidfd, sizeof(pidfd), NULL) < 0
+		? -LINUX_EFAULT
+		: 0;
+}
+
+/* All of it, or nothing but what process_discard() gives back. */
+static int64_t make_all(
+	const struct clone *clone, struct process *child, struct thread **out_thread)
+{
+	struct process *caller = clone->request->process;
+	int pidfd = -1;
+	int64_t error = make_files(clone, child, &pidfd);
+
+	if (error == 0) {
+		error = make_child(clone, child, out_thread);
+	}
+	if (error == 0 && pidfd >= 0) {
+		error = tell_pidfd(clone, pidfd);
+		if (error != 0) {
+			thread_discard(*out_thread);
+			release_slot(clone, child, child->internal->page_slot);
+		}
+	}
+	if (error != 0 && pidfd >= 0) {
+		fd_table_close(caller->files, pidfd, caller);
 	}
 	return error;
 }
@@ -259,12 +317,12 @@ static int64_t clone_process(const struct clone *clone)
 		: caller;
 	struct process *child;
 	struct thread *thread;
-	int error = process_create(caller, NULL, &child);
+	int64_t error = process_create(caller, NULL, &child);
 
 	if (error != 0) {
 		return error;
 	}
-	error = make_child(clone, child, &thread);
+	error = make_all(clone, child, &thread);
 	if (error != 0) {
 		process_discard(child);
 		return error;
@@ -300,6 +358,7 @@ int64_t posix_clone(struct request *request)
 	struct clone clone = {
 		.request = request,
 		.flags = request->args[0],
+		.pidfd = request->args[1],
 		.parent_tid = request->args[2],
 		.child_tid = request->args[3],
 		.tls = request->args[4],

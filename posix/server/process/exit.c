@@ -6,6 +6,7 @@
 #include <helix/log.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/oom.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
 
@@ -223,6 +224,7 @@ static void process_become_zombie(struct process *process)
 	internal->state = PROCESS_ZOMBIE;
 	oom_process_ended(process);
 	signal_pending_clear(&internal->pending);
+	pidfd_tell_end(process);
 	if (process->parent == NULL) {
 		system_init_died(internal->status);
 	} else {

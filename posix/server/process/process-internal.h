@@ -163,6 +163,7 @@ struct process_internal {
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;
 	bool has_executed;
+	struct pidfd_subject *pidfds; /* NULL: none yet; pidfd.c */
 	bool shares_files; /* CLONE_FILES, by whichever side */
 	uint32_t n_view_uses; /* requests that a view would have spared */
 };

@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <helix/start.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
 
@@ -259,6 +260,7 @@ void process_free(struct process *process)
 
 	ASSERT(list_is_empty(&process->threads));
 	ASSERT(list_is_empty(&internal->children));
+	pidfd_forget(process);
 	signal_pending_clear(&internal->pending);
 	process_timers_release(process);
 	if (process->group != NULL) {

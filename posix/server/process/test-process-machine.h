@@ -15,7 +15,9 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/access.h>
 #include <posix/server/process/oom.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/tests/fakes.h>
@@ -96,6 +98,43 @@ struct fs_context *fs_context_create(const struct path *root)
 void fs_context_unref(struct fs_context *context)
 {
 	helix_free(context);
+}
+
+/* Nobody has descriptors of files, or of processes: tests/linux/pidfd.c has. */
+struct file *file_of_fd(struct request *request, uint64_t fd)
+{
+	(void)request;
+	(void)fd;
+	return NULL;
+}
+
+struct file *file_of_call(struct request *request, uint64_t fd)
+{
+	return file_of_fd(request, fd);
+}
+
+int64_t file_end_call(struct request *request, struct file *file, int64_t result)
+{
+	(void)request;
+	(void)file;
+	return result;
+}
+
+int64_t pidfd_process(const struct file *file, struct process **out_process)
+{
+	(void)file;
+	*out_process = NULL;
+	return -LINUX_EBADF;
+}
+
+void pidfd_tell_end(struct process *process)
+{
+	(void)process;
+}
+
+void pidfd_forget(struct process *process)
+{
+	(void)process;
 }
 
 static unsigned n_leaders_exited;

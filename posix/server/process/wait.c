@@ -3,7 +3,9 @@
 #include <abi/linux/resource.h>
 #include <abi/linux/wait.h>
 #include <base/string.h>
+#include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
 
@@ -158,32 +160,17 @@ int64_t posix_wait4(struct request *request)
 	return result;
 }
 
-int64_t posix_waitid(struct request *request)
+/* As find_news(), and tells the caller. */
+static int64_t wait_by_id(struct request *request, const struct wait_query *query)
 {
-	struct wait_query query = {
-		.type = (uint32_t)request->args[0],
-		.id = (uint32_t)request->args[1],
-		.options = (uint32_t)request->args[3],
-	};
 	struct wait_news news;
-	struct posix_signal_info *out_info;
-	int64_t result;
+	int64_t result = find_news(request, query, &news);
 
-	if ((query.options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)) == 0 ||
-		query.type > LINUX_P_PGID) {
-		return -LINUX_EINVAL;
-	}
-	if (query.type == LINUX_P_PGID && query.id == 0) {
-		query.id = request->process->group->pgid;
-	}
-	result = find_news(request, &query, &news);
-	if (result < 0) {
+	if (result != 1) {
 		return result;
 	}
-	out_info = request_out(request, 2, NULL);
-	if (result == 0) {
-		return 0;
-	}
+	struct posix_signal_info *out_info = request_out(request, 2, NULL);
+
 	if (out_info != NULL) {
 		signal_info_encode(
 			&(struct signal_info){
@@ -196,8 +183,62 @@ int64_t posix_waitid(struct request *request)
 			out_info);
 	}
 	put_usage(request, 4, news.child);
-	if (news.child->internal->state == PROCESS_ZOMBIE && (query.options & LINUX_WNOWAIT) == 0) {
+	if (news.child->internal->state == PROCESS_ZOMBIE &&
+		(query->options & LINUX_WNOWAIT) == 0) {
 		process_reap(news.child);
 	}
-	return 0;
+	return 1;
+}
+
+/* The file is held while the request waits: its descriptor may be closed or become another's. */
+static int64_t wait_by_pidfd(struct request *request, struct wait_query *query)
+{
+	struct file *file = file_of_call(request, query->id);
+	struct process *subject;
+	bool waits = (query->options & LINUX_WNOHANG) == 0;
+	int64_t result = file == NULL ? -LINUX_EBADF : pidfd_process(file, &subject);
+
+	if (result < 0) {
+		return result;
+	}
+	if (subject == NULL) {
+		return -LINUX_ECHILD;
+	}
+	query->type = LINUX_P_PID;
+	query->id = subject->pid;
+	if ((file->flags & LINUX_O_NONBLOCK) != 0) {
+		query->options |= LINUX_WNOHANG;
+	}
+	result = wait_by_id(request, query);
+	if (result == 0 && waits) {
+		result = -LINUX_EAGAIN;
+	}
+	return file_end_call(request, file, result);
+}
+
+int64_t posix_waitid(struct request *request)
+{
+	struct wait_query query = {
+		.type = (uint32_t)request->args[0],
+		.id = (uint32_t)request->args[1],
+		.options = (uint32_t)request->args[3],
+	};
+
+	if ((query.options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)) == 0) {
+		return -LINUX_EINVAL;
+	}
+	int64_t result = -LINUX_EINVAL;
+
+	switch (query.type) {
+	case LINUX_P_PGID:
+		if (query.id == 0) {
+			query.id = request->process->group->pgid;
+		}
+		[[fallthrough]];
+	case LINUX_P_ALL:
+	case LINUX_P_PID: result = wait_by_id(request, &query); break;
+	case LINUX_P_PIDFD: result = wait_by_pidfd(request, &query); break;
+	default: break;
+	}
+	return result == 1 ? 0 : result;
 }

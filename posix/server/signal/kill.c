@@ -4,7 +4,9 @@
  * is looked up before the signal's number is checked.
  */
 #include <base/string.h>
+#include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 
 static bool may_signal(const struct process *from, const struct process *to, int signal)
@@ -219,4 +221,29 @@ int64_t posix_rt_tgsigqueueinfo(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	return error != 0 ? error : send_thread(request, pid, tid, &info);
+}
+
+/* Without information it is as by kill(). */
+int64_t posix_pidfd_send_signal(struct request *request)
+{
+	struct file *file = file_of_fd(request, request->args[0]);
+	struct signal_info info = info_of(request, (int)request->args[1], LINUX_SI_USER);
+	struct process *process;
+
+	if ((uint32_t)request->args[3] != 0) {
+		return -LINUX_EINVAL;
+	}
+	int64_t error = file == NULL ? -LINUX_EBADF : pidfd_process(file, &process);
+
+	if (error == 0 && (request->null_mask & 1u << 2) == 0) {
+		error = read_info(request, 2, process == NULL ? 0 : (int32_t)process->pid, &info);
+		if (((struct linux_siginfo *)info.raw)->signal != info.signal) {
+			error = -LINUX_EINVAL;
+		}
+	}
+	if (error != 0) {
+		return error;
+	}
+	return process == NULL ? -LINUX_ESRCH
+			       : finish(request, send_process(request, process, &info));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the file side needs of processes: who they are, and signals that are only noted. */
 #include <posix/server/fs/proc-executable.h>
+#include <posix/server/process/pidfd.h>
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
@@ -128,6 +129,14 @@ struct process *process_first(void)
 struct process *process_next(struct process *process)
 {
 	return process_above(process->pid);
+}
+
+size_t pidfd_print(const struct file *file, char *buffer, size_t size)
+{
+	(void)file;
+	(void)buffer;
+	(void)size;
+	return 0;
 }
 
 bool process_executable(const struct process *process, struct path *out_path)
