@@ -79,7 +79,7 @@ static int64_t read_window(
 		if (from > data->window_size || n > data->window_size - from) {
 			return SHIM_ASK;
 		}
-		from += POSIX_WINDOWS + view->index * POSIX_WINDOW_SIZE;
+		from += data->window_address;
 		n -= shim_copy_long((void *)address, (const void *)from, n);
 		if (!n) {
 			return SHIM_ASK;

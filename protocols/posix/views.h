@@ -17,9 +17,10 @@
 
 #include <abi/hel/hel.h>
 
-constexpr uint64_t POSIX_VIEWS = 0x7fff48000000; /* struct posix_views */
-constexpr uint64_t POSIX_WINDOWS =
-	0x7fff50000000; /* that of view i is at POSIX_WINDOWS + i * POSIX_WINDOW_SIZE */
+/* struct posix_views, and after 64 KiB each view's place for a small window: one page table */
+constexpr uint64_t POSIX_VIEWS = 0x7fff4a000000;
+constexpr uint64_t POSIX_WINDOW_SMALL = 0x10000;
+constexpr uint64_t POSIX_WINDOWS = 0x7fff50000000; /* each view's place for a large window */
 constexpr uint64_t POSIX_WINDOW_SIZE = 0x4000000;
 constexpr uint32_t POSIX_VIEWS_MAX = 32; /* of one process */
 constexpr uint32_t POSIX_VIEW_EVENTS_MAX = 9; /* of an epoll that is shown */
@@ -87,8 +88,8 @@ struct posix_view {
 	union {
 		struct { /* POSIX_VIEW_FILE */
 			uint64_t size;
-			/* which of its bytes the window shows */
-			uint64_t window_offset, window_size;
+			/* where the window is, and which bytes it shows */
+			uint64_t window_address, window_offset, window_size;
 		};
 		struct { /* POSIX_VIEW_EPOLL: all that are ready */
 			uint32_t n_events;
@@ -103,6 +104,7 @@ struct posix_views {
 	struct posix_view views[POSIX_VIEWS_MAX];
 };
 static_assert(sizeof(struct posix_views) == 3 * HEL_PAGE_SIZE);
+static_assert(sizeof(struct posix_views) <= POSIX_WINDOW_SMALL);
 
 /*
  * A file's position that is lent to the process: a word of posix_process_page.view_positions, which

@@ -57,9 +57,8 @@ static const char *window_at(const struct user *user, int64_t fd, uint64_t offse
 	if (offset < view->window_offset || offset - view->window_offset >= view->window_size) {
 		return NULL;
 	}
-	return fake_process_memory(user->mm.space,
-		POSIX_WINDOWS + posix_view_entry_index(entry_of(user, fd)) * POSIX_WINDOW_SIZE +
-			offset - view->window_offset);
+	return fake_process_memory(
+		user->mm.space, view->window_address + offset - view->window_offset);
 }
 
 static void warm(struct user *user, int64_t fd)
@@ -254,8 +253,7 @@ TEST(descriptors_that_are_closed)
 	begin();
 	write_file(root, "/f", "some text");
 	int64_t fd = open_warm(root, "/f");
-	uint64_t window =
-		POSIX_WINDOWS + posix_view_entry_index(entry_of(root, fd)) * POSIX_WINDOW_SIZE;
+	uint64_t window = view_of(root, fd)->window_address;
 
 	CHECK(fake_process_memory(root->mm.space, window) != NULL);
 	CHECK_EQ(call_close(root, fd), 0);

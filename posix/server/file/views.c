@@ -46,7 +46,7 @@ struct view {
 	uint8_t n_misses;
 	bool can_lend; /* a position can be read from */
 	uint64_t generation;
-	uint64_t window_offset, window_size; /* what is mapped; 0: nothing */
+	uint64_t window_address, window_offset, window_size; /* what is mapped; size 0: nothing */
 };
 
 struct views {
@@ -183,15 +183,19 @@ static bool view_is_watched(struct file *file)
 
 /* ---- windows --------------------------------------------------------------------------------- */
 
-static uint64_t window_address(const struct view *view)
+/* Small windows are close together, so that they do not need a page table each. */
+static uint64_t window_place(const struct view *view, uint64_t size)
 {
-	return POSIX_WINDOWS + view_index(view) * POSIX_WINDOW_SIZE;
+	uint64_t index = view_index(view);
+
+	return size <= POSIX_WINDOW_SMALL ? POSIX_VIEWS + (index + 1) * POSIX_WINDOW_SMALL
+					  : POSIX_WINDOWS + index * POSIX_WINDOW_SIZE;
 }
 
 static void view_close_window(struct view *view)
 {
 	if (view->window_size != 0) {
-		hel_space_unmap(view->views->mm->space, window_address(view), view->window_size);
+		hel_space_unmap(view->views->mm->space, view->window_address, view->window_size);
 		view->window_size = 0;
 	}
 }
@@ -209,6 +213,7 @@ static void view_open_window(
 {
 	uint64_t offset = align_down(use->offset, POSIX_WINDOW_SIZE);
 	uint64_t size = min_u64(memory_size - min_u64(offset, memory_size), POSIX_WINDOW_SIZE);
+	uint64_t address = window_place(view, size);
 	hel_handle readable;
 
 	view_close_window(view);
@@ -217,8 +222,9 @@ static void view_open_window(
 			&readable) != 0) {
 		return;
 	}
-	if (mm_map(view->views->mm, readable, offset, window_address(view), size,
+	if (mm_map(view->views->mm, readable, offset, address, size,
 		    HEL_MAP_READ | HEL_MAP_FORK_DROP) == 0) {
+		view->window_address = address;
 		view->window_offset = offset;
 		view->window_size = size;
 	}
@@ -272,6 +278,7 @@ static uint32_t view_show(struct view *view, struct posix_view *shared, const st
 			flags |= POSIX_VIEW_READ;
 		}
 		shared->size = file->inode->size_bytes;
+		shared->window_address = view->window_address;
 		shared->window_offset = view->window_offset;
 		shared->window_size = view->window_size;
 		break;

@@ -16,10 +16,10 @@
 
 #define PAGE         4096
 #define PROCESS_PAGE 0x7fff0000a000ul /* of the first thread's slot */
-#define VIEWS        0x7fff48000000ul
+#define VIEWS        0x7fff4a000000ul
 #define VIEWS_SIZE   (3 * PAGE)
-#define WINDOWS      0x7fff50000000ul
-#define WINDOWS_SIZE 0x80000000ul
+#define WINDOWS      0x7fff4a010000ul
+#define WINDOWS_SIZE 0x85ff0000ul
 
 static int fd, zero;
 static char bytes[PAGE];
