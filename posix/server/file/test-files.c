@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors, regular files, devices, and the archive at the start. */
+#include <posix/server/fs/contents.h>
 #include <posix/server/tests/files.h>
 
 #include <abi/linux/termios.h>
@@ -341,6 +342,38 @@ TEST(file_size_limit)
 	CHECK(was_sent(root, LINUX_SIGXFSZ));
 	start(root, 77, V(fd), V(11));
 	CHECK_EQ(result_of(root), -LINUX_EFBIG);
+	end();
+}
+
+TEST(a_truncation_leaves_what_a_reply_needs)
+{
+	static char bytes[100000];
+	struct contents_account account = { .n_pages_max = 1000 };
+	struct contents contents;
+	struct contents_view *view;
+	size_t size = 10000;
+
+	begin();
+	contents_init(&contents, &account);
+	memset(bytes, 'a', sizeof(bytes));
+	CHECK_EQ(contents_write(&contents, bytes, sizeof(bytes), 0), sizeof(bytes));
+	const char *reply = contents_peek(&contents, 90000, &size, &view);
+
+	CHECK_EQ(size, 10000);
+	CHECK_EQ(contents_truncate(&contents, 10), 0);
+	CHECK_EQ(account.n_pages, 1);
+	for (size_t i = 0; i < size; i++) {
+		CHECK_EQ(reply[i], 0);
+	}
+	contents_view_unref(view);
+	CHECK_EQ(contents_truncate(&contents, sizeof(bytes)), 0);
+	contents_read(&contents, bytes, sizeof(bytes), 0);
+	CHECK_EQ(bytes[9], 'a');
+	for (size_t i = 10; i < sizeof(bytes); i++) {
+		CHECK_EQ(bytes[i], 0);
+	}
+	contents_deinit(&contents);
+	CHECK_EQ(account.n_pages, 0);
 	end();
 }
 

@@ -471,11 +471,36 @@ static void contents_cut(struct contents *contents, uint64_t kept)
 	}
 }
 
+/*
+ * A reply that is on its way may need pages of the object, and would fail if they were cut off;
+ * unless programs map it, whose accesses behind the end have to fault.
+ */
+static bool contents_is_in_use(const struct contents *contents)
+{
+	return contents->memory != HEL_NULL && !contents->is_exact &&
+		contents->view->references > 1;
+}
+
+/* Clears the pages with data from a byte on. */
+static void contents_clear(struct contents *contents, uint64_t start)
+{
+	uint64_t page = contents_next(contents, start / HEL_PAGE_SIZE, true);
+
+	while (page < contents->memory_size / HEL_PAGE_SIZE) {
+		memset(contents->view->data + page * HEL_PAGE_SIZE, 0, HEL_PAGE_SIZE);
+		page = contents_next(contents, page + 1, true);
+	}
+}
+
 int64_t contents_truncate(struct contents *contents, uint64_t size)
 {
 	uint64_t capacity = contents_capacity(contents);
 	uint64_t kept = contents_exact_size(size);
+	bool is_in_use = contents_is_in_use(contents);
 
+	if (is_in_use) {
+		contents_clear(contents, kept);
+	}
 	contents_uncharge(contents, div_round_up(size, HEL_PAGE_SIZE), UINT64_MAX);
 	if (size >= capacity) {
 		return contents->is_exact ? contents_grow_exact(contents, size) : 0;
@@ -489,7 +514,7 @@ int64_t contents_truncate(struct contents *contents, uint64_t size)
 		return 0;
 	}
 	memset(contents->view->data + size, 0, (size_t)(min_u64(kept, capacity) - size));
-	if (kept < capacity) {
+	if (kept < capacity && !is_in_use) {
 		contents_cut(contents, kept);
 	}
 	return 0;
