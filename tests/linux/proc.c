@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -149,6 +150,64 @@ CASE(oom_score_adj_is_not_lowered_without_privilege)
 	CHECK_EQ(write_text(path, "300"), 0);
 	CHECK_EQ(write_text(path, "100"), 0);
 	CHECK(write_text(path, "-1") < 0 && errno == EACCES);
+}
+
+/* ---- mappings -------------------------------------------------------------------------------- */
+
+#define PAGE 4096ul
+
+/* Whether maps has a line of exactly this range, and what it says. */
+static bool maps_has(const char *memory, size_t n_pages, const char *rights, unsigned long offset,
+	unsigned long inode, const char *name)
+{
+	char start[64], found_rights[8], found_name[256] = "";
+	unsigned long found_offset = 0, found_inode = 0;
+
+	snprintf(start, sizeof(start), "%lx-%lx ", (unsigned long)memory,
+		(unsigned long)memory + n_pages * PAGE);
+	const char *line = strstr(read_text("/proc/self/maps"), start);
+	return line &&
+		sscanf(line, "%*s %4s %lx %*x:%*x %lu %255[^\n]", found_rights, &found_offset,
+			&found_inode, found_name) >= 3 &&
+		!strcmp(found_rights, rights) && found_offset == offset && found_inode == inode &&
+		!strcmp(found_name, name);
+}
+
+CASE(maps_names_files)
+{
+	char name[4096];
+	int status, fd = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	struct stat file;
+
+	CHECK(fd >= 0 && getcwd(name, sizeof(name) - 8));
+	strcat(name, "/mapped");
+	CHECK_EQ(ftruncate(fd, 5 * PAGE), 0);
+	CHECK_EQ(fstat(fd, &file), 0);
+	char *shared = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 2 * PAGE);
+	char *private = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, PAGE);
+	CHECK(shared != MAP_FAILED && private != MAP_FAILED);
+	CHECK(maps_has(shared, 2, "r--s", 2 * PAGE, file.st_ino, name));
+	CHECK(maps_has(private, 4, "rw-p", PAGE, file.st_ino, name));
+	CHECK_EQ(munmap(private + PAGE, PAGE), 0);
+	CHECK_EQ(mprotect(private + 3 * PAGE, PAGE, PROT_READ), 0);
+	pid_t pid = fork();
+	bool is_right = maps_has(private, 1, "rw-p", PAGE, file.st_ino, name) &&
+		maps_has(private + 2 * PAGE, 1, "rw-p", 3 * PAGE, file.st_ino, name) &&
+		maps_has(private + 3 * PAGE, 1, "r--p", 4 * PAGE, file.st_ino, name);
+
+	if (pid == 0) {
+		_exit(!is_right);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(is_right && status == 0);
+	/* the names of mappings that are gone are forgotten, this one is not */
+	for (int i = 0; i < 200; i++) {
+		char *brief = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+		CHECK(brief != MAP_FAILED);
+		CHECK_EQ(munmap(brief, PAGE), 0);
+	}
+	CHECK(maps_has(shared, 2, "r--s", 2 * PAGE, file.st_ino, name));
+	CHECK_EQ(unlink("mapped"), 0);
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */

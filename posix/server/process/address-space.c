@@ -17,6 +17,7 @@
 #include <elf/elf-read.h>
 #include <helix/log.h>
 #include <helix/memory.h>
+#include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/shim/shim-header.h>
@@ -174,8 +175,8 @@ uint64_t shim_vdso(void)
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
-int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
-	uint32_t flags)
+int mm_map_tagged(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address,
+	uint64_t size, uint32_t flags, uint64_t tag)
 {
 	struct hel_map_args args = {
 		.space = mm->space,
@@ -184,9 +185,16 @@ int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, 
 		.size_bytes = size,
 		.offset = offset,
 		.flags = flags | HEL_MAP_FIXED,
+		.tag = tag,
 	};
 
 	return linux_errno_of(hel_space_map(&args, &address));
+}
+
+int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
+	uint32_t flags)
+{
+	return mm_map_tagged(mm, memory, offset, address, size, flags, 0);
 }
 
 static int mm_map_shim(struct mm *mm)
@@ -238,6 +246,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 		path_ref(&copy->exe);
 		inode_deny_writing_again(copy->exe.dentry->inode);
 	}
+	mapped_files_share(copy->mapped_files);
 	/*
 	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
 	 * so drop them.
@@ -267,6 +276,7 @@ void mm_unref(struct mm *mm)
 		inode_allow_writing(mm->exe.dentry->inode);
 		path_unref(&mm->exe);
 	}
+	mapped_files_unref(mm->mapped_files);
 	helix_free(mm);
 }
 

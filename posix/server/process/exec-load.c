@@ -11,6 +11,7 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <posix/server/process/exec.h>
+#include <posix/server/process/mapped-files.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
@@ -61,6 +62,7 @@ int64_t exec_image_open(
 	out_image->path.mount = NULL;
 	out_image->denies_writing = false;
 	out_image->base = 0;
+	out_image->name = NULL;
 	result = vfs_lookup(process, dirfd, path, VFS_FOLLOW, &out_image->path);
 	if (result < 0) {
 		return result;
@@ -90,6 +92,8 @@ void exec_image_close(struct exec_image *image)
 		inode_allow_writing(image->inode);
 		image->denies_writing = false;
 	}
+	mapped_file_unref(image->name);
+	image->name = NULL;
 	if (image->path.dentry != NULL) {
 		path_unref(&image->path);
 		image->path.dentry = NULL;
@@ -144,8 +148,9 @@ static int map_private(struct exec_image *image, struct mm *mm, const struct elf
 		error = linux_errno_of(hel_memory_write(view, file_end, zeros, size - file_end));
 	}
 	if (error == 0) {
-		error = mm_map(mm, view, 0, address, size,
-			map_flags_of(segment->flags) | HEL_MAP_FORK_COPY);
+		error = mm_map_tagged(mm, view, 0, address, size,
+			map_flags_of(segment->flags) | HEL_MAP_FORK_COPY,
+			mapped_files_add(mm, image->name, offset, true));
 	}
 	hel_close(HEL_THIS, view);
 	return error;
@@ -167,8 +172,8 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 	if (file_end > start && is_private) {
 		error = map_private(image, mm, segment, start, file_end - start);
 	} else if (file_end > start) {
-		error = mm_map(mm, image->memory, align_down(segment->offset, HEL_PAGE_SIZE), start,
-			file_end - start, flags);
+		error = mm_map_tagged(mm, image->memory, align_down(segment->offset, HEL_PAGE_SIZE),
+			start, file_end - start, flags, mapped_files_add(mm, image->name, 0, true));
 	}
 	if (error == 0 && end > file_end) {
 		error = mm_map(
@@ -194,8 +199,9 @@ static void note_areas(const struct exec_image *image, struct mm *mm)
 	}
 }
 
-int exec_image_load(struct exec_image *image, struct mm *mm)
+int exec_image_load(struct process *process, struct exec_image *image, struct mm *mm)
 {
+	image->name = mapped_file_create(process, &image->path, image->inode);
 	for (size_t i = 0; i < image->elf.n_segments; i++) {
 		int error = load_segment(image, mm, &image->elf.segments[i]);
 

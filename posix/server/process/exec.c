@@ -268,10 +268,10 @@ static int64_t load(struct exec *exec)
 		error = place_images(exec);
 	}
 	if (error == 0) {
-		error = exec_image_load(&exec->program, exec->mm);
+		error = exec_image_load(exec->process, &exec->program, exec->mm);
 	}
 	if (error == 0 && exec->has_interpreter) {
-		error = exec_image_load(&exec->interpreter, exec->mm);
+		error = exec_image_load(exec->process, &exec->interpreter, exec->mm);
 	}
 	if (error == 0) {
 		place_break(exec);

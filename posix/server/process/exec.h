@@ -93,6 +93,7 @@ struct exec_image {
 	bool denies_writing; /* to the inode */
 	hel_handle memory; /* of its contents, read-only, ours */
 	uint64_t file_size;
+	struct mapped_file *name; /* NULL: not loaded, or no memory */
 	uint64_t base; /* added to all its addresses */
 	struct elf_info elf;
 	uint8_t head[EXEC_HEAD_SIZE];
@@ -104,8 +105,8 @@ int64_t exec_image_open(
 	struct process *process, int dirfd, const char *path, struct exec_image *out_image);
 /** exec_image_parse() - check that it is a program for this machine; -LINUX_ENOEXEC */
 int exec_image_parse(struct exec_image *image);
-/** exec_image_load() - map it into @mm at image->base; -LINUX_ENOMEM, -LINUX_ENOEXEC */
-int exec_image_load(struct exec_image *image, struct mm *mm);
+/** exec_image_load() - map it into @process' new @mm at image->base; -LINUX_ENOMEM, ENOEXEC */
+int exec_image_load(struct process *process, struct exec_image *image, struct mm *mm);
 void exec_image_close(struct exec_image *image);
 
 #endif

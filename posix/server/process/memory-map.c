@@ -11,11 +11,13 @@
 #include <base/errors.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
+#include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/inode.h>
 
 struct file_mapping {
 	uint64_t offset, size, address;
+	uint64_t tag;
 	uint32_t prot, flags;
 	bool is_shared;
 };
@@ -92,6 +94,7 @@ static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, h
 		.flags = flags,
 		.limit_low = mm->mmap_low,
 		.limit_high = mm->mmap_high,
+		.tag = mapping->tag,
 	};
 	uint64_t address;
 	int error = hel_space_map(&args, &address);
@@ -149,6 +152,17 @@ static int64_t decode(const struct request *request, struct file_mapping *out_ma
 	return 0;
 }
 
+/* So that /proc/PID/maps can tell what is mapped. */
+static void note_mapping(
+	struct request *request, const struct file *file, struct file_mapping *mapping)
+{
+	struct mapped_file *name = mapped_file_create(request->process, &file->path, file->inode);
+
+	mapping->tag = mapped_files_add(request->thread->internal->mm, name,
+		mapping->is_shared ? 0 : mapping->offset, !mapping->is_shared);
+	mapped_file_unref(name);
+}
+
 int64_t posix_mmap_file(struct request *request)
 {
 	struct file *file = fd_table_get(request->process->files, (int)request->args[0]);
@@ -172,6 +186,7 @@ int64_t posix_mmap_file(struct request *request)
 	if (make_view(file, &mapping, mapping.size, memory, &view, &offset) != 0) {
 		return -LINUX_ENOMEM;
 	}
+	note_mapping(request, file, &mapping);
 	result = map_view(file, request->thread->internal->mm, &mapping, view, offset);
 	hel_close(HEL_THIS, view);
 	return result;

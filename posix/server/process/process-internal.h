@@ -50,6 +50,7 @@ struct mm {
 	uint64_t arguments_start, arguments_end, environment_start, environment_end;
 	uint64_t mmap_low, mmap_high;
 	uint64_t auxv_address, auxv_size;
+	struct mapped_files *mapped_files; /* NULL: none yet; mapped-files.h */
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -318,6 +319,9 @@ void mm_unref(struct mm *mm);
 int mm_slot_allocate(struct mm *mm);
 /** mm_slot_release() - unmap what the slot holds */
 void mm_slot_release(struct mm *mm, uint32_t slot, bool keeps_process_page);
+/** mm_map_tagged() - the same with a tag, see mapped-files.h */
+int mm_map_tagged(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address,
+	uint64_t size, uint32_t flags, uint64_t tag);
 /** mm_map() - map memory at a fixed place of the space; -LINUX_E... */
 int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, uint64_t size,
 	uint32_t flags);

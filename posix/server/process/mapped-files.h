@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which files the mappings of an address space show, for /proc/PID/maps.
+ *
+ * The shim unmaps, moves and splits mappings without asking, so there is no list of them here. But
+ * each mapping of a file carries a tag, which goes with its pieces and into forks; what the tag
+ * stands for is kept as a *note*. Notes of an mm are an array that forked copies share until one of
+ * them adds a note. When it is full the space is asked which tags are still in use, and it grows
+ * only if most are: so notes cost memory in proportion to the mappings there are.
+ */
+#ifndef POSIX_MAPPED_FILES_H
+#define POSIX_MAPPED_FILES_H
+
+#include <base/types.h>
+#include <posix/server/vfs/vfs.h>
+
+struct mm;
+struct mapped_file;
+struct mapped_files;
+
+struct mapping_note {
+	uint64_t tag;
+	uint64_t offset; /* in the file, of offset 0 of the mapped memory */
+	bool is_private;
+	struct mapped_file *file;
+};
+
+/* A file as it was called when it was mapped. */
+struct mapped_file {
+	uint32_t references;
+	uint64_t dev, ino;
+	char name[];
+};
+
+/** mapped_file_create() - as @process sees it, one reference; NULL: no memory, or no name */
+struct mapped_file *mapped_file_create(
+	struct process *process, const struct path *path, const struct inode *inode);
+void mapped_file_unref(struct mapped_file *file);
+
+/**
+ * mapped_files_add() - a tag for a mapping that is about to be made
+ * @file: borrowed; NULL: nothing is noted
+ *
+ * Return: the tag; 0 if there is no memory, and the mapping will have no name.
+ */
+uint64_t mapped_files_add(
+	struct mm *mm, struct mapped_file *file, uint64_t offset, bool is_private);
+
+/** mapped_files_find() - what a tag stands for, NULL: no file */
+const struct mapping_note *mapped_files_find(const struct mm *mm, uint64_t tag);
+
+/** mapped_files_share() - the notes for a forked copy */
+struct mapped_files *mapped_files_share(struct mapped_files *files);
+void mapped_files_unref(struct mapped_files *files);
+
+#endif
