@@ -128,6 +128,21 @@ struct linux_siginfo {
 };
 static_assert(sizeof(struct linux_siginfo) == 128);
 
+/* What a signalfd tells of a signal. */
+struct linux_signalfd_siginfo {
+	uint32_t signal;
+	int32_t error, code;
+	uint32_t pid, uid;
+	int32_t fd;
+	uint32_t timer_id, band, overrun, trap;
+	int32_t status, int_value;
+	uint64_t value;
+	uint64_t user_ticks, system_ticks;
+	uint64_t address;
+	uint8_t padding[48];
+};
+static_assert(sizeof(struct linux_signalfd_siginfo) == 128);
+
 struct linux_stack {
 	uint64_t sp;
 	uint32_t flags;

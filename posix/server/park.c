@@ -46,6 +46,13 @@ void wait_queue_wake(struct wait_queue *queue)
 	}
 }
 
+void wait_queue_deinit(struct wait_queue *queue)
+{
+	LIST_FOR_EACH_SAFE(entry, &queue->entries, struct wait_entry, node) {
+		wait_entry_remove(entry);
+	}
+}
+
 void wait_entry_add(struct wait_entry *entry, struct wait_queue *queue)
 {
 	entry->queue = queue;
@@ -241,6 +248,13 @@ static void request_park(struct request *request)
 	}
 }
 
+static struct request *running;
+
+struct request *request_current(void)
+{
+	return running;
+}
+
 void request_run(struct request *request)
 {
 	struct request_internal *internal = request->internal;
@@ -248,7 +262,9 @@ void request_run(struct request *request)
 
 	ASSERT(internal->phase != REQUEST_PARKED);
 	internal->phase = REQUEST_RUNNING;
+	running = request;
 	result = internal->row->handler(request);
+	running = NULL;
 	request->is_first_attempt = false;
 	if (result == REQUEST_PARK) {
 		request_park(request);

@@ -50,6 +50,7 @@ struct wait_entry {
 
 void wait_queue_init(struct wait_queue *queue);
 void wait_queue_wake(struct wait_queue *queue); /* calls wake of every entry */
+void wait_queue_deinit(struct wait_queue *queue); /* it goes: whoever still waits is not woken */
 void wait_entry_add(struct wait_entry *entry, struct wait_queue *queue);
 void wait_entry_remove(struct wait_entry *entry); /* harmless when not waiting */
 
@@ -108,6 +109,11 @@ void *request_bulk_buffer(struct request *request, size_t size);
 void request_set_out_size(struct request *request, size_t size);
 /* Park helper; 0 or -LINUX_ENOMEM.  Any number of queues. */
 int64_t request_wait_on(struct request *request, struct wait_queue *queue);
+/*
+ * Whose handler runs, for hooks that get no request and depend on who asks (signalfd's poll); NULL
+ * outside of handlers.
+ */
+struct request *request_current(void);
 /* True if a signal would interrupt it now (for handlers that loop). */
 bool request_is_interrupted(struct request *request);
 

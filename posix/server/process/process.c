@@ -262,6 +262,7 @@ void process_free(struct process *process)
 	ASSERT(list_is_empty(&internal->children));
 	pidfd_forget(process);
 	signal_pending_clear(&internal->pending);
+	wait_queue_deinit(&internal->signal_wait); /* epolls watch signalfds there */
 	process_timers_release(process);
 	if (process->group != NULL) {
 		process_group_leave(process);

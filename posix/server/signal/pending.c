@@ -120,7 +120,7 @@ void signal_pending_remove(struct signal_pending *pending, uint64_t set)
 	pending->set &= ~set;
 }
 
-static bool is_fault_code(int signal, int code)
+bool signal_is_fault(int signal, int code)
 {
 	return (linux_sigmask(signal) & MASK_SYNCHRONOUS) != 0 && code > 0 &&
 		code < LINUX_SI_KERNEL;
@@ -133,7 +133,7 @@ void signal_info_encode(const struct signal_info *info, struct posix_signal_info
 	if (info->is_raw) {
 		memcpy(&siginfo, info->raw, sizeof(info->raw));
 		siginfo.signal = info->signal;
-	} else if (is_fault_code(info->signal, info->code)) {
+	} else if (signal_is_fault(info->signal, info->code)) {
 		siginfo.fault.address = info->address;
 	} else if (info->signal == LINUX_SIGCHLD && info->code > 0) {
 		siginfo.child.pid = info->pid;

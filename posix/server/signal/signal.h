@@ -50,6 +50,8 @@ bool signal_pending_is_single(
 	struct signal_pending *pending, int signal, struct signal_info *out_info);
 /** signal_pending_remove() - forget all of @set */
 void signal_pending_remove(struct signal_pending *pending, uint64_t set);
+/** signal_is_fault() - whether that code of that signal says that an instruction caused it */
+bool signal_is_fault(int signal, int code);
 /** signal_info_encode() - as struct linux_siginfo */
 void signal_info_encode(const struct signal_info *info, struct posix_signal_info *out_info);
 
@@ -77,6 +79,14 @@ uint64_t signal_mask_of(const struct thread *thread);
 uint64_t signal_due(const struct thread *thread);
 /** signal_deliverable() - due and not blocked */
 uint64_t signal_deliverable(const struct thread *thread);
+
+/* ---- take.c ---------------------------------------------------------------------------------- */
+
+/**
+ * signal_take() - take a signal of @set that is due for the thread, whether it blocks it or not;
+ * false: there is none. The pages are to be published afterwards.
+ */
+bool signal_take(struct thread *thread, uint64_t set, struct signal_info *out_info);
 
 /* ---- offer.c --------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
 
-static bool take(struct thread *thread, uint64_t set, struct signal_info *out_info)
+bool signal_take(struct thread *thread, uint64_t set, struct signal_info *out_info)
 {
 	signal_withdraw(thread->process, thread);
 	set &= signal_due(thread);
@@ -37,7 +37,7 @@ int64_t posix_signal_take(struct request *request)
 		if (process->internal->is_stopping) {
 			return hold(request);
 		}
-		if (!take(thread, ~signal_mask_of(thread), &info)) {
+		if (!signal_take(thread, ~signal_mask_of(thread), &info)) {
 			signal_publish(process);
 			signal_retarget(process);
 			return 0;
@@ -96,7 +96,7 @@ int64_t posix_sigtimedwait(struct request *request)
 	uint64_t set = request->args[0] & ~SIGNAL_MASK_UNBLOCKABLE, timeout_ns = request->args[1];
 	struct signal_info info;
 
-	if (take(request->thread, set, &info)) {
+	if (signal_take(request->thread, set, &info)) {
 		signal_publish(request->process);
 		signal_info_encode(&info, request_out(request, 0, NULL));
 		return info.signal;
