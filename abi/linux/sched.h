@@ -40,7 +40,26 @@ enum linux_sched_policy : uint32_t {
 	LINUX_SCHED_RR = 2,
 	LINUX_SCHED_BATCH = 3,
 	LINUX_SCHED_IDLE = 5,
+	LINUX_SCHED_DEADLINE = 6,
+	LINUX_SCHED_RESET_ON_FORK = 0x40000000, /* a flag beside the policy */
 };
+
+enum linux_sched_flags : uint64_t {
+	LINUX_SCHED_FLAG_RESET_ON_FORK = 0x01,
+	LINUX_SCHED_FLAG_KEEP_POLICY = 0x08,
+	LINUX_SCHED_FLAG_KEEP_PARAMS = 0x10,
+	LINUX_SCHED_FLAG_CLAMP = 0x60, /* bounds of the processor's speed */
+	LINUX_SCHED_FLAG_ALL = 0x7f,
+};
+
+struct linux_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+static_assert(sizeof(struct linux_sched_attr) == 48);
 
 enum linux_priority_which : uint32_t {
 	LINUX_PRIO_PROCESS = 0,

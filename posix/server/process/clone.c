@@ -79,6 +79,7 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	const struct posix_thread_page *from = clone->request->thread->internal->page;
 	struct posix_thread_page *page = thread->internal->page;
 
+	thread_schedule_as(thread, clone->request->thread, true);
 	page->start_registers = *clone->registers;
 	page->start_fpu = clone->fpu;
 	if ((clone->flags & LINUX_CLONE_SETTLS) != 0) {

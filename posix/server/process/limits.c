@@ -106,8 +106,9 @@ int64_t posix_getpriority(struct request *request)
 	return result;
 }
 
-static int64_t set_nice(struct process *caller, struct process *target, int nice)
+int64_t process_set_nice(struct process *caller, struct process *target, int nice)
 {
+	nice = nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
 	if (!process_is_privileged(caller)) {
 		if (caller->credentials.euid != target->credentials.uid &&
 			caller->credentials.euid != target->credentials.euid) {
@@ -119,7 +120,7 @@ static int64_t set_nice(struct process *caller, struct process *target, int nice
 	}
 	target->internal->nice = nice;
 	LIST_FOR_EACH(thread, &target->threads, struct thread, process_node) {
-		hel_thread_set_priority(thread->internal->thread, -nice);
+		thread_schedule(thread);
 	}
 	return 0;
 }
@@ -132,11 +133,10 @@ int64_t posix_setpriority(struct request *request)
 	if ((uint32_t)request->args[0] > LINUX_PRIO_USER) {
 		return -LINUX_EINVAL;
 	}
-	nice = nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
 	for (struct process *process = process_first(); process != NULL;
 		process = process_next(process)) {
 		if (is_meant(request, process)) {
-			int64_t one = set_nice(request->process, process, nice);
+			int64_t one = process_set_nice(request->process, process, nice);
 
 			result = one != 0 || result == -LINUX_ESRCH ? one : result;
 		}

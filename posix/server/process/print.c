@@ -137,8 +137,10 @@ static void print_stat_of(
 	struct process *process, const struct thread *thread, struct printer *printer)
 {
 	const struct process_internal *internal = process->internal;
+	const struct thread *shown = thread != NULL ? thread : process_first_thread(process);
 	const struct usage *children = &internal->dead_children;
 	const struct mm *mm = internal->mm;
+	struct thread_scheduling scheduling = { 0 };
 	struct memory_size memory;
 	struct signal_sets signals;
 	struct usage usage;
@@ -152,6 +154,9 @@ static void print_stat_of(
 	} else {
 		process_usage(process, &usage);
 	}
+	if (shown != NULL) {
+		scheduling = shown->internal->scheduling;
+	}
 	if (tty != NULL) {
 		tty_number = (uint32_t)tty->rdev;
 		foreground = tty->foreground;
@@ -164,21 +169,23 @@ static void print_stat_of(
 		(unsigned long long)ns_to_ticks(usage.user_ns),
 		(unsigned long long)ns_to_ticks(usage.kernel_ns),
 		(unsigned long long)ns_to_ticks(children->user_ns),
-		(unsigned long long)ns_to_ticks(children->kernel_ns), 20 + internal->nice,
+		(unsigned long long)ns_to_ticks(children->kernel_ns),
+		scheduling.priority != 0 ? -1 - scheduling.priority : 20 + internal->nice,
 		internal->nice, internal->n_threads != 0 ? internal->n_threads : 1,
 		(unsigned long long)ns_to_ticks(
 			thread != NULL ? thread->internal->start_ns : internal->start_ns),
 		(unsigned long long)memory.total,
 		(unsigned long long)(memory.resident / HEL_PAGE_SIZE),
 		(unsigned long long)process->limits[LIMIT_RSS][0]);
-	print(printer, "%llu %llu %llu 0 0 %llu %llu %llu %llu 0 0 0 %d 0 0 0 0 0 0 ",
+	print(printer, "%llu %llu %llu 0 0 %llu %llu %llu %llu 0 0 0 %d 0 %u %u 0 0 0 ",
 		mm != NULL ? (unsigned long long)mm->code_start : 0,
 		mm != NULL ? (unsigned long long)mm->code_end : 0,
 		mm != NULL ? (unsigned long long)mm->stack_pointer : 0,
 		(unsigned long long)(signals.thread | signals.process) & INT32_MAX,
 		(unsigned long long)signals.blocked & INT32_MAX,
 		(unsigned long long)signals.ignored & INT32_MAX,
-		(unsigned long long)signals.caught & INT32_MAX, internal->exit_signal);
+		(unsigned long long)signals.caught & INT32_MAX, internal->exit_signal,
+		scheduling.priority, scheduling.policy);
 	print(printer, "%llu %llu %llu %llu %llu %llu %llu %u\n",
 		mm != NULL ? (unsigned long long)mm->data_start : 0,
 		mm != NULL ? (unsigned long long)mm->data_end : 0,

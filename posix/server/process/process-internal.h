@@ -84,6 +84,13 @@ struct lane {
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
+struct thread_scheduling { /* scheduling.c */
+	uint8_t policy; /* enum linux_sched_policy */
+	uint8_t priority; /* 1 ... 99 of the real-time ones, else 0 */
+	int8_t kernel_priority; /* that the thread has in thor */
+	bool resets_on_fork;
+};
+
 struct thread_internal {
 	struct mm *mm; /* referenced */
 	uint32_t slot;
@@ -100,6 +107,7 @@ struct thread_internal {
 	uint32_t offer_generation; /* signal/offer.c */
 	uint8_t offered; /* the signal that the thread's page offers, 0: none */
 	bool is_offer_shared; /* it is one of the process' */
+	struct thread_scheduling scheduling;
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
@@ -267,6 +275,20 @@ void thread_check_gone(struct thread *thread);
 /** thread_usage() - what it has used so far */
 void thread_usage(const struct thread *thread, struct usage *out_usage);
 void usage_add(struct usage *to, const struct usage *from);
+
+/* ---- scheduling.c ---------------------------------------------------------------------------- */
+
+/** thread_schedule() - give it the kernel's priority that its policy and its nice value ask for */
+void thread_schedule(struct thread *thread);
+/** thread_schedule_end() - it will not run again */
+void thread_schedule_end(struct thread *thread);
+/** thread_schedule_as() - before it starts: inherit from @parent, by clone or (exec) all of it */
+void thread_schedule_as(struct thread *thread, const struct thread *parent, bool is_clone);
+
+/* ---- limits.c -------------------------------------------------------------------------------- */
+
+/** process_set_nice() - for all its threads; -LINUX_EPERM, -LINUX_EACCES */
+int64_t process_set_nice(struct process *caller, struct process *target, int nice);
 
 /* A process page that is not yet, or no longer, the one of its process. */
 struct process_page_holder {

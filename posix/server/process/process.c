@@ -137,6 +137,8 @@ static void init_limits(struct process *process)
 	}
 	process->limits[LIMIT_STACK][0] = MIB(8);
 	process->limits[LIMIT_CORE][0] = 0;
+	process->limits[LIMIT_NICE][0] = process->limits[LIMIT_NICE][1] = 0;
+	process->limits[LIMIT_RTPRIO][0] = process->limits[LIMIT_RTPRIO][1] = 0;
 	process->limits[LIMIT_NPROC][0] = process->limits[LIMIT_NPROC][1] = thread_limit() / 2;
 	process->limits[LIMIT_NOFILE][0] = 1024;
 	process->limits[LIMIT_NOFILE][1] = 1048576;

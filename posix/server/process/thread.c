@@ -339,9 +339,7 @@ void thread_start(struct thread *thread)
 	if (affinity != ~(uint64_t)0) {
 		hel_thread_set_affinity(internal->thread, affinity);
 	}
-	if (process->internal->nice != 0) {
-		hel_thread_set_priority(internal->thread, -process->internal->nice);
-	}
+	thread_schedule(thread);
 	if (thread_logs_names) {
 		thread_log_name(thread);
 	}
@@ -365,6 +363,7 @@ void thread_kill(struct thread *thread)
 		signal_retarget(thread->process);
 	}
 	request_abandon(&internal->request);
+	thread_schedule_end(thread);
 	oom_thread_dies(thread);
 	hel_thread_kill(internal->thread);
 	lane_close(thread);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* How threads are scheduled: policies, priorities, and that a busy urgent thread can be ended. */
+#include "check.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#define RESET_ON_FORK 0x40000000
+
+struct attributes {
+	unsigned size, policy;
+	unsigned long flags;
+	int nice;
+	unsigned priority;
+	unsigned long runtime, deadline, period;
+};
+
+static int set(int policy, int priority)
+{
+	struct sched_param parameter = { .sched_priority = priority };
+
+	return sched_setscheduler(0, policy, &parameter);
+}
+
+CASE(policies_have_bounds)
+{
+	CHECK_EQ(sched_get_priority_min(SCHED_FIFO), 1);
+	CHECK_EQ(sched_get_priority_max(SCHED_RR), 99);
+	CHECK_EQ(sched_get_priority_max(SCHED_OTHER), 0);
+	CHECK_EQ(sched_get_priority_max(SCHED_IDLE), 0);
+	CHECK_EQ(sched_get_priority_min(6), 0);
+	CHECK_ERRNO(sched_get_priority_max(4), EINVAL);
+	CHECK_ERRNO(sched_get_priority_min(-1), EINVAL);
+}
+
+CASE(policy_is_kept)
+{
+	struct sched_param parameter;
+	struct timespec slice;
+
+	CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+	CHECK_EQ(set(SCHED_RR, 7), 0);
+	CHECK_EQ(sched_getscheduler(getpid()), SCHED_RR);
+	CHECK_EQ(sched_getparam(0, &parameter), 0);
+	CHECK_EQ(parameter.sched_priority, 7);
+	parameter.sched_priority = 9;
+	CHECK_EQ(sched_setparam(0, &parameter), 0);
+	CHECK_EQ(sched_rr_get_interval(0, &slice), 0);
+	CHECK(slice.tv_sec == 0 && slice.tv_nsec > 0);
+	CHECK_EQ(set(SCHED_FIFO | RESET_ON_FORK, 9), 0);
+	CHECK_EQ(sched_getscheduler(0), SCHED_FIFO | RESET_ON_FORK);
+	CHECK_EQ(sched_rr_get_interval(0, &slice), 0);
+	CHECK_EQ(slice.tv_nsec, 0);
+	CHECK_EQ(set(SCHED_BATCH, 0), 0);
+	CHECK_EQ(set(SCHED_IDLE, 0), 0);
+	CHECK_EQ(set(SCHED_OTHER, 0), 0);
+}
+
+CASE(wrong_arguments)
+{
+	struct sched_param parameter = { 0 };
+
+	CHECK_ERRNO(set(SCHED_OTHER, 1), EINVAL);
+	CHECK_ERRNO(set(SCHED_FIFO, 0), EINVAL);
+	CHECK_ERRNO(set(SCHED_FIFO, 100), EINVAL);
+	CHECK_ERRNO(set(4, 0), EINVAL);
+	CHECK_ERRNO(set(-1, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_sched_setscheduler, 0, 0, NULL), EINVAL);
+	CHECK_ERRNO(syscall(SYS_sched_setscheduler, 0, 0, 8), EFAULT);
+	CHECK_ERRNO(sched_setscheduler(-1, 0, &parameter), EINVAL);
+	CHECK_ERRNO(sched_getscheduler(-1), EINVAL);
+	CHECK_ERRNO(sched_getscheduler(0x3ffffff), ESRCH);
+	CHECK_ERRNO(syscall(SYS_sched_getparam, 0, NULL), EINVAL);
+	CHECK_ERRNO(syscall(SYS_sched_getparam, 0x3ffffff, &parameter), ESRCH);
+}
+
+CASE(children_inherit)
+{
+	int status;
+
+	CHECK_EQ(set(SCHED_RR, 5), 0);
+	if (fork() == 0) {
+		_exit(sched_getscheduler(0));
+	}
+	wait(&status);
+	CHECK_EQ(WEXITSTATUS(status), SCHED_RR);
+	CHECK_EQ(set(SCHED_RR | RESET_ON_FORK, 5), 0);
+	if (fork() == 0) {
+		_exit(sched_getscheduler(0));
+	}
+	wait(&status);
+	CHECK_EQ(WEXITSTATUS(status), SCHED_OTHER);
+}
+
+CASE(exec_keeps_it)
+{
+	struct sched_param parameter;
+	int status;
+
+	if (fork() == 0) {
+		parameter.sched_priority = 33;
+		sched_setscheduler(0, SCHED_RR, &parameter);
+		fclose(stdout);
+		execl("/proc/self/exe", "t", "rr_33", NULL);
+		_exit(9);
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
+}
+
+/* What exec_keeps_it runs; by itself it has nothing to say. */
+CASE(rr_33)
+{
+	struct sched_param parameter;
+
+	if (sched_getscheduler(0) == SCHED_RR) {
+		CHECK_EQ(sched_getparam(0, &parameter), 0);
+		CHECK_EQ(parameter.sched_priority, 33);
+	}
+}
+
+static void *thread_policy(void *argument)
+{
+	struct sched_param parameter = { .sched_priority = 3 };
+
+	(void)argument;
+	if (sched_getscheduler(0) != SCHED_OTHER) {
+		return NULL;
+	}
+	sched_setscheduler(0, SCHED_FIFO, &parameter);
+	return (void *)(long)(sched_getscheduler(getpid()) == SCHED_OTHER);
+}
+
+CASE(threads_have_their_own)
+{
+	pthread_t thread;
+	void *result;
+
+	CHECK_EQ(pthread_create(&thread, NULL, thread_policy, NULL), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result != NULL);
+	CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+}
+
+CASE(others_than_root_need_a_limit)
+{
+	CHECK_EQ(set(SCHED_RR, 20), 0);
+	CHECK_EQ(setuid(65534), 0);
+	CHECK_ERRNO(set(SCHED_RR, 21), EPERM);
+	CHECK_EQ(set(SCHED_RR, 8), 0);
+	CHECK_ERRNO(set(SCHED_RR, 9), EPERM);
+	CHECK_ERRNO(set(SCHED_FIFO, 1), EPERM);
+	CHECK_EQ(set(SCHED_OTHER | RESET_ON_FORK, 0), 0);
+	CHECK_ERRNO(set(SCHED_OTHER, 0), EPERM);
+	CHECK_EQ(set(SCHED_IDLE | RESET_ON_FORK, 0), 0);
+	CHECK_ERRNO(set(SCHED_OTHER | RESET_ON_FORK, 0), EPERM);
+	CHECK_ERRNO(sched_setscheduler(1, SCHED_OTHER, &(struct sched_param){ 0 }), EPERM);
+}
+
+CASE(attributes)
+{
+	struct attributes attributes = {
+		.size = sizeof(attributes), .policy = SCHED_RR, .flags = 1, .priority = 8
+	};
+
+	CHECK_EQ(syscall(SYS_sched_setattr, 0, &attributes, 0), 0);
+	memset(&attributes, 0, sizeof(attributes));
+	CHECK_EQ(syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0), 0);
+	CHECK_EQ(attributes.policy, SCHED_RR);
+	CHECK_EQ(attributes.priority, 8);
+	CHECK_EQ(attributes.flags, 1);
+	attributes = (struct attributes){ .size = sizeof(attributes), .nice = 4 };
+	CHECK_EQ(syscall(SYS_sched_setattr, 0, &attributes, 0), 0);
+	CHECK_EQ(getpriority(PRIO_PROCESS, 0), 4);
+	CHECK_ERRNO(syscall(SYS_sched_setattr, 0, &attributes, 1), EINVAL);
+	CHECK_ERRNO(syscall(SYS_sched_setattr, 0, NULL, 0), EINVAL);
+	attributes.size = 20;
+	CHECK_ERRNO(syscall(SYS_sched_setattr, 0, &attributes, 0), E2BIG);
+	CHECK_ERRNO(syscall(SYS_sched_getattr, 0, &attributes, 47, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_sched_getattr, 0x3ffffff, &attributes, 48, 0), ESRCH);
+}
+
+static void *burn(void *argument)
+{
+	for (;;) {
+	}
+	return argument;
+}
+
+/* More busy urgent threads than processors: the alarm still ends them. */
+CASE(urgent_threads_are_ended)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		pthread_t threads[4];
+
+		set(SCHED_RR, 50);
+		for (int i = 0; i < 4; i++) {
+			pthread_create(&threads[i], NULL, burn, NULL);
+		}
+		ualarm(50000, 0);
+		burn(NULL);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+}
+
+CASES_MAIN()
