@@ -36,11 +36,22 @@ static inline struct view view_of(uint64_t fd)
 	return (struct view){ place, entry, &views->views[index], index };
 }
 
-/* Whether what was read so far was valid. */
+/* Tells posix that it has not shown this for nothing. */
+static inline void view_note_use(const struct view *view)
+{
+	atomic_store_explicit(&shim_process()->view_was_used[view->index % POSIX_VIEWS_MAX], 1,
+		memory_order_relaxed);
+}
+
+/* Whether what was read so far was valid: the last question, before the answer. */
 static inline bool view_is_same(const struct view *view)
 {
 	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(view->place, memory_order_relaxed) == view->entry;
+	if (atomic_load_explicit(view->place, memory_order_relaxed) != view->entry) {
+		return false;
+	}
+	view_note_use(view);
+	return true;
 }
 
 static inline bool is_transfer(uint64_t address, uint64_t size)
@@ -117,8 +128,8 @@ int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size)
 		return SHIM_ASK;
 	}
 	switch (posix_view_entry_kind(view.entry)) {
-	case POSIX_VIEW_NULL: return 0;
-	case POSIX_VIEW_ZERO: return read_zeros(address, size);
+	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
+	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
 	case POSIX_VIEW_FILE: return read_on(&view, address, size);
 	default: return SHIM_ASK;
 	}
@@ -133,8 +144,8 @@ int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t o
 		return SHIM_ASK;
 	}
 	switch (posix_view_entry_kind(view.entry)) {
-	case POSIX_VIEW_NULL: return 0;
-	case POSIX_VIEW_ZERO: return read_zeros(address, size);
+	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
+	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
 	case POSIX_VIEW_FILE: return read_window(&view, address, size, offset);
 	default: return SHIM_ASK;
 	}
@@ -146,10 +157,11 @@ int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 {
 	struct view view = view_of(fd);
 
-	/* what vanishes is not looked at */
-	return posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) && is_transfer(address, size)
-		? (int64_t)size
-		: SHIM_ASK;
+	if (!posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) || !is_transfer(address, size)) {
+		return SHIM_ASK;
+	}
+	view_note_use(&view);
+	return (int64_t)size; /* what vanishes is not looked at */
 }
 
 int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)

@@ -296,6 +296,7 @@ struct posix_process_page {
 	uint32_t personality;
 	struct posix_sigaction actions[64];
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
+	_Atomic uint8_t view_was_used[POSIX_VIEWS_MAX]; /* posix clears it; a hint */
 };
 
 /* clone flags etc. are in abi/linux */

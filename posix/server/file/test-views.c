@@ -280,6 +280,61 @@ TEST(the_oldest_makes_room)
 	end();
 }
 
+TEST(what_is_used_is_not_pushed_out)
+{
+	int64_t fds[POSIX_VIEWS_MAX];
+
+	begin();
+	write_file(root, "/f", "some text");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = open_warm(root, "/f");
+		atomic_store(&root->page.view_was_used[i], 1);
+	}
+	int64_t fd = call_open(root, "/f", LINUX_O_RDWR, 0);
+	char byte;
+
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
+	}
+	CHECK_EQ(entry_of(root, fd), 0);
+	/* all were asked; those that are not used again may go */
+	atomic_store(&root->page.view_was_used[posix_view_entry_index(entry_of(root, fds[0]))], 1);
+	warm(root, fd);
+	CHECK(may_read(root, fd));
+	CHECK(may_read(root, fds[0]));
+	CHECK_EQ(entry_of(root, fds[1]), 0);
+	end();
+}
+
+TEST(what_is_not_used_is_not_renewed)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_warm(root, "/f");
+	int n_fresh = 0;
+	char byte;
+
+	for (int i = 0; i < 100; i++) {
+		fake_now_ns++;
+		CHECK_EQ(call_pwrite(root, fd, "x", 1, 0), 1);
+		fake_now_ns++;
+		CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
+		n_fresh += entry_of(root, fd) != 0;
+	}
+	CHECK(n_fresh < 25);
+	for (int i = 0; i < 100; i++) {
+		fake_now_ns++;
+		CHECK_EQ(call_pwrite(root, fd, "x", 1, 0), 1);
+		fake_now_ns++;
+		for (int k = 0; k < 10 && entry_of(root, fd) == 0; k++) {
+			CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
+		}
+		CHECK(may_read(root, fd));
+		atomic_store(&root->page.view_was_used[0], 1);
+	}
+	end();
+}
+
 TEST(a_shared_table_has_none)
 {
 	begin();

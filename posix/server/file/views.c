@@ -32,6 +32,8 @@ constexpr uint32_t PROCESS_USES_MIN = 8;
 constexpr uint64_t USE_BYTES = KIB(16);
 /* Requests that a fresh view could not answer, until it is looked at again. */
 constexpr uint8_t MISSES_MAX = 8;
+/* Times that a view went stale without having been used, until it is mostly left so. */
+constexpr uint8_t WASTED_MAX = 3;
 constexpr uint8_t NO_VIEW = 0xff;
 
 static_assert(POSIX_VIEWS_MAX < NO_VIEW);
@@ -43,7 +45,8 @@ struct view {
 	struct views *views;
 	struct file *file; /* of the descriptor: not referenced; NULL: unused */
 	uint32_t fd;
-	uint8_t n_misses;
+	uint8_t n_misses; /* requests since it was last brought up to date */
+	uint8_t n_wasted;
 	bool can_lend; /* a position can be read from */
 	uint64_t generation;
 	uint64_t window_address, window_offset, window_size; /* what is mapped; size 0: nothing */
@@ -325,20 +328,47 @@ static void view_drop(struct view *view)
 	view->file = NULL;
 }
 
-static struct view *view_create(struct views *views, uint32_t fd, struct file *file)
+/* Whether the shim has looked at it since the last question. */
+static bool view_take_use(const struct view *view)
 {
-	struct view *view = &views->views[views->next_victim++ % POSIX_VIEWS_MAX];
+	_Atomic uint8_t *was_used =
+		&view->views->process->internal->page->view_was_used[view_index(view)];
 
-	for (uint32_t i = 0; i < POSIX_VIEWS_MAX && view->file != NULL; i++) {
+	return atomic_exchange(was_used, 0) != 0;
+}
+
+/* An unused view, or one that was not looked at for a while; NULL: all are busy. */
+static struct view *view_find_victim(struct views *views)
+{
+	for (uint32_t i = 0; i < POSIX_VIEWS_MAX; i++) {
 		if (views->views[i].file == NULL) {
-			view = &views->views[i];
+			return &views->views[i];
 		}
 	}
+	for (uint32_t i = 0; i < POSIX_VIEWS_MAX; i++) {
+		struct view *view = &views->views[views->next_victim++ % POSIX_VIEWS_MAX];
+
+		if (!view_take_use(view)) {
+			return view;
+		}
+	}
+	return NULL;
+}
+
+static struct view *view_create(struct views *views, uint32_t fd, struct file *file)
+{
+	struct view *view = view_find_victim(views);
+
+	if (view == NULL) {
+		return NULL;
+	}
 	if (view->file != NULL) {
+		view->file->n_view_uses = 0;
 		view_drop(view);
 	}
 	view->file = file;
 	view->fd = fd;
+	view->n_wasted = 0;
 	views->by_slot[posix_view_slot(fd)] = (uint8_t)view_index(view);
 	return view;
 }
@@ -479,21 +509,38 @@ static bool view_is_wanted(struct process *process, struct file *file, const str
 static struct view *view_make(
 	struct process *process, struct views **place, uint32_t fd, struct file *file)
 {
+	struct view *view = NULL;
+
 	if (*place == NULL) {
 		*place = views_create(process);
 	}
-	struct views *views = *place;
-	struct view *other = views == NULL ? NULL : view_in_slot(views, fd);
+	if (*place != NULL) {
+		struct view *other = view_in_slot(*place, fd);
 
-	/* two descriptors that need the same slot do not push out each other */
-	if (views == NULL || (other != NULL && view_is_fresh(other))) {
+		/* two descriptors that need the same slot do not push out each other */
+		if (other != NULL && !view_is_fresh(other)) {
+			view_drop(other);
+			other = NULL;
+		}
+		view = other == NULL ? view_create(*place, fd, file) : NULL;
+	}
+	if (view == NULL) {
 		file->n_view_uses = 0; /* not again at once */
-		return NULL;
 	}
-	if (other != NULL) {
-		view_drop(other);
+	return view;
+}
+
+/* Where each read is followed by a change it is not worth while to bring the view up to date. */
+static bool view_is_in_vain(struct view *view)
+{
+	if (view_take_use(view)) {
+		view->n_wasted = 0;
+	} else if (view->n_wasted < WASTED_MAX) {
+		view->n_wasted++;
+	} else {
+		return ++view->n_misses < MISSES_MAX;
 	}
-	return view_create(views, fd, file);
+	return false;
 }
 
 void view__note(struct request *request, struct file *file, const struct view_use *use)
@@ -515,9 +562,13 @@ void view__note(struct request *request, struct file *file, const struct view_us
 		return;
 	}
 	ASSERT(view->file == file);
-	if (!view_is_fresh(view) || ++view->n_misses >= MISSES_MAX) {
+	if (view_is_fresh(view)) {
+		if (++view->n_misses >= MISSES_MAX) {
+			view_refresh(view, use);
+		} else {
+			view_lend_position(view);
+		}
+	} else if (!view_is_in_vain(view)) {
 		view_refresh(view, use);
-	} else {
-		view_lend_position(view);
 	}
 }
