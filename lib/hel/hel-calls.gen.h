@@ -410,9 +410,9 @@ HEL_MUST_USE static inline int hel_memory_physical(hel_handle authority, uint64_
  * What is written to the source later may or may not be seen in pages that the copy has not
  * touched.
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned or absurd, or the source is neither allocated nor
- * copy-on-write), -ERR_OUT_OF_BOUNDS (the range is not inside the source), -ERR_NO_SPACE (the
- * caller's universe is full), -ERR_NO_MEMORY (no memory for the object).
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned or absurd, or the source can only be shared:
+ * device memory, queues), -ERR_OUT_OF_BOUNDS (the range is not inside the source), -ERR_NO_SPACE
+ * (the caller's universe is full), -ERR_NO_MEMORY (no memory for the object).
  */
 HEL_MUST_USE static inline int hel_memory_copy_on_write(hel_handle source, uint64_t offset,
 	uint64_t size_bytes, hel_handle *out_handle)

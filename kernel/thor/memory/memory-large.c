@@ -63,7 +63,8 @@ uint64_t memory__find_large(const struct memory *memory, uint64_t index)
 bool memory__wants_large(const struct memory *memory, uint64_t index, bool for_write)
 {
 	bool is_filled = memory->kind == HEL_MEMORY_ALLOCATED ||
-		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && memory->source == NULL && for_write);
+		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && memory__is_of_zeros(memory) &&
+			for_write);
 	uint64_t at, phys;
 
 	return is_filled && memory->swappable == NULL && memory_has_window(memory, index) &&

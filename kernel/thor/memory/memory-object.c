@@ -230,6 +230,7 @@ static int memory_fork_view(struct memory *memory, struct account *account, uint
 		return -ERR_NO_MEMORY;
 	}
 	copy->is_anonymous = memory->is_anonymous;
+	copy->phys = memory->phys;
 	copy->source_offset = memory->source_offset + offset;
 	copy->source_size = offset < memory->source_size
 		? min_u64(memory->source_size - offset, size_bytes)
@@ -393,12 +394,40 @@ static void memory_remove_pages(struct memory *memory, uint64_t index, uint64_t 
 	memory__uncharge(memory, n_pages - memory_count_present(memory));
 }
 
+/* Device registers are not copied: only what is in the direct map, and cached there, too. */
+static int memory_copy_physical(
+	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
+{
+	if (source->page_flags != 0 ||
+		!frame_is_direct(source->phys + source->size_bytes - FRAME_SIZE)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (offset > source->size_bytes || size_bytes > source->size_bytes - offset) {
+		return -ERR_OUT_OF_BOUNDS;
+	}
+	struct memory *memory = memory__create(HEL_MEMORY_COPY_ON_WRITE, size_bytes);
+
+	if (memory == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	memory->phys = source->phys;
+	memory->source_offset = offset;
+	memory->source_size = size_bytes;
+	*out_memory = memory;
+	return 0;
+}
+
 /* Begin a private view of a part of another object. */
 static int memory_begin_copy(
 	struct memory *source, uint64_t offset, uint64_t size_bytes, struct memory **out_memory)
 {
-	if (!memory__is_size(size_bytes) || !memory__is_size(offset) ||
-		(source != NULL && !memory_is_forkable(source))) {
+	if (!memory__is_size(size_bytes) || !memory__is_size(offset)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (source != NULL && source->kind == HEL_MEMORY_PHYSICAL) {
+		return memory_copy_physical(source, offset, size_bytes, out_memory);
+	}
+	if (source != NULL && !memory_is_forkable(source)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (source == NULL) {
@@ -437,7 +466,8 @@ static int memory_go_on_copying(struct memory *source, uint64_t offset, uint64_t
 
 /**
  * memory_create_copy_on_write_slice() - a private view of a part of another object
- * @source: allocated, managed or copy-on-write memory; or NULL for zeros
+ * @source: allocated, managed or copy-on-write memory, or cached physical memory in RAM; or NULL
+ * for zeros
  * @memory: NULL at first; half-built after MEMORY_MORE, dropped and NULL after an error
  * @position: 0 at first, then as the last slice left it
  *

@@ -13,6 +13,8 @@
  *
  * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
  * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
+ * Of physical memory it only knows the addresses, for that never changes or goes: `source` is NULL,
+ * and no lock but its own is needed.
  *
  * *Anonymous* views are made by space_map and exist in one space only. The offset of a page in
  * one equals its address in the space, always; so any two neighbouring mappings of it can be
@@ -58,7 +60,8 @@ struct memory {
 	/* COPY_ON_WRITE: referenced, ALLOCATED or BACKING, or NULL; MANAGED: referenced, BACKING */
 	struct memory *source;
 	uint64_t source_offset, source_size;
-	uint64_t phys; /* PHYSICAL; of the run that ALLOCATED memory is made of */
+	/* PHYSICAL, and views of such; of the run that ALLOCATED memory is made of */
+	uint64_t phys;
 	uint64_t n_unfilled; /* of that run: its first pages that are not the object's yet */
 	struct object *owner; /* QUEUE: referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
@@ -203,6 +206,20 @@ static inline bool memory__is_size(uint64_t size_bytes)
  * be made of; whether that was all
  */
 bool memory__end_filling_slice(struct memory *memory);
+
+/** memory__is_of_zeros() - whether a view shows zeros wherever it has no page of its own */
+static inline bool memory__is_of_zeros(const struct memory *memory)
+{
+	return memory->source == NULL && memory->source_size == 0;
+}
+
+/** memory__physical_pages() - so many pages are there even if they are not its own: from 0 on */
+static inline uint64_t memory__physical_pages(const struct memory *memory)
+{
+	return memory->kind == HEL_MEMORY_COPY_ON_WRITE && memory->source == NULL
+		? memory->source_size / HEL_PAGE_SIZE
+		: 0;
+}
 
 /**
  * memory__find_large() - the address of a window of pages that one large entry may show, for

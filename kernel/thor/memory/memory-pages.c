@@ -86,11 +86,15 @@ static int memory_get_below(struct memory *memory, uint64_t index, struct memory
 {
 	struct memory *source = memory->source;
 
-	if (source == NULL || index >= memory->source_size / FRAME_SIZE) {
+	if (index >= memory->source_size / FRAME_SIZE) {
 		*out_page = (struct memory_page){ .phys = frame_zero_phys };
 		return 0;
 	}
 	index += memory->source_offset / FRAME_SIZE;
+	if (source == NULL) {
+		*out_page = (struct memory_page){ .phys = memory->phys + index * FRAME_SIZE };
+		return 0;
+	}
 	if (index >= source->size_bytes / FRAME_SIZE) {
 		return -ERR_OUT_OF_BOUNDS;
 	}

@@ -55,7 +55,7 @@ static bool space_can_write_at_once(
 		return memory->kind != HEL_MEMORY_MANAGED && memory->kind != HEL_MEMORY_INDIRECT;
 	}
 	/* A large page takes too long to look at: the next fault does it. */
-	return memory->source == NULL && !entry->is_large && frame_is_exclusive(entry->phys);
+	return memory__is_of_zeros(memory) && !entry->is_large && frame_is_exclusive(entry->phys);
 }
 
 /* Whether a large page has to be split: it is not all in the mapping, or may be executed. */

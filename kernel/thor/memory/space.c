@@ -255,13 +255,19 @@ static bool mapping_count_slice(
 	}
 	const struct page_tree *pages = &mapping->memory->pages;
 
+	uint64_t end = first + mapping->size_bytes / FRAME_SIZE;
+
 	memory__lock(mapping->memory);
 	if (mapping->memory->kind == HEL_MEMORY_MANAGED) {
 		pages = &mapping->memory->source->pages;
 	}
-	while (n_pages < SPACE_COUNT_PAGES &&
-		page_tree_next(
-			pages, index, first + mapping->size_bytes / FRAME_SIZE, &index, &phys)) {
+	uint64_t shown_end = min_u64(memory__physical_pages(mapping->memory), end);
+
+	if (index < shown_end) {
+		info->resident_bytes += (shown_end - index) * FRAME_SIZE;
+		index = shown_end;
+	}
+	while (n_pages < SPACE_COUNT_PAGES && page_tree_next(pages, index, end, &index, &phys)) {
 		if (may_be_large &&
 			space_is_large(
 				mapping->space, mapping->address + (index - first) * FRAME_SIZE)) {
@@ -283,7 +289,8 @@ static bool mapping_count_slice(
  * @info: resident_bytes, large_bytes: 0 at first, then as the last slice left them
  *
  * resident_bytes are pages of its memory object; those that a private view shows of its source
- * are not in it, those that come or go between slices may be or not.
+ * are not in it, unless that is physical memory, which is always there; those that come or go
+ * between slices may be or not.
  * Return: 0, MEMORY_MORE, -ERR_NOT_FOUND.
  */
 int space_query_slice(

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <thor/memory/memory-object.h>
+#include <thor/memory/space.h>
 
 static struct memory *allocated(uint64_t n_pages)
 {
@@ -182,6 +183,113 @@ TEST(memory_view_of_view_is_a_fork)
 	object_unref(&source->object);
 	CHECK_EQ(get(fork, 4096), 4);
 	object_unref(&fork->object);
+	CHECK(fixture_end());
+}
+
+/* RAM that nobody owns, as the boot archive is: four pages, each full of its number. */
+static struct memory *physical(uint64_t *out_phys)
+{
+	struct memory *memory = NULL;
+
+	*out_phys = frame_allocate_run(2, ~(uint64_t)0);
+	for (uint8_t i = 0; i < 4; i++) {
+		memset((uint8_t *)arch_phys_to_virt(*out_phys) + i * FRAME_SIZE, i + 1, FRAME_SIZE);
+	}
+	CHECK_OK(memory_create_physical(*out_phys, 4 * FRAME_SIZE, HEL_CACHE_WRITE_BACK, &memory));
+	return memory;
+}
+
+TEST(memory_view_of_physical_memory)
+{
+	uint64_t phys, page_phys;
+
+	fixture_begin(1, 16, 1);
+	struct memory *source = physical(&phys);
+	struct memory *view = view_of(source, 1, 3);
+
+	CHECK_EQ(get(view, 0), 2);
+	CHECK_OK(memory_get_frame(view, FRAME_SIZE, false, &page_phys));
+	CHECK_EQ(page_phys, phys + 2 * FRAME_SIZE);
+	frame_unref(page_phys);
+	put(view, 5, 77);
+	CHECK_EQ(get(view, 5), 77);
+	CHECK_EQ(get(view, 6), 2);
+	CHECK_EQ(get(source, FRAME_SIZE + 5), 2);
+	CHECK(!memory__is_of_zeros(view));
+
+	/* it does not need its source, and a fork of it does not need it */
+	object_unref(&source->object);
+	struct memory *fork = view_of(view, 0, 3);
+
+	CHECK_OK(memory_resize(view, FRAME_SIZE));
+	CHECK_OK(memory_resize(view, 4 * FRAME_SIZE));
+	CHECK_EQ(get(view, 5), 77);
+	CHECK_EQ(get(view, FRAME_SIZE), 0);
+	CHECK_EQ(get(view, 3 * FRAME_SIZE), 0);
+	object_unref(&view->object);
+	CHECK_EQ(get(fork, 5), 77);
+	CHECK_EQ(get(fork, 2 * FRAME_SIZE), 4);
+	put(fork, 2 * FRAME_SIZE, 9);
+	CHECK_EQ(((uint8_t *)arch_phys_to_virt(phys))[3 * FRAME_SIZE], 4);
+	object_unref(&fork->object);
+	frame_free_run(phys, 2);
+	CHECK(fixture_end());
+}
+
+/* It counts as resident, though none of it is the view's own. */
+TEST(memory_view_of_physical_memory_is_there)
+{
+	struct hel_map_args args = {
+		.address = 0x10000000,
+		.size_bytes = 6 * FRAME_SIZE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FIXED,
+	};
+	struct hel_mapping_info info;
+	struct space *space = NULL;
+	uint64_t phys, address;
+
+	fixture_begin(1, 16, 1);
+	struct memory *source = physical(&phys);
+	struct memory *view = view_of(source, 1, 3);
+
+	CHECK_OK(space_create(&space));
+	CHECK_OK(memory_resize(view, 6 * FRAME_SIZE));
+	CHECK_OK(space_map(space, view, &args, &address));
+	space_activate(space);
+	CHECK_OK(poke(address + FRAME_SIZE, 77));
+	CHECK_OK(poke(address + 4 * FRAME_SIZE, 77));
+	CHECK_OK(space_query(space, address, &info));
+	CHECK_EQ(info.resident_bytes, 4 * FRAME_SIZE);
+	CHECK_EQ(peek(address), 2);
+	CHECK_EQ(arch_page_lookup(&space->page_table, address).phys, phys + FRAME_SIZE);
+	space_activate(NULL);
+	object_unref(&source->object);
+	object_unref(&view->object);
+	object_unref(&space->object);
+	frame_free_run(phys, 2);
+	CHECK(fixture_end());
+}
+
+TEST(memory_view_of_device_memory_is_refused)
+{
+	struct memory *memory = NULL, *view = NULL;
+	uint64_t phys;
+
+	fixture_begin(1, 16, 1);
+	CHECK_OK(memory_create_physical(GIB(64), FRAME_SIZE, HEL_CACHE_WRITE_BACK, &memory));
+	CHECK_EQ(memory_create_copy_on_write(memory, 0, FRAME_SIZE, &view), -ERR_ILLEGAL_ARGS);
+	object_unref(&memory->object);
+	CHECK_OK(memory_create_physical(0, FRAME_SIZE, HEL_CACHE_UNCACHED, &memory));
+	CHECK_EQ(memory_create_copy_on_write(memory, 0, FRAME_SIZE, &view), -ERR_ILLEGAL_ARGS);
+	object_unref(&memory->object);
+	memory = physical(&phys);
+	CHECK_EQ(memory_create_copy_on_write(memory, 2 * FRAME_SIZE, 3 * FRAME_SIZE, &view),
+		-ERR_OUT_OF_BOUNDS);
+	fixture_fail_after(0);
+	CHECK_EQ(memory_create_copy_on_write(memory, 0, FRAME_SIZE, &view), -ERR_NO_MEMORY);
+	fixture_fail_after(~(uint64_t)0);
+	object_unref(&memory->object);
+	frame_free_run(phys, 2);
 	CHECK(fixture_end());
 }
 
