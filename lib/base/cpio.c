@@ -3,7 +3,8 @@
  * Reader of cpio archives: see cpio.h.
  *
  * An entry is a header of a 6-byte magic and thirteen 8-digit hexadecimal fields, the terminated
- * name, padding to a multiple of 4 (counted from the start of the image), the data, padding.
+ * name, padding to a multiple of 4 (counted from the start of the image), the data, padding. More
+ * zeros after the name, which count as a part of it, put the data on a page of their own.
  */
 #include <base/cpio.h>
 #include <base/string.h>
@@ -88,15 +89,16 @@ static bool cpio_take(struct cpio_iterator *iterator, struct cpio_entry *out_ent
 	}
 	size_t name_size = fields[CPIO_NAME_SIZE];
 
-	if (name_size == 0 || name_size > CPIO_NAME_MAX || name_size > n_left - CPIO_HEADER_SIZE) {
+	if (name_size == 0 || name_size > n_left - CPIO_HEADER_SIZE) {
 		return false;
 	}
 	const char *name = (const char *)header + CPIO_HEADER_SIZE;
+	size_t name_length = strnlen(name, min_size(name_size, CPIO_NAME_MAX));
 	size_t data_offset =
 		align_up_size(iterator->offset + CPIO_HEADER_SIZE + name_size, CPIO_ALIGNMENT);
 	size_t data_size = fields[CPIO_FILE_SIZE];
 
-	if (strnlen(name, name_size) != name_size - 1) {
+	if (name_length == min_size(name_size, CPIO_NAME_MAX)) {
 		return false;
 	}
 	if (data_size > 0 &&
@@ -105,7 +107,7 @@ static bool cpio_take(struct cpio_iterator *iterator, struct cpio_entry *out_ent
 	}
 	cpio_fill_entry(fields, out_entry);
 	out_entry->name = name;
-	out_entry->name_length = name_size - 1;
+	out_entry->name_length = name_length;
 	out_entry->data = data_size > 0 ? iterator->image + data_offset : iterator->image;
 	iterator->offset =
 		min_size(align_up_size(data_offset + data_size, CPIO_ALIGNMENT), iterator->size);

@@ -70,6 +70,28 @@ TEST(joined_archives)
 	CHECK_EQ(cpio_iterate(&iterator, &entry), CPIO_END);
 }
 
+/* Zeros after a name put the data where they are wanted. */
+TEST(names_may_be_filled_up)
+{
+	struct archive archive = { 0 };
+	struct cpio_entry entry;
+	char header[111];
+
+	snprintf(header, sizeof(header),
+		"070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1, CPIO_MODE_REGULAR,
+		0, 0, 1, 0, 2, 0, 0, 0, 0, 1024 - 110, 0);
+	memcpy(archive.bytes, header, 110);
+	memcpy(archive.bytes + 110, "name", 4);
+	memcpy(archive.bytes + 1024, "hi", 2);
+	archive.size = 1026;
+	CHECK(cpio_find(archive.bytes, archive.size, "name", &entry));
+	CHECK_EQ(entry.name_length, 4);
+	CHECK(entry.data == archive.bytes + 1024);
+	CHECK_EQ(entry.size, 2);
+	memset(archive.bytes + 114, 'x', 1024 - 114);
+	CHECK(!cpio_find(archive.bytes, archive.size, "name", &entry));
+}
+
 TEST(find_ignores_leading_dots)
 {
 	struct archive archive;

@@ -10,6 +10,7 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/helix.h>
+#include <posix/server/fs/unpack.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/time/time.h>
 
@@ -52,26 +53,27 @@ static int64_t start_init(void)
 	return process_exec_first(process, INIT_PATH, &arguments);
 }
 
-static const void *map_initrd(size_t *out_size)
+static struct boot_archive map_initrd(void)
 {
-	hel_handle memory = helix_start_handle("initrd");
-	void *initrd;
-	int error;
-
-	*out_size = helix_start_value("initrd");
-	error = memory == HEL_NULL || *out_size == 0
+	struct boot_archive initrd = {
+		.memory = helix_start_handle("initrd"),
+		.size = helix_start_value("initrd"),
+	};
+	void *data;
+	int error = initrd.memory == HEL_NULL || initrd.size == 0
 		? -ERR_NOT_FOUND
-		: helix_map(memory, 0, *out_size, HEL_MAP_READ, &initrd);
+		: helix_map(initrd.memory, 0, initrd.size, HEL_MAP_READ, &data);
+
 	if (error != 0) {
 		helix_fatal("the boot archive cannot be mapped: %s", error_text(error));
 	}
+	initrd.data = data;
 	return initrd;
 }
 
 int main(int n_arguments, char **arguments)
 {
-	size_t initrd_size;
-	const void *initrd;
+	struct boot_archive initrd;
 	char text[16];
 	int64_t result;
 	int error = helix_loop_init(&loop, NULL);
@@ -81,13 +83,13 @@ int main(int n_arguments, char **arguments)
 	if (error != 0) {
 		helix_fatal("no loop: %s", error_text(error));
 	}
-	initrd = map_initrd(&initrd_size);
+	initrd = map_initrd();
 	clock_init();
-	error = shim_load(initrd, initrd_size);
+	error = shim_load(initrd.data, initrd.size);
 	if (error != 0) {
 		helix_fatal("boot/hati/shim cannot be loaded: %s", error_text(error));
 	}
-	error = vfs_init(initrd, initrd_size);
+	error = vfs_init(&initrd);
 	if (error != 0) {
 		helix_fatal("the file system cannot be started: %d", error);
 	}

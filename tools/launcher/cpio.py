@@ -3,13 +3,21 @@
 
 An initrd is any number of such archives one after the other; a later entry replaces an earlier
 one of the same name. The writer is deterministic: the same entries give the same bytes.
+
+The bytes of large files begin at a multiple of PAGE_SIZE from the start of their archive: zeros
+after the name, which count as a part of it, fill up to there. If the archive does so, too, in its
+image, the guest makes files of these pages without copying them.
 """
 
 import stat
 
 # 2026-01-01, the time of every file that is not given one
 DEFAULT_MTIME = 1767225600
+PAGE_SIZE = 4096
+# smaller files are copied to the guest's heap, see posix/server/fs/contents.c
+_PAGED_SIZE = 16384
 _TRAILER = 'TRAILER!!!'
+_HEADER_SIZE = 110
 _MAGICS = (b'070701', b'070702')
 
 
@@ -35,6 +43,8 @@ class Writer:
 
     def _header(self, name, mode, size, uid, gid, mtime, n_links, rdev):
         raw_name = name.encode('utf-8', 'surrogateescape') + b'\0'
+        if stat.S_ISREG(mode) and size > _PAGED_SIZE:
+            raw_name += b'\0' * (-(self._written + _HEADER_SIZE + len(raw_name)) % PAGE_SIZE)
         fields = (self._inode, mode, uid, gid, n_links, mtime, size, 0, 0,
                   rdev[0], rdev[1], len(raw_name), 0)
         head = b'070701' + b''.join(b'%08x' % field for field in fields)
@@ -84,13 +94,13 @@ def normal_name(name):
 def read_index(stream):
     """Yields an Entry for each member of a seekable stream of one or more archives."""
     while True:
-        head = stream.read(110)
+        head = stream.read(_HEADER_SIZE)
         while head[:4] == b'\0\0\0\0':   # filling between archives
             stream.seek(4 - len(head), 1)
-            head = stream.read(110)
+            head = stream.read(_HEADER_SIZE)
         if not head:
             return
-        if len(head) < 110 or head[:6] not in _MAGICS:
+        if len(head) < _HEADER_SIZE or head[:6] not in _MAGICS:
             raise CpioError('not a cpio archive of the "newc" form')
         try:
             fields = [int(head[6 + 8 * i:14 + 8 * i], 16) for i in range(13)]
@@ -98,7 +108,7 @@ def read_index(stream):
             raise CpioError('damaged cpio header') from error
         mode, size, name_size = fields[1], fields[6], fields[11]
         raw_name = stream.read(name_size)
-        stream.seek(-(110 + name_size) % 4, 1)
+        stream.seek(-(_HEADER_SIZE + name_size) % 4, 1)
         name = raw_name.rstrip(b'\0').decode('utf-8', 'surrogateescape')
         target = None
         if stat.S_ISLNK(mode):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import cpio
 import overlay
 import report
 import roots
@@ -92,14 +93,18 @@ def _point_at(link, path):
 
 
 def build_initrd(options, build, is_console):
-    """The archives one after the other, in a file without a name."""
+    """The archives one after the other, each on a page of its own, in a file without a name."""
     initrd = tempfile.TemporaryFile()
+
+    def append(archive):
+        shutil.copyfileobj(archive, initrd, 1 << 20)
+        initrd.write(b'\0' * (-initrd.tell() % cpio.PAGE_SIZE))
+
     with open(build.system, 'rb') as system:
-        shutil.copyfileobj(system, initrd, 1 << 20)
+        append(system)
     root, index = roots.open_root(options.root or build.root)
     with root:
-        shutil.copyfileobj(root, initrd, 1 << 20)
-    initrd.write(b'\0' * (-initrd.tell() % 512))
+        append(root)
     overlay.write(initrd, options, index, is_console, terminal.size())
     initrd.flush()
     return initrd

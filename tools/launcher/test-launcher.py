@@ -75,6 +75,14 @@ def case_cpio_archives_follow_each_other():
     assert list(read_back(one + b'\0' * 512 + two)) == ['one', 'two']
 
 
+def case_cpio_puts_large_files_on_pages():
+    large = bytes(range(256)) * 100
+    data = archive(lambda writer: [writer.file('a', b'1'), writer.file('large', large),
+                                   writer.file('b', b'2')])
+    assert data.index(large) % cpio.PAGE_SIZE == 0
+    assert list(read_back(data)) == ['a', 'large', 'b']
+
+
 def case_cpio_refuses_other_data():
     for data in (b'x' * 200, b'070701' + b'zz' * 60, b'070701'):
         try:
@@ -86,12 +94,14 @@ def case_cpio_refuses_other_data():
 
 def case_cpio_is_what_others_read():
     busybox = '/bin/busybox'
-    data = archive(lambda writer: [writer.directory('d'), writer.file('d/f', b'hello')])
+    data = archive(lambda writer: [writer.directory('d'), writer.file('d/f', b'hello'),
+                                   writer.file('d/large', b'x' * 50000)])
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([busybox, 'cpio', '-i', '-d'], input=data, cwd=folder, check=True,
                        stderr=subprocess.DEVNULL)
         with open(os.path.join(folder, 'd/f'), 'rb') as file:
             assert file.read() == b'hello'
+        assert os.path.getsize(os.path.join(folder, 'd/large')) == 50000
 
 
 def case_defaults():

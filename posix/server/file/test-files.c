@@ -616,4 +616,47 @@ TEST(unpacking_an_archive)
 	end();
 }
 
+/* An archive of one large file, whose bytes begin on the second page, and 'Z' behind it. */
+static size_t large_archive(char *to, size_t size_of_file)
+{
+	static const char name[] = "large";
+	size_t name_size = 4096 - 110;
+
+	memset(to, 0, 4096);
+	snprintf(to, 111, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1, 0100644,
+		0, 0, 1, 100, (unsigned)size_of_file, 0, 0, 0, 0, (unsigned)name_size, 0);
+	memcpy(to + 110, name, sizeof(name));
+	for (size_t i = 0; i < size_of_file; i++) {
+		to[4096 + i] = (char)('a' + i % 23);
+	}
+	memset(to + 4096 + size_of_file, 'Z', 4096);
+	return 4096 + size_of_file + 4096;
+}
+
+TEST(unpacking_shows_large_files_in_place)
+{
+	constexpr size_t size = 20001;
+	static char large[4096 + 20001 + 4096], read[20001];
+	struct linux_stat stat;
+
+	begin_with(large, large_archive(large, size));
+	CHECK_EQ(fake_n_memories, n_memories_before + 1);
+	CHECK_EQ(call_stat(root, "/large", &stat), 0);
+	CHECK_EQ(stat.size, size);
+	CHECK_EQ(stat.blocks, 5 * 8);
+	int64_t fd = call_open(root, "/large", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(call_read(root, fd, read, size), size);
+	CHECK_MEM_EQ(read, large + 4096, size);
+	/* nothing of what stands behind it in the archive is seen when it grows */
+	start(root, 77, V(fd), V(size + 8)); /* ftruncate */
+	CHECK_EQ(result_of(root), 0);
+	CHECK_EQ(call_read(root, fd, read, 100), 8);
+	CHECK_MEM_EQ(read, "\0\0\0\0\0\0\0", 8);
+	CHECK_EQ(call_write(root, fd, "end", 3), 3);
+	CHECK_EQ(call_stat(root, "/large", &stat), 0);
+	CHECK_EQ(stat.size, size + 11);
+	end();
+}
+
 TEST_MAIN()

@@ -408,6 +408,33 @@ int64_t contents_write(struct contents *contents, const void *buffer, size_t siz
 	return (int64_t)(end - offset);
 }
 
+int64_t contents_show(struct contents *contents, hel_handle memory, uint64_t offset, uint64_t size)
+{
+	uint64_t size_shown = contents_exact_size(size);
+	hel_handle shown;
+
+	contents->account->n_pages_max += size_shown / HEL_PAGE_SIZE;
+	if (contents_charge_range(contents, 0, size) != size ||
+		hel_memory_copy_on_write(memory, offset, size_shown, &shown) < 0) {
+		contents_uncharge(contents, 0, UINT64_MAX);
+		return -LINUX_ENOSPC;
+	}
+	struct contents_view *view = contents_map(shown, size_shown);
+
+	if (view == NULL) {
+		hel_close(HEL_THIS, shown);
+		contents_uncharge(contents, 0, UINT64_MAX);
+		return -LINUX_ENOSPC;
+	}
+	contents->memory = shown;
+	contents->memory_size = size_shown;
+	contents_set_view(contents, view);
+	if (size < size_shown) {
+		memset(view->data + size, 0, (size_t)(size_shown - size));
+	}
+	return 0;
+}
+
 int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size)
 {
 	uint64_t end = offset + size;

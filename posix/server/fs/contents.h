@@ -30,6 +30,8 @@
 /** CONTENTS_SIZE_MAX - the largest file */
 #define CONTENTS_SIZE_MAX    ((uint64_t)1 << 40)
 #define CONTENTS_CHUNK_PAGES 512
+/** CONTENTS_SHOWN_MIN - what contents_show() is good for */
+#define CONTENTS_SHOWN_MIN   (KIB(16) + 1)
 
 struct contents_account {
 	uint64_t n_pages, n_pages_max;
@@ -71,6 +73,17 @@ void contents_view_unref(void *view);
  * contents_write() - copy bytes in; returns how many, or -LINUX_ENOSPC if not even one page fits
  */
 int64_t contents_write(struct contents *contents, const void *buffer, size_t size, uint64_t offset);
+
+/**
+ * contents_show() - be what stands in @memory at page @offset, until it is written to
+ * @contents: empty
+ * @memory: copy-on-write views can be made of it; of the last page, what is behind @size is not
+ * shown
+ *
+ * The account's limit grows by as much, for these pages are not taken from what it limits.
+ * Return: 0, -LINUX_ENOSPC.
+ */
+int64_t contents_show(struct contents *contents, hel_handle memory, uint64_t offset, uint64_t size);
 
 /** contents_allocate() - make sure a range has its pages; 0 or -LINUX_ENOSPC */
 int64_t contents_allocate(struct contents *contents, uint64_t offset, uint64_t size);

@@ -132,6 +132,17 @@ int64_t tmpfs_write(struct inode *inode, const void *data, size_t size, uint64_t
 	return n_bytes;
 }
 
+int64_t tmpfs_show(struct inode *inode, hel_handle memory, uint64_t offset, uint64_t size)
+{
+	int64_t error = contents_show(&tmpfs_inode_of(inode)->contents, memory, offset, size);
+
+	if (error == 0) {
+		inode->size_bytes = size;
+		tmpfs_update_blocks(inode);
+	}
+	return error;
+}
+
 static int64_t tmpfs_file_write(struct file *file, struct request *request, const void *buffer,
 	size_t size, uint64_t *offset)
 {

@@ -9,6 +9,7 @@
 #ifndef POSIX_FS_TMPFS_H
 #define POSIX_FS_TMPFS_H
 
+#include <posix/server/fs/contents.h>
 #include <posix/server/vfs/mount.h>
 
 struct tmpfs_options {
@@ -49,6 +50,17 @@ void tmpfs_remove(struct dentry *parent, const char *name);
 
 /** tmpfs_write() - append-less write of the system's own (unpacking) */
 int64_t tmpfs_write(struct inode *inode, const void *data, size_t size, uint64_t offset);
+
+/** TMPFS_SHOWN_MIN - smaller contents are better copied: they are on the heap */
+#define TMPFS_SHOWN_MIN CONTENTS_SHOWN_MIN
+
+/**
+ * tmpfs_show() - give an empty file contents that are already in some memory, without a copy
+ * @memory, @offset, @size: see contents_show()
+ *
+ * Return: 0, -LINUX_ENOSPC.
+ */
+int64_t tmpfs_show(struct inode *inode, hel_handle memory, uint64_t offset, uint64_t size);
 
 /** tmpfs_anonymous_inode() - a file without a name (memfd), with one reference */
 int64_t tmpfs_anonymous_inode(

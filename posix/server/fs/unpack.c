@@ -4,6 +4,9 @@
  *
  * Hard links share an inode number within one archive; the first name makes the inode, the others
  * link to it, and the one that carries the data fills it.
+ *
+ * The archive stays in memory, as a part of it. The pages of large files, which the launcher puts
+ * on pages of the archive, are shown in place; only what is written to them is copied.
  */
 #include <abi/linux/errno.h>
 #include <base/cpio.h>
@@ -27,6 +30,7 @@ struct unpack_link {
 
 struct unpack {
 	struct dentry *root;
+	const struct boot_archive *archive;
 	struct list links;
 };
 
@@ -119,17 +123,33 @@ static void unpack_set_owner(struct inode *inode, const struct cpio_entry *entry
 		});
 }
 
-static int64_t unpack_fill(struct inode *inode, const struct cpio_entry *entry)
+static int64_t unpack_contents(
+	const struct unpack *unpack, struct inode *inode, const struct cpio_entry *entry)
 {
-	if (linux_is_type(entry->mode, LINUX_S_IFREG) && entry->size > 0) {
-		int64_t n_bytes = tmpfs_write(inode, entry->data, entry->size, 0);
+	const struct boot_archive *archive = unpack->archive;
+	size_t offset = (size_t)((const uint8_t *)entry->data - (const uint8_t *)archive->data);
 
-		if (n_bytes != (int64_t)entry->size) {
-			return n_bytes < 0 ? n_bytes : -LINUX_ENOSPC;
-		}
+	if (archive->memory != HEL_NULL && is_aligned(offset, HEL_PAGE_SIZE) &&
+		inode->size_bytes == 0 && entry->size >= TMPFS_SHOWN_MIN) {
+		return tmpfs_show(inode, archive->memory, offset, entry->size);
 	}
-	unpack_set_owner(inode, entry);
-	return 0;
+	int64_t n_bytes = tmpfs_write(inode, entry->data, entry->size, 0);
+
+	return n_bytes < 0 ? n_bytes : n_bytes == (int64_t)entry->size ? 0 : -LINUX_ENOSPC;
+}
+
+static int64_t unpack_fill(
+	const struct unpack *unpack, struct inode *inode, const struct cpio_entry *entry)
+{
+	int64_t error = 0;
+
+	if (linux_is_type(entry->mode, LINUX_S_IFREG) && entry->size > 0) {
+		error = unpack_contents(unpack, inode, entry);
+	}
+	if (error == 0) {
+		unpack_set_owner(inode, entry);
+	}
+	return error;
 }
 
 /* The target of a symbolic link in the archive is not terminated. */
@@ -165,7 +185,7 @@ static int64_t unpack_make(struct unpack *unpack, struct dentry *parent, const c
 	if (linked != NULL) {
 		int64_t error = tmpfs_make_link(parent, name, linked);
 
-		return error < 0 ? error : unpack_fill(linked, entry);
+		return error < 0 ? error : unpack_fill(unpack, linked, entry);
 	}
 	int64_t error = unpack_make_node(parent, name, entry, &dentry);
 
@@ -178,7 +198,7 @@ static int64_t unpack_make(struct unpack *unpack, struct dentry *parent, const c
 	if (error < 0) {
 		return error;
 	}
-	error = unpack_fill(dentry->inode, entry);
+	error = unpack_fill(unpack, dentry->inode, entry);
 	if (error == 0 && is_linked) {
 		error = unpack_remember_link(unpack, entry, dentry->inode);
 	}
@@ -215,16 +235,16 @@ static int64_t unpack_entry(struct unpack *unpack, const struct cpio_entry *entr
 	return error;
 }
 
-int64_t unpack_archives(struct dentry *root, const void *archive, size_t size)
+int64_t unpack_archives(struct dentry *root, const struct boot_archive *archive)
 {
-	struct unpack unpack = { .root = root };
+	struct unpack unpack = { .root = root, .archive = archive };
 	struct cpio_iterator iterator;
 	struct cpio_entry entry;
 	enum cpio_result result;
 	int64_t error = 0;
 
 	list_init(&unpack.links);
-	cpio_begin(&iterator, archive, size);
+	cpio_begin(&iterator, archive->data, archive->size);
 	do {
 		bool was_in_archive = iterator.is_in_archive;
 

@@ -37,6 +37,31 @@ static struct hel_outcome memory_allocate(uint64_t size)
 	return (struct hel_outcome){ 0, HANDLE_BASE + (uint64_t)fd };
 }
 
+static struct hel_outcome memory_copy(uint64_t memory, uint64_t offset, uint64_t size)
+{
+	struct hel_outcome copy = memory_allocate(size);
+	char page[4096];
+
+	for (uint64_t at = 0; copy.error == 0 && at < size; at += sizeof(page)) {
+		ssize_t n_bytes = pread(
+			(int)(memory - HANDLE_BASE), page, sizeof(page), (off_t)(offset + at));
+
+		ASSERT(n_bytes >= 0 &&
+			pwrite((int)(copy.value - HANDLE_BASE), page, (size_t)n_bytes, (off_t)at) ==
+				n_bytes);
+	}
+	return copy;
+}
+
+hel_handle fake_memory_with(const void *data, size_t size)
+{
+	struct hel_outcome memory = memory_allocate(size);
+
+	ASSERT(memory.error == 0);
+	ASSERT(pwrite((int)(memory.value - HANDLE_BASE), data, size, 0) == (ssize_t)size);
+	return memory.value;
+}
+
 /* ---- spaces of processes ------------------------------------------------------------------- */
 
 struct mapping {
@@ -128,6 +153,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 
 	switch (number) {
 	case HEL_CALL_memory_allocate: return memory_allocate(arguments[0]);
+	case HEL_CALL_memory_copy_on_write:
+		return memory_copy(arguments[0], arguments[1], arguments[2]);
 	case HEL_CALL_memory_resize:
 		error = ftruncate((int)(arguments[0] - HANDLE_BASE), (off_t)arguments[1]);
 		break;

@@ -3,12 +3,14 @@
 #ifndef POSIX_TESTS_FILES_MACHINE_H
 #define POSIX_TESTS_FILES_MACHINE_H
 
-#include <base/types.h>
+#include <abi/hel/types.h>
 
 /** fake_memory_size - what the machine has */
 extern uint64_t fake_memory_size;
 /** fake_n_memories - memory objects that were not closed */
 extern size_t fake_n_memories;
+/** fake_memory_with() - a memory object with these bytes */
+hel_handle fake_memory_with(const void *data, size_t size);
 /** fake_n_mappings - mappings that were not taken back */
 extern size_t fake_n_mappings;
 /** fake_process_memory() - what a process has at an address of its own, NULL: nothing */

@@ -24,7 +24,7 @@ static void start_system(void)
 		return;
 	}
 	is_started = true;
-	ASSERT(vfs_init("", 0) == 0);
+	ASSERT(vfs_init(&(struct boot_archive){ .data = "" }) == 0);
 	case_root = *vfs_root();
 	root = user_create(0);
 	start(root, 319 /* memfd_create: its file system stays */, P("first"), V(0));
@@ -44,7 +44,10 @@ void begin_with(const void *archive, size_t size)
 	n_mappings_before = fake_n_mappings;
 	options.mode = 0755;
 	ASSERT(tmpfs_create(&options, &super) == 0);
-	ASSERT(unpack_archives(super->root, archive, size) == 0);
+	hel_handle archive_memory = fake_memory_with(archive, size);
+	ASSERT(unpack_archives(
+		       super->root, &(struct boot_archive){ archive, size, archive_memory }) == 0);
+	hel_close(HEL_THIS, archive_memory);
 	ASSERT(mount_create(super, super->root, "case", NULL, 0, &case_root.mount) == 0);
 	case_root.dentry = super->root;
 	super_unref(super);

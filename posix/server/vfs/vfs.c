@@ -101,7 +101,7 @@ static int64_t vfs_mount_all(void)
 	return error;
 }
 
-int vfs_init(const void *initrd, size_t initrd_size)
+int vfs_init(const struct boot_archive *initrd)
 {
 	int64_t error = dentry_cache_init();
 
@@ -109,7 +109,7 @@ int vfs_init(const void *initrd, size_t initrd_size)
 		error = vfs_mount_root();
 	}
 	if (error == 0) {
-		error = unpack_archives(vfs_root_path.dentry, initrd, initrd_size);
+		error = unpack_archives(vfs_root_path.dentry, initrd);
 	}
 	if (error == 0) {
 		error = sysfs_init();

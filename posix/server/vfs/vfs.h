@@ -21,6 +21,7 @@ struct fs_context *fs_context_create(const struct path *root);
 struct fs_context *fs_context_copy(struct fs_context *context);
 void fs_context_unref(struct fs_context *context);
 
+struct boot_archive;
 struct inode_stat { /* what stat, statx and permission checks need */
 	uint64_t ino, size_bytes, blocks, rdev, dev;
 	uint32_t mode, nlink, uid, gid, block_size;
@@ -29,7 +30,7 @@ struct inode_stat { /* what stat, statx and permission checks need */
 
 /* Mounts tmpfs on /, unpacks the initrd's cpio archives (of boot/hati/ only init), mounts proc,
  * sys, dev. */
-int vfs_init(const void *initrd, size_t initrd_size);
+int vfs_init(const struct boot_archive *initrd);
 const struct path *vfs_root(void);
 
 enum vfs_lookup_flags : uint32_t {
