@@ -3,9 +3,10 @@
  * The bounce: how system calls, kicks and faults of a thread reach code in its own address space.
  * CONTRACT.
  *
- * A bounced thread has one wired page, the *bounce page*, which the kernel and the thread's space
- * both map. gs base points to it. The kernel touches only the fields of struct hel_bounce_page; the
- * rest of the page belongs to user mode.
+ * A bounced thread has a *bounce page* of 256 bytes, 64-aligned in a wired page that the kernel and
+ * the thread's space both map: the first one of a memory object, or of a queue, behind what the
+ * queue itself has there. gs base points to it. Of the page the kernel touches only the fields of
+ * struct hel_bounce_page (and the queue's); the rest belongs to user mode.
  *
  *   system call   `syscall` with eax not in [0x80000000, 0x80000fff] (not a hel call): user_ip =
  *                 return address, user_flags = RFLAGS; RCX = entry_syscall; RFLAGS without TF, DF,

@@ -223,9 +223,16 @@ struct hel_thread_args {
 	uint64_t tls_base; /* fs base */
 	uint32_t flags;
 	uint32_t reserved;
-	/* memory of one page for the bounce, or HEL_NULL; needs READ and WRITE */
+	/*
+	 * Memory, or a queue: the bounce page is in its first page. HEL_NULL: none. Needs READ and
+	 * WRITE.
+	 */
 	hel_handle bounce_page;
-	uint64_t bounce_address; /* where the thread's space has that page: gs base while bounced */
+	/*
+	 * Where the thread's space has it: gs base while bounced. 64-aligned; its place in the page
+	 * is that in the first page above.
+	 */
+	uint64_t bounce_address;
 	/* address in the caller's space of a struct hel_bounce, 0 without bounce_page */
 	uint64_t bounce;
 };

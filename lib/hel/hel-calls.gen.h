@@ -818,9 +818,9 @@ HEL_MUST_USE static inline int hel_space_advise(hel_handle space, uint64_t addre
  * @args: how it starts
  * @out_handle: with all rights
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (unknown flags, or an address outside the user half, or a bounce
- * without its page), -ERR_NO_SPACE (the caller's universe is full), -ERR_NO_MEMORY (no memory for
- * the object).
+ * Return: 0, -ERR_ILLEGAL_ARGS (unknown flags, an address outside the user half, a bounce without
+ * its page or not in one piece there), -ERR_NO_SPACE (the caller's universe is full),
+ * -ERR_NO_MEMORY (no memory for the object).
  */
 HEL_MUST_USE static inline int hel_thread_create(const struct hel_thread_args *args,
 	hel_handle *out_handle)

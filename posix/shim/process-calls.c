@@ -11,6 +11,7 @@ constexpr uint64_t CLONE_VFORK = 0x4000;
 constexpr uint64_t CLONE_PIDFD = 0x1000;
 constexpr uint64_t CLONE_PARENT_SETTID = 0x100000;
 constexpr uint64_t SIGCHLD_NUMBER = 17;
+constexpr uint64_t FPU_AREA_USUAL = 1024; /* with this one page of stack is enough for a fork */
 constexpr uint64_t FPU_AREA_MAX = 4096;
 
 /* ---- clone ----------------------------------------------------------------------------------- */
@@ -19,30 +20,19 @@ struct clone_request {
 	uint64_t flags, stack, pidfd, parent_tid, child_tid, tls;
 };
 
-/*
- * The child starts with the caller's registers, rax = 0. Its processor state is saved on our shim
- * stack, where the child finds it: a forked child in its copy, a vforked one in the memory it
- * shares with us while we wait. A thread that runs beside us starts with the initial state.
- */
-static int64_t run_clone(struct hel_registers *regs, const struct clone_request *clone)
+/* The child starts with the caller's registers, rax = 0; posix takes them from our page. */
+static int64_t send_clone(
+	const struct hel_registers *regs, const struct clone_request *clone, uint64_t fpu_address)
 {
-	alignas(64) uint8_t fpu[FPU_AREA_MAX];
-	const struct posix_process_page *process = shim_process();
-	struct hel_registers child = *regs;
+	struct hel_registers *child = &shim_thread()->start_registers;
 	struct shim_call call;
-	uint64_t fpu_address = 0;
 
-	if (!(clone->flags & CLONE_VM) || (clone->flags & CLONE_VFORK)) {
-		if (process->xsave_size <= sizeof(fpu) &&
-			!shim_fpu_save(fpu, process->xsave_mask)) {
-			fpu_address = (uint64_t)fpu;
-		}
-	}
-	child.rax = 0;
+	*child = *regs;
+	child->rax = 0;
 	if (clone->stack) {
-		child.rsp = clone->stack;
+		child->rsp = clone->stack;
 	}
-	__asm__ volatile("rdfsbase %0" : "=r"(child.fs_base));
+	__asm__ volatile("rdfsbase %0" : "=r"(child->fs_base));
 	shim_call_init(&call, POSIX_CLONE);
 	call.header.args[0] = clone->flags;
 	call.header.args[1] = clone->pidfd;
@@ -50,8 +40,47 @@ static int64_t run_clone(struct hel_registers *regs, const struct clone_request 
 	call.header.args[3] = clone->child_tid;
 	call.header.args[4] = clone->tls;
 	call.header.args[5] = fpu_address;
-	shim_call_in(&call, &child, sizeof(child));
 	return shim_call_run(&call);
+}
+
+static int64_t clone_with_state(const struct hel_registers *regs, const struct clone_request *clone,
+	uint8_t *fpu, uint64_t size)
+{
+	const struct posix_process_page *process = shim_process();
+	bool is_saved = process->xsave_size <= size && !shim_fpu_save(fpu, process->xsave_mask);
+
+	return send_clone(regs, clone, is_saved ? (uint64_t)fpu : 0);
+}
+
+/* Not inlined, as the next one: its frame is what counts. */
+[[gnu::noinline]] static int64_t clone_with_usual_state(
+	const struct hel_registers *regs, const struct clone_request *clone)
+{
+	alignas(64) uint8_t fpu[FPU_AREA_USUAL];
+
+	return clone_with_state(regs, clone, fpu, sizeof(fpu));
+}
+
+[[gnu::noinline]] static int64_t clone_with_large_state(
+	const struct hel_registers *regs, const struct clone_request *clone)
+{
+	alignas(64) uint8_t fpu[FPU_AREA_MAX];
+
+	return clone_with_state(regs, clone, fpu, sizeof(fpu));
+}
+
+/*
+ * The child's processor state is saved on our shim stack, where the child finds it: a forked child
+ * in its copy, a vforked one in the memory it shares with us while we wait. A thread that runs
+ * beside us starts with the initial state.
+ */
+static int64_t run_clone(const struct hel_registers *regs, const struct clone_request *clone)
+{
+	if ((clone->flags & CLONE_VM) && !(clone->flags & CLONE_VFORK)) {
+		return send_clone(regs, clone, 0);
+	}
+	return shim_process()->xsave_size <= FPU_AREA_USUAL ? clone_with_usual_state(regs, clone)
+							    : clone_with_large_state(regs, clone);
 }
 
 int64_t shim_do_clone(struct hel_registers *regs, uint64_t number);

@@ -38,7 +38,7 @@
 
 constexpr uint32_t POSIX_PAYLOAD_MAX =
 	262144; /* payload of one request (execve); more is refused with E2BIG */
-constexpr uint32_t POSIX_REPLY_MAX = HEL_INLINE_MAX; /* reply header and data */
+constexpr uint32_t POSIX_REPLY_MAX = 3968; /* reply header and data: a chunk has room for it */
 constexpr uint32_t POSIX_BULK_INLINE = 2048;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
 constexpr uint32_t POSIX_INLINE_MAX = 3584; /* payload that travels with the header */
@@ -83,10 +83,11 @@ constexpr int64_t LINUX_ERESTART_RESTARTBLOCK = 516; /* restart_syscall if no ha
 enum posix_internal : uint32_t {
 	/*
 	 * fork/vfork/clone: args: clone flags | exit signal, child stack (already in the
-	 * registers), parent_tid ptr, child_tid ptr, tls, fpu context address; payload: struct
-	 * hel_registers the child starts with (rax = 0).  posix copies them to .start_registers of
-	 * the child's thread page, args[5] to .start_fpu, args[3] to .clear_child_tid if
-	 * CLONE_CHILD_CLEARTID; the child starts at the shim's entry_child.  result: tid.
+	 * registers), parent_tid ptr, child_tid ptr, tls, fpu context address. The registers the
+	 * child starts with (rax = 0) are in .start_registers of the caller's thread page; posix
+	 * copies them to those of the child's, args[5] to .start_fpu, and args[3] to
+	 * .clear_child_tid if CLONE_CHILD_CLEARTID. The child starts at the shim's entry_child.
+	 * result: tid.
 	 */
 	POSIX_CLONE = 10000,
 	/*
@@ -178,20 +179,28 @@ struct posix_signal_info {
 /* ---- addresses ------------------------------------------------------------------------------- */
 constexpr uint64_t POSIX_SHIM_REGION =
 	0x7fff00000000; /* nothing of the program is at or above it */
-constexpr uint64_t POSIX_SHIM_IMAGE = 0x7ffff0000000; /* shim text, read-only data, vDSO */
-constexpr uint64_t POSIX_CLOCK_PAGE = 0x7fffeffff000; /* struct hel_clock_page, read-only */
+/* What every process has, and the first slots, are under one page table. */
+constexpr uint64_t POSIX_CLOCK_PAGE = 0x7fff00000000; /* struct hel_clock_page, read-only */
+constexpr uint64_t POSIX_SHIM_IMAGE = 0x7fff00001000; /* shim text, read-only data, vDSO */
 constexpr uint64_t POSIX_SLOTS =
-	0x7fff00000000; /* thread slot i is at POSIX_SLOTS + i * POSIX_SLOT_SIZE */
+	0x7fff00040000; /* thread slot i is at POSIX_SLOTS + i * POSIX_SLOT_SIZE */
 constexpr uint64_t POSIX_SLOT_SIZE = 0x10000;
 constexpr uint64_t POSIX_SLOT_STACK_LOW = 0x1000; /* page 0 is a guard; private memory */
 constexpr uint64_t POSIX_SLOT_STACK_TOP = 0x9000;
-constexpr uint64_t POSIX_SLOT_THREAD_PAGE = 0x9000; /* shared with posix and wired in the kernel */
 constexpr uint64_t POSIX_SLOT_PROCESS_PAGE =
-	0xa000; /* shared with posix; only in the slot of a process' first thread */
-constexpr uint64_t POSIX_SLOT_QUEUE = 0xb000; /* 20 KiB: header page and two chunks */
+	0x9000; /* shared with posix; only in the slot of a process' first thread */
+constexpr uint64_t POSIX_SLOT_QUEUE = 0xa000; /* 12 KiB: header page and two chunks */
 constexpr uint32_t POSIX_QUEUE_CHUNKS = 2;
-constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 8192;
+constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 4096;
 constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 2048;
+/* The thread page fills the queue's first page, which posix sees, too. */
+constexpr uint64_t POSIX_THREAD_PAGE_OFFSET =
+	sizeof(struct hel_queue_header) + POSIX_QUEUE_SUBMIT_SIZE;
+constexpr uint64_t POSIX_SLOT_THREAD_PAGE = POSIX_SLOT_QUEUE + POSIX_THREAD_PAGE_OFFSET;
+/* The largest completion: two sends, the reply, what comes behind it. */
+static_assert(sizeof(struct hel_chunk) + sizeof(struct hel_element) +
+		4 * sizeof(struct hel_result) + POSIX_REPLY_MAX <=
+	POSIX_QUEUE_CHUNK_SIZE);
 /*
  * fork: slots other than the forking thread's, and every thread page, process page and queue, are
  * left out; posix makes the child's afresh at the same addresses. Views and windows are left out,
@@ -265,6 +274,7 @@ struct posix_thread_page {
 		start_registers; /* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
 	struct posix_signal_offer offer; /* 904 … 1039 */
 };
+static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) <= HEL_PAGE_SIZE);
 
 /* ---- process page ---------------------------------------------------------------------------- */
 struct posix_sigaction { /* the kernel's struct sigaction of Linux x86-64 */

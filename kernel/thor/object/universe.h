@@ -24,7 +24,7 @@
 #include <thor/object/object.h>
 #include <thor/spinlock.h>
 
-constexpr uint32_t UNIVERSE_LEAF_SLOTS = 64;
+constexpr uint32_t UNIVERSE_LEAF_SLOTS = 16; /* a small process has no more */
 constexpr uint32_t UNIVERSE_HANDLES_MAX = 1u << 18;
 
 struct account;

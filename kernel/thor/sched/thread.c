@@ -3,6 +3,7 @@
 #include <thor/sched/thread.h>
 
 #include <base/assert.h>
+#include <thor/ipc/queue.h>
 #include <thor/ipc/transfer.h>
 #include <thor/memory/memory.h>
 #include <thor/object/token.h>
@@ -55,9 +56,10 @@ static void thread_destroy(struct object *object)
 	}
 	ASSERT(thread->observer == NULL);
 	/* Not earlier: a kick on another CPU may still write to it. */
-	if (thread->bounce.page != NULL) {
+	if (thread->bounce.page_phys != 0) {
 		frame_unref(thread->bounce.page_phys);
 	}
+	object_unref(thread->bounce.queue);
 	object_free(object);
 }
 
@@ -80,21 +82,40 @@ static const struct object_class thread_class = {
 	.abandon = thread_abandon,
 };
 
+/* The first page of what holds the bounce page, in the direct map and kept there. */
+static int thread_hold_page(struct thread *thread, struct object *holder, uint8_t **out_page)
+{
+	if (holder->class->type == HEL_TYPE_QUEUE) {
+		object_ref(holder);
+		thread->bounce.queue = holder;
+		*out_page = (uint8_t *)queue_of(holder)->header;
+		return 0;
+	}
+	uint64_t phys;
+	int error = memory_get_frame((struct memory *)holder, 0, true, &phys);
+
+	if (error == 0) {
+		thread->bounce.page_phys = phys;
+		*out_page = arch_phys_to_virt(phys);
+	}
+	return error;
+}
+
 static int thread_init_bounce(struct thread *thread, const struct thread_options *options)
 {
-	uint64_t phys;
+	uint8_t *page;
 
 	if (options->bounce_page == NULL) {
 		return 0;
 	}
-	int error = memory_get_frame(options->bounce_page, 0, true, &phys);
+	int error = thread_hold_page(thread, options->bounce_page, &page);
 
 	if (error != 0) {
 		return error;
 	}
 	space_limit(options->space);
-	thread->bounce.page_phys = phys;
-	thread->bounce.page = arch_phys_to_virt(phys);
+	thread->bounce.page =
+		(struct hel_bounce_page *)(page + options->bounce_address % HEL_PAGE_SIZE);
 	thread->bounce.address = options->bounce_address;
 	thread->bounce.entries = options->bounce;
 	arch_context_set_bounce(&thread->arch, thread->bounce.page, &thread->bounce.entries);

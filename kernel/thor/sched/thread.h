@@ -108,7 +108,8 @@ enum thread_entry : uint8_t {
 
 struct thread_bounce {
 	struct hel_bounce_page *page; /* in the direct map; NULL: not bounced */
-	uint64_t page_phys; /* with a frame reference */
+	struct object *queue; /* whose page it is in, referenced; NULL: it is in a frame */
+	uint64_t page_phys; /* of the frame, with a reference */
 	uint64_t address; /* where the space has it */
 	struct hel_bounce entries;
 };
@@ -187,8 +188,8 @@ struct thread_options {
 	struct universe *universe; /* borrowed */
 	struct space *space; /* borrowed */
 	uint64_t ip, sp, argument, tls_base;
-	struct memory *bounce_page; /* borrowed; NULL: not bounced */
-	uint64_t bounce_address;
+	struct object *bounce_page; /* memory or a queue, borrowed; NULL: not bounced */
+	uint64_t bounce_address; /* where in the page the bounce page begins, too */
 	struct hel_bounce bounce;
 	bool is_timed; /* HEL_THREAD_TIMED */
 };

@@ -6,6 +6,7 @@
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
 
+constexpr uint64_t BOUNCE_ALIGNMENT = 64;
 constexpr size_t THREAD_FPU_MAX = 16384; /* more than any processor's state */
 
 static bool thread_is_user_address(uint64_t address)
@@ -26,6 +27,26 @@ static bool thread_bounce_is_valid(const struct hel_bounce *bounce)
 		thread_is_user_address(bounce->entry_shim_fault);
 }
 
+/* A bounce page begins anywhere in a page in which it has room. */
+static bool thread_is_bounce_address(uint64_t address)
+{
+	return thread_is_user_address(address) && is_aligned(address, BOUNCE_ALIGNMENT) &&
+		address % HEL_PAGE_SIZE <= HEL_PAGE_SIZE - sizeof(struct hel_bounce_page);
+}
+
+/* Memory, or a queue, for which its first page stands; referenced. */
+static int thread_find_bounce_page(struct call *call, hel_handle handle, struct object **out_object)
+{
+	int error = universe_lookup(call->thread->universe, handle, HEL_TYPE_MEMORY,
+		HEL_RIGHT_READ | HEL_RIGHT_WRITE, out_object);
+
+	if (error != -ERR_BAD_TYPE) {
+		return error;
+	}
+	return universe_lookup(call->thread->universe, handle, HEL_TYPE_QUEUE,
+		HEL_RIGHT_READ | HEL_RIGHT_WRITE, out_object);
+}
+
 /*
  * The bounce of a new thread; @options->bounce_page is referenced on success, NULL without
  * bounce.
@@ -33,8 +54,6 @@ static bool thread_bounce_is_valid(const struct hel_bounce *bounce)
 static int thread_decode_bounce(
 	struct call *call, const struct hel_thread_args *args, struct thread_options *options)
 {
-	struct object *object;
-
 	if (args->bounce_page == HEL_NULL) {
 		return args->bounce == 0 ? 0 : -ERR_ILLEGAL_ARGS;
 	}
@@ -44,17 +63,11 @@ static int thread_decode_bounce(
 		return error;
 	}
 	if (!thread_bounce_is_valid(&options->bounce) ||
-		!thread_is_user_address(args->bounce_address) ||
-		!is_aligned(args->bounce_address, HEL_PAGE_SIZE)) {
+		!thread_is_bounce_address(args->bounce_address)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	error = universe_lookup(call->thread->universe, args->bounce_page, HEL_TYPE_MEMORY,
-		HEL_RIGHT_READ | HEL_RIGHT_WRITE, &object);
-	if (error == 0) {
-		options->bounce_page = (struct memory *)object;
-		options->bounce_address = args->bounce_address;
-	}
-	return error;
+	options->bounce_address = args->bounce_address;
+	return thread_find_bounce_page(call, args->bounce_page, &options->bounce_page);
 }
 
 static int thread_decode(
@@ -99,7 +112,7 @@ int call_thread_create(struct call *call)
 		object_unref(&options.universe->object);
 	}
 	object_unref((struct object *)options.space);
-	object_unref((struct object *)options.bounce_page);
+	object_unref(options.bounce_page);
 	return error != 0 ? error : call_return_object(call, &thread->object);
 }
 

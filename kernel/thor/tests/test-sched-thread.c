@@ -438,7 +438,7 @@ static void bounced(UNUSED void *context)
 	sim_load(&value, 0x12345678, sizeof(value));
 }
 
-static int create_bounced(hel_handle *out_thread, hel_handle *out_page)
+static int create_bounced_at(uint64_t address, hel_handle page, hel_handle *out_thread)
 {
 	struct hel_bounce bounce = {
 		.shim_low = 0x70000,
@@ -454,13 +454,19 @@ static int create_bounced(hel_handle *out_thread, hel_handle *out_page)
 		.space = HEL_THIS,
 		.ip = SIM_IP,
 		.tls_base = sim_program_create(bounced, NULL),
-		.bounce_address = 0x60000,
+		.bounce_page = page,
+		.bounce_address = address,
 		.bounce = (uint64_t)&bounce,
 	};
+
+	return hel_thread_create(&args, out_thread);
+}
+
+static int create_bounced(hel_handle *out_thread, hel_handle *out_page)
+{
 	int error = hel_memory_allocate(4096, 0, out_page);
 
-	args.bounce_page = *out_page;
-	return error != 0 ? error : hel_thread_create(&args, out_thread);
+	return error != 0 ? error : create_bounced_at(0x60000, *out_page, out_thread);
 }
 
 USER_TEST(bounced_thread)
@@ -494,6 +500,39 @@ USER_TEST(bounced_thread)
 	CHECK_EQ(n_runs, 5);
 	CHECK_OK(hel_thread_kill(thread));
 	queue_close(&queue);
+}
+
+/* The page is behind a queue's header and ring, and lives as long as the thread. */
+USER_TEST(bounced_thread_in_a_queue)
+{
+	const struct hel_queue_params params = {
+		.n_chunks = 1, .chunk_size = 1024, .submit_size = 2048
+	};
+	constexpr uint64_t offset = sizeof(struct hel_queue_header) + 2048;
+	struct hel_map_args map = { .space = HEL_THIS,
+		.size_bytes = HEL_PAGE_SIZE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE };
+	struct hel_bounce_page page;
+	hel_handle thread, queue_handle;
+	uint64_t address;
+
+	CHECK_OK(hel_queue_create(&params, &queue_handle));
+	map.memory = queue_handle;
+	CHECK_OK(hel_space_map(&map, &address));
+	CHECK_EQ(
+		create_bounced_at(address + offset + 32, queue_handle, &thread), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(create_bounced_at(address + HEL_PAGE_SIZE - 192, queue_handle, &thread),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(create_bounced_at(address + offset, machine_authority, &thread), -ERR_BAD_TYPE);
+	CHECK_OK(create_bounced_at(address + offset, queue_handle, &thread));
+	CHECK_OK(hel_close(HEL_THIS, queue_handle));
+	CHECK_OK(hel_thread_kick(thread));
+	sim_load(&page, address + offset, sizeof(page));
+	CHECK_EQ(page.pending, 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, HEL_PAGE_SIZE));
+	CHECK_OK(hel_thread_kick(thread));
+	CHECK_OK(hel_thread_kill(thread));
+	CHECK_OK(hel_close(HEL_THIS, thread));
 }
 
 /* ---- many ------------------------------------------------------------------------------------ */

@@ -2,10 +2,12 @@
 /*
  * Address spaces of Linux processes: the shim's image, the clock page, and slots for threads.
  *
- *      0x7ffff0000000  shim image: read-only data and text, one copy for all
- *      0x7fffeffff000  clock page, read-only
- *      0x7fff00000000  slot 0, slot 1, ...: guard, shim stack, thread page, process page, queue
+ *      0x7fff00040000  slot 0, slot 1, ...: guard, shim stack, process page, thread page and queue
+ *      0x7fff00001000  shim image: read-only data and text, one copy for all
+ *      0x7fff00000000  clock page, read-only
  *      below           the program's
+ *
+ * One page table has all of this for the first threads of a process.
  *
  * An mm may belong to several processes (vfork, CLONE_VM). What a slot holds is unmapped when its
  * thread is gone, unless the whole space goes with it.
@@ -64,7 +66,8 @@ static int shim_read_header(const void *image, uint64_t size)
 		return -ERR_PROTOCOL;
 	}
 	memcpy(&header, image, sizeof(header));
-	if (header.magic != SHIM_HEADER_MAGIC || header.version != SHIM_HEADER_VERSION) {
+	if (header.magic != SHIM_HEADER_MAGIC || header.version != SHIM_HEADER_VERSION ||
+		header.image_size > POSIX_SLOTS - POSIX_SHIM_IMAGE) {
 		return -ERR_PROTOCOL;
 	}
 	shim.bounce = (struct hel_bounce){
@@ -209,6 +212,39 @@ static int mm_map_shim(struct mm *mm)
 	return error;
 }
 
+static void mm_slots_init(struct mm *mm)
+{
+	mm->first_slots = 0;
+	mm->slots = &mm->first_slots;
+	mm->n_slots = 64;
+}
+
+static void mm_slots_free(struct mm *mm)
+{
+	if (mm->slots != &mm->first_slots) {
+		helix_free(mm->slots);
+	}
+}
+
+/* Makes the bitmap of slots large enough for @n of them, a power of two. */
+static int mm_slots_grow(struct mm *mm, uint32_t n)
+{
+	uint64_t *slots;
+
+	if (n <= mm->n_slots) {
+		return 0;
+	}
+	slots = n <= MM_SLOTS_MAX ? helix_calloc(BITMAP_WORDS(n), sizeof(*slots)) : NULL;
+	if (slots == NULL) {
+		return -LINUX_EAGAIN;
+	}
+	memcpy(slots, mm->slots, BITMAP_WORDS(mm->n_slots) * sizeof(*slots));
+	mm_slots_free(mm);
+	mm->slots = slots;
+	mm->n_slots = n;
+	return 0;
+}
+
 struct mm *mm_create(hel_handle universe)
 {
 	struct mm *mm = helix_calloc(1, sizeof(*mm));
@@ -217,6 +253,7 @@ struct mm *mm_create(hel_handle universe)
 		return NULL;
 	}
 	mm->references = 1;
+	mm_slots_init(mm);
 	if (hel_space_create(universe, &mm->space) != 0) {
 		helix_free(mm);
 		return NULL;
@@ -238,10 +275,14 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	*copy = *mm;
 	copy->references = 1;
 	copy->has_views = false;
-	if (hel_space_fork(mm->space, universe, &copy->space) != 0) {
+	mm_slots_init(copy);
+	if (mm_slots_grow(copy, slot < 64 ? 64 : mm->n_slots) != 0 ||
+		hel_space_fork(mm->space, universe, &copy->space) != 0) {
+		mm_slots_free(copy);
 		helix_free(copy);
 		return NULL;
 	}
+	bitmap_set(copy->slots, slot);
 	if (copy->exe.dentry != NULL) {
 		path_ref(&copy->exe);
 		inode_deny_writing_again(copy->exe.dentry->inode);
@@ -251,11 +292,10 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
 	 * so drop them.
 	 */
-	for (size_t i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, 0); i != BITMAP_NONE;
-		i = bitmap_find_set(mm->slots, MM_SLOTS_MAX, i + 1)) {
+	for (size_t i = bitmap_find_set(mm->slots, mm->n_slots, 0); i != BITMAP_NONE;
+		i = bitmap_find_set(mm->slots, mm->n_slots, i + 1)) {
 		if (i != slot) {
 			hel_space_unmap(copy->space, slot_address((uint32_t)i), POSIX_SLOT_SIZE);
-			bitmap_clear(copy->slots, i);
 		}
 	}
 	return copy;
@@ -277,15 +317,21 @@ void mm_unref(struct mm *mm)
 		path_unref(&mm->exe);
 	}
 	mapped_files_unref(mm->mapped_files);
+	mm_slots_free(mm);
 	helix_free(mm);
 }
 
 int mm_slot_allocate(struct mm *mm)
 {
-	size_t slot = bitmap_find_clear(mm->slots, MM_SLOTS_MAX, 0);
+	size_t slot = bitmap_find_clear(mm->slots, mm->n_slots, 0);
 
 	if (slot == BITMAP_NONE) {
-		return -LINUX_EAGAIN;
+		slot = mm->n_slots;
+		int error = mm_slots_grow(mm, 2 * mm->n_slots);
+
+		if (error != 0) {
+			return error;
+		}
 	}
 	bitmap_set(mm->slots, slot);
 	return (int)slot;

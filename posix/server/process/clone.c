@@ -25,7 +25,6 @@ struct clone {
 	struct request *request;
 	uint64_t flags;
 	uint64_t pidfd, parent_tid, child_tid, tls, fpu;
-	const struct hel_registers *registers;
 };
 
 static int64_t check_flags(uint64_t flags)
@@ -80,7 +79,7 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	struct posix_thread_page *page = thread->internal->page;
 
 	thread_schedule_as(thread, clone->request->thread, true);
-	page->start_registers = *clone->registers;
+	page->start_registers = from->start_registers;
 	page->start_fpu = clone->fpu;
 	if ((clone->flags & LINUX_CLONE_SETTLS) != 0) {
 		page->start_registers.fs_base = clone->tls;
@@ -355,7 +354,6 @@ static int64_t wait_for_vfork(struct request *request, uint32_t pid)
 
 int64_t posix_clone(struct request *request)
 {
-	size_t size;
 	struct clone clone = {
 		.request = request,
 		.flags = request->args[0],
@@ -364,15 +362,11 @@ int64_t posix_clone(struct request *request)
 		.child_tid = request->args[3],
 		.tls = request->args[4],
 		.fpu = request->args[5],
-		.registers = request_in(request, 0, &size),
 	};
 	int64_t result;
 
 	if (!request->is_first_attempt) {
 		return (int64_t)request->state[0];
-	}
-	if (size != sizeof(*clone.registers)) {
-		return -LINUX_EINVAL;
 	}
 	result = check_flags(clone.flags);
 	if (result == 0 && (clone.flags & LINUX_CLONE_NEWNS) != 0 &&

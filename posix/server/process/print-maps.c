@@ -21,10 +21,10 @@ static const char *area_name(const struct mm *mm, const struct hel_mapping_info 
 		info->tag == TAG_HEAP) {
 		return "[heap]";
 	}
-	if (info->address >= POSIX_SHIM_IMAGE) {
-		return "[vdso]";
+	if (info->address == POSIX_CLOCK_PAGE) {
+		return "[vvar]";
 	}
-	return info->address == POSIX_CLOCK_PAGE ? "[vvar]" : "";
+	return info->address >= POSIX_SHIM_IMAGE ? "[vdso]" : "";
 }
 
 /* A program's own pages are shared by all who run it, which is nobody's business. */
@@ -69,7 +69,7 @@ void print_mappings(const struct process *process, struct printer *printer, bool
 	uint64_t address = 0;
 
 	while (mm != NULL && hel_space_query(mm->space, address, &info) == 0) {
-		if (info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE) {
+		if (info.address < POSIX_SLOTS) {
 			const struct mapping_note *note = mapped_files_find(mm, info.tag);
 
 			print_mapping(printer, mm, &info, note);

@@ -41,7 +41,9 @@ struct mm {
 	uint32_t references;
 	bool has_views; /* of one of its processes; see file/views.h */
 	hel_handle space;
-	uint64_t slots[BITMAP_WORDS(MM_SLOTS_MAX)];
+	uint64_t *slots; /* bitmap of those taken: first_slots, or a block for more */
+	uint64_t first_slots;
+	uint32_t n_slots; /* that the bitmap has */
 	/* the program, for /proc; addresses are those exec chose */
 	struct path exe; /* referenced; dentry NULL: none */
 	uint64_t image_start, image_end; /* of the program file, with what it leaves free inside */
@@ -95,8 +97,7 @@ struct thread_internal {
 	struct mm *mm; /* referenced */
 	uint32_t slot;
 	hel_handle thread;
-	hel_handle page_memory;
-	struct posix_thread_page *page; /* the process writes it, too */
+	struct posix_thread_page *page; /* in its queue's first page; the process writes it, too */
 	hel_handle universe; /* of the process, borrowed */
 	hel_handle remote_queue, remote_lane; /* in that universe */
 	struct helix_observe_op observe;

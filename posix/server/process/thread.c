@@ -104,22 +104,29 @@ void process_page_adopt(struct process *process, struct process_page_holder *hol
 
 /* ---- building -------------------------------------------------------------------------------- */
 
-static int build_queue(struct thread *thread)
+/* The queue, whose first page has the thread page, too: we see that one as well. */
+static int build_queue(struct thread *thread, hel_handle *out_queue)
 {
 	struct thread_internal *internal = thread->internal;
-	hel_handle queue;
-	int error = hel_queue_create(&QUEUE_PARAMS, &queue);
+	void *first_page;
+	int error = hel_queue_create(&QUEUE_PARAMS, out_queue);
 
 	if (error != 0) {
+		*out_queue = HEL_NULL;
 		return linux_errno_of(error);
 	}
-	error = mm_map(internal->mm, queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE,
+	error = helix_map(*out_queue, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &first_page);
+	if (error != 0) {
+		return -LINUX_ENOMEM;
+	}
+	internal->page =
+		(struct posix_thread_page *)((uint8_t *)first_page + POSIX_THREAD_PAGE_OFFSET);
+	error = mm_map(internal->mm, *out_queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE,
 		QUEUE_SIZE, PAGE_FLAGS);
 	if (error == 0) {
 		error = linux_errno_of(hel_transfer(
-			HEL_THIS, queue, internal->universe, 0, &internal->remote_queue));
+			HEL_THIS, *out_queue, internal->universe, 0, &internal->remote_queue));
 	}
-	hel_close(HEL_THIS, queue);
 	return error;
 }
 
@@ -139,7 +146,8 @@ static int build_lane(struct thread *thread)
 	return linux_errno_of(error);
 }
 
-static int build_kernel_thread(struct thread *thread, const struct thread_options *options)
+static int build_kernel_thread(
+	struct thread *thread, const struct thread_options *options, hel_handle queue)
 {
 	struct thread_internal *internal = thread->internal;
 	uint64_t slot = slot_address(internal->slot);
@@ -150,7 +158,7 @@ static int build_kernel_thread(struct thread *thread, const struct thread_option
 		.sp = options->start_stack != 0 ? options->start_stack
 						: slot + POSIX_SLOT_STACK_TOP,
 		.argument = slot + POSIX_SLOT_THREAD_PAGE,
-		.bounce_page = internal->page_memory,
+		.bounce_page = queue,
 		.bounce_address = slot + POSIX_SLOT_THREAD_PAGE,
 		.bounce = (uint64_t)shim_bounce(),
 	};
@@ -178,14 +186,9 @@ static int build(struct thread *thread, const struct thread_options *options)
 {
 	struct thread_internal *internal = thread->internal;
 	uint64_t slot = slot_address(internal->slot);
-	void *page = NULL;
-	int error = shared_page_create(
-		internal->mm, slot + POSIX_SLOT_THREAD_PAGE, &internal->page_memory, &page);
+	hel_handle queue;
+	int error = build_queue(thread, &queue);
 
-	internal->page = page;
-	if (error == 0) {
-		error = build_queue(thread);
-	}
 	if (error == 0 && !options->has_stack) {
 		error = mm_map(internal->mm, HEL_NULL, 0, slot + POSIX_SLOT_STACK_LOW,
 			POSIX_SLOT_STACK_TOP - POSIX_SLOT_STACK_LOW,
@@ -196,7 +199,10 @@ static int build(struct thread *thread, const struct thread_options *options)
 	}
 	if (error == 0) {
 		fill_page(thread, options);
-		error = build_kernel_thread(thread, options);
+		error = build_kernel_thread(thread, options, queue);
+	}
+	if (queue != HEL_NULL) {
+		hel_close(HEL_THIS, queue);
 	}
 	return error;
 }
@@ -241,7 +247,9 @@ static void release(struct thread *thread)
 	if (internal->thread != HEL_NULL) {
 		hel_close(HEL_THIS, internal->thread);
 	}
-	shared_page_release(&internal->page_memory, internal->page);
+	if (internal->page != NULL) {
+		helix_unmap((uint8_t *)internal->page - POSIX_THREAD_PAGE_OFFSET, HEL_PAGE_SIZE);
+	}
 	signal_pending_clear(&internal->pending);
 	poll_forget_parts(thread);
 	mm_unref(internal->mm);

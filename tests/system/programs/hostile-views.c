@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PAGE         4096
-#define PROCESS_PAGE 0x7fff0000a000ul /* of the first thread's slot */
+#define PROCESS_PAGE 0x7fff00049000ul /* of the first thread's slot */
 #define VIEWS        0x7fff4a000000ul
 #define VIEWS_SIZE   (3 * PAGE)
 #define WINDOWS      0x7fff4a010000ul
