@@ -175,6 +175,28 @@ TEST(holes_are_not_shown)
 	end();
 }
 
+TEST(who_reads_after_all_gets_a_window)
+{
+	struct linux_stat stat;
+	char byte;
+
+	begin();
+	write_file(root, "/f", "some text");
+	fake_now_ns++;
+	int64_t fd = call_open(root, "/f", LINUX_O_RDONLY, 0);
+
+	CHECK_EQ(call_read(root, fd, &byte, 1), 1); /* now the access time is later */
+	for (int i = 0; i < WARM; i++) {
+		CHECK_EQ(call_fstat(root, fd, &stat), 0);
+	}
+	CHECK(may_read(root, fd));
+	CHECK(window_at(root, fd, 0) == NULL);
+	CHECK_EQ(call_read(root, fd, &byte, 1), 1);
+	CHECK_MEM_EQ(window_at(root, fd, 0), "some text", 9);
+	CHECK_EQ(*position_of(root, fd) & POSIX_POSITION_MASK, 2);
+	end();
+}
+
 TEST(a_window_is_where_the_reads_are)
 {
 	uint64_t far = 5 * POSIX_WINDOW_SIZE;

@@ -563,7 +563,9 @@ void view__note(struct request *request, struct file *file, const struct view_us
 	}
 	ASSERT(view->file == file);
 	if (view_is_fresh(view)) {
-		if (++view->n_misses >= MISSES_MAX) {
+		bool lacks_window = view->can_lend && view->window_size == 0 && use->size != 0;
+
+		if (lacks_window || ++view->n_misses >= MISSES_MAX) {
 			view_refresh(view, use);
 		} else {
 			view_lend_position(view);
