@@ -255,7 +255,7 @@ static int64_t load(struct exec *exec)
 {
 	int64_t error;
 
-	if (hel_universe_create(&exec->universe) != 0) {
+	if (process_universe_create(&exec->universe) != 0) {
 		exec->universe = HEL_NULL;
 		return -LINUX_ENOMEM;
 	}

@@ -45,7 +45,7 @@ static bool badness(const struct process *process, uint64_t n_total, int64_t *ou
 		hel_universe_account(internal->universe, &info) != 0) {
 		return false;
 	}
-	*out_points = (int64_t)info.used.n_pages +
+	*out_points = (int64_t)(info.used.n_pages + info.used.kernel_bytes / HEL_PAGE_SIZE) +
 		internal->oom_adjustment * (int64_t)n_total / OOM_ADJUST_MAX;
 	return true;
 }

@@ -221,6 +221,8 @@ uint32_t thread_limit(void);
 uint32_t process_limit(void);
 /** process_count_of_user() - live threads whose real uid is @uid */
 uint32_t process_count_of_user(uint32_t uid);
+/** process_universe_create() - a universe for a process, with limits; a negative ERR_* */
+int process_universe_create(hel_handle *out_universe);
 /** process_publish() - write identity and limits to the process page */
 void process_publish(struct process *process);
 

@@ -17,6 +17,10 @@ struct process_block {
 constexpr uint64_t MEMORY_PER_PROCESS = KIB(160); /* what a small one may cost in all */
 constexpr uint64_t MEMORY_PER_THREAD = KIB(64);
 constexpr uint32_t LIMIT_MIN = 64;
+/* What one process may make the kernel hold: a part of memory, and of others so many a thread. */
+constexpr uint64_t KERNEL_MEMORY_PART = 8;
+constexpr uint64_t KERNEL_MEMORY_MIN = MIB(16);
+constexpr uint64_t OBJECTS_PER_THREAD = 4;
 
 static struct list processes = LIST_INIT(processes);
 static uint32_t n_processes, n_threads;
@@ -72,6 +76,37 @@ uint32_t process_limit(void)
 		limit = limit_by_memory(MEMORY_PER_PROCESS);
 	}
 	return limit;
+}
+
+/* One process cannot use up what the kernel has for all; pages are the business of oom.c. */
+int process_universe_create(hel_handle *out_universe)
+{
+	static struct hel_limits limits;
+	struct hel_kernel_stats stats;
+	hel_handle universe;
+
+	if (limits.kernel_bytes == 0) {
+		uint64_t total = kernel_stats_get(&stats) == 0 ? stats.memory_total_bytes : 0;
+
+		limits = (struct hel_limits){
+			.kernel_bytes = max_u64(total / KERNEL_MEMORY_PART, KERNEL_MEMORY_MIN),
+			.n_pages = HEL_UNLIMITED,
+			.n_operations = OBJECTS_PER_THREAD * (thread_limit() + LIMIT_MIN),
+			.n_handles = OBJECTS_PER_THREAD * (thread_limit() + LIMIT_MIN),
+		};
+	}
+	int error = hel_universe_create(&universe);
+
+	if (error != 0) {
+		return error;
+	}
+	error = hel_universe_set_limits(universe, &limits);
+	if (error != 0) {
+		hel_close(HEL_THIS, universe);
+		return error;
+	}
+	*out_universe = universe;
+	return 0;
 }
 
 uint32_t process_count_of_user(uint32_t uid)
@@ -214,7 +249,7 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 		process->files = fd_table_create();
 		process->fs = fs_context_create(fs_root);
 	}
-	if (hel_universe_create(&process->internal->universe) != 0 ||
+	if (process_universe_create(&process->internal->universe) != 0 ||
 		(parent == NULL && (process->files == NULL || process->fs == NULL))) {
 		process_discard(process);
 		return -LINUX_ENOMEM;
