@@ -93,6 +93,25 @@ def views_spoiled_by_their_owner():
     check_alive(outcome)
 
 
+def random_code_harms_itself():
+    outcome = guest.shell('/crashme; echo $?' + _ALIVE, options=add('crashme'), timeout=300)
+    check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:200]!r}')
+    check_alive(outcome)
+
+
+def a_process_that_spoils_what_it_shares_harms_itself():
+    """Its shim's pages, its queue, its lane, the kernel's calls, and what they may use up."""
+    # memory that dead processes had may take a moment to come back
+    script = ('free() { awk \'/^MemFree/ { print $2 }\' /proc/meminfo; }; a=$(free); /spoil; '
+              'sleep 2; b=$(free); echo memory $((a - b < a / 50))')
+    outcome = guest.shell(script + _ALIVE, timeout=300,
+                          options=(*add('spoil'), '--memory', '256M'))
+    bad = [line for line in outcome.text().splitlines() if line.startswith('not ok')]
+    check_equal(bad, [], 'what went wrong')
+    check('memory 1' in outcome.text(), f'memory is gone: {outcome.text()[-300:]!r}')
+    check_alive(outcome)
+
+
 def fork_bomb_gets_eagain():
     outcome = guest.shell('/fork-bomb; echo $?' + _ALIVE, options=add('fork-bomb'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:80]!r}')
@@ -142,5 +161,6 @@ def memory_comes_back():
 
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
+                random_code_harms_itself, a_process_that_spoils_what_it_shares_harms_itself,
                 fork_bomb_gets_eagain, memory_exhaustion_is_survived, one_victim_at_a_time,
                 memory_comes_back])
