@@ -33,6 +33,11 @@ enum linux_prctl : uint32_t {
 	LINUX_PR_CAP_AMBIENT = 47,
 };
 
-constexpr uint32_t LINUX_CAP_LAST = 40;
+enum linux_prctl_ambient : uint32_t {
+	LINUX_PR_CAP_AMBIENT_IS_SET = 1,
+	LINUX_PR_CAP_AMBIENT_RAISE = 2,
+	LINUX_PR_CAP_AMBIENT_LOWER = 3,
+	LINUX_PR_CAP_AMBIENT_CLEAR_ALL = 4,
+};
 
 #endif

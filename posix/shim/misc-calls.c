@@ -3,6 +3,7 @@
  * Small calls that the process can answer by itself: identity, futexes, random numbers, processor
  * state.
  */
+#include <abi/linux/capability.h>
 #include <hel/hel-calls.h>
 
 #include "calls.h"
@@ -47,6 +48,70 @@ int64_t shim_getegid(SHIM_ARGS)
 {
 	SHIM_UNUSED;
 	return shim_process()->egid;
+}
+
+/* ---- capabilities ---------------------------------------------------------------------------- */
+
+constexpr uint32_t NR_CAPGET = 125, NR_CAPSET = 126;
+
+/* How many data follow a header of that version; 0: there is no such version, and it is told so. */
+static int64_t capability_header(uint64_t address, struct linux_cap_header *out_header)
+{
+	const uint32_t newest = LINUX_CAPABILITY_VERSION_3;
+
+	if (shim_get(out_header, address, sizeof(*out_header))) {
+		return -LINUX_EFAULT;
+	}
+	switch (out_header->version) {
+	case LINUX_CAPABILITY_VERSION_1: return 1;
+	case LINUX_CAPABILITY_VERSION_2:
+	case LINUX_CAPABILITY_VERSION_3: return 2;
+	default: return shim_put(address, &newest, sizeof(newest)) ? -LINUX_EFAULT : 0;
+	}
+}
+
+int64_t shim_capget(SHIM_ARGS)
+{
+	struct linux_cap_data data[2];
+	struct linux_cap_header header;
+	int64_t n = capability_header(a0, &header);
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	if (n <= 0) {
+		return n < 0 ? n : a1 ? -LINUX_EINVAL : 0;
+	}
+	shim_call_init(&call, NR_CAPGET);
+	call.header.args[0] = (uint32_t)header.pid;
+	call.header.args[1] = sizeof(data);
+	shim_call_out(&call, data, sizeof(data));
+	int64_t result = shim_call_run(&call);
+
+	if (result < 0 || !a1) {
+		return result;
+	}
+	return shim_put(a1, data, (uint64_t)n * sizeof(data[0])) ? -LINUX_EFAULT : 0;
+}
+
+int64_t shim_capset(SHIM_ARGS)
+{
+	struct linux_cap_data data[2] = {};
+	struct linux_cap_header header;
+	int64_t n = capability_header(a0, &header);
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	if (n <= 0) {
+		return n < 0 ? n : -LINUX_EINVAL;
+	}
+	if (shim_get(data, a1, (uint64_t)n * sizeof(data[0]))) {
+		return -LINUX_EFAULT;
+	}
+	shim_call_init(&call, NR_CAPSET);
+	call.header.args[0] = (uint32_t)header.pid;
+	call.header.args[1] = sizeof(data);
+	shim_call_in(&call, data, sizeof(data));
+	return shim_call_run(&call);
 }
 
 int64_t shim_set_tid_address(SHIM_ARGS)

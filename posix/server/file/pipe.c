@@ -363,7 +363,8 @@ int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
 	while (rounded < size) {
 		rounded *= 2;
 	}
-	if (rounded > PIPE_SIZE_MAX && !credentials_is_privileged(&request->process->credentials)) {
+	if (rounded > PIPE_SIZE_MAX &&
+		!credentials_has(&request->process->credentials, LINUX_CAP_SYS_RESOURCE)) {
 		return -LINUX_EPERM;
 	}
 	if (rounded > MIB(16)) {

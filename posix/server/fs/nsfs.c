@@ -203,7 +203,7 @@ int64_t posix_setns(struct request *request)
 	if ((type != 0 && type != node->kind->flag) || node->kind->flag == LINUX_CLONE_NEWUSER) {
 		return -LINUX_EINVAL;
 	}
-	if (!credentials_is_privileged(&process->credentials)) {
+	if (!credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		return -LINUX_EPERM;
 	}
 	/* of all other kinds everybody is in the only one */

@@ -31,7 +31,7 @@ static int64_t proc_may_follow(const struct process *process, const struct proce
 {
 	const struct credentials *credentials = &process->credentials;
 
-	if (process == subject || credentials->fsuid == 0 ||
+	if (process == subject || credentials_has(credentials, LINUX_CAP_SYS_PTRACE) ||
 		(credentials->fsuid == subject->credentials.uid &&
 			credentials->fsuid == subject->credentials.euid)) {
 		return 0;

@@ -57,7 +57,8 @@ static int64_t check_limits(const struct process *process, bool is_thread)
 {
 	uint32_t n_threads_max = thread_limit(), n_processes_max = process_limit();
 
-	if (!process_is_privileged(process)) {
+	if (!process_has(process, LINUX_CAP_SYS_RESOURCE) &&
+		!process_has(process, LINUX_CAP_SYS_ADMIN)) {
 		n_threads_max -= n_threads_max / 16;
 		n_processes_max -= n_processes_max / 16;
 		if (process_count_of_user(process->credentials.uid) >=
@@ -370,7 +371,7 @@ int64_t posix_clone(struct request *request)
 	}
 	result = check_flags(clone.flags);
 	if (result == 0 && (clone.flags & LINUX_CLONE_NEWNS) != 0 &&
-		!credentials_is_privileged(&request->process->credentials)) {
+		!process_has(request->process, LINUX_CAP_SYS_ADMIN)) {
 		result = -LINUX_EPERM;
 	}
 	if (result == 0) {

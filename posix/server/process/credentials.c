@@ -2,13 +2,12 @@
 /*
  * Credentials: the set*id family by Linux' rules.
  *
- * Without capabilities yet, euid 0 stands for CAP_SETUID and CAP_SETGID. A call that would change
- * nothing it may not change succeeds; -1 means "leave as it is". The file-system id follows the
- * effective one.
+ * A call that would change nothing it may not change succeeds; -1 means "leave as it is". The
+ * file-system id follows the effective one. Capabilities follow user ids: capabilities.c.
  */
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
-#include <posix/server/process/process-internal.h>
+#include <posix/server/process/capabilities.h>
 
 constexpr uint32_t UNCHANGED = UINT32_MAX;
 
@@ -45,13 +44,14 @@ static int64_t finish(struct process *process, bool has_changed)
 static int64_t set_uids(struct process *process, const struct ids *ids)
 {
 	struct credentials *c = &process->credentials;
-	bool has_changed = c->euid != ids->effective || c->fsuid != ids->fs;
+	struct credentials old = *c;
 
 	c->uid = ids->real;
 	c->euid = ids->effective;
 	c->suid = ids->saved;
 	c->fsuid = ids->fs;
-	return finish(process, has_changed);
+	capabilities_change_uids(c, &old);
+	return finish(process, old.euid != c->euid || old.fsuid != c->fsuid);
 }
 
 static int64_t set_gids(struct process *process, const struct ids *ids)
@@ -133,7 +133,7 @@ int64_t posix_setuid(struct request *request)
 {
 	struct ids ids = uids_of(request->process);
 	int64_t error = change_one(
-		&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
+		&ids, (uint32_t)request->args[0], process_has(request->process, LINUX_CAP_SETUID));
 
 	return error != 0 ? error : set_uids(request->process, &ids);
 }
@@ -142,7 +142,7 @@ int64_t posix_setgid(struct request *request)
 {
 	struct ids ids = gids_of(request->process);
 	int64_t error = change_one(
-		&ids, (uint32_t)request->args[0], process_is_privileged(request->process));
+		&ids, (uint32_t)request->args[0], process_has(request->process, LINUX_CAP_SETGID));
 
 	return error != 0 ? error : set_gids(request->process, &ids);
 }
@@ -151,7 +151,7 @@ int64_t posix_setreuid(struct request *request)
 {
 	struct ids ids = uids_of(request->process);
 	int64_t error = change_two(&ids, (uint32_t)request->args[0], (uint32_t)request->args[1],
-		process_is_privileged(request->process));
+		process_has(request->process, LINUX_CAP_SETUID));
 
 	return error != 0 ? error : set_uids(request->process, &ids);
 }
@@ -160,7 +160,7 @@ int64_t posix_setregid(struct request *request)
 {
 	struct ids ids = gids_of(request->process);
 	int64_t error = change_two(&ids, (uint32_t)request->args[0], (uint32_t)request->args[1],
-		process_is_privileged(request->process));
+		process_has(request->process, LINUX_CAP_SETGID));
 
 	return error != 0 ? error : set_gids(request->process, &ids);
 }
@@ -168,7 +168,8 @@ int64_t posix_setregid(struct request *request)
 int64_t posix_setresuid(struct request *request)
 {
 	struct ids ids = uids_of(request->process);
-	int64_t error = change_three(&ids, request->args, process_is_privileged(request->process));
+	int64_t error =
+		change_three(&ids, request->args, process_has(request->process, LINUX_CAP_SETUID));
 
 	return error != 0 ? error : set_uids(request->process, &ids);
 }
@@ -176,7 +177,8 @@ int64_t posix_setresuid(struct request *request)
 int64_t posix_setresgid(struct request *request)
 {
 	struct ids ids = gids_of(request->process);
-	int64_t error = change_three(&ids, request->args, process_is_privileged(request->process));
+	int64_t error =
+		change_three(&ids, request->args, process_has(request->process, LINUX_CAP_SETGID));
 
 	return error != 0 ? error : set_gids(request->process, &ids);
 }
@@ -217,9 +219,14 @@ int64_t posix_setfsuid(struct request *request)
 	uint32_t old = ids.fs, id = (uint32_t)request->args[0];
 
 	if (id != UNCHANGED &&
-		(may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
-		ids.fs = id;
-		(void)set_uids(request->process, &ids);
+		(may_become(&ids, id, process_has(request->process, LINUX_CAP_SETUID)) ||
+			id == old)) {
+		struct credentials *c = &request->process->credentials;
+		struct credentials before = *c;
+
+		c->fsuid = id;
+		capabilities_change_fsuid(c, &before);
+		(void)finish(request->process, id != old);
 	}
 	return old;
 }
@@ -230,7 +237,8 @@ int64_t posix_setfsgid(struct request *request)
 	uint32_t old = ids.fs, id = (uint32_t)request->args[0];
 
 	if (id != UNCHANGED &&
-		(may_become(&ids, id, process_is_privileged(request->process)) || id == old)) {
+		(may_become(&ids, id, process_has(request->process, LINUX_CAP_SETGID)) ||
+			id == old)) {
 		ids.fs = id;
 		(void)set_gids(request->process, &ids);
 	}
@@ -268,7 +276,7 @@ int64_t posix_setgroups(struct request *request)
 	size_t size;
 	const uint32_t *groups = request_in(request, 1, &size);
 
-	if (!process_is_privileged(request->process)) {
+	if (!process_has(request->process, LINUX_CAP_SETGID)) {
 		return -LINUX_EPERM;
 	}
 	if (count > ARRAY_SIZE(credentials->groups)) {

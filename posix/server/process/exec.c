@@ -19,6 +19,7 @@
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/views.h>
+#include <posix/server/process/capabilities.h>
 #include <posix/server/process/exec.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
@@ -153,15 +154,17 @@ static int64_t find_interpreter(struct exec *exec)
 }
 
 /* Set-user-id and set-group-id programs, unless the process renounced them. */
-static void choose_credentials(struct exec *exec)
+static int64_t choose_credentials(struct exec *exec)
 {
 	struct credentials *credentials = &exec->credentials;
 	struct inode_stat stat;
 
 	*credentials = exec->process->credentials;
 	inode_get_stat(exec->program.inode, &stat);
-	if (!exec->process->internal->has_no_new_privileges &&
-		(exec->program.path.mount->flags & MOUNT_NO_SET_ID) == 0) {
+	bool may_gain = !exec->process->internal->has_no_new_privileges &&
+		(exec->program.path.mount->flags & MOUNT_NO_SET_ID) == 0;
+
+	if (may_gain) {
 		if ((stat.mode & LINUX_S_ISUID) != 0) {
 			credentials->euid = stat.uid;
 		}
@@ -174,6 +177,8 @@ static void choose_credentials(struct exec *exec)
 	credentials->sgid = credentials->fsgid = credentials->egid;
 	exec->is_secure =
 		credentials->euid != credentials->uid || credentials->egid != credentials->gid;
+	return capabilities_exec(credentials, &exec->process->credentials, exec->program.inode,
+		may_gain, &exec->is_secure);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -486,7 +491,6 @@ static void commit(struct exec *exec)
 	if (exec->is_secure) {
 		internal->parent_death_signal = 0;
 	}
-	internal->keeps_capabilities = false;
 	set_name(exec);
 	process_timers_exec(process);
 	internal->has_executed = true;
@@ -519,7 +523,9 @@ static int64_t prepare(struct exec *exec, int dirfd, struct thread *caller)
 		error = find_interpreter(exec);
 	}
 	if (error == 0) {
-		choose_credentials(exec);
+		error = choose_credentials(exec);
+	}
+	if (error == 0) {
 		error = load(exec);
 	}
 	if (error == 0) {

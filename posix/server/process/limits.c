@@ -25,7 +25,7 @@ static struct process *find_target(struct request *request, uint32_t pid)
 
 static bool may_change(const struct process *caller, const struct process *target)
 {
-	return caller == target || process_is_privileged(caller) ||
+	return caller == target || process_has(caller, LINUX_CAP_SYS_RESOURCE) ||
 		(caller->credentials.uid == target->credentials.uid &&
 			caller->credentials.uid == target->credentials.euid);
 }
@@ -38,7 +38,7 @@ static int64_t set_limit(struct process *caller, struct process *target, uint32_
 	if (limit->current > limit->maximum) {
 		return -LINUX_EINVAL;
 	}
-	if (limit->maximum > now[1] && !process_is_privileged(caller)) {
+	if (limit->maximum > now[1] && !process_has(caller, LINUX_CAP_SYS_RESOURCE)) {
 		return -LINUX_EPERM;
 	}
 	if (which == LIMIT_NOFILE && limit->maximum > NOFILE_MAX) {
@@ -109,7 +109,7 @@ int64_t posix_getpriority(struct request *request)
 int64_t process_set_nice(struct process *caller, struct process *target, int nice)
 {
 	nice = nice < NICE_MIN ? NICE_MIN : nice > NICE_MAX ? NICE_MAX : nice;
-	if (!process_is_privileged(caller)) {
+	if (!process_has(caller, LINUX_CAP_SYS_NICE)) {
 		if (caller->credentials.euid != target->credentials.uid &&
 			caller->credentials.euid != target->credentials.euid) {
 			return -LINUX_EPERM;

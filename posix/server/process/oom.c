@@ -93,10 +93,10 @@ int64_t process_set_oom_adjustment(
 	if (value < OOM_ADJUST_MIN || value > OOM_ADJUST_MAX) {
 		return -LINUX_EINVAL;
 	}
-	if (value < internal->oom_adjustment_min && !process_is_privileged(writer)) {
+	if (value < internal->oom_adjustment_min && !process_has(writer, LINUX_CAP_SYS_RESOURCE)) {
 		return -LINUX_EACCES;
 	}
-	if (process_is_privileged(writer)) {
+	if (process_has(writer, LINUX_CAP_SYS_RESOURCE)) {
 		internal->oom_adjustment_min = (int)value;
 	}
 	internal->oom_adjustment = (int)value;

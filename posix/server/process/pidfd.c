@@ -147,7 +147,7 @@ static bool may_inspect(const struct process *process, const struct process *sub
 {
 	const struct credentials *mine = &process->credentials, *theirs = &subject->credentials;
 
-	if (process == subject || process_is_privileged(process)) {
+	if (process == subject || process_has(process, LINUX_CAP_SYS_PTRACE)) {
 		return true;
 	}
 	return subject->internal->is_dumpable && mine->uid == theirs->uid &&

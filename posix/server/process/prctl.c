@@ -3,6 +3,7 @@
 #include <abi/linux/prctl.h>
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/capabilities.h>
 #include <posix/server/signal/signal.h>
 
 static int64_t set_name(struct request *request)
@@ -50,7 +51,8 @@ static int64_t set_dumpable(struct request *request)
 
 static int64_t get_keepcaps(struct request *request)
 {
-	return request->process->internal->keeps_capabilities;
+	return (request->process->credentials.capabilities.securebits & LINUX_SECBIT_KEEP_CAPS) !=
+		0;
 }
 
 static int64_t set_keepcaps(struct request *request)
@@ -58,7 +60,13 @@ static int64_t set_keepcaps(struct request *request)
 	if (request->args[1] > 1) {
 		return -LINUX_EINVAL;
 	}
-	request->process->internal->keeps_capabilities = request->args[1] != 0;
+	struct capabilities *sets = &request->process->credentials.capabilities;
+
+	if ((sets->securebits & LINUX_SECBIT_KEEP_CAPS_LOCKED) != 0) {
+		return -LINUX_EPERM;
+	}
+	sets->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+	sets->securebits |= request->args[1] != 0 ? LINUX_SECBIT_KEEP_CAPS : 0;
 	return 0;
 }
 
@@ -82,10 +90,33 @@ static int64_t get_no_new_privileges(struct request *request)
 	return request->process->internal->has_no_new_privileges;
 }
 
-/* Nothing has been dropped, as nothing can be. */
 static int64_t read_bounding_set(struct request *request)
 {
-	return request->args[1] <= LINUX_CAP_LAST ? 1 : -LINUX_EINVAL;
+	return capabilities_read_bounding(&request->process->credentials, request->args[1]);
+}
+
+static int64_t drop_from_bounding_set(struct request *request)
+{
+	return capabilities_drop_bounding(&request->process->credentials, request->args[1]);
+}
+
+static int64_t change_ambient_set(struct request *request)
+{
+	if (request->args[3] != 0 || request->args[4] != 0) {
+		return -LINUX_EINVAL;
+	}
+	return capabilities_change_ambient(
+		&request->process->credentials, request->args[1], request->args[2]);
+}
+
+static int64_t get_securebits(struct request *request)
+{
+	return request->process->credentials.capabilities.securebits;
+}
+
+static int64_t set_securebits(struct request *request)
+{
+	return capabilities_set_securebits(&request->process->credentials, request->args[1]);
 }
 
 static int64_t get_timer_slack(struct request *request)
@@ -115,10 +146,13 @@ static const struct {
 	{ LINUX_PR_SET_NO_NEW_PRIVS, set_no_new_privileges },
 	{ LINUX_PR_GET_NO_NEW_PRIVS, get_no_new_privileges },
 	{ LINUX_PR_CAPBSET_READ, read_bounding_set },
+	{ LINUX_PR_CAPBSET_DROP, drop_from_bounding_set },
+	{ LINUX_PR_CAP_AMBIENT, change_ambient_set },
 	{ LINUX_PR_GET_TIMERSLACK, get_timer_slack },
 	{ LINUX_PR_SET_TIMERSLACK, succeed },
 	{ LINUX_PR_GET_SECCOMP, succeed },
-	{ LINUX_PR_GET_SECUREBITS, succeed },
+	{ LINUX_PR_GET_SECUREBITS, get_securebits },
+	{ LINUX_PR_SET_SECUREBITS, set_securebits },
 };
 
 int64_t posix_prctl(struct request *request)

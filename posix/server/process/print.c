@@ -227,7 +227,7 @@ static void print_status_of(
 	const struct credentials *c = &process->credentials;
 	struct signal_sets signals;
 	char state = state_of(process, thread);
-	uint64_t capabilities = c->euid == 0 ? 0x1ffffffffff : 0;
+	const struct capabilities *sets = &c->capabilities;
 
 	print(printer,
 		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n"
@@ -253,8 +253,9 @@ static void print_status_of(
 	print(printer,
 		"CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n"
 		"CapBnd:\t%016llx\nCapAmb:\t%016llx\n",
-		0ull, (unsigned long long)capabilities, (unsigned long long)capabilities,
-		0x1ffffffffffull, 0ull);
+		(unsigned long long)sets->inheritable, (unsigned long long)sets->permitted,
+		(unsigned long long)sets->effective, (unsigned long long)sets->bounding,
+		(unsigned long long)sets->ambient);
 	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
 		process->internal->has_no_new_privileges,
 		(unsigned long long)process->internal->affinity &

@@ -171,7 +171,7 @@ struct process_internal {
 	int oom_adjustment_min; /* what the unprivileged may lower it to */
 	uint64_t affinity;
 	int parent_death_signal;
-	bool is_dumpable, has_no_new_privileges, keeps_capabilities, is_subreaper;
+	bool is_dumpable, has_no_new_privileges, is_subreaper;
 	bool has_executed;
 	struct pidfd_subject *pidfds; /* NULL: none yet; pidfd.c */
 	bool shares_files; /* CLONE_FILES, by whichever side */
@@ -231,9 +231,9 @@ static inline bool process_is_alive(const struct process *process)
 	return process->internal->state == PROCESS_RUNNING;
 }
 
-static inline bool process_is_privileged(const struct process *process)
+static inline bool process_has(const struct process *process, enum linux_capability capability)
 {
-	return process->credentials.euid == 0;
+	return credentials_has(&process->credentials, capability);
 }
 
 /* ---- group.c --------------------------------------------------------------------------------- */

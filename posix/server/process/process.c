@@ -220,7 +220,6 @@ static void inherit(struct process *process, const struct process *parent)
 	internal->affinity = from->affinity;
 	internal->is_dumpable = from->is_dumpable;
 	internal->has_no_new_privileges = from->has_no_new_privileges;
-	internal->keeps_capabilities = from->keeps_capabilities;
 }
 
 int process_create(struct process *parent, const struct path *fs_root, struct process **out_process)
@@ -246,6 +245,11 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 		inherit(process, parent);
 	} else {
 		init_limits(process);
+		process->credentials.capabilities = (struct capabilities){
+			.effective = LINUX_CAPS_ALL,
+			.permitted = LINUX_CAPS_ALL,
+			.bounding = LINUX_CAPS_ALL,
+		};
 		process->files = fd_table_create();
 		process->fs = fs_context_create(fs_root);
 	}

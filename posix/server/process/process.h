@@ -5,6 +5,7 @@
 #ifndef POSIX_PROCESS_H
 #define POSIX_PROCESS_H
 
+#include <abi/linux/capability.h>
 #include <posix/server/request.h>
 
 struct fd_table;
@@ -12,12 +13,30 @@ struct fs_context;
 struct tty;
 struct process;
 
+struct capabilities { /* bits are enum linux_capability; see capabilities.h */
+	uint64_t effective, permitted, inheritable, bounding, ambient;
+	uint32_t securebits; /* enum linux_securebits */
+};
+
 struct credentials {
 	uint32_t uid, euid, suid, fsuid;
 	uint32_t gid, egid, sgid, fsgid;
 	uint32_t n_groups;
 	uint32_t groups[64];
+	struct capabilities capabilities;
 };
+
+static inline uint64_t capability_bit(enum linux_capability capability)
+{
+	return UINT64_C(1) << capability;
+}
+
+/** credentials_has() - whether they allow what that capability stands for */
+static inline bool credentials_has(
+	const struct credentials *credentials, enum linux_capability capability)
+{
+	return (credentials->capabilities.effective & capability_bit(capability)) != 0;
+}
 
 enum process_limit : uint32_t { /* RLIMIT_* */
 	LIMIT_CPU,

@@ -145,7 +145,7 @@ static int64_t check_permission(
 	uint64_t limit = target->process->limits[LIMIT_RTPRIO][0];
 	uint64_t limit_nice = target->process->limits[LIMIT_NICE][0];
 
-	if (process_is_privileged(caller)) {
+	if (process_has(caller, LINUX_CAP_SYS_NICE)) {
 		return 0;
 	}
 	if (!is_owner(caller, target->process) ||

@@ -41,7 +41,7 @@ static int64_t set_name(struct request *request, char *name)
 	size_t size;
 	const char *in = request_in(request, 0, &size);
 
-	if (!process_is_privileged(request->process)) {
+	if (!process_has(request->process, LINUX_CAP_SYS_ADMIN)) {
 		return -LINUX_EPERM;
 	}
 	if ((int64_t)request->args[1] < 0 || request->args[1] > NAME_MAX_SIZE) {
@@ -95,7 +95,7 @@ static bool is_reboot_magic(uint32_t magic)
 
 int64_t posix_reboot(struct request *request)
 {
-	if (!process_is_privileged(request->process)) {
+	if (!process_has(request->process, LINUX_CAP_SYS_BOOT)) {
 		return -LINUX_EPERM;
 	}
 	if ((uint32_t)request->args[0] != LINUX_REBOOT_MAGIC1 ||
@@ -164,7 +164,7 @@ static int64_t read_log(struct request *request)
 
 int64_t posix_syslog(struct request *request)
 {
-	if (!process_is_privileged(request->process)) {
+	if (!process_has(request->process, LINUX_CAP_SYSLOG)) {
 		return -LINUX_EPERM;
 	}
 	switch ((uint32_t)request->args[0]) {

@@ -22,6 +22,7 @@
 #include <posix/server/signal/signal.h>
 #include <posix/server/tests/fakes.h>
 #include <posix/server/time/time.h>
+#include <posix/server/vfs/xattr.h>
 
 /* ---- fakes of the parts that need a kernel -------------------------------------------------- */
 
@@ -150,6 +151,15 @@ void tty_session_leader_exited(struct tty *tty, struct session *session)
 void system_init_died(uint32_t status)
 {
 	init_status = status;
+}
+
+/* No program has capabilities of its own. */
+int64_t xattr_get(const struct inode *inode, const char *name, const void **out_value)
+{
+	(void)inode;
+	(void)name;
+	(void)out_value;
+	return -LINUX_ENODATA;
 }
 
 static bool are_large; /* processes that end */

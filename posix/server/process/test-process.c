@@ -322,6 +322,7 @@ static void set_ids(struct process *process, uint32_t real, uint32_t effective, 
 	process->credentials.uid = real;
 	process->credentials.euid = process->credentials.fsuid = effective;
 	process->credentials.suid = saved;
+	process->credentials.capabilities.effective = effective == 0 ? LINUX_CAPS_ALL : 0;
 }
 
 static bool has_ids(

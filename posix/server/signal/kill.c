@@ -13,7 +13,7 @@ static bool may_signal(const struct process *from, const struct process *to, int
 {
 	const struct credentials *mine = &from->credentials, *theirs = &to->credentials;
 
-	if (from == to || process_is_privileged(from)) {
+	if (from == to || process_has(from, LINUX_CAP_KILL)) {
 		return true;
 	}
 	if (mine->euid == theirs->suid || mine->euid == theirs->uid || mine->uid == theirs->suid ||

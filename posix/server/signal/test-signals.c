@@ -166,6 +166,7 @@ TEST(signal_permissions)
 	struct process *shell = start(), *child = spawn(shell);
 
 	shell->credentials.uid = shell->credentials.euid = shell->credentials.suid = 1000;
+	shell->credentials.capabilities.effective = 0;
 	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGTERM, 0), -LINUX_EPERM);
 	CHECK_EQ(call(shell, 62, child->pid, LINUX_SIGCONT, 0), 0);
 	CHECK_EQ(call(shell, 62, 1, 0, 0), -LINUX_EPERM);

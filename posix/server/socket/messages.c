@@ -32,7 +32,9 @@ static int64_t decode_credentials(
 	bool is_own_gid =
 		claimed.gid == own->gid || claimed.gid == own->egid || claimed.gid == own->sgid;
 
-	if (own->euid != 0 && (claimed.pid != process->pid || !is_own_uid || !is_own_gid)) {
+	if ((claimed.pid != process->pid && !credentials_has(own, LINUX_CAP_SYS_ADMIN)) ||
+		(!is_own_uid && !credentials_has(own, LINUX_CAP_SETUID)) ||
+		(!is_own_gid && !credentials_has(own, LINUX_CAP_SETGID))) {
 		return -LINUX_EPERM;
 	}
 	if (claimed.pid != process->pid && process_find(claimed.pid) == NULL) {

@@ -46,7 +46,7 @@ static int64_t option_set_time(uint64_t *timeout_ns, const void *in, size_t size
 static int64_t option_set_number(
 	struct request *request, struct unix_socket *socket, uint32_t option, int32_t value)
 {
-	bool is_privileged = request->process->credentials.euid == 0;
+	bool is_privileged = credentials_has(&request->process->credentials, LINUX_CAP_NET_ADMIN);
 
 	switch (option) {
 	case LINUX_SO_PASSCRED: socket->passes_credentials = value != 0; return 0;

@@ -75,7 +75,8 @@ int64_t unix_rights_create(struct process *process, const int32_t *fds, uint32_t
 		}
 	}
 	if (n_files_in_flight >= process->limits[LIMIT_NOFILE][0] &&
-		process->credentials.euid != 0) {
+		!credentials_has(&process->credentials, LINUX_CAP_SYS_RESOURCE) &&
+		!credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		return -LINUX_ETOOMANYREFS;
 	}
 	struct unix_rights *rights = rights_allocate(n_fds);

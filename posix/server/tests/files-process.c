@@ -36,7 +36,15 @@ struct user *user_create(uint32_t id)
 		id,
 		0,
 		{},
+		{ 0 },
 	};
+	if (id == 0) {
+		process->credentials.capabilities = (struct capabilities){
+			.effective = LINUX_CAPS_ALL,
+			.permitted = LINUX_CAPS_ALL,
+			.bounding = LINUX_CAPS_ALL,
+		};
+	}
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		process->limits[i][0] = process->limits[i][1] = UINT64_MAX;
 	}

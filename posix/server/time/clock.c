@@ -71,7 +71,7 @@ int64_t posix_clock_settime(struct request *request)
 	if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= (int64_t)NS_PER_S) {
 		return -LINUX_EINVAL;
 	}
-	if (!process_is_privileged(request->process)) {
+	if (!process_has(request->process, LINUX_CAP_SYS_TIME)) {
 		return -LINUX_EPERM;
 	}
 	views_all_changed(); /* what is due for a new atime depends on the time */

@@ -52,7 +52,7 @@ static int64_t tty_set_controlling(struct tty *tty, struct request *request, uin
 	}
 	if (tty->session != NULL) {
 		if (is_stealing != 1 ||
-			!credentials_is_privileged(&request->process->credentials)) {
+			!credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN)) {
 			return -LINUX_EPERM;
 		}
 		session_set_tty(tty->session, NULL);

@@ -150,7 +150,7 @@ static int64_t tty_set_size_from(struct tty *tty, const void *buffer, size_t siz
 static int64_t tty_ioctl_rare(
 	struct tty *tty, struct request *request, uint32_t command, void *buffer, size_t size)
 {
-	bool is_privileged = credentials_is_privileged(&request->process->credentials);
+	bool is_privileged = credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN);
 
 	switch (command) {
 	case LINUX_TIOCEXCL: tty->is_exclusive = true; return 0;

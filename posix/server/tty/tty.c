@@ -96,7 +96,7 @@ int64_t tty_open(struct tty *tty, struct file *file, struct request *request)
 		return -LINUX_EIO;
 	}
 	if (tty->is_exclusive && request != NULL &&
-		!credentials_is_privileged(&request->process->credentials)) {
+		!credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		return -LINUX_EBUSY;
 	}
 	tty_file_init(file, tty);

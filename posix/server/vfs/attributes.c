@@ -68,7 +68,7 @@ static int64_t change_mode(struct request *request, struct inode *inode, uint32_
 		return -LINUX_EPERM;
 	}
 	if ((mode & LINUX_S_ISGID) && !credentials_is_in_group(credentials, inode->gid) &&
-		!credentials_is_privileged(credentials)) {
+		!credentials_has(credentials, LINUX_CAP_FSETID)) {
 		mode &= ~LINUX_S_ISGID;
 	}
 	return inode->ops->change(
@@ -101,7 +101,7 @@ int64_t posix_fchmodat(struct request *request)
 static int64_t change_owner_allowed(const struct credentials *credentials,
 	const struct inode *inode, uint32_t uid, uint32_t gid)
 {
-	if (credentials_is_privileged(credentials)) {
+	if (credentials_has(credentials, LINUX_CAP_CHOWN)) {
 		return 0;
 	}
 	if (uid != ID_UNCHANGED && (credentials->fsuid != inode->uid || uid != inode->uid)) {

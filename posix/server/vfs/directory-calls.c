@@ -58,7 +58,7 @@ int64_t posix_chroot(struct request *request)
 	if (error < 0) {
 		return error;
 	}
-	if (!credentials_is_privileged(&request->process->credentials)) {
+	if (!credentials_has(&request->process->credentials, LINUX_CAP_SYS_CHROOT)) {
 		path_unref(&path);
 		return -LINUX_EPERM;
 	}

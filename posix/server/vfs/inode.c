@@ -136,7 +136,8 @@ void inode_remove_privileges(struct inode *inode, const struct credentials *cred
 	uint32_t bits = 0;
 
 	xattr_remove_capability(inode);
-	if (!inode_is_type(inode, LINUX_S_IFREG) || credentials_is_privileged(credentials)) {
+	if (!inode_is_type(inode, LINUX_S_IFREG) ||
+		credentials_has(credentials, LINUX_CAP_FSETID)) {
 		return;
 	}
 	bits |= inode->mode & LINUX_S_ISUID;
@@ -150,11 +151,6 @@ void inode_remove_privileges(struct inode *inode, const struct credentials *cred
 }
 
 /* ---- permissions --------------------------------------------------------------------------- */
-
-bool credentials_is_privileged(const struct credentials *credentials)
-{
-	return credentials->fsuid == 0;
-}
 
 bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid)
 {
@@ -171,7 +167,23 @@ bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid
 
 bool credentials_owns(const struct credentials *credentials, const struct inode *inode)
 {
-	return credentials->fsuid == inode->uid || credentials_is_privileged(credentials);
+	return credentials->fsuid == inode->uid || credentials_has(credentials, LINUX_CAP_FOWNER);
+}
+
+/* What the mode does not allow. */
+static int64_t inode_permission_by_capability(
+	const struct credentials *credentials, const struct inode *inode, uint32_t access)
+{
+	bool is_directory = inode_is_directory(inode);
+	uint32_t search = is_directory ? ACCESS_READ | ACCESS_EXECUTE : ACCESS_READ;
+
+	if ((access & ~search) == 0 && credentials_has(credentials, LINUX_CAP_DAC_READ_SEARCH)) {
+		return 0;
+	}
+	if ((access & ACCESS_EXECUTE) && !is_directory && (inode->mode & 0111) == 0) {
+		return -LINUX_EACCES;
+	}
+	return credentials_has(credentials, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
 }
 
 int64_t inode_permission(
@@ -188,13 +200,7 @@ int64_t inode_permission(
 	if ((access & ~mode & 7) == 0) {
 		return 0;
 	}
-	if (!credentials_is_privileged(credentials)) {
-		return -LINUX_EACCES;
-	}
-	if ((access & ACCESS_EXECUTE) && !inode_is_directory(inode) && (inode->mode & 0111) == 0) {
-		return -LINUX_EACCES;
-	}
-	return 0;
+	return inode_permission_by_capability(credentials, inode, access);
 }
 
 /* ---- programs and writers ------------------------------------------------------------------ */

@@ -246,11 +246,6 @@ int64_t anonymous_path(struct inode *inode, struct path *out_path);
 
 enum access : uint32_t { ACCESS_EXECUTE = 1, ACCESS_WRITE = 2, ACCESS_READ = 4 };
 
-/**
- * credentials_is_privileged() - whether file access checks are waived (the CAP_DAC, CAP_FOWNER, …
- * of Linux)
- */
-bool credentials_is_privileged(const struct credentials *credentials);
 bool credentials_is_in_group(const struct credentials *credentials, uint32_t gid);
 /** credentials_owns() - whether they may do what only the owner may */
 bool credentials_owns(const struct credentials *credentials, const struct inode *inode);

@@ -237,7 +237,7 @@ int64_t posix_mount(struct request *request)
 	if (error < 0) {
 		return error;
 	}
-	if (!credentials_is_privileged(&request->process->credentials)) {
+	if (!credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		error = -LINUX_EPERM;
 	} else if (at.mount->tree != request->process->fs->tree) {
 		error = -LINUX_EINVAL; /* reached through a descriptor, but not in our tree */
@@ -294,7 +294,7 @@ int64_t posix_umount2(struct request *request)
 	mount_ref(mount);
 	path_unref(&at);
 	mount->is_expiring = was_expiring;
-	if (!credentials_is_privileged(&request->process->credentials)) {
+	if (!credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		error = -LINUX_EPERM;
 	} else if (!is_root || mount->tree != request->process->fs->tree ||
 		((flags & LINUX_MNT_EXPIRE) && (flags & forcing))) {

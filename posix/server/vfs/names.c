@@ -33,7 +33,8 @@ int64_t name_may_delete(
 		return error;
 	}
 	if ((directory->mode & LINUX_S_ISVTX) && credentials->fsuid != inode->uid &&
-		credentials->fsuid != directory->uid && !credentials_is_privileged(credentials)) {
+		credentials->fsuid != directory->uid &&
+		!credentials_has(credentials, LINUX_CAP_FOWNER)) {
 		return -LINUX_EPERM;
 	}
 	return 0;
@@ -59,7 +60,7 @@ struct node_spec name_spec(
 		} else if ((mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) ==
 				(LINUX_S_ISGID | LINUX_S_IXGRP) &&
 			!credentials_is_in_group(&process->credentials, spec.gid) &&
-			!credentials_is_privileged(&process->credentials)) {
+			!credentials_has(&process->credentials, LINUX_CAP_FSETID)) {
 			spec.mode &= ~LINUX_S_ISGID;
 		}
 	}
@@ -173,7 +174,7 @@ int64_t posix_mknodat(struct request *request)
 		}
 		[[fallthrough]];
 	case LINUX_S_IFBLK:
-		if (!credentials_is_privileged(&request->process->credentials)) {
+		if (!credentials_has(&request->process->credentials, LINUX_CAP_MKNOD)) {
 			return -LINUX_EPERM;
 		}
 		rdev = (uint32_t)request->args[3];
@@ -286,7 +287,7 @@ int64_t posix_linkat(struct request *request)
 		return -LINUX_EINVAL;
 	}
 	if ((flags & LINUX_AT_EMPTY_PATH) &&
-		!credentials_is_privileged(&request->process->credentials)) {
+		!credentials_has(&request->process->credentials, LINUX_CAP_DAC_READ_SEARCH)) {
 		return -LINUX_ENOENT;
 	}
 	int64_t error = call_lookup(request, request->args[0], request_path(request, 1),

@@ -209,6 +209,11 @@ int64_t posix_faccessat2(struct request *request)
 	if (!(flags & LINUX_AT_EACCESS)) {
 		credentials.fsuid = credentials.uid;
 		credentials.fsgid = credentials.gid;
+		/* and with the capabilities that a program of that user would have */
+		if ((credentials.capabilities.securebits & LINUX_SECBIT_NO_SETUID_FIXUP) == 0) {
+			credentials.capabilities.effective =
+				credentials.uid == 0 ? credentials.capabilities.permitted : 0;
+		}
 	}
 	if (flags & LINUX_AT_EMPTY_PATH) {
 		lookup_flags |= VFS_EMPTY_PATH;

@@ -176,6 +176,7 @@ TEST(access_asks_for_the_real_user)
 	CHECK_EQ(call_access(other, "/f", LINUX_R_OK), -LINUX_EACCES);
 	other->process.credentials.fsuid = 0;
 	other->process.credentials.euid = 0;
+	other->process.credentials.capabilities = root->process.credentials.capabilities;
 	CHECK_EQ(call_access(other, "/f", LINUX_R_OK), -LINUX_EACCES);
 	CHECK_EQ(call_open(other, "/f", LINUX_O_RDONLY, 0), 0);
 	CHECK_EQ(call_access(root, "/f", LINUX_X_OK), -LINUX_EACCES);

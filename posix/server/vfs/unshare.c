@@ -25,7 +25,8 @@ static int64_t unshare_check(struct request *request, uint64_t flags)
 		unimplemented_count(request->number);
 		return -LINUX_EINVAL;
 	}
-	if ((flags & LINUX_CLONE_NEWNS) && !credentials_is_privileged(&process->credentials)) {
+	if ((flags & LINUX_CLONE_NEWNS) &&
+		!credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN)) {
 		return -LINUX_EPERM;
 	}
 	return 0;

@@ -99,15 +99,18 @@ static int64_t xattr_check_rights(const struct credentials *credentials, struct 
 	int64_t error = 0;
 
 	if (str_starts_with(name, LINUX_XATTR_SECURITY)) {
-		return use == XATTR_CHANGES && !credentials_is_privileged(credentials)
-			? -LINUX_EPERM
-			: 0;
+		enum linux_capability needed = str_equal(name, LINUX_XATTR_CAPABILITY)
+			? LINUX_CAP_SETFCAP
+			: LINUX_CAP_SYS_ADMIN;
+
+		return use == XATTR_CHANGES && !credentials_has(credentials, needed) ? -LINUX_EPERM
+										     : 0;
 	}
 	if (str_starts_with(name, LINUX_XATTR_SYSTEM)) {
 		return 0;
 	}
 	if (str_starts_with(name, LINUX_XATTR_TRUSTED)) {
-		if (!credentials_is_privileged(credentials)) {
+		if (!credentials_has(credentials, LINUX_CAP_SYS_ADMIN)) {
 			return use == XATTR_CHANGES ? -LINUX_EPERM : -LINUX_ENODATA;
 		}
 	} else if (str_starts_with(name, LINUX_XATTR_USER)) {
@@ -252,7 +255,7 @@ int64_t posix_fgetxattr(struct request *request)
 
 static int64_t xattr_list_apply(struct request *request, struct inode *inode)
 {
-	bool has_trusted = credentials_is_privileged(&request->process->credentials);
+	bool has_trusted = credentials_has(&request->process->credentials, LINUX_CAP_SYS_ADMIN);
 	size_t room = (size_t)min_u64(request->args[1], XATTR_SIZE_MAX);
 	char *out = NULL;
 
