@@ -155,8 +155,16 @@ enum posix_internal : uint32_t {
 	 * BULK_OUT; out: struct posix_socket_received, control data padded, data unless BULK_OUT
 	 */
 	POSIX_SOCKET_RECEIVE = 10021,
-	POSIX_SYSCALL_COUNT = 10022,
+	/*
+	 * semctl, msgctl, shmctl: args: number of the call, id, semaphore, command, the argument as
+	 * a number, size of what comes out; payload and output: the command's structure
+	 */
+	POSIX_IPC_CONTROL = 10022,
+	POSIX_SYSCALL_COUNT = 10023,
 };
+
+/* A command of semctl between shim and posix only: how many semaphores the set has. */
+constexpr uint32_t POSIX_SEMAPHORES_COUNT = 0x10000;
 
 /* A socket's name: a sockaddr of `size` bytes. */
 struct posix_socket_address {

@@ -19,6 +19,7 @@
 #include <elf/elf-read.h>
 #include <helix/log.h>
 #include <helix/memory.h>
+#include <posix/server/ipc/ipc.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/dentry.h>
@@ -254,6 +255,7 @@ struct mm *mm_create(hel_handle universe)
 	}
 	mm->references = 1;
 	mm_slots_init(mm);
+	list_init(&mm->attachments);
 	if (hel_space_create(universe, &mm->space) != 0) {
 		helix_free(mm);
 		return NULL;
@@ -276,6 +278,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	copy->references = 1;
 	copy->has_views = false;
 	mm_slots_init(copy);
+	list_init(&copy->attachments);
 	if (mm_slots_grow(copy, slot < 64 ? 64 : mm->n_slots) != 0 ||
 		hel_space_fork(mm->space, universe, &copy->space) != 0) {
 		mm_slots_free(copy);
@@ -288,6 +291,10 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 		inode_deny_writing_again(copy->exe.dentry->inode);
 	}
 	mapped_files_share(copy->mapped_files);
+	if (shared_memory_forked(mm, copy) != 0) {
+		mm_unref(copy);
+		return NULL;
+	}
 	/*
 	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
 	 * so drop them.
@@ -311,6 +318,7 @@ void mm_unref(struct mm *mm)
 	if (--mm->references != 0) {
 		return;
 	}
+	shared_memory_left(mm);
 	hel_close(HEL_THIS, mm->space);
 	if (mm->exe.dentry != NULL) {
 		inode_allow_writing(mm->exe.dentry->inode);

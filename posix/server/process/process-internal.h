@@ -53,6 +53,7 @@ struct mm {
 	uint64_t mmap_low, mmap_high;
 	uint64_t auxv_address, auxv_size;
 	struct mapped_files *mapped_files; /* NULL: none yet; mapped-files.h */
+	struct list attachments; /* of System V shared memory, ipc/shared-memory.c */
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -165,6 +166,7 @@ struct process_internal {
 	struct interval_timer alarm;
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
+	struct list semaphore_undos; /* ipc/semaphores.c */
 
 	int nice;
 	int oom_adjustment; /* of what memory's end chooses by, oom.c */

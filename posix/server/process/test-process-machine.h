@@ -16,6 +16,7 @@
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
+#include <posix/server/ipc/ipc.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/process/usage.h>
@@ -177,6 +178,11 @@ void process_await_memory(struct process *process)
 }
 
 void process_timers_init(struct process *process)
+{
+	(void)process;
+}
+
+void semaphores_process_ended(struct process *process)
 {
 	(void)process;
 }
