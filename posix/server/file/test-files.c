@@ -659,4 +659,36 @@ TEST(unpacking_shows_large_files_in_place)
 	end();
 }
 
+/* The mappings of files-process.c: the numbers up to 4,000, with the last one behind it. */
+TEST(long_texts_of_proc_are_made_in_pieces)
+{
+	static char whole[65536], piece[65536], expected[65536];
+	size_t n_expected = 0, n_whole = 0;
+
+	begin();
+	for (unsigned i = 0; i < 4000; i++) {
+		n_expected += format_to(
+			expected + n_expected, sizeof(expected) - n_expected, "mapping %u\n", i);
+	}
+	int64_t fd = call_open(root, "/proc/self/maps", LINUX_O_RDONLY, 0), n;
+
+	while ((n = call_read(root, fd, whole + n_whole, 1000)) > 0) {
+		n_whole += (size_t)n;
+	}
+	CHECK_EQ(n, 0);
+	CHECK_EQ(n_whole, n_expected);
+	CHECK_MEM_EQ(whole, expected, n_expected);
+	CHECK_EQ(call_read(root, fd, piece, 1000), 0);
+	for (size_t at = n_expected - 7; at > 9000; at -= 9000) {
+		n = call_pread(root, fd, piece, 500, at);
+		CHECK(n > 0 && n <= 500);
+		CHECK_MEM_EQ(piece, expected + at, (size_t)n);
+	}
+	CHECK_EQ(call_pread(root, fd, piece, 10, n_expected), 0);
+	CHECK_EQ(call_pread(root, fd, piece, 10, UINT32_MAX), 0);
+	CHECK_EQ(call_pread(root, fd, piece, 10, 0), 10);
+	CHECK_MEM_EQ(piece, expected, 10);
+	end();
+}
+
 TEST_MAIN()

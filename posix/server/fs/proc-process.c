@@ -235,6 +235,20 @@ static int64_t proc_print_mountinfo(struct proc_inode *node, char *buffer, size_
 	return (int64_t)mount_print(proc_process(node), true, buffer, size);
 }
 
+static int64_t proc_step_maps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
+{
+	struct process *subject = proc_process(node);
+
+	return subject == NULL ? 0 : process_print_mapping(subject, false, cursor, buffer, size);
+}
+
+static int64_t proc_step_smaps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
+{
+	struct process *subject = proc_process(node);
+
+	return subject == NULL ? 0 : process_print_mapping(subject, true, cursor, buffer, size);
+}
+
 /* The thread of a file below task; of others the process' first. */
 static struct thread *proc_thread_of(const struct proc_inode *node, const struct process *subject)
 {
@@ -364,7 +378,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "io", .mode = PROC_PRIVATE_FILE }, \
 		{ .name = "limits", .mode = PROC_FILE }, \
 		{ .name = "loginuid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
-		{ .name = "maps", .mode = PROC_FILE }, \
+		{ .name = "maps", .mode = PROC_FILE, .step = proc_step_maps }, \
 		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
 		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
 		{ .name = "net", .mode = PROC_FOLDER, .entries = proc_net_entries }, \
@@ -376,8 +390,9 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
 		{ .name = "sessionid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
 		{ .name = "setgroups", .mode = PROC_FILE, .text = "allow\n" }, \
-		{ .name = "smaps", .mode = PROC_FILE }, { .name = "stat", .mode = PROC_FILE }, \
-		{ .name = "statm", .mode = PROC_FILE }, { .name = "status", .mode = PROC_FILE }, \
+		{ .name = "smaps", .mode = PROC_FILE, .step = proc_step_smaps }, \
+		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE }, \
+		{ .name = "status", .mode = PROC_FILE }, \
 		{ .name = "uid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
 	{ \
 		.name = "wchan", .mode = PROC_FILE \

@@ -3,7 +3,8 @@
  * The text files of procfs.
  *
  * The text is made when a read begins at its start, and kept with the open file, so that a program
- * that reads piece by piece sees one state.
+ * that reads piece by piece sees one state. Texts that may be long (`step`) are made as they are
+ * read, a few KiB at a time: only the last piece is kept, and who reads from before it begins anew.
  */
 #include <abi/linux/errno.h>
 #include <base/string.h>
@@ -14,7 +15,11 @@
 constexpr size_t PROC_TEXT_FIRST_SIZE = KIB(4);
 constexpr size_t PROC_TEXT_SIZE_MAX = MIB(4);
 
+constexpr size_t PROC_PIECES_SIZE = KIB(4) + PROCESS_MAPPING_TEXT_MAX;
+
 struct proc_text {
+	uint64_t start; /* of bytes in the whole text: 0 unless it is made in pieces */
+	uint64_t cursor; /* of the next piece */
 	size_t size;
 	char bytes[];
 };
@@ -63,6 +68,7 @@ static int64_t proc_make_text(struct file *file)
 		int64_t used = proc_print(node, text->bytes, size);
 
 		if (used >= 0 && (size_t)used < size) {
+			text->start = 0;
 			text->size = (size_t)used;
 			helix_free(file->data);
 			file->data = text;
@@ -79,23 +85,70 @@ static int64_t proc_make_text(struct file *file)
 	}
 }
 
+/* Puts the next pieces in the place of those before; false: there are none. */
+static bool proc_next_pieces(struct proc_inode *node, struct proc_text *text)
+{
+	text->start += text->size;
+	text->size = 0;
+	while (PROC_PIECES_SIZE - text->size >= PROCESS_MAPPING_TEXT_MAX) {
+		int64_t used = node->entry->step(node, &text->cursor, text->bytes + text->size,
+			PROC_PIECES_SIZE - text->size);
+
+		if (used <= 0) {
+			break;
+		}
+		text->size += (size_t)used;
+	}
+	return text->size > 0;
+}
+
+/* Makes the pieces that hold the byte at `offset`, or that end before it. */
+static int64_t proc_make_pieces(struct file *file, uint64_t offset)
+{
+	struct proc_text *text = file->data;
+
+	if (text == NULL) {
+		text = helix_malloc(sizeof(*text) + PROC_PIECES_SIZE);
+		if (text == NULL) {
+			return -LINUX_ENOMEM;
+		}
+		*text = (struct proc_text){ 0 };
+		file->data = text;
+	}
+	if (offset == 0 || offset < text->start) {
+		text->start = 0;
+		text->cursor = 0;
+		text->size = 0;
+	}
+	while (offset >= text->start + text->size &&
+		proc_next_pieces(proc_inode_of(file->inode), text)) {
+	}
+	return 0;
+}
+
 static int64_t proc_text_read(struct file *file, UNUSED struct request *request, void *buffer,
 	size_t size, uint64_t *offset)
 {
-	if (file->data == NULL || *offset == 0) {
-		int64_t error = proc_make_text(file);
+	const struct proc_inode *node = proc_inode_of(file->inode);
+	int64_t error = 0;
 
-		if (error < 0) {
-			return error;
-		}
+	if (node->entry->step != NULL) {
+		error = proc_make_pieces(file, *offset);
+	} else if (file->data == NULL || *offset == 0) {
+		error = proc_make_text(file);
+	}
+	if (error < 0) {
+		return error;
 	}
 	const struct proc_text *text = file->data;
 
-	if (*offset >= text->size) {
+	if (*offset < text->start || *offset - text->start >= text->size) {
 		return 0;
 	}
-	size = min_size(size, text->size - (size_t)*offset);
-	memcpy(buffer, text->bytes + *offset, size);
+	size_t at = (size_t)(*offset - text->start);
+
+	size = min_size(size, text->size - at);
+	memcpy(buffer, text->bytes + at, size);
 	*offset += size;
 	return (int64_t)size;
 }

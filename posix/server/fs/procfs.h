@@ -24,6 +24,11 @@ struct proc_entry {
 	 * more.
 	 */
 	int64_t (*print)(struct proc_inode *node, char *buffer, size_t size);
+	/*
+	 * Long files, written piece by piece: write the piece at *cursor, which begins at 0, and
+	 * move it to the next; how many bytes, 0: that was all.
+	 */
+	int64_t (*step)(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size);
 	/* files without print: the text, NULL: process_print() or system_print() */
 	const char *text;
 	/* Files that can be written to. */

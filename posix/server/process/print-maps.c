@@ -62,21 +62,24 @@ static void print_mapping(struct printer *printer, const struct mm *mm,
 	print(printer, "\n");
 }
 
-void print_mappings(const struct process *process, struct printer *printer, bool has_details)
+int64_t process_print_mapping(
+	struct process *process, bool has_details, uint64_t *address, char *buffer, size_t size)
 {
+	struct printer printer = { .buffer = buffer, .size = size };
 	const struct mm *mm = process->internal->mm;
 	struct hel_mapping_info info;
-	uint64_t address = 0;
 
-	while (mm != NULL && hel_space_query(mm->space, address, &info) == 0) {
-		if (info.address < POSIX_SLOTS) {
+	while (mm != NULL && hel_space_query(mm->space, *address, &info) == 0) {
+		*address = info.address + info.size_bytes;
+		if (info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE) {
 			const struct mapping_note *note = mapped_files_find(mm, info.tag);
 
-			print_mapping(printer, mm, &info, note);
+			print_mapping(&printer, mm, &info, note);
 			if (has_details) {
-				print_smaps_details(printer, &info, is_private(&info, note));
+				print_smaps_details(&printer, &info, is_private(&info, note));
 			}
+			return (int64_t)printer.used;
 		}
-		address = info.address + info.size_bytes;
 	}
+	return 0;
 }

@@ -7,9 +7,6 @@
 #include <posix/server/process/print.h>
 #include <posix/server/process/process-internal.h>
 
-/** print_mappings() - the text of maps; @has_details: of smaps */
-void print_mappings(const struct process *process, struct printer *printer, bool has_details);
-
 /** print_smaps_details() - what smaps says of a mapping below its line of maps */
 void print_smaps_details(
 	struct printer *printer, const struct hel_mapping_info *info, bool is_private);

@@ -4,7 +4,6 @@
 #include <base/string.h>
 #include <helix/start.h>
 #include <posix/server/process/oom.h>
-#include <posix/server/process/print-maps.h>
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
@@ -275,16 +274,6 @@ static void print_statm(struct process *process, struct printer *printer)
 		(unsigned long long)memory.data / HEL_PAGE_SIZE);
 }
 
-static void print_maps(struct process *process, struct printer *printer)
-{
-	print_mappings(process, printer, false);
-}
-
-static void print_smaps(struct process *process, struct printer *printer)
-{
-	print_mappings(process, printer, true);
-}
-
 /* Part of the process' memory, as it is. */
 static void print_memory(
 	struct process *process, struct printer *printer, uint64_t start, uint64_t end)
@@ -430,8 +419,6 @@ static const struct {
 	{ "stat", print_stat, print_thread_stat },
 	{ "status", print_status, print_thread_status },
 	{ "statm", print_statm, NULL },
-	{ "maps", print_maps, NULL },
-	{ "smaps", print_smaps, NULL },
 	{ "cmdline", print_command_line, NULL },
 	{ "environ", print_environment, NULL },
 	{ "auxv", print_auxv, NULL },

@@ -171,6 +171,17 @@ struct thread *process_thread(const struct process *process, uint32_t tid)
 	return NULL;
 }
 
+int64_t process_print_mapping(
+	struct process *process, bool has_details, uint64_t *address, char *buffer, size_t size)
+{
+	(void)process;
+	if (*address >= 4000) {
+		return 0;
+	}
+	return (int64_t)format_to(buffer, size, "%s %llu\n", has_details ? "details" : "mapping",
+		(unsigned long long)(*address)++);
+}
+
 void thread_set_name(struct thread *thread, const char *name, size_t size)
 {
 	char *comm = thread->process->comm;
