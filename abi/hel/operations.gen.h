@@ -29,6 +29,8 @@ enum hel_submit_opcode : uint32_t {
 	HEL_SUBMIT_LOCK_MEMORY = 9,
 	/* wait until what has ended is gone, and its memory free */
 	HEL_SUBMIT_AWAIT_ENDS = 10,
+	/* end a wait for a queue, as hel_queue_alert() does */
+	HEL_SUBMIT_ALERT = 11,
 };
 
 enum hel_action_type : uint16_t {
@@ -68,7 +70,8 @@ enum hel_action_type : uint16_t {
 	X(7, manage, struct hel_manage_record) \
 	X(8, fence, struct hel_fence_record) \
 	X(9, lock_memory, struct hel_lock_record) \
-	X(10, await_ends, struct hel_record)
+	X(10, await_ends, struct hel_record) \
+	X(11, alert, struct hel_alert_record)
 
 /** HEL_ACTIONS() - X(number, name) for each action */
 #define HEL_ACTIONS(X) \

@@ -28,7 +28,7 @@
  * stops consumption: hel_drive returns ERR_QUEUE_CORRUPT, and skips to submit_tail. Every record
  * but PAD and CANCEL yields exactly one completion that carries its context, also when it is
  * refused, fails or is cancelled; those that repeat yield others, marked HEL_ELEMENT_MORE, before
- * it, and HEL_EXCHANGE_QUIET asks for none on success. CANCEL never completes; the cancelled
+ * it, and HEL_EXCHANGE_QUIET and ALERT have none on success. CANCEL never completes; the cancelled
  * operation does (once, perhaps successfully).
  *
  * hel_drive(queue, flags, seen, deadline_ns): consumes all submissions; then, with HEL_DRIVE_WAIT,
@@ -125,6 +125,11 @@ struct hel_lock_record {
 	hel_handle memory; /* managed (frontal) or allocated; needs PIN */
 	uint64_t offset, length; /* multiples of the page size; at most 4 MiB, not 0 */
 	uint64_t flags; /* enum hel_lock_flags */
+};
+
+struct hel_alert_record {
+	struct hel_record header;
+	hel_handle queue; /* needs SIGNAL */
 };
 
 enum hel_action_flags : uint16_t {

@@ -14,6 +14,8 @@ static const struct hel_queue_params usual_queue = {
 	.submit_size = 8192,
 };
 
+constexpr uint32_t COLLECT_MAX = 64; /* elements at once */
+
 static struct helix_operation *helix_operation_of(struct op *op)
 {
 	return container_of(op, struct helix_operation, op);
@@ -130,13 +132,16 @@ static void helix_loop_flush(struct helix_loop *loop)
 
 /* ---- out of the kernel ----------------------------------------------------------------------- */
 
-/* Complete the operations whose results have arrived; says whether there were any. */
+/*
+ * Complete the operations whose results have arrived; says whether there were any. A take() may do
+ * all that its element asks for, so if there are very many timers and other work come in between.
+ */
 static bool helix_loop_collect(struct helix_loop *loop)
 {
 	const struct hel_element *element = hel_queue_take(&loop->queue);
 	bool is_any = element != NULL;
 
-	while (element != NULL) {
+	for (uint32_t n_left = COLLECT_MAX; element != NULL;) {
 		struct helix_operation *operation = (struct helix_operation *)element->context;
 		const struct helix_operation_class *class =
 			container_of(operation->op.class, struct helix_operation_class, op);
@@ -147,7 +152,7 @@ static bool helix_loop_collect(struct helix_loop *loop)
 			list_remove(&operation->op.node);
 			op_complete(&operation->op, class->complete(operation, element));
 		}
-		element = hel_queue_take(&loop->queue);
+		element = --n_left != 0 ? hel_queue_take(&loop->queue) : NULL;
 	}
 	return is_any;
 }
@@ -155,6 +160,19 @@ static bool helix_loop_collect(struct helix_loop *loop)
 void helix_loop_release(struct helix_loop *loop, const struct hel_element *element)
 {
 	hel_queue_release(&loop->queue, element);
+}
+
+void helix_loop_alert(struct helix_loop *loop, hel_handle queue)
+{
+	struct hel_alert_record *record =
+		helix_loop_reserve(loop, HEL_SUBMIT_ALERT, sizeof(*record), (uint64_t)&loop->quiet);
+
+	if (record == NULL) {
+		(void)!hel_queue_alert(queue);
+		return;
+	}
+	record->queue = queue;
+	hel_queue_commit(&loop->queue);
 }
 
 /* A quiet message did not arrive: as good as one that nobody has read. */

@@ -113,6 +113,14 @@ void helix_loop_release(struct helix_loop *loop, const struct hel_element *eleme
 MUST_USE void *helix_loop_reserve(
 	struct helix_loop *loop, uint32_t opcode, uint32_t size, uint64_t context);
 
+/**
+ * helix_loop_alert() - let whoever waits for @queue go on, as hel_queue_alert() does
+ *
+ * It goes with the next drive, without a completion; if that waits, the other one runs at once.
+ * Nobody is told if it fails.
+ */
+void helix_loop_alert(struct helix_loop *loop, hel_handle queue);
+
 /** helix_operation_start() - the start hook of all helix operations */
 enum op_result helix_operation_start(struct op *op);
 

@@ -329,6 +329,25 @@ static void await_event(struct task *task)
 	CHECK_EQ(sequence, 2);
 }
 
+static void alert_many(struct task *task)
+{
+	size_t n_before = sim_kernel_alerts(), n_drives = sim_kernel_drives();
+
+	for (int i = 0; i < 100; i++) {
+		helix_loop_alert(&loop, HEL_NULL);
+	}
+	CHECK_EQ(task_sleep_until(task, task_now_ns(task) + 1000), 0);
+	CHECK_EQ(sim_kernel_alerts(), n_before + 100);
+	CHECK(sim_kernel_drives() < n_drives + 20);
+}
+
+TEST(alerts_go_with_the_next_drive)
+{
+	setup(&small_queue);
+	run_jobs(alert_many, NULL);
+	teardown();
+}
+
 TEST(await_event_and_clock)
 {
 	setup(NULL);

@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lanes: how requests arrive from a thread and replies go back.
+ * Lanes: how requests arrive from a thread and replies go back (wire.h).
  *
- * Most replies are small and sent quietly: they are copied into the queue, and nobody waits until
- * they have arrived. Others usually share an exchange with the receive of the next request. It
- * completes with that request, which may be hours away, so a reply whose memory must be given back
- * soon (long output, long data) goes by an exchange of its own, submitted before the receive:
+ * posix listens on each thread's lane with one exchange that repeats. A request is served where its
+ * element is taken: most are over then, and the thread is told by an alert of its queue. So there
+ * is no operation for a reply, nothing waits for the thread to take it, and whatever is long is
+ * copied to or from the process' memory by one call, at once.
  *
- *      small reply                        receive = { RECEIVE_INLINE }, behind a quiet SEND
- *      reply in the thread's own memory   receive = { SEND_SG reply, RECEIVE_INLINE }
- *      other replies                      reply   = { SEND_SG reply [, SEND bulk] }, receive = {
- *                                         RECEIVE_INLINE }
- *      long payload                       reply   = { RECEIVE payload }  (or DISMISS when there is
- *                                         no memory)
+ *	LISTENING -- element --> SERVING -- request_reply() --> LISTENING -- lane_close() --> idle
+ *	                            | another element: no shim does that
+ *	                            v
+ *	                        the process is killed
  *
  * Whatever goes wrong on a lane is the process' doing, or its death: the thread's process is
- * killed, posix goes on.
+ * killed, posix goes on. An element never outlives the call that takes it, so a thread that sends
+ * without end keeps no chunk from others.
  */
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/signal/signal.h>
-
-static void lane_received(struct op *op);
-static void lane_replied(struct op *op);
-static void lane_payload_received(struct op *op);
 
 /* The process sent what no shim sends, or its lane broke. */
 static void lane_fail(struct thread *thread)
@@ -35,54 +30,110 @@ static void lane_fail(struct thread *thread)
 	}
 }
 
-static void lane_receive(struct thread *thread)
-{
-	struct lane *lane = &thread->internal->lane;
-
-	helix_exchange_add_receive_inline(&lane->receive, HEL_INLINE_MAX);
-	lane->is_receiving = true;
-	helix_exchange_start(&lane->receive, posix_loop(), lane_received, thread);
-}
-
-void lane_open(struct thread *thread, hel_handle handle)
-{
-	struct lane *lane = &thread->internal->lane;
-
-	lane->handle = handle;
-	lane->n_reply_actions = 0;
-	helix_exchange_init(&lane->receive, handle);
-	lane_receive(thread);
-}
-
 void lane_close(struct thread *thread)
 {
 	struct lane *lane = &thread->internal->lane;
 
-	if (lane->handle == HEL_NULL || lane->is_closed) {
+	if (!lane->is_open) {
 		return;
 	}
-	lane->is_closed = true;
+	lane->is_open = false;
 	hel_lane_shutdown(lane->handle);
 	hel_close(HEL_THIS, lane->handle);
-	if (lane->has_received) {
-		lane->has_received = false;
-		lane->is_receiving = false;
-		helix_exchange_release(&lane->receive);
-	}
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void lane_serve(
-	struct thread *thread, const struct posix_request *header, const void *payload, size_t size)
+/* The payload is in pieces in the process' memory: 0, a negative errno, 1: garbage. */
+static int lane_read_pieces(const struct thread_internal *internal, void *buffer, size_t size)
+{
+	const struct posix_mailbox *mailbox = &internal->page->mailbox;
+	uint64_t n_pieces = *(const volatile uint64_t *)&mailbox->n_pieces;
+	struct hel_sg pieces[POSIX_PIECES_MAX];
+	uint8_t *bytes = buffer;
+	size_t left = size;
+
+	if (n_pieces > POSIX_PIECES_MAX) {
+		return 1;
+	}
+	memcpy(pieces, mailbox->data, n_pieces * sizeof(pieces[0]));
+	for (uint64_t i = 0; i < n_pieces; i++) {
+		int error;
+
+		if (pieces[i].length > left) {
+			return 1;
+		}
+		error = hel_space_read(
+			internal->mm->space, pieces[i].address, bytes, pieces[i].length, NULL);
+		if (error != 0) {
+			return error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_EFAULT;
+		}
+		bytes += pieces[i].length;
+		left -= pieces[i].length;
+	}
+	return left == 0 ? 0 : 1;
+}
+
+/*
+ * Where a payload is that no longer changes, or will be copied by request_decode(): 0 and
+ * *out_payload, a negative errno, 1: garbage.
+ */
+static int lane_take_payload(struct thread_internal *internal, const struct posix_request *header,
+	const void **out_payload)
+{
+	struct request_internal *request = &internal->request_internal;
+	const struct posix_mailbox *mailbox = &internal->page->mailbox;
+	bool is_bulk = (header->flags & POSIX_REQUEST_BULK_IN) != 0;
+	size_t size = header->in_size;
+
+	*out_payload = mailbox->data;
+	if (size > (is_bulk ? POSIX_PAYLOAD_MAX : POSIX_MAILBOX_DATA)) {
+		return 1;
+	}
+	if (!is_bulk && size <= REQUEST_PAYLOAD_INLINE) {
+		return 0;
+	}
+	request->payload_block = helix_malloc(max_size(size, 1));
+	*out_payload = request->payload_block;
+	if (request->payload_block == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	if (is_bulk) {
+		return lane_read_pieces(internal, request->payload_block, size);
+	}
+	memcpy(request->payload_block, mailbox->data, size);
+	return 0;
+}
+
+/* The answer to a request that was not decoded. */
+static void lane_refuse(struct thread *thread, const struct posix_request *header, int result)
 {
 	struct request *request = &thread->internal->request;
-	int error = request_decode(request, header, payload, size);
+	struct posix_request empty = *header;
 
-	if (error > 0) {
+	request_drop(request);
+	empty.in_size = 0;
+	(void)request_decode(request, &empty, "", 0);
+	request_reply(request, result);
+}
+
+static void lane_serve(struct thread *thread, const struct posix_request *header)
+{
+	struct request *request = &thread->internal->request;
+	const void *payload;
+	int error = lane_take_payload(thread->internal, header, &payload);
+
+	if (unlikely(error < 0)) {
+		lane_refuse(thread, header, error);
+		return;
+	}
+	if (likely(error == 0)) {
+		error = request_decode(request, header, payload, header->in_size);
+	}
+	if (unlikely(error > 0)) {
 		request_drop(request);
 		lane_fail(thread);
-	} else if (error < 0) {
+	} else if (unlikely(error < 0)) {
 		request_reply(request, error);
 	} else if (request->internal->row == NULL || request->internal->row->handler == NULL) {
 		unimplemented_count(header->number);
@@ -92,112 +143,91 @@ static void lane_serve(
 	}
 }
 
-/* The payload comes by a second message. */
-static void lane_receive_payload(struct thread *thread, const struct posix_request *header)
+/* ---- listening ------------------------------------------------------------------------------- */
+
+static struct thread *thread_of(struct helix_operation *operation)
 {
+	struct lane *lane = container_of(operation, struct lane, listen);
+
+	return container_of(lane, struct thread_internal, lane)->request.thread;
+}
+
+static bool listen_submit(struct helix_operation *operation, struct hel_queue_client *queue)
+{
+	struct hel_exchange_record *record = hel_queue_reserve(queue, HEL_SUBMIT_EXCHANGE,
+		sizeof(*record) + sizeof(record->actions[0]), (uint64_t)operation);
+
+	if (record == NULL) {
+		return false;
+	}
+	record->lane = container_of(operation, struct lane, listen)->handle;
+	record->n_actions = 1;
+	record->flags = HEL_EXCHANGE_REPEAT;
+	record->actions[0] = (struct hel_action){
+		.type = HEL_ACTION_RECEIVE_INLINE,
+		.length = sizeof(struct posix_request),
+	};
+	return true;
+}
+
+/* Whether an element is a request; it is in our own memory, so nobody changes it. */
+static bool element_has_request(const struct hel_element *element)
+{
+	const struct hel_result *result = (const struct hel_result *)(element + 1);
+
+	return element->error == 0 && element->n_results == 1 && result->error == 0 &&
+		result->inline_size == sizeof(struct posix_request);
+}
+
+static void listen_take(struct helix_operation *operation, const struct hel_element *element)
+{
+	struct thread *thread = thread_of(operation);
 	struct lane *lane = &thread->internal->lane;
-	struct request_internal *internal = &thread->internal->request_internal;
+	const struct hel_result *result = (const struct hel_result *)(element + 1);
 
-	if (header->in_size > POSIX_PAYLOAD_MAX || header->in_size == 0) {
-		lane_fail(thread);
-		return;
+	if (unlikely((element->flags & HEL_ELEMENT_MORE) == 0)) {
+		list_remove(&operation->op.node);
+		op_complete(&operation->op, 0);
+	} else if (likely(!thread->internal->is_dying)) {
+		if (likely(element_has_request(element) && !lane->is_serving)) {
+			lane->is_serving = true;
+			lane_serve(thread, hel_result_data(result));
+		} else {
+			lane_fail(thread);
+		}
 	}
-	lane->header = *header;
-	internal->payload_block = helix_malloc(header->in_size);
-	helix_exchange_init(&lane->reply, lane->handle);
-	if (internal->payload_block != NULL) {
-		helix_exchange_add_receive(&lane->reply, internal->payload_block, header->in_size);
-	} else {
-		helix_exchange_add_dismiss(&lane->reply);
-	}
-	lane->is_replying = true;
-	helix_exchange_start(&lane->reply, posix_loop(), lane_payload_received, thread);
+	helix_loop_release(helix_loop_of(posix_loop()), element);
 }
 
-/* The payload did not come, for want of memory or because the program's pointer was bad. */
-static void lane_refuse_payload(struct thread *thread, int result)
-{
-	struct request *request = &thread->internal->request;
-	struct posix_request header = thread->internal->lane.header;
-
-	request_drop(request);
-	header.in_size = 0;
-	(void)request_decode(request, &header, "", 0);
-	request_reply(request, result);
-}
-
-static void lane_payload_received(struct op *op)
+/* The lane has ended. */
+static void listen_ended(struct op *op)
 {
 	struct thread *thread = op->owner;
-	struct lane *lane = &thread->internal->lane;
-	struct request_internal *internal = &thread->internal->request_internal;
-	bool is_refused = internal->payload_block == NULL;
-	size_t size = 0;
-	int error = helix_exchange_next_size(&lane->reply, &size);
 
-	lane->is_replying = false;
-	helix_exchange_release(&lane->reply);
-	if (thread->internal->is_dying || error == -ERR_END_OF_LANE ||
-		error == -ERR_LANE_SHUTDOWN || error == -ERR_PROTOCOL) {
-		request_drop(&thread->internal->request);
-		lane_fail(thread);
-		thread_check_gone(thread);
-	} else if (is_refused || error != 0) {
-		lane_refuse_payload(thread, is_refused ? -LINUX_ENOMEM : -LINUX_EFAULT);
-	} else {
-		lane_serve(thread, &lane->header, internal->payload_block, size);
-	}
+	thread->internal->lane.is_listening = false;
+	lane_fail(thread);
+	thread_check_gone(thread);
 }
 
-/* Serves what `receive` holds. */
-static void lane_take(struct thread *thread)
+static const struct helix_operation_class listen_class = {
+	.op =
+		{
+			.name = "lane",
+			.start = helix_operation_start,
+			.cancel = helix_operation_cancel,
+		},
+	.submit = listen_submit,
+	.take = listen_take,
+};
+
+void lane_open(struct thread *thread)
 {
 	struct lane *lane = &thread->internal->lane;
-	const struct posix_request *header;
-	const void *data = NULL;
-	size_t size = 0;
-	int error = 0;
 
-	lane->is_receiving = false;
-	lane->has_received = false;
-	for (unsigned i = 0; i < lane->n_reply_actions && error == 0; i++) {
-		error = helix_exchange_next(&lane->receive);
-	}
-	lane->n_reply_actions = 0;
-	if (error == 0) {
-		error = helix_exchange_next_inline(&lane->receive, &data, &size);
-	}
-	if (thread->internal->is_dying || error != 0 || size < sizeof(*header)) {
-		helix_exchange_release(&lane->receive);
-		lane_fail(thread);
-		thread_check_gone(thread);
-		return;
-	}
-	header = data;
-	if (header->flags & POSIX_REQUEST_BULK_IN) {
-		lane_receive_payload(thread, header);
-	} else {
-		lane_serve(thread, header, header + 1, size - sizeof(*header));
-	}
-	/*
-	 * The reply may have begun the next round already: then `receive` was released and built
-	 * anew.
-	 */
-	if (!lane->is_receiving) {
-		helix_exchange_release(&lane->receive);
-	}
-}
-
-static void lane_received(struct op *op)
-{
-	struct thread *thread = op->owner;
-	struct lane *lane = &thread->internal->lane;
-
-	if (lane->is_replying && !thread->internal->is_dying) {
-		lane->has_received = true;
-		return;
-	}
-	lane_take(thread);
+	lane->is_open = true;
+	lane->is_listening = true;
+	op_init(&lane->listen.op, &listen_class.op);
+	(void)!op_start(&lane->listen.op, posix_loop(), listen_ended, thread);
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -205,10 +235,9 @@ static void lane_received(struct op *op)
 struct reply_data {
 	const void *data;
 	size_t size;
-	bool is_transient; /* in memory that goes with the request */
 };
 
-/* What follows the reply's header. */
+/* What goes into the mailbox. */
 static struct reply_data reply_data_of(const struct request_internal *internal, int64_t result)
 {
 	if (result < 0) {
@@ -221,7 +250,7 @@ static struct reply_data reply_data_of(const struct request_internal *internal, 
 			size = internal->out_valid;
 		}
 		return (struct reply_data){ internal->bulk,
-			min_size(size, min_size(internal->bulk_max, POSIX_BULK_INLINE)), true };
+			min_size(size, min_size(internal->bulk_max, POSIX_BULK_INLINE)) };
 	}
 	if (internal->has_out) {
 		size_t size = internal->out_total;
@@ -233,8 +262,7 @@ static struct reply_data reply_data_of(const struct request_internal *internal, 
 				break;
 			}
 		}
-		return (struct reply_data){ internal->out, size,
-			internal->out != internal->out_inline };
+		return (struct reply_data){ internal->out, size };
 	}
 	return (struct reply_data){ 0 };
 }
@@ -253,83 +281,54 @@ static size_t bulk_size_of(const struct request_internal *internal, int64_t resu
 	return min_size(size, internal->bulk_max);
 }
 
-static void add_reply(struct lane *lane, struct helix_exchange *exchange)
+/* Writes what is long to the process' memory: 0, or what becomes of the call. */
+static int64_t lane_write(
+	const struct thread_internal *internal, uint64_t address, const void *data, size_t size)
 {
-	helix_exchange_add_send_sg(exchange, lane->segments, lane->segments[1].length != 0 ? 2 : 1);
+	int error = hel_space_write(internal->mm->space, address, data, size, NULL);
+
+	return error == 0 ? 0 : error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_EFAULT;
 }
 
-/*
- * The header must have arrived. That the bulk did not is the program's bad pointer, of which the
- * shim makes EFAULT.
- */
-static bool lane_reply_arrived(struct lane *lane)
+static int64_t lane_write_bulk(const struct request *request, int64_t result)
 {
-	return helix_exchange_next(&lane->reply) == 0;
-}
+	const struct request_internal *internal = request->internal;
+	const struct thread_internal *thread = request->thread->internal;
+	size_t size = bulk_size_of(internal, result);
+	int64_t error = 0;
 
-static void lane_replied(struct op *op)
-{
-	struct thread *thread = op->owner;
-	struct lane *lane = &thread->internal->lane;
-	bool has_arrived = lane_reply_arrived(lane);
-
-	lane->is_replying = false;
-	helix_exchange_release(&lane->reply);
-	request_drop(&thread->internal->request);
-	if (!has_arrived) {
-		lane_fail(thread);
+	if (size != 0) {
+		error = lane_write(
+			thread, thread->page->mailbox.bulk_address, internal->bulk, size);
 	}
-	if (thread->internal->is_dying) {
-		thread_check_gone(thread);
-	} else if (lane->has_received) {
-		lane_take(thread);
-	}
+	return error != 0 ? error : result;
 }
 
 void request_reply(struct request *request, int64_t result)
 {
-	struct thread *thread = request->thread;
-	struct lane *lane = &thread->internal->lane;
+	struct thread_internal *thread = request->thread->internal;
+	struct posix_mailbox *mailbox = &thread->page->mailbox;
 	struct request_internal *internal = request->internal;
 	struct reply_data data = reply_data_of(internal, result);
 
-	if (thread->internal->is_dying) {
+	if (unlikely(thread->is_dying)) {
 		request_drop(request);
 		return;
 	}
-	lane->reply_header = (struct posix_reply){
-		.result = result,
-		.sequence = internal->sequence,
-		.out_size = (uint32_t)data.size,
-	};
-	lane->segments[0] =
-		(struct hel_sg){ (uint64_t)&lane->reply_header, sizeof(lane->reply_header) };
-	lane->segments[1] = (struct hel_sg){ (uint64_t)data.data, data.size };
-	/* Releasing here is right: the request's payload lies elsewhere or is no longer needed. */
-	helix_exchange_release(&lane->receive);
-	helix_exchange_init(&lane->receive, lane->handle);
-	if (!internal->wants_bulk_reply &&
-		helix_send_quietly(posix_loop(), lane->handle, false, lane->segments, 2)) {
-		request_drop(request);
-		lane_receive(thread);
-		return;
-	}
-	if (!data.is_transient && !internal->wants_bulk_reply) {
-		request_drop(request);
-		add_reply(lane, &lane->receive);
-		lane->n_reply_actions = 1;
-		lane_receive(thread);
-		return;
-	}
-	helix_exchange_init(&lane->reply, lane->handle);
-	add_reply(lane, &lane->reply);
 	if (internal->wants_bulk_reply) {
-		size_t size = bulk_size_of(internal, result);
-
-		lane->reply_header.out_size = (uint32_t)size;
-		helix_exchange_add_send(&lane->reply, internal->bulk, size);
+		result = lane_write_bulk(request, result);
 	}
-	lane->is_replying = true;
-	helix_exchange_start(&lane->reply, posix_loop(), lane_replied, thread);
-	lane_receive(thread);
+	if (likely(data.size <= sizeof(mailbox->data))) {
+		memcpy(mailbox->data, data.data, data.size);
+	} else {
+		int64_t error = lane_write(thread, mailbox->out_address, data.data, data.size);
+
+		result = error != 0 ? error : result;
+	}
+	mailbox->result = result;
+	mailbox->out_size = (uint32_t)data.size;
+	request_drop(request);
+	thread->lane.is_serving = false;
+	atomic_store_explicit(&mailbox->sequence, internal->sequence, memory_order_release);
+	helix_loop_alert(helix_loop_of(posix_loop()), thread->lane.queue);
 }

@@ -2,7 +2,7 @@
 /*
  * Requests as the dispatcher sees them: rows of the table, decoded payload, parking.
  *
- *            lane_received()          handler: PARK              woken
+ *             lane_serve()            handler: PARK              woken
  *      IDLE ----------------> RUNNING -------------> PARKED -----------------> READY -> RUNNING
  *       ^                        | result              | signal, thread's death
  *       +---- reply sent --------+---------------------+
@@ -21,7 +21,7 @@ constexpr uint32_t REQUEST_ARGUMENTS = 6;
 constexpr uint32_t REQUEST_PAYLOAD_INLINE = 192; /* longer payload is in a buffer of its own */
 constexpr uint32_t REQUEST_OUT_INLINE = 160;  /* output that is kept in the request */
 constexpr uint32_t REQUEST_WAITS_INLINE = 2;
-constexpr uint32_t REQUEST_OUT_MAX = POSIX_REPLY_MAX - sizeof(struct posix_reply);
+constexpr uint32_t REQUEST_OUT_MAX = POSIX_REPLY_MAX;
 
 /* ---- the table ------------------------------------------------------------------------------- */
 

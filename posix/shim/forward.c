@@ -81,7 +81,7 @@ static int add_buffer(struct shim_call *call, const struct argument *argument, u
 		return -LINUX_EINVAL;
 	}
 	if (!address) {
-		call->header.null_mask |= 1u << i;
+		call->header.null_mask |= (uint16_t)(1u << i);
 		size = 0;
 	} else if (!shim_is_user_range(address, size)) {
 		return -LINUX_EFAULT;

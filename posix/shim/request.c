@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests to posix: one exchange on the thread's lane, one drive call, one reply. A small request
- * is sent by a quiet record in front of it.
+ * Requests to posix: a quiet send on the thread's lane, data by the mailbox in the thread's page,
+ * and a wait until posix has written there that the request is answered (wire.h). The thread's
+ * queue has nothing to do but to carry the send and to be alerted; what completes on it is a send
+ * that failed: the lane has ended, and the thread with it.
  *
- * The thread's queue has two chunks and never more than one completion to come, so consuming is
- * simple: the element is at (chunk, chunk_offset), and a chunk that is done and read goes back at
- * once. A kick while we wait does not end the wait: posix itself answers an interruptible request
- * when it sends a signal (wire.h).
+ * A kick while we wait does not end the wait: posix itself answers an interruptible request when it
+ * sends a signal. An alert may come to who has seen the answer already; it ends a later wait early.
  */
 #include <hel/hel-calls.h>
 
 #include "shim.h"
 
-/* Message of a request whose payload travels with the header. */
-struct inline_message {
-	struct posix_request header;
-	uint8_t payload[POSIX_INLINE_MAX];
-};
+constexpr uint64_t COPY_SHORT = 64; /* what is longer is copied by a string instruction */
+
+/* There is one kind of record, with the request behind it in the ring. */
+constexpr uint32_t RECORD_SIZE = sizeof(struct hel_exchange_record) + sizeof(struct hel_action) +
+	sizeof(struct posix_request);
+static_assert(POSIX_QUEUE_SUBMIT_SIZE % RECORD_SIZE == 0);
 
 static uint64_t padded(uint64_t size)
 {
@@ -36,7 +37,6 @@ void shim_call_init(struct shim_call *call, uint32_t number)
 	call->n_out = 0;
 	call->bulk_out_size = 0;
 	call->bulk_out_address = 0;
-	call->out_size = 0;
 }
 
 static void add_in(struct shim_call *call, uint64_t address, size_t size, bool is_user)
@@ -76,16 +76,22 @@ void shim_call_out_user(struct shim_call *call, uint64_t address, size_t size)
 		(struct shim_piece){ .address = address, .size = size, .is_user = true };
 }
 
+static int copy(void *to, const void *from, uint64_t size)
+{
+	if (size < COPY_SHORT) {
+		return shim_copy_bytes(to, from, size);
+	}
+	return shim_copy_long(to, from, size) ? -LINUX_EFAULT : 0;
+}
+
 static int gather(const struct shim_call *call, uint8_t *to)
 {
 	for (uint32_t i = 0; i < call->n_in; i++) {
 		const struct shim_piece *piece = &call->in[i];
-		int error = piece->is_user
-			? shim_get(to, piece->address, piece->size)
-			: shim_copy_bytes(to, (const void *)piece->address, piece->size);
 
-		if (error) {
-			return error;
+		if ((piece->is_user && !shim_is_user_range(piece->address, piece->size)) ||
+			copy(to, (const void *)piece->address, piece->size)) {
+			return -LINUX_EFAULT;
 		}
 		for (uint64_t k = piece->size; k < wire_size(piece); k++) {
 			to[k] = 0;
@@ -102,117 +108,70 @@ static struct hel_queue_header *queue_header(const struct posix_thread_page *pag
 	return (struct hel_queue_header *)page->queue_address;
 }
 
-static struct hel_chunk *queue_chunk(const struct posix_thread_page *page, uint32_t index)
-{
-	return (struct hel_chunk *)(page->queue_address + HEL_PAGE_SIZE +
-		index * (uint64_t)POSIX_QUEUE_CHUNK_SIZE);
-}
-
-static void supply_chunk(struct posix_thread_page *page, uint32_t index)
+void shim_queue_init(struct posix_thread_page *page)
 {
 	struct hel_queue_header *header = queue_header(page);
 
-	queue_chunk(page, index)->progress = 0;
-	header->supply[page->supply_tail % HEL_SUPPLY_MAX] = index;
-	page->supply_tail++;
-	__atomic_store_n(&header->supply_tail, page->supply_tail, __ATOMIC_RELEASE);
-}
-
-void shim_queue_init(struct posix_thread_page *page)
-{
-	page->supply_tail = 0;
 	page->submit_tail = 0;
-	page->chunk = 0;
-	page->chunk_offset = 0;
-	page->n_seen = 0;
-	for (uint32_t i = 0; i < POSIX_QUEUE_CHUNKS; i++) {
-		supply_chunk(page, i);
-	}
+	header->supply[0] = 0;
+	__atomic_store_n(&header->supply_tail, 1, __ATOMIC_RELEASE);
 }
 
-/* Room for a record, which commit() submits. There is always some: the ring is nearly empty. */
-static void *reserve(struct posix_thread_page *page, uint32_t size)
+static void submit(struct posix_thread_page *page, const struct posix_request *request)
 {
 	uint8_t *ring = (uint8_t *)page->queue_address + sizeof(struct hel_queue_header);
-	uint32_t offset = page->submit_tail % POSIX_QUEUE_SUBMIT_SIZE;
-	uint32_t room = POSIX_QUEUE_SUBMIT_SIZE - offset;
+	struct hel_exchange_record *record =
+		(struct hel_exchange_record *)(ring + page->submit_tail % POSIX_QUEUE_SUBMIT_SIZE);
+	struct hel_action *send = &record->actions[0];
+	struct posix_request *message = (struct posix_request *)(send + 1);
 
-	if (room < size) {
-		struct hel_record *pad = (struct hel_record *)(ring + offset);
-
-		pad->size = room;
-		pad->opcode = HEL_SUBMIT_PAD;
-		page->submit_tail += room;
-		offset = 0;
-	}
-	return ring + offset;
-}
-
-static void commit(struct posix_thread_page *page, uint32_t size)
-{
-	page->submit_tail += size;
+	record->header = (struct hel_record){ .size = RECORD_SIZE, .opcode = HEL_SUBMIT_EXCHANGE };
+	record->lane = page->lane;
+	record->n_actions = 1;
+	record->flags = HEL_EXCHANGE_QUIET;
+	*send = (struct hel_action){
+		.type = HEL_ACTION_SEND,
+		.address = (uint64_t)message,
+		.length = sizeof(*message),
+	};
+	*message = *request;
+	page->submit_tail += RECORD_SIZE;
 	__atomic_store_n(&queue_header(page)->submit_tail, page->submit_tail, __ATOMIC_RELEASE);
 }
 
-/* The next completion, or NULL; it stays valid until consume(). */
-static const struct hel_element *next_element(struct posix_thread_page *page)
-{
-	for (uint32_t tries = 0; tries <= POSIX_QUEUE_CHUNKS; tries++) {
-		struct hel_chunk *chunk = queue_chunk(page, page->chunk);
-		uint32_t progress = __atomic_load_n(&chunk->progress, __ATOMIC_ACQUIRE);
-
-		if (page->chunk_offset < (progress & ~HEL_CHUNK_DONE)) {
-			return (const struct hel_element *)(chunk->elements + page->chunk_offset);
-		}
-		if (!(progress & HEL_CHUNK_DONE)) {
-			return nullptr;
-		}
-		supply_chunk(page, page->chunk);
-		page->chunk = (page->chunk + 1) % POSIX_QUEUE_CHUNKS;
-		page->chunk_offset = 0;
-	}
-	return nullptr;
-}
-
-static void consume(struct posix_thread_page *page, const struct hel_element *element)
-{
-	page->chunk_offset += element->size;
-	page->n_seen++;
-}
-
-/* Drives until the one operation in flight has completed. */
-static const struct hel_element *drive_and_wait(struct posix_thread_page *page)
+/* Sends what is submitted, and waits for the answer. */
+static void await_reply(struct posix_thread_page *page, uint32_t sequence)
 {
 	for (;;) {
 		uint32_t n_completions;
-		int error = hel_drive(page->queue, HEL_DRIVE_WAIT, page->n_seen, HEL_DEADLINE_NEVER,
-			&n_completions);
-		const struct hel_element *element = next_element(page);
+		int error = hel_drive(
+			page->queue, HEL_DRIVE_WAIT, 0, HEL_DEADLINE_NEVER, &n_completions);
 
-		if (element) {
-			return element;
-		}
 		if (error == -ERR_KICKED) {
 			shim_note_kick();
-		} else if (error) {
+		} else if (error != -ERR_ALERTED) {
 			hel_thread_exit();
+		}
+		if (atomic_load_explicit(&page->mailbox.sequence, memory_order_acquire) ==
+			sequence) {
+			return;
 		}
 	}
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-static int64_t scatter(struct shim_call *call, const uint8_t *data, uint64_t size, int64_t result)
+static int64_t scatter(
+	const struct shim_call *call, const uint8_t *data, uint64_t size, int64_t result)
 {
 	for (uint32_t i = 0; i < call->n_out && size > 0; i++) {
 		const struct shim_piece *piece = &call->out[i];
 		uint64_t n = piece->size < size ? piece->size : size;
 		uint64_t step = padded(piece->size) < size ? padded(piece->size) : size;
-		int error = piece->is_user ? shim_put(piece->address, data, n)
-					   : shim_copy_bytes((void *)piece->address, data, n);
 
-		if (error) {
-			result = error;
+		if ((piece->is_user && !shim_is_user_range(piece->address, n)) ||
+			copy((void *)piece->address, data, n)) {
+			result = -LINUX_EFAULT;
 		}
 		data += step;
 		size -= step;
@@ -220,166 +179,66 @@ static int64_t scatter(struct shim_call *call, const uint8_t *data, uint64_t siz
 	return result;
 }
 
-static int64_t read_reply(
-	struct shim_call *call, const struct hel_element *element, uint32_t n_sends)
+/* Puts the reply's data where they belong. */
+static int64_t read_reply(const struct shim_call *call, const struct posix_mailbox *mailbox)
 {
-	const struct hel_result *result = (const struct hel_result *)(element + 1);
-	const struct posix_reply *reply;
-	uint64_t n_data;
-	int64_t value;
+	const uint8_t *data = mailbox->data;
+	int64_t result = mailbox->result;
+	uint64_t size = mailbox->out_size;
 
-	if (element->error || element->n_results <= n_sends) {
-		hel_thread_exit();
+	if (size > sizeof(mailbox->data)) {
+		data = (const uint8_t *)mailbox->out_address;
+		size = size < POSIX_REPLY_MAX ? size : POSIX_REPLY_MAX;
 	}
-	for (uint32_t i = 0; i < n_sends; i++, result++) {
-		if (result->error && i == 0) {
-			hel_thread_exit();
-		}
-	}
-	if (result->error || result->inline_size < sizeof(*reply)) {
-		hel_thread_exit();
-	}
-	reply = (const struct posix_reply *)(result + 1);
-	value = reply->result;
-	n_data = result->inline_size - sizeof(*reply);
-	call->out_size = reply->out_size;
-	if (call->header.flags & POSIX_REQUEST_BULK_OUT) {
-		const struct hel_result *bulk = (const struct hel_result *)((const uint8_t *)reply +
-			padded(result->inline_size));
+	if (call->bulk_out_size && !(call->header.flags & POSIX_REQUEST_BULK_OUT)) {
+		uint64_t n = size < call->bulk_out_size ? size : call->bulk_out_size;
 
-		if (bulk->error && value > 0) {
+		if (result > 0 &&
+			(!shim_is_user_range(call->bulk_out_address, n) ||
+				copy((void *)call->bulk_out_address, data, n))) {
 			return -LINUX_EFAULT;
 		}
-		return scatter(call, (const uint8_t *)(reply + 1), n_data, value);
+		return result;
 	}
-	if (call->bulk_out_size && value > 0) {
-		uint64_t n = n_data < call->bulk_out_size ? n_data : call->bulk_out_size;
-
-		return shim_put(call->bulk_out_address, reply + 1, n) ? -LINUX_EFAULT : value;
-	}
-	return scatter(call, (const uint8_t *)(reply + 1), n_data, value);
+	return scatter(call, data, size, result);
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------- */
 
-/* What takes the reply; returns how many actions that is. */
-static uint32_t add_receives(const struct shim_call *call, struct hel_action *actions)
-{
-	actions[0] = (struct hel_action){
-		.type = HEL_ACTION_RECEIVE_INLINE,
-		.length = POSIX_REPLY_MAX,
-	};
-	if ((call->header.flags & POSIX_REQUEST_BULK_OUT) == 0) {
-		return 1;
-	}
-	actions[1] = (struct hel_action){
-		.type = HEL_ACTION_RECEIVE,
-		.address = call->bulk_out_address,
-		.length = call->bulk_out_size,
-	};
-	return 2;
-}
-
-static void fill_record(struct hel_exchange_record *record, const struct shim_call *call,
-	uint32_t n_actions, uint32_t flags, uint32_t size)
-{
-	*record = (struct hel_exchange_record){
-		.header = {
-			.size = size,
-			.opcode = HEL_SUBMIT_EXCHANGE,
-			.context = call->header.sequence,
-		},
-		.lane = shim_thread()->lane,
-		.n_actions = n_actions,
-		.flags = flags,
-	};
-}
-
-/* @sends and what takes the reply, as one exchange. */
-static int64_t run_exchange(
-	struct shim_call *call, const struct hel_action *sends, uint32_t n_sends)
+static int64_t run(struct shim_call *call)
 {
 	struct posix_thread_page *page = shim_thread();
-	struct hel_exchange_record *record =
-		reserve(page, sizeof(*record) + (n_sends + 2) * sizeof(record->actions[0]));
-	const struct hel_element *element;
 	int64_t result;
-	uint32_t n, size;
 
-	for (n = 0; n < n_sends; n++) {
-		record->actions[n] = sends[n];
-	}
-	n += add_receives(call, &record->actions[n]);
-	size = sizeof(*record) + n * sizeof(record->actions[0]);
-	fill_record(record, call, n, 0, size);
-	commit(page, size);
-	element = drive_and_wait(page);
-	result = read_reply(call, element, n_sends);
-	consume(page, element);
-	if (result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK) {
-		shim_look_at_exit();
-	} else if (call->header.number != POSIX_SIGNAL_TAKE && shim_has_signal()) {
+	call->header.sequence = ++page->request_sequence;
+	submit(page, &call->header);
+	await_reply(page, call->header.sequence);
+	result = read_reply(call, &page->mailbox);
+	if ((result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK) ||
+		(shim_has_signal() && call->header.number != POSIX_SIGNAL_TAKE)) {
 		shim_look_at_exit();
 	}
 	return result;
 }
 
-/*
- * A small request is a record of its own, with the message behind it in the ring, which is all that
- * the kernel looks at: it has no completion unless it fails, and then nobody replies.
- */
-static int64_t run_small(struct shim_call *call)
+/* The reply may be more than the mailbox holds: there is room for it here. */
+static __attribute__((noinline)) int64_t run_roomy(struct shim_call *call)
 {
-	struct posix_thread_page *page = shim_thread();
-	uint32_t message_size = sizeof(struct posix_request) + call->header.in_size;
-	struct hel_exchange_record *record;
-	uint32_t size = sizeof(*record) + sizeof(record->actions[0]) + message_size;
-	struct posix_request *message;
-	int error;
+	alignas(8) uint8_t room[POSIX_REPLY_MAX];
 
-	record = reserve(page, size);
-	message = (struct posix_request *)&record->actions[1];
-	error = gather(call, (uint8_t *)(message + 1));
-	if (error) {
-		return error;
-	}
-	*message = call->header;
-	fill_record(record, call, 1, HEL_EXCHANGE_QUIET, size);
-	record->actions[0] = (struct hel_action){
-		.type = HEL_ACTION_SEND,
-		.address = (uint64_t)message,
-		.length = message_size,
-	};
-	commit(page, size);
-	return run_exchange(call, nullptr, 0);
+	shim_thread()->mailbox.out_address = (uint64_t)room;
+	return run(call);
 }
 
-static int64_t run_inline(struct shim_call *call)
-{
-	struct inline_message message;
-	struct hel_action send;
-	int error = gather(call, message.payload);
-
-	if (error) {
-		return error;
-	}
-	message.header = call->header;
-	send = (struct hel_action){
-		.type = HEL_ACTION_SEND,
-		.address = (uint64_t)&message,
-		.length = sizeof(message.header) + call->header.in_size,
-	};
-	return run_exchange(call, &send, 1);
-}
-
-/* The payload goes by a second send, gathered by the kernel straight from where it lies. */
-static int64_t run_long(struct shim_call *call)
+/* posix reads the payload where it lies; the mailbox says where that is. */
+static __attribute__((noinline)) int64_t list_pieces(struct shim_call *call)
 {
 	static const uint64_t zero;
-	struct hel_sg segments[2 * ARRAY_SIZE(call->in)];
-	struct hel_action sends[2];
+	struct posix_mailbox *mailbox = &shim_thread()->mailbox;
+	struct hel_sg *pieces = (struct hel_sg *)mailbox->data;
 	uint32_t n = 0;
 
+	static_assert(POSIX_PIECES_MAX >= 2 * ARRAY_SIZE(call->in));
 	for (uint32_t i = 0; i < call->n_in; i++) {
 		const struct shim_piece *piece = &call->in[i];
 
@@ -387,30 +246,20 @@ static int64_t run_long(struct shim_call *call)
 			return -LINUX_EFAULT;
 		}
 		if (piece->size) {
-			segments[n++] = (struct hel_sg){ piece->address, piece->size };
+			pieces[n++] = (struct hel_sg){ piece->address, piece->size };
 		}
 		if (wire_size(piece) != piece->size) {
-			segments[n++] =
+			pieces[n++] =
 				(struct hel_sg){ (uint64_t)&zero, wire_size(piece) - piece->size };
 		}
 	}
+	mailbox->n_pieces = n;
 	call->header.flags |= POSIX_REQUEST_BULK_IN;
-	sends[0] = (struct hel_action){
-		.type = HEL_ACTION_SEND,
-		.address = (uint64_t)&call->header,
-		.length = sizeof(call->header),
-	};
-	sends[1] = (struct hel_action){
-		.type = HEL_ACTION_SEND_SG,
-		.address = (uint64_t)segments,
-		.length = n,
-	};
-	return run_exchange(call, sends, 2);
+	return 0;
 }
 
-int64_t shim_call_run(struct shim_call *call)
+static int64_t add_payload(struct shim_call *call)
 {
-	struct posix_thread_page *page = shim_thread();
 	uint64_t in_size = 0;
 
 	for (uint32_t i = 0; i < call->n_in; i++) {
@@ -423,18 +272,32 @@ int64_t shim_call_run(struct shim_call *call)
 		return -LINUX_E2BIG;
 	}
 	call->header.in_size = (uint32_t)in_size;
-	call->header.sequence = ++page->request_sequence;
+	return in_size > POSIX_MAILBOX_DATA ? list_pieces(call)
+					    : gather(call, shim_thread()->mailbox.data);
+}
+
+int64_t shim_call_run(struct shim_call *call)
+{
+	uint64_t out_size = 0;
+
+	if (call->n_in) {
+		int64_t error = add_payload(call);
+
+		if (error) {
+			return error;
+		}
+	}
 	if (call->bulk_out_size > POSIX_BULK_INLINE) {
 		if (!shim_is_user_range(call->bulk_out_address, call->bulk_out_size)) {
 			return -LINUX_EFAULT;
 		}
 		call->header.flags |= POSIX_REQUEST_BULK_OUT;
+		shim_thread()->mailbox.bulk_address = call->bulk_out_address;
 	}
-	if (in_size > POSIX_INLINE_MAX) {
-		return run_long(call);
+	for (uint32_t i = 0; i < call->n_out; i++) {
+		out_size += padded(call->out[i].size);
 	}
-	return sizeof(call->header) + in_size > HEL_QUIET_BYTES_MAX ? run_inline(call)
-								    : run_small(call);
+	return out_size > POSIX_MAILBOX_DATA ? run_roomy(call) : run(call);
 }
 
 int64_t shim_request(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,

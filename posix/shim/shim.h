@@ -120,7 +120,6 @@ struct shim_call {
 	struct shim_piece out[6]; /* reply data, likewise */
 	uint32_t n_in, n_out;
 	uint64_t bulk_out_address, bulk_out_size; /* size 0: none */
-	uint64_t out_size; /* from the reply */
 };
 
 void shim_queue_init(struct posix_thread_page *page);

@@ -33,11 +33,13 @@ int shim_sleep_until(uint64_t deadline_ns)
 
 	for (;;) {
 		uint32_t n_completions;
-		int error = hel_drive(
-			page->queue, HEL_DRIVE_WAIT, page->n_seen, deadline_ns, &n_completions);
+		int error = hel_drive(page->queue, HEL_DRIVE_WAIT, 0, deadline_ns, &n_completions);
 
 		if (error == -ERR_TIMED_OUT) {
 			return 0;
+		}
+		if (error == -ERR_ALERTED) {
+			continue; /* of a request that is over */
 		}
 		if (error != -ERR_KICKED) {
 			hel_thread_exit();

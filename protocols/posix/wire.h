@@ -2,32 +2,34 @@
 /*
  * What the shim and posix say to each other and the memory they share.  CONTRACT.
  *
- * Each Linux thread has a stream of its own to posix; the thread's lane handle is in its thread
- * page.  A request is one exchange on that lane, without offer/accept:
+ * Each Linux thread has a stream of its own to posix, on which it sends, and a mailbox in its
+ * thread page:
  *
- *   shim:   SEND header+payload | SEND header, SEND payload
- *           RECEIVE_INLINE(POSIX_REPLY_MAX) reply [RECEIVE bulk]
- *   posix:  RECEIVE_INLINE(HEL_INLINE_MAX) [RECEIVE payload]
- *           SEND(_SG) reply [SEND bulk]
- *
- * Sends of at most HEL_QUIET_BYTES_MAX are quiet (HEL_EXCHANGE_QUIET) and records of their own.
+ *   shim:   payload, or where it lies  -> mailbox
+ *           a quiet SEND of struct posix_request, and waits for its queue
+ *   posix:  listens (an exchange that repeats), takes the payload, answers
+ *           data and result, then the request's sequence -> mailbox
+ *           alerts the thread's queue
  *
  * Payload: the IN/PATH/INOUT data of the arguments in order, each padded to 8 bytes; a PATH is
  * preceded by nothing and ends with its NUL (its length is found by scanning; posix checks that
  * the NUL is inside the payload).  args[i] of an _N kind are the counts. For a pointer argument
- * args[i] holds the size of its data in bytes. If in_size > POSIX_INLINE_MAX the payload (and
- * nothing else) comes by a second SEND of exactly in_size bytes and the first holds the header
- * alone; POSIX_REQUEST_BULK_IN is then set.  BULK_IN data are payload like any other, args[k]
- * bytes, at most POSIX_BULK_MAX.  BULK_OUT: if args[k] <= POSIX_BULK_INLINE the bytes follow the
- * reply header, else POSIX_REQUEST_BULK_OUT is set and posix always answers with a second SEND
- * (zero bytes on error). Reply data: the OUT/INOUT data of the arguments in order, each padded to
- * 8 bytes, present only when result >= 0 (or the call's row in posix says otherwise), sized as the
- * request said (OUT_N: at most that, posix says how much in out_size only if it is the last one).
- * Everything that comes from the shim may be garbage; posix checks all of it.
+ * args[i] holds the size of its data in bytes. A payload of at most POSIX_MAILBOX_DATA lies in the
+ * mailbox. If POSIX_REQUEST_BULK_IN is set the mailbox has a list of pieces instead, in which posix
+ * reads the payload in the process' memory.  BULK_IN data are payload like any other, args[k]
+ * bytes, at most POSIX_BULK_MAX.
  *
- * posix keeps one RECEIVE_INLINE pending per lane.  A thread has one request outstanding.
- * Signals: posix completes an interruptible parked request by itself with -ERESTART*, so no cancel
- * message exists.
+ * Reply data: the OUT/INOUT data of the arguments in order, each padded to 8 bytes, present only
+ * when result >= 0 (or the call's row in posix says otherwise), sized as the request said (OUT_N:
+ * at most that, posix says how much in out_size only if it is the last one).  They are put into the
+ * mailbox, if they are more than POSIX_MAILBOX_DATA at out_address.  BULK_OUT: if args[k] <=
+ * POSIX_BULK_INLINE the bytes are reply data, else POSIX_REQUEST_BULK_OUT is set and posix writes
+ * them to bulk_address. What cannot be read or written there is EFAULT.
+ *
+ * Everything that comes from the shim may be garbage, and what lies in the page may change at any
+ * time; posix checks all of it, in copies. A thread has one request outstanding: who sends another
+ * one before the answer is no shim.  Signals: posix completes an interruptible parked request by
+ * itself with -ERESTART*, so no cancel message exists.
  */
 #ifndef PROTOCOLS_POSIX_WIRE_H
 #define PROTOCOLS_POSIX_WIRE_H
@@ -38,10 +40,10 @@
 
 constexpr uint32_t POSIX_PAYLOAD_MAX =
 	262144; /* payload of one request (execve); more is refused with E2BIG */
-constexpr uint32_t POSIX_REPLY_MAX = 3968; /* reply header and data: a chunk has room for it */
-constexpr uint32_t POSIX_BULK_INLINE = 2048;
+constexpr uint32_t POSIX_REPLY_MAX = 4080; /* reply data, but for bulk */
+constexpr uint32_t POSIX_BULK_INLINE = 1536;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
-constexpr uint32_t POSIX_INLINE_MAX = 3584; /* payload that travels with the header */
+constexpr uint32_t POSIX_INLINE_MAX = 3584; /* data of an argument with a count, but for bulk */
 constexpr uint32_t POSIX_PATH_MAX = 4096;
 
 enum posix_request_flags : uint32_t {
@@ -59,19 +61,31 @@ enum posix_poll_flags : uint32_t {
 
 struct posix_request {
 	uint32_t number; /* Linux number, or enum posix_internal */
-	uint32_t flags;
+	uint16_t flags; /* enum posix_request_flags */
+	uint16_t null_mask; /* arguments whose pointer is null */
 	uint32_t sequence;
 	uint32_t in_size; /* bytes of payload */
 	uint64_t args[6];
-	uint32_t null_mask;
-	uint32_t reserved;
 };
+static_assert(sizeof(struct posix_request) <= HEL_QUIET_BYTES_MAX);
 
-struct posix_reply {
+constexpr uint32_t POSIX_MAILBOX_DATA = 1728;
+constexpr uint32_t POSIX_PIECES_MAX = 48;
+
+struct posix_mailbox {
+	/* with the request */
+	uint64_t out_address, bulk_address;
+	uint64_t n_pieces; /* BULK_IN: struct hel_sg in `data` */
+	/* with the reply; `sequence` is written last */
 	int64_t result; /* >= 0 or -errno, also -ERESTART* below */
-	uint32_t sequence;
-	uint32_t out_size;
+	uint32_t out_size; /* bytes of reply data */
+	_Atomic uint32_t sequence;
+	uint32_t reserved[6];
+	alignas(8) uint8_t data[POSIX_MAILBOX_DATA];
 };
+static_assert(sizeof(struct posix_mailbox) == 64 + POSIX_MAILBOX_DATA);
+static_assert(POSIX_BULK_INLINE <= POSIX_MAILBOX_DATA);
+static_assert(POSIX_PIECES_MAX * sizeof(struct hel_sg) <= POSIX_MAILBOX_DATA);
 
 /* As inside Linux; the shim turns them into EINTR or a restart. */
 constexpr int64_t LINUX_ERESTARTSYS = 512;           /* restart if SA_RESTART or no handler */
@@ -197,18 +211,18 @@ constexpr uint64_t POSIX_SLOT_STACK_LOW = 0x1000; /* page 0 is a guard; private 
 constexpr uint64_t POSIX_SLOT_STACK_TOP = 0x9000;
 constexpr uint64_t POSIX_SLOT_PROCESS_PAGE =
 	0x9000; /* shared with posix; only in the slot of a process' first thread */
-constexpr uint64_t POSIX_SLOT_QUEUE = 0xa000; /* 12 KiB: header page and two chunks */
-constexpr uint32_t POSIX_QUEUE_CHUNKS = 2;
-constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 4096;
-constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 2048;
+/*
+ * A page: the queue's header and ring, and the thread page. The chunk, where only errors come, is
+ * not mapped.
+ */
+constexpr uint64_t POSIX_SLOT_QUEUE = 0xa000;
+constexpr uint32_t POSIX_QUEUE_CHUNKS = 1;
+constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 1024;
+constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 512;
 /* The thread page fills the queue's first page, which posix sees, too. */
 constexpr uint64_t POSIX_THREAD_PAGE_OFFSET =
 	sizeof(struct hel_queue_header) + POSIX_QUEUE_SUBMIT_SIZE;
 constexpr uint64_t POSIX_SLOT_THREAD_PAGE = POSIX_SLOT_QUEUE + POSIX_THREAD_PAGE_OFFSET;
-/* The largest completion: two sends, the reply, what comes behind it. */
-static_assert(sizeof(struct hel_chunk) + sizeof(struct hel_element) +
-		4 * sizeof(struct hel_result) + POSIX_REPLY_MAX <=
-	POSIX_QUEUE_CHUNK_SIZE);
 /*
  * fork: slots other than the forking thread's, and every thread page, process page and queue, are
  * left out; posix makes the child's afresh at the same addresses. Views and windows are left out,
@@ -272,17 +286,17 @@ struct posix_thread_page {
 	uint64_t restart_deadline_ns; /* 400 */
 	uint64_t restart_kind; /* 408 */
 	uint32_t request_sequence; /* 416 */
-	uint32_t in_request; /* 420: a request is outstanding */
-	uint32_t submit_tail, supply_tail, chunk, chunk_offset; /* 424 … 439: queue cursors */
-	uint32_t n_seen, reserved_seen; /* 440 */
+	uint32_t submit_tail; /* 420: of the queue */
+	uint64_t reserved_queue[3]; /* 424 */
 	uint64_t is_full_return; /* 448: leave by restoring all registers from full_frame */
 	uint64_t restart_args[4]; /* 456 */
 	uint64_t shim_private[32]; /* 488 … 743 */
 	struct hel_registers
 		start_registers; /* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
 	struct posix_signal_offer offer; /* 904 … 1039 */
+	alignas(256) struct posix_mailbox mailbox; /* 1280 … 3071 */
 };
-static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) <= HEL_PAGE_SIZE);
+static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) == HEL_PAGE_SIZE);
 
 /* ---- process page ---------------------------------------------------------------------------- */
 struct posix_sigaction { /* the kernel's struct sigaction of Linux x86-64 */

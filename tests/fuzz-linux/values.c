@@ -20,8 +20,8 @@ static const uint64_t bad_addresses[] = { 0, 1, 8, PAGE - 1, PAGE, ARENA - 1, AR
 	ARENA + (ARENA_PAGES + 1) * PAGE, ARENA + (ARENA_PAGES + 2) * PAGE,
 	ARENA + (ARENA_PAGES + 3) * PAGE, ARENA + (ARENA_PAGES + 4) * PAGE, 0x400000, 0x401001,
 	0x7fff00000000, 0x7fff00001000, 0x7fff00002008, 0x7fff00040000, 0x7fff00041000,
-	0x7fff00048ff8, 0x7fff00049000, 0x7fff0004a000, 0x7fff0004aa00, 0x7fff0004ab40,
-	0x7fff0004ab78, 0x7fff0004b000, 0x7fff0004c000, 0x7fff00050000, 0x7fff0005aa00,
+	0x7fff00048ff8, 0x7fff00049000, 0x7fff0004a000, 0x7fff0004a400, 0x7fff0004a540,
+	0x7fff0004a578, 0x7fff0004b000, 0x7fff0004c000, 0x7fff00050000, 0x7fff0005a400,
 	0x7ffeffffffff, 0x7ffefffff000, 0x7fffffffe000, 0x7fffffffefff, 0x7ffffffff000,
 	0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffff888000000000,
 	0xffffffff80000000, 0xffffffff81000000, 0xffffffffff600000, ~0ul - PAGE, ~0ul - 7, ~0ul };

@@ -818,6 +818,13 @@ OPERATION_CHECK(lock_memory_memory_of_other_type, LOCK_MEMORY, BAD_TYPE, struct 
 	.memory = OTHER(MEMORY))
 OPERATION_CHECK(lock_memory_memory_without_pin, LOCK_MEMORY, NO_RIGHTS, struct hel_lock_record,
 	.memory = WITHOUT(MEMORY, PIN))
+OPERATION_CHECK(alert_queue_stale, ALERT, BAD_HANDLE, struct hel_alert_record, .queue = STALE())
+OPERATION_CHECK(alert_queue_revoked, ALERT, REVOKED, struct hel_alert_record,
+	.queue = REVOKED(QUEUE))
+OPERATION_CHECK(alert_queue_of_other_type, ALERT, BAD_TYPE, struct hel_alert_record,
+	.queue = OTHER(QUEUE))
+OPERATION_CHECK(alert_queue_without_signal, ALERT, NO_RIGHTS, struct hel_alert_record,
+	.queue = WITHOUT(QUEUE, SIGNAL))
 ACTION_CHECK(send_address_unmapped, FAULT, HEL_ACTION_RECEIVE, .type = HEL_ACTION_SEND,
 	.address = UNMAPPED, .length = 16)
 ACTION_CHECK(send_address_kernel_half, FAULT, HEL_ACTION_RECEIVE, .type = HEL_ACTION_SEND,

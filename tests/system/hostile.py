@@ -112,6 +112,18 @@ def a_process_that_spoils_what_it_shares_harms_itself():
     check_alive(outcome)
 
 
+def mailbox_spoiled_by_its_owner():
+    outcome = guest.shell('/hostile-mailbox' + _ALIVE, options=add('hostile-mailbox'), timeout=200)
+    lines = outcome.text().splitlines()
+    check_equal(lines[:7], [*(f'{name} signal 9' for name in (
+        'send-twice', 'send-short', 'dismiss', 'promise-too-much', 'promise-too-many-pieces',
+        'promise-longer-pieces')), 'name-absent-pieces status 0'], 'how the attempts ended')
+    for line, name in zip(lines[7:9], ('send-very-often', 'scribble')):
+        check(re.match(fr'{name} (status 0|signal \d+)$', line), line)
+    check_equal(lines[9], 'calls work', 'the end')
+    check_alive(outcome)
+
+
 def fork_bomb_gets_eagain():
     outcome = guest.shell('/fork-bomb; echo $?' + _ALIVE, options=add('fork-bomb'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:80]!r}')
@@ -162,5 +174,5 @@ def memory_comes_back():
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
                 random_code_harms_itself, a_process_that_spoils_what_it_shares_harms_itself,
-                fork_bomb_gets_eagain, memory_exhaustion_is_survived, one_victim_at_a_time,
-                memory_comes_back])
+                mailbox_spoiled_by_its_owner, fork_bomb_gets_eagain,
+                memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])

@@ -15,6 +15,7 @@
 #include <thor/ipc/manage.h>
 #include <thor/ipc/page-lock.h>
 #include <thor/memory/memory.h>
+#include <thor/object/universe.h>
 #include <thor/sched/observe.h>
 #include <thor/sched/sched.h>
 #include <thor/time/await-clock.h>
@@ -87,6 +88,21 @@ static int submit_await_ends(
 	return await_ends_submit(queue, record);
 }
 
+static int submit_alert(struct queue *queue, struct thread *thread, const struct hel_record *record)
+{
+	const struct hel_alert_record *request = (const struct hel_alert_record *)record;
+	struct object *object;
+	int error = universe_lookup(
+		thread->universe, request->queue, HEL_TYPE_QUEUE, HEL_RIGHT_SIGNAL, &object);
+
+	if (unlikely(error != 0)) {
+		return queue_post(queue, record, error);
+	}
+	queue_alert(queue_of(object));
+	object_unref(object);
+	return 0;
+}
+
 /*
  * What can be submitted: by opcode, with the smallest record. `submit` says 0, or that nothing
  * happened and the record has to stay: -ERR_NO_MEMORY, or THREAD_WAIT_RESTART with a page note.
@@ -107,6 +123,7 @@ static const struct submit_kind {
 	[HEL_SUBMIT_FENCE] = { sizeof(struct hel_fence_record), fence_submit },
 	[HEL_SUBMIT_LOCK_MEMORY] = { sizeof(struct hel_lock_record), page_lock_submit },
 	[HEL_SUBMIT_AWAIT_ENDS] = { sizeof(struct hel_record), submit_await_ends },
+	[HEL_SUBMIT_ALERT] = { sizeof(struct hel_alert_record), submit_alert },
 };
 
 /*

@@ -494,6 +494,51 @@ USER_TEST(alert_needs_its_right)
 	queue_close(&queue);
 }
 
+static void submit_alert(hel_handle handle)
+{
+	struct hel_alert_record *record = queue_record(&queue, HEL_SUBMIT_ALERT, sizeof(*record));
+
+	record->queue = handle;
+	hel_queue_commit(&queue.client);
+}
+
+static void expect_alert_error(int error)
+{
+	CHECK(queue_take(&queue, &completion));
+	CHECK_EQ(completion.opcode, HEL_SUBMIT_ALERT);
+	CHECK_EQ(completion.error, error);
+}
+
+/* As a record it does the same, and completes only if it fails. */
+USER_TEST(alert_can_be_submitted)
+{
+	hel_handle weak;
+
+	open_small();
+	wait_results[0] = 1;
+	CHECK(user_start(drive_and_tell, &wait_results[0]) != HEL_NULL);
+	sim_compute(20'000'000);
+	submit_alert(queue.client.handle);
+	CHECK_OK(queue_drive(&queue));
+	sim_compute(20'000'000);
+	CHECK_EQ(wait_results[0], -ERR_ALERTED);
+	submit_alert(queue.client.handle);
+	submit_alert(queue.client.handle);
+	CHECK_EQ(drive_until(HEL_DEADLINE_NEVER), -ERR_ALERTED);
+	CHECK_EQ(drive_until(sim_time_ns + 1'000'000), -ERR_TIMED_OUT);
+	CHECK_OK(hel_transfer(HEL_THIS, queue.client.handle, HEL_THIS, HEL_RIGHT_INVOKE, &weak));
+	submit_alert(weak);
+	submit_alert(machine_authority);
+	submit_alert(HEL_NULL);
+	CHECK_OK(drive_until(HEL_DEADLINE_NEVER));
+	expect_alert_error(-ERR_NO_RIGHTS);
+	expect_alert_error(-ERR_BAD_TYPE);
+	expect_alert_error(-ERR_BAD_HANDLE);
+	CHECK(queue_is_quiet(&queue));
+	CHECK_OK(hel_close(HEL_THIS, weak));
+	queue_close(&queue);
+}
+
 /* When the last handle goes, all that is pending ends and those who wait wake up. */
 USER_TEST(closing_a_queue_ends_its_operations)
 {

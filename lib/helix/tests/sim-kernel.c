@@ -184,6 +184,13 @@ static void submit_cancel(uint64_t context)
 	}
 }
 
+static size_t n_alerts;
+
+size_t sim_kernel_alerts(void)
+{
+	return n_alerts;
+}
+
 static void queue_submit(void)
 {
 	while (queue.header->submit_head != queue.header->submit_tail) {
@@ -202,6 +209,7 @@ static void queue_submit(void)
 			break;
 		case HEL_SUBMIT_AWAIT_EVENT:
 		case HEL_SUBMIT_AWAIT_CLOCK: submit_await(record); break;
+		case HEL_SUBMIT_ALERT: n_alerts++; break;
 		default: UNREACHABLE();
 		}
 		queue.header->submit_head += record->size;

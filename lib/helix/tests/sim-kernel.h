@@ -18,6 +18,9 @@ size_t sim_kernel_handles(void);
 /** sim_kernel_drives() - hel_drive() calls so far */
 size_t sim_kernel_drives(void);
 
+/** sim_kernel_alerts() - HEL_SUBMIT_ALERT records so far */
+size_t sim_kernel_alerts(void);
+
 /**
  * sim_kernel_deadlocked() - called when nothing can happen any more; supplied by the test, does
  * not return

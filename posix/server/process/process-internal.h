@@ -33,7 +33,6 @@
 constexpr uint32_t PID_MAX = 32768;  /* numbers are below */
 constexpr uint32_t MM_SLOTS_MAX = 16384; /* threads in one address space */
 constexpr uint32_t SIGNAL_QUEUE_MAX = 1024; /* queued signals of one process or thread */
-constexpr uint32_t LANE_REPLY_ACTIONS_MAX = 2;
 
 /* ---- address spaces -------------------------------------------------------------------------- */
 
@@ -73,16 +72,11 @@ struct signal_pending {
 
 struct lane {
 	hel_handle handle;
-	struct helix_exchange receive; /* [reply,] then the next request's header */
-	struct helix_exchange
-		reply; /* a reply whose memory must be given back soon, or a long payload */
-	uint8_t n_reply_actions; /* of `receive`, before the request */
-	bool is_receiving, is_replying;
-	bool has_received; /* `receive` is finished, but `reply` is not yet */
-	bool is_closed;
-	struct posix_request header; /* whose long payload is under way */
-	struct posix_reply reply_header;
-	struct hel_sg segments[2];
+	hel_handle queue; /* of the thread: alerted when its request is answered */
+	struct helix_operation listen;
+	bool is_open;
+	bool is_listening; /* `listen` is pending */
+	bool is_serving; /* a request has come and is not answered yet */
 };
 
 /* ---- threads --------------------------------------------------------------------------------- */
@@ -319,15 +313,13 @@ static inline struct thread *process_first_thread(const struct process *process)
 
 /* ---- lane.c ---------------------------------------------------------------------------------- */
 
-/**
- * lane_open() - begin to serve the requests that arrive on thread's lane @handle, which is taken
- */
-void lane_open(struct thread *thread, hel_handle handle);
+/** lane_open() - begin to serve the requests that arrive on the thread's lane */
+void lane_open(struct thread *thread);
 /** lane_close() - no more; what is pending ends soon */
 void lane_close(struct thread *thread);
 static inline bool lane_is_idle(const struct lane *lane)
 {
-	return !lane->is_receiving && !lane->is_replying;
+	return !lane->is_listening;
 }
 
 /* ---- address-space.c ------------------------------------------------------------------------- */

@@ -25,7 +25,6 @@ constexpr struct hel_queue_params QUEUE_PARAMS = {
 	.chunk_size = POSIX_QUEUE_CHUNK_SIZE,
 	.submit_size = POSIX_QUEUE_SUBMIT_SIZE,
 };
-constexpr uint64_t QUEUE_SIZE = HEL_PAGE_SIZE + POSIX_QUEUE_CHUNKS * POSIX_QUEUE_CHUNK_SIZE;
 constexpr uint32_t PAGE_FLAGS = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_DROP;
 
 static void thread_observed(struct op *op);
@@ -105,27 +104,28 @@ void process_page_adopt(struct process *process, struct process_page_holder *hol
 /* ---- building -------------------------------------------------------------------------------- */
 
 /* The queue, whose first page has the thread page, too: we see that one as well. */
-static int build_queue(struct thread *thread, hel_handle *out_queue)
+static int build_queue(struct thread *thread)
 {
 	struct thread_internal *internal = thread->internal;
 	void *first_page;
-	int error = hel_queue_create(&QUEUE_PARAMS, out_queue);
+	int error = hel_queue_create(&QUEUE_PARAMS, &internal->lane.queue);
 
 	if (error != 0) {
-		*out_queue = HEL_NULL;
+		internal->lane.queue = HEL_NULL;
 		return linux_errno_of(error);
 	}
-	error = helix_map(*out_queue, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &first_page);
+	error = helix_map(
+		internal->lane.queue, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &first_page);
 	if (error != 0) {
 		return -LINUX_ENOMEM;
 	}
 	internal->page =
 		(struct posix_thread_page *)((uint8_t *)first_page + POSIX_THREAD_PAGE_OFFSET);
-	error = mm_map(internal->mm, *out_queue, 0, slot_address(internal->slot) + POSIX_SLOT_QUEUE,
-		QUEUE_SIZE, PAGE_FLAGS);
+	error = mm_map(internal->mm, internal->lane.queue, 0,
+		slot_address(internal->slot) + POSIX_SLOT_QUEUE, HEL_PAGE_SIZE, PAGE_FLAGS);
 	if (error == 0) {
-		error = linux_errno_of(hel_transfer(
-			HEL_THIS, *out_queue, internal->universe, 0, &internal->remote_queue));
+		error = linux_errno_of(hel_transfer(HEL_THIS, internal->lane.queue,
+			internal->universe, 0, &internal->remote_queue));
 	}
 	return error;
 }
@@ -146,8 +146,7 @@ static int build_lane(struct thread *thread)
 	return linux_errno_of(error);
 }
 
-static int build_kernel_thread(
-	struct thread *thread, const struct thread_options *options, hel_handle queue)
+static int build_kernel_thread(struct thread *thread, const struct thread_options *options)
 {
 	struct thread_internal *internal = thread->internal;
 	uint64_t slot = slot_address(internal->slot);
@@ -158,7 +157,7 @@ static int build_kernel_thread(
 		.sp = options->start_stack != 0 ? options->start_stack
 						: slot + POSIX_SLOT_STACK_TOP,
 		.argument = slot + POSIX_SLOT_THREAD_PAGE,
-		.bounce_page = queue,
+		.bounce_page = internal->lane.queue,
 		.bounce_address = slot + POSIX_SLOT_THREAD_PAGE,
 		.bounce = (uint64_t)shim_bounce(),
 	};
@@ -186,8 +185,7 @@ static int build(struct thread *thread, const struct thread_options *options)
 {
 	struct thread_internal *internal = thread->internal;
 	uint64_t slot = slot_address(internal->slot);
-	hel_handle queue;
-	int error = build_queue(thread, &queue);
+	int error = build_queue(thread);
 
 	if (error == 0 && !options->has_stack) {
 		error = mm_map(internal->mm, HEL_NULL, 0, slot + POSIX_SLOT_STACK_LOW,
@@ -199,10 +197,7 @@ static int build(struct thread *thread, const struct thread_options *options)
 	}
 	if (error == 0) {
 		fill_page(thread, options);
-		error = build_kernel_thread(thread, options, queue);
-	}
-	if (queue != HEL_NULL) {
-		hel_close(HEL_THIS, queue);
+		error = build_kernel_thread(thread, options);
 	}
 	return error;
 }
@@ -249,6 +244,9 @@ static void release(struct thread *thread)
 	}
 	if (internal->page != NULL) {
 		helix_unmap((uint8_t *)internal->page - POSIX_THREAD_PAGE_OFFSET, HEL_PAGE_SIZE);
+	}
+	if (internal->lane.queue != HEL_NULL) {
+		hel_close(HEL_THIS, internal->lane.queue);
 	}
 	signal_pending_clear(&internal->pending);
 	poll_forget_parts(thread);
@@ -343,7 +341,7 @@ void thread_start(struct thread *thread)
 	internal->is_started = true;
 	signal_publish_to(thread);
 	observe(thread, 0);
-	lane_open(thread, internal->lane.handle);
+	lane_open(thread);
 	if (affinity != ~(uint64_t)0) {
 		hel_thread_set_affinity(internal->thread, affinity);
 	}

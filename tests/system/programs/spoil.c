@@ -43,6 +43,7 @@ enum linux_call {
 };
 
 static struct random random_state;
+static int64_t own_pid;
 static uint8_t buffer[BUFFER_BYTES];
 
 static uint64_t pick(uint64_t end)
@@ -102,7 +103,8 @@ static void make_calls(void)
 		LINUX(close, fd, 0, 0);
 	}
 	linux_call(CALL_rt_sigaction, 10, address_of(action), 0, 8, 0);
-	LINUX(kill, LINUX(getpid, 0, 0, 0), 10, 0);
+	/* Not what getpid() says now, which may be 0: that would be everybody of this group. */
+	LINUX(kill, own_pid, 10, 0);
 	int64_t child = LINUX(fork, 0, 0, 0);
 
 	if (child == 0) {
@@ -160,8 +162,7 @@ static void way_process_page(void)
 
 static void way_queue(void)
 {
-	spoil_and_call((uint8_t *)thread_page()->queue_address,
-		HEL_PAGE_SIZE + POSIX_QUEUE_CHUNKS * POSIX_QUEUE_CHUNK_SIZE);
+	spoil_and_call((uint8_t *)thread_page()->queue_address, HEL_PAGE_SIZE);
 }
 
 static void way_stack(void)
@@ -215,8 +216,7 @@ static void way_race_thread_page(void)
 
 static void way_race_queue(void)
 {
-	start_racer((uint8_t *)thread_page()->queue_address,
-		HEL_PAGE_SIZE + POSIX_QUEUE_CHUNKS * POSIX_QUEUE_CHUNK_SIZE);
+	start_racer((uint8_t *)thread_page()->queue_address, HEL_PAGE_SIZE);
 	for (;;) {
 		make_calls();
 	}
@@ -528,6 +528,7 @@ static const char *run_once(const struct way *way, uint64_t seed)
 	}
 	if (child == 0) {
 		random_init(&random_state, seed);
+		own_pid = LINUX(getpid, 0, 0, 0);
 		way->run();
 		LINUX(exit_group, 0, 0, 0);
 	}
