@@ -6,7 +6,8 @@
  * saved state), struct arch_page_table, arch_irq_state, and as static inline: arch_this_cpu()
  * (struct cpu of this CPU, see <thor/cpu.h>), arch_pause(), arch_irqs_disable(), arch_irqs_save(),
  * arch_irqs_restore(), arch_phys_to_virt(phys) (direct map), arch_virt_to_phys(pointer into direct
- * map or image). Everything else is declared here and implemented by each.
+ * map or image), arch_copy_much(to, from, size) (as memcpy(), for up to a page: a string
+ * instruction, if that is the fast way). Everything else is declared here and implemented by each.
  *
  * Execution (architecture.md 4.1): thor runs with interrupts off on the CPU's one stack. The
  * architecture saves the user registers into thread->arch, calls one of the thor_enter_* functions

@@ -446,6 +446,39 @@ CASE(much_data_waits_for_the_reader)
 	CHECK_EQ(status, 0);
 }
 
+/* Whatever of a send fits when the queue is nearly full: the bytes and their number are right. */
+CASE(a_nearly_full_queue_takes_some)
+{
+	ssize_t n_sent = 0, n_read = 0, n;
+	bool has_room = true;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	CHECK_EQ(write(ends[0], buffer, 1000), 1000);
+	CHECK_EQ(read(ends[1], buffer, 1000), 1000);
+	for (size_t i = 0; i < sizeof(buffer); i++) {
+		buffer[i] = (char)(i * 7 + i / 4096);
+	}
+	while (has_room) {
+		n = write(ends[0], buffer + n_sent, 50000);
+		has_room = n > 0;
+		n_sent += has_room ? n : 0;
+		CHECK(n_sent < 900000);
+	}
+	CHECK(n < 0 && errno == EAGAIN);
+	CHECK(n_sent > 100000);
+	while (n_read < n_sent) {
+		char piece[30011];
+
+		n = read(ends[1], piece, sizeof(piece));
+		CHECK(n > 0 && n <= n_sent - n_read && !memcmp(piece, buffer + n_read, (size_t)n));
+		n_read += n;
+	}
+	CHECK_ERRNO(read(ends[1], buffer, 1), EAGAIN);
+	CHECK_EQ(write(ends[0], buffer, 50000), 50000);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 CASE(several_messages)
 {
 	struct iovec parts[3] = { { "one", 3 }, { "two", 3 }, { "three", 5 } };

@@ -154,7 +154,7 @@ static int space_copy_part(const struct space_pair *pair, size_t size)
 		bool has_to = space_find_byte(pair->to_space, pair->to, true, &to);
 
 		if (has_from && has_to) {
-			memmove(to, from, size);
+			arch_copy_much(to, from, size);
 		}
 		space_pair_unlock(pair);
 		if (has_from && has_to) {

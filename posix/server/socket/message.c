@@ -7,6 +7,8 @@
 
 /* Sends from this size on are passed on without a copy, if they are a block of their own. */
 constexpr size_t UNIX_BLOCK_MIN = KIB(4);
+/* A send of a stream that is not longer than this goes as a whole, so that it can be. */
+constexpr size_t UNIX_WHOLE_MAX = KIB(64);
 /* A message that a stream's send begins holds at most this much. */
 constexpr uint32_t UNIX_RUN_MAX = MIB(1);
 
@@ -125,7 +127,8 @@ static bool append_bytes(struct unix_socket *to, struct unix_send *send, size_t 
 }
 
 /*
- * How many bytes may go now; a packet goes as a whole as soon as its sender owes less than it may.
+ * How many bytes may go now. A packet goes as a whole as soon as its sender owes less than it may,
+ * and so does a block of a stream, as Linux does it with the pieces of a stream's send.
  */
 static int64_t room_for(const struct unix_socket *socket, const struct unix_socket *to,
 	const struct unix_send *send)
@@ -137,7 +140,8 @@ static int64_t room_for(const struct unix_socket *socket, const struct unix_sock
 	if (socket->n_charged >= socket->send_max) {
 		return -LINUX_EAGAIN;
 	}
-	if (!unix_is_stream(socket)) {
+	if (!unix_is_stream(socket) ||
+		(send->size >= UNIX_BLOCK_MIN && send->size <= UNIX_WHOLE_MAX)) {
 		return (int64_t)send->size;
 	}
 	return (int64_t)min_size(send->size, socket->send_max - socket->n_charged);

@@ -10,6 +10,7 @@
 #ifndef THOR_ARCH_TYPES_H
 #define THOR_ARCH_TYPES_H
 
+#include <base/string.h>
 #include <base/types.h>
 
 struct account;
@@ -93,6 +94,11 @@ static inline void *arch_phys_to_virt(uint64_t phys)
 static inline uint64_t arch_virt_to_phys(const void *pointer)
 {
 	return (uint64_t)((const uint8_t *)pointer - sim_memory);
+}
+
+static inline void arch_copy_much(void *to, const void *from, size_t size)
+{
+	memmove(to, from, size);
 }
 
 struct hel_bounce;

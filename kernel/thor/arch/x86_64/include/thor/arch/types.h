@@ -217,6 +217,15 @@ static inline uint64_t arch_context_ip(const struct arch_context *context)
 	return context->rip;
 }
 
+static inline void arch_copy_much(void *to, const void *from, size_t size)
+{
+	uint64_t n_words = size / 8;
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n_words) : : "memory");
+	size %= 8;
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
 /* ---- additions to the contract (<thor/arch.h>) */
 
 /** arch_context_frame_pointer() - where a backtrace of @context begins */
