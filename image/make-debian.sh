@@ -31,18 +31,6 @@ words_of() {
 	sed 's/#.*//; /^ *$/d' "$here/debian/$1"
 }
 
-mkdir -p "$folder"
-exec 9>"$folder/lock"
-flock 9
-stamp=$(cat "$0" "$here/debian/packages" "$here/debian/left-out" | sha256sum)
-if [ -e "$folder/root.cpio" ] && [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ]; then
-	exit 0
-fi
-
-log=$folder/log
-"$here/../tools/setup/install.sh" mmdebstrap gpgv >"$log" 2>&1 ||
-	cannot "mmdebstrap cannot be installed, see $log"
-
 as_root=
 mode=root
 if [ "$(id -u)" -ne 0 ]; then
@@ -52,21 +40,41 @@ if [ "$(id -u)" -ne 0 ]; then
 		mode=unshare
 	fi
 fi
+log=$folder/log
 
-set -- --mode=$mode --variant=essential --format=tar --aptopt='APT::Install-Recommends "false"'
-for pattern in $(words_of left-out | sed 's/^/--dpkgopt=path-exclude=/'); do
-	set -- "$@" "$pattern"
+make_root() {
+	"$here/../tools/setup/install.sh" mmdebstrap gpgv >"$log" 2>&1 ||
+		cannot "mmdebstrap cannot be installed, see $log"
+	set -- --mode=$mode --variant=essential --format=tar \
+		--aptopt='APT::Install-Recommends "false"'
+	for pattern in $(words_of left-out | sed 's/^/--dpkgopt=path-exclude=/'); do
+		set -- "$@" "$pattern"
+	done
+	echo "make-debian: making $folder/root, which takes a minute" >&2
+	rm -f "$folder/stamp"
+	$as_root rm -rf "$folder/root"
+	$as_root mmdebstrap "$@" --include="$(words_of packages | xargs | tr ' ' ',')" \
+		--customize-hook="$here/debian/clean.sh" $suite "$folder/root.tar" \
+		"deb $mirror $suite main" >>"$log" 2>&1 </dev/null ||
+		cannot "mmdebstrap failed, see $log"
+	mkdir "$folder/root"
+	$as_root tar -xf "$folder/root.tar" -C "$folder/root" --exclude='./dev/*'
+	rm -f "$folder/root.tar" "$folder/root.cpio"
+	echo "$stamp" >"$folder/stamp"
+}
+
+mkdir -p "$folder"
+exec 9>"$folder/lock"
+flock 9
+stamp=$(cat "$0" "$here/debian/packages" "$here/debian/left-out" | sha256sum)
+if [ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ]; then
+	make_root
+fi
+archive=$folder/root.cpio
+for packer in "$here/pack-root.py" "$here/../tools/launcher/cpio.py" \
+	"$here/../tools/launcher/roots.py"; do
+	if [ ! -e "$archive" ] || [ "$packer" -nt "$archive" ]; then
+		$as_root python3 -B "$here/pack-root.py" "$folder/root" "$archive.new"
+		mv "$archive.new" "$archive"
+	fi
 done
-echo "make-debian: making $folder/root, which takes a minute" >&2
-rm -f "$folder/stamp" "$folder/root.cpio"
-$as_root rm -rf "$folder/root"
-$as_root mmdebstrap "$@" --include="$(words_of packages | xargs | tr ' ' ',')" \
-	--customize-hook="$here/debian/clean.sh" $suite "$folder/root.tar" \
-	"deb $mirror $suite main" >>"$log" 2>&1 </dev/null ||
-	cannot "mmdebstrap failed, see $log"
-
-mkdir "$folder/root"
-$as_root tar -xf "$folder/root.tar" -C "$folder/root" --exclude='./dev/*'
-python3 -B "$here/pack-root.py" "$folder/root.tar" "$folder/root.cpio"
-rm -f "$folder/root.tar"
-echo "$stamp" >"$folder/stamp"

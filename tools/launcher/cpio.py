@@ -36,25 +36,35 @@ class Writer:
         self._stream = stream
         self._written = 0
         self._inode = 0
+        self._links = {}   # what names of one file share: its number
 
     def _put(self, data):
         self._stream.write(data)
         self._written += len(data)
 
-    def _header(self, name, mode, size, uid, gid, mtime, n_links, rdev):
+    def _header(self, name, mode, size, uid, gid, mtime, n_links, rdev, inode):
         raw_name = name.encode('utf-8', 'surrogateescape') + b'\0'
         if stat.S_ISREG(mode) and size > _PAGED_SIZE:
             raw_name += b'\0' * (-(self._written + _HEADER_SIZE + len(raw_name)) % PAGE_SIZE)
-        fields = (self._inode, mode, uid, gid, n_links, mtime, size, 0, 0,
+        fields = (inode, mode, uid, gid, n_links, mtime, size, 0, 0,
                   rdev[0], rdev[1], len(raw_name), 0)
         head = b'070701' + b''.join(b'%08x' % field for field in fields)
         self._put(head + raw_name + _pad(len(head) + len(raw_name)))
 
-    def entry(self, name, mode, data=b'', *, uid=0, gid=0, mtime=DEFAULT_MTIME, rdev=(0, 0)):
-        """Adds one entry; mode holds the type, data a file's bytes or a symlink's target."""
+    def entry(self, name, mode, data=b'', *, uid=0, gid=0, mtime=DEFAULT_MTIME, rdev=(0, 0),
+              link=None):
+        """Adds one entry; mode holds the type, data a file's bytes or a symlink's target.
+
+        Entries with the same `link` are names of one file, whose bytes are those of the first.
+        """
         self._inode += 1
-        n_links = 2 if stat.S_ISDIR(mode) else 1
-        self._header(name, mode, len(data), uid, gid, int(mtime) & 0xffffffff, n_links, rdev)
+        n_links = 2 if stat.S_ISDIR(mode) or link is not None else 1
+        inode = self._inode
+        if link is not None:
+            data = b'' if link in self._links else data
+            inode = self._links.setdefault(link, inode)
+        self._header(name, mode, len(data), uid, gid, int(mtime) & 0xffffffff, n_links, rdev,
+                     inode)
         self._put(data)
         self._put(_pad(len(data)))
 
@@ -70,8 +80,7 @@ class Writer:
 
     def finish(self):
         """Writes the end mark and fills up to 512 bytes."""
-        self._inode = 0
-        self._header(_TRAILER, 0, 0, 0, 0, 0, 1, (0, 0))
+        self._header(_TRAILER, 0, 0, 0, 0, 0, 1, (0, 0), 0)
         self._put(b'\0' * (-self._written % 512))
 
 

@@ -70,8 +70,9 @@ def _entry_of_file(writer, name, host_path, keep_owner):
     owner = {'uid': status.st_uid, 'gid': status.st_gid} if keep_owner else {}
     mode = status.st_mode
     if stat.S_ISREG(mode):
+        link = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
         with open(host_path, 'rb') as file:
-            writer.entry(name, mode, file.read(), mtime=status.st_mtime, **owner)
+            writer.entry(name, mode, file.read(), mtime=status.st_mtime, link=link, **owner)
     elif stat.S_ISLNK(mode):
         target = os.fsencode(os.readlink(host_path))
         writer.entry(name, mode, target, mtime=status.st_mtime, **owner)
@@ -110,7 +111,7 @@ def _from_directory(path, output):
     return index
 
 
-def _write_tar_member(writer, name, archive, member):
+def _write_tar_member(writer, name, archive, member, link):
     owner = {'uid': member.uid, 'gid': member.gid, 'mtime': member.mtime}
     permissions = member.mode & 0o7777
     if member.isdir():
@@ -120,8 +121,8 @@ def _write_tar_member(writer, name, archive, member):
         writer.symlink(name, member.linkname, **owner)
         return stat.S_IFLNK | 0o777
     if member.isfile() or member.islnk():
-        source = archive.extractfile(member)   # a hard link becomes a file of its own
-        writer.entry(name, stat.S_IFREG | permissions, source.read(), **owner)
+        data = archive.extractfile(member).read()   # of a hard link: those of its target
+        writer.entry(name, stat.S_IFREG | permissions, data, link=link, **owner)
         return stat.S_IFREG | permissions
     kinds = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK,
              tarfile.FIFOTYPE: stat.S_IFIFO}
@@ -137,11 +138,14 @@ def _from_tar(path, output):
     writer = cpio.Writer(output)
     try:
         with tarfile.open(path) as archive:
+            targets = {cpio.normal_name(member.linkname) for member in archive if member.islnk()}
             for member in archive:
                 name = cpio.normal_name(member.name)
                 if not name or '..' in name.split('/'):
                     continue
-                mode = _write_tar_member(writer, name, archive, member)
+                first = cpio.normal_name(member.linkname) if member.islnk() else name
+                link = first if first in targets else None
+                mode = _write_tar_member(writer, name, archive, member, link)
                 if mode is not None:
                     index.add(name, mode, member.linkname)
     except (tarfile.TarError, EOFError, lzma.LZMAError, OSError, KeyError) as error:

@@ -4,6 +4,7 @@
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def case_cpio_puts_large_files_on_pages():
                                    writer.file('b', b'2')])
     assert data.index(large) % cpio.PAGE_SIZE == 0
     assert list(read_back(data)) == ['a', 'large', 'b']
+
+
+def case_cpio_keeps_hard_links():
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, 'tree')
+        os.mkdir(tree)
+        with open(os.path.join(tree, 'one'), 'wb') as file:
+            file.write(b'linked' * 10000)
+        os.link(os.path.join(tree, 'one'), os.path.join(tree, 'two'))
+        packed = os.path.join(folder, 'root.tar')
+        with tarfile.open(packed, 'w') as tar:
+            tar.add(tree, '.')
+        for source in (tree, packed):
+            root, _ = roots.open_root(source)
+            with root:
+                data = root.read()
+            assert data.count(b'linked') == 10000
+            out = os.path.join(folder, 'out')
+            os.mkdir(out)
+            subprocess.run(['/bin/busybox', 'cpio', '-i', '-d'], input=data, cwd=out, check=True,
+                           stderr=subprocess.DEVNULL)
+            assert os.path.samefile(os.path.join(out, 'one'), os.path.join(out, 'two'))
+            assert os.path.getsize(os.path.join(out, 'two')) == 60000
+            shutil.rmtree(out)
 
 
 def case_cpio_refuses_other_data():
