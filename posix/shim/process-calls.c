@@ -295,6 +295,7 @@ int64_t shim_exit_group(SHIM_ARGS)
 int64_t shim_prctl(SHIM_ARGS)
 {
 	constexpr uint64_t PR_SET_NAME = 15, PR_GET_NAME = 16, NAME_SIZE = 16;
+	constexpr uint64_t PR_GET_PDEATHSIG = 2, PR_GET_CHILD_SUBREAPER = 37;
 	struct shim_call call;
 	char name[NAME_SIZE] = {};
 
@@ -320,6 +321,11 @@ int64_t shim_prctl(SHIM_ARGS)
 			return -LINUX_EFAULT;
 		}
 		shim_call_out_user(&call, a1, NAME_SIZE);
+	} else if (a0 == PR_GET_PDEATHSIG || a0 == PR_GET_CHILD_SUBREAPER) {
+		shim_call_out(&call, name, sizeof(name));
+		int64_t error = shim_call_run(&call);
+
+		return error < 0 ? error : shim_put(a1, name, sizeof(int32_t));
 	}
 	return shim_call_run(&call);
 }

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -441,4 +442,21 @@ CASE(rusage_and_times_move)
 	CHECK(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec > 0);
 	CHECK_ERRNO(getrusage(77, &usage), EINVAL);
 }
+CASE(what_prctl_tells)
+{
+	int number = 7;
+
+	CHECK_EQ(prctl(PR_GET_PDEATHSIG, &number), 0);
+	CHECK_EQ(number, 0);
+	CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGUSR1), 0);
+	CHECK_EQ(prctl(PR_GET_PDEATHSIG, &number), 0);
+	CHECK_EQ(number, SIGUSR1);
+	CHECK_EQ(prctl(PR_GET_CHILD_SUBREAPER, &number), 0);
+	CHECK_EQ(number, 0);
+	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 5), 0);
+	CHECK_EQ(prctl(PR_GET_CHILD_SUBREAPER, &number), 0);
+	CHECK_EQ(number, 1);
+	CHECK_ERRNO(prctl(PR_GET_PDEATHSIG, 1), EFAULT);
+}
+
 CASES_MAIN()

@@ -70,6 +70,28 @@ static int64_t set_keepcaps(struct request *request)
 	return 0;
 }
 
+/* These two answer through a pointer. */
+static int64_t put_number(struct request *request, int32_t value)
+{
+	int32_t *out = request_out(request, 0, NULL);
+
+	if (out == NULL) {
+		return -LINUX_EFAULT;
+	}
+	*out = value;
+	return 0;
+}
+
+static int64_t get_parent_death_signal(struct request *request)
+{
+	return put_number(request, request->process->internal->parent_death_signal);
+}
+
+static int64_t get_subreaper(struct request *request)
+{
+	return put_number(request, request->process->internal->is_subreaper);
+}
+
 static int64_t set_subreaper(struct request *request)
 {
 	request->process->internal->is_subreaper = request->args[1] != 0;
@@ -138,11 +160,13 @@ static const struct {
 	{ LINUX_PR_SET_NAME, set_name },
 	{ LINUX_PR_GET_NAME, get_name },
 	{ LINUX_PR_SET_PDEATHSIG, set_parent_death_signal },
+	{ LINUX_PR_GET_PDEATHSIG, get_parent_death_signal },
 	{ LINUX_PR_GET_DUMPABLE, get_dumpable },
 	{ LINUX_PR_SET_DUMPABLE, set_dumpable },
 	{ LINUX_PR_GET_KEEPCAPS, get_keepcaps },
 	{ LINUX_PR_SET_KEEPCAPS, set_keepcaps },
 	{ LINUX_PR_SET_CHILD_SUBREAPER, set_subreaper },
+	{ LINUX_PR_GET_CHILD_SUBREAPER, get_subreaper },
 	{ LINUX_PR_SET_NO_NEW_PRIVS, set_no_new_privileges },
 	{ LINUX_PR_GET_NO_NEW_PRIVS, get_no_new_privileges },
 	{ LINUX_PR_CAPBSET_READ, read_bounding_set },

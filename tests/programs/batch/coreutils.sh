@@ -156,4 +156,13 @@ stty -a </dev/null; echo "status $?"
 echo '== errors'
 cat nothing; ls nothing; cp nothing a; mv nothing a; mkdir a; rmdir nothing; ln a b; touch no/thing
 cat a; cp a elsewhere; mv a a/b; dd if=nothing; chmod zzz a; cd /root/no
+echo x >/root/secret; chmod 600 /root/secret; chmod 755 .
+setpriv --reuid 65534 --clear-groups cat /root/secret
+setpriv --reuid 65534 --clear-groups rm -f n20; ls n20
+setpriv --reuid 65534 --clear-groups touch a/new
+setpriv --reuid 65534 --clear-groups --inh-caps=+chown --ambient-caps=+chown chown 7 n20
+stat -c %u n20
+setpriv --bounding-set=-kill grep -h CapBnd /proc/self/status | cut -c1-8
+setpriv --dump | grep -v -i -e securebits -e seccomp -e 'Capability bounding' -e death
+rm /root/secret
 echo x >/dev/full; echo "status $?"
