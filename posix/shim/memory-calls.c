@@ -14,6 +14,7 @@ enum linux_mmap : uint64_t {
 	LINUX_MAP_TYPE = 15,
 	LINUX_MAP_FIXED = 0x10,
 	LINUX_MAP_ANONYMOUS = 0x20,
+	LINUX_MAP_LOCKED = 0x2000,
 	LINUX_MAP_POPULATE = 0x8000,
 	LINUX_MAP_FIXED_NOREPLACE = 0x100000,
 };
@@ -38,6 +39,7 @@ enum linux_madvise : uint64_t {
 	LINUX_MADV_COLLAPSE = 25,
 };
 
+constexpr uint64_t LINUX_PROT_WRITE = 2;
 constexpr uint64_t TAG_ANONYMOUS = 0;
 constexpr uint64_t TAG_HEAP = 1;
 
@@ -137,10 +139,19 @@ int64_t shim_mmap(SHIM_ARGS)
 			return -LINUX_EPERM;
 		}
 	}
-	if (a3 & LINUX_MAP_ANONYMOUS) {
-		return map_anonymous(a0, size, a2, a3);
+	if (!shim_may_map(a3 & LINUX_MAP_FIXED ? a0 : 0, size,
+		    type == LINUX_MAP_PRIVATE && a2 & LINUX_PROT_WRITE)) {
+		return -LINUX_ENOMEM;
 	}
-	return shim_request(POSIX_MMAP_FILE, a4, a5, size, a2, a3, a0);
+	int64_t result = a3 & LINUX_MAP_ANONYMOUS
+		? map_anonymous(a0, size, a2, a3)
+		: shim_request(POSIX_MMAP_FILE, a4, a5, size, a2, a3, a0);
+
+	if (result > 0 &&
+		(a3 & (LINUX_MAP_POPULATE | LINUX_MAP_LOCKED) || shim_process()->locks_future)) {
+		shim_populate_new((uint64_t)result, size);
+	}
+	return result;
 }
 
 int64_t shim_munmap(SHIM_ARGS)
@@ -152,6 +163,20 @@ int64_t shim_munmap(SHIM_ARGS)
 		return -LINUX_EINVAL;
 	}
 	return shim_errno_of(hel_space_unmap(HEL_THIS, a0, size));
+}
+
+static bool make_private(uint64_t address, uint64_t size)
+{
+	while (size) {
+		uint64_t n = size < POSIX_MAKE_PRIVATE_MAX ? size : POSIX_MAKE_PRIVATE_MAX;
+
+		if (shim_request(POSIX_MAKE_PRIVATE, address, n, 0, 0, 0, 0) < 0) {
+			return false;
+		}
+		address += n;
+		size -= n;
+	}
+	return true;
 }
 
 int64_t shim_mprotect(SHIM_ARGS)
@@ -171,7 +196,13 @@ int64_t shim_mprotect(SHIM_ARGS)
 	if (a2 & ~7ull & ~0x03000000ull) {
 		return -LINUX_EINVAL;
 	}
-	return shim_errno_of(hel_space_protect(HEL_THIS, a0, size, map_flags_of(a2)));
+	int error = hel_space_protect(HEL_THIS, a0, size, map_flags_of(a2));
+
+	/* Text that is to be changed is a program's own from then on. */
+	if (error == -ERR_NO_RIGHTS && a2 & LINUX_PROT_WRITE && make_private(a0, size)) {
+		error = hel_space_protect(HEL_THIS, a0, size, map_flags_of(a2));
+	}
+	return shim_errno_of(error);
 }
 
 static int64_t change_break(struct posix_process_page *process, uint64_t to)
@@ -189,8 +220,12 @@ static int64_t change_break(struct posix_process_page *process, uint64_t to)
 	if (to < process->brk_start || to > process->brk_limit) {
 		return (int64_t)process->brk_now;
 	}
-	if (new_end > old_end && hel_space_map(&args, &address)) {
+	if (new_end > old_end &&
+		(!shim_may_map(0, new_end - old_end, true) || hel_space_map(&args, &address))) {
 		return (int64_t)process->brk_now;
+	}
+	if (new_end > old_end && process->locks_future) {
+		shim_populate_new(old_end, new_end - old_end);
 	}
 	if (new_end < old_end && hel_space_unmap(HEL_THIS, new_end, old_end - new_end)) {
 		return (int64_t)process->brk_now;
@@ -224,6 +259,9 @@ static int64_t move_mapping(
 	};
 	int error;
 
+	if (new_size > old_size && !shim_may_map(0, new_size - old_size, false)) {
+		return -LINUX_ENOMEM;
+	}
 	/* A reservation finds the place, and keeps it until the move replaces it. */
 	if (!(flags & LINUX_MREMAP_FIXED)) {
 		error = hel_space_map(&args, &to);

@@ -170,6 +170,13 @@ int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence);
 int64_t shim_view_epoll_wait(uint64_t fd, uint64_t address, uint64_t n_max, uint64_t timeout_ns);
 int64_t shim_view_fstat(uint64_t fd, uint64_t address);
 
+/* ---- what may be mapped (memory-limits.c) ---------------------------------------------------- */
+
+/* Whether the process' limits allow a new mapping, at an address that it replaces (0: nothing). */
+bool shim_may_map(uint64_t address, uint64_t size, bool is_private_data);
+/* Makes what was just mapped present, as far as there is memory. */
+void shim_populate_new(uint64_t address, uint64_t size);
+
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 
 /* True if a signal that the mask lets through is pending: a wait of ours must end. */

@@ -45,6 +45,7 @@ constexpr uint32_t POSIX_BULK_INLINE = 1536;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
 constexpr uint32_t POSIX_INLINE_MAX = 3584; /* data of an argument with a count, but for bulk */
 constexpr uint32_t POSIX_PATH_MAX = 4096;
+constexpr uint64_t POSIX_MAKE_PRIVATE_MAX = 1 << 20;
 
 enum posix_request_flags : uint32_t {
 	POSIX_REQUEST_BULK_IN = 1,
@@ -174,7 +175,12 @@ enum posix_internal : uint32_t {
 	 * a number, size of what comes out; payload and output: the command's structure
 	 */
 	POSIX_IPC_CONTROL = 10022,
-	POSIX_SYSCALL_COUNT = 10023,
+	/*
+	 * args: address, size: what shows pages of a program file that all its users share, shows
+	 * copies that are the process' own; at most POSIX_MAKE_PRIVATE_MAX bytes
+	 */
+	POSIX_MAKE_PRIVATE = 10023,
+	POSIX_SYSCALL_COUNT = 10024,
 };
 
 /* A command of semctl between shim and posix only: how many semaphores the set has. */
@@ -319,13 +325,16 @@ struct posix_process_page {
 		brk_limit;
 	uint64_t mmap_low, mmap_high; /* where unhinted mappings go */
 	uint64_t xsave_size, xsave_mask; /* processor state that signal frames carry */
-	uint64_t limit_address_space; /* RLIMIT_AS in bytes */
+	uint64_t limit_address_space, limit_data; /* RLIMIT_AS and RLIMIT_DATA in bytes */
+	uint64_t limit_locked; /* RLIMIT_MEMLOCK; ~0 for who need not care */
 	uint64_t vdso_address;
 	uint64_t views; /* user address of struct posix_views, 0: none */
 	/* the shim writes */
 	uint64_t brk_now; /* guarded by lock */
 	_Atomic uint32_t lock; /* futex lock for the shim's own tables; see shim/lock.c */
 	uint32_t personality;
+	_Atomic uint32_t locks_future; /* mlockall(MCL_FUTURE): what is mapped is made present */
+	uint32_t reserved_locks;
 	struct posix_sigaction actions[64];
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
 	_Atomic uint8_t view_was_used[POSIX_VIEWS_MAX]; /* posix clears it; a hint */

@@ -261,5 +261,6 @@ int64_t posix_capset(struct request *request)
 	sets->permitted = permitted;
 	sets->inheritable = inheritable;
 	trim_ambient(sets);
+	process_publish(request->process);
 	return 0;
 }

@@ -191,3 +191,69 @@ int64_t posix_mmap_file(struct request *request)
 	hel_close(HEL_THIS, view);
 	return result;
 }
+
+/* ---- pages of one's own ---------------------------------------------------------------------- */
+
+/* A copy of [start, end), as it is now, in memory of its own. */
+static int copy_range(const struct mm *mm, uint64_t start, uint64_t end, hel_handle *out_memory)
+{
+	static uint8_t buffer[KIB(64)];
+	int error = hel_memory_copy_on_write(HEL_NULL, 0, end - start, out_memory);
+
+	for (uint64_t at = start; at < end && error == 0; at += sizeof(buffer)) {
+		size_t size = min_size(sizeof(buffer), end - at), n_read = 0;
+
+		error = hel_space_read(mm->space, at, buffer, size, &n_read);
+		if (error == 0) {
+			error = hel_memory_write(*out_memory, at - start, buffer, size);
+		}
+		if (error != 0) {
+			hel_close(HEL_THIS, *out_memory);
+		}
+	}
+	return linux_errno_of(error);
+}
+
+static int make_private(struct mm *mm, const struct hel_mapping_info *info,
+	const struct mapping_note *note, uint64_t start, uint64_t end)
+{
+	hel_handle memory;
+	int error = copy_range(mm, start, end, &memory);
+
+	if (error == 0) {
+		uint64_t tag = mapped_files_add(
+			mm, note->file, note->offset + info->offset + start - info->address, true);
+
+		error = mm_map_tagged(mm, memory, 0, start, end - start,
+			(info->flags & (HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE)) |
+				HEL_MAP_FORK_COPY,
+			tag);
+		hel_close(HEL_THIS, memory);
+	}
+	return error;
+}
+
+/* A program's text is mapped without the right to write until somebody wants to: mprotect. */
+int64_t posix_make_private(struct request *request)
+{
+	struct mm *mm = request->thread->internal->mm;
+	uint64_t at = request->args[0], end = at + request->args[1];
+	struct hel_mapping_info info;
+	int error = 0;
+
+	if (request->args[1] > POSIX_MAKE_PRIVATE_MAX || !is_user_range(at, request->args[1]) ||
+		!is_aligned(at | end, HEL_PAGE_SIZE)) {
+		return -LINUX_EINVAL;
+	}
+	while (at < end && error == 0 && hel_space_query(mm->space, at, &info) == 0 &&
+		info.address < end) {
+		const struct mapping_note *note = mapped_files_find(mm, info.tag);
+		uint64_t start = max_u64(at, info.address);
+
+		at = min_u64(end, info.address + info.size_bytes);
+		if (note != NULL && note->is_private && (info.flags & HEL_MAP_FORK_COPY) == 0) {
+			error = make_private(mm, &info, note, start, at);
+		}
+	}
+	return error;
+}

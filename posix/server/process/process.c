@@ -333,4 +333,8 @@ void process_publish(struct process *process)
 	page->gid = credentials->gid;
 	page->egid = credentials->egid;
 	page->limit_address_space = process->limits[LIMIT_AS][0];
+	page->limit_data = process->limits[LIMIT_DATA][0];
+	page->limit_locked = credentials_has(credentials, LINUX_CAP_IPC_LOCK)
+		? UINT64_MAX
+		: process->limits[LIMIT_MEMLOCK][0];
 }
