@@ -18,6 +18,10 @@
  * room. Runs of DISCARD_PAGES and more are given back to the kernel while they are free; one
  * segment without blocks is kept.
  *
+ * What is handed out is there: pages are populated before they belong to a block, so that a program
+ * for which there is no memory gets NULL here, and no fault later. `present_pages` says which free
+ * ones need not be populated any more.
+ *
  * Freed blocks are filled with a pattern in debug builds, where a second free is caught, too.
  */
 #include <helix/memory.h>
@@ -64,6 +68,7 @@ struct segment {
 	uint32_t run_max; /* no free run is longer; corrected by failing searches */
 	struct list_node node;
 	uint64_t free_pages[PAGES / 64];
+	uint64_t present_pages[PAGES / 64];
 	struct page pages[PAGES];
 };
 
@@ -142,9 +147,28 @@ static struct segment *segment_of(const void *block)
 	return segment;
 }
 
+/* Makes whole pages present; false: there is no memory. */
+static bool populate(const void *address, uint64_t size_bytes)
+{
+	return hel_space_populate(HEL_THIS, (uint64_t)address, size_bytes, HEL_POPULATE_WRITE) == 0;
+}
+
+/* segment_map() whose first @n_present pages are there. */
+static struct segment *segment_map_present(uint64_t size_bytes, size_t n_present)
+{
+	struct segment *segment = segment_map(size_bytes);
+
+	if (segment != NULL && !populate(segment, n_present * PAGE_SIZE)) {
+		heap_stats.mapped_bytes -= size_bytes;
+		hel_space_unmap(HEL_THIS, (uint64_t)segment, size_bytes);
+		return NULL;
+	}
+	return segment;
+}
+
 static struct segment *segment_create(void)
 {
-	struct segment *segment = segment_map(SEGMENT_SIZE);
+	struct segment *segment = segment_map_present(SEGMENT_SIZE, HEADER_PAGES);
 
 	if (segment == NULL) {
 		return NULL;
@@ -198,6 +222,37 @@ static void segment_mark_pages(struct segment *segment, size_t first, size_t n_p
 	}
 }
 
+/* Makes a free run present; false: there is no memory. */
+static bool segment_populate(struct segment *segment, size_t first, size_t n_pages)
+{
+	size_t n_present = 0;
+
+	for (size_t i = first; i < first + n_pages; i++) {
+		n_present += segment->present_pages[i / 64] >> (i % 64) & 1;
+	}
+	if (n_present == n_pages) {
+		return true;
+	}
+	if (!populate((const uint8_t *)segment + first * PAGE_SIZE, n_pages * PAGE_SIZE)) {
+		return false;
+	}
+	for (size_t i = first; i < first + n_pages; i++) {
+		segment->present_pages[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+	return true;
+}
+
+static void segment_discard(struct segment *segment, size_t first, size_t n_pages)
+{
+	const uint8_t *start = (const uint8_t *)segment + first * PAGE_SIZE;
+
+	/* if it cannot be done, the memory stays with us; no harm */
+	(void)!hel_space_discard(HEL_THIS, (uint64_t)start, n_pages * PAGE_SIZE);
+	for (size_t i = first; i < first + n_pages; i++) {
+		segment->present_pages[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	}
+}
+
 /* Take a run of pages out of some segment; NULL: no memory. */
 static struct page *run_allocate(size_t n_pages, enum page_kind kind, struct segment **out_segment)
 {
@@ -219,6 +274,9 @@ static struct page *run_allocate(size_t n_pages, enum page_kind kind, struct seg
 			return NULL;
 		}
 		first = HEADER_PAGES;
+	}
+	if (!segment_populate(segment, first, n_pages)) {
+		return NULL;
 	}
 	segment_mark_pages(segment, first, n_pages, false);
 	segment->n_free_pages -= (uint32_t)n_pages;
@@ -245,9 +303,7 @@ static void run_free(struct segment *segment, struct page *page)
 		list_remove(&segment->node);
 		segment_unmap(segment);
 	} else if (n_pages >= DISCARD_PAGES) {
-		/* if it cannot be done, the memory stays with us; no harm */
-		(void)!hel_space_discard(
-			HEL_THIS, (uint64_t)page_address(segment, page), n_pages * PAGE_SIZE);
+		segment_discard(segment, first, n_pages);
 	}
 }
 
@@ -370,7 +426,7 @@ static void *large_allocate(size_t size)
 	}
 	uint64_t size_bytes = PAGE_SIZE + align_up(size, PAGE_SIZE);
 
-	segment = segment_map(size_bytes);
+	segment = segment_map_present(size_bytes, size_bytes / PAGE_SIZE);
 	if (segment == NULL) {
 		return NULL;
 	}
@@ -507,6 +563,22 @@ int helix_map(
 
 	if (error == 0) {
 		*out_pointer = (void *)address;
+	}
+	return error;
+}
+
+int helix_map_present(
+	hel_handle memory, uint64_t offset, uint64_t size_bytes, uint32_t flags, void **out_pointer)
+{
+	void *pointer;
+	int error = helix_map(memory, offset, size_bytes, flags, &pointer);
+
+	if (error == 0 && !populate(pointer, align_up(size_bytes, PAGE_SIZE))) {
+		helix_unmap(pointer, size_bytes);
+		error = -ERR_NO_MEMORY;
+	}
+	if (error == 0) {
+		*out_pointer = pointer;
 	}
 	return error;
 }

@@ -56,6 +56,10 @@ struct helix_memory_stats helix_memory_stats(void);
 MUST_USE int helix_map(hel_handle memory, uint64_t offset, uint64_t size_bytes, uint32_t flags,
 	void **out_pointer);
 
+/** helix_map_present() - the same, and all pages are there, or -ERR_NO_MEMORY: no later fault */
+MUST_USE int helix_map_present(hel_handle memory, uint64_t offset, uint64_t size_bytes,
+	uint32_t flags, void **out_pointer);
+
 /** helix_unmap() - take back what helix_map() made; @size_bytes as there */
 void helix_unmap(void *pointer, uint64_t size_bytes);
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 static size_t mappings_max = SIZE_MAX; /* then the kernel is out of memory */
+static size_t pages_max = SIZE_MAX; /* so many can be populated */
 
 static struct hel_outcome sim_map(const struct hel_map_args *args)
 {
@@ -35,6 +36,12 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		return (struct hel_outcome){};
 	case HEL_CALL_space_discard:
 		madvise((void *)arguments[1], arguments[2], MADV_DONTNEED);
+		return (struct hel_outcome){};
+	case HEL_CALL_space_populate:
+		if (pages_max < arguments[2] / HEL_PAGE_SIZE) {
+			return (struct hel_outcome){ .error = -ERR_NO_MEMORY };
+		}
+		pages_max -= arguments[2] / HEL_PAGE_SIZE;
 		return (struct hel_outcome){};
 	default: UNREACHABLE();
 	}
@@ -171,6 +178,33 @@ TEST(memory_catches_a_second_free)
 	helix_free(first);
 	CHECK_ASSERTS(helix_free(first));
 	helix_free(second);
+}
+
+/* What cannot be made present is not handed out, and nothing is lost of what was tried. */
+TEST(memory_without_pages)
+{
+	void *blocks[64];
+	size_t n_blocks = 0;
+	struct helix_memory_stats before = helix_memory_stats();
+
+	for (size_t n = 0; n < 40; n++) {
+		pages_max = n;
+		while (n_blocks < ARRAY_SIZE(blocks)) {
+			void *block = helix_malloc(n_blocks % 2 == 0 ? 3 * HEL_PAGE_SIZE : 1500);
+
+			if (block == NULL) {
+				break;
+			}
+			blocks[n_blocks++] = block;
+		}
+		CHECK(helix_malloc(MIB(2)) == NULL);
+		pages_max = SIZE_MAX;
+		while (n_blocks > 0) {
+			helix_free(blocks[--n_blocks]);
+		}
+		CHECK_EQ(helix_memory_stats().n_blocks, before.n_blocks);
+		CHECK_EQ(helix_memory_stats().used_bytes, before.used_bytes);
+	}
 }
 
 TEST_MAIN()

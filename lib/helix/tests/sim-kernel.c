@@ -338,6 +338,7 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		}
 		break;
 	case HEL_CALL_space_protect: mprotect((void *)arguments[1], arguments[2], PROT_NONE); break;
+	case HEL_CALL_space_populate: break;
 	case HEL_CALL_space_discard:
 		madvise((void *)arguments[1], arguments[2], MADV_DONTNEED);
 		break;

@@ -392,8 +392,19 @@ const void *contents_peek(struct contents *contents, uint64_t offset, size_t *in
 	return contents->view->data + offset;
 }
 
+/* There is memory for what is about to be written, or it is an error and no fault of ours. */
+static int64_t contents_populate(const struct contents *contents, uint64_t offset, uint64_t end)
+{
+	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
+	int error = hel_space_populate(HEL_THIS, (uint64_t)contents->view->data + first,
+		align_up(end, HEL_PAGE_SIZE) - first, HEL_POPULATE_WRITE);
+
+	return error < 0 ? -LINUX_ENOSPC : 0;
+}
+
 int64_t contents_write(struct contents *contents, const void *buffer, size_t size, uint64_t offset)
 {
+	uint64_t n_pages = contents->n_pages;
 	uint64_t end = contents_charge_range(contents, offset, size);
 
 	if (end == offset && size > 0) {
@@ -401,6 +412,9 @@ int64_t contents_write(struct contents *contents, const void *buffer, size_t siz
 	}
 	int64_t error = contents_reserve(contents, end);
 
+	if (error == 0 && contents->memory != HEL_NULL && contents->n_pages != n_pages) {
+		error = contents_populate(contents, offset, end);
+	}
 	if (error < 0) {
 		return error;
 	}

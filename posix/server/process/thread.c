@@ -41,7 +41,8 @@ static int shared_page_create(
 		*out_memory = HEL_NULL;
 		return linux_errno_of(error);
 	}
-	error = helix_map(*out_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, out_page);
+	error = helix_map_present(
+		*out_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, out_page);
 	if (error == 0) {
 		error = mm_map(mm, *out_memory, 0, address, HEL_PAGE_SIZE, PAGE_FLAGS);
 	}
@@ -114,7 +115,7 @@ static int build_queue(struct thread *thread)
 		internal->lane.queue = HEL_NULL;
 		return linux_errno_of(error);
 	}
-	error = helix_map(
+	error = helix_map_present(
 		internal->lane.queue, 0, HEL_PAGE_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &first_page);
 	if (error != 0) {
 		return -LINUX_ENOMEM;

@@ -164,6 +164,7 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		fake_n_memories--;
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
+	case HEL_CALL_space_populate: break;
 	case HEL_CALL_random: memset((void *)arguments[0], 0xa5, arguments[1]); break;
 	default: error = -1;
 	}
