@@ -12,7 +12,10 @@
 #include <helix/memory.h>
 #include <posix/server/file/file.h>
 #include <posix/server/file/lock.h>
+#include <posix/server/file/pipe.h>
 #include <posix/server/file/views.h>
+#include <posix/server/socket/unix.h>
+#include <posix/server/vfs/inode.h>
 
 constexpr uint32_t FD_TABLE_FIRST_SIZE = 64; /* a multiple of 64 */
 constexpr uint32_t FD_MAX = 1u << 20;        /* as fs.nr_open */
@@ -272,4 +275,27 @@ int fd_table_next(struct fd_table *table, int from)
 	size_t fd = bitmap_find_set(table->used, table->capacity, (size_t)from);
 
 	return fd == BITMAP_NONE ? -1 : (int)fd;
+}
+
+static uint64_t file_held_bytes(const struct file *file)
+{
+	const struct unix_socket *socket = unix_of_file(file);
+
+	if (socket != NULL) {
+		return socket->bytes.n_bytes + (uint64_t)socket->n_messages * UNIX_MESSAGE_CHARGE;
+	}
+	if (file_is_pipe(file)) {
+		return pipe_n_bytes(file);
+	}
+	return file->inode->nlink == 0 ? file->inode->blocks * 512 : 0;
+}
+
+uint64_t fd_table_held_bytes(struct fd_table *table)
+{
+	uint64_t n_bytes = 0;
+
+	for (int fd = fd_table_next(table, 0); fd >= 0; fd = fd_table_next(table, fd + 1)) {
+		n_bytes += file_held_bytes(fd_table_get(table, fd));
+	}
+	return n_bytes;
 }

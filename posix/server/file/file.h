@@ -150,6 +150,8 @@ int fd_table_close(struct fd_table *table, int fd, struct process *process);
 bool fd_table_is_cloexec(struct fd_table *table, int fd);
 void fd_table_set_cloexec(struct fd_table *table, int fd, bool is_cloexec);
 int fd_table_next(struct fd_table *table, int from); /* first used fd >= from, -1: none */
+/* what posix keeps for its files: bytes in pipes, sockets, files without names */
+uint64_t fd_table_held_bytes(struct fd_table *table);
 bool fd_table_is_shared(const struct fd_table *table); /* by several processes */
 struct views **fd_table_views(struct fd_table *table); /* where its views are, NULL: none */
 

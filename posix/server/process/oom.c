@@ -17,6 +17,7 @@
 #include <abi/linux/errno.h>
 #include <helix/log.h>
 #include <helix/start.h>
+#include <posix/server/file/file.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
@@ -45,7 +46,13 @@ static bool badness(const struct process *process, uint64_t n_total, int64_t *ou
 		hel_universe_account(internal->universe, &info) != 0) {
 		return false;
 	}
-	*out_points = (int64_t)(info.used.n_pages + info.used.kernel_bytes / HEL_PAGE_SIZE) +
+	uint64_t n_bytes = info.used.kernel_bytes;
+
+	if (process->files != NULL) {
+		n_bytes += fd_table_held_bytes(process->files);
+	}
+
+	*out_points = (int64_t)(info.used.n_pages + n_bytes / HEL_PAGE_SIZE) +
 		internal->oom_adjustment * (int64_t)n_total / OOM_ADJUST_MAX;
 	return true;
 }
