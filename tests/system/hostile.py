@@ -124,6 +124,14 @@ def mailbox_spoiled_by_its_owner():
     check_alive(outcome)
 
 
+def bytes_that_nobody_reads():
+    """Memory ends while posix holds it, in pipes and in sockets: it must not end itself."""
+    script = '/flood pipes 12 >/tmp/a; /flood sockets 4 >/tmp/b'
+    outcome = guest.shell(script + _ALIVE, timeout=300,
+                          options=(*add('flood'), '--memory', '128M'))
+    check_alive(outcome)
+
+
 def fork_bomb_gets_eagain():
     outcome = guest.shell('/fork-bomb; echo $?' + _ALIVE, options=add('fork-bomb'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:80]!r}')
@@ -174,5 +182,5 @@ def memory_comes_back():
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
                 random_code_harms_itself, a_process_that_spoils_what_it_shares_harms_itself,
-                mailbox_spoiled_by_its_owner, fork_bomb_gets_eagain,
+                mailbox_spoiled_by_its_owner, bytes_that_nobody_reads, fork_bomb_gets_eagain,
                 memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])
