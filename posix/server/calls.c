@@ -35,7 +35,7 @@ constexpr uint32_t UNIMPLEMENTED_PART =
 #define BULK_IN(k)       { ARGUMENT_BULK_IN, k, 1 }
 #define BULK_OUT(k)      { ARGUMENT_BULK_OUT, k, 1 }
 
-static const struct call_row linux_calls[LINUX_CALLS_END] = {
+static struct call_row linux_calls[LINUX_CALLS_END] = {
 #define LINUX_CALL(number, name_, where, a0, a1, a2, a3, a4, a5) \
 	[number] = { \
 		.name = #name_, .handler = posix_##name_, .arguments = { a0, a1, a2, a3, a4, a5 } \
@@ -57,10 +57,30 @@ static const struct call_row internal_calls[INTERNAL_CALLS] = {
 #undef INTERNAL_CALL
 };
 
+/*
+ * A call that the shim makes an internal request of has a handler of the same name, which expects
+ * what that request brings. Its Linux number is no request, whoever sends it.
+ */
+static void calls_take_apart(void)
+{
+	for (uint32_t i = 0; i < LINUX_CALLS_END; i++) {
+		for (uint32_t k = 0; k < INTERNAL_CALLS; k++) {
+			if (linux_calls[i].handler == internal_calls[k].handler) {
+				linux_calls[i].handler = NULL;
+			}
+		}
+	}
+}
+
 const struct call_row *call_find(uint32_t number)
 {
+	static bool are_apart;
 	const struct call_row *row = NULL;
 
+	if (!are_apart) {
+		are_apart = true;
+		calls_take_apart();
+	}
 	if (number < LINUX_CALLS_END) {
 		row = &linux_calls[number];
 	} else if (number >= POSIX_CLONE && number < POSIX_SYSCALL_COUNT) {

@@ -250,6 +250,9 @@ const void *request_in(struct request *request, unsigned i, size_t *out_size)
 
 	if (!internal->row->is_raw) {
 		if (i >= REQUEST_ARGUMENTS || is_null(request, i)) {
+			if (out_size != NULL) {
+				*out_size = 0;
+			}
 			return NULL;
 		}
 		offset = internal->in_offset[i];

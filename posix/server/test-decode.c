@@ -280,4 +280,17 @@ TEST(unimplemented_calls_are_counted)
 	CHECK(unimplemented_print(text, 20) <= 20);
 }
 
+/* Such a number would bring the handler other arguments than it expects. */
+TEST(numbers_of_calls_that_are_internal_requests_have_no_handler)
+{
+	static const uint32_t numbers[] = { 7, 16, 56, 59, 72, 79, 157, 165, 232, 280 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		const struct call_row *row = call_find(numbers[i]);
+
+		CHECK(row != NULL && row->name != NULL);
+		CHECK(row->handler == NULL);
+	}
+}
+
 TEST_MAIN()
