@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -112,6 +114,59 @@ CASE(a_large_hole_costs_what_is_in_it)
 	CHECK_EQ(pread(fd, &byte, 1, end), 1);
 	CHECK_EQ(byte, 'e');
 	close(fd);
+}
+
+static ssize_t send_descriptor(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec vector = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	return sendmsg(socket, &message, MSG_DONTWAIT);
+}
+
+/* Each user has a limit of descriptors that nobody has received yet. */
+static int send_too_many(uid_t uid)
+{
+	struct rlimit limit = { 20, 20 };
+	int ends[2], n = 0;
+	char byte;
+
+	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) || setrlimit(RLIMIT_NOFILE, &limit)) {
+		return 100;
+	}
+	while (n < 50 && send_descriptor(ends[0], 0) == 1) {
+		n++;
+	}
+	if (errno != ETOOMANYREFS || read(ends[1], &byte, 1) != 1 ||
+		send_descriptor(ends[0], 0) != 1) {
+		return 101;
+	}
+	return n;
+}
+
+CASE(descriptors_on_their_way_are_limited)
+{
+	for (uid_t uid = 54321; uid < 54323; uid++) {
+		int status;
+		pid_t child = fork();
+
+		if (child == 0) {
+			_exit(send_too_many(uid));
+		}
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFEXITED(status));
+		CHECK_EQ(WEXITSTATUS(status), 21);
+	}
 }
 
 int main(int argc, char **argv)

@@ -23,14 +23,57 @@ static struct list in_flight = LIST_INIT(in_flight);
 static struct list dropped = LIST_INIT(dropped);
 static bool is_dropping;
 static bool is_collecting;
-static uint32_t n_files_in_flight;
+
+/* Who has descriptors on their way, and how many; there are few of them. */
+struct flight_user {
+	struct list_node node;
+	uint32_t uid;
+	uint32_t n_files;
+};
+
+static struct list flight_users = LIST_INIT(flight_users);
+
+static struct flight_user *flight_user_find(uint32_t uid)
+{
+	LIST_FOR_EACH(user, &flight_users, struct flight_user, node) {
+		if (user->uid == uid) {
+			return user;
+		}
+	}
+	return NULL;
+}
+
+/* Adds to a user's count, who is made with the first; NULL: no memory. */
+static struct flight_user *flight_user_charge(uint32_t uid, uint32_t n_files)
+{
+	struct flight_user *user = flight_user_find(uid);
+
+	if (user == NULL) {
+		user = helix_malloc(sizeof(*user));
+		if (user == NULL) {
+			return NULL;
+		}
+		*user = (struct flight_user){ .uid = uid };
+		list_push_back(&flight_users, &user->node);
+	}
+	user->n_files += n_files;
+	return user;
+}
+
+static void flight_user_discharge(struct flight_user *user, uint32_t n_files)
+{
+	user->n_files -= n_files;
+	if (user->n_files == 0) {
+		list_remove(&user->node);
+		helix_free(user);
+	}
+}
 
 static void flight_begin(struct file *file)
 {
 	struct unix_socket *socket = unix_of_file(file);
 
 	file_ref(file);
-	n_files_in_flight++;
 	if (socket != NULL && socket->n_in_flight++ == 0) {
 		list_push_back(&in_flight, &socket->flight_node);
 	}
@@ -40,23 +83,38 @@ static void flight_end(struct file *file)
 {
 	struct unix_socket *socket = unix_of_file(file);
 
-	n_files_in_flight--;
 	if (socket != NULL && --socket->n_in_flight == 0) {
 		list_remove(&socket->flight_node);
 	}
 	file_unref(file);
 }
 
-static struct unix_rights *rights_allocate(uint32_t n_files)
+static struct unix_rights *rights_allocate(uint32_t n_files, uint32_t uid)
 {
 	struct unix_rights *rights =
 		helix_malloc(sizeof(*rights) + n_files * sizeof(rights->files[0]));
 
-	if (rights != NULL) {
-		rights->n_files = n_files;
-		list_node_init(&rights->node);
+	if (rights == NULL) {
+		return NULL;
 	}
+	rights->n_files = n_files;
+	rights->user = flight_user_charge(uid, n_files);
+	if (rights->user == NULL) {
+		helix_free(rights);
+		return NULL;
+	}
+	list_node_init(&rights->node);
 	return rights;
+}
+
+/* As in Linux a user may have one message more than the limit of descriptors, root any number. */
+static bool may_send_more(const struct process *process)
+{
+	const struct flight_user *user = flight_user_find(process->credentials.uid);
+
+	return user == NULL || user->n_files <= process->limits[LIMIT_NOFILE][0] ||
+		credentials_has(&process->credentials, LINUX_CAP_SYS_RESOURCE) ||
+		credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN);
 }
 
 int64_t unix_rights_create(struct process *process, const int32_t *fds, uint32_t n_fds,
@@ -74,12 +132,10 @@ int64_t unix_rights_create(struct process *process, const int32_t *fds, uint32_t
 			return -LINUX_EBADF;
 		}
 	}
-	if (n_files_in_flight >= process->limits[LIMIT_NOFILE][0] &&
-		!credentials_has(&process->credentials, LINUX_CAP_SYS_RESOURCE) &&
-		!credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN)) {
+	if (!may_send_more(process)) {
 		return -LINUX_ETOOMANYREFS;
 	}
-	struct unix_rights *rights = rights_allocate(n_fds);
+	struct unix_rights *rights = rights_allocate(n_fds, process->credentials.uid);
 
 	if (rights == NULL) {
 		return -LINUX_ENOMEM;
@@ -94,7 +150,7 @@ int64_t unix_rights_create(struct process *process, const int32_t *fds, uint32_t
 
 struct unix_rights *unix_rights_copy(const struct unix_rights *rights)
 {
-	struct unix_rights *copy = rights_allocate(rights->n_files);
+	struct unix_rights *copy = rights_allocate(rights->n_files, rights->user->uid);
 
 	for (uint32_t i = 0; copy != NULL && i < rights->n_files; i++) {
 		copy->files[i] = rights->files[i];
@@ -114,6 +170,7 @@ void unix_rights_drop(struct unix_rights *rights)
 		for (uint32_t i = 0; i < rights->n_files; i++) {
 			flight_end(rights->files[i]);
 		}
+		flight_user_discharge(rights->user, rights->n_files);
 		helix_free(rights);
 	}
 	is_dropping = false;

@@ -267,6 +267,29 @@ TEST(a_parked_sender_learns_that_the_receiver_is_gone)
 	end();
 }
 
+/* The limit is the user's own: nobody else is kept from sending. */
+TEST(descriptors_on_their_way_are_limited_for_each_user)
+{
+	int32_t mine[2], theirs[2];
+	int64_t right;
+
+	begin();
+	struct user *user = user_create(1000), *other = user_create(1001);
+
+	user->process.limits[LIMIT_NOFILE][0] = 5;
+	other->process.limits[LIMIT_NOFILE][0] = 5;
+	CHECK_EQ(call_pair(user, LINUX_SOCK_SEQPACKET, mine), 0);
+	CHECK_EQ(call_pair(other, LINUX_SOCK_SEQPACKET, theirs), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		CHECK_EQ(call_send(user, mine[0], 1, mine[0], NULL), 1);
+	}
+	CHECK_EQ(call_send(user, mine[0], 1, mine[0], NULL), -LINUX_ETOOMANYREFS);
+	CHECK_EQ(call_send(other, theirs[0], 1, theirs[0], NULL), 1);
+	CHECK_EQ(call_receive(user, mine[1], 1, &right), 1);
+	CHECK_EQ(call_send(user, mine[0], 1, mine[0], NULL), 1);
+	end();
+}
+
 /* ---- out of memory at each allocation ------------------------------------------------------ */
 
 /* A bit of everything; each call may fail. */
