@@ -195,8 +195,11 @@ int request_decode(struct request *request, const struct posix_request *header, 
 		return decode_raw(request);
 	}
 	for (unsigned i = 0; i < REQUEST_ARGUMENTS; i++) {
-		int error = decode_argument(request, i, &offset);
+		int error = 0;
 
+		if (internal->row->arguments[i].kind > ARGUMENT_VALUE) {
+			error = decode_argument(request, i, &offset);
+		}
 		if (error != 0) {
 			return error;
 		}

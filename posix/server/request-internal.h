@@ -27,7 +27,7 @@ constexpr uint32_t REQUEST_OUT_MAX = POSIX_REPLY_MAX;
 
 enum argument_kind : uint8_t {
 	ARGUMENT_NONE,
-	ARGUMENT_VALUE,
+	ARGUMENT_VALUE, /* those behind it have data */
 	ARGUMENT_PATH,
 	ARGUMENT_IN,
 	ARGUMENT_OUT,

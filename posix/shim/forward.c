@@ -7,7 +7,7 @@
 
 enum argument_kind : uint8_t {
 	ARG_NONE,
-	ARG_VALUE,
+	ARG_VALUE, /* those behind it have data */
 	ARG_PATH,
 	ARG_IN,
 	ARG_OUT,
@@ -103,8 +103,8 @@ static int add_argument(
 	int64_t size;
 
 	switch (argument->kind) {
-	case ARG_NONE: return 0;
-	case ARG_VALUE: call->header.args[i] = value; return 0;
+	case ARG_NONE:
+	case ARG_VALUE: return 0;
 	case ARG_PATH:
 		size = shim_user_string_size(value, POSIX_PATH_MAX);
 		if (size < 0) {
@@ -137,23 +137,27 @@ static int add_argument(
 
 int64_t shim_forward_as(uint32_t number, const uint64_t args[6])
 {
+	const struct argument *arguments = call_rows[number].arguments;
 	uint64_t values[6];
 	struct shim_call call;
 
+	shim_call_init(&call, number);
 	for (unsigned i = 0; i < 6; i++) {
 		values[i] = args[i];
 	}
-	shim_call_init(&call, number);
 	for (unsigned i = 0; i < 6; i++) {
-		int error = add_argument(&call, &call_rows[number].arguments[i], values, i);
+		int error = 0;
 
+		if (arguments[i].kind > ARG_VALUE) {
+			error = add_argument(&call, &arguments[i], values, i);
+		}
 		if (error) {
 			return error;
 		}
 	}
-	/* A count argument may have been clamped after its value was stored. */
+	/* Last, for a count may have been clamped. */
 	for (unsigned i = 0; i < 6; i++) {
-		if (call_rows[number].arguments[i].kind == ARG_VALUE) {
+		if (arguments[i].kind == ARG_VALUE) {
 			call.header.args[i] = values[i];
 		}
 	}
