@@ -110,7 +110,7 @@ void request_reply(struct request *request, int64_t result)
 	request_drop(request);
 }
 
-static void start_message(
+void start_message(
 	struct user *user, struct posix_request *header, const uint8_t *payload, size_t size)
 {
 	header->in_size = (uint32_t)size;

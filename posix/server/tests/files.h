@@ -99,6 +99,10 @@ void start_call(struct user *user, uint32_t number, uint32_t flags,
 void start_raw(struct user *user, uint32_t number, const uint64_t *values, const void *payload,
 	size_t size);
 
+/** start_message() - begin what a message asks for, which may be anything; sets header->in_size */
+void start_message(
+	struct user *user, struct posix_request *header, const uint8_t *payload, size_t size);
+
 bool is_parked(const struct user *user);
 /** result_of() - the answer of the last call, which must have one */
 int64_t result_of(struct user *user);
