@@ -254,7 +254,7 @@ struct hel_thread_stats {
 	uint32_t state; /* 0 stopped, 1 runnable, 2 running, 3 waiting, 4 terminated */
 	uint32_t cpu;
 	uint32_t flags; /* enum hel_thread_flags: HEL_THREAD_TIMED or 0 */
-	uint32_t reserved;
+	int32_t priority; /* with what those who wait for its locks lend it */
 };
 
 /* ---- events and interrupts ------------------------------------------------------------------- */

@@ -18,6 +18,9 @@ constexpr hel_handle HEL_THIS = ~(hel_handle)0;
 
 constexpr uint64_t HEL_PAGE_SIZE = 4096;
 constexpr uint64_t HEL_DEADLINE_NEVER = ~(uint64_t)0;
+/* hel_futex_lock(): the word of a lock is 0, or has the owner's number and perhaps this bit. */
+constexpr uint32_t HEL_LOCK_OWNER = 0x3fffffff;
+constexpr uint32_t HEL_LOCK_WAITERS = 1u << 31;
 constexpr uint32_t HEL_INLINE_MAX = 4096; /* bytes of one receive-inline */
 constexpr uint32_t HEL_ACTIONS_MAX = 16; /* actions of one exchange */
 constexpr uint32_t HEL_SG_MAX = 64;  /* segments of one scatter/gather list */

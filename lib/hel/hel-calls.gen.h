@@ -1303,6 +1303,64 @@ HEL_MUST_USE static inline int hel_futex_requeue(const uint32_t *from, uint64_t 
 	return (int)outcome.error;
 }
 
+/**
+ * hel_futex_name() - give a thread the number by which locks name it
+ * @thread: needs MANAGE; which one
+ * @number: 1 to HEL_LOCK_OWNER, or 0: none
+ *
+ * A number is known among the threads that the caller's universe has named. If several have it, it
+ * is the one's that got it last. It ends with the thread.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@number is too large).
+ */
+HEL_MUST_USE static inline int hel_futex_name(hel_handle thread, uint32_t number)
+{
+	return (int)hel_call2(HEL_CALL_futex_name, thread, number).error;
+}
+
+/**
+ * hel_futex_lock() - wait for a lock that another thread has
+ * @word: 4-aligned; private and shared memory alike
+ * @expected: what it must be: HEL_LOCK_OWNER of it is the owner's number
+ * @deadline_ns: absolute monotonic; HEL_DEADLINE_NEVER
+ * @out_is_abandoned: the owner has ended, the word is as it left it, and the caller has the lock
+ * 	now; 0: the word names the caller
+ *
+ * As long as the caller waits the owner has at least its priority, and so has whom that one waits
+ * for.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@word is not aligned), -ERR_RETRY (the word has another value),
+ * -ERR_NOT_FOUND (no thread has the number in it), -ERR_ILLEGAL_STATE (the owner waits for the
+ * caller, or is the caller, or that has no number), -ERR_TIMED_OUT (the deadline passed),
+ * -ERR_KICKED (the thread was kicked), -ERR_NO_MEMORY (no memory for the lock).
+ */
+HEL_MUST_USE static inline int hel_futex_lock(const uint32_t *word, uint32_t expected,
+	uint64_t deadline_ns, uint32_t *out_is_abandoned)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_futex_lock, (uint64_t)word, expected,
+		deadline_ns);
+
+	if (outcome.error == 0) {
+		*out_is_abandoned = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_futex_unlock() - give a lock to the most urgent thread that waits for it
+ * @word: 4-aligned; it names the caller
+ *
+ * The word names that thread then, with HEL_LOCK_WAITERS if there are more; it is 0 if nobody
+ * waits.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@word is not aligned), -ERR_NO_RIGHTS (the word does not name the
+ * caller).
+ */
+HEL_MUST_USE static inline int hel_futex_unlock(const uint32_t *word)
+{
+	return (int)hel_call1(HEL_CALL_futex_unlock, (uint64_t)word).error;
+}
+
 /* ---- managed memory -------------------------------------------------------------------------- */
 
 /**

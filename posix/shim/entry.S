@@ -375,6 +375,25 @@ shim_store_u32:
 	fixup	30b, 31b
 
 /*
+ * int shim_compare_exchange(uint32_t *word, uint32_t *expected, uint32_t value): 0, 1 (*expected is
+ * what it was) or -EFAULT
+ */
+	.globl	shim_compare_exchange
+shim_compare_exchange:
+	mov	(%rsi), %eax
+35:
+	lock cmpxchg %edx, (%rdi)
+	jne	36f
+	xor	%eax, %eax
+	ret
+36:
+	mov	%eax, (%rsi)
+	mov	$1, %eax
+37:
+	ret
+	fixup	35b, 37b
+
+/*
  * int shim_fpu_save(void *area, uint64_t mask): XSAVE of the components in mask; 0 or -EFAULT.  The
  * header is zeroed.
  */

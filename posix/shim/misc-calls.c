@@ -7,6 +7,7 @@
 #include <hel/hel-calls.h>
 
 #include "calls.h"
+#include "futex.h"
 
 int64_t shim_getpid(SHIM_ARGS)
 {
@@ -241,8 +242,14 @@ enum linux_futex : uint32_t {
 	FUTEX_WAKE = 1,
 	FUTEX_REQUEUE = 3,
 	FUTEX_CMP_REQUEUE = 4,
+	FUTEX_LOCK_PI = 6,
+	FUTEX_UNLOCK_PI = 7,
+	FUTEX_TRYLOCK_PI = 8,
 	FUTEX_WAIT_BITSET = 9,
 	FUTEX_WAKE_BITSET = 10,
+	FUTEX_WAIT_REQUEUE_PI = 11,
+	FUTEX_CMP_REQUEUE_PI = 12,
+	FUTEX_LOCK_PI2 = 13,
 	FUTEX_PRIVATE_FLAG = 128,
 	FUTEX_CLOCK_REALTIME = 256,
 };
@@ -250,7 +257,8 @@ enum linux_futex : uint32_t {
 /* The absolute monotonic deadline of a wait. */
 static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_deadline_ns)
 {
-	bool is_absolute = (operation & 127) == FUTEX_WAIT_BITSET;
+	bool is_absolute = (operation & 127) != FUTEX_WAIT;
+	bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) || (operation & 127) == FUTEX_LOCK_PI;
 	uint64_t ns;
 	int error;
 
@@ -266,7 +274,7 @@ static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_de
 		*out_deadline_ns = shim_deadline_after(ns);
 		return 0;
 	}
-	if (operation & FUTEX_CLOCK_REALTIME) {
+	if (is_realtime) {
 		uint64_t offset = (uint64_t)shim_realtime_offset_ns();
 
 		ns = ns > offset ? ns - offset : 0;
@@ -275,8 +283,8 @@ static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_de
 	return 0;
 }
 
-static int64_t futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns,
-	uint32_t mask, bool is_restartable)
+int64_t shim_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns,
+	uint32_t mask, int64_t interrupted_result)
 {
 	for (;;) {
 		int error = hel_futex_wait(word, expected, deadline_ns, mask);
@@ -287,8 +295,43 @@ static int64_t futex_wait(const uint32_t *word, uint32_t expected, uint64_t dead
 		shim_note_kick();
 		if (shim_has_signal()) {
 			shim_look_at_exit();
-			return is_restartable ? -LINUX_ERESTARTSYS : -LINUX_EINTR;
+			return interrupted_result;
 		}
+	}
+}
+
+/* The operations on locks, and those that let threads wait for two words. */
+static int64_t futex_pi(uint64_t operation, uint32_t *word, uint64_t value, uint64_t timeout,
+	uint32_t *other, uint64_t expected)
+{
+	uint32_t command = operation & 127;
+	uint64_t deadline_ns = HEL_DEADLINE_NEVER;
+	int error = 0;
+
+	if (command == FUTEX_WAIT_REQUEUE_PI || command == FUTEX_CMP_REQUEUE_PI) {
+		if ((uint64_t)other & 3) {
+			return -LINUX_EINVAL;
+		}
+		if (!shim_is_user_range((uint64_t)other, sizeof(*other))) {
+			return -LINUX_EFAULT;
+		}
+	}
+	if (command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2 ||
+		command == FUTEX_WAIT_REQUEUE_PI) {
+		error = futex_deadline(operation, timeout, &deadline_ns);
+	}
+	if (error) {
+		return error;
+	}
+	switch (command) {
+	case FUTEX_TRYLOCK_PI: return shim_futex_trylock_pi(word);
+	case FUTEX_UNLOCK_PI: return shim_futex_unlock_pi(word);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return shim_futex_wait_requeue_pi(word, (uint32_t)value, deadline_ns, other);
+	case FUTEX_CMP_REQUEUE_PI:
+		return shim_futex_cmp_requeue_pi(
+			word, (uint32_t)expected, (uint32_t)value, (uint32_t)timeout, other);
+	default: return shim_futex_lock_pi(word, deadline_ns);
 	}
 }
 
@@ -313,8 +356,9 @@ int64_t shim_futex(SHIM_ARGS)
 	case FUTEX_WAIT:
 		error = futex_deadline(a1, a3, &deadline_ns);
 		return error ? error
-			     : futex_wait(word, (uint32_t)a2, deadline_ns, mask,
-				       deadline_ns == HEL_DEADLINE_NEVER);
+			     : shim_futex_wait(word, (uint32_t)a2, deadline_ns, mask,
+				       deadline_ns == HEL_DEADLINE_NEVER ? -LINUX_ERESTARTSYS
+									 : -LINUX_EINTR);
 	case FUTEX_WAKE_BITSET:
 		mask = (uint32_t)a5;
 		if (!mask) {
@@ -323,7 +367,7 @@ int64_t shim_futex(SHIM_ARGS)
 		[[fallthrough]];
 	case FUTEX_WAKE:
 		error = hel_futex_wake(word, (uint32_t)a2, mask, &n_woken);
-		return error ? shim_errno_of(error) : n_woken;
+		return error ? shim_errno_of(error) : (int64_t)n_woken;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		if ((a4 & 3) || !shim_is_user_range(a4, 4)) {
@@ -331,7 +375,13 @@ int64_t shim_futex(SHIM_ARGS)
 		}
 		error = hel_futex_requeue(word, (a1 & 127) == FUTEX_REQUEUE ? ~0ull : (uint32_t)a5,
 			(const uint32_t *)a4, (uint32_t)a2, (uint32_t)a3, &n_woken);
-		return error ? shim_errno_of(error) : n_woken;
+		return error ? shim_errno_of(error) : (int64_t)n_woken;
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_UNLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI: return futex_pi(a1, (uint32_t *)a0, a2, a3, (uint32_t *)a4, a5);
 	default: shim_count_unimplemented((uint32_t)number); return -LINUX_ENOSYS;
 	}
 }

@@ -5,6 +5,7 @@
 #include <hel/hel-calls.h>
 
 #include "calls.h"
+#include "futex.h"
 
 constexpr uint64_t CLONE_VM = 0x100;
 constexpr uint64_t CLONE_VFORK = 0x4000;
@@ -278,6 +279,7 @@ static void clear_child_tid(void)
 int64_t shim_exit(SHIM_ARGS)
 {
 	SHIM_UNUSED;
+	shim_leave_robust_locks();
 	clear_child_tid();
 	shim_request(POSIX_EXIT_THREAD, a0 & 0xff, 0, 0, 0, 0, 0);
 	hel_thread_exit();
@@ -286,6 +288,7 @@ int64_t shim_exit(SHIM_ARGS)
 int64_t shim_exit_group(SHIM_ARGS)
 {
 	SHIM_UNUSED;
+	shim_leave_robust_locks();
 	shim_request(POSIX_EXIT_GROUP, (a0 & 0xff) << 8, 0, 0, 0, 0, 0);
 	hel_thread_exit();
 }

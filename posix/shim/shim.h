@@ -59,6 +59,8 @@ static inline struct posix_process_page *shim_process(void)
 int shim_copy_bytes(void *to, const void *from, size_t size);
 int64_t shim_string_size(const char *string, size_t limit);
 int shim_store_u32(uint32_t *word, uint32_t value);
+/* 0: done; 1: it was not *expected but is now; -LINUX_EFAULT */
+int shim_compare_exchange(uint32_t *word, uint32_t *expected, uint32_t value);
 int shim_fpu_save(void *area, uint64_t mask);
 int shim_fpu_load(const void *area, uint64_t mask);
 

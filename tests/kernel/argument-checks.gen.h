@@ -407,6 +407,17 @@ CALL_CHECK(futex_requeue_to_kernel_half, futex_requeue, FAULT, WORD(), HEL_FUTEX
 	1, 1, 0)
 CALL_CHECK(futex_requeue_to_wrapping, futex_requeue, FAULT, WORD(), HEL_FUTEX_ANY, WRAPPING, 1, 1,
 	0)
+CALL_CHECK(futex_name_thread_stale, futex_name, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
+CALL_CHECK(futex_name_thread_revoked, futex_name, REVOKED, REVOKED(THREAD), 0, 0, 0, 0, 0)
+CALL_CHECK(futex_name_thread_of_other_type, futex_name, BAD_TYPE, OTHER(THREAD), 0, 0, 0, 0, 0)
+CALL_CHECK(futex_name_thread_without_manage, futex_name, NO_RIGHTS, WITHOUT(THREAD, MANAGE), 0, 0,
+	0, 0, 0)
+CALL_CHECK(futex_lock_word_unmapped, futex_lock, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
+CALL_CHECK(futex_lock_word_kernel_half, futex_lock, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
+CALL_CHECK(futex_lock_word_wrapping, futex_lock, FAULT, WRAPPING, 0, 0, 0, 0, 0)
+CALL_CHECK(futex_unlock_word_unmapped, futex_unlock, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
+CALL_CHECK(futex_unlock_word_kernel_half, futex_unlock, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
+CALL_CHECK(futex_unlock_word_wrapping, futex_unlock, FAULT, WRAPPING, 0, 0, 0, 0, 0)
 CALL_CHECK(random_buffer_unmapped, random, FAULT, UNMAPPED, 16, 0, 0, 0, 0)
 CALL_CHECK(random_buffer_kernel_half, random, FAULT, KERNEL_HALF, 16, 0, 0, 0, 0)
 CALL_CHECK(random_buffer_wrapping, random, FAULT, WRAPPING, 16, 0, 0, 0, 0)

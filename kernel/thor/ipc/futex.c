@@ -20,11 +20,6 @@ struct futex_bucket {
 	struct list waiters; /* struct thread by wait.node */
 };
 
-struct futex_key {
-	struct memory *memory; /* referenced */
-	uint64_t offset;
-};
-
 static struct futex_bucket *futex_buckets;
 static uint64_t futex_mask;
 
@@ -50,6 +45,7 @@ void futex_init(void)
 		spinlock_init(&futex_buckets[i].lock, LOCK_RANK_FUTEX);
 		list_init(&futex_buckets[i].waiters);
 	}
+	futex_locks_init();
 }
 
 static struct futex_bucket *futex_bucket_of(const struct futex_key *key)
@@ -57,7 +53,7 @@ static struct futex_bucket *futex_bucket_of(const struct futex_key *key)
 	return &futex_buckets[hash_combine((uint64_t)key->memory, key->offset) & futex_mask];
 }
 
-static int futex_find_key(struct space *space, uint64_t address, struct futex_key *out_key)
+int futex__find_key(struct space *space, uint64_t address, struct futex_key *out_key)
 {
 	if (!is_aligned(address, sizeof(uint32_t))) {
 		return -ERR_ILLEGAL_ARGS;
@@ -65,7 +61,7 @@ static int futex_find_key(struct space *space, uint64_t address, struct futex_ke
 	return space_identify(space, address, &out_key->memory, &out_key->offset);
 }
 
-static void futex_drop_key(const struct futex_key *key)
+void futex__drop_key(const struct futex_key *key)
 {
 	object_unref((struct object *)key->memory);
 }
@@ -147,7 +143,7 @@ int futex_wait(struct thread *thread, uint64_t address, uint32_t expected, uint6
 	if (bitset == 0) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	int result = futex_find_key(thread->space, address, &key);
+	int result = futex__find_key(thread->space, address, &key);
 
 	if (result != 0) {
 		return result;
@@ -174,7 +170,7 @@ int futex_wait(struct thread *thread, uint64_t address, uint32_t expected, uint6
 	}
 	if (!*out_is_blocked) {
 		(void)timer_cancel(&thread->wait.timer);
-		futex_drop_key(&key);
+		futex__drop_key(&key);
 	}
 	return result;
 }
@@ -214,7 +210,7 @@ int futex_wake(
 	if (bitset == 0) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	int error = futex_find_key(space, address, &key);
+	int error = futex__find_key(space, address, &key);
 
 	if (error != 0) {
 		return error;
@@ -224,7 +220,7 @@ int futex_wake(
 	spinlock_acquire(&bucket->lock);
 	*out_woken = futex_wake_locked(bucket, &key, n_max, bitset);
 	spinlock_release(&bucket->lock);
-	futex_drop_key(&key);
+	futex__drop_key(&key);
 	return 0;
 }
 
@@ -300,17 +296,17 @@ int futex_requeue(struct space *space, const struct futex_requeue *request, uint
 	struct futex_key from_key, to_key;
 
 	*out_count = 0;
-	int error = futex_find_key(space, request->from, &from_key);
+	int error = futex__find_key(space, request->from, &from_key);
 
 	if (error != 0) {
 		return error;
 	}
-	error = futex_find_key(space, request->to, &to_key);
+	error = futex__find_key(space, request->to, &to_key);
 	if (error == 0) {
 		error = futex_requeue_with_keys(space, request, &from_key, &to_key, out_count);
-		futex_drop_key(&to_key);
+		futex__drop_key(&to_key);
 	}
-	futex_drop_key(&from_key);
+	futex__drop_key(&from_key);
 	return error;
 }
 

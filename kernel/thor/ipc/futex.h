@@ -12,6 +12,16 @@
 
 #include <thor/sched/thread.h>
 
+/* What a word is. */
+struct futex_key {
+	struct memory *memory; /* referenced */
+	uint64_t offset;
+};
+
+/** futex__find_key() - of the word at @address; -ERR_FAULT, -ERR_ILLEGAL_ARGS (alignment) */
+MUST_USE int futex__find_key(struct space *space, uint64_t address, struct futex_key *out_key);
+void futex__drop_key(const struct futex_key *key);
+
 constexpr uint64_t FUTEX_ANY_VALUE = ~(uint64_t)0;
 
 /** futex_init() - make the table of buckets, sized by RAM; after the frame allocator */
@@ -42,5 +52,35 @@ struct futex_requeue {
  */
 MUST_USE int futex_requeue(
 	struct space *space, const struct futex_requeue *request, uint32_t *out_count);
+
+/* ---- locks with priority inheritance: futex-lock.c */
+
+void futex_locks_init(void);
+
+/** futex_name() - @number, 0: none, names @thread among those that @giver has named */
+void futex_name(struct thread *thread, const struct universe *giver, uint32_t number);
+
+/**
+ * futex_lock() - the current thread waits until it is handed a lock that another one has
+ *
+ * Return: with *out_is_blocked 0; otherwise -ERR_RETRY (another value), -ERR_NOT_FOUND (the word
+ * names no thread), -ERR_ILLEGAL_STATE (it would wait for itself, or has no number),
+ * -ERR_TIMED_OUT, -ERR_KICKED, -ERR_FAULT, -ERR_ILLEGAL_ARGS, -ERR_NO_MEMORY,
+ * THREAD_WAIT_RESTART.
+ */
+MUST_USE int futex_lock(struct thread *thread, uint64_t address, uint32_t expected,
+	uint64_t deadline_ns, bool *out_is_blocked);
+
+/**
+ * futex_unlock() - the current thread gives its lock to the most urgent waiter, or frees it;
+ * -ERR_NO_RIGHTS (the word does not name it), -ERR_FAULT, -ERR_ILLEGAL_ARGS
+ */
+MUST_USE int futex_unlock(struct thread *thread, uint64_t address);
+
+/** futex_set_priority() - thread_apply_priority(), or what it is lent if that is more */
+void futex_set_priority(struct thread *thread, int32_t priority);
+
+/** futex_thread_ends() - it has no number any more, and who waits for its locks gets them */
+void futex_thread_ends(struct thread *thread);
 
 #endif

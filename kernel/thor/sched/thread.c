@@ -3,6 +3,7 @@
 #include <thor/sched/thread.h>
 
 #include <base/assert.h>
+#include <thor/ipc/futex.h>
 #include <thor/ipc/queue.h>
 #include <thor/ipc/transfer.h>
 #include <thor/memory/memory.h>
@@ -30,6 +31,7 @@ void thread_end_long_call(struct thread *thread)
 /* What a thread holds while it lives; also for a half-built one. */
 static void thread_release(struct thread *thread)
 {
+	futex_thread_ends(thread);
 	handle_cache_clear(&thread->handles);
 	if (thread->universe != NULL) {
 		universe_leave(thread->universe);
@@ -259,7 +261,7 @@ static void thread_place_again(struct thread *thread)
 	sched_hurry(thread);
 }
 
-void thread_set_priority(struct thread *thread, int32_t priority)
+void thread_apply_priority(struct thread *thread, int32_t priority)
 {
 	atomic_store(&thread->priority, priority);
 	thread_place_again(thread);
@@ -447,5 +449,6 @@ void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 		.state = state == THREAD_EXAMINED ? THREAD_STOPPED : state,
 		.cpu = thread->last_cpu,
 		.flags = (thread->entry & THREAD_ENTRY_TIMED) != 0 ? HEL_THREAD_TIMED : 0,
+		.priority = atomic_load_explicit(&thread->priority, memory_order_relaxed),
 	};
 }

@@ -41,6 +41,7 @@
 
 struct cpu;
 struct futex_bucket;
+struct futex_party;
 struct memory;
 struct operation;
 struct queue;
@@ -162,6 +163,15 @@ struct thread {
 	_Atomic uint64_t affinity; /* bit per CPU */
 	uint32_t last_cpu;
 
+	/* guarded by the guard of futex-lock.c */
+	struct {
+		uint32_t number; /* 0: it has none */
+		uint64_t giver; /* identity of the universe that gave it */
+		struct thread *next; /* with the same head */
+		struct futex_party
+			*party; /* NULL: it never had to do with a lock that others waited for */
+	} futex;
+
 	struct thread_wait wait;
 	struct list transfers; /* that it carries; the CPU that has it, or nobody has */
 	struct thread_long_call long_call; /* the thread itself, or who examines it */
@@ -237,8 +247,12 @@ MUST_USE int thread_step(struct thread *thread);
  */
 void thread_kill(struct thread *thread);
 
-/** thread_set_priority() - SCHED_PRIORITY_MIN to MAX; counts at once, also if it is ready */
-void thread_set_priority(struct thread *thread, int32_t priority);
+/**
+ * thread_apply_priority() - SCHED_PRIORITY_MIN to MAX; counts at once, also if it is ready
+ *
+ * For futex-lock.c, which knows what others lend it: see futex_set_priority().
+ */
+void thread_apply_priority(struct thread *thread, int32_t priority);
 
 /** thread_set_affinity() - a bit for each CPU that it may run on, at least one of them online */
 void thread_set_affinity(struct thread *thread, uint64_t affinity);

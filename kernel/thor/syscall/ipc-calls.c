@@ -186,6 +186,38 @@ int call_futex_wait(struct call *call)
 	return is_blocked ? CALL_BLOCKED : result;
 }
 
+int call_futex_name(struct call *call)
+{
+	struct object *object;
+	uint64_t number = call_argument(call, 1);
+	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_MANAGE, &object);
+
+	if (error != 0) {
+		return error;
+	}
+	if (number > HEL_LOCK_OWNER) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		futex_name(thread_of(object), call->thread->universe, (uint32_t)number);
+	}
+	object_unref(object);
+	return error;
+}
+
+int call_futex_lock(struct call *call)
+{
+	bool is_blocked;
+	int result = futex_lock(call->thread, call_argument(call, 0),
+		(uint32_t)call_argument(call, 1), call_argument(call, 2), &is_blocked);
+
+	return is_blocked ? CALL_BLOCKED : result;
+}
+
+int call_futex_unlock(struct call *call)
+{
+	return futex_unlock(call->thread, call_argument(call, 0));
+}
+
 int call_futex_wake(struct call *call)
 {
 	uint32_t n_woken = 0;

@@ -2,6 +2,7 @@
 /* hel calls on threads. */
 #include <base/string.h>
 #include <thor/cpu.h>
+#include <thor/ipc/futex.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
@@ -305,7 +306,7 @@ int call_thread_set_priority(struct call *call)
 	if (priority < SCHED_PRIORITY_MIN || priority > SCHED_PRIORITY_MAX) {
 		error = -ERR_ILLEGAL_ARGS;
 	} else {
-		thread_set_priority(thread, (int32_t)priority);
+		futex_set_priority(thread, (int32_t)priority);
 	}
 	object_unref(&thread->object);
 	return error;

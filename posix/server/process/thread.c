@@ -341,6 +341,7 @@ void thread_start(struct thread *thread)
 	internal->start_ns = clock_monotonic_ns();
 	internal->is_started = true;
 	signal_publish_to(thread);
+	(void)!hel_futex_name(internal->thread, thread->tid);
 	observe(thread, 0);
 	lane_open(thread);
 	if (affinity != ~(uint64_t)0) {
