@@ -49,6 +49,8 @@ enum linux_tty_ioctl : uint32_t {
 	LINUX_TIOCGEXCL = 0x80045440,
 	LINUX_TIOCGPTPEER = 0x5441,
 	LINUX_FIONCLEX = 0x5450,
+	LINUX_TIOCGLCKTRMIOS = 0x5456,
+	LINUX_TIOCSLCKTRMIOS = 0x5457,
 	LINUX_FIOCLEX = 0x5451,
 	LINUX_FIOASYNC = 0x5452,
 };
@@ -61,6 +63,15 @@ struct linux_termios {
 	uint8_t cc[LINUX_NCCS];
 };
 static_assert(sizeof(struct linux_termios) == 36);
+
+constexpr uint32_t LINUX_NCC = 8;
+
+struct linux_termio { /* System V's */
+	uint16_t iflag, oflag, cflag, lflag;
+	uint8_t line;
+	uint8_t cc[LINUX_NCC];
+};
+static_assert(sizeof(struct linux_termio) == 18);
 
 struct linux_termios2 {
 	struct linux_termios termios;

@@ -389,6 +389,9 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x5403, 36, 0 }, /* TCSETSW */
 	{ 0x5404, 36, 0 }, /* TCSETSF */
 	{ 0x5405, 0, 18 }, /* TCGETA */
+	{ 0x5406, 18, 0 }, /* TCSETA */
+	{ 0x5407, 18, 0 }, /* TCSETAW */
+	{ 0x5408, 18, 0 }, /* TCSETAF */
 	{ 0x540f, 0, 4 }, /* TIOCGPGRP */
 	{ 0x5410, 4, 0 }, /* TIOCSPGRP */
 	{ 0x5411, 0, 4 }, /* TIOCOUTQ */

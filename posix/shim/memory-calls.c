@@ -40,6 +40,9 @@ enum linux_madvise : uint64_t {
 };
 
 constexpr uint64_t LINUX_PROT_WRITE = 2;
+/* Where Linux' programs end, so that a range up to here is a range to them. */
+constexpr uint64_t LINUX_TASK_END = 0x7ffffffff000;
+
 constexpr uint64_t TAG_ANONYMOUS = 0;
 constexpr uint64_t TAG_HEAP = 1;
 
@@ -159,10 +162,17 @@ int64_t shim_munmap(SHIM_ARGS)
 	uint64_t size = page_align_up(a1);
 
 	SHIM_UNUSED;
-	if ((a0 & (HEL_PAGE_SIZE - 1)) || a1 == 0 || size < a1 || !shim_is_user_range(a0, size)) {
+	if ((a0 & (HEL_PAGE_SIZE - 1)) || a1 == 0 || size < a1 || size > LINUX_TASK_END ||
+		a0 > LINUX_TASK_END - size) {
 		return -LINUX_EINVAL;
 	}
-	return shim_errno_of(hel_space_unmap(HEL_THIS, a0, size));
+	/* The first page, and what is the shim's, are not to be had: nothing is mapped there. */
+	uint64_t start = a0 < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : a0, end = a0 + size;
+
+	if (end > POSIX_SHIM_REGION) {
+		end = POSIX_SHIM_REGION;
+	}
+	return start < end ? shim_errno_of(hel_space_unmap(HEL_THIS, start, end - start)) : 0;
 }
 
 static bool make_private(uint64_t address, uint64_t size)
@@ -417,6 +427,60 @@ int64_t shim_msync(SHIM_ARGS)
 		at = info.address + info.size_bytes;
 	}
 	return 0;
+}
+
+/* ---- membarrier ------------------------------------------------------------------------------ */
+
+enum linux_membarrier : uint32_t {
+	MEMBARRIER_QUERY = 0,
+	MEMBARRIER_PRIVATE_EXPEDITED = 8,
+	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED = 16,
+};
+
+/*
+ * Taking away a page that is present makes every processor that runs a thread of this space drop
+ * its translation, by an interrupt, which is a barrier on each; threads that do not run pass one
+ * when they are switched to.
+ */
+static int64_t interrupt_all(void)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = HEL_PAGE_SIZE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_DROP,
+		.tag = ~0ull,
+		.limit_low = shim_process()->mmap_low,
+		.limit_high = shim_process()->mmap_high,
+	};
+	uint64_t page;
+	int error = hel_space_map(&args, &page);
+
+	if (!error) {
+		error = hel_space_populate(HEL_THIS, page, HEL_PAGE_SIZE, HEL_POPULATE_WRITE);
+		hel_space_unmap(HEL_THIS, page, HEL_PAGE_SIZE);
+	}
+	return error ? -LINUX_ENOMEM : 0;
+}
+
+int64_t shim_membarrier(SHIM_ARGS)
+{
+	struct posix_process_page *process = shim_process();
+
+	SHIM_UNUSED;
+	if (a1) {
+		return -LINUX_EINVAL;
+	}
+	switch ((uint32_t)a0) {
+	case MEMBARRIER_QUERY:
+		return MEMBARRIER_PRIVATE_EXPEDITED | MEMBARRIER_REGISTER_PRIVATE_EXPEDITED;
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
+		process->barriers |= MEMBARRIER_PRIVATE_EXPEDITED;
+		return 0;
+	case MEMBARRIER_PRIVATE_EXPEDITED:
+		return process->barriers & MEMBARRIER_PRIVATE_EXPEDITED ? interrupt_all()
+									: -LINUX_EPERM;
+	default: return -LINUX_EINVAL;
+	}
 }
 
 int64_t shim_mincore(SHIM_ARGS)

@@ -334,7 +334,7 @@ struct posix_process_page {
 	_Atomic uint32_t lock; /* futex lock for the shim's own tables; see shim/lock.c */
 	uint32_t personality;
 	_Atomic uint32_t locks_future; /* mlockall(MCL_FUTURE): what is mapped is made present */
-	uint32_t reserved_locks;
+	uint32_t barriers; /* membarrier: commands that the process has registered for */
 	struct posix_sigaction actions[64];
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
 	_Atomic uint8_t view_was_used[POSIX_VIEWS_MAX]; /* posix clears it; a hint */

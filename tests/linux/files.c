@@ -4,7 +4,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -543,4 +545,30 @@ CASE(statfs_of_memory)
 	CHECK_EQ(statfs("/proc", &status), 0);
 	CHECK_EQ(status.f_type, 0x9fa0);
 }
+CASE(fallocate_keeps_to_the_limit)
+{
+	struct rlimit limit = { 8192, RLIM_INFINITY };
+	int fd = open("/tmp/limit", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	CHECK(fd >= 0);
+	unlink("/tmp/limit");
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CHECK_EQ(fallocate(fd, 0, 0, 8192), 0);
+	CHECK_ERRNO(fallocate(fd, 0, 0, 8193), EFBIG);
+	CHECK_ERRNO(fallocate(fd, 0, 16384, 1), EFBIG);
+	CHECK_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 16384), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	pid_t child = fork();
+
+	if (child == 0) {
+		fallocate(fd, 0, 8192, 1);
+		_exit(0);
+	}
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+}
+
 CASES_MAIN()

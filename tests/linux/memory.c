@@ -429,4 +429,66 @@ CASE(random_numbers_differ)
 	CHECK_ERRNO(getrandom((void *)8, 10, 0), EFAULT);
 	CHECK_ERRNO(getrandom(a, 10, 0xff00), EINVAL);
 }
+CASE(everything_can_be_unmapped)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		munmap(NULL, 0x7ffffffff000);
+		_exit(1);
+	}
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	CHECK_ERRNO(munmap(NULL, 0x7ffffffff000 + PAGE), EINVAL);
+}
+
+CASE(many_mappings_are_told_one_by_one)
+{
+	enum { N_MAPPINGS = 600 };
+	static char text[1 << 20];
+	char *at = map(2 * N_MAPPINGS * PAGE);
+	unsigned long start, end = 0;
+	long n_found = 0;
+	size_t size = 0;
+
+	for (long i = 0; i < N_MAPPINGS; i++) {
+		CHECK_EQ(mprotect(at + 2 * i * PAGE, PAGE, PROT_READ), 0);
+	}
+	int fd = open("/proc/self/maps", O_RDONLY);
+
+	for (ssize_t n = 1; n > 0 && size < sizeof(text) - 1; size += (size_t)n) {
+		n = read(fd, text + size, size % 1000 + 1);
+		CHECK(n >= 0);
+	}
+	for (char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
+		unsigned long last_end = end;
+
+		CHECK(strchr(line, '\n') != NULL);
+		CHECK_EQ(sscanf(line, "%lx-%lx ", &start, &end), 2);
+		CHECK(start >= last_end && end > start);
+		n_found += start >= (unsigned long)at && end - start == (unsigned long)PAGE;
+	}
+	CHECK(n_found >= 2 * N_MAPPINGS - 2);
+	char first[64] = "", again[64] = "";
+
+	CHECK_EQ(pread(fd, again, 20, 0), 20);
+	memcpy(first, text, 20);
+	CHECK_EQ(strcmp(first, again), 0);
+}
+
+CASE(locked_memory_is_present)
+{
+	char *at = map(8 * PAGE);
+
+	CHECK_EQ(mlock(at + 1, 3 * PAGE), 0);
+	CHECK_EQ(mlock2(at, PAGE, MLOCK_ONFAULT), 0);
+	CHECK_ERRNO(mlock2(at, PAGE, 2), EINVAL);
+	CHECK_EQ(munlock(at, 4 * PAGE), 0);
+	CHECK_EQ(munmap(at + PAGE, PAGE), 0);
+	CHECK_ERRNO(mlock(at, 4 * PAGE), ENOMEM);
+	CHECK_ERRNO(munlock(at, 4 * PAGE), ENOMEM);
+}
+
 CASES_MAIN()

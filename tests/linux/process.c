@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timex.h>
+#include <time.h>
 
 extern char **environ;
 
@@ -457,6 +459,55 @@ CASE(what_prctl_tells)
 	CHECK_EQ(prctl(PR_GET_CHILD_SUBREAPER, &number), 0);
 	CHECK_EQ(number, 1);
 	CHECK_ERRNO(prctl(PR_GET_PDEATHSIG, 1), EFAULT);
+}
+
+CASE(io_priorities_are_kept)
+{
+	enum { PROCESS = 1, IDLE = 3 << 13, BEST_EFFORT_7 = 2 << 13 | 7 };
+
+	CHECK_EQ(syscall(SYS_ioprio_set, PROCESS, 0, BEST_EFFORT_7), 0);
+	CHECK_EQ(syscall(SYS_ioprio_get, PROCESS, getpid()), BEST_EFFORT_7);
+	pid_t child = fork();
+
+	if (child == 0) {
+		_exit(syscall(SYS_ioprio_get, PROCESS, 0) == BEST_EFFORT_7 ? 0 : 1);
+	}
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(syscall(SYS_ioprio_set, PROCESS, 0, IDLE), 0);
+	CHECK_EQ(syscall(SYS_ioprio_get, PROCESS, 0), IDLE);
+	CHECK_ERRNO(syscall(SYS_ioprio_set, PROCESS, 0, 5 << 13), EINVAL);
+	CHECK_ERRNO(syscall(SYS_ioprio_set, PROCESS, 0, 1), EINVAL);
+	CHECK_ERRNO(syscall(SYS_ioprio_set, 0, 0, IDLE), EINVAL);
+	CHECK_ERRNO(syscall(SYS_ioprio_get, PROCESS, 99999999), ESRCH);
+}
+
+CASE(barriers_want_to_be_registered_for)
+{
+	enum { EXPEDITED = 8, REGISTER_EXPEDITED = 16 };
+
+	CHECK_EQ(syscall(SYS_membarrier, 0, 0, 0) & (EXPEDITED | REGISTER_EXPEDITED),
+		EXPEDITED | REGISTER_EXPEDITED);
+	CHECK_ERRNO(syscall(SYS_membarrier, EXPEDITED, 0, 0), EPERM);
+	CHECK_EQ(syscall(SYS_membarrier, REGISTER_EXPEDITED, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_membarrier, EXPEDITED, 0, 0), 0);
+	CHECK_ERRNO(syscall(SYS_membarrier, 0, 1234, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_membarrier, 1 << 20, 0, 0), EINVAL);
+}
+
+CASE(the_state_of_the_clock_can_be_read)
+{
+	struct timex state = { 0 };
+	struct timeval delta = { 0 };
+
+	CHECK(adjtimex(&state) >= 0 && state.tick > 0 && state.time.tv_sec > 1000000000);
+	state.modes = 0;
+	CHECK(clock_adjtime(CLOCK_REALTIME, &state) >= 0);
+	CHECK_EQ(adjtime(NULL, &delta), 0);
+	CHECK_ERRNO(clock_adjtime(CLOCK_MONOTONIC, &state), EOPNOTSUPP);
+	CHECK_ERRNO(clock_adjtime(77, &state), EINVAL);
 }
 
 CASES_MAIN()

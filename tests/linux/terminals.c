@@ -120,4 +120,28 @@ CASE(a_leaders_end_hangs_up_no_pty)
 	CHECK_EQ(read(slave, buffer, sizeof(buffer)), 5);
 }
 
+CASE(old_settings_and_locked_ones)
+{
+	struct termio old;
+	struct termios new, locked;
+
+	open_pair();
+	CHECK_EQ(ioctl(slave, TCGETA, &old), 0);
+	CHECK_EQ(tcgetattr(slave, &new), 0);
+	CHECK(old.c_lflag == (unsigned short)new.c_lflag &&old.c_cc[VINTR] == new.c_cc[VINTR]);
+	old.c_lflag &= (unsigned short)~ECHO;
+	CHECK_EQ(ioctl(slave, TCSETA, &old), 0);
+	CHECK_EQ(tcgetattr(slave, &new), 0);
+	CHECK(!(new.c_lflag &ECHO) && (new.c_lflag &IEXTEN));
+	CHECK_EQ(ioctl(slave, TIOCGLCKTRMIOS, &locked), 0);
+	CHECK_EQ(locked.c_lflag, 0);
+	locked.c_lflag = ECHO;
+	CHECK_EQ(ioctl(slave, TIOCSLCKTRMIOS, &locked), 0);
+	old.c_lflag |= ECHO;
+	old.c_lflag &= (unsigned short)~ICANON;
+	CHECK_EQ(ioctl(slave, TCSETAW, &old), 0);
+	CHECK_EQ(tcgetattr(slave, &new), 0);
+	CHECK(!(new.c_lflag &ECHO) && !(new.c_lflag &ICANON));
+}
+
 CASES_MAIN()

@@ -227,6 +227,14 @@ int64_t posix_fallocate(struct request *request)
 	if (file->ops->fallocate == file_default_fallocate && !file_can_seek(file)) {
 		return -LINUX_ESPIPE;
 	}
+	uint64_t end = (uint64_t)offset + (uint64_t)size;
+
+	if (!(mode & LINUX_FALLOC_FL_KEEP_SIZE) && end > file->inode->size_bytes) {
+		error = file_check_size_limit(request, end - 1);
+		if (error < 0) {
+			return error;
+		}
+	}
 	int64_t result =
 		file->ops->fallocate(file, (int)request->args[1], (uint64_t)offset, (uint64_t)size);
 

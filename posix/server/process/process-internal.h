@@ -163,6 +163,7 @@ struct process_internal {
 	struct list semaphore_undos; /* ipc/semaphores.c */
 
 	int nice;
+	uint16_t io_priority; /* 0: what nice says */
 	int oom_adjustment; /* of what memory's end chooses by, oom.c */
 	int oom_adjustment_min; /* what the unprivileged may lower it to */
 	uint64_t affinity;

@@ -216,6 +216,7 @@ static void inherit(struct process *process, const struct process *parent)
 	memcpy(process->limits, parent->limits, sizeof(process->limits));
 	memcpy(process->comm, parent->comm, sizeof(process->comm));
 	internal->nice = from->nice;
+	internal->io_priority = from->io_priority;
 	internal->oom_adjustment = from->oom_adjustment;
 	internal->oom_adjustment_min = from->oom_adjustment_min;
 	internal->affinity = from->affinity;

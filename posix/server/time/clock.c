@@ -78,6 +78,82 @@ int64_t posix_clock_settime(struct request *request)
 	return clock_set_realtime((uint64_t)time->seconds * NS_PER_S + (uint64_t)time->nanoseconds);
 }
 
+/* ---- adjtimex -------------------------------------------------------------------------------- */
+
+/* Steps the wall clock by an offset that may be negative. */
+static int64_t step_clock(const struct linux_timex *timex)
+{
+	int64_t parts_max = (timex->modes & LINUX_ADJ_NANO) != 0 ? (int64_t)NS_PER_S : 1000000;
+	int64_t parts = timex->time.microseconds, now = (int64_t)clock_realtime_ns(), offset;
+
+	if (parts < 0 || parts >= parts_max) {
+		return -LINUX_EINVAL;
+	}
+	if (__builtin_mul_overflow(timex->time.seconds, (int64_t)NS_PER_S, &offset) ||
+		__builtin_add_overflow(offset, parts * ((int64_t)NS_PER_S / parts_max), &offset) ||
+		__builtin_add_overflow(now, offset, &now) || now < 0) {
+		return -LINUX_EINVAL;
+	}
+	views_all_changed();
+	return clock_set_realtime((uint64_t)now);
+}
+
+/* Nobody disciplines the clock: it can be stepped, but has no rate that could be changed. */
+static int64_t adjust_clock(struct request *request, unsigned argument)
+{
+	struct linux_timex *timex = request_out(request, argument, NULL);
+	int64_t error = 0;
+
+	if (timex == NULL) {
+		return -LINUX_EFAULT;
+	}
+	uint32_t modes = timex->modes;
+
+	if (modes != 0 && modes != LINUX_ADJ_OFFSET_SS_READ) {
+		if (!process_has(request->process, LINUX_CAP_SYS_TIME)) {
+			return -LINUX_EPERM;
+		}
+		if ((modes & ~(uint32_t)LINUX_ADJ_NANO) == LINUX_ADJ_SETOFFSET) {
+			error = step_clock(timex);
+		} else if (modes != LINUX_ADJ_OFFSET_SINGLESHOT || timex->offset != 0) {
+			unimplemented_count(request->number);
+			error = -LINUX_EOPNOTSUPP;
+		}
+	}
+	if (error != 0) {
+		return error;
+	}
+	uint64_t now_ns = clock_realtime_ns();
+
+	*timex = (struct linux_timex){
+		.modes = modes,
+		.error_max = 16000000,
+		.error_estimated = 16000000,
+		.status = LINUX_STA_UNSYNC,
+		.constant = 2,
+		.precision = 1,
+		.tolerance = 32768000,
+		.time = { (int64_t)(now_ns / NS_PER_S), (int64_t)(now_ns % NS_PER_S / 1000) },
+		.tick_us = 10000,
+	};
+	return LINUX_TIME_ERROR;
+}
+
+int64_t posix_adjtimex(struct request *request)
+{
+	return adjust_clock(request, 0);
+}
+
+int64_t posix_clock_adjtime(struct request *request)
+{
+	int32_t clock = (int32_t)request->args[0];
+
+	if (clock == LINUX_CLOCK_REALTIME) {
+		return adjust_clock(request, 1);
+	}
+	return clock < 0 || clock > LINUX_CLOCK_TAI ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+}
+
 int kernel_stats_get(struct hel_kernel_stats *out_stats)
 {
 	hel_handle authority = helix_start_handle("statistics");

@@ -34,6 +34,55 @@ static int64_t tty_get_settings(const struct tty *tty, bool is_long, void *buffe
 		       : tty_put(buffer, size, &settings.termios, sizeof(settings.termios));
 }
 
+/* The half of each flag word that System V knew, and its characters. */
+static int64_t tty_get_old_settings(const struct tty *tty, void *buffer, size_t size)
+{
+	const struct linux_termios *termios = &tty->line.termios;
+	struct linux_termio settings = {
+		.iflag = (uint16_t)termios->iflag,
+		.oflag = (uint16_t)termios->oflag,
+		.cflag = (uint16_t)termios->cflag,
+		.lflag = (uint16_t)termios->lflag,
+		.line = termios->line,
+	};
+
+	memcpy(settings.cc, termios->cc, sizeof(settings.cc));
+	return tty_put(buffer, size, &settings, sizeof(settings));
+}
+
+/* Those with the rest as it is. */
+static void tty_merge_old_settings(
+	const struct tty *tty, const void *buffer, struct linux_termios *out_termios)
+{
+	constexpr uint32_t OTHER_HALF = 0xffff0000;
+	struct linux_termios termios = tty->line.termios;
+	struct linux_termio settings;
+
+	memcpy(&settings, buffer, sizeof(settings));
+	termios.iflag = (termios.iflag & OTHER_HALF) | settings.iflag;
+	termios.oflag = (termios.oflag & OTHER_HALF) | settings.oflag;
+	termios.cflag = (termios.cflag & OTHER_HALF) | settings.cflag;
+	termios.lflag = (termios.lflag & OTHER_HALF) | settings.lflag;
+	termios.line = settings.line;
+	memcpy(termios.cc, settings.cc, sizeof(settings.cc));
+	*out_termios = termios;
+}
+
+/* What is locked stays. */
+static void tty_keep_locked(const struct tty *tty, struct linux_termios *termios)
+{
+	const struct linux_termios *now = &tty->line.termios, *locked = &tty->locked;
+
+	termios->iflag = (now->iflag & locked->iflag) | (termios->iflag & ~locked->iflag);
+	termios->oflag = (now->oflag & locked->oflag) | (termios->oflag & ~locked->oflag);
+	termios->cflag = (now->cflag & locked->cflag) | (termios->cflag & ~locked->cflag);
+	termios->lflag = (now->lflag & locked->lflag) | (termios->lflag & ~locked->lflag);
+	termios->line = locked->line != 0 ? now->line : termios->line;
+	for (uint32_t i = 0; i < LINUX_NCCS; i++) {
+		termios->cc[i] = locked->cc[i] != 0 ? now->cc[i] : termios->cc[i];
+	}
+}
+
 enum settings_when { SETTINGS_NOW, SETTINGS_DRAINED, SETTINGS_FLUSHED };
 
 /* Bytes that were written and have not left. */
@@ -57,11 +106,11 @@ static int64_t tty_drain(struct tty *tty, struct file *file, struct request *req
 }
 
 static int64_t tty_set_settings(struct tty *tty, struct file *file, struct request *request,
-	enum settings_when when, const void *buffer, size_t size)
+	enum settings_when when, bool is_old, const void *buffer, size_t size)
 {
 	struct linux_termios termios;
 
-	if (size < sizeof(termios)) {
+	if (size < (is_old ? sizeof(struct linux_termio) : sizeof(termios))) {
 		return -LINUX_EFAULT;
 	}
 	int64_t error = tty_check_background(tty, request, LINUX_SIGTTOU);
@@ -77,7 +126,12 @@ static int64_t tty_set_settings(struct tty *tty, struct file *file, struct reque
 		tty->driver->announce(tty, LINUX_TIOCPKT_FLUSHREAD);
 		tty->driver->input_wanted(tty);
 	}
-	memcpy(&termios, buffer, sizeof(termios));
+	if (is_old) {
+		tty_merge_old_settings(tty, buffer, &termios);
+	} else {
+		memcpy(&termios, buffer, sizeof(termios));
+	}
+	tty_keep_locked(tty, &termios);
 	line_set_termios(&tty->line, &termios);
 	wait_queue_wake(&tty->changed);
 	return 0;
@@ -158,6 +212,13 @@ static int64_t tty_ioctl_rare(
 	case LINUX_TIOCGEXCL: return tty_put_int(buffer, size, tty->is_exclusive);
 	case LINUX_TIOCGETD: return tty_put_int(buffer, size, 0); /* N_TTY */
 	case LINUX_TIOCGDEV: return tty_put_int(buffer, size, (int32_t)tty->rdev);
+	case LINUX_TIOCGLCKTRMIOS: return tty_put(buffer, size, &tty->locked, sizeof(tty->locked));
+	case LINUX_TIOCSLCKTRMIOS:
+		if (!is_privileged || size < sizeof(tty->locked)) {
+			return is_privileged ? -LINUX_EFAULT : -LINUX_EPERM;
+		}
+		memcpy(&tty->locked, buffer, sizeof(tty->locked));
+		return 0;
 	case LINUX_TIOCSTI: return -LINUX_EIO; /* as with dev.tty.legacy_tiocsti=0 */
 	case LINUX_TIOCVHANGUP:
 		if (!is_privileged) {
@@ -175,14 +236,22 @@ int64_t tty_ioctl(struct tty *tty, struct file *file, struct request *request, u
 	switch (command) {
 	case LINUX_TCGETS: return tty_get_settings(tty, false, buffer, size);
 	case LINUX_TCGETS2: return tty_get_settings(tty, true, buffer, size);
+	case LINUX_TCGETA: return tty_get_old_settings(tty, buffer, size);
 	case LINUX_TCSETS:
-	case LINUX_TCSETS2: return tty_set_settings(tty, file, request, SETTINGS_NOW, buffer, size);
+	case LINUX_TCSETS2:
+	case LINUX_TCSETA:
+		return tty_set_settings(
+			tty, file, request, SETTINGS_NOW, command == LINUX_TCSETA, buffer, size);
 	case LINUX_TCSETSW:
 	case LINUX_TCSETSW2:
-		return tty_set_settings(tty, file, request, SETTINGS_DRAINED, buffer, size);
+	case LINUX_TCSETAW:
+		return tty_set_settings(tty, file, request, SETTINGS_DRAINED,
+			command == LINUX_TCSETAW, buffer, size);
 	case LINUX_TCSETSF:
 	case LINUX_TCSETSF2:
-		return tty_set_settings(tty, file, request, SETTINGS_FLUSHED, buffer, size);
+	case LINUX_TCSETAF:
+		return tty_set_settings(tty, file, request, SETTINGS_FLUSHED,
+			command == LINUX_TCSETAF, buffer, size);
 	case LINUX_TIOCGWINSZ: return tty_put(buffer, size, &tty->size, sizeof(tty->size));
 	case LINUX_TIOCSWINSZ: return tty_set_size_from(tty, buffer, size);
 	case LINUX_TIOCOUTQ:

@@ -60,6 +60,7 @@ struct tty {
 	uint32_t n_hangups;
 	bool is_closed;     /* the device or the master is gone */
 	bool is_exclusive;  /* TIOCEXCL */
+	struct linux_termios locked; /* bits and characters that stay as they are */
 	uint8_t output_storage[TTY_OUTPUT_SIZE];
 };
 
