@@ -126,6 +126,16 @@ struct interval_timer { /* ITIMER_REAL, alarm */
 	uint64_t interval_ns;
 };
 
+struct cpu_timer { /* time/cpu-timer.c */
+	struct timer timer; /* when to look again */
+	struct process *process;
+	int signal; /* SIGPROF counts all time, SIGVTALRM the time in user mode */
+	uint64_t interval_ns;
+	uint64_t due_ns, seen_ns; /* processor time: when it expires, and at the last look */
+	uint64_t pause_ns;
+	bool is_settling; /* the threads that run have been kicked */
+};
+
 struct process_internal {
 	struct list_node all_node; /* on the list of all processes, by pid */
 	struct list children;
@@ -158,6 +168,7 @@ struct process_internal {
 	bool has_stop_news, has_continue_news; /* for wait */
 
 	struct interval_timer alarm;
+	struct cpu_timer virtual_timer, profile_timer;
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
 	struct list semaphore_undos; /* ipc/semaphores.c */

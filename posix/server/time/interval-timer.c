@@ -2,13 +2,13 @@
 /*
  * alarm, setitimer, getitimer.
  *
- * ITIMER_REAL is a timer of the loop. The two that count processor time are not there yet: EINVAL,
- * counted.
+ * ITIMER_REAL is a timer of the loop; the two that count processor time are cpu-timer.c's.
  */
 #include <abi/linux/time.h>
 #include <async/loop.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/time/cpu-timer.h>
 #include <posix/server/time/posix-timer.h>
 #include <posix/server/time/time.h>
 
@@ -40,12 +40,16 @@ void process_timers_init(struct process *process)
 {
 	timer_init(&process->internal->alarm.timer, fire);
 	process->internal->alarm.process = process;
+	cpu_timer_init(&process->internal->virtual_timer, process, LINUX_SIGVTALRM);
+	cpu_timer_init(&process->internal->profile_timer, process, LINUX_SIGPROF);
 }
 
 void process_timers_release(struct process *process)
 {
 	disarm(&process->internal->alarm);
 	process->internal->alarm.interval_ns = 0;
+	cpu_timer_set(&process->internal->virtual_timer, 0, 0);
+	cpu_timer_set(&process->internal->profile_timer, 0, 0);
 	posix_timers_release(process);
 }
 
@@ -100,49 +104,67 @@ static struct linux_timeval encode(uint64_t ns)
 	return (struct linux_timeval){ (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000) };
 }
 
-static void put(const struct interval_timer *alarm, struct linux_itimerval *out)
+/* The CPU timer that @which means, NULL: none. */
+static struct cpu_timer *find_cpu_timer(const struct request *request)
 {
-	if (out != NULL) {
+	struct process_internal *internal = request->process->internal;
+
+	switch ((uint32_t)request->args[0]) {
+	case LINUX_ITIMER_VIRTUAL: return &internal->virtual_timer;
+	case LINUX_ITIMER_PROF: return &internal->profile_timer;
+	default: return NULL;
+	}
+}
+
+static bool is_timer(const struct request *request)
+{
+	return (uint32_t)request->args[0] <= LINUX_ITIMER_PROF;
+}
+
+static void put(const struct request *request, struct linux_itimerval *out)
+{
+	const struct interval_timer *alarm = &request->process->internal->alarm;
+	const struct cpu_timer *timer = find_cpu_timer(request);
+
+	if (out == NULL) {
+		return;
+	}
+	if (timer != NULL) {
+		out->interval = encode(timer->interval_ns);
+		out->value = encode(cpu_timer_left(timer));
+	} else {
 		out->interval = encode(alarm->interval_ns);
 		out->value = encode(remaining_ns(alarm));
 	}
 }
 
-static int64_t check_which(struct request *request)
-{
-	uint32_t which = (uint32_t)request->args[0];
-
-	if (which == LINUX_ITIMER_VIRTUAL || which == LINUX_ITIMER_PROF) {
-		unimplemented_count(request->number);
-	}
-	return which == LINUX_ITIMER_REAL ? 0 : -LINUX_EINVAL;
-}
-
 int64_t posix_getitimer(struct request *request)
 {
-	int64_t error = check_which(request);
-
-	if (error == 0) {
-		put(&request->process->internal->alarm, request_out(request, 1, NULL));
+	if (!is_timer(request)) {
+		return -LINUX_EINVAL;
 	}
-	return error;
+	put(request, request_out(request, 1, NULL));
+	return 0;
 }
 
 int64_t posix_setitimer(struct request *request)
 {
-	struct interval_timer *alarm = &request->process->internal->alarm;
 	const struct linux_itimerval *new = request_in(request, 1, NULL);
+	struct cpu_timer *timer = find_cpu_timer(request);
 	uint64_t value_ns = 0, interval_ns = 0;
-	int64_t error = check_which(request);
 
-	if (error != 0) {
-		return error;
+	if (!is_timer(request)) {
+		return -LINUX_EINVAL;
 	}
 	if (new != NULL &&
 		(!decode(&new->value, &value_ns) || !decode(&new->interval, &interval_ns))) {
 		return -LINUX_EINVAL;
 	}
-	put(alarm, request_out(request, 2, NULL));
-	set(alarm, value_ns, interval_ns);
+	put(request, request_out(request, 2, NULL));
+	if (timer != NULL) {
+		cpu_timer_set(timer, value_ns, interval_ns);
+	} else {
+		set(&request->process->internal->alarm, value_ns, interval_ns);
+	}
 	return 0;
 }
