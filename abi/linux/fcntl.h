@@ -73,6 +73,8 @@ enum linux_fcntl_command : uint32_t {
 
 constexpr uint32_t LINUX_FD_CLOEXEC = 1;
 
+constexpr uint32_t LINUX_DN_MULTISHOT = 0x80000000; /* of F_NOTIFY: more than one event */
+
 enum linux_seals : uint32_t {
 	LINUX_F_SEAL_SEAL = 1,
 	LINUX_F_SEAL_SHRINK = 2,

@@ -536,6 +536,14 @@ CASE(devices)
 	CHECK_EQ(isatty(fd), 0);
 }
 
+CASE(notifications_can_be_cancelled)
+{
+	int fd = open("/tmp", O_RDONLY);
+
+	CHECK_EQ(fcntl(fd, F_NOTIFY, DN_MULTISHOT), 0);
+	CHECK_EQ(fcntl(fd, F_NOTIFY, 0), 0);
+}
+
 CASE(statfs_of_memory)
 {
 	struct statfs status;

@@ -104,6 +104,16 @@ static int64_t control_descriptor(struct request *request, int fd, uint32_t comm
 	return fd_table_is_cloexec(table, fd) ? LINUX_FD_CLOEXEC : 0;
 }
 
+/* Signals about changes in a folder: only that there are to be none can be had. */
+static int64_t control_notify(uint32_t events)
+{
+	if ((events & ~(uint32_t)LINUX_DN_MULTISHOT) == 0) {
+		return 0;
+	}
+	unimplemented_count(72);
+	return -LINUX_EINVAL;
+}
+
 static int64_t control_file(struct request *request, struct file *file, uint32_t command)
 {
 	uint32_t value = (uint32_t)request->args[2];
@@ -122,6 +132,7 @@ static int64_t control_file(struct request *request, struct file *file, uint32_t
 	case LINUX_F_GETOWN_EX: return control_owner_ex(request, file, false);
 	case LINUX_F_GETSIG: return 0;
 	case LINUX_F_GETLEASE: return LINUX_F_UNLCK; /* nobody gets one: F_SETLEASE is EINVAL */
+	case LINUX_F_NOTIFY: return control_notify(value);
 	case LINUX_F_SETPIPE_SZ: return pipe_set_size(request, file, value);
 	case LINUX_F_GETPIPE_SZ: return pipe_get_size(file);
 	case LINUX_F_ADD_SEALS: return control_seals(file, true, value);
