@@ -39,27 +39,9 @@ if [[ ! -x $osbench || $here/osbench.c -nt $osbench ]]; then
     musl-gcc -std=gnu17 -O2 -static -pthread -o "$osbench" "$here/osbench.c"
 fi
 
-# Prints the path of Debian's cloud kernel, downloaded if it is not there.
-fetch_kernel() {
-    local kernel package
-    kernel=$(compgen -G "$out/linux/boot/vmlinuz-*" | head -1) || :
-    if [[ ! $kernel ]]; then
-        package=$(apt-cache depends linux-image-cloud-amd64 |
-            sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
-        [[ $package ]] || return 1
-        say "downloading $package"
-        rm -rf "$out/download" && mkdir -p "$out/download"
-        (cd "$out/download" && apt-get download -q "$package" >&2) || return 1
-        dpkg -x "$out/download/"*.deb "$out/linux"
-        rm -rf "$out/download"
-        kernel=$(compgen -G "$out/linux/boot/vmlinuz-*" | head -1)
-    fi
-    echo "$kernel"
-}
-
 # ---- Linux
 if [[ $again || ! -s $out/linux.tsv || $osbench -nt $out/linux.tsv ]]; then
-    if kernel=$(fetch_kernel); then
+    if kernel=$("$here/fetch-linux.sh" "$out"); then
         say "measuring Linux"
         "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux.log" \
             "$kernel" -- "${arguments[@]}" >"$out/linux.raw"
