@@ -26,7 +26,10 @@
  *                 frame and fault alike, ip = entry_shim_fault, rsp unchanged (the handler looks
  *                 for a fix-up of frame.rip). Otherwise, and when the reason is ERR_NO_MEMORY, the
  *                 observer gets HEL_OBSERVE_FAULT.
- * Single-step and breakpoint traps (#DB, #BP) of bounced threads are faults in this sense.
+ * Single-step and breakpoint traps (#DB, #BP) of bounced threads are faults in this sense. The trap
+ * flag can only be set by popf, whose trap comes after the next instruction: user mode that wants
+ * to step code it jumps to says in steps_to_skip how many instructions of its own follow popf. The
+ * kernel goes on with the flag set as many times.
  */
 #ifndef ABI_HEL_BOUNCE_H
 #define ABI_HEL_BOUNCE_H
@@ -69,7 +72,10 @@ struct hel_bounce_page {
 	uint64_t user_flags; /*  32: kernel writes on bounce */
 	uint32_t pending; /*  40: kernel sets to 1 on kick */
 	uint32_t sequence; /*  44 */
-	uint64_t reserved[2]; /*  48: user mode's */
+	uint64_t calls_end; /*  48: user mode's */
+	/* 56: that many single-step traps are passed over; kernel counts down */
+	uint32_t steps_to_skip;
+	uint32_t reserved; /*  60: user mode's */
 	struct hel_registers frame; /*  64: 160 bytes */
 	struct hel_fault fault; /* 224: 32 bytes */
 				/* 256: user mode's */

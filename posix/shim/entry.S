@@ -3,12 +3,14 @@
  * Entry and exit of the shim on x86-64: the bounce, kicks, faults, new threads, and the ways back.
  *
  * The program's stack is never touched (its red zone is live) and no vector register is used. State
- * is a function of the program counter: a kick inside [shim_exit_begin, shim_exit_end) or
- * [shim_full_begin, shim_full_end) restarts that range, which only reads its frame; anywhere else
- * in the shim it only sets `pending`, which both ranges test first.
+ * is a function of the program counter: a kick inside [shim_exit_begin, shim_exit_end),
+ * [shim_full_begin, shim_full_end) or [shim_step_begin, shim_step_end) restarts that range, which
+ * only reads its frame; anywhere else in the shim it only sets `pending`, which the ranges test
+ * first.
  *
  *   syscall -> shim_entry_syscall -> table -> handler -> shim_exit_begin -> program
- *                                              \-> pending: shim_exit_slow -> shim_full_return
+ *           \                                  \-> pending: shim_exit_slow -> shim_full_return
+ *            traced: shim_traced_call -/
  *   kick    -> shim_entry_kick  -> shim_kick()  -> shim_full_return
  *   fault   -> shim_entry_fault -> shim_fault() -> shim_full_return
  *   thread  -> shim_entry_child -> shim_start() -> shim_full_return
@@ -33,7 +35,7 @@ shim_entry_syscall:
 	push	%rsi
 	push	%rdi
 	push	%rax
-	cmp	$SHIM_NUMBER_MAX, %eax
+	cmp	%gs:TP_CALLS_END, %eax
 	jae	1f
 	mov	%r10, %rcx
 	lea	shim_call_table(%rip), %r11
@@ -57,7 +59,9 @@ shim_exit_begin:
 	jmp	*%gs:TP_USER_IP
 shim_exit_end:
 1:
-	call	shim_unknown
+	cmpl	$0, %gs:TP_TRACE
+	jne	shim_traced_call
+	call	shim_make_call
 	jmp	shim_exit_begin
 shim_exit_restart:
 	mov	%gs:TP_STACK, %rsp
@@ -109,6 +113,51 @@ shim_exit_slow:
 	mov	(R_SIZE + CF_NUMBER)(%rsp), %rsi
 	call	shim_leave_call
 	jmp	shim_full_return
+
+/* Makes the call rax, all 64 bits, with the arguments of the frame behind the return address. */
+shim_make_call:
+	mov	(8 + CF_RDI)(%rsp), %rdi
+	mov	(8 + CF_RSI)(%rsp), %rsi
+	mov	(8 + CF_RDX)(%rsp), %rdx
+	mov	(8 + CF_R10)(%rsp), %rcx
+	mov	(8 + CF_R8)(%rsp), %r8
+	mov	(8 + CF_R9)(%rsp), %r9
+	cmp	$SHIM_NUMBER_MAX, %rax
+	jae	shim_unknown
+	lea	shim_call_table(%rip), %r11
+	movslq	(%r11, %rax, 4), %rax
+	add	%r11, %rax
+	jmp	*%rax
+
+/*
+ * The long way of traced threads: shim_trace_entry(registers) reports the entry and gives the
+ * number of the call to make, ~0 for none, after it has put what the tracer changed into the call
+ * frame, which lies behind the registers. That the exit has to look is said after the call: a wait
+ * in it would end at once.
+ */
+shim_traced_call:
+	sub	$R_SIZE, %rsp
+	mov	$-38, %rax			/* ENOSYS, as Linux shows at the entry */
+	save_call_registers R_SIZE
+	mov	%rsp, %rdi
+	call	shim_trace_entry
+	mov	R_RBX(%rsp), %rbx
+	mov	R_RBP(%rsp), %rbp
+	mov	R_R12(%rsp), %r12
+	mov	R_R13(%rsp), %r13
+	mov	R_R14(%rsp), %r14
+	mov	R_R15(%rsp), %r15
+	mov	R_RAX(%rsp), %r11
+	add	$R_SIZE, %rsp
+	cmp	$-1, %rax
+	je	4f
+	call	shim_make_call
+	jmp	5f
+4:
+	mov	%r11, %rax
+5:
+	movl	$1, %gs:TP_PENDING
+	jmp	shim_exit_begin
 
 /*
  * Handlers that need the whole context: clone, fork, vfork, rt_sigreturn.  `handler(registers,
@@ -162,13 +211,8 @@ shim_rt_sigreturn:
 	call	shim_do_sigreturn
 	/* fall through: the registers at rsp are those of the interrupted program */
 
-/* Leave with all registers from the structure at rsp. */
-	.globl shim_full_return, shim_full_begin, shim_full_end, shim_full_restart
-shim_full_return:
-	mov	%rsp, %gs:TP_FULL_FRAME
-shim_full_begin:
-	cmpl	$0, %gs:TP_PENDING
-	jne	2f
+/* All registers of the structure at rsp but rsp, rip and the flags; the former into the page. */
+.macro load_registers
 	mov	R_RSP(%rsp), %rcx
 	mov	%rcx, %gs:TP_USER_SP
 	mov	R_RIP(%rsp), %rcx
@@ -188,6 +232,16 @@ shim_full_begin:
 	mov	R_R15(%rsp), %r15
 	mov	R_RAX(%rsp), %rax
 	mov	R_RCX(%rsp), %rcx
+.endm
+
+/* Leave with all registers from the structure at rsp. */
+	.globl shim_full_return, shim_full_begin, shim_full_end, shim_full_restart
+shim_full_return:
+	mov	%rsp, %gs:TP_FULL_FRAME
+shim_full_begin:
+	cmpl	$0, %gs:TP_PENDING
+	jne	2f
+	load_registers
 	push	R_RFLAGS(%rsp)
 	popf
 	mov	%gs:TP_USER_SP, %rsp
@@ -196,7 +250,26 @@ shim_full_end:
 2:
 	mov	%rsp, %rdi
 	call	shim_leave_full
-	jmp	shim_full_return
+	test	%al, %al
+	jz	shim_full_return
+	mov	%rsp, %gs:TP_FULL_FRAME
+
+/*
+ * The same for a thread that is to make one step. popf's trap comes after the instruction behind
+ * it: the kernel passes over two, the last of which has reached the program.
+ */
+	.globl shim_step_begin, shim_step_end
+shim_step_begin:
+	cmpl	$0, %gs:TP_PENDING
+	jne	2b
+	movl	$2, %gs:TP_SKIP
+	load_registers
+	push	R_RFLAGS(%rsp)
+	orl	$FLAGS_TF, (%rsp)
+	popf
+	mov	%gs:TP_USER_SP, %rsp
+	jmp	*%gs:TP_USER_IP
+shim_step_end:
 shim_full_restart:
 	mov	%gs:TP_FULL_FRAME, %rsp
 	jmp	shim_full_begin
@@ -476,10 +549,9 @@ shim_image_begin:
 	.long	1, shim_header_end - shim_image_begin
 	.irp	symbol, image_end, entry_syscall, entry_kick, entry_fault, entry_shim_fault, \
 		entry_child, fault_begin, fault_end, exit_begin, exit_end, exit_restart, \
-		full_begin, full_end, full_restart
+		full_begin, full_end, full_restart, step_begin, step_end, full_restart
 	.quad	shim_\symbol - shim_image_begin
 	.endr
-	.quad	0, 0, 0
 	.quad	0, 0, 0
 	.quad	0
 shim_header_end:

@@ -10,7 +10,10 @@
 #define TP_USER_IP    24
 #define TP_USER_FLAGS 32
 #define TP_PENDING    40
+#define TP_CALLS_END  48 /* calls_end: numbers from here on go the long way */
+#define TP_SKIP       56 /* steps_to_skip */
 #define TP_FRAME      64
+#define TP_TRACE      372 /* trace_flags */
 #define TP_FULL_FRAME 488 /* shim_private[0] */
 
 /* struct hel_registers */
@@ -44,6 +47,8 @@
 #define CF_R9         48
 #define CF_NUMBER     56  /* the number as it came */
 #define CF_SIZE       64
+
+#define FLAGS_TF 0x100 /* the trap flag */
 
 #define SHIM_NUMBER_MAX 448
 

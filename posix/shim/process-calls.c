@@ -6,6 +6,7 @@
 
 #include "calls.h"
 #include "futex.h"
+#include "trace.h"
 
 constexpr uint64_t CLONE_VM = 0x100;
 constexpr uint64_t CLONE_VFORK = 0x4000;
@@ -18,6 +19,7 @@ constexpr uint64_t FPU_AREA_MAX = 4096;
 /* ---- clone ----------------------------------------------------------------------------------- */
 
 struct clone_request {
+	uint64_t number; /* of the call */
 	uint64_t flags, stack, pidfd, parent_tid, child_tid, tls;
 };
 
@@ -27,6 +29,7 @@ static int64_t send_clone(
 {
 	struct hel_registers *child = &shim_thread()->start_registers;
 	struct shim_call call;
+	int64_t tid;
 
 	*child = *regs;
 	child->rax = 0;
@@ -41,7 +44,11 @@ static int64_t send_clone(
 	call.header.args[3] = clone->child_tid;
 	call.header.args[4] = clone->tls;
 	call.header.args[5] = fpu_address;
-	return shim_call_run(&call);
+	tid = shim_call_run(&call);
+	if (shim_thread()->trace_due & POSIX_TRACE_DUE_CLONED) {
+		shim_trace_cloned(regs, clone->number, tid);
+	}
+	return tid;
 }
 
 static int64_t clone_with_state(const struct hel_registers *regs, const struct clone_request *clone,
@@ -88,6 +95,7 @@ int64_t shim_do_clone(struct hel_registers *regs, uint64_t number);
 int64_t shim_do_clone(struct hel_registers *regs, uint64_t number)
 {
 	const struct clone_request clone = {
+		.number = number,
 		.flags = regs->rdi & 0xffffffff,
 		.stack = regs->rsi,
 		.pidfd = regs->rdx,
@@ -96,7 +104,6 @@ int64_t shim_do_clone(struct hel_registers *regs, uint64_t number)
 		.tls = regs->r8,
 	};
 
-	(void)number;
 	/* both would go to the same place */
 	if (!(~clone.flags & (CLONE_PIDFD | CLONE_PARENT_SETTID))) {
 		return -LINUX_EINVAL;
@@ -107,18 +114,19 @@ int64_t shim_do_clone(struct hel_registers *regs, uint64_t number)
 int64_t shim_do_fork(struct hel_registers *regs, uint64_t number);
 int64_t shim_do_fork(struct hel_registers *regs, uint64_t number)
 {
-	const struct clone_request clone = { .flags = SIGCHLD_NUMBER };
+	const struct clone_request clone = { .number = number, .flags = SIGCHLD_NUMBER };
 
-	(void)number;
 	return run_clone(regs, &clone);
 }
 
 int64_t shim_do_vfork(struct hel_registers *regs, uint64_t number);
 int64_t shim_do_vfork(struct hel_registers *regs, uint64_t number)
 {
-	const struct clone_request clone = { .flags = CLONE_VM | CLONE_VFORK | SIGCHLD_NUMBER };
+	const struct clone_request clone = {
+		.number = number,
+		.flags = CLONE_VM | CLONE_VFORK | SIGCHLD_NUMBER,
+	};
 
-	(void)number;
 	return run_clone(regs, &clone);
 }
 
@@ -132,7 +140,6 @@ int64_t shim_do_clone3(struct hel_registers *regs, uint64_t number)
 	struct linux_clone_args args;
 	struct clone_request clone;
 
-	(void)number;
 	if (regs->rsi < sizeof(args)) {
 		return -LINUX_EINVAL;
 	}
@@ -143,6 +150,7 @@ int64_t shim_do_clone3(struct hel_registers *regs, uint64_t number)
 		return -LINUX_EINVAL;
 	}
 	clone = (struct clone_request){
+		.number = number,
 		.flags = args.flags | args.exit_signal,
 		.stack = args.stack ? args.stack + args.stack_size : 0,
 		.pidfd = args.pidfd,
@@ -279,6 +287,7 @@ static void clear_child_tid(void)
 int64_t shim_exit(SHIM_ARGS)
 {
 	SHIM_UNUSED;
+	shim_thread()->exit_status = (a0 & 0xff) << 8 | POSIX_EXIT_STATUS_SET;
 	shim_leave_robust_locks();
 	clear_child_tid();
 	shim_request(POSIX_EXIT_THREAD, a0 & 0xff, 0, 0, 0, 0, 0);

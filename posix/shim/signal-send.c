@@ -47,7 +47,7 @@ static bool can_run_handler(uint64_t signal)
 	}
 	bit = 1ull << (signal - 1);
 	return !((page->signal_mask | SIGNALS_OF_JOB_CONTROL | SIGNALS_UNBLOCKABLE) & bit) &&
-		shim_process()->actions[signal - 1].handler > 1 && !page->is_traced &&
+		shim_process()->actions[signal - 1].handler > 1 && !page->trace_flags &&
 		!shim_has_signal();
 }
 

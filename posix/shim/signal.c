@@ -20,8 +20,10 @@
  * registers are as they were.
  */
 #include "signal.h"
+#include "trace.h"
 
 constexpr uint64_t RESTART_SYSCALL_NUMBER = 219;
+constexpr uint64_t NR_EXECVE = 59;
 /* what sigreturn may set: CF PF AF ZF SF TF DF OF AC ID… */
 constexpr uint64_t FLAGS_USER = 0x244dd5;
 constexpr uint32_t FPU_MAGIC1 = 0x46505853;
@@ -306,14 +308,30 @@ static int64_t take_offer(struct posix_thread_page *page, struct posix_signal_in
 	return info->signal;
 }
 
-static int64_t ask_for_signal(struct posix_signal_info *out_info)
+static int64_t report_signals(
+	struct hel_registers *regs, uint64_t *number, struct posix_signal_info *out_info)
+{
+	const struct shim_trace_point point = { .point = POSIX_TRACE_SIGNALS };
+
+	return shim_trace_report(regs, number, &point, out_info);
+}
+
+/* The next signal, or 0. The tracer of a traced thread sees it, and the program, first. */
+static int64_t ask_for_signal(
+	struct hel_registers *regs, uint64_t *number, struct posix_signal_info *out_info)
 {
 	struct shim_call call;
 	int64_t signal;
 
+	if (shim_thread()->trace_flags) {
+		return report_signals(regs, number, out_info);
+	}
 	shim_call_init(&call, POSIX_SIGNAL_TAKE);
 	shim_call_out(&call, out_info, sizeof(*out_info));
 	signal = shim_call_run(&call);
+	if (signal == -LINUX_EAGAIN) { /* it is traced by now */
+		return report_signals(regs, number, out_info);
+	}
 	return signal < 1 || signal > 64 ? 0 : signal;
 }
 
@@ -326,32 +344,45 @@ static bool has_reason_to_ask(const struct posix_thread_page *page, bool is_firs
 	return shim_has_signal() || (is_first && (page->signals_pending & page->signal_mask));
 }
 
-/* Takes signals until none is left; number ~0: not from a call. */
+/*
+ * Makes `regs` those of the signal's handler, or acts by default; what becomes of the call `number`
+ * is decided by the first handler that runs.
+ */
+static void handle(struct hel_registers *regs, uint64_t *number, int64_t signal,
+	const struct posix_signal_info *info, const struct hel_fault *fault)
+{
+	const struct shim_trace_point point = { .point = POSIX_TRACE_HANDLER };
+	struct posix_sigaction action = shim_process()->actions[signal - 1];
+
+	if (action.handler > 1 && *number != SHIM_NO_CALL) {
+		decide_restart(regs, *number, &action);
+		*number = SHIM_NO_CALL;
+	}
+	if (deliver(regs, (int)signal, info->siginfo, fault) &&
+		(shim_thread()->trace_flags & POSIX_TRACE_STEP)) {
+		shim_trace_report(regs, number, &point, nullptr);
+	}
+}
+
+/* Takes signals until none is left; number SHIM_NO_CALL: not from a call. */
 static void take_signals(struct hel_registers *regs, uint64_t number)
 {
 	struct posix_thread_page *page = shim_thread();
-	bool is_decided = number == ~0ull;
 
 	__atomic_store_n(&page->bounce.pending, 0, __ATOMIC_SEQ_CST);
 	for (bool is_first = true; has_reason_to_ask(page, is_first); is_first = false) {
 		struct posix_signal_info info;
-		struct posix_sigaction action;
 		int64_t signal = take_offer(page, &info);
 
 		if (!signal) {
-			signal = ask_for_signal(&info);
+			signal = ask_for_signal(regs, &number, &info);
 		}
 		if (!signal) {
 			break;
 		}
-		action = shim_process()->actions[signal - 1];
-		if (action.handler > 1 && !is_decided) {
-			decide_restart(regs, number, &action);
-			is_decided = true;
-		}
-		deliver(regs, (int)signal, info.siginfo, nullptr);
+		handle(regs, &number, signal, &info, nullptr);
 	}
-	if (!is_decided) {
+	if (number != SHIM_NO_CALL) {
 		decide_restart(regs, number, nullptr);
 	}
 	if (page->has_saved_mask) {
@@ -360,25 +391,95 @@ static void take_signals(struct hel_registers *regs, uint64_t number)
 	}
 }
 
+/* ---- traced threads -------------------------------------------------------------------------- */
+
+/* A signal that the processor or we cause; the tracer sees it first. */
+static void report_fault(struct hel_registers *regs, uint64_t *number,
+	const struct linux_siginfo_fault *cause, const struct hel_fault *fault)
+{
+	const struct shim_trace_point point = {
+		.point = POSIX_TRACE_FAULT,
+		.values = { (uint64_t)cause->signal, (uint64_t)cause->code, cause->address },
+	};
+	struct posix_signal_info info;
+	int64_t signal = shim_trace_report(regs, number, &point, &info);
+
+	if (signal) {
+		handle(regs, number, signal, &info, signal == cause->signal ? fault : nullptr);
+	}
+}
+
+/* What was to be reported on the way back to the program, before its signals. */
+static void report_due(struct hel_registers *regs, uint64_t *number)
+{
+	const struct shim_trace_point executed = { .point = POSIX_TRACE_EXECUTED },
+				      exit = { .point = POSIX_TRACE_EXIT };
+	struct posix_thread_page *page = shim_thread();
+	uint32_t due = page->trace_due;
+
+	page->trace_due = 0;
+	if (due & POSIX_TRACE_DUE_EXECUTED) {
+		*number = NR_EXECVE;
+		shim_trace_report(regs, number, &executed, nullptr);
+	}
+	if (!(due & POSIX_TRACE_DUE_EXIT)) {
+		return;
+	}
+	if (page->trace_flags & POSIX_TRACE_CALLS) {
+		shim_trace_report(regs, number, &exit, nullptr);
+	} else if (page->trace_flags & POSIX_TRACE_STEP) {
+		/* The step over the call ends behind it. */
+		report_fault(regs, number,
+			&(struct linux_siginfo_fault){
+				.signal = 5, .code = 1 /* TRAP_BRKPT */, .address = regs->rip },
+			nullptr);
+	}
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+static void leave(struct hel_registers *regs, uint64_t number)
+{
+	(void)shim_end_step(regs);
+	if (shim_thread()->trace_due) {
+		report_due(regs, &number);
+	}
+	take_signals(regs, number);
+	if (shim_is_stepped(regs)) {
+		shim_look_at_exit(); /* so that shim_leave_full() says so */
+	}
+}
+
 /* From shim_exit_slow: the call `number` has its result in regs->rax. */
 void shim_leave_call(struct hel_registers *regs, uint64_t number);
 void shim_leave_call(struct hel_registers *regs, uint64_t number)
 {
-	take_signals(regs, number);
+	leave(regs, number);
 }
 
-/* From shim_full_return: a kick came while we were busy. */
-void shim_leave_full(struct hel_registers *regs);
-void shim_leave_full(struct hel_registers *regs)
+/* From shim_full_return: a kick came while we were busy. True: leave by shim_step_begin. */
+bool shim_leave_full(struct hel_registers *regs);
+bool shim_leave_full(struct hel_registers *regs)
 {
-	take_signals(regs, ~0ull);
+	uint64_t number = SHIM_NO_CALL;
+
+	shim_thread()->bounce.steps_to_skip = 0; /* of a way out that was given up */
+	if (shim_thread()->trace_due) {
+		report_due(regs, &number);
+	}
+	take_signals(regs, number);
+	if (!shim_is_stepped(regs)) {
+		return false;
+	}
+	shim_begin_step(regs);
+	return true;
 }
 
 /* A kick while the program ran. */
 void shim_kick(struct hel_registers *regs);
 void shim_kick(struct hel_registers *regs)
 {
-	take_signals(regs, ~0ull);
+	leave(regs, SHIM_NO_CALL);
 }
 
 struct fault_signal {
@@ -430,6 +531,16 @@ void shim_fault(struct hel_registers *regs)
 
 	if (what.code != 0x80) {
 		info.address = fault.vector == 14 ? fault.address : regs->rip;
+	}
+	if (shim_end_step(regs) && fault.vector == 1 && !page->trace_flags) {
+		return; /* nobody wants to see that step any more */
+	}
+	if (page->trace_flags) {
+		uint64_t number = SHIM_NO_CALL;
+
+		report_fault(regs, &number, &info, &fault);
+		leave(regs, number);
+		return;
 	}
 	/*
 	 * A blocked or ignored synchronous signal cannot be put off: its default action is taken.
@@ -501,4 +612,7 @@ void shim_do_sigreturn(struct hel_registers *regs)
 		page->altstack_flags = ucontext.stack.flags & SS_AUTODISARM_FLAG;
 	}
 	shim_set_mask(ucontext.mask);
+	if (page->trace_due || shim_is_stepped(regs)) {
+		shim_look_at_exit();
+	}
 }

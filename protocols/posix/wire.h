@@ -180,7 +180,60 @@ enum posix_internal : uint32_t {
 	 * copies that are the process' own; at most POSIX_MAKE_PRIVATE_MAX bytes
 	 */
 	POSIX_MAKE_PRIVATE = 10023,
-	POSIX_SYSCALL_COUNT = 10024,
+	/*
+	 * ptrace but for what the shim makes of its result: args: request, tid, address, data,
+	 * bytes of output; in and out: what the request has behind its pointers
+	 */
+	POSIX_PTRACE = 10024,
+	/*
+	 * A traced thread has come to a point where it may stop: args: enum posix_trace_point and
+	 * what that says; payload: struct posix_trace_context; out: struct posix_trace_answer;
+	 * result: the signal to deliver, 0: none
+	 */
+	POSIX_TRACE_REPORT = 10025,
+	POSIX_SYSCALL_COUNT = 10026,
+};
+
+/* ---- tracing: docs/internals/ptrace.md ------------------------------------------------------- */
+
+/* Where a traced thread reports. args[1] … of the request. */
+enum posix_trace_point : uint32_t {
+	POSIX_TRACE_SIGNALS, /* what POSIX_SIGNAL_TAKE does for others */
+	POSIX_TRACE_FAULT, /* signal, si_code, address: the processor's or the shim's own */
+	POSIX_TRACE_ENTRY, /* a system call begins */
+	POSIX_TRACE_EXIT, /* a system call has ended */
+	POSIX_TRACE_HANDLER, /* a handler is about to begin while the thread is stepped */
+	POSIX_TRACE_CLONED, /* tid: a child or thread was made (POSIX_TRACE_DUE_CLONED) */
+	POSIX_TRACE_EXECUTED, /* the first thing that a new program's thread does */
+	POSIX_TRACE_LEAVING, /* status as of wait: the thread or its process is about to exit */
+};
+
+/* posix_thread_page.trace_flags */
+enum posix_trace_flags : uint32_t {
+	POSIX_TRACE_ON = 1, /* some thread traces this one: report */
+	POSIX_TRACE_CALLS = 2, /* report the entry and the exit of system calls */
+	POSIX_TRACE_STEP = 4, /* stop after one instruction */
+	POSIX_TRACE_LEAVE = 8, /* report POSIX_TRACE_LEAVING */
+};
+
+/* posix_thread_page.trace_due: to be reported before the program runs on */
+enum posix_trace_due : uint32_t {
+	POSIX_TRACE_DUE_CLONED = 1,
+	POSIX_TRACE_DUE_EXECUTED = 2,
+	POSIX_TRACE_DUE_EXIT = 4,
+};
+
+/* The program's state. The call's number is ~0 when it is in none. */
+struct posix_trace_context {
+	struct hel_registers registers;
+	uint64_t number;
+	uint64_t fpu_address; /* in the thread's space: an XSAVE area, 0: none */
+};
+static_assert(sizeof(struct posix_trace_context) == 176);
+
+struct posix_trace_answer {
+	struct posix_trace_context context; /* to go on with */
+	uint8_t siginfo[128];
 };
 
 /* A command of semctl between shim and posix only: how many semaphores the set has. */
@@ -260,6 +313,11 @@ struct posix_signal_offer {
 };
 
 /* ---- thread page ----------------------------------------------------------------------------- */
+/* What bounce.calls_end holds: calls from this number on go the long way in the shim. */
+constexpr uint64_t POSIX_CALLS_END = 448;
+
+constexpr uint32_t POSIX_EXIT_STATUS_SET = 0x10000;
+
 struct posix_thread_page {
 	struct hel_bounce_page bounce; /* 0 … 255 */
 	/* set by posix before the thread starts */
@@ -284,8 +342,8 @@ struct posix_thread_page {
 	uint64_t has_saved_mask; /* 344 */
 	uint64_t altstack_sp, altstack_size; /* 352, 360 */
 	uint32_t altstack_flags; /* 368 */
-	/* 372: posix writes: the thread is traced, posix must see every signal first */
-	_Atomic uint32_t is_traced;
+	/* 372: posix writes: enum posix_trace_flags; not 0: posix must see every signal first */
+	_Atomic uint32_t trace_flags;
 	uint64_t clear_child_tid; /* 376 */
 	uint64_t robust_list; /* 384 */
 	uint64_t robust_list_size; /* 392 */
@@ -300,6 +358,9 @@ struct posix_thread_page {
 	struct hel_registers
 		start_registers; /* 744 … 903: exec: all zero but rip, rsp, rflags = 0x202 */
 	struct posix_signal_offer offer; /* 904 … 1039 */
+	_Atomic uint32_t trace_due; /* 1040: enum posix_trace_due; posix adds, the shim takes */
+	/* 1044: the shim says what the thread exits with before it wakes who waits for that */
+	uint32_t exit_status; /* as of wait, and POSIX_EXIT_STATUS_SET */
 	alignas(256) struct posix_mailbox mailbox; /* 1280 … 3071 */
 };
 static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) == HEL_PAGE_SIZE);

@@ -42,6 +42,18 @@ void bounce_deliver_kick(struct thread *thread)
 	arch_context_redirect(&thread->arch, entries->entry_kick, page->stack);
 }
 
+bool bounce_skip_step(struct thread *thread)
+{
+	struct hel_bounce_page *page = thread->bounce.page;
+	uint32_t n = page == NULL ? 0 : __atomic_load_n(&page->steps_to_skip, __ATOMIC_RELAXED);
+
+	if (n == 0) {
+		return false;
+	}
+	__atomic_store_n(&page->steps_to_skip, n - 1, __ATOMIC_RELAXED);
+	return true;
+}
+
 bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault)
 {
 	const struct hel_bounce *entries = &thread->bounce.entries;

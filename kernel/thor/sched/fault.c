@@ -98,7 +98,12 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 	if (reported.reason == -ERR_NO_MEMORY && shortage_will_pass(thread)) {
 		sched_leave();
 	}
-	bool is_step = thread->is_stepped && arch_fault_is_step(fault);
+	bool is_step = arch_fault_is_step(fault);
+
+	if (is_step && !thread->is_stepped && bounce_skip_step(thread)) {
+		sched_leave();
+	}
+	is_step &= thread->is_stepped;
 
 	if (is_step || !bounce_deliver_fault(thread, &reported)) {
 		thread_stop_current(HEL_OBSERVE_FAULT, &reported);

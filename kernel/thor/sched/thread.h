@@ -351,6 +351,8 @@ bool fault_await_noted_page(struct thread *thread);
 /** bounce_deliver_kick() - on the way to user mode, attention KICK was set */
 void bounce_deliver_kick(struct thread *thread);
 
+/** bounce_skip_step() - whether the bounce page has this single-step trap passed over */
+bool bounce_skip_step(struct thread *thread);
 /** bounce_deliver_fault() - true: the thread goes on at one of its fault entries; false: stop it */
 bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault);
 

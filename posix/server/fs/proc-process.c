@@ -379,6 +379,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "limits", .mode = PROC_FILE }, \
 		{ .name = "loginuid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
 		{ .name = "maps", .mode = PROC_FILE, .step = proc_step_maps }, \
+		{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .open = proc_open_memory }, \
 		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
 		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
 		{ .name = "net", .mode = PROC_FOLDER, .entries = proc_net_entries }, \
@@ -393,6 +394,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "smaps", .mode = PROC_FILE, .step = proc_step_smaps }, \
 		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE }, \
 		{ .name = "status", .mode = PROC_FILE }, \
+		{ .name = "syscall", .mode = PROC_PRIVATE_FILE }, \
 		{ .name = "uid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
 	{ \
 		.name = "wchan", .mode = PROC_FILE \

@@ -235,8 +235,13 @@ static const struct file_ops proc_directory_ops = {
 	.readdir = proc_readdir,
 };
 
-static int64_t proc_open(struct inode *inode, struct file *file, UNUSED struct request *request)
+static int64_t proc_open(struct inode *inode, struct file *file, struct request *request)
 {
+	struct proc_inode *node = proc_inode_of(inode);
+
+	if (node->entry->open != NULL) {
+		return node->entry->open(node, file, request);
+	}
 	file->ops = inode_is_directory(inode) ? &proc_directory_ops : &proc_text_ops;
 	return 0;
 }

@@ -34,6 +34,8 @@ struct proc_entry {
 	/* Files that can be written to. */
 	int64_t (*write)(
 		struct proc_inode *node, struct process *writer, const char *text, size_t size);
+	/* Files that are no texts: sets file->ops. */
+	int64_t (*open)(struct proc_inode *node, struct file *file, struct request *request);
 	/* Links. */
 	int64_t (*follow)(
 		struct proc_inode *node, struct process *process, struct link_target *out_target);
@@ -73,6 +75,9 @@ bool proc_list_number(struct dirent_writer *writer, uint32_t number, uint8_t typ
 
 /** proc_parse_number() - a name that is a number without leading zeros */
 bool proc_parse_number(const char *name, uint32_t *out_number);
+
+/** proc_open_memory() - of /proc/PID/mem */
+int64_t proc_open_memory(struct proc_inode *node, struct file *file, struct request *request);
 
 extern const struct proc_entry proc_root_entry;
 extern const struct proc_entry proc_process_entry;

@@ -246,6 +246,13 @@ static int mm_slots_grow(struct mm *mm, uint32_t n)
 	return 0;
 }
 
+static uint64_t next_serial(void)
+{
+	static uint64_t last;
+
+	return ++last;
+}
+
 struct mm *mm_create(hel_handle universe)
 {
 	struct mm *mm = helix_calloc(1, sizeof(*mm));
@@ -256,6 +263,7 @@ struct mm *mm_create(hel_handle universe)
 	mm->references = 1;
 	mm_slots_init(mm);
 	list_init(&mm->attachments);
+	mm->serial = next_serial();
 	if (hel_space_create(universe, &mm->space) != 0) {
 		helix_free(mm);
 		return NULL;
@@ -276,6 +284,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	}
 	*copy = *mm;
 	copy->references = 1;
+	copy->serial = next_serial();
 	copy->has_views = false;
 	mm_slots_init(copy);
 	list_init(&copy->attachments);

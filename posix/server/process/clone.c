@@ -16,6 +16,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 #include <posix/server/vfs/mount.h>
 
 constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS |
@@ -139,6 +140,12 @@ static int64_t clone_thread(const struct clone *clone)
 			.process_page = process->internal->page_address,
 		},
 		&thread);
+	if (error == 0) {
+		error = trace_clone(clone->request->thread, thread, clone->flags);
+		if (error != 0) {
+			thread_discard(thread);
+		}
+	}
 	if (error != 0) {
 		mm_slot_release(mm, (uint32_t)slot, false);
 		return error;
@@ -256,6 +263,12 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 			},
 			out_thread);
 	}
+	if (error == 0) {
+		error = trace_clone(clone->request->thread, *out_thread, clone->flags);
+		if (error != 0) {
+			thread_discard(*out_thread);
+		}
+	}
 	if (error != 0) {
 		release_slot(clone, child, slot);
 	}
@@ -331,6 +344,7 @@ static int64_t clone_process(const struct clone *clone)
 	}
 	child->internal->exit_signal = (int)(clone->flags & LINUX_CSIGNAL);
 	child->internal->is_vforked = (clone->flags & LINUX_CLONE_VFORK) != 0;
+	child->internal->maker_tid = clone->request->thread->tid;
 	process_attach(child, parent, caller->group);
 	process_publish(child);
 	thread_set_name(thread, clone->request->thread->internal->name, sizeof(child->comm));
@@ -385,7 +399,9 @@ int64_t posix_clone(struct request *request)
 		return clone_thread(&clone);
 	}
 	result = clone_process(&clone);
-	return result > 0 && (clone.flags & LINUX_CLONE_VFORK) != 0
+	/* A traced thread has to tell of the child first, and waits when it does that. */
+	return result > 0 && (clone.flags & LINUX_CLONE_VFORK) != 0 &&
+			!thread_is_traced(request->thread)
 		? wait_for_vfork(request, (uint32_t)result)
 		: result;
 }

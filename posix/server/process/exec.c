@@ -23,6 +23,7 @@
 #include <posix/server/process/exec.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
+#include <posix/server/trace/trace.h>
 #include <posix/server/vfs/mount.h>
 
 constexpr uint64_t STACK_GAP = 0x10000;  /* between the stack's top and the shim's region */
@@ -47,6 +48,7 @@ struct exec {
 	hel_handle universe;
 	struct process_page_holder page;
 	struct thread *thread;
+	struct thread *caller; /* NULL: of the first process */
 	struct fd_table *files; /* of its own, if it shared one */
 	uint64_t stack_size;
 	struct exec_stack stack;
@@ -153,6 +155,14 @@ static int64_t find_interpreter(struct exec *exec)
 	return result;
 }
 
+/* Somebody without privileges would have those of the new program. */
+static bool is_traced_by_unprivileged(const struct exec *exec)
+{
+	const struct trace *trace = exec->caller != NULL ? trace_of(exec->caller) : NULL;
+
+	return trace_is_on(trace) && !process_has(trace->tracer, LINUX_CAP_SYS_PTRACE);
+}
+
 /* Set-user-id and set-group-id programs, unless the process renounced them. */
 static int64_t choose_credentials(struct exec *exec)
 {
@@ -162,6 +172,7 @@ static int64_t choose_credentials(struct exec *exec)
 	*credentials = exec->process->credentials;
 	inode_get_stat(exec->program.inode, &stat);
 	bool may_gain = !exec->process->internal->has_no_new_privileges &&
+		!is_traced_by_unprivileged(exec) &&
 		(exec->program.path.mount->flags & MOUNT_NO_SET_ID) == 0;
 
 	if (may_gain) {
@@ -252,6 +263,10 @@ static void place_break(struct exec *exec)
 
 	mm->image_start = exec->program.base + exec->program.elf.vaddr_start;
 	mm->image_end = end;
+	if (exec->has_interpreter) {
+		mm->interpreter_start = exec->interpreter.base + exec->interpreter.elf.vaddr_start;
+		mm->interpreter_end = exec->interpreter.base + exec->interpreter.elf.vaddr_end;
+	}
 	mm->brk_start = align_up(end, HEL_PAGE_SIZE) + random_bytes(RANDOM_BREAK_PAGES);
 	mm->brk_limit = min_u64(mm->brk_start + limit, max_u64(mm->mmap_high, mm->brk_start));
 }
@@ -444,6 +459,7 @@ static void replace_threads(struct process *process)
 		thread->internal->is_replaced = true;
 		internal->n_threads--;
 		thread_kill(thread);
+		trace_thread_gone(thread, LINUX_SIGKILL);
 	}
 }
 
@@ -463,6 +479,9 @@ static void commit(struct exec *exec)
 	hel_handle old_universe = internal->universe;
 	uint32_t old_slot = internal->page_slot;
 
+	if (exec->caller != NULL) {
+		trace_exec(exec->caller, exec->thread);
+	}
 	replace_threads(process);
 	process_vfork_done(process);
 	views_leave(process->files, process);
@@ -547,6 +566,7 @@ static int64_t execute(struct process *process, int dirfd, const char *path, str
 	int64_t error;
 
 	exec->process = process;
+	exec->caller = caller;
 	exec->path = path;
 	exec->program.memory = HEL_NULL;
 	exec->program.path.dentry = NULL;

@@ -10,6 +10,7 @@
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
+#include <posix/server/trace/trace.h>
 
 void process_exit(struct process *process, uint32_t status)
 {
@@ -115,9 +116,12 @@ void process_reap(struct process *process)
 	process_free(process);
 }
 
-/* The zombie may be gone afterwards. */
-static void process_tell_end(struct process *process)
+/* Its tracer, if another than its parent, hears of it first. */
+void process_tell_end(struct process *process)
 {
+	if (trace_hides_end(process)) {
+		return;
+	}
 	process_notify_parent(process, 0, 0);
 	if (is_reaped_at_once(process)) {
 		process_reap(process);
@@ -241,6 +245,7 @@ void process_thread_gone(struct thread *thread)
 
 	thread_usage(thread, &usage);
 	usage_add(&process->internal->dead_threads, &usage);
+	trace_thread_gone(thread, process->internal->status);
 	if (--process->internal->n_threads == 0) {
 		process->internal->state = PROCESS_EXITING;
 		bool is_large = process_is_large(process);

@@ -7,6 +7,7 @@
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 #include <posix/server/tty/tty.h>
 
 void print(struct printer *printer, const char *format, ...)
@@ -37,7 +38,10 @@ static char state_of(const struct process *process, const struct thread *thread)
 	if (internal->state == PROCESS_ZOMBIE) {
 		return 'Z';
 	}
-	if (internal->is_stopping) {
+	if (thread != NULL && trace_is_stopped(trace_of(thread))) {
+		return 't';
+	}
+	if (thread != NULL && trace_holds(thread)) {
 		return 'T';
 	}
 	if (thread == NULL || hel_thread_stats(thread->internal->thread, &stats) != 0) {
@@ -54,6 +58,7 @@ static const char *state_name(char state)
 	switch (state) {
 	case 'Z': return "zombie";
 	case 'T': return "stopped";
+	case 't': return "tracing stop";
 	case 'X': return "dead";
 	case 'R': return "running";
 	default: return "sleeping";
@@ -117,6 +122,14 @@ static void collect_signals(
 static uint32_t parent_pid(const struct process *process)
 {
 	return process->parent != NULL ? process->parent->pid : 0;
+}
+
+static uint32_t tracer_pid(const struct process *process, const struct thread *thread)
+{
+	const struct trace *trace =
+		thread != NULL ? trace_of(thread) : process->internal->leader_trace;
+
+	return trace_is_on(trace) ? trace->tracer_tid : 0;
 }
 
 static uint32_t number_of(const struct process *process, const struct thread *thread)
@@ -230,9 +243,9 @@ static void print_status_of(
 
 	print(printer,
 		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n"
-		"Pid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
+		"Pid:\t%u\nPPid:\t%u\nTracerPid:\t%u\n",
 		name_of(process, thread), state, state_name(state), process->pid,
-		number_of(process, thread), parent_pid(process));
+		number_of(process, thread), parent_pid(process), tracer_pid(process, thread));
 	print_ids(printer, "Uid", c->uid, c->euid, c->suid, c->fsuid);
 	print_ids(printer, "Gid", c->gid, c->egid, c->sgid, c->fsgid);
 	print(printer, "FDSize:\t64\nGroups:\t");
@@ -394,6 +407,54 @@ static void print_io(struct process *process, struct printer *printer)
 		"cancelled_write_bytes: 0\n");
 }
 
+/* The frame that the shim makes at the top of its stack for a call: number and arguments. */
+struct call_frame {
+	uint64_t number_argument, rdi, rsi, rdx, r10, r8, r9, number;
+};
+
+static void print_call_of(const struct thread *thread, struct printer *printer)
+{
+	const struct trace *trace = trace_of(thread);
+	const struct posix_thread_page *page = thread->internal->page;
+	uint64_t top = slot_address(thread->internal->slot) + POSIX_SLOT_STACK_TOP;
+	struct call_frame frame;
+
+	if (trace_is_stopped(trace)) {
+		const struct hel_registers *r = &trace->context.registers;
+
+		frame = (struct call_frame){ trace->context.number, r->rdi, r->rsi, r->rdx, r->r10,
+			r->r8, r->r9, trace->context.number };
+		if (frame.number == ~(uint64_t)0) {
+			print(printer, "-1 0x%llx 0x%llx\n", (unsigned long long)r->rsp,
+				(unsigned long long)r->rip);
+			return;
+		}
+	} else if (thread->internal->request_internal.phase != REQUEST_PARKED ||
+		hel_space_read(thread->internal->mm->space, top - sizeof(frame), &frame,
+			sizeof(frame), NULL) != 0) {
+		print(printer, "running\n");
+		return;
+	}
+	print(printer, "%llu 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx\n",
+		(unsigned long long)frame.number, (unsigned long long)frame.rdi,
+		(unsigned long long)frame.rsi, (unsigned long long)frame.rdx,
+		(unsigned long long)frame.r10, (unsigned long long)frame.r8,
+		(unsigned long long)frame.r9,
+		(unsigned long long)(trace_is_stopped(trace) ? trace->context.registers.rsp
+							     : page->bounce.user_sp),
+		(unsigned long long)(trace_is_stopped(trace) ? trace->context.registers.rip
+							     : page->bounce.user_ip));
+}
+
+static void print_call(struct process *process, struct printer *printer)
+{
+	const struct thread *thread = process_first_thread(process);
+
+	if (thread != NULL) {
+		print_call_of(thread, printer);
+	}
+}
+
 static void print_wchan(struct process *process, struct printer *printer)
 {
 	(void)process;
@@ -425,6 +486,7 @@ static const struct {
 	{ "comm", print_comm, print_thread_comm },
 	{ "limits", print_limits, NULL },
 	{ "io", print_io, NULL },
+	{ "syscall", print_call, print_call_of },
 	{ "wchan", print_wchan, NULL },
 	{ "oom_score", print_oom_score, NULL },
 	{ "oom_score_adj", print_oom_adjustment, NULL },

@@ -38,6 +38,7 @@ constexpr uint32_t SIGNAL_QUEUE_MAX = 1024; /* queued signals of one process or 
 
 struct mm {
 	uint32_t references;
+	uint64_t serial; /* no other has had it */
 	bool has_views; /* of one of its processes; see file/views.h */
 	hel_handle space;
 	uint64_t *slots; /* bitmap of those taken: first_slots, or a block for more */
@@ -46,6 +47,7 @@ struct mm {
 	/* the program, for /proc; addresses are those exec chose */
 	struct path exe; /* referenced; dentry NULL: none */
 	uint64_t image_start, image_end; /* of the program file, with what it leaves free inside */
+	uint64_t interpreter_start, interpreter_end; /* likewise, of its interpreter */
 	uint64_t code_start, code_end, data_start, data_end;
 	uint64_t brk_start, brk_limit, stack_low, stack_top, stack_pointer;
 	uint64_t arguments_start, arguments_end, environment_start, environment_end;
@@ -79,6 +81,8 @@ struct lane {
 	bool is_serving; /* a request has come and is not answered yet */
 };
 
+struct trace;
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 struct thread_scheduling { /* scheduling.c */
@@ -108,7 +112,8 @@ struct thread_internal {
 	bool is_started, is_dying, is_terminated;
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
 	char name[16]; /* of a process' first thread: also the process' comm */
-	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE is parked */
+	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE or POSIX_TRACE_REPORT is parked */
+	struct trace *trace; /* trace/trace.h; NULL: it was never traced */
 	struct list_node oom_node; /* waits for memory, oom.c */
 };
 
@@ -158,6 +163,9 @@ struct process_internal {
 	struct thread *offered_to; /* one of these signals is offered to it, NULL: none is */
 	struct usage dead_threads, dead_children;
 	uint64_t start_ns;
+	struct list tracees; /* struct trace: whom its threads trace */
+	struct trace *leader_trace; /* of its first thread, also when that has ended */
+	uint32_t maker_tid; /* the parent's thread that forked it */
 	struct wait_queue vfork_wait; /* the parent's thread, until exec or exit */
 	bool is_vforked; /* uses the parent's memory while the parent waits */
 
@@ -379,6 +387,8 @@ bool process_is_large(const struct process *process);
 void process_await_memory(struct process *process);
 /** process_vfork_done() - the child no longer uses its parent's memory */
 void process_vfork_done(struct process *process);
+/** process_tell_end() - tell who is to know that it is a zombie, which may be gone afterwards */
+void process_tell_end(struct process *process);
 /** process_reap() - free a zombie, adding its times to the parent's */
 void process_reap(struct process *process);
 /** process_notify_parent() - SIGCHLD with @code, and wake those who wait */

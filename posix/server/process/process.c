@@ -7,6 +7,7 @@
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
+#include <posix/server/trace/trace.h>
 
 /* One block per process. */
 struct process_block {
@@ -198,6 +199,7 @@ static void init_internal(struct process *process)
 	signal_pending_init(&internal->pending);
 	list_init(&internal->timers);
 	list_init(&internal->semaphore_undos);
+	list_init(&internal->tracees);
 	list_node_init(&process->group_node);
 	list_node_init(&internal->sibling_node);
 	process_timers_init(process);
@@ -304,6 +306,9 @@ void process_free(struct process *process)
 	ASSERT(list_is_empty(&process->threads));
 	ASSERT(list_is_empty(&internal->children));
 	pidfd_forget(process);
+	if (internal->leader_trace != NULL) {
+		trace_forget(internal->leader_trace);
+	}
 	signal_pending_clear(&internal->pending);
 	wait_queue_deinit(&internal->signal_wait); /* epolls watch signalfds there */
 	process_timers_release(process);

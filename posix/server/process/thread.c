@@ -13,6 +13,7 @@
 #include <posix/server/file/poll.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 
 /* One block per thread. */
 struct thread_block {
@@ -180,6 +181,7 @@ static void fill_page(struct thread *thread, const struct thread_options *option
 	page->lane = internal->remote_lane;
 	page->tid = thread->tid;
 	page->slot = internal->slot;
+	page->bounce.calls_end = POSIX_CALLS_END;
 }
 
 static int build(struct thread *thread, const struct thread_options *options)
@@ -251,6 +253,10 @@ static void release(struct thread *thread)
 	}
 	signal_pending_clear(&internal->pending);
 	poll_forget_parts(thread);
+	if (internal->trace != NULL) {
+		internal->trace->thread = NULL;
+		trace_forget(internal->trace);
+	}
 	mm_unref(internal->mm);
 	helix_free(container_of(thread, struct thread_block, thread));
 }
@@ -373,6 +379,7 @@ void thread_kill(struct thread *thread)
 	request_abandon(&internal->request);
 	thread_schedule_end(thread);
 	oom_thread_dies(thread);
+	trace_thread_dies(thread);
 	hel_thread_kill(internal->thread);
 	lane_close(thread);
 }

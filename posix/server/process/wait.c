@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* wait4 and waitid: news of children, each told once. */
+/*
+ * wait4 and waitid: news of children and of traced threads, each told once.
+ *
+ * A child whose first thread another process traces shows its end to that one first. What a tracer
+ * that is the parent hears of are the stops of the thread, not those of the process.
+ */
 #include <abi/linux/resource.h>
 #include <abi/linux/wait.h>
 #include <base/string.h>
@@ -8,6 +13,7 @@
 #include <posix/server/process/pidfd.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 
 struct wait_query {
 	uint32_t type;  /* enum linux_wait_type */
@@ -16,10 +22,20 @@ struct wait_query {
 };
 
 struct wait_news {
-	struct process *child;
+	struct process *child; /* NULL: a thread that has ended */
+	struct trace *trace; /* NULL: of a child that the caller does not trace */
+	uint32_t pid, uid;
 	uint32_t status; /* as wait4 tells it */
 	int code, code_status; /* as waitid tells it */
 };
+
+/* Who traces the child's first thread, NULL: nobody does. */
+static const struct process *tracer_of(const struct process *child)
+{
+	const struct trace *trace = child->internal->leader_trace;
+
+	return trace != NULL ? trace->tracer : NULL;
+}
 
 static bool matches(const struct process *child, const struct wait_query *query)
 {
@@ -31,13 +47,13 @@ static bool matches(const struct process *child, const struct wait_query *query)
 	if (query->type == LINUX_P_PGID && child->group->pgid != query->id) {
 		return false;
 	}
-	return (query->options & LINUX_WALL) != 0 ||
+	return (query->options & LINUX_WALL) != 0 || tracer_of(child) == child->parent ||
 		is_clone == ((query->options & LINUX_WCLONE) != 0);
 }
 
-static void describe_end(const struct process *child, struct wait_news *out_news)
+static void describe_end(uint32_t status, struct wait_news *out_news)
 {
-	uint32_t status = child->internal->status, died = status & 0x7f;
+	uint32_t died = status & 0x7f;
 
 	out_news->status = status;
 	if (died == 0) {
@@ -55,11 +71,18 @@ static bool take_news(struct process *child, uint32_t options, struct wait_news 
 {
 	struct process_internal *internal = child->internal;
 	bool stays = (options & LINUX_WNOWAIT) != 0;
+	const struct process *tracer = tracer_of(child);
 
-	out_news->child = child;
-	if (internal->state == PROCESS_ZOMBIE && (options & LINUX_WEXITED) != 0) {
-		describe_end(child, out_news);
+	*out_news = (struct wait_news){
+		.child = child, .pid = child->pid, .uid = child->credentials.uid
+	};
+	if (internal->state == PROCESS_ZOMBIE && (options & LINUX_WEXITED) != 0 &&
+		(tracer == NULL || tracer == child->parent)) {
+		describe_end(internal->status, out_news);
 		return true;
+	}
+	if (tracer != NULL && tracer == child->parent) {
+		return false;
 	}
 	if (internal->has_stop_news && (options & LINUX_WSTOPPED) != 0) {
 		internal->has_stop_news = stays;
@@ -76,6 +99,72 @@ static bool take_news(struct process *child, uint32_t options, struct wait_news 
 		return true;
 	}
 	return false;
+}
+
+static bool matches_trace(
+	const struct request *request, const struct trace *trace, const struct wait_query *query)
+{
+	uint32_t pgid = trace->phase == TRACE_ENDED ? trace->pgid : trace->process->group->pgid;
+
+	if ((query->type == LINUX_P_PID && trace->tid != query->id) ||
+		(query->type == LINUX_P_PGID && pgid != query->id)) {
+		return false;
+	}
+	return (query->options & LINUX_WNOTHREAD) == 0 || trace->tracer_tid == request->thread->tid;
+}
+
+/* What there is to tell of a traced thread; its stops are told also to who asks for ends only. */
+static bool take_trace_news(struct trace *trace, uint32_t options, struct wait_news *out_news)
+{
+	*out_news = (struct wait_news){
+		.child = trace->process,
+		.trace = trace,
+		.pid = trace->tid,
+		.uid = trace->phase == TRACE_ENDED ? trace->uid : trace->process->credentials.uid,
+	};
+	if (trace->phase == TRACE_ENDED) {
+		describe_end(trace->status, out_news);
+		return (options & LINUX_WEXITED) != 0;
+	}
+	if (!trace->has_news) {
+		return false;
+	}
+	trace->has_news = (options & LINUX_WNOWAIT) != 0;
+	out_news->status = linux_status_stopped(trace->status);
+	out_news->code = LINUX_CLD_TRAPPED;
+	out_news->code_status = (int)trace->status;
+	return true;
+}
+
+static bool find_trace_news(const struct request *request, const struct wait_query *query,
+	bool *has_match, struct wait_news *out_news)
+{
+	LIST_FOR_EACH(trace, &request->process->internal->tracees, struct trace, node) {
+		if (matches_trace(request, trace, query)) {
+			*has_match = true;
+			if (take_trace_news(trace, query->options, out_news)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* An end was told: nothing of the child, or of the traced thread, is left for the caller. */
+static void reap(const struct wait_news *news)
+{
+	struct process *child = news->child;
+
+	if (news->trace == NULL) {
+		if (child->internal->state == PROCESS_ZOMBIE) {
+			process_reap(child);
+		}
+	} else if (news->trace->phase == TRACE_ENDED) {
+		trace_forget(news->trace);
+		if (child != NULL) {
+			process_tell_end(child);
+		}
+	}
 }
 
 /* 1: news; 0: none now (WNOHANG); REQUEST_PARK; -LINUX_ECHILD. */
@@ -96,6 +185,9 @@ static int64_t find_news(
 			return 1;
 		}
 	}
+	if (find_trace_news(request, query, &has_match, out_news)) {
+		return 1;
+	}
 	if (!has_match) {
 		return -LINUX_ECHILD;
 	}
@@ -113,7 +205,7 @@ static void put_usage(struct request *request, unsigned i, const struct process 
 	struct linux_rusage *out = request_out(request, i, NULL);
 	struct usage usage;
 
-	if (out != NULL) {
+	if (out != NULL && child != NULL) {
 		process_usage(child, &usage);
 		usage_add(&usage, &child->internal->dead_children);
 		usage_encode(&usage, out);
@@ -153,10 +245,8 @@ int64_t posix_wait4(struct request *request)
 		*out_status = news.status;
 	}
 	put_usage(request, 3, news.child);
-	result = news.child->pid;
-	if (news.child->internal->state == PROCESS_ZOMBIE) {
-		process_reap(news.child);
-	}
+	result = news.pid;
+	reap(&news);
 	return result;
 }
 
@@ -176,16 +266,15 @@ static int64_t wait_by_id(struct request *request, const struct wait_query *quer
 			&(struct signal_info){
 				.signal = LINUX_SIGCHLD,
 				.code = news.code,
-				.pid = news.child->pid,
-				.uid = news.child->credentials.uid,
+				.pid = news.pid,
+				.uid = news.uid,
 				.status = news.code_status,
 			},
 			out_info);
 	}
 	put_usage(request, 4, news.child);
-	if (news.child->internal->state == PROCESS_ZOMBIE &&
-		(query->options & LINUX_WNOWAIT) == 0) {
-		process_reap(news.child);
+	if ((query->options & LINUX_WNOWAIT) == 0) {
+		reap(&news);
 	}
 	return 1;
 }

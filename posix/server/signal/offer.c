@@ -109,7 +109,7 @@ void signal_offer(struct thread *thread)
 	if (due == 0 || (due & (due - 1)) != 0 ||
 		(is_shared && (internal->pending.set & due) != 0) || internal->offered != 0 ||
 		(is_shared && process->offered_to != NULL) || process->is_stopping ||
-		atomic_load(&internal->page->is_traced) != 0) {
+		atomic_load(&internal->page->trace_flags) != 0) {
 		return;
 	}
 	info.signal = __builtin_ctzll(due) + 1;

@@ -7,11 +7,11 @@
  * thread has to run for that. Only what a handler is to see, or what is blocked, becomes pending.
  */
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 
 void signal_publish_to(struct thread *thread)
 {
-	const struct process_internal *internal = thread->process->internal;
-	uint64_t hold = internal->is_stopping ? linux_sigmask(LINUX_SIGSTOP) : 0;
+	uint64_t hold = trace_holds(thread) ? linux_sigmask(LINUX_SIGSTOP) : 0;
 	uint64_t set = signal_due(thread) | hold;
 
 	atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
@@ -39,7 +39,7 @@ void signal_kick(struct thread *thread)
 
 bool request_signal_is_due(struct thread *thread)
 {
-	return thread->process->internal->is_stopping || signal_deliverable(thread) != 0;
+	return trace_holds(thread) || signal_deliverable(thread) != 0;
 }
 
 /*
@@ -149,7 +149,8 @@ static int send(struct process *process, struct thread *thread, const struct sig
 	struct thread *target = find_target(process, thread, info->signal), *latest;
 	int error;
 
-	if (target != NULL) {
+	/* A tracer sees a signal before anything becomes of it, but for SIGKILL. */
+	if (target != NULL && (!thread_is_traced(target) || info->signal == LINUX_SIGKILL)) {
 		if (signal_is_discarded(process, info->signal)) {
 			return 0;
 		}

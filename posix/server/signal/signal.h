@@ -130,6 +130,13 @@ void process_continue(struct process *process);
  */
 void process_check_stopped(struct process *process);
 
+/* ---- take.c ---------------------------------------------------------------------------------- */
+
+/** signal_take() - the next signal of @set that is due for the thread; false: none */
+bool signal_take(struct thread *thread, uint64_t set, struct signal_info *out_info);
+/** signal_hold() - for a handler: its process is stopped, wait until it is continued */
+int64_t signal_hold(struct request *request);
+
 /* ---- status ---------------------------------------------------------------------------------- */
 
 /** signal_death_status() - the wait status of a process that @signal kills */

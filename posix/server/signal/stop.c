@@ -11,6 +11,7 @@
  * it were.
  */
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 
 static bool is_held(const struct thread *thread)
 {
@@ -18,6 +19,13 @@ static bool is_held(const struct thread *thread)
 
 	return thread->internal->is_held ||
 		(request->phase == REQUEST_PARKED && request->is_uninterruptible);
+}
+
+static bool is_traced_by_parent(const struct process *process)
+{
+	const struct trace *trace = process->internal->leader_trace;
+
+	return trace_is_on(trace) && trace->tracer == process->parent;
 }
 
 void process_check_stopped(struct process *process)
@@ -33,16 +41,38 @@ void process_check_stopped(struct process *process)
 		}
 	}
 	internal->is_stopped = true;
+	if (is_traced_by_parent(process)) {
+		return; /* which hears of each thread's stop */
+	}
 	internal->has_stop_news = true;
 	internal->has_continue_news = false;
 	process_notify_parent(process, LINUX_CLD_STOPPED, internal->stop_signal);
+}
+
+/* Threads that their tracers let go while the process is stopped stop again. */
+static void stop_those_let_go(struct process *process, int signal)
+{
+	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		struct trace *trace = trace_of(thread);
+
+		if (trace_is_on(trace) && trace->is_let_go) {
+			trace->is_let_go = false;
+			process->internal->stop_signal = signal;
+			signal_publish_to(thread);
+			signal_kick(thread);
+		}
+	}
 }
 
 void process_stop(struct process *process, int signal)
 {
 	struct process_internal *internal = process->internal;
 
-	if (internal->is_stopping || !process_is_alive(process)) {
+	if (!process_is_alive(process)) {
+		return;
+	}
+	if (internal->is_stopping) {
+		stop_those_let_go(process, signal);
 		return;
 	}
 	internal->is_stopping = true;
@@ -67,9 +97,12 @@ void process_continue(struct process *process)
 	internal->is_stopped = false;
 	internal->has_stop_news = false;
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
-		thread->internal->is_held = false;
+		if (!trace_is_stopped(trace_of(thread))) {
+			thread->internal->is_held = false;
+		}
 	}
 	signal_publish(process);
+	trace_continued(process);
 	wait_queue_wake(&internal->continue_wait);
 	if (was_stopped) {
 		internal->has_continue_news = true;

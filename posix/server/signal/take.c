@@ -5,6 +5,7 @@
  */
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/trace/trace.h>
 
 bool signal_take(struct thread *thread, uint64_t set, struct signal_info *out_info)
 {
@@ -15,7 +16,7 @@ bool signal_take(struct thread *thread, uint64_t set, struct signal_info *out_in
 }
 
 /* Held until SIGCONT, or death. */
-static int64_t hold(struct request *request)
+int64_t signal_hold(struct request *request)
 {
 	request->thread->internal->is_held = true;
 	request_park_as_killable(request);
@@ -34,8 +35,11 @@ int64_t posix_signal_take(struct request *request)
 
 	for (;;) {
 		thread->internal->is_held = false;
+		if (thread_is_traced(thread)) {
+			return -LINUX_EAGAIN; /* it is to say where it is: POSIX_TRACE_REPORT */
+		}
 		if (process->internal->is_stopping) {
-			return hold(request);
+			return signal_hold(request);
 		}
 		if (!signal_take(thread, ~signal_mask_of(thread), &info)) {
 			signal_publish(process);

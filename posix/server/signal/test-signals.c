@@ -287,11 +287,11 @@ TEST(offer_spares_what_a_tracer_or_a_stop_must_see)
 	struct thread *thread = process_first_thread(shell);
 
 	set_handler(shell, LINUX_SIGUSR1, HANDLER, 0);
-	thread->internal->page->is_traced = 1;
+	thread->internal->page->trace_flags = 1;
 	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
 	CHECK_EQ(take_offer(thread), 0);
 	CHECK_EQ(call(shell, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
-	thread->internal->page->is_traced = 0;
+	thread->internal->page->trace_flags = 0;
 	/* one that nobody handles any more is no offer either */
 	set_mask(shell, linux_sigmask(LINUX_SIGUSR1));
 	signal_send_process(shell, &(struct signal_info){ .signal = LINUX_SIGUSR1 });

@@ -2,6 +2,7 @@
 /* What the file side needs of processes: who they are, and signals that are only noted. */
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/process/pidfd.h>
+#include <posix/server/fs/procfs.h>
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
@@ -145,6 +146,14 @@ size_t pidfd_print(const struct file *file, char *buffer, size_t size)
 	(void)buffer;
 	(void)size;
 	return 0;
+}
+
+int64_t proc_open_memory(struct proc_inode *node, struct file *file, struct request *request)
+{
+	(void)node;
+	(void)file;
+	(void)request;
+	return -LINUX_EACCES;
 }
 
 bool process_executable(const struct process *process, struct path *out_path)
