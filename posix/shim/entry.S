@@ -553,7 +553,7 @@ shim_image_begin:
 	.quad	shim_\symbol - shim_image_begin
 	.endr
 	.quad	0, 0, 0
-	.quad	0
+	.quad	shim_vdso - shim_image_begin
 shim_header_end:
 
 /* ---- the table of calls: 32-bit distances from the table, so that nothing needs relocation --- */

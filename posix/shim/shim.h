@@ -81,6 +81,12 @@ static inline bool shim_is_user_range(uint64_t address, uint64_t size)
 size_t shim_copy_long(void *to, const void *from, size_t size);
 size_t shim_clear_long(void *to, size_t size);
 
+/* Where a program may run: its own memory, and the vDSO. */
+static inline bool shim_is_program_ip(uint64_t ip)
+{
+	return ip < POSIX_SHIM_REGION || ip - POSIX_VDSO < HEL_PAGE_SIZE;
+}
+
 static inline int shim_get(void *to, uint64_t from, size_t size)
 {
 	if (!shim_is_user_range(from, size)) {

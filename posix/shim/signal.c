@@ -563,7 +563,7 @@ static int load_frame(struct hel_registers *regs, struct linux_ucontext *ucontex
 	if (shim_get(ucontext, regs->rsp, sizeof(*ucontext))) {
 		return -LINUX_EFAULT;
 	}
-	if (context->rip >= POSIX_SHIM_REGION) {
+	if (!shim_is_program_ip(context->rip)) {
 		return -LINUX_EFAULT;
 	}
 	if (context->fpstate) {

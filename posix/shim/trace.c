@@ -47,7 +47,7 @@ static void adopt(
 	*number = context->number;
 	regs->rflags = (regs->rflags & FLAGS_OF_USER) | FLAGS_ALWAYS;
 	/* What is no address of a program's faults at one that is not. */
-	if (regs->rip > POSIX_SHIM_REGION) {
+	if (!shim_is_program_ip(regs->rip)) {
 		regs->rip = POSIX_SHIM_REGION;
 	}
 	if (regs->fs_base < POSIX_SHIM_REGION) {

@@ -262,7 +262,8 @@ constexpr uint64_t POSIX_SHIM_REGION =
 	0x7fff00000000; /* nothing of the program is at or above it */
 /* What every process has, and the first slots, are under one page table. */
 constexpr uint64_t POSIX_CLOCK_PAGE = 0x7fff00000000; /* struct hel_clock_page, read-only */
-constexpr uint64_t POSIX_SHIM_IMAGE = 0x7fff00001000; /* shim text, read-only data, vDSO */
+constexpr uint64_t POSIX_SHIM_IMAGE = 0x7fff00001000; /* shim text, read-only data */
+constexpr uint64_t POSIX_VDSO = 0x7fff0003f000; /* a page of the image, as program text */
 constexpr uint64_t POSIX_SLOTS =
 	0x7fff00040000; /* thread slot i is at POSIX_SLOTS + i * POSIX_SLOT_SIZE */
 constexpr uint64_t POSIX_SLOT_SIZE = 0x10000;

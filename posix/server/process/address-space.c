@@ -32,7 +32,7 @@ constexpr uint32_t SHIM_RIGHTS =
 static struct {
 	hel_handle memory; /* of the whole image, not writable */
 	struct hel_bounce bounce;
-	uint64_t entry_child, vdso;
+	uint64_t entry_child, vdso; /* in memory, an offset */
 	struct {
 		uint64_t offset, size;
 		uint32_t flags;
@@ -68,7 +68,7 @@ static int shim_read_header(const void *image, uint64_t size)
 	}
 	memcpy(&header, image, sizeof(header));
 	if (header.magic != SHIM_HEADER_MAGIC || header.version != SHIM_HEADER_VERSION ||
-		header.image_size > POSIX_SLOTS - POSIX_SHIM_IMAGE) {
+		header.image_size > POSIX_VDSO - POSIX_SHIM_IMAGE) {
 		return -ERR_PROTOCOL;
 	}
 	shim.bounce = (struct hel_bounce){
@@ -91,7 +91,7 @@ static int shim_read_header(const void *image, uint64_t size)
 		}
 	}
 	shim.entry_child = base + header.entry_child;
-	shim.vdso = header.vdso != 0 ? base + header.vdso : 0;
+	shim.vdso = header.vdso;
 	return 0;
 }
 
@@ -174,7 +174,7 @@ uint64_t shim_entry_child(void)
 
 uint64_t shim_vdso(void)
 {
-	return shim.vdso;
+	return POSIX_VDSO;
 }
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
@@ -205,6 +205,10 @@ static int mm_map_shim(struct mm *mm)
 {
 	int error = mm_map(mm, shim.clock_page, 0, POSIX_CLOCK_PAGE, HEL_PAGE_SIZE, HEL_MAP_READ);
 
+	if (error == 0) {
+		error = mm_map(mm, shim.memory, shim.vdso, POSIX_VDSO, HEL_PAGE_SIZE,
+			HEL_MAP_READ | HEL_MAP_EXECUTE);
+	}
 	for (uint32_t i = 0; i < shim.n_segments && error == 0; i++) {
 		error = mm_map(mm, shim.memory, shim.segments[i].offset,
 			POSIX_SHIM_IMAGE + shim.segments[i].offset, shim.segments[i].size,

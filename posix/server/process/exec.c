@@ -317,9 +317,7 @@ static void fill_auxv(struct exec *exec)
 	const struct credentials *credentials = &exec->credentials;
 	struct exec_stack *stack = &exec->stack;
 
-	if (shim_vdso() != 0) {
-		add_auxv(stack, LINUX_AT_SYSINFO_EHDR, shim_vdso());
-	}
+	add_auxv(stack, LINUX_AT_SYSINFO_EHDR, shim_vdso());
 	add_auxv(stack, LINUX_AT_MINSIGSTKSZ, processor->signal_stack_min);
 	add_auxv(stack, LINUX_AT_HWCAP, processor->hwcap);
 	add_auxv(stack, LINUX_AT_PAGESZ, HEL_PAGE_SIZE);

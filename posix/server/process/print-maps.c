@@ -24,7 +24,7 @@ static const char *area_name(const struct mm *mm, const struct hel_mapping_info 
 	if (info->address == POSIX_CLOCK_PAGE) {
 		return "[vvar]";
 	}
-	return info->address >= POSIX_SHIM_IMAGE ? "[vdso]" : "";
+	return info->address == POSIX_VDSO ? "[vdso]" : "";
 }
 
 /* A program's own pages are shared by all who run it, which is nobody's business. */
@@ -71,7 +71,11 @@ int64_t process_print_mapping(
 
 	while (mm != NULL && hel_space_query(mm->space, *address, &info) == 0) {
 		*address = info.address + info.size_bytes;
-		if (info.address < POSIX_SHIM_REGION || info.address >= POSIX_CLOCK_PAGE) {
+		if (info.address >= POSIX_SLOTS) {
+			return 0;
+		}
+		if (info.address < POSIX_SHIM_REGION || info.address == POSIX_CLOCK_PAGE ||
+			info.address == POSIX_VDSO) {
 			const struct mapping_note *note = mapped_files_find(mm, info.tag);
 
 			print_mapping(&printer, mm, &info, note);
