@@ -241,6 +241,7 @@ static void run_thread(void)
 
 	pthread_create(&thread, NULL, thread_main, NULL);
 	pthread_join(thread, NULL);
+	raise(SIGSTOP); /* or the end of all might come before the end of the thread is told */
 }
 
 CASE(clone_tells_and_threads_end_with_a_status)
@@ -259,6 +260,8 @@ CASE(clone_tells_and_threads_end_with_a_status)
 	CHECK_EQ(waitpid(tid, &status, __WALL), tid);
 	CHECK_EQ(status, 5 << 8);
 	CHECK_ERRNO(waitpid(tid, NULL, __WALL | WNOHANG), ECHILD);
+	CHECK_EQ(wait_status(child), stopped(SIGSTOP));
+	go(child, PTRACE_CONT, 0);
 	CHECK_EQ(wait_status(child), 7 << 8);
 }
 
