@@ -337,4 +337,43 @@ CASE(limits_are_told)
 	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
 }
 
+/* Whether /proc/sysvipc/@kind begins with @heading and has a line for the object. */
+static bool is_listed(const char *kind, const char *heading, key_t key, int id, int mode)
+{
+	char path[32], line[512];
+	int found_key, found_id, found_mode;
+	bool is_found = false;
+
+	snprintf(path, sizeof(path), "/proc/sysvipc/%s", kind);
+	FILE *file = fopen(path, "r");
+
+	CHECK(file != NULL);
+	CHECK(fgets(line, sizeof(line), file) != NULL);
+	CHECK(strstr(line, heading) != NULL);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		CHECK_EQ(sscanf(line, "%d %d %o", &found_key, &found_id, &found_mode), 3);
+		is_found |= found_key == key && found_id == id && found_mode == mode;
+	}
+	fclose(file);
+	return is_found;
+}
+
+CASE(proc_lists_what_there_is)
+{
+	key_t key = key_of_this_test();
+	int segment = shmget(key, PAGE, IPC_CREAT | 0600);
+	int set = semget(key, 3, IPC_CREAT | 0640), queue = msgget(key, IPC_CREAT | 0604);
+
+	CHECK(segment >= 0 && set >= 0 && queue >= 0);
+	CHECK(is_listed("shm", "nattch", key, segment, 0600));
+	CHECK(is_listed("sem", "nsems", key, set, 0640));
+	CHECK(is_listed("msg", "cbytes", key, queue, 0604));
+	CHECK_EQ(shmctl(segment, IPC_RMID, NULL), 0);
+	CHECK_EQ(semctl(set, 0, IPC_RMID), 0);
+	CHECK_EQ(msgctl(queue, IPC_RMID, NULL), 0);
+	CHECK(!is_listed("shm", "shmid", key, segment, 0600));
+	CHECK(!is_listed("sem", "semid", key, set, 0640));
+	CHECK(!is_listed("msg", "msqid", key, queue, 0604));
+}
+
 CASES_MAIN()

@@ -127,6 +127,7 @@ static const struct proc_entry proc_root_entries[] = {
 		.mode = PROC_FILE,
 		.text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" },
 	{ .name = "sys", .mode = PROC_FOLDER, .entries = proc_sys_entries },
+	{ .name = "sysvipc", .mode = PROC_FOLDER, .entries = proc_sysvipc_entries },
 	{ .name = "thread-self", .mode = PROC_LINK, .follow = proc_follow_thread_self },
 	{ .name = "uptime", .mode = PROC_FILE },
 	{ .name = "version", .mode = PROC_FILE },

@@ -83,6 +83,7 @@ extern const struct proc_entry proc_root_entry;
 extern const struct proc_entry proc_process_entry;
 extern const struct proc_entry proc_net_entries[];
 extern const struct proc_entry proc_sys_entries[];
+extern const struct proc_entry proc_sysvipc_entries[];
 extern const struct file_ops proc_text_ops;
 
 static inline struct proc_inode *proc_inode_of(struct inode *inode)

@@ -164,6 +164,19 @@ int64_t ipc_last_index(const struct ipc_table *table)
 	return 0;
 }
 
+struct ipc_object *ipc_next(const struct ipc_table *table, uint64_t *cursor)
+{
+	while (*cursor <= IPC_OBJECTS_MAX) {
+		struct ipc_object *object = table->objects[*cursor - 1];
+
+		(*cursor)++;
+		if (object != NULL) {
+			return object;
+		}
+	}
+	return NULL;
+}
+
 /* ---- what all kinds tell and change ---------------------------------------------------------- */
 
 void ipc_encode(const struct ipc_object *object, struct linux_ipc_perm *out_perm)

@@ -68,6 +68,14 @@ struct ipc_object *ipc_at(const struct ipc_table *table, uint32_t index);
 /** ipc_last_index() - the highest place in use, 0 if none is */
 int64_t ipc_last_index(const struct ipc_table *table);
 
+/**
+ * ipc_next() - for lists: the first object at or after a place
+ * @cursor: the place and 1; is moved behind what was found
+ *
+ * Return: borrowed; NULL: there are no more.
+ */
+struct ipc_object *ipc_next(const struct ipc_table *table, uint64_t *cursor);
+
 /** ipc_may() - whether @process may do @wanted: S_IRUGO and S_IWUGO bits, as Linux compares them */
 bool ipc_may(const struct process *process, const struct ipc_object *object, uint32_t wanted);
 
@@ -104,5 +112,17 @@ void shared_memory_left(struct mm *mm);
 
 /** shared_memory_pages_max() - of all segments together */
 uint64_t shared_memory_pages_max(void);
+
+/**
+ * semaphores_print() - the next line of /proc/sysvipc/sem
+ * @cursor: 0: the heading; else the place in the table where to look on, and 1; is moved on
+ *
+ * Return: how many bytes, 0: there are no more.
+ */
+size_t semaphores_print(uint64_t *cursor, char *buffer, size_t size);
+/** messages_print() - the same for /proc/sysvipc/msg */
+size_t messages_print(uint64_t *cursor, char *buffer, size_t size);
+/** shared_memory_print() - the same for /proc/sysvipc/shm */
+size_t shared_memory_print(uint64_t *cursor, char *buffer, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System V message queues. Senders wait for room, receivers for a message of their type. */
+#include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
@@ -288,4 +289,31 @@ int64_t messages_control(struct ipc_control *control)
 		queue_encode(queue, control->out);
 		return control->command == LINUX_IPC_STAT ? 0 : queue->object.id;
 	}
+}
+
+/* ---- /proc/sysvipc --------------------------------------------------------------------------- */
+
+size_t messages_print(uint64_t *cursor, char *buffer, size_t size)
+{
+	static const char heading[] =
+		"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  "
+		"cgid      stime      rtime      ctime\n";
+
+	if (*cursor == 0) {
+		*cursor = 1;
+		return format_to(buffer, size, "%s", heading);
+	}
+	const struct ipc_object *object = ipc_next(&queues, cursor);
+
+	if (object == NULL) {
+		return 0;
+	}
+	const struct message_queue *queue = container_of(object, struct message_queue, object);
+
+	return format_to(buffer, size,
+		"%10d %10d  %4o  %10llu %10llu %5u %5u %5u %5u %5u %5u %10lld %10lld %10lld\n",
+		object->key, object->id, object->mode, (unsigned long long)queue->n_bytes,
+		(unsigned long long)queue->n_messages, queue->send_pid, queue->receive_pid,
+		object->uid, object->gid, object->cuid, object->cgid, (long long)queue->send_time,
+		(long long)queue->receive_time, (long long)object->change_time);
 }

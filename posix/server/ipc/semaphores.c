@@ -10,6 +10,7 @@
  * the lists of both, and goes with whichever goes first.
  */
 #include <abi/linux/time.h>
+#include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
@@ -543,4 +544,29 @@ int64_t semaphores_control(struct ipc_control *control, uint32_t index)
 		return set != NULL ? control_semaphore(control, set, index) : control->error;
 	default: return -LINUX_EINVAL;
 	}
+}
+
+/* ---- /proc/sysvipc --------------------------------------------------------------------------- */
+
+size_t semaphores_print(uint64_t *cursor, char *buffer, size_t size)
+{
+	static const char heading[] =
+		"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      "
+		"ctime\n";
+
+	if (*cursor == 0) {
+		*cursor = 1;
+		return format_to(buffer, size, "%s", heading);
+	}
+	const struct ipc_object *object = ipc_next(&sets, cursor);
+
+	if (object == NULL) {
+		return 0;
+	}
+	const struct semaphore_set *set = container_of(object, struct semaphore_set, object);
+
+	return format_to(buffer, size, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lld %10lld\n",
+		object->key, object->id, object->mode, set->n_semaphores, object->uid, object->gid,
+		object->cuid, object->cgid, (long long)set->operation_time,
+		(long long)object->change_time);
 }

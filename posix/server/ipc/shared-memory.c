@@ -11,6 +11,7 @@
  * attachment.
  */
 #include <base/errors.h>
+#include <base/format.h>
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/ipc/control.h>
@@ -409,4 +410,35 @@ int64_t shared_memory_control(struct ipc_control *control)
 		return segment_lock(control, segment, control->command == LINUX_SHM_LOCK);
 	default: return -LINUX_EINVAL;
 	}
+}
+
+/* ---- /proc/sysvipc --------------------------------------------------------------------------- */
+
+size_t shared_memory_print(uint64_t *cursor, char *buffer, size_t size)
+{
+	static const char heading[] =
+		"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  "
+		"cuid  cgid      atime      dtime      ctime                   rss        "
+		"          swap\n";
+
+	if (*cursor == 0) {
+		*cursor = 1;
+		return format_to(buffer, size, "%s", heading);
+	}
+	struct ipc_object *object = ipc_next(&segments, cursor);
+
+	if (object == NULL) {
+		return 0;
+	}
+	struct segment *segment = container_of(object, struct segment, object);
+
+	return format_to(buffer, size,
+		"%10d %10d  %4o %21llu %5u %5u  %5llu %5u %5u %5u %5u %10lld %10lld %10lld %21llu "
+		"%21u\n",
+		object->key, object->id, object->mode, (unsigned long long)segment->size,
+		segment->creator_pid, segment->last_pid, (unsigned long long)segment_count(segment),
+		object->uid, object->gid, object->cuid, object->cgid,
+		(long long)segment->attach_time, (long long)segment->detach_time,
+		(long long)object->change_time,
+		(unsigned long long)(pages_of(segment->size) * HEL_PAGE_SIZE), 0u);
 }

@@ -3,6 +3,7 @@
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/fs/procfs.h>
+#include <posix/server/ipc/ipc.h>
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
@@ -268,4 +269,21 @@ bool process_group_is_orphaned(const struct process_group *group)
 void session_set_tty(struct session *session, struct tty *tty)
 {
 	session->tty = tty;
+}
+
+/* ---- System V IPC: there is none ------------------------------------------------------------- */
+
+size_t messages_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED size_t size)
+{
+	return 0;
+}
+
+size_t semaphores_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED size_t size)
+{
+	return 0;
+}
+
+size_t shared_memory_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED size_t size)
+{
+	return 0;
 }
