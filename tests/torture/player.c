@@ -226,13 +226,14 @@ union submission {
 	struct hel_manage_record manage;
 	struct hel_fence_record fence;
 	struct hel_lock_record lock;
+	struct hel_alert_record alert;
 	uint64_t words[WORDS_MAX];
 };
 
 /* A record of an operation that this file knows; the size. */
 static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union submission *record)
 {
-	switch (player__draw(player, 13)) {
+	switch (player__draw(player, 14)) {
 	case 0: *out_opcode = HEL_SUBMIT_NOP; return sizeof(record->header);
 	case 1:
 		*out_opcode = HEL_SUBMIT_AWAIT_EVENT;
@@ -267,6 +268,10 @@ static uint32_t draw_known(struct player *player, uint32_t *out_opcode, union su
 		record->lock.flags = player__draw(player, 4);
 		return sizeof(record->lock);
 	case 7: *out_opcode = HEL_SUBMIT_AWAIT_ENDS; return sizeof(record->header);
+	case 8:
+		*out_opcode = HEL_SUBMIT_ALERT;
+		record->alert.queue = player__draw_kind(player, 'q');
+		return sizeof(record->alert);
 	default: *out_opcode = HEL_SUBMIT_EXCHANGE; return draw_exchange(player, &record->exchange);
 	}
 }
@@ -285,8 +290,9 @@ static bool put_record(
 	memcpy(target + 1, &record->header + 1, size - sizeof(*target));
 	hel_queue_commit(&player->queue);
 	player->n_records++;
-	player->may_be_quiet[player->n_records] =
-		opcode == HEL_SUBMIT_EXCHANGE && (record->exchange.flags & HEL_EXCHANGE_QUIET) != 0;
+	player->may_be_quiet[player->n_records] = opcode == HEL_SUBMIT_ALERT ||
+		(opcode == HEL_SUBMIT_EXCHANGE &&
+			(record->exchange.flags & HEL_EXCHANGE_QUIET) != 0);
 	return true;
 }
 
