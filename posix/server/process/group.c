@@ -137,7 +137,11 @@ void process_group_check_orphans(struct process *leaver)
 			rouse_if_orphaned(process->group, leaver);
 		}
 	}
-	rouse_if_orphaned(leaver->group, leaver);
+	/* only if its group had a parent outside by it; else that was orphaned before */
+	if (leaver->parent != NULL && leaver->parent->group != leaver->group &&
+		leaver->parent->group->session == leaver->group->session) {
+		rouse_if_orphaned(leaver->group, leaver);
+	}
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
