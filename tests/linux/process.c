@@ -315,6 +315,31 @@ CASE(wait_by_group)
 	CHECK_EQ(WEXITSTATUS(status), 4);
 }
 
+CASE(a_stopped_child_does_not_end_its_orphaned_group)
+{
+	int status;
+
+	CHECK_EQ(setsid() > 0 || errno == EPERM, 1);
+	pid_t stopped = fork();
+
+	if (stopped == 0) {
+		for (;;) {
+			pause();
+		}
+	}
+	CHECK_EQ(kill(stopped, SIGSTOP), 0);
+	CHECK_EQ(waitpid(stopped, &status, WUNTRACED), stopped);
+	CHECK(WIFSTOPPED(status));
+	pid_t child = fork();
+
+	if (child == 0) {
+		_exit(3);
+	}
+	CHECK_EQ(exit_status_of(child), 3);
+	CHECK_EQ(kill(stopped, SIGKILL), 0);
+	CHECK_EQ(exit_status_of(stopped), 1000 + SIGKILL);
+}
+
 CASE(stop_and_continue)
 {
 	pid_t child = fork();

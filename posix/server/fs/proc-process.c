@@ -375,7 +375,6 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 			.lookup = proc_lookup_fdinfo, \
 			.list = proc_list_fds }, \
 		{ .name = "gid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
-		{ .name = "io", .mode = PROC_PRIVATE_FILE }, \
 		{ .name = "limits", .mode = PROC_FILE }, \
 		{ .name = "loginuid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
 		{ .name = "maps", .mode = PROC_FILE, .step = proc_step_maps }, \

@@ -81,6 +81,7 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	struct posix_thread_page *page = thread->internal->page;
 
 	thread_schedule_as(thread, clone->request->thread, true);
+	thread->internal->timer_slack_ns = clone->request->thread->internal->timer_slack_ns;
 	page->start_registers = from->start_registers;
 	page->start_fpu = clone->fpu;
 	if ((clone->flags & LINUX_CLONE_SETTLS) != 0) {

@@ -133,7 +133,8 @@ void process_group_check_orphans(struct process *leaver)
 	LIST_FOR_EACH(child, &leaver->internal->children, struct process_internal, sibling_node) {
 		struct process *process = process_of(child);
 
-		if (process->group != NULL && process->group != leaver->group) {
+		if (process->group != NULL && process->group != leaver->group &&
+			process->group->session == leaver->group->session) {
 			rouse_if_orphaned(process->group, leaver);
 		}
 	}

@@ -7,6 +7,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/trace/trace.h>
 
 struct pidfd_subject {
 	uint32_t references; /* of open files, and one of the process until it is freed */
@@ -142,19 +143,6 @@ int64_t posix_pidfd_open(struct request *request)
 	return error < 0 ? error : file_install(request, file, true);
 }
 
-/* As for ptrace: the same user and group in all respects, and nothing that nobody may see. */
-static bool may_inspect(const struct process *process, const struct process *subject)
-{
-	const struct credentials *mine = &process->credentials, *theirs = &subject->credentials;
-
-	if (process == subject || process_has(process, LINUX_CAP_SYS_PTRACE)) {
-		return true;
-	}
-	return subject->internal->is_dumpable && mine->uid == theirs->uid &&
-		mine->uid == theirs->euid && mine->uid == theirs->suid &&
-		mine->gid == theirs->gid && mine->gid == theirs->egid && mine->gid == theirs->sgid;
-}
-
 int64_t posix_pidfd_getfd(struct request *request)
 {
 	struct file *pidfd = file_of_fd(request, request->args[0]);
@@ -171,7 +159,7 @@ int64_t posix_pidfd_getfd(struct request *request)
 	if (subject == NULL || subject->files == NULL) {
 		return -LINUX_ESRCH;
 	}
-	if (!may_inspect(request->process, subject)) {
+	if (!trace_may_access(request->process, subject, false)) {
 		return -LINUX_EPERM;
 	}
 	struct file *file = fd_table_get(subject->files, (int)request->args[1]);

@@ -143,11 +143,19 @@ static int64_t set_securebits(struct request *request)
 
 static int64_t get_timer_slack(struct request *request)
 {
-	(void)request;
-	return 50000;
+	return (int64_t)request->thread->internal->timer_slack_ns;
 }
 
-static int64_t succeed(struct request *request)
+/* It only allows to be late, which nobody is; 0: as it was at the start. */
+static int64_t set_timer_slack(struct request *request)
+{
+	request->thread->internal->timer_slack_ns =
+		(int64_t)request->args[1] <= 0 ? TIMER_SLACK_NS : request->args[1];
+	return 0;
+}
+
+/* There is no seccomp: no process is restricted. */
+static int64_t get_seccomp(struct request *request)
 {
 	(void)request;
 	return 0;
@@ -173,8 +181,8 @@ static const struct {
 	{ LINUX_PR_CAPBSET_DROP, drop_from_bounding_set },
 	{ LINUX_PR_CAP_AMBIENT, change_ambient_set },
 	{ LINUX_PR_GET_TIMERSLACK, get_timer_slack },
-	{ LINUX_PR_SET_TIMERSLACK, succeed },
-	{ LINUX_PR_GET_SECCOMP, succeed },
+	{ LINUX_PR_SET_TIMERSLACK, set_timer_slack },
+	{ LINUX_PR_GET_SECCOMP, get_seccomp },
 	{ LINUX_PR_GET_SECUREBITS, get_securebits },
 	{ LINUX_PR_SET_SECUREBITS, set_securebits },
 };

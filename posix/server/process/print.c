@@ -399,14 +399,6 @@ static void print_limits(struct process *process, struct printer *printer)
 	}
 }
 
-static void print_io(struct process *process, struct printer *printer)
-{
-	(void)process;
-	print(printer,
-		"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-		"cancelled_write_bytes: 0\n");
-}
-
 /* The frame that the shim makes at the top of its stack for a call: number and arguments. */
 struct call_frame {
 	uint64_t number_argument, rdi, rsi, rdx, r10, r8, r9, number;
@@ -485,7 +477,6 @@ static const struct {
 	{ "auxv", print_auxv, NULL },
 	{ "comm", print_comm, print_thread_comm },
 	{ "limits", print_limits, NULL },
-	{ "io", print_io, NULL },
 	{ "syscall", print_call, print_call_of },
 	{ "wchan", print_wchan, NULL },
 	{ "oom_score", print_oom_score, NULL },

@@ -83,6 +83,8 @@ struct lane {
 
 struct trace;
 
+constexpr uint64_t TIMER_SLACK_NS = 50000;
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 struct thread_scheduling { /* scheduling.c */
@@ -111,6 +113,7 @@ struct thread_internal {
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
+	uint64_t timer_slack_ns; /* for prctl() */
 	char name[16]; /* of a process' first thread: also the process' comm */
 	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE or POSIX_TRACE_REPORT is parked */
 	struct trace *trace; /* trace/trace.h; NULL: it was never traced */

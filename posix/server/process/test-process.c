@@ -315,6 +315,21 @@ TEST(stopped_orphans_are_roused)
 	end_session(shell);
 }
 
+/* The shell leads its session: its group has no parent in it from the start. */
+TEST(orphans_of_before_are_left_alone)
+{
+	struct process *shell = start(), *stopped = spawn(shell), *other = spawn(shell);
+
+	signal_send_process(stopped, &(struct signal_info){ .signal = LINUX_SIGSTOP });
+	CHECK(process_group_is_orphaned(shell->group));
+	end(other, 0);
+	CHECK(process_is_alive(shell) && process_is_alive(stopped));
+	CHECK(stopped->internal->is_stopping);
+	check_reaps(shell, other, (int)other->pid, 0);
+	end(stopped, 0);
+	end_session(shell);
+}
+
 /* ---- credentials ----------------------------------------------------------------------------- */
 
 static void set_ids(struct process *process, uint32_t real, uint32_t effective, uint32_t saved)

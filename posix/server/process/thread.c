@@ -221,6 +221,7 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 	list_node_init(&thread->process_node);
 	list_node_init(&block->internal.oom_node);
 	memcpy(block->internal.name, options->process->comm, sizeof(block->internal.name));
+	block->internal.timer_slack_ns = TIMER_SLACK_NS;
 	block->internal.mm = options->mm;
 	mm_ref(options->mm);
 	block->internal.slot = options->slot;

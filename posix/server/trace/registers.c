@@ -86,29 +86,22 @@ static bool is_word(uint64_t offset)
 	return offset % sizeof(uint64_t) == 0 && offset < LINUX_USER_SIZE;
 }
 
-static bool is_debug_word(uint64_t offset, uint64_t *out_index)
+static bool is_debug_word(uint64_t offset)
 {
-	*out_index = (offset - LINUX_USER_DEBUG_REGISTERS) / sizeof(uint64_t);
-	return offset >= LINUX_USER_DEBUG_REGISTERS;
+	return is_word(offset) && offset >= LINUX_USER_DEBUG_REGISTERS;
 }
 
 int trace_get_word(const struct trace *trace, uint64_t offset, uint64_t *out_value)
 {
 	struct linux_user_registers registers;
-	uint64_t index;
 
 	if (!is_word(offset)) {
 		return -LINUX_EIO;
 	}
-	*out_value = 0;
+	*out_value = 0; /* also of the debug registers, which nothing sets yet */
 	if (offset < sizeof(registers)) {
 		trace_get_registers(trace, &registers);
 		memcpy(out_value, (const uint8_t *)&registers + offset, sizeof(*out_value));
-	} else if (is_debug_word(offset, &index)) {
-		*out_value = index < 4 ? trace->debug.addresses[index]
-			: index == 6   ? trace->debug.status
-			: index == 7   ? trace->debug.control
-				       : 0;
 	}
 	return 0;
 }
@@ -116,10 +109,9 @@ int trace_get_word(const struct trace *trace, uint64_t offset, uint64_t *out_val
 int trace_set_word(struct trace *trace, uint64_t offset, uint64_t value)
 {
 	struct linux_user_registers registers;
-	uint64_t index;
 
 	/* There are no breakpoints of the processor's yet: a debugger steps instead. */
-	if (is_word(offset) && is_debug_word(offset, &index)) {
+	if (is_debug_word(offset)) {
 		return value == 0 ? 0 : -LINUX_EIO;
 	}
 	if (!is_word(offset) || offset >= sizeof(registers)) {

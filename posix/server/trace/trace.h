@@ -67,8 +67,6 @@ struct trace {
 	struct posix_signal_info siginfo;
 	int resume_signal;
 	struct wait_queue resume_wait;
-	struct hel_debug_registers debug;
-	bool is_debug_changed;
 	uint32_t uid, pgid; /* ENDED */
 };
 
