@@ -4,7 +4,7 @@
 
 #include <base/errors.h>
 #include <helix/await.h>
-#include <protocols/hw/hw.gen.h>
+#include <protocols/hw/hw-client.h>
 
 #define BUFFER_SIZE         2048 /* of a call to hw */
 #define CAPABILITY_VENDOR   9
@@ -47,116 +47,6 @@ enum virtio_status {
 
 #define NO_VECTOR 0xffff
 
-/* ---- calls to hw ----------------------------------------------------------------------------- */
-
-static int hw_config_read(struct task *task, struct virtio_device *device, uint32_t offset,
-	uint32_t width, uint32_t *out_value)
-{
-	struct bragi_exchange exchange;
-	struct hw_config_read_request request;
-	struct hw_config_read_reply reply;
-	uint8_t buffer[128];
-
-	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	hw_config_read_request_init(&request);
-	request.offset = offset;
-	request.width_bytes = width;
-	int error = hw_device_config_read(task, &device->hw.client, &exchange, &request, &reply);
-
-	if (error == 0) {
-		*out_value = reply.value;
-	}
-	return error;
-}
-
-/* The reply borrows from @exchange. */
-static int hw_info(struct task *task, struct virtio_device *device, struct bragi_exchange *exchange,
-	struct hw_info_reply *out_reply)
-{
-	struct hw_info_request request;
-
-	hw_info_request_init(&request);
-	int error = hw_device_info(task, &device->hw.client, exchange, &request, out_reply);
-
-	return error == 0 && out_reply->bars.count < VIRTIO_PCI_BARS ? -ERR_PROTOCOL : error;
-}
-
-static int hw_bus_master(struct task *task, struct virtio_device *device)
-{
-	struct bragi_exchange exchange;
-	struct hw_bus_master_request request;
-	struct hw_bus_master_reply reply;
-	uint8_t buffer[128];
-
-	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	hw_bus_master_request_init(&request);
-	request.is_enabled = 1;
-	return hw_device_bus_master(task, &device->hw.client, &exchange, &request, &reply);
-}
-
-static int hw_interrupt(struct task *task, struct virtio_device *device)
-{
-	struct bragi_exchange exchange;
-	struct hw_interrupt_request request;
-	struct hw_interrupt_reply reply;
-	uint8_t buffer[128];
-
-	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	hw_interrupt_request_init(&request);
-	request.vector = 0;
-	int error = hw_device_interrupt(task, &device->hw.client, &exchange, &request, &reply);
-
-	device->irq = bragi_handles_take(&exchange.received, 0);
-	return error == 0 && device->irq == HEL_NULL ? -ERR_PROTOCOL : error;
-}
-
-static int hw_dma_space(struct task *task, struct virtio_device *device)
-{
-	struct bragi_exchange exchange;
-	struct hw_dma_space_request request;
-	struct hw_dma_space_reply reply;
-	uint8_t buffer[128];
-
-	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	hw_dma_space_request_init(&request);
-	int error = hw_device_dma_space(task, &device->hw.client, &exchange, &request, &reply);
-
-	device->dma_space = bragi_handles_take(&exchange.received, 0);
-	return error == 0 && device->dma_space == HEL_NULL ? -ERR_PROTOCOL : error;
-}
-
-static int hw_map_bar(
-	struct task *task, struct virtio_device *device, uint32_t index, uint64_t size_bytes)
-{
-	struct bragi_exchange exchange;
-	struct hw_bar_request request;
-	struct hw_bar_reply reply;
-	uint8_t buffer[128];
-	void *mapped;
-
-	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	hw_bar_request_init(&request);
-	request.index = index;
-	int error = hw_device_bar(task, &device->hw.client, &exchange, &request, &reply);
-	hel_handle memory = bragi_handles_take(&exchange.received, 0);
-
-	if (error == 0 && (memory == HEL_NULL || reply.kind != HW_BAR_KIND_MEMORY)) {
-		error = -ERR_PROTOCOL;
-	}
-	if (error == 0) {
-		error = helix_map(memory, 0, reply.offset + size_bytes,
-			HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
-	}
-	if (memory != HEL_NULL) {
-		hel_close(HEL_THIS, memory);
-	}
-	if (error == 0) {
-		device->bars[index] = (uint8_t *)mapped + reply.offset;
-		device->bar_sizes[index] = size_bytes;
-	}
-	return error;
-}
-
 /* ---- registers ------------------------------------------------------------------------------- */
 
 /* Where a capability says that a structure is. */
@@ -170,16 +60,20 @@ struct structure {
 static int structure_read(struct task *task, struct virtio_device *device, uint32_t capability,
 	struct structure *out_structure)
 {
-	int error = hw_config_read(task, device, capability + 3, 1, &out_structure->type);
+	int error =
+		hw_client_config_read(task, &device->hw, capability + 3, 1, &out_structure->type);
 
 	if (error == 0) {
-		error = hw_config_read(task, device, capability + 4, 1, &out_structure->bar);
+		error = hw_client_config_read(
+			task, &device->hw, capability + 4, 1, &out_structure->bar);
 	}
 	if (error == 0) {
-		error = hw_config_read(task, device, capability + 8, 4, &out_structure->offset);
+		error = hw_client_config_read(
+			task, &device->hw, capability + 8, 4, &out_structure->offset);
 	}
 	if (error == 0) {
-		error = hw_config_read(task, device, capability + 12, 4, &out_structure->size);
+		error = hw_client_config_read(
+			task, &device->hw, capability + 12, 4, &out_structure->size);
 	}
 	return error;
 }
@@ -216,19 +110,25 @@ static int structure_open(struct task *task, struct virtio_device *device,
 		!is_aligned(structure.offset, 4)) {
 		return 0;
 	}
-	if (device->bars[structure.bar] == NULL) {
-		error = hw_map_bar(task, device, structure.bar, bar->size_bytes);
+	struct mmio *mapped = &device->bars[structure.bar];
+
+	if (mapped->size == 0) {
+		volatile void *registers;
+
+		error = hw_client_map_bar(
+			task, &device->hw, structure.bar, bar->size_bytes, &registers);
 		if (error != 0) {
 			return error;
 		}
+		*mapped = (struct mmio){ .base = registers, .size = bar->size_bytes };
 	}
 	*place = (struct mmio){
-		.base = (volatile uint8_t *)device->bars[structure.bar] + structure.offset,
+		.base = mapped->base + structure.offset,
 		.size = structure.size,
 	};
 	if (structure.type == STRUCTURE_NOTIFY) {
-		error = hw_config_read(
-			task, device, capability + 16, 4, &device->notify_multiplier);
+		error = hw_client_config_read(
+			task, &device->hw, capability + 16, 4, &device->notify_multiplier);
 	}
 	return error;
 }
@@ -241,7 +141,7 @@ static int virtio_find_structures(
 	int error;
 
 	bragi_exchange_init(&exchange, buffer, size);
-	error = hw_info(task, device, &exchange, &info);
+	error = hw_client_info(task, &device->hw, &exchange, &info);
 	for (uint32_t i = 0; error == 0 && i < info.capabilities.count; i++) {
 		const struct hw_capability *capability = &info.capabilities.items[i];
 
@@ -288,11 +188,8 @@ static int virtio_reset(struct task *task, struct virtio_device *device)
 static void virtio_close(struct virtio_device *device)
 {
 	for (size_t i = 0; i < VIRTIO_PCI_BARS; i++) {
-		if (device->bars[i] != NULL) {
-			uint64_t start = align_down((uint64_t)device->bars[i], HEL_PAGE_SIZE);
-
-			helix_unmap((void *)start,
-				(uint64_t)device->bars[i] - start + device->bar_sizes[i]);
+		if (device->bars[i].size != 0) {
+			hw_client_unmap_bar(device->bars[i].base, device->bars[i].size);
 		}
 	}
 	if (device->irq != HEL_NULL) {
@@ -330,13 +227,13 @@ int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane
 		error = virtio_reset(task, device);
 	}
 	if (error == 0 && (virtio_offered(device) & VIRTIO_FEATURE_ACCESS_PLATFORM) != 0) {
-		error = hw_dma_space(task, device);
+		error = hw_client_dma_space(task, &device->hw, &device->dma_space);
 	}
 	if (error == 0) {
-		error = hw_bus_master(task, device);
+		error = hw_client_bus_master(task, &device->hw, true);
 	}
 	if (error == 0) {
-		error = hw_interrupt(task, device);
+		error = hw_client_interrupt(task, &device->hw, 0, &device->irq);
 	}
 	if (error != 0) {
 		virtio_close(device);

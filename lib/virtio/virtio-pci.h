@@ -25,8 +25,7 @@
 
 struct virtio_device {
 	struct transport_client hw; /* hw's lane of this PCI function */
-	void *bars[VIRTIO_PCI_BARS]; /* mapped; NULL: not yet */
-	size_t bar_sizes[VIRTIO_PCI_BARS];
+	struct mmio bars[VIRTIO_PCI_BARS]; /* mapped; size 0: not yet */
 	struct mmio common;
 	struct mmio notify;
 	struct mmio config; /* of the device's type; size 0: none */

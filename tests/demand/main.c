@@ -7,6 +7,7 @@
 #include <base/string.h>
 #include <helix/helix.h>
 #include <protocols/mbus/mbus-client.h>
+#include <tests/native/task-tests.h>
 
 constexpr uint8_t ECHO = 'e', CRASH = 'c';
 constexpr uint64_t PATIENCE_NS = 20'000'000'000;
@@ -14,25 +15,6 @@ constexpr uint64_t MOMENT_NS = 20'000'000;
 constexpr uint64_t BACKOFF_NS = 100'000'000; /* of svrctl, the first */
 constexpr uint32_t WAITING_MAX = 32;         /* clients of one service, in svrctl */
 constexpr uint32_t CROWD = WAITING_MAX + 8;
-
-static struct helix_loop loop;
-static uint32_t n_failed;
-
-static bool check(bool is_true, const char *what, int line)
-{
-	if (!is_true) {
-		n_failed++;
-		helix_log(HEL_LOG_ERROR, "not ok line %d: %s", line, what);
-	}
-	return is_true;
-}
-
-#define CHECK(condition) \
-	do { \
-		if (!check((condition), #condition, __LINE__)) { \
-			return; \
-		} \
-	} while (0)
 
 /* How often @text is in the log; UINT32_MAX: it cannot be read. */
 static uint32_t log_count(const char *text)
@@ -58,7 +40,7 @@ static hel_handle ask(struct task *task, const char *service)
 	hel_handle lane = HEL_NULL;
 	int error = mbus_open_service(task, helix_start_handle("mbus"), service, &lane);
 
-	check(error == 0, "mbus_open_service", __LINE__);
+	task_tests_check(error == 0, "mbus_open_service", __LINE__);
 	return lane;
 }
 
@@ -112,7 +94,6 @@ static void test_starts_when_asked(struct task *task)
 	/* It goes on without clients. */
 	hel_close(HEL_THIS, first);
 	hel_close(HEL_THIS, second);
-	helix_log(HEL_LOG_INFO, "ok starts_when_asked");
 }
 
 /* Each crash is seen by all clients, and the next one that asks waits a little longer. */
@@ -142,7 +123,6 @@ static void test_starts_again_after_a_crash(struct task *task)
 		CHECK(error == 0);
 		CHECK(task_now_ns(task) - crashed_ns >= BACKOFF_NS << i);
 	}
-	helix_log(HEL_LOG_INFO, "ok starts_again_after_a_crash");
 }
 
 static void test_death_at_start_is_an_error(struct task *task)
@@ -157,7 +137,6 @@ static void test_death_at_start_is_an_error(struct task *task)
 		hel_close(HEL_THIS, lanes[i]);
 	}
 	CHECK(log_count("die: started") >= 1);
-	helix_log(HEL_LOG_INFO, "ok death_at_start_is_an_error");
 }
 
 /* Those for whom there is no room see the end of their lanes; the others wait. */
@@ -177,35 +156,16 @@ static void test_waiting_clients_are_bounded(struct task *task)
 		hel_close(HEL_THIS, lanes[i]);
 	}
 	CHECK(log_count("does not get demand-mute") == CROWD - WAITING_MAX);
-	helix_log(HEL_LOG_INFO, "ok waiting_clients_are_bounded");
 }
 
-static int run_tests(struct task *task, void *argument UNUSED)
-{
-	static void (*const tests[])(struct task *task) = {
-		test_starts_when_asked,
-		test_starts_again_after_a_crash,
-		test_death_at_start_is_an_error,
-		test_waiting_clients_are_bounded,
-	};
-
-	for (size_t i = 0; n_failed == 0 && i < ARRAY_SIZE(tests); i++) {
-		tests[i](task);
-	}
-	helix_log(HEL_LOG_INFO, "done, %u failed", n_failed);
-	helix_exit();
-}
+static const struct task_test tests[] = {
+	TASK_TEST(starts_when_asked),
+	TASK_TEST(starts_again_after_a_crash),
+	TASK_TEST(death_at_start_is_an_error),
+	TASK_TEST(waiting_clients_are_bounded),
+};
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job job;
-	int error = helix_loop_init(&loop, NULL);
-
-	if (error != 0) {
-		return error;
-	}
-	job_init(&job, "tests", run_tests, NULL);
-	job_submit(&loop.loop, &job);
-	helix_loop_run(&loop);
-	return 0;
+	return task_tests_main(tests, ARRAY_SIZE(tests));
 }

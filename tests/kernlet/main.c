@@ -12,6 +12,7 @@
 #include <protocols/kernletcc/kernletcc-client.h>
 #include <protocols/kernletcc/kernletcc.gen.h>
 #include <protocols/transport/client.h>
+#include <tests/native/task-tests.h>
 
 #define PCI_PORT           0xcf8
 #define PCI_COMMAND        0x04
@@ -45,159 +46,139 @@ struct driver {
 	volatile struct statistics *statistics;
 };
 
-static struct helix_loop loop;
-static uint32_t n_failed;
-
-static bool check(bool is_true, const char *what)
-{
-	if (!is_true) {
-		n_failed++;
-		helix_log(HEL_LOG_ERROR, "not ok %s", what);
-	}
-	return is_true;
-}
-
-#define CHECK(condition) \
-	do { \
-		if (!check((condition), #condition)) { \
-			return; \
-		} \
-	} while (0)
+static struct driver driver;
 
 /* ---- the device */
 
-static uint32_t config_read(const struct driver *driver, uint32_t offset)
+static uint32_t config_read(uint32_t offset)
 {
 	uint32_t value = ~0u;
 
-	(void)hel_io_write(driver->ports, 0, 4, 0x80000000u | driver->address | (offset & 0xfc));
-	(void)!hel_io_read(driver->ports, 4, 4, &value);
+	(void)hel_io_write(driver.ports, 0, 4, 0x80000000u | driver.address | (offset & 0xfc));
+	(void)!hel_io_read(driver.ports, 4, 4, &value);
 	return value;
 }
 
-static void config_write(const struct driver *driver, uint32_t offset, uint32_t value)
+static void config_write(uint32_t offset, uint32_t value)
 {
-	(void)hel_io_write(driver->ports, 0, 4, 0x80000000u | driver->address | (offset & 0xfc));
-	(void)hel_io_write(driver->ports, 4, 4, value);
+	(void)hel_io_write(driver.ports, 0, 4, 0x80000000u | driver.address | (offset & 0xfc));
+	(void)hel_io_write(driver.ports, 4, 4, value);
 }
 
-static bool find_device(struct driver *driver)
+static bool find_device(void)
 {
 	for (uint32_t device = 0; device < 32; device++) {
-		driver->address = device << 11;
-		if (config_read(driver, 0) == EDU_ID) {
+		driver.address = device << 11;
+		if (config_read(0) == EDU_ID) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool enable_msi(const struct driver *driver, const struct hel_msi_info *info)
+static bool enable_msi(const struct hel_msi_info *info)
 {
-	uint32_t at = config_read(driver, PCI_CAPABILITIES) & 0xfc;
+	uint32_t at = config_read(PCI_CAPABILITIES) & 0xfc;
 
-	while (at != 0 && (config_read(driver, at) & 0xff) != PCI_CAPABILITY_MSI) {
-		at = config_read(driver, at) >> 8 & 0xfc;
+	while (at != 0 && (config_read(at) & 0xff) != PCI_CAPABILITY_MSI) {
+		at = config_read(at) >> 8 & 0xfc;
 	}
 	if (at == 0) {
 		return false;
 	}
-	uint32_t control = config_read(driver, at);
+	uint32_t control = config_read(at);
 	bool is_64 = (control & 1u << 23) != 0;
 
-	config_write(driver, at + 4, (uint32_t)info->address);
+	config_write(at + 4, (uint32_t)info->address);
 	if (is_64) {
-		config_write(driver, at + 8, (uint32_t)(info->address >> 32));
+		config_write(at + 8, (uint32_t)(info->address >> 32));
 	}
-	config_write(driver, at + (is_64 ? 12 : 8), info->data);
-	config_write(driver, at, control | 1u << 16);
-	config_write(driver, PCI_COMMAND, config_read(driver, PCI_COMMAND) | 6);
+	config_write(at + (is_64 ? 12 : 8), info->data);
+	config_write(at, control | 1u << 16);
+	config_write(PCI_COMMAND, config_read(PCI_COMMAND) | 6);
 	return true;
 }
 
-static void open_device(struct driver *driver)
+static void test_device_opens(struct task *task UNUSED)
 {
 	hel_handle authority = helix_start_handle("authority");
 	struct hel_msi_info info;
 	void *registers;
 
-	CHECK(hel_io_create(authority, PCI_PORT, 8, &driver->ports) == 0);
-	CHECK(find_device(driver));
-	CHECK(hel_memory_physical(authority, config_read(driver, PCI_BAR) & ~0xfffu, EDU_SIZE,
-		      HEL_CACHE_UNCACHED, &driver->memory) == 0);
-	CHECK(helix_map(driver->memory, 0, EDU_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &registers) ==
-		0);
-	driver->edu = (struct mmio){ .base = registers, .size = EDU_SIZE };
-	CHECK(hel_irq_create_msi(authority, &info, &driver->irq) == 0);
-	CHECK(enable_msi(driver, &info));
+	CHECK(hel_io_create(authority, PCI_PORT, 8, &driver.ports) == 0);
+	CHECK(find_device());
+	CHECK(hel_memory_physical(authority, config_read(PCI_BAR) & ~0xfffu, EDU_SIZE,
+		      HEL_CACHE_UNCACHED, &driver.memory) == 0);
+	CHECK(helix_map(driver.memory, 0, EDU_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &registers) == 0);
+	driver.edu = (struct mmio){ .base = registers, .size = EDU_SIZE };
+	CHECK(hel_irq_create_msi(authority, &info, &driver.irq) == 0);
+	CHECK(enable_msi(&info));
 }
 
 /* ---- the kernlet */
 
-static void bind_kernlet(struct task *task, struct driver *driver)
+static void test_kernlet_binds(struct task *task)
 {
 	static char message[KERNLETCC_MESSAGE_SIZE];
 	void *pointer;
 
 	int error = kernletcc_compile(task, helix_start_handle("kernletcc"), edu_elf,
-		sizeof(edu_elf), &driver->kernlet, message);
+		sizeof(edu_elf), &driver.kernlet, message);
 
 	if (error != 0) {
 		helix_log(HEL_LOG_ERROR, "%s: %s", error_text(error), message);
 	}
 	CHECK(error == 0);
-	CHECK(hel_event_create(0, &driver->event) == 0);
-	CHECK(hel_memory_allocate(HEL_PAGE_SIZE, 0, &driver->statistics_memory) == 0);
-	CHECK(helix_map(driver->statistics_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &pointer) == 0);
-	driver->statistics = pointer;
+	CHECK(hel_event_create(0, &driver.event) == 0);
+	CHECK(hel_memory_allocate(HEL_PAGE_SIZE, 0, &driver.statistics_memory) == 0);
+	CHECK(helix_map(driver.statistics_memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &pointer) == 0);
+	driver.statistics = pointer;
 	const struct hel_kernlet_binding bindings[] = {
-		{ driver->memory, 0 },
-		{ driver->event, 0 },
-		{ driver->statistics_memory, 0 },
+		{ driver.memory, 0 },
+		{ driver.event, 0 },
+		{ driver.statistics_memory, 0 },
 		{ HEL_NULL, KEY },
 	};
 
-	CHECK(hel_kernlet_bind(driver->kernlet, bindings, sizeof(bindings), &driver->bound) == 0);
-	CHECK(hel_irq_attach_kernlet(driver->irq, driver->bound) == 0);
+	CHECK(hel_kernlet_bind(driver.kernlet, bindings, sizeof(bindings), &driver.bound) == 0);
+	CHECK(hel_irq_attach_kernlet(driver.irq, driver.bound) == 0);
 }
 
-static void test_kernlet_acknowledges(struct task *task, struct driver *driver)
+static void test_kernlet_acknowledges(struct task *task)
 {
 	uint64_t sequence = 0;
 	uint32_t bits = 0;
 
 	for (uint32_t i = 0; i < N_INTERRUPTS; i++) {
-		mmio_write32(driver->edu, EDU_RAISE, 1u << i);
-		CHECK(helix_await_event(task, driver->event, &sequence, &bits) == 0);
+		mmio_write32(driver.edu, EDU_RAISE, 1u << i);
+		CHECK(helix_await_event(task, driver.event, &sequence, &bits) == 0);
 		CHECK(bits == 1u << i);
-		CHECK(mmio_read32(driver->edu, EDU_STATUS) == 0);
-		CHECK(driver->statistics->n_interrupts == i + 1);
+		CHECK(mmio_read32(driver.edu, EDU_STATUS) == 0);
+		CHECK(driver.statistics->n_interrupts == i + 1);
 	}
-	CHECK(driver->statistics->key == KEY);
-	CHECK(driver->statistics->sequence == 1); /* the driver has seen none */
-	CHECK(driver->statistics->last_ns <= helix_now_ns());
-	helix_log(HEL_LOG_INFO, "ok kernlet_acknowledges");
+	CHECK(driver.statistics->key == KEY);
+	CHECK(driver.statistics->sequence == 1); /* the driver has seen none */
+	CHECK(driver.statistics->last_ns <= helix_now_ns());
 }
 
-static void test_kernlet_leaves_it_to_the_driver(struct task *task, struct driver *driver)
+static void test_kernlet_leaves_it_to_the_driver(struct task *task)
 {
 	uint64_t sequence = 0;
 
-	mmio_write32(driver->edu, EDU_RAISE, FOR_DRIVER);
-	CHECK(helix_await_event(task, driver->irq, &sequence, NULL) == 0);
+	mmio_write32(driver.edu, EDU_RAISE, FOR_DRIVER);
+	CHECK(helix_await_event(task, driver.irq, &sequence, NULL) == 0);
 	CHECK(sequence == 1);
-	CHECK(mmio_read32(driver->edu, EDU_STATUS) == FOR_DRIVER);
-	mmio_write32(driver->edu, EDU_ACKNOWLEDGE, FOR_DRIVER);
-	CHECK(hel_irq_acknowledge(driver->irq, HEL_IRQ_ACK, sequence) == 0);
+	CHECK(mmio_read32(driver.edu, EDU_STATUS) == FOR_DRIVER);
+	mmio_write32(driver.edu, EDU_ACKNOWLEDGE, FOR_DRIVER);
+	CHECK(hel_irq_acknowledge(driver.irq, HEL_IRQ_ACK, sequence) == 0);
 	/* Without the kernlet all are the driver's. */
-	hel_close(HEL_THIS, driver->bound);
-	mmio_write32(driver->edu, EDU_RAISE, 1);
-	CHECK(helix_await_event(task, driver->irq, &sequence, NULL) == 0);
+	hel_close(HEL_THIS, driver.bound);
+	mmio_write32(driver.edu, EDU_RAISE, 1);
+	CHECK(helix_await_event(task, driver.irq, &sequence, NULL) == 0);
 	CHECK(sequence == 2);
-	CHECK(driver->statistics->n_interrupts == N_INTERRUPTS);
-	mmio_write32(driver->edu, EDU_ACKNOWLEDGE, 1);
-	CHECK(hel_irq_acknowledge(driver->irq, HEL_IRQ_ACK, sequence) == 0);
-	helix_log(HEL_LOG_INFO, "ok kernlet_leaves_it_to_the_driver");
+	CHECK(driver.statistics->n_interrupts == N_INTERRUPTS);
+	mmio_write32(driver.edu, EDU_ACKNOWLEDGE, 1);
+	CHECK(hel_irq_acknowledge(driver.irq, HEL_IRQ_ACK, sequence) == 0);
 }
 
 static void test_compiler_says_what_is_wrong(struct task *task)
@@ -222,7 +203,6 @@ static void test_compiler_says_what_is_wrong(struct task *task)
 	CHECK(kernletcc_compile(task, kernletcc, elf, sizeof(elf), &kernlet, message) ==
 		-ERR_ILLEGAL_ARGS);
 	CHECK(str_starts_with(message, "edu.bpf.c:"));
-	helix_log(HEL_LOG_INFO, "ok compiler_says_what_is_wrong: %s", message);
 }
 
 static int call_compile(struct task *task, hel_handle memory, uint32_t size)
@@ -267,14 +247,14 @@ static void test_compiler_survives_its_clients(struct task *task)
 	CHECK(call_compile(task, memory, sizeof(edu_elf)) == 0);
 	hel_close(HEL_THIS, read_only);
 	hel_close(HEL_THIS, memory);
-	helix_log(HEL_LOG_INFO, "ok compiler_survives_its_clients");
 }
 
 static struct hel_limits used(void)
 {
 	struct hel_account_info info = {};
 
-	check(hel_universe_account(HEL_THIS, &info) == 0, "hel_universe_account");
+	task_tests_check(
+		hel_universe_account(HEL_THIS, &info) == 0, "hel_universe_account", __LINE__);
 	return info.used;
 }
 
@@ -297,38 +277,19 @@ static void test_client_pays_for_its_kernlet(struct task *task)
 	}
 	CHECK(used().n_pages == before.n_pages);
 	CHECK(used().n_handles == before.n_handles);
-	helix_log(HEL_LOG_INFO, "ok client_pays_for_its_kernlet");
 }
 
-static int run_tests(struct task *task, void *argument UNUSED)
-{
-	static struct driver driver;
-
-	open_device(&driver);
-	if (n_failed == 0) {
-		bind_kernlet(task, &driver);
-	}
-	if (n_failed == 0) {
-		test_kernlet_acknowledges(task, &driver);
-		test_kernlet_leaves_it_to_the_driver(task, &driver);
-		test_compiler_says_what_is_wrong(task);
-		test_client_pays_for_its_kernlet(task);
-		test_compiler_survives_its_clients(task);
-	}
-	helix_log(HEL_LOG_INFO, "done, %u failed", n_failed);
-	helix_exit();
-}
+static const struct task_test tests[] = {
+	TASK_TEST(device_opens),
+	TASK_TEST(kernlet_binds),
+	TASK_TEST(kernlet_acknowledges),
+	TASK_TEST(kernlet_leaves_it_to_the_driver),
+	TASK_TEST(compiler_says_what_is_wrong),
+	TASK_TEST(client_pays_for_its_kernlet),
+	TASK_TEST(compiler_survives_its_clients),
+};
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job job;
-	int error = helix_loop_init(&loop, NULL);
-
-	if (error != 0) {
-		return error;
-	}
-	job_init(&job, "tests", run_tests, NULL);
-	job_submit(&loop.loop, &job);
-	helix_loop_run(&loop);
-	return 0;
+	return task_tests_main(tests, ARRAY_SIZE(tests));
 }

@@ -29,16 +29,4 @@ void nic_raise(const struct nic *nic, uint32_t index);
 /** nic_take() - whether there is cause @index; it is gone afterwards */
 bool nic_take(const struct nic *nic, uint32_t index);
 
-/* hw's calls; @hw may be another client of the same device */
-MUST_USE int nic_bar(
-	struct task *task, struct transport_client *hw, uint32_t index, hel_handle *out_memory);
-MUST_USE int nic_interrupt(
-	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq);
-MUST_USE int nic_mask(
-	struct task *task, struct transport_client *hw, uint32_t vector, bool is_masked);
-MUST_USE int nic_move(
-	struct task *task, struct transport_client *hw, uint32_t vector, uint64_t cpu_mask);
-MUST_USE int nic_retarget(
-	struct task *task, struct transport_client *hw, uint32_t vector, uint32_t to_vector);
-
 #endif

@@ -4,4 +4,4 @@
 
 import guest
 
-guest.main_of_server('kernlet', 5, '--qemu', '-device edu')
+guest.main_of_server('kernlet', 7, '--qemu', '-device edu')

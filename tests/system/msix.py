@@ -4,4 +4,4 @@
 
 import guest
 
-guest.main_of_server('msix', 7, '--smp', '2', '--qemu', '-device e1000e,romfile=')
+guest.main_of_server('msix', 8, '--smp', '2', '--qemu', '-device e1000e,romfile=')

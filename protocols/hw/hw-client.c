@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* What drivers ask of hw: see hw-client.h. */
+#include <protocols/hw/hw-client.h>
+
+#include <base/errors.h>
+#include <helix/helix.h>
+
+/* Room for any reply but that of hw_client_info(). */
+struct small_call {
+	struct bragi_exchange exchange;
+	uint8_t buffer[128];
+};
+
+static struct bragi_exchange *small_call_begin(struct small_call *call)
+{
+	bragi_exchange_init(&call->exchange, call->buffer, sizeof(call->buffer));
+	return &call->exchange;
+}
+
+/* The descriptor that comes with a reply: @error, or -ERR_PROTOCOL if it is missing. */
+static int small_call_take(struct small_call *call, int error, hel_handle *out_handle)
+{
+	*out_handle = bragi_handles_take(&call->exchange.received, 0);
+	return error == 0 && *out_handle == HEL_NULL ? -ERR_PROTOCOL : error;
+}
+
+int hw_client_info(struct task *task, struct transport_client *hw, struct bragi_exchange *exchange,
+	struct hw_info_reply *out_reply)
+{
+	struct hw_info_request request;
+
+	hw_info_request_init(&request);
+	int error = hw_device_info(task, &hw->client, exchange, &request, out_reply);
+
+	return error == 0 && out_reply->bars.count < HW_LIMITS_BARS_MAX ? -ERR_PROTOCOL : error;
+}
+
+int hw_client_bar(struct task *task, struct transport_client *hw, uint32_t index,
+	struct hw_bar_reply *out_reply, hel_handle *out_handle)
+{
+	struct small_call call;
+	struct hw_bar_request request;
+
+	hw_bar_request_init(&request);
+	request.index = index;
+	int error = hw_device_bar(task, &hw->client, small_call_begin(&call), &request, out_reply);
+
+	return small_call_take(&call, error, out_handle);
+}
+
+int hw_client_map_bar(struct task *task, struct transport_client *hw, uint32_t index,
+	size_t size_bytes, volatile void **out_registers)
+{
+	struct hw_bar_reply reply;
+	hel_handle memory;
+	void *mapped;
+	int error = hw_client_bar(task, hw, index, &reply, &memory);
+
+	if (error == 0 &&
+		(reply.kind != HW_BAR_KIND_MEMORY || reply.size_bytes < size_bytes ||
+			reply.offset >= HEL_PAGE_SIZE)) {
+		error = -ERR_PROTOCOL;
+	}
+	if (error == 0) {
+		error = helix_map(memory, 0, reply.offset + size_bytes,
+			HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
+	}
+	if (memory != HEL_NULL) {
+		hel_close(HEL_THIS, memory);
+	}
+	if (error == 0) {
+		*out_registers = (uint8_t *)mapped + reply.offset;
+	}
+	return error;
+}
+
+void hw_client_unmap_bar(volatile void *registers, size_t size_bytes)
+{
+	uint64_t start = align_down((uint64_t)registers, HEL_PAGE_SIZE);
+
+	helix_unmap((void *)start, (uint64_t)registers - start + size_bytes);
+}
+
+int hw_client_bus_master(struct task *task, struct transport_client *hw, bool is_enabled)
+{
+	struct small_call call;
+	struct hw_bus_master_request request;
+	struct hw_bus_master_reply reply;
+
+	hw_bus_master_request_init(&request);
+	request.is_enabled = is_enabled;
+	return hw_device_bus_master(task, &hw->client, small_call_begin(&call), &request, &reply);
+}
+
+int hw_client_interrupt(
+	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq)
+{
+	struct small_call call;
+	struct hw_interrupt_request request;
+	struct hw_interrupt_reply reply;
+
+	hw_interrupt_request_init(&request);
+	request.vector = vector;
+	int error =
+		hw_device_interrupt(task, &hw->client, small_call_begin(&call), &request, &reply);
+
+	return small_call_take(&call, error, out_irq);
+}
+
+int hw_client_interrupt_mask(
+	struct task *task, struct transport_client *hw, uint32_t vector, bool is_masked)
+{
+	struct small_call call;
+	struct hw_interrupt_mask_request request;
+	struct hw_interrupt_mask_reply reply;
+
+	hw_interrupt_mask_request_init(&request);
+	request.vector = vector;
+	request.is_masked = is_masked;
+	return hw_device_interrupt_mask(
+		task, &hw->client, small_call_begin(&call), &request, &reply);
+}
+
+int hw_client_interrupt_move(
+	struct task *task, struct transport_client *hw, uint32_t vector, uint64_t cpu_mask)
+{
+	struct small_call call;
+	struct hw_interrupt_move_request request;
+	struct hw_interrupt_move_reply reply;
+
+	hw_interrupt_move_request_init(&request);
+	request.vector = vector;
+	request.cpu_mask = cpu_mask;
+	return hw_device_interrupt_move(
+		task, &hw->client, small_call_begin(&call), &request, &reply);
+}
+
+int hw_client_interrupt_retarget(
+	struct task *task, struct transport_client *hw, uint32_t vector, uint32_t to_vector)
+{
+	struct small_call call;
+	struct hw_interrupt_retarget_request request;
+	struct hw_interrupt_retarget_reply reply;
+
+	hw_interrupt_retarget_request_init(&request);
+	request.vector = vector;
+	request.to_vector = to_vector;
+	return hw_device_interrupt_retarget(
+		task, &hw->client, small_call_begin(&call), &request, &reply);
+}
+
+int hw_client_config_read(struct task *task, struct transport_client *hw, uint32_t offset,
+	uint32_t width_bytes, uint32_t *out_value)
+{
+	struct small_call call;
+	struct hw_config_read_request request;
+	struct hw_config_read_reply reply;
+
+	hw_config_read_request_init(&request);
+	request.offset = offset;
+	request.width_bytes = width_bytes;
+	int error =
+		hw_device_config_read(task, &hw->client, small_call_begin(&call), &request, &reply);
+
+	if (error == 0) {
+		*out_value = reply.value;
+	}
+	return error;
+}
+
+int hw_client_dma_space(struct task *task, struct transport_client *hw, hel_handle *out_dma_space)
+{
+	struct small_call call;
+	struct hw_dma_space_request request;
+	struct hw_dma_space_reply reply;
+
+	hw_dma_space_request_init(&request);
+	int error =
+		hw_device_dma_space(task, &hw->client, small_call_begin(&call), &request, &reply);
+
+	return small_call_take(&call, error, out_dma_space);
+}

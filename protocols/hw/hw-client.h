@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What drivers ask of hw, a function for each call: see hw.bragi. They suspend, and return besides
+ * what is said below what the transport says.
+ */
+#ifndef PROTOCOLS_HW_HW_CLIENT_H
+#define PROTOCOLS_HW_HW_CLIENT_H
+
+#include <protocols/hw/hw.gen.h>
+#include <protocols/transport/client.h>
+
+/**
+ * hw_client_info() - what the device has
+ * @exchange: with a buffer for the reply, which borrows from it
+ * @out_reply: has at least HW_LIMITS_BARS_MAX BARs
+ *
+ * Return: 0, -ERR_PROTOCOL (the reply is none).
+ */
+MUST_USE int hw_client_info(struct task *task, struct transport_client *hw,
+	struct bragi_exchange *exchange, struct hw_info_reply *out_reply);
+
+/**
+ * hw_client_bar() - get a base address register
+ * @out_reply: what it is
+ * @out_handle: the caller's, HEL_NULL on errors
+ *
+ * Return: 0, -ERR_NOT_FOUND (no such BAR), -ERR_NO_RIGHTS (it is all hw's).
+ */
+MUST_USE int hw_client_bar(struct task *task, struct transport_client *hw, uint32_t index,
+	struct hw_bar_reply *out_reply, hel_handle *out_handle);
+
+/**
+ * hw_client_map_bar() - map the registers at the start of a BAR of memory
+ * @size_bytes: how many are wanted
+ * @out_registers: until hw_client_unmap_bar()
+ *
+ * Return: 0, -ERR_PROTOCOL (the BAR is none of memory, or smaller), as hw_client_bar(),
+ * -ERR_NO_MEMORY.
+ */
+MUST_USE int hw_client_map_bar(struct task *task, struct transport_client *hw, uint32_t index,
+	size_t size_bytes, volatile void **out_registers);
+
+/** hw_client_unmap_bar() - undo hw_client_map_bar() of as many bytes */
+void hw_client_unmap_bar(volatile void *registers, size_t size_bytes);
+
+/** hw_client_bus_master() - let the device read and write memory, or no more */
+MUST_USE int hw_client_bus_master(struct task *task, struct transport_client *hw, bool is_enabled);
+
+/**
+ * hw_client_interrupt() - set up a vector of MSI-X
+ * @out_irq: the caller's, HEL_NULL on errors
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS (the device has fewer), -ERR_BUSY (another client has it).
+ */
+MUST_USE int hw_client_interrupt(
+	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq);
+
+/**
+ * hw_client_interrupt_mask() - let the device keep a vector's interrupts to itself, or send them
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NOT_FOUND (the caller has not set it up).
+ */
+MUST_USE int hw_client_interrupt_mask(
+	struct task *task, struct transport_client *hw, uint32_t vector, bool is_masked);
+
+/**
+ * hw_client_interrupt_move() - let a vector's interrupts arrive at a CPU of @cpu_mask
+ *
+ * Return: 0, as hw_client_interrupt_mask(), -ERR_ILLEGAL_ARGS (no such CPU), -ERR_NO_SPACE.
+ */
+MUST_USE int hw_client_interrupt_move(
+	struct task *task, struct transport_client *hw, uint32_t vector, uint64_t cpu_mask);
+
+/** hw_client_interrupt_retarget() - let @vector raise what @to_vector raises; errors as above */
+MUST_USE int hw_client_interrupt_retarget(
+	struct task *task, struct transport_client *hw, uint32_t vector, uint32_t to_vector);
+
+/**
+ * hw_client_config_read() - read the device's configuration space
+ * @offset: a multiple of @width_bytes, which is 1, 2 or 4
+ */
+MUST_USE int hw_client_config_read(struct task *task, struct transport_client *hw, uint32_t offset,
+	uint32_t width_bytes, uint32_t *out_value);
+
+/**
+ * hw_client_dma_space() - put the device into a dma-space
+ * @out_dma_space: the caller's, HEL_NULL on errors
+ *
+ * Return: 0, -ERR_BUSY (somebody has one already), -ERR_UNSUPPORTED (the firmware wants it).
+ */
+MUST_USE int hw_client_dma_space(
+	struct task *task, struct transport_client *hw, hel_handle *out_dma_space);
+
+#endif
