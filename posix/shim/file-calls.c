@@ -301,13 +301,13 @@ int64_t shim_utime(SHIM_ARGS)
 	return set_times(AT_FDCWD, a0, 0, a1 != 0, times);
 }
 
-int64_t shim_utimes(SHIM_ARGS)
+/* Microseconds, as utimes(), of a name in a folder. */
+static int64_t set_times_us(uint64_t dirfd, uint64_t path, uint64_t address)
 {
 	struct linux_timespec times[2];
 
-	SHIM_UNUSED;
-	if (a1) {
-		if (shim_get(times, a1, sizeof(times))) {
+	if (address) {
+		if (shim_get(times, address, sizeof(times))) {
 			return -LINUX_EFAULT;
 		}
 		for (unsigned i = 0; i < 2; i++) {
@@ -317,7 +317,95 @@ int64_t shim_utimes(SHIM_ARGS)
 			times[i].nanoseconds *= 1000;
 		}
 	}
-	return set_times(AT_FDCWD, a0, 0, a1 != 0, times);
+	return set_times(dirfd, path, 0, address != 0, times);
+}
+
+int64_t shim_utimes(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return set_times_us(AT_FDCWD, a0, a1);
+}
+
+int64_t shim_futimesat(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return set_times_us(a0, a1, a2);
+}
+
+/* ---- file handles ---------------------------------------------------------------------------- */
+
+/* struct file_handle, in front of its bytes. */
+struct handle_header {
+	uint32_t n_bytes;
+	int32_t type;
+};
+
+static int64_t put_handle(const struct posix_file_handle *handle, uint64_t address)
+{
+	const struct handle_header header = { handle->n_bytes, handle->type };
+	struct handle_header room;
+
+	if (shim_get(&room, address, sizeof(room))) {
+		return -LINUX_EFAULT;
+	}
+	if (room.n_bytes > POSIX_FILE_HANDLE_MAX) {
+		return -LINUX_EINVAL;
+	}
+	if (shim_put(address, &header, sizeof(header))) {
+		return -LINUX_EFAULT;
+	}
+	if (room.n_bytes < header.n_bytes) {
+		return -LINUX_EOVERFLOW;
+	}
+	return shim_put(address + sizeof(header), handle->bytes, handle->n_bytes);
+}
+
+int64_t shim_name_to_handle_at(SHIM_ARGS)
+{
+	struct posix_file_handle handle;
+	struct shim_call call;
+	int64_t size = shim_user_string_size(a1, POSIX_PATH_MAX);
+	int64_t result;
+
+	SHIM_UNUSED;
+	if (size < 0) {
+		return size;
+	}
+	shim_call_init(&call, POSIX_NAME_TO_HANDLE_AT);
+	call.header.args[0] = a0;
+	call.header.args[1] = a4;
+	shim_call_in_user(&call, a1, (uint64_t)size);
+	shim_call_out(&call, &handle, sizeof(handle));
+	result = shim_call_run(&call);
+	if (result < 0) {
+		return result;
+	}
+	result = put_handle(&handle, a2);
+	if ((result == 0 || result == -LINUX_EOVERFLOW) &&
+		shim_put(a3, &handle.mount_id, sizeof(handle.mount_id))) {
+		return -LINUX_EFAULT;
+	}
+	return result;
+}
+
+int64_t shim_open_by_handle_at(SHIM_ARGS)
+{
+	struct handle_header header;
+	struct shim_call call;
+
+	SHIM_UNUSED;
+	if (shim_get(&header, a1, sizeof(header))) {
+		return -LINUX_EFAULT;
+	}
+	if (header.n_bytes > POSIX_FILE_HANDLE_MAX) {
+		header.n_bytes = 0; /* as wrong as that, and nothing to send */
+	}
+	shim_call_init(&call, POSIX_OPEN_BY_HANDLE_AT);
+	call.header.args[0] = a0;
+	call.header.args[1] = a2;
+	call.header.args[2] = (uint64_t)(int64_t)header.type;
+	shim_call_in_user(&call, a1 + sizeof(header), header.n_bytes);
+	return shim_call_run(&call);
 }
 
 /* ---- mount ----------------------------------------------------------------------------------- */

@@ -396,10 +396,8 @@ static int64_t epoll_user(uint64_t fd, uint64_t address, uint64_t count, uint64_
 
 /* The events of an epoll that stay the same are shown; with another mask a signal may be due. */
 static int64_t epoll_wait(
-	uint64_t fd, uint64_t address, uint64_t count, uint64_t timeout_ms, bool has_mask)
+	uint64_t fd, uint64_t address, uint64_t count, uint64_t timeout_ns, bool has_mask)
 {
-	uint64_t timeout_ns = timeout_of_ms(timeout_ms);
-
 	if (!has_mask && shim_has_view(fd) && (int32_t)count > 0) {
 		int64_t result = shim_view_epoll_wait(fd, address, (uint32_t)count, timeout_ns);
 
@@ -413,19 +411,35 @@ static int64_t epoll_wait(
 int64_t shim_epoll_wait(SHIM_ARGS)
 {
 	SHIM_UNUSED;
-	return epoll_wait(a0, a1, a2, a3, false);
+	return epoll_wait(a0, a1, a2, timeout_of_ms(a3), false);
+}
+
+/* With the signal mask @mask of @mask_size bytes meanwhile. */
+static int64_t epoll_wait_masked(uint64_t fd, uint64_t address, uint64_t count, uint64_t timeout_ns,
+	uint64_t mask, uint64_t mask_size)
+{
+	int error = shim_set_temporary_mask(mask, mask_size);
+	int64_t result;
+
+	if (error) {
+		return error;
+	}
+	result = epoll_wait(fd, address, count, timeout_ns, mask != 0);
+	shim_end_temporary_mask(result);
+	return result;
 }
 
 int64_t shim_epoll_pwait(SHIM_ARGS)
 {
-	int error = shim_set_temporary_mask(a4, a5);
-	int64_t result;
+	(void)number;
+	return epoll_wait_masked(a0, a1, a2, timeout_of_ms(a3), a4, a5);
+}
+
+int64_t shim_epoll_pwait2(SHIM_ARGS)
+{
+	uint64_t timeout_ns = NO_TIMEOUT;
+	int error = a3 ? shim_get_timespec(a3, &timeout_ns) : 0;
 
 	(void)number;
-	if (error) {
-		return error;
-	}
-	result = epoll_wait(a0, a1, a2, a3, a4 != 0);
-	shim_end_temporary_mask(result);
-	return result;
+	return error ? error : epoll_wait_masked(a0, a1, a2, timeout_ns, a4, a5);
 }

@@ -191,8 +191,24 @@ enum posix_internal : uint32_t {
 	 * result: the signal to deliver, 0: none
 	 */
 	POSIX_TRACE_REPORT = 10025,
-	POSIX_SYSCALL_COUNT = 10026,
+	/* args: dirfd, flags; payload: path; out: struct posix_file_handle */
+	POSIX_NAME_TO_HANDLE_AT = 10026,
+	/* args: mount's fd, flags of open(), the handle's type; payload: its bytes */
+	POSIX_OPEN_BY_HANDLE_AT = 10027,
+	POSIX_SYSCALL_COUNT = 10028,
 };
+
+/* Of name_to_handle_at(): what Linux' struct file_handle says, and the id of the mount. */
+constexpr uint32_t POSIX_FILE_HANDLE_MAX = 128;
+
+struct posix_file_handle {
+	uint32_t n_bytes;
+	int32_t type;
+	int32_t mount_id;
+	uint32_t reserved;
+	uint8_t bytes[POSIX_FILE_HANDLE_MAX];
+};
+static_assert(sizeof(struct posix_file_handle) == 144);
 
 /* ---- tracing: docs/internals/ptrace.md ------------------------------------------------------- */
 

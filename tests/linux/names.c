@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/vfs.h>
 
 #define NOBODY 65534
@@ -354,6 +355,25 @@ static int set_times(const char *name, long atime, long a_ns, long mtime, long m
 	struct timespec times[2] = { { atime, a_ns }, { mtime, m_ns } };
 
 	return utimensat(AT_FDCWD, name, times, 0);
+}
+
+CASE(times_in_a_folder)
+{
+	struct timeval times[2] = { { 5, 6 }, { 7, 999999 } };
+
+	enter();
+	put("file");
+	int folder = open(".", O_RDONLY | O_DIRECTORY);
+
+	CHECK_EQ(futimesat(folder, "file", times), 0);
+	CHECK_EQ(stat_of("file").st_atim.tv_nsec, 6000);
+	CHECK_EQ(stat_of("file").st_mtim.tv_sec, 7);
+	CHECK_EQ(stat_of("file").st_mtim.tv_nsec, 999999000);
+	CHECK_EQ(futimesat(folder, "file", NULL), 0);
+	CHECK(stat_of("file").st_mtim.tv_sec > 100);
+	times[1].tv_usec = 1000000;
+	CHECK_ERRNO(futimesat(folder, "file", times), EINVAL);
+	CHECK_ERRNO(futimesat(-1, "file", NULL), EBADF);
 }
 
 CASE(times)

@@ -205,4 +205,31 @@ CASE(epoll_tells_many_at_once)
 	CHECK_EQ(epoll_wait(epoll, events, 600, -1), 600);
 }
 
+static void note_signal(int signal)
+{
+	(void)signal;
+}
+
+/* epoll_pwait2(): nanoseconds, and a mask that lets a pending signal in. */
+CASE(epoll_waits_for_nanoseconds)
+{
+	struct timespec begin, timeout = { .tv_nsec = 30000000 };
+	sigset_t usr1, none;
+	int epoll = epoll_create1(0);
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	CHECK_EQ(epoll_pwait2(epoll, events, 1, &timeout, NULL), 0);
+	CHECK(elapsed_ms(&begin) >= 29);
+	timeout.tv_nsec = 1000000000;
+	CHECK_ERRNO(epoll_pwait2(epoll, events, 1, &timeout, NULL), EINVAL);
+	CHECK_ERRNO(epoll_pwait2(epoll, events, 0, NULL, NULL), EINVAL);
+	sigemptyset(&none);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	signal(SIGUSR1, note_signal);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	raise(SIGUSR1);
+	CHECK_ERRNO(epoll_pwait2(epoll, events, 1, NULL, &none), EINTR);
+}
+
 CASES_MAIN()

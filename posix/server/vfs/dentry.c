@@ -7,6 +7,7 @@
 #include <helix/memory.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/vfs/dentry.h>
+#include <posix/server/vfs/file-handle.h>
 
 /* Unused dentries beyond this are freed, the longest unused first. */
 constexpr size_t DENTRY_UNUSED_MAX = 4096;
@@ -170,6 +171,9 @@ static void dentry_free(struct dentry *dentry)
 	struct inode *inode = dentry->inode;
 
 	ASSERT(list_is_empty(&dentry->children));
+	if (dentry->has_handle) {
+		file_handle_forget(dentry);
+	}
 	if (inode != NULL && inode->nlink == 0) {
 		notify_gone(inode, LINUX_IN_DELETE_SELF);
 	}
@@ -297,6 +301,9 @@ void dentry_unpin(struct dentry *dentry)
 
 void dentry_drop(struct dentry *dentry)
 {
+	if (dentry->has_handle) {
+		file_handle_forget(dentry);
+	}
 	dentry_unhash(dentry);
 	if (dentry->references == 0) {
 		dentry_free_unused(dentry);

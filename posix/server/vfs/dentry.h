@@ -38,6 +38,7 @@ struct dentry {
 	uint16_t name_size;
 	bool is_hashed;
 	bool is_pinned; /* its file system holds a reference */
+	bool has_handle; /* file-handle.h */
 	struct list children;
 	struct list_node sibling;
 	struct list_node unused_node;

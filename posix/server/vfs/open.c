@@ -387,24 +387,32 @@ int64_t open_path(
 	struct process *process, const struct path *path, uint32_t flags, struct file **out_file)
 {
 	struct opening opening = { .process = process, .flags = flags, .path = *path };
+	bool is_path = opening_has(&opening, LINUX_O_PATH);
 	struct file *file = NULL;
 
 	path_ref(path);
 	int64_t result = opening_check_flags(&opening);
 
-	if (result == 0) {
+	if (result == 0 && opening_has(&opening, LINUX_O_DIRECTORY) &&
+		!inode_is_directory(path->dentry->inode)) {
+		result = -LINUX_ENOTDIR;
+	}
+	if (result == 0 && !is_path) {
 		result = opening_check(&opening);
 	}
 	if (result == 0) {
 		result = opening_make_file(&opening, &file);
 	}
 	path_unref(&opening.path);
-	if (result == 0) {
+	if (result == 0 && !is_path) {
 		result = opening_run_hook(&opening, file, NULL);
 	}
 	if (result < 0) {
 		file_unref(file);
 		return result;
+	}
+	if (is_path) {
+		file->flags &= ~OPEN_FLAGS_ONCE;
 	}
 	*out_file = file;
 	return 0;
