@@ -77,7 +77,7 @@ struct hel_memory_info {
 	uint64_t resident_bytes;
 	uint64_t swapped_bytes; /* in the swap space; maybe not yet out of memory */
 	uint32_t kind; /* enum hel_memory_kind */
-	uint32_t reserved;
+	uint32_t n_writable; /* mappings of it that may be written, or be made so; not windows */
 };
 
 enum hel_memory_kind : uint32_t {
@@ -143,6 +143,16 @@ enum hel_space_advice : uint32_t {
 
 enum hel_populate_flags : uint32_t {
 	HEL_POPULATE_WRITE = 1u << 0, /* as if the pages were written; else as if they were read */
+};
+
+/* What hel_space_pages() tells of a page; 0: nothing is mapped there. */
+enum hel_page_state : uint8_t {
+	HEL_PAGE_COVERED = 1u << 0, /* it is in a mapping, which may be a guard */
+	HEL_PAGE_RESIDENT =
+		1u << 1, /* its contents are in memory: nobody has to make or bring them */
+	HEL_PAGE_OUT = 1u << 2, /* its contents are in the swap space */
+	HEL_PAGE_OWN = 1u << 3, /* a private view has it, RESIDENT or OUT, for itself */
+	HEL_PAGE_ENTERED = 1u << 4, /* the space's page table has it */
 };
 
 /*

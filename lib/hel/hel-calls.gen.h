@@ -811,6 +811,22 @@ HEL_MUST_USE static inline int hel_space_advise(hel_handle space, uint64_t addre
 	return (int)hel_call4(HEL_CALL_space_advise, space, address, size_bytes, advice).error;
 }
 
+/**
+ * hel_space_pages() - tell which pages of a range are there
+ * @space: HEL_THIS or needs READ; whose pages
+ * @address: page-aligned, in the user half as all pages that are asked for
+ * @states: enum hel_page_state, for each page
+ * @n_pages: at most 65536; 0: nothing is told
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, too many pages, or outside the user half).
+ */
+HEL_MUST_USE static inline int hel_space_pages(hel_handle space, uint64_t address, uint8_t *states,
+	size_t n_pages)
+{
+	return (int)hel_call4(HEL_CALL_space_pages, space, address, (uint64_t)states,
+		n_pages).error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**

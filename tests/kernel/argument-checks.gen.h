@@ -601,6 +601,20 @@ CALL_CHECK(space_advise_space_of_other_type, space_advise, BAD_TYPE, OTHER(SPACE
 	0, 0, 0)
 CALL_CHECK(space_advise_space_without_map, space_advise, NO_RIGHTS, WITHOUT(SPACE, MAP), 0x10000000,
 	4096, 0, 0, 0)
+CALL_CHECK(space_pages_space_stale, space_pages, BAD_HANDLE, STALE(), 0x10000000, BUFFER(), 16, 0,
+	0)
+CALL_CHECK(space_pages_space_revoked, space_pages, REVOKED, REVOKED(SPACE), 0x10000000, BUFFER(),
+	16, 0, 0)
+CALL_CHECK(space_pages_space_of_other_type, space_pages, BAD_TYPE, OTHER(SPACE), 0x10000000,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(space_pages_space_without_read, space_pages, NO_RIGHTS, WITHOUT(SPACE, READ), 0x10000000,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(space_pages_states_unmapped, space_pages, FAULT, HEL_THIS, 0x10000000, UNMAPPED, 16, 0,
+	0)
+CALL_CHECK(space_pages_states_kernel_half, space_pages, FAULT, HEL_THIS, 0x10000000, KERNEL_HALF,
+	16, 0, 0)
+CALL_CHECK(space_pages_states_wrapping, space_pages, FAULT, HEL_THIS, 0x10000000, WRAPPING, 16, 0,
+	0)
 CALL_CHECK(dma_space_attach_authority_stale, dma_space_attach, BAD_HANDLE, STALE(), GOOD(DMA_SPACE),
 	IN(struct hel_dma_device), 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_revoked, dma_space_attach, REVOKED, REVOKED(AUTHORITY),

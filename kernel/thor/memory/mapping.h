@@ -65,6 +65,20 @@ static inline uint64_t mapping_offset_of(const struct mapping *mapping, uint64_t
 	return mapping->offset + (address - mapping->address);
 }
 
+/** mapping_list() - its object, which is locked, is to know of it */
+static inline void mapping_list(struct mapping *mapping)
+{
+	list_push_back(&mapping->memory->mappings, &mapping->memory_node);
+	mapping->memory->n_writable += (mapping->allowed & HEL_MAP_WRITE) != 0;
+}
+
+/** mapping_unlist() - the same in reverse */
+static inline void mapping_unlist(struct mapping *mapping)
+{
+	list_remove(&mapping->memory_node);
+	mapping->memory->n_writable -= (mapping->allowed & HEL_MAP_WRITE) != 0;
+}
+
 /** mapping_set_init() - no mappings */
 void mapping_set_init(struct mapping_set *set);
 

@@ -714,7 +714,7 @@ static uint64_t memory_count_resident(const struct memory *memory)
 					: memory_count_present(memory);
 }
 
-/** memory_get_info() - size, kind and pages of its own, in memory and out */
+/** memory_get_info() - size, kind, pages of its own, in memory and out, and who may write */
 void memory_get_info(struct memory *memory, struct hel_memory_info *out_info)
 {
 	memory__lock(memory);
@@ -723,6 +723,7 @@ void memory_get_info(struct memory *memory, struct hel_memory_info *out_info)
 		.resident_bytes = memory_count_resident(memory) * FRAME_SIZE,
 		.swapped_bytes = swappable_count_out(memory) * FRAME_SIZE,
 		.kind = memory->kind,
+		.n_writable = memory->n_writable,
 	};
 	memory__unlock(memory);
 }

@@ -72,6 +72,7 @@ struct memory {
 	struct spinlock lock;
 	uint64_t size_bytes;
 	bool is_cutting; /* COPY_ON_WRITE: it has become smaller, and page tables may still … */
+	uint32_t n_writable; /* of its mappings: they may be written, or be made so */
 	uint64_t cut_index; /* … have what it showed of its source beyond, from here on */
 	/* ALLOCATED, COPY_ON_WRITE: physical addresses; BACKING: entries of managed.h */
 	struct page_tree pages;

@@ -174,6 +174,10 @@ int space_protect_slice(struct space *space, uint64_t address, uint64_t size_byt
 /* Make the pages of a range present, as accesses would; @flags: enum hel_populate_flags. */
 int space_populate_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t flags,
 	uint64_t *position);
+/* Which pages are there: enum hel_page_state of the first of @n_pages; of how many, 0: no range. */
+uint32_t space_pages_slice(
+	struct space *space, uint64_t address, uint64_t n_pages, uint8_t *out_states);
+constexpr uint32_t SPACE_PAGES_SLICE = 32; /* at most so many */
 /* Whether a range may have large pages; @advice: enum hel_space_advice. */
 int space_advise_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t advice,
 	uint64_t *position);

@@ -72,7 +72,7 @@ void space__attach(struct space *space, struct mapping *mapping)
 	space_note_swappable(space, mapping);
 	if (mapping->memory != NULL) {
 		spinlock_acquire(&mapping->memory->lock);
-		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
+		mapping_list(mapping);
 		spinlock_release(&mapping->memory->lock);
 	}
 }
@@ -83,7 +83,7 @@ void space__attach_locked(struct space *space, struct mapping *mapping)
 	mapping_set_insert(&space->mappings, mapping);
 	space_note_swappable(space, mapping);
 	if (mapping->memory != NULL) {
-		list_push_back(&mapping->memory->mappings, &mapping->memory_node);
+		mapping_list(mapping);
 	}
 }
 
@@ -124,7 +124,7 @@ int space__split(struct space_edit *edit, uint64_t address)
 	if (memory != NULL) {
 		object_ref(&memory->object);
 		spinlock_acquire(&memory->lock);
-		list_push_back(&memory->mappings, &upper->memory_node);
+		mapping_list(upper);
 	}
 	mapping->size_bytes = address - mapping->address;
 	if (memory != NULL) {
@@ -162,7 +162,7 @@ void space__try_merge(struct space_edit *edit, struct mapping *mapping)
 	mapping_set_remove(&edit->space->mappings, upper);
 	if (memory != NULL) {
 		spinlock_acquire(&memory->lock);
-		list_remove(&upper->memory_node);
+		mapping_unlist(upper);
 	}
 	mapping->size_bytes += upper->size_bytes;
 	if (memory != NULL) {
@@ -253,7 +253,7 @@ static void space_remove(struct space_edit *edit, struct mapping *mapping)
 				&edit->batch, mapping, mapping->address, mapping_end(mapping));
 		}
 		space__settle(&edit->batch, memory);
-		list_remove(&mapping->memory_node);
+		mapping_unlist(mapping);
 		memory__unlock(memory);
 	}
 	space_retire(edit, mapping);

@@ -94,12 +94,12 @@ static void space_change_object(struct mapping *mapping, struct memory *memory)
 	page_tree_remove(&old->pages, first, first + mapping->size_bytes / FRAME_SIZE,
 		space_count_out, &n_out);
 	swappable__move_out(old, memory, n_out);
-	list_remove(&mapping->memory_node);
+	mapping_unlist(mapping);
 	spinlock_release(&old->lock);
 	object_ref(&memory->object);
 	mapping->memory = memory;
 	spinlock_acquire(&memory->lock);
-	list_push_back(&memory->mappings, &mapping->memory_node);
+	mapping_list(mapping);
 	spinlock_release(&memory->lock);
 }
 

@@ -90,7 +90,7 @@ static bool space_free_mapping(struct space *space)
 	*link = NULL;
 	if (mapping->memory != NULL) {
 		spinlock_acquire(&mapping->memory->lock);
-		list_remove(&mapping->memory_node);
+		mapping_unlist(mapping);
 		spinlock_release(&mapping->memory->lock);
 		object_unref(&mapping->memory->object);
 	}

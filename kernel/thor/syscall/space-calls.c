@@ -8,6 +8,7 @@
 
 constexpr uint64_t SPACE_COPY_MAX = MIB(16); /* bytes of one read or write */
 constexpr uint64_t SPACE_COPY_PIECE = 4096;
+constexpr uint64_t SPACE_PAGES_MAX = 65536; /* that one call tells of */
 
 static int space_return(struct call *call, int error, struct space *space)
 {
@@ -342,6 +343,49 @@ int call_space_query(struct call *call)
 	object_unref((struct object *)space);
 	if (error == 0) {
 		error = arch_copy_to_user(call_argument(call, 2), &info, sizeof(info));
+	}
+	return error;
+}
+
+/* Tells piece by piece, from where it was paused. */
+static int space_tell_pages(struct call *call, struct space *space, uint64_t n_pages)
+{
+	uint8_t states[SPACE_PAGES_SLICE];
+	uint64_t position = call_position(call);
+	int error = 0;
+
+	while (error == 0 && position < n_pages) {
+		uint32_t n_told =
+			space_pages_slice(space, call_argument(call, 1) + position * HEL_PAGE_SIZE,
+				n_pages - position, states);
+
+		error = n_told == 0
+			? -ERR_ILLEGAL_ARGS
+			: arch_copy_to_user(call_argument(call, 2) + position, states, n_told);
+		if (error == 0) {
+			position += n_told;
+			error = position < n_pages ? MEMORY_MORE : 0;
+		}
+		if (call_goes_on(call, position, &error)) {
+			error = 0;
+		}
+	}
+	return error;
+}
+
+int call_space_pages(struct call *call)
+{
+	uint64_t n_pages = call_argument(call, 3);
+	struct space *space;
+
+	if (n_pages > SPACE_PAGES_MAX) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_READ, &space);
+
+	if (error == 0) {
+		error = space_tell_pages(call, space, n_pages);
+		object_unref((struct object *)space);
 	}
 	return error;
 }
