@@ -483,9 +483,54 @@ int64_t shim_membarrier(SHIM_ARGS)
 	}
 }
 
+/* ---- mincore --------------------------------------------------------------------------------- */
+
+constexpr size_t MINCORE_PIECE = 512;
+
+/* Makes mincore's bytes of pages' states; returns how many, up to the first hole. */
+static size_t make_residence(uint8_t *states, size_t n_pages)
+{
+	size_t i = 0;
+
+	while (i < n_pages && states[i] & HEL_PAGE_COVERED) {
+		states[i] = (states[i] & HEL_PAGE_RESIDENT) != 0;
+		i++;
+	}
+	return i;
+}
+
 int64_t shim_mincore(SHIM_ARGS)
 {
+	uint8_t states[MINCORE_PIECE];
+	uint64_t size = page_align_up(a1), n_pages = size / HEL_PAGE_SIZE;
+
 	SHIM_UNUSED;
-	shim_count_unimplemented((uint32_t)number);
-	return -LINUX_ENOSYS;
+	if (a0 & (HEL_PAGE_SIZE - 1)) {
+		return -LINUX_EINVAL;
+	}
+	if (size < a1 || !shim_is_user_range(a0, size)) {
+		return -LINUX_ENOMEM;
+	}
+	if (!shim_is_user_range(a2, n_pages)) {
+		return -LINUX_EFAULT;
+	}
+	for (uint64_t done = 0; done < n_pages;) {
+		uint64_t left = n_pages - done;
+		size_t n = left < MINCORE_PIECE ? (size_t)left : MINCORE_PIECE;
+
+		/* The first page of all is no place for anything. */
+		if (hel_space_pages(HEL_THIS, a0 + done * HEL_PAGE_SIZE, states, n)) {
+			return -LINUX_ENOMEM;
+		}
+		size_t n_covered = make_residence(states, n);
+
+		if (shim_put(a2 + done, states, n_covered)) {
+			return -LINUX_EFAULT;
+		}
+		if (n_covered < n) {
+			return -LINUX_ENOMEM;
+		}
+		done += n;
+	}
+	return 0;
 }

@@ -491,4 +491,65 @@ CASE(locked_memory_is_present)
 	CHECK_ERRNO(munlock(at, 4 * PAGE), ENOMEM);
 }
 
+CASE(seals_and_mappings)
+{
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+	char name[40];
+
+	CHECK_EQ(ftruncate(fd, 2 * PAGE), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int reader = open(name, O_RDONLY);
+	char *shown = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, reader, 0);
+	char *copy = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(shown != MAP_FAILED && copy != MAP_FAILED && at != MAP_FAILED);
+	at[0] = 1;
+	CHECK_ERRNO(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+	CHECK_EQ(fcntl(fd, F_GET_SEALS), 0);
+	/* It may be written to again, and a part of it is as good as all. */
+	CHECK_EQ(mprotect(at, 2 * PAGE, PROT_READ), 0);
+	CHECK_EQ(munmap(at, PAGE), 0);
+	CHECK_ERRNO(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+	pid_t child = fork();
+
+	if (child == 0) {
+		pause();
+	}
+	CHECK_EQ(munmap(at + PAGE, PAGE), 0);
+	CHECK_ERRNO(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+	CHECK_EQ(kill(child, SIGKILL), 0);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	copy[0] = 2;
+	CHECK_EQ(shown[0], 1);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EPERM);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) != MAP_FAILED);
+}
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x10
+#endif
+
+CASE(seal_of_future_writes)
+{
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+
+	CHECK_EQ(ftruncate(fd, PAGE), 0);
+	char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(at != MAP_FAILED);
+	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	at[0] = 1;
+	CHECK_ERRNO(write(fd, "x", 1), EPERM);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EPERM);
+	char *shown = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	CHECK(shown != MAP_FAILED && shown[0] == 1);
+	CHECK_ERRNO(mprotect(shown, PAGE, PROT_READ | PROT_WRITE), EACCES);
+}
+
 CASES_MAIN()

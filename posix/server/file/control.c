@@ -89,6 +89,9 @@ static int64_t control_seals(struct file *file, bool is_set, uint32_t value)
 	if (*seals & LINUX_F_SEAL_SEAL) {
 		return -LINUX_EPERM;
 	}
+	if ((value & ~*seals & LINUX_F_SEAL_WRITE) != 0 && tmpfs_is_mapped_writable(file->inode)) {
+		return -LINUX_EBUSY;
+	}
 	*seals |= value;
 	return 0;
 }

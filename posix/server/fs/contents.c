@@ -336,6 +336,17 @@ int64_t contents_memory(struct contents *contents, uint64_t size_needed, hel_han
 	return 0;
 }
 
+bool contents_are_mapped_writable(const struct contents *contents)
+{
+	struct hel_memory_info info;
+
+	if (contents->memory == HEL_NULL) {
+		return false;
+	}
+	/* One of them is our own. */
+	return hel_memory_info(contents->memory, &info) < 0 || info.n_writable > 1;
+}
+
 void contents_settle(struct contents *contents, uint64_t size)
 {
 	if (contents->memory != HEL_NULL) {

@@ -103,6 +103,14 @@ int64_t contents_zero(struct contents *contents, uint64_t offset, uint64_t size)
 int64_t contents_truncate(struct contents *contents, uint64_t size);
 
 /**
+ * contents_are_mapped_writable() - whether a program maps them and may write, or give itself the
+ * right to
+ *
+ * While posix replies with bytes in place that a larger view has replaced, it counts as well.
+ */
+bool contents_are_mapped_writable(const struct contents *contents);
+
+/**
  * contents_memory() - the memory object, of at least @size_needed bytes; 0, -LINUX_ENOMEM,
  * -LINUX_EOVERFLOW beyond CONTENTS_SIZE_MAX
  */

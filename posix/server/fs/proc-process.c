@@ -387,6 +387,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "oom_score_adj", \
 			.mode = PROC_WRITABLE_FILE, \
 			.write = proc_write_oom_adjustment }, \
+		{ .name = "pagemap", .mode = PROC_PRIVATE_FILE, .open = proc_open_pagemap }, \
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
 		{ .name = "sessionid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
 		{ .name = "setgroups", .mode = PROC_FILE, .text = "allow\n" }, \

@@ -79,6 +79,9 @@ bool proc_parse_number(const char *name, uint32_t *out_number);
 /** proc_open_memory() - of /proc/PID/mem */
 int64_t proc_open_memory(struct proc_inode *node, struct file *file, struct request *request);
 
+/** proc_open_pagemap() - of /proc/PID/pagemap */
+int64_t proc_open_pagemap(struct proc_inode *node, struct file *file, struct request *request);
+
 extern const struct proc_entry proc_root_entry;
 extern const struct proc_entry proc_process_entry;
 extern const struct proc_entry proc_net_entries[];

@@ -19,6 +19,11 @@ uint32_t *tmpfs_seals(struct inode *inode)
 	return inode->ops == &tmpfs_file_inode_ops ? &tmpfs_inode_of(inode)->seals : NULL;
 }
 
+bool tmpfs_is_mapped_writable(struct inode *inode)
+{
+	return contents_are_mapped_writable(&tmpfs_inode_of(inode)->contents);
+}
+
 int64_t tmpfs_set_size(struct inode *inode, uint64_t size)
 {
 	struct tmpfs_inode *node = tmpfs_inode_of(inode);

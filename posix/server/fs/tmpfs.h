@@ -69,4 +69,7 @@ int64_t tmpfs_anonymous_inode(
 /** tmpfs_seals() - where the F_SEAL_ bits of a file are; NULL if it is not a file of tmpfs */
 uint32_t *tmpfs_seals(struct inode *inode);
 
+/** tmpfs_is_mapped_writable() - of such a file: whether a program maps it and may write */
+bool tmpfs_is_mapped_writable(struct inode *inode);
+
 #endif

@@ -11,6 +11,7 @@
 #include <base/errors.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
+#include <posix/server/fs/tmpfs.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/inode.h>
@@ -21,6 +22,13 @@ struct file_mapping {
 	uint32_t prot, flags;
 	bool is_shared;
 };
+
+static bool is_sealed(const struct file *file)
+{
+	const uint32_t *seals = tmpfs_seals(file->inode);
+
+	return seals != NULL && (*seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)) != 0;
+}
 
 static int64_t check_access(const struct file *file, const struct file_mapping *mapping)
 {
@@ -36,6 +44,9 @@ static int64_t check_access(const struct file *file, const struct file_mapping *
 		(mode != LINUX_O_RDWR || (file->flags & LINUX_O_APPEND) != 0)) {
 		return -LINUX_EACCES;
 	}
+	if (mapping->is_shared && (mapping->prot & LINUX_PROT_WRITE) != 0 && is_sealed(file)) {
+		return -LINUX_EPERM;
+	}
 	return 0;
 }
 
@@ -49,7 +60,7 @@ static int make_view(const struct file *file, const struct file_mapping *mapping
 		*out_offset = 0;
 		return hel_memory_copy_on_write(memory, mapping->offset, size, out_view);
 	}
-	if ((file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR) {
+	if ((file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR && !is_sealed(file)) {
 		rights |= HEL_RIGHT_WRITE;
 	}
 	*out_offset = mapping->offset;

@@ -157,6 +157,11 @@ int64_t proc_open_memory(struct proc_inode *node, struct file *file, struct requ
 	return -LINUX_EACCES;
 }
 
+int64_t proc_open_pagemap(struct proc_inode *node, struct file *file, struct request *request)
+{
+	return proc_open_memory(node, file, request);
+}
+
 bool process_executable(const struct process *process, struct path *out_path)
 {
 	(void)process;
