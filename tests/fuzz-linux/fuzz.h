@@ -17,13 +17,15 @@
  * calls, their results. The keeper looks at all of them every few milliseconds. A lane that has not
  * come on since is sent a signal, as many calls wait by right; one that goes on to stand still is
  * killed, and what it did is told. What cannot be killed is a failure of the system under test, and
- * the only one that the keeper judges.
+ * so is a keeper that does not come on, which the *watcher* notices: the first process, which waits
+ * for the keeper and looks at its count of turns.
  *
  * Lanes use no libc but for memory functions: what fs points to may be gone, threads have no TLS.
  */
 #ifndef FUZZ_LINUX_FUZZ_H
 #define FUZZ_LINUX_FUZZ_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,6 +70,7 @@ enum kind {
 	KIND_ANY, /* what has no row: anything */
 	KIND_NUMBER, /* small, or at some border */
 	KIND_ONE_OF, /* of the row's values; seldom another */
+	KIND_EXACTLY, /* of the row's values, and no other */
 	KIND_FLAGS, /* some of the row's values */
 	KIND_FD,
 	KIND_DIRECTORY_FD,
@@ -80,11 +83,24 @@ enum kind {
 	KIND_MODE,
 	KIND_PID,
 	KIND_PROCESS_ID, /* a pid that a signal or a change goes to: never a stranger's */
+	KIND_OWNER, /* memory with such a pid, as FIOSETOWN takes it */
+	KIND_OWNER_EX, /* as F_SETOWN_EX takes it */
 	KIND_SIGNAL,
 	KIND_RANGE, /* the start of pages */
 	KIND_RANGE_SIZE,
 	KIND_STRUCT, /* memory with a structure, of the row's enum shape */
 	KIND_WAIT_MS,
+	KIND_KEY, /* of System V IPC: few, so that few objects can be left behind */
+	KIND_IPC_ID, /* of shared memory, semaphores or messages: of the row's number */
+	KIND_QUEUE_NAME, /* of a POSIX message queue: few, too */
+	KIND_FILE_SYSTEM,
+};
+
+enum ipc {
+	IPC_SHARED_MEMORY,
+	IPC_SEMAPHORES,
+	IPC_MESSAGES,
+	IPC_KINDS,
 };
 
 enum shape {
@@ -112,11 +128,16 @@ enum shape {
 	SHAPE_CLONE_ARGS,
 	SHAPE_SIGEVENT,
 	SHAPE_FUTEX,
+	SHAPE_ROBUST_LIST,
+	SHAPE_SEMBUF,
+	SHAPE_MESSAGE,
+	SHAPE_QUEUE_ATTRIBUTES,
+	SHAPE_FILTER,
 };
 
 struct argument {
 	enum kind kind;
-	uint8_t n_values; /* or an enum shape */
+	uint8_t n_values; /* or an enum shape, or an enum ipc */
 	const uint64_t *values;
 };
 
@@ -162,7 +183,8 @@ struct lane {
 };
 
 struct slot {
-	_Atomic uint32_t n_lanes;
+	alignas(4096) _Atomic uint32_t n_lanes;
+	_Atomic int32_t error; /* why the worker could not begin, an errno */
 	_Atomic uint64_t n_calls; /* that all lanes have made */
 	struct lane lanes[LANES];
 };
@@ -184,7 +206,18 @@ struct options {
 
 extern struct options options;
 
-/* ---- a worker (worker.c, perform.c, world.c, values.c, structs.c) -------------------------- */
+/*
+ * What all processes share; a worker keeps no more than its slot. It may write anything there by
+ * mistake, like a call whose registers a tracer has changed: the keeper believes nothing.
+ */
+struct shared {
+	_Atomic uint64_t n_turns; /* that the keeper has made: it lives while this grows */
+	struct slot slots[SLOTS_MAX];
+};
+
+extern struct shared *shared;
+
+/* ---- a worker ------------------------------------------------------------------------------ */
 
 #define ARENA       0x200000000000ul
 #define ARENA_PAGES 64ul /* readable and writable, then one that is not there */
@@ -201,22 +234,48 @@ struct worker {
 	bool is_thread;
 	int32_t first_pid;
 	uint32_t where; /* in the arena: this lane's part of it */
+	void (*run)(struct worker *worker); /* what a child does */
 };
 
 /** worker_main() - all calls of worker @number; does not return */
 __attribute__((noreturn)) void worker_main(uint64_t number, struct slot *slot);
 /** worker_lane() - the calls of a lane */
 void worker_lane(struct worker *worker);
+/** worker_hide() - this process gets a journal of its own, for it may spoil what it has */
+void worker_hide(struct worker *worker);
 /** worker_lane_begin() - a place in the journal for a lane that comes; NULL: there are too many */
 struct lane *worker_lane_begin(struct slot *slot);
 
 /** perform() - draw a call and make it */
 void perform(struct worker *worker);
+/** call_begin() - write down what is about to be called; call_end(): what it gave */
+struct entry *call_begin(struct worker *worker, int64_t number, const uint64_t *arguments);
+void call_end(struct worker *worker, struct entry *entry, int64_t result);
+/** call_make() - make one, and write it down; its result */
+int64_t call_make(struct worker *worker, int64_t number, const uint64_t *arguments);
+
+/** child_make() - by clone, with a lane and draws of its own; its number, or 0: there is none */
+int64_t child_make(struct worker *worker, uint64_t flags, uint64_t parent_tid, uint64_t child_tid,
+	void (*run)(struct worker *worker));
+/** child_perform() - a child that makes calls like its parent */
+void child_perform(struct worker *worker);
+/** trace_perform() - a child, and some requests of its tracer (trace.c) */
+void trace_perform(struct worker *worker);
+/** program_perform() - a child that executes a file that is nearly a program (program.c) */
+void program_perform(struct worker *worker);
+/** spoil_perform() - a child that scribbles over what it shares with Hati (spoil.c) */
+void spoil_perform(struct worker *worker);
 
 /** world_open() - descriptors and files, in the current folder */
 void world_open(void);
 /** world_map() - the arena, afresh */
 void world_map(void);
+/** world_end() - what outlives all processes: System V IPC, message queues */
+void world_end(void);
+/** world_ipc_id() - number @index of an object of that kind */
+uint64_t world_ipc_id(enum ipc kind, uint32_t index);
+#define IPC_KEY  0x46555a00 /* and the next ones */
+#define IPC_KEYS 4u
 /** world_refresh() - handlers and masks as they were */
 void world_refresh(void);
 
@@ -236,8 +295,15 @@ uint64_t struct_draw(struct worker *worker, enum shape shape);
 int keeper_run(void);
 /** keeper_show_lane() - its last calls, on stdout */
 void keeper_show_lane(const struct lane *lane);
+/** process_status() - state and parent of a process as /proc has them; false: it is gone */
+bool process_status(int32_t pid, char *out_state, int32_t *out_parent);
 /** folder_empty() - remove all that a folder holds */
 void folder_empty(int folder);
+
+/* ---- the watcher (watcher.c) --------------------------------------------------------------- */
+
+/** watcher_run() - wait for the keeper; its exit status, or 1 if it did not come on */
+int watcher_run(int32_t keeper);
 
 /* ---- calls --------------------------------------------------------------------------------- */
 

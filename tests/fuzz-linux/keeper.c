@@ -4,6 +4,7 @@
  *
  *	still for STILL_MS           a signal to that thread, again and again
  *	for KILL_MS                  the lane is shown (--verbose), and its process killed
+ *	no lane for WORKER_KILL_MS   the worker is killed: what stays of it has no lane any more
  *	dead for GONE_MS, but there  the system under test has failed
  *
  * Children whose parents are gone are the keeper's, for it is a subreaper. Those that no journal
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,24 +26,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_MS     2
-#define STILL_MS    6
-#define KILL_MS     1500
-#define GONE_MS     30000
-#define STRAYS_EACH 32 /* workers */
-#define NUMBERS     512
+#define LOOK_MS        2
+#define STILL_MS       6
+#define KILL_MS        1500
+#define WORKER_KILL_MS 10000
+#define GONE_MS        30000
+#define STRAYS_EACH    16 /* workers */
+#define VAIN_MAX       64 /* workers that end one after the other without having made a call */
+#define NUMBERS        512
+#define ANCESTORS_MAX  8
 
 struct watch {
 	uint64_t worker;
 	pid_t pid; /* 0: none */
 	uint64_t killed_ms; /* 0: not yet */
 	uint64_t seen[LANES], still_since_ms[LANES];
+	uint64_t seen_calls, calls_since_ms; /* of all lanes */
 	bool is_told[LANES];
 };
 
-static struct slot *slots;
 static struct watch watches[SLOTS_MAX];
 static uint64_t next_worker, n_calls_done, n_signalled, n_killed, n_ended;
+static uint32_t n_vain;
 static uint32_t n_stuck[NUMBERS]; /* by the number of the call */
 
 static uint64_t now_ms(void)
@@ -86,7 +90,7 @@ void keeper_show_lane(const struct lane *lane)
 
 static void show_worker(const struct watch *watch, const char *what)
 {
-	const struct slot *slot = &slots[watch - watches];
+	const struct slot *slot = &shared->slots[watch - watches];
 
 	printf("fuzz-linux: worker %llu (seed %llu) %s\n", (unsigned long long)watch->worker,
 		(unsigned long long)options.seed, what);
@@ -99,12 +103,9 @@ static void show_worker(const struct watch *watch, const char *what)
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-/* State and parent of a process as /proc has them; false: it is gone. */
-static bool read_stat(pid_t pid, char *out_state, pid_t *out_parent)
+static bool read_status(const char *path, char *out_state, int32_t *out_parent)
 {
-	char path[64], text[512];
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	char text[512];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
@@ -121,12 +122,48 @@ static bool read_stat(pid_t pid, char *out_state, pid_t *out_parent)
 	return end != NULL && sscanf(end + 1, " %c %d", out_state, out_parent) == 2;
 }
 
-static bool is_zombie(pid_t pid)
+bool process_status(int32_t pid, char *out_state, int32_t *out_parent)
 {
-	char state;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return read_status(path, out_state, out_parent);
+}
+
+/* Of its thread: a process whose first thread has ended looks dead, and may have others. */
+static bool is_over(const struct lane *lane)
+{
+	char path[64], state;
 	pid_t parent;
 
-	return !read_stat(pid, &state, &parent) || state == 'Z' || state == 'X';
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", lane->pid, lane->tid);
+	return !read_status(path, &state, &parent) || state == 'Z' || state == 'X';
+}
+
+/* A journal's word is not taken for it: somebody below us. */
+static bool is_ours(pid_t pid)
+{
+	char state;
+
+	for (uint32_t i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
+		pid_t parent;
+
+		if (!process_status(pid, &state, &parent)) {
+			return false;
+		}
+		if (parent == getpid()) {
+			return true;
+		}
+		pid = parent;
+	}
+	return false;
+}
+
+static void kill_ours(pid_t pid)
+{
+	if (is_ours(pid)) {
+		kill(pid, SIGKILL);
+	}
 }
 
 static bool is_known(pid_t pid)
@@ -139,7 +176,8 @@ static bool is_known(pid_t pid)
 			return true;
 		}
 		for (uint32_t k = 0; k < LANES; k++) {
-			if (slots[i].lanes[k].tid != 0 && slots[i].lanes[k].pid == pid) {
+			if (shared->slots[i].lanes[k].tid != 0 &&
+				shared->slots[i].lanes[k].pid == pid) {
 				return true;
 			}
 		}
@@ -156,7 +194,7 @@ static void kill_strays(void)
 		pid_t pid = (pid_t)atoi(entry->d_name), parent;
 		char state;
 
-		if (pid > 1 && !is_known(pid) && read_stat(pid, &state, &parent) &&
+		if (pid > 1 && !is_known(pid) && process_status(pid, &state, &parent) &&
 			parent == getpid()) {
 			kill(pid, SIGKILL);
 		}
@@ -173,12 +211,14 @@ static bool start_worker(uint32_t index)
 	struct watch *watch = &watches[index];
 
 	memset(watch, 0, sizeof(*watch));
-	memset(&slots[index], 0, sizeof(slots[index]));
+	memset(&shared->slots[index], 0, sizeof(shared->slots[index]));
 	watch->worker = options.only_worker >= 0 ? (uint64_t)options.only_worker : next_worker++;
 	fflush(NULL);
+	/* a lane that has gone to ".." may have changed what is there */
+	chmod(options.folder, 0755);
 	watch->pid = fork();
 	if (watch->pid == 0) {
-		worker_main(watch->worker, &slots[index]);
+		worker_main(watch->worker, &shared->slots[index]);
 	}
 	if (watch->pid < 0) {
 		printf("fuzz-linux: fork: %s\n", strerror(errno));
@@ -187,6 +227,7 @@ static bool start_worker(uint32_t index)
 	}
 	uint64_t now = now_ms();
 
+	watch->calls_since_ms = now;
 	for (size_t i = 0; i < LANES; i++) {
 		watch->still_since_ms[i] = now;
 	}
@@ -208,9 +249,23 @@ static void remove_folder(uint64_t worker)
 	rmdir(name);
 }
 
+/* How many calls it has made. If all have made none, this would go on for ever. */
+static void count_calls(const struct watch *watch, const struct slot *slot)
+{
+	if (slot->n_calls <= LANES * options.n_calls_each) {
+		n_calls_done += slot->n_calls;
+	}
+	n_vain = slot->n_calls == 0 ? n_vain + 1 : 0;
+	if (slot->error != 0) {
+		printf("fuzz-linux: worker %llu cannot begin: %s\n",
+			(unsigned long long)watch->worker, strerror(slot->error));
+		fflush(stdout);
+	}
+}
+
 static void end_worker(struct watch *watch, int status)
 {
-	struct slot *slot = &slots[watch - watches];
+	struct slot *slot = &shared->slots[watch - watches];
 
 	if (options.only_worker >= 0) {
 		show_worker(watch, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "has ended");
@@ -223,14 +278,13 @@ static void end_worker(struct watch *watch, int status)
 			(unsigned long long)watch->worker, WTERMSIG(status),
 			(unsigned long long)lane->n_begun, (long long)number, table_name(number));
 	}
-	n_calls_done += slot->n_calls;
+	count_calls(watch, slot);
 	n_ended++;
 	n_signalled += WIFSIGNALED(status) && watch->killed_ms == 0;
 	n_killed += watch->killed_ms != 0;
 	for (uint32_t i = 0; i < LANES; i++) {
-		if (slot->lanes[i].tid != 0 && slot->lanes[i].pid > 1 &&
-			slot->lanes[i].pid != watch->pid) {
-			kill(slot->lanes[i].pid, SIGKILL);
+		if (slot->lanes[i].tid != 0 && slot->lanes[i].pid != watch->pid) {
+			kill_ours(slot->lanes[i].pid);
 		}
 	}
 	watch->pid = 0;
@@ -256,16 +310,17 @@ static void reap(void)
 
 /* ---- the watch ----------------------------------------------------------------------------- */
 
-static void lane_stuck(struct watch *watch, struct lane *lane, uint64_t now)
+static void lane_stuck(struct watch *watch, uint32_t index, uint64_t now)
 {
+	struct lane *lane = &shared->slots[watch - watches].lanes[index];
 	uint64_t n = lane->n_begun;
 	int64_t number = n == 0 ? 0 : lane->ring[(n - 1) % JOURNAL_ENTRIES].number;
 
-	if (is_zombie(lane->pid)) {
+	if (is_over(lane)) {
 		lane->tid = 0;
 		return;
 	}
-	watch->is_told[lane->index] = true;
+	watch->is_told[index] = true;
 	n_stuck[number >= 0 && number < NUMBERS ? number : NUMBERS - 1]++;
 	if (options.is_verbose) {
 		printf("fuzz-linux: worker %llu does not come on\n",
@@ -275,13 +330,24 @@ static void lane_stuck(struct watch *watch, struct lane *lane, uint64_t now)
 	if (lane->pid == watch->pid) {
 		watch->killed_ms = now;
 	}
-	kill(lane->pid, SIGKILL);
+	kill_ours(lane->pid);
+}
+
+static void look_at_all_lanes(struct watch *watch, const struct slot *slot, uint64_t now)
+{
+	if (slot->n_calls != watch->seen_calls) {
+		watch->seen_calls = slot->n_calls;
+		watch->calls_since_ms = now;
+	} else if (now - watch->calls_since_ms > WORKER_KILL_MS && watch->killed_ms == 0) {
+		watch->killed_ms = now;
+		kill(watch->pid, SIGKILL);
+	}
 }
 
 /* False: a worker that was killed is still there. */
 static bool look_at(struct watch *watch)
 {
-	struct slot *slot = &slots[watch - watches];
+	struct slot *slot = &shared->slots[watch - watches];
 	uint64_t now = now_ms();
 
 	for (uint32_t i = 0; i < slot->n_lanes && i < LANES; i++) {
@@ -292,12 +358,13 @@ static bool look_at(struct watch *watch)
 			watch->seen[i] = lane->n_begun;
 			watch->still_since_ms[i] = now;
 		} else if (still_ms > KILL_MS && !watch->is_told[i] && lane->pid > 1) {
-			lane_stuck(watch, lane, now);
+			lane_stuck(watch, i, now);
 		} else if (still_ms > STILL_MS && lane->pid > 1) {
 			syscall(SYS_tgkill, lane->pid, lane->tid, SIGALRM);
 			kill(lane->pid, SIGCONT);
 		}
 	}
+	look_at_all_lanes(watch, slot, now);
 	if (watch->killed_ms != 0 && now - watch->killed_ms > GONE_MS) {
 		show_worker(watch, "was killed and is still there");
 		return false;
@@ -315,6 +382,7 @@ static bool end_all(void)
 		int status;
 
 		kill_strays();
+		shared->n_turns++;
 		while (waitpid(-1, &status, WNOHANG | __WALL) > 0) {
 		}
 		if (errno == ECHILD) {
@@ -336,21 +404,12 @@ static void show_stuck(void)
 	}
 }
 
-static bool map_slots(void)
-{
-	if (slots == NULL) {
-		slots = mmap(NULL, SLOTS_MAX * sizeof(*slots), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	}
-	return slots != MAP_FAILED;
-}
-
 static uint64_t calls_so_far(void)
 {
 	uint64_t n = n_calls_done;
 
 	for (uint32_t i = 0; i < options.n_slots; i++) {
-		n += watches[i].pid != 0 ? slots[i].n_calls : 0;
+		n += watches[i].pid != 0 ? shared->slots[i].n_calls : 0;
 	}
 	return n;
 }
@@ -378,19 +437,16 @@ int keeper_run(void)
 	int n_running = 1;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	n_calls_done = n_signalled = n_killed = n_ended = 0;
-	if (!map_slots()) {
-		printf("fuzz-linux: mmap: %s\n", strerror(errno));
-		return 1;
-	}
+	n_calls_done = n_signalled = n_killed = n_ended = n_vain = 0;
 	while (n_running > 0) {
 		bool is_first = options.only_worker < 0 || n_ended == 0;
 
-		n_running = turn(calls_so_far() < options.n_calls && is_first);
+		n_running = turn(calls_so_far() < options.n_calls && is_first && n_vain < VAIN_MAX);
+		shared->n_turns++;
 		rest(LOOK_MS);
 		reap();
 	}
-	bool is_over = end_all();
+	bool is_clean = end_all();
 
 	printf("fuzz-linux: seed %llu, user %s: %llu calls by %llu workers in %llu s; %llu ended "
 	       "by a signal, %llu killed\n",
@@ -399,5 +455,8 @@ int keeper_run(void)
 		(unsigned long long)n_signalled, (unsigned long long)n_killed);
 	show_stuck();
 	fflush(stdout);
-	return n_running < 0 || !is_over ? 1 : 0;
+	if (n_vain >= VAIN_MAX) {
+		printf("fuzz-linux: no worker makes a call any more\n");
+	}
+	return n_running < 0 || n_vain >= VAIN_MAX || !is_clean ? 1 : 0;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -30,6 +31,8 @@ struct options options = {
 	.only_worker = -1,
 	.user = "",
 };
+
+struct shared *shared;
 
 static const char usage[] = "fuzz-linux: random system calls\n"
 			    "  --user NAME       nobody, or root: that needs --world\n"
@@ -220,15 +223,12 @@ static int run(bool checks_memory)
 	return error;
 }
 
-int main(int argc, char **argv)
+/* As that user, in a folder that goes with it. */
+static int keep(bool checks_memory)
 {
 	char folder[] = "/tmp/fuzz-linux-XXXXXX";
-	bool checks_memory = false;
 
-	if (argc >= 2 && strcmp(argv[1], "--stub") == 0) {
-		stub();
-	}
-	if (!read_options(argc, argv, &checks_memory) || !become_user()) {
+	if (!become_user()) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -240,6 +240,8 @@ int main(int argc, char **argv)
 	options.folder = folder;
 	table_init(options.has_world);
 	int error = run(checks_memory);
+
+	world_end();
 	int all = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (all >= 0) {
@@ -247,5 +249,31 @@ int main(int argc, char **argv)
 		close(all);
 	}
 	rmdir(folder);
+	fflush(stdout);
 	return error;
+}
+
+int main(int argc, char **argv)
+{
+	bool checks_memory = false;
+
+	if (argc >= 2 && strcmp(argv[1], "--stub") == 0) {
+		stub();
+	}
+	if (!read_options(argc, argv, &checks_memory)) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("fuzz-linux: mmap");
+		return 2;
+	}
+	pid_t keeper = fork();
+
+	if (keeper == 0) {
+		_exit(keep(checks_memory));
+	}
+	return keeper < 0 ? 2 : watcher_run(keeper);
 }

@@ -6,20 +6,31 @@
 #include "fuzz.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <mqueue.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 
-#define IOVECS 8
+#define IOVECS       8
+#define SEMBUFS      4
+#define ROBUST_NODES 4
+#define FILTER_STEPS 8
+#define PORT_FIRST   47000 /* of the loopback */
+#define PORTS        4
 
 /* Mostly `value`, sometimes anything. */
 static uint64_t or_any(struct worker *worker, uint64_t value)
@@ -128,6 +139,31 @@ static uint64_t draw_iovec(struct worker *worker)
 	return place_of(at);
 }
 
+/* This machine only, and few ports. */
+static uint64_t draw_internet_address(struct worker *worker)
+{
+	bool is_4 = draw_below(&worker->draw, 3) > 0;
+	uint16_t port = htons((uint16_t)(PORT_FIRST + draw_below(&worker->draw, PORTS)));
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = port,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct sockaddr_in6 address_6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = port,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	uint8_t *at = value_place(worker, sizeof(address_6));
+
+	if (is_4) {
+		memcpy(at, &address, sizeof(address));
+	} else {
+		memcpy(at, &address_6, sizeof(address_6));
+	}
+	return place_of(at);
+}
+
 static uint64_t draw_sockaddr(struct worker *worker)
 {
 	static const char *const names[] = { "s0", "s1", "s2", "f0", "none/s", "" };
@@ -135,6 +171,9 @@ static uint64_t draw_sockaddr(struct worker *worker)
 	uint8_t *at = value_place(worker, sizeof(address));
 	uint64_t which = draw_below(&worker->draw, N_ELEMENTS(names) + 2);
 
+	if (draw_once_in(&worker->draw, 4)) {
+		return draw_internet_address(worker);
+	}
 	if (which < N_ELEMENTS(names)) {
 		memcpy(address.sun_path, names[which], strlen(names[which]));
 	} else if (which == N_ELEMENTS(names)) {
@@ -330,16 +369,129 @@ static uint64_t draw_sigevent(struct worker *worker)
 	return place_of(at);
 }
 
+/* A small number, or as of a PI or robust lock: a number, with waiters, or of a dead owner. */
+static uint32_t draw_futex_word(struct worker *worker)
+{
+	static const uint32_t bits[] = { 0, FUTEX_WAITERS, FUTEX_OWNER_DIED,
+		FUTEX_WAITERS | FUTEX_OWNER_DIED };
+
+	if (draw_once_in(&worker->draw, 2)) {
+		return (uint32_t)draw_below(&worker->draw, 3);
+	}
+	return (uint32_t)value_process_id(worker) |
+		bits[draw_below(&worker->draw, N_ELEMENTS(bits))];
+}
+
 static uint64_t draw_futex(struct worker *worker)
 {
 	uint64_t which = draw_below(&worker->draw, 4);
-	uint32_t value = (uint32_t)draw_below(&worker->draw, 3);
+	uint32_t value = draw_futex_word(worker);
 	uint8_t *at = (uint8_t *)ARENA + 8 * which;
 
 	if (draw_once_in(&worker->draw, 8)) {
 		return value_address(worker);
 	}
 	memcpy(at, &value, sizeof(value));
+	return place_of(at);
+}
+
+/* A head and some nodes, each a lock: a list that ends, one that goes on for ever, or garbage. */
+static uint64_t draw_robust_list(struct worker *worker)
+{
+	struct {
+		uint64_t next;
+		uint32_t word, unused;
+	} nodes[ROBUST_NODES];
+	struct robust_list_head head;
+	uint8_t *at = value_place(worker, sizeof(head) + sizeof(nodes));
+	uint64_t first = place_of(at + sizeof(head));
+
+	for (size_t i = 0; i < ROBUST_NODES; i++) {
+		uint64_t next =
+			i + 1 < ROBUST_NODES ? first + (i + 1) * sizeof(nodes[0]) : place_of(at);
+
+		nodes[i].next = or_any(worker, next);
+		nodes[i].word = draw_futex_word(worker);
+		nodes[i].unused = 0;
+	}
+	head.list.next = (struct robust_list *)(uintptr_t)or_any(worker, first);
+	head.futex_offset = (long)or_any(worker, 8);
+	head.list_op_pending = (struct robust_list *)(uintptr_t)or_any(worker, 0);
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), nodes, sizeof(nodes));
+	return place_of(at);
+}
+
+static uint64_t draw_sembuf(struct worker *worker)
+{
+	struct sembuf operations[SEMBUFS];
+	uint8_t *at = value_place(worker, sizeof(operations));
+
+	for (size_t i = 0; i < N_ELEMENTS(operations); i++) {
+		operations[i] = (struct sembuf){
+			.sem_num = (unsigned short)or_any(worker, draw_below(&worker->draw, 3)),
+			.sem_op = (short)or_any(worker, draw_below(&worker->draw, 3) - 1),
+			.sem_flg = (short)or_any(
+				worker, draw_once_in(&worker->draw, 8) ? 0 : IPC_NOWAIT | SEM_UNDO),
+		};
+	}
+	memcpy(at, operations, sizeof(operations));
+	return place_of(at);
+}
+
+/* A type, then what was there. */
+static uint64_t draw_message(struct worker *worker)
+{
+	uint64_t type = or_any(worker, 1 + draw_below(&worker->draw, 4));
+	uint8_t *at = value_place(worker, 256);
+
+	memcpy(at, &type, sizeof(type));
+	return place_of(at);
+}
+
+static uint64_t draw_queue_attributes(struct worker *worker)
+{
+	struct mq_attr attributes = {
+		.mq_flags = (long)or_any(worker, O_NONBLOCK),
+		.mq_maxmsg = (long)or_any(worker, 1 + draw_below(&worker->draw, 10)),
+		.mq_msgsize = (long)or_any(worker, 1 + draw_below(&worker->draw, 256)),
+	};
+	uint8_t *at = value_place(worker, sizeof(attributes));
+
+	memcpy(at, &attributes, sizeof(attributes));
+	return place_of(at);
+}
+
+/*
+ * A seccomp filter: the call's number is compared, and what follows is an end of some sort; or
+ * steps of any kind, most of which are not taken.
+ */
+static uint64_t draw_filter(struct worker *worker)
+{
+	static const uint32_t ends[] = { SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW,
+		SECCOMP_RET_ERRNO | 1, SECCOMP_RET_TRAP, SECCOMP_RET_TRACE, SECCOMP_RET_LOG,
+		SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS };
+	struct sock_filter steps[FILTER_STEPS] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0) };
+	uint8_t *at = value_place(worker, sizeof(steps));
+	struct sock_fprog program = { .filter = (struct sock_filter *)at };
+
+	program.len = (unsigned short)or_any(worker, FILTER_STEPS);
+	for (size_t i = 1; i < FILTER_STEPS; i++) {
+		steps[i] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)draw_below(&worker->draw, 350), 0, 1);
+		if (i % 2 == 0) {
+			steps[i] = (struct sock_filter)BPF_STMT(
+				BPF_RET | BPF_K, ends[draw_below(&worker->draw, N_ELEMENTS(ends))]);
+		}
+		if (draw_once_in(&worker->draw, 16)) {
+			steps[i].code = (uint16_t)draw_below(&worker->draw, 256);
+			steps[i].k = (uint32_t)value_any(worker);
+		}
+	}
+	steps[FILTER_STEPS - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	memcpy(at, steps, sizeof(steps));
+	at = value_place(worker, sizeof(program));
+	memcpy(at, &program, sizeof(program));
 	return place_of(at);
 }
 
@@ -370,6 +522,11 @@ uint64_t struct_draw(struct worker *worker, enum shape shape)
 	case SHAPE_CLONE_ARGS: return draw_clone_args(worker);
 	case SHAPE_SIGEVENT: return draw_sigevent(worker);
 	case SHAPE_FUTEX: return draw_futex(worker);
+	case SHAPE_ROBUST_LIST: return draw_robust_list(worker);
+	case SHAPE_SEMBUF: return draw_sembuf(worker);
+	case SHAPE_MESSAGE: return draw_message(worker);
+	case SHAPE_QUEUE_ATTRIBUTES: return draw_queue_attributes(worker);
+	case SHAPE_FILTER: return draw_filter(worker);
 	}
 	return 0;
 }

@@ -33,10 +33,18 @@
 #define RANGE   { KIND_RANGE, 0, NULL }
 #define LENGTH  { KIND_RANGE_SIZE, 0, NULL }
 #define MS      { KIND_WAIT_MS, 0, NULL }
+#define KEY     { KIND_KEY, 0, NULL }
+#define OWNER   { KIND_OWNER, 0, NULL }
 
-#define STRUCT(shape_)  { KIND_STRUCT, SHAPE_##shape_, NULL }
-#define FLAGS(values_)  { KIND_FLAGS, N_ELEMENTS(values_), values_ }
-#define ONE_OF(values_) { KIND_ONE_OF, N_ELEMENTS(values_), values_ }
+#define OWNER_EX    { KIND_OWNER_EX, 0, NULL }
+#define QUEUE_NAME  { KIND_QUEUE_NAME, 0, NULL }
+#define FILE_SYSTEM { KIND_FILE_SYSTEM, 0, NULL }
+#define IPC(kind_)  { KIND_IPC_ID, IPC_##kind_, NULL }
+
+#define STRUCT(shape_)   { KIND_STRUCT, SHAPE_##shape_, NULL }
+#define FLAGS(values_)   { KIND_FLAGS, N_ELEMENTS(values_), values_ }
+#define ONE_OF(values_)  { KIND_ONE_OF, N_ELEMENTS(values_), values_ }
+#define EXACTLY(values_) { KIND_EXACTLY, N_ELEMENTS(values_), values_ }
 
 #define CALL(name_, weight_, ...) \
 	{ \

@@ -19,12 +19,14 @@ static const uint64_t bad_addresses[] = { 0, 1, 8, PAGE - 1, PAGE, ARENA - 1, AR
 	ARENA + ARENA_PAGES *PAGE, ARENA + ARENA_PAGES *PAGE - 1, ARENA + ARENA_PAGES *PAGE - 7,
 	ARENA + (ARENA_PAGES + 1) * PAGE, ARENA + (ARENA_PAGES + 2) * PAGE,
 	ARENA + (ARENA_PAGES + 3) * PAGE, ARENA + (ARENA_PAGES + 4) * PAGE, 0x400000, 0x401001,
-	0x7fff00000000, 0x7fff00001000, 0x7fff00002008, 0x7fff00040000, 0x7fff00041000,
-	0x7fff00048ff8, 0x7fff00049000, 0x7fff0004a000, 0x7fff0004a400, 0x7fff0004a540,
-	0x7fff0004a578, 0x7fff0004b000, 0x7fff0004c000, 0x7fff00050000, 0x7fff0005a400,
-	0x7ffeffffffff, 0x7ffefffff000, 0x7fffffffe000, 0x7fffffffefff, 0x7ffffffff000,
-	0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffff888000000000,
-	0xffffffff80000000, 0xffffffff81000000, 0xffffffffff600000, ~0ul - PAGE, ~0ul - 7, ~0ul };
+	0x7fff00000000, 0x7fff00001000, 0x7fff00002008, 0x7fff0003f000, 0x7fff00040000,
+	0x7fff00041000, 0x7fff00048ff8, 0x7fff00049000, 0x7fff0004a000, 0x7fff0004a400,
+	0x7fff0004a540, 0x7fff0004a578, 0x7fff0004b000, 0x7fff0004c000, 0x7fff00050000,
+	0x7fff0005a400, 0x7fff4a000000, 0x7fff4a001000, 0x7fff4a010000, 0x7fff50000000,
+	0x7fff50000ff8, 0x7ffeffffffff, 0x7ffefffff000, 0x7fffffffe000, 0x7fffffffefff,
+	0x7ffffffff000, 0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff, 0xffff800000000000,
+	0xffff888000000000, 0xffffffff80000000, 0xffffffff81000000, 0xffffffffff600000, ~0ul - PAGE,
+	~0ul - 7, ~0ul };
 
 static const char *const own_paths[] = { "f0", "f1", "f2", "f3", "d0", "d0/f", "d0/../f0", "d1",
 	"d0/e", "l0", "l1", "l2", "p0", "s0", "s1", "none", "none/none", "d0/none", "f0/none",
@@ -40,10 +42,17 @@ static const char *const paths[] = { "", "/", ".", "..", "/dev/null", "/dev/zero
 	"/proc/self/limits", "/proc/self/cgroup", "/proc/self/comm", "/proc/self/oom_score_adj",
 	"/proc/thread-self/stat", "/proc/meminfo", "/proc/stat", "/proc/mounts",
 	"/proc/sys/kernel/hostname", "/proc/sys/kernel/pid_max", "/proc/cpuinfo", "/proc/1/status",
-	"/proc/hati/unimplemented", "/sys", "/sys/kernel", "/tmp", "//", "/../..", "/none" };
+	"/proc/self/ns/mnt", "/proc/self/ns/pid", "/proc/self/ns/net", "/proc/sysvipc/shm",
+	"/proc/net/unix", "/proc/hati/unimplemented", "/sys", "/sys/kernel", "/tmp", "//", "/../..",
+	"/none" };
 
 static const char *const attribute_names[] = { "user.a", "user.b", "trusted.c", "security.d",
 	"system.posix_acl_access", "user.", "user", "", "tmpfs", "proc", "bind", "overlay" };
+
+static const char *const queue_names[] = { "fuzz0", "fuzz1", "fuzz2", "fuzz3", "", "fuzz/0" };
+
+static const char *const file_systems[] = { "tmpfs", "tmpfs", "ramfs", "proc", "sysfs", "devpts",
+	"devtmpfs", "mqueue", "bind", "none", "" };
 
 static uint64_t place_of(const void *pointer)
 {
@@ -102,7 +111,10 @@ uint64_t value_process_id(struct worker *worker)
 		return 4000000 + draw_below(&worker->draw, 1000);
 	}
 	if (which < 5) {
-		return (uint64_t)RAW(SYS_getpid, 0, 0, 0);
+		int64_t own = RAW(SYS_getpid, 0, 0, 0);
+
+		/* who has spoiled itself may be told anything, and 0 or -1 are many */
+		return own > 1 ? (uint64_t)own : 4000000;
 	}
 	/* a child's, or another thread's */
 	uint64_t index = draw_below(&worker->draw, LANES);
@@ -152,6 +164,11 @@ static uint64_t draw_path(struct worker *worker, bool is_own)
 			worker, own_paths[draw_below(&worker->draw, N_ELEMENTS(own_paths))]);
 	}
 	return put_string(worker, paths[draw_below(&worker->draw, N_ELEMENTS(paths))]);
+}
+
+static uint64_t draw_name(struct worker *worker, const char *const *names, size_t n_names)
+{
+	return put_string(worker, names[draw_below(&worker->draw, n_names)]);
 }
 
 /* ---- the kinds ----------------------------------------------------------------------------- */
@@ -236,6 +253,31 @@ static uint64_t draw_pid(struct worker *worker)
 	return draw_once_in(&worker->draw, 4) ? draw_number(worker) : value_process_id(worker);
 }
 
+/* Always memory that holds one of our own: what is at an address from anywhere might be anybody. */
+static uint64_t draw_owner(struct worker *worker, bool has_type)
+{
+	int32_t fields[2] = { (int32_t)value_process_id(worker), 0 };
+	size_t size = sizeof(fields[0]);
+
+	if (has_type) {
+		fields[1] = fields[0];
+		fields[0] = (int32_t)draw_below(&worker->draw, 2);
+		size = sizeof(fields);
+	}
+	uint8_t *at = value_place(worker, size);
+
+	memcpy(at, fields, size);
+	return place_of(at);
+}
+
+static uint64_t draw_ipc_id(struct worker *worker, const struct argument *argument)
+{
+	return draw_once_in(&worker->draw, 8)
+		? draw_number(worker)
+		: world_ipc_id((enum ipc)argument->n_values,
+			  (uint32_t)draw_below(&worker->draw, IPC_KEYS));
+}
+
 uint64_t value_draw(struct worker *worker, const struct argument *argument)
 {
 	static const uint64_t directories[] = { 6, 7, 29, (uint64_t)-100 };
@@ -244,6 +286,7 @@ uint64_t value_draw(struct worker *worker, const struct argument *argument)
 	case KIND_ANY: return value_any(worker);
 	case KIND_NUMBER: return draw_number(worker);
 	case KIND_ONE_OF: return draw_one_of(worker, argument);
+	case KIND_EXACTLY: return argument->values[draw_below(&worker->draw, argument->n_values)];
 	case KIND_FLAGS: return draw_flags(worker, argument);
 	case KIND_FD: return value_fd(worker);
 	case KIND_DIRECTORY_FD:
@@ -255,9 +298,7 @@ uint64_t value_draw(struct worker *worker, const struct argument *argument)
 	case KIND_NAME:
 		return draw_once_in(&worker->draw, 16)
 			? draw_path(worker, true)
-			: put_string(worker,
-				  attribute_names[draw_below(
-					  &worker->draw, N_ELEMENTS(attribute_names))]);
+			: draw_name(worker, attribute_names, N_ELEMENTS(attribute_names));
 	case KIND_BUFFER: return value_address(worker);
 	case KIND_SIZE: return draw_size(worker);
 	case KIND_OFFSET: return draw_offset(worker);
@@ -273,6 +314,12 @@ uint64_t value_draw(struct worker *worker, const struct argument *argument)
 		return draw_once_in(&worker->draw, 16)
 			? value_address(worker)
 			: struct_draw(worker, (enum shape)argument->n_values);
+	case KIND_OWNER: return draw_owner(worker, false);
+	case KIND_OWNER_EX: return draw_owner(worker, true);
+	case KIND_KEY: return IPC_KEY + draw_below(&worker->draw, IPC_KEYS);
+	case KIND_IPC_ID: return draw_ipc_id(worker, argument);
+	case KIND_QUEUE_NAME: return draw_name(worker, queue_names, N_ELEMENTS(queue_names));
+	case KIND_FILE_SYSTEM: return draw_name(worker, file_systems, N_ELEMENTS(file_systems));
 	case KIND_WAIT_MS: return draw_once_in(&worker->draw, 64) ? draw_number(worker) : 0;
 	}
 	return 0;

@@ -2,8 +2,10 @@
 /* A worker: its world, and the loop of each lane. */
 #include "fuzz.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -39,6 +41,23 @@ void worker_lane(struct worker *worker)
 	}
 }
 
+void worker_hide(struct worker *worker)
+{
+	atomic_store(&worker->lane->tid, 0);
+	raw_call(SYS_mmap, (uint64_t)(uintptr_t)worker->slot, sizeof(*worker->slot),
+		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ul, 0);
+}
+
+/* What all others share. */
+static void leave_others(const struct slot *slot)
+{
+	uint64_t begin = (uint64_t)(uintptr_t)shared, own = (uint64_t)(uintptr_t)slot;
+	uint64_t own_end = own + sizeof(*slot), end = begin + sizeof(*shared);
+
+	RAW(SYS_munmap, begin, own - begin, 0);
+	RAW(SYS_munmap, own_end, end - own_end, 0);
+}
+
 /* What a call may use up. The table's own limits are tested elsewhere. */
 static void set_limits(void)
 {
@@ -49,13 +68,14 @@ static void set_limits(void)
 }
 
 /* The program is at hand for execve as f3's neighbour; see table.c and main.c. */
-static void enter_folder(uint64_t number)
+static void enter_folder(struct slot *slot, uint64_t number)
 {
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s/w%llu", options.folder, (unsigned long long)number);
 	mkdir(name, 0755);
 	if (chdir(name) != 0) {
+		slot->error = errno;
 		_exit(97);
 	}
 	(void)!symlink("/proc/self/exe", "d1");
@@ -69,6 +89,7 @@ void worker_main(uint64_t number, struct slot *slot)
 		.n_calls = (uint32_t)options.n_calls_each,
 	};
 
+	leave_others(slot);
 	world_refresh(); /* before the keeper sees us, and sends signals */
 	worker.lane = worker_lane_begin(slot);
 	atomic_store(&worker.lane->pid, getpid());
@@ -79,7 +100,7 @@ void worker_main(uint64_t number, struct slot *slot)
 		syscall(SYS_unshare, 0x20000 /* CLONE_NEWNS */);
 	}
 	set_limits();
-	enter_folder(number);
+	enter_folder(slot, number);
 	world_open();
 	world_map();
 	(void)draw_next(&worker.draw);

@@ -12,6 +12,8 @@
 #include "fuzz.h"
 
 #include <fcntl.h>
+#include <mqueue.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -200,6 +206,26 @@ static void open_devices(void)
 	move_to(open("/dev/zero", O_RDWR), 31);
 	move_to(open("/dev/null", O_RDWR), 32);
 	move_to(open("/dev/full", O_RDWR), 33);
+	move_to(open("/proc/self/ns/mnt", O_RDONLY), 38);
+}
+
+static void open_internet(int type)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons(47000),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int yes = 1;
+
+	move_to(socket(AF_INET, SOCK_STREAM | type, 0), 37);
+	move_to(socket(AF_INET, SOCK_DGRAM | type, 0), 40);
+	bind(40, (struct sockaddr *)&address, sizeof(address));
+	move_to(socket(AF_INET, SOCK_STREAM | type, 0), 41);
+	setsockopt(41, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	bind(41, (struct sockaddr *)&address, sizeof(address));
+	listen(41, 4);
+	move_to(socket(AF_INET6, SOCK_STREAM | type, 0), 42);
 }
 
 static void open_sockets(void)
@@ -216,7 +242,46 @@ static void open_sockets(void)
 	move_to(socket(AF_UNIX, SOCK_DGRAM | type, 0), 36);
 	name.sun_path[1] = '1';
 	bind(36, (struct sockaddr *)&name, sizeof(name));
-	move_to(socket(AF_INET, SOCK_STREAM | type, 0), 37);
+	open_internet(type);
+}
+
+/* ---- what processes have in common --------------------------------------------------------- */
+
+static int ipc_ids[IPC_KINDS][IPC_KEYS];
+
+static void open_ipc(void)
+{
+	struct mq_attr attributes = { .mq_maxmsg = 4, .mq_msgsize = 64 };
+
+	for (uint32_t i = 0; i < IPC_KEYS; i++) {
+		key_t key = (key_t)(IPC_KEY + i);
+
+		ipc_ids[IPC_SHARED_MEMORY][i] = shmget(key, 2 * PAGE, IPC_CREAT | 0600);
+		ipc_ids[IPC_SEMAPHORES][i] = semget(key, 3, IPC_CREAT | 0600);
+		ipc_ids[IPC_MESSAGES][i] = msgget(key, IPC_CREAT | 0600);
+	}
+	move_to((int)syscall(
+			SYS_mq_open, "fuzz0", O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attributes),
+		39);
+}
+
+uint64_t world_ipc_id(enum ipc kind, uint32_t index)
+{
+	return (uint64_t)ipc_ids[kind][index];
+}
+
+void world_end(void)
+{
+	for (uint32_t i = 0; i < IPC_KEYS; i++) {
+		key_t key = (key_t)(IPC_KEY + i);
+		char name[8];
+
+		shmctl(shmget(key, 0, 0), IPC_RMID, NULL);
+		semctl(semget(key, 0, 0), 0, IPC_RMID);
+		msgctl(msgget(key, 0), IPC_RMID, NULL);
+		snprintf(name, sizeof(name), "fuzz%u", i);
+		syscall(SYS_mq_unlink, name);
+	}
 }
 
 static void open_events(void)
@@ -250,4 +315,5 @@ void world_open(void)
 	open_events();
 	open_devices();
 	open_sockets();
+	open_ipc();
 }

@@ -26,7 +26,8 @@ def calls_of(user, *options):
         options=('--add', f'{PROGRAM}:/fuzz-linux', '--memory', _MEMORY),
         timeout=120 + N_CALLS // 500)
     text = outcome.text() + outcome.errors.decode('utf-8', 'replace')
-    print('\n'.join('# ' + line for line in text.splitlines()[-8:]))
+    shown = text.splitlines()[-8 if outcome.status == 0 else -400:]
+    print('\n'.join('# ' + line for line in shown))
     check('worker' in text, 'it did not begin')
     check_equal(outcome.status, 0, 'the status')
 
