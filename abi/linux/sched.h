@@ -46,6 +46,8 @@ enum linux_sched_policy : uint32_t {
 
 enum linux_sched_flags : uint64_t {
 	LINUX_SCHED_FLAG_RESET_ON_FORK = 0x01,
+	LINUX_SCHED_FLAG_DL_OVERRUN = 0x04,
+	LINUX_SCHED_FLAG_DL = 0x06, /* with what reclaims unused time */
 	LINUX_SCHED_FLAG_KEEP_POLICY = 0x08,
 	LINUX_SCHED_FLAG_KEEP_PARAMS = 0x10,
 	LINUX_SCHED_FLAG_CLAMP = 0x60, /* bounds of the processor's speed */

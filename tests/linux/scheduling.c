@@ -159,6 +159,137 @@ CASE(others_than_root_need_a_limit)
 	CHECK_ERRNO(sched_setscheduler(1, SCHED_OTHER, &(struct sched_param){ 0 }), EPERM);
 }
 
+static long set_deadline(long runtime_ns, long deadline_ns, long period_ns, long flags)
+{
+	const struct attributes attributes = {
+		.size = sizeof(attributes),
+		.policy = 6,
+		.flags = (unsigned long)flags,
+		.runtime = (unsigned long)runtime_ns,
+		.deadline = (unsigned long)deadline_ns,
+		.period = (unsigned long)period_ns,
+	};
+
+	return syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+CASE(deadline_policy_has_times)
+{
+	struct attributes attributes = { 0 };
+	struct timespec slice;
+
+	CHECK_ERRNO(set(6, 0), EINVAL); /* without times */
+	CHECK_ERRNO(set_deadline(2000000, 1000000, 3000000, 0), EINVAL);
+	CHECK_ERRNO(set_deadline(1000000, 3000000, 2000000, 0), EINVAL);
+	CHECK_ERRNO(set_deadline(1000, 1000000, 1000000, 0), EINVAL);
+	CHECK_ERRNO(set_deadline(2000, 4000, 4000, 0), EINVAL);
+	CHECK_ERRNO(set_deadline(2000, 5000000000, 5000000000, 0), EINVAL);
+	CHECK_EQ(set_deadline(1000000, 10000000, 0, 0), 0);
+	CHECK_EQ(sched_getscheduler(0), 6);
+	CHECK_EQ(syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0), 0);
+	CHECK_EQ(attributes.policy, 6);
+	CHECK_EQ(attributes.runtime, 1000000);
+	CHECK_EQ(attributes.deadline, 10000000);
+	CHECK_EQ(attributes.period, 10000000);
+	CHECK_EQ(sched_rr_get_interval(0, &slice), 0);
+	CHECK_EQ(slice.tv_nsec, 0);
+	CHECK_ERRNO(fork(), EAGAIN);
+	CHECK_EQ(set_deadline(2000000, 5000000, 20000000, 1), 0);
+	CHECK_EQ(sched_getscheduler(0), 6 | RESET_ON_FORK);
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		_exit(sched_getscheduler(0));
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0); /* SCHED_OTHER */
+	CHECK_EQ(set(SCHED_OTHER, 0), 0);
+	CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+}
+
+CASE(deadline_is_for_root)
+{
+	CHECK_EQ(setuid(65534), 0);
+	CHECK_ERRNO(set_deadline(1000000, 10000000, 0, 0), EPERM);
+}
+
+/* What all want together must be there; a thread that ends gives back what it had. */
+CASE(deadline_time_is_limited)
+{
+	int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), n = 0, ends[2];
+	pid_t children[65];
+	char byte;
+
+	CHECK(n_cpus <= 64);
+	CHECK_EQ(pipe(ends), 0);
+	for (int i = 0; i < n_cpus + 1; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			bool is_granted = set_deadline(90000000, 100000000, 0, 0) == 0;
+
+			byte = is_granted ? 'y' : errno == EBUSY ? 'n' : '?';
+			CHECK_EQ(write(ends[1], &byte, 1), 1);
+			pause();
+		}
+	}
+	for (int i = 0; i < n_cpus + 1; i++) {
+		CHECK_EQ(read(ends[0], &byte, 1), 1);
+		CHECK(byte != '?');
+		n += byte == 'y';
+	}
+	CHECK(n >= 1 && n <= n_cpus);
+	for (int i = 0; i < n_cpus + 1; i++) {
+		kill(children[i], SIGKILL);
+		CHECK_EQ(waitpid(children[i], NULL, 0), children[i]);
+	}
+	CHECK_EQ(set_deadline(90000000, 100000000, 0, 0), 0);
+}
+
+static void note_overrun(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* It may use its time, and is told when it uses more. */
+CASE(deadline_overrun_is_told)
+{
+	signal(SIGXCPU, note_overrun);
+	CHECK_EQ(set_deadline(5000000, 1000000000, 0, 4), 0);
+	for (;;) {
+	}
+}
+
+static void *wait_for_byte(void *argument)
+{
+	char byte;
+
+	return (void *)read(*(int *)argument, &byte, 1);
+}
+
+CASE(affinity_is_the_threads_own)
+{
+	cpu_set_t all, one;
+	pthread_t thread;
+	int ends[2];
+
+	CHECK_EQ(pipe(ends), 0);
+	CHECK_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_byte, &ends[0]), 0);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	CHECK_EQ(sched_getaffinity(0, sizeof(one), &one), 0);
+	CHECK_EQ(CPU_COUNT(&one), 1);
+	CHECK_EQ(pthread_getaffinity_np(thread, sizeof(one), &one), 0);
+	CHECK_EQ(CPU_COUNT(&one), CPU_COUNT(&all));
+	CHECK_EQ(write(ends[1], "", 1), 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CPU_ZERO(&one);
+	CHECK_ERRNO(sched_setaffinity(0, sizeof(one), &one), EINVAL);
+}
+
 CASE(attributes)
 {
 	struct attributes attributes = {

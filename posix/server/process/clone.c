@@ -390,6 +390,9 @@ int64_t posix_clone(struct request *request)
 		!process_has(request->process, LINUX_CAP_SYS_ADMIN)) {
 		result = -LINUX_EPERM;
 	}
+	if (result == 0 && !thread_may_be_copied(request->thread)) {
+		result = -LINUX_EAGAIN; /* what it has reserved is its own */
+	}
 	if (result == 0) {
 		result = check_limits(request->process, (clone.flags & LINUX_CLONE_THREAD) != 0);
 	}

@@ -20,6 +20,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/views.h>
 #include <posix/server/process/capabilities.h>
+#include <posix/server/process/deadline.h>
 #include <posix/server/process/exec.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
@@ -480,6 +481,7 @@ static void commit(struct exec *exec)
 
 	if (exec->caller != NULL) {
 		trace_exec(exec->caller, exec->thread);
+		deadline_move(exec->caller, exec->thread);
 	}
 	replace_threads(process);
 	process_vfork_done(process);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prlimit64, priorities and processor affinity. */
+/* prlimit64 and priorities. */
 #include <abi/linux/resource.h>
 #include <abi/linux/sched.h>
 #include <base/string.h>
@@ -225,63 +225,4 @@ int64_t posix_ioprio_get(struct request *request)
 		}
 	}
 	return result;
-}
-
-/* ---- affinity -------------------------------------------------------------------------------- */
-
-static uint64_t online_mask(void)
-{
-	uint32_t n_cpus = helix_start()->n_cpus;
-
-	return n_cpus >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n_cpus) - 1;
-}
-
-int64_t posix_sched_getaffinity(struct request *request)
-{
-	struct process *target = find_target(request, (uint32_t)request->args[0]);
-	uint64_t mask, size = request->args[1];
-	void *out;
-
-	if (size < sizeof(mask) || size % sizeof(mask) != 0) {
-		return -LINUX_EINVAL;
-	}
-	if (target == NULL) {
-		return -LINUX_ESRCH;
-	}
-	out = request_out(request, 2, NULL);
-	if (out == NULL) {
-		return -LINUX_EFAULT;
-	}
-	mask = target->internal->affinity & online_mask();
-	memcpy(out, &mask, sizeof(mask));
-	request_set_out_size(request, sizeof(mask));
-	return sizeof(mask);
-}
-
-int64_t posix_sched_setaffinity(struct request *request)
-{
-	struct process *target = find_target(request, (uint32_t)request->args[0]);
-	uint64_t mask = 0;
-	size_t size;
-	const void *in = request_in(request, 2, &size);
-
-	if (target == NULL) {
-		return -LINUX_ESRCH;
-	}
-	if (!may_change(request->process, target)) {
-		return -LINUX_EPERM;
-	}
-	if (in == NULL) {
-		return -LINUX_EFAULT;
-	}
-	memcpy(&mask, in, min_size(size, sizeof(mask)));
-	mask &= online_mask();
-	if (mask == 0) {
-		return -LINUX_EINVAL;
-	}
-	target->internal->affinity = mask;
-	LIST_FOR_EACH(thread, &target->threads, struct thread, process_node) {
-		hel_thread_set_affinity(thread->internal->thread, mask);
-	}
-	return 0;
 }

@@ -240,6 +240,7 @@ static void print_status_of(
 	struct signal_sets signals;
 	char state = state_of(process, thread);
 	const struct capabilities *sets = &c->capabilities;
+	const struct thread *shown = thread != NULL ? thread : process_first_thread(process);
 
 	print(printer,
 		"Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n"
@@ -270,8 +271,7 @@ static void print_status_of(
 		(unsigned long long)sets->ambient);
 	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
 		process->internal->has_no_new_privileges,
-		(unsigned long long)process->internal->affinity &
-			((1ull << min_u64(helix_start()->n_cpus, 63)) - 1));
+		shown != NULL ? (unsigned long long)thread_affinity(shown) : 0);
 	print(printer, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
 

@@ -92,6 +92,8 @@ struct thread_scheduling { /* scheduling.c */
 	uint8_t priority; /* 1 ... 99 of the real-time ones, else 0 */
 	int8_t kernel_priority; /* that the thread has in thor */
 	bool resets_on_fork;
+	struct deadline *deadline; /* of SCHED_DEADLINE only, deadline.c */
+	uint64_t affinity; /* processors that it may run on, 0: all */
 };
 
 struct thread_internal {
@@ -188,7 +190,6 @@ struct process_internal {
 	uint16_t io_priority; /* 0: what nice says */
 	int oom_adjustment; /* of what memory's end chooses by, oom.c */
 	int oom_adjustment_min; /* what the unprivileged may lower it to */
-	uint64_t affinity;
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, is_subreaper;
 	bool has_executed;
@@ -302,8 +303,14 @@ void usage_add(struct usage *to, const struct usage *from);
 
 /** thread_schedule() - give it the kernel's priority that its policy and its nice value ask for */
 void thread_schedule(struct thread *thread);
+/** thread_kick_if_running() - make the kernel count what it runs; whether it does */
+bool thread_kick_if_running(struct thread *thread);
 /** thread_schedule_end() - it will not run again */
 void thread_schedule_end(struct thread *thread);
+/** thread_affinity() - the processors, by bit, that it may run on, of those that there are */
+uint64_t thread_affinity(const struct thread *thread);
+/** thread_may_be_copied() - clone is refused to threads of SCHED_DEADLINE without a reset */
+bool thread_may_be_copied(const struct thread *thread);
 /** thread_schedule_as() - before it starts: inherit from @parent, by clone or (exec) all of it */
 void thread_schedule_as(struct thread *thread, const struct thread *parent, bool is_clone);
 

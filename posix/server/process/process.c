@@ -205,7 +205,6 @@ static void init_internal(struct process *process)
 	process_timers_init(process);
 	internal->start_ns = clock_monotonic_ns();
 	internal->exit_signal = LINUX_SIGCHLD;
-	internal->affinity = ~(uint64_t)0;
 	internal->is_dumpable = true;
 }
 
@@ -221,7 +220,6 @@ static void inherit(struct process *process, const struct process *parent)
 	internal->io_priority = from->io_priority;
 	internal->oom_adjustment = from->oom_adjustment;
 	internal->oom_adjustment_min = from->oom_adjustment_min;
-	internal->affinity = from->affinity;
 	internal->is_dumpable = from->is_dumpable;
 	internal->has_no_new_privileges = from->has_no_new_privileges;
 }

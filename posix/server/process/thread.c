@@ -339,7 +339,7 @@ void thread_start(struct thread *thread)
 {
 	struct thread_internal *internal = thread->internal;
 	struct process *process = thread->process;
-	uint64_t affinity = process->internal->affinity;
+	uint64_t affinity = internal->scheduling.affinity;
 
 	list_push_back(&process->threads, &thread->process_node);
 	process->internal->n_threads++;
@@ -351,7 +351,7 @@ void thread_start(struct thread *thread)
 	(void)!hel_futex_name(internal->thread, thread->tid);
 	observe(thread, 0);
 	lane_open(thread);
-	if (affinity != ~(uint64_t)0) {
+	if (affinity != 0) {
 		hel_thread_set_affinity(internal->thread, affinity);
 	}
 	thread_schedule(thread);
@@ -359,6 +359,20 @@ void thread_start(struct thread *thread)
 		thread_log_name(thread);
 	}
 	(void)!hel_thread_start(internal->thread);
+}
+
+bool thread_kick_if_running(struct thread *thread)
+{
+	constexpr uint32_t STATE_RUNNING = 2;
+	const struct thread_internal *internal = thread->internal;
+	struct hel_thread_stats stats;
+
+	if (!internal->is_started || internal->is_dying ||
+		hel_thread_stats(internal->thread, &stats) != 0 || stats.state != STATE_RUNNING) {
+		return false;
+	}
+	hel_thread_kick(internal->thread);
+	return true;
 }
 
 void thread_kill(struct thread *thread)

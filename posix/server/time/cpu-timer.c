@@ -32,18 +32,10 @@ static uint64_t used_ns(const struct cpu_timer *timer)
 /* Makes the kernel count what runs; true if something does. */
 static bool kick_running(const struct process *process)
 {
-	constexpr uint32_t STATE_RUNNING = 2;
 	bool is_any = false;
 
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
-		struct hel_thread_stats stats;
-
-		if (thread->internal->is_started && !thread->internal->is_dying &&
-			hel_thread_stats(thread->internal->thread, &stats) == 0 &&
-			stats.state == STATE_RUNNING) {
-			hel_thread_kick(thread->internal->thread);
-			is_any = true;
-		}
+		is_any |= thread_kick_if_running(thread);
 	}
 	return is_any;
 }
