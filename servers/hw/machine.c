@@ -253,7 +253,7 @@ int machine_power_off(const struct machine *machine)
 		error = port_write(machine, machine->fadt.pm1b_control_port, 2,
 			(uint32_t)machine->off.pm1b << SLEEP_TYPE_SHIFT | SLEEP_ENABLE);
 	}
-	return error != 0 ? error : -ERR_IO;
+	return error;
 }
 
 int machine_reset(const struct machine *machine)
@@ -261,7 +261,5 @@ int machine_reset(const struct machine *machine)
 	if (!machine->has_fadt || machine->fadt.reset_port == 0) {
 		return -ERR_UNSUPPORTED;
 	}
-	int error = port_write(machine, machine->fadt.reset_port, 1, machine->fadt.reset_value);
-
-	return error != 0 ? error : -ERR_IO;
+	return port_write(machine, machine->fadt.reset_port, 1, machine->fadt.reset_value);
 }

@@ -35,12 +35,13 @@ struct machine {
 MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
 
 /**
- * machine_power_off() - turn the machine off; returns only if that does not work:
- * -ERR_UNSUPPORTED, -ERR_IO
+ * machine_power_off() - tell the machine to turn off, which takes it a moment
+ *
+ * Return: 0, -ERR_UNSUPPORTED, or why it could not be told.
  */
 int machine_power_off(const struct machine *machine);
 
-/** machine_reset() - start the machine again; returns only if that does not work */
+/** machine_reset() - tell the machine to start again; the same */
 int machine_reset(const struct machine *machine);
 
 #endif

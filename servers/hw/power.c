@@ -3,22 +3,38 @@
 #include "device.h"
 #include "drain.h"
 
+#include <base/errors.h>
 #include <protocols/hw/hw.gen.h>
 #include <protocols/mbus/mbus-client.h>
+
+/* How long a machine that was told so may take to be off, or to begin anew. */
+constexpr uint64_t END_TIMEOUT_NS = UINT64_C(10000000000);
+
+/*
+ * The write that ends the machine is an order: the processor goes on until it is carried out, an
+ * emulator's for milliseconds. Only who is still here long after it was given has failed.
+ */
+static int power_await_end(struct task *task, int error)
+{
+	if (error == 0 && task != NULL) {
+		error = task_sleep_until(task, task_now_ns(task) + END_TIMEOUT_NS);
+	}
+	return error != 0 ? error : -ERR_IO;
+}
 
 static int serve_power_off(struct bragi_call *call,
 	const struct hw_power_off_request *request UNUSED,
 	struct hw_power_off_reply *out_reply UNUSED)
 {
 	drain_all(call->task);
-	return machine_power_off(hw_object_of_call(call)->machine);
+	return power_await_end(call->task, machine_power_off(hw_object_of_call(call)->machine));
 }
 
 static int serve_reset(struct bragi_call *call, const struct hw_reset_request *request UNUSED,
 	struct hw_reset_reply *out_reply UNUSED)
 {
 	drain_all(call->task);
-	return machine_reset(hw_object_of_call(call)->machine);
+	return power_await_end(call->task, machine_reset(hw_object_of_call(call)->machine));
 }
 
 static const struct hw_power_ops power_ops = {
