@@ -136,15 +136,15 @@ int64_t file_install(struct request *request, struct file *file, bool is_cloexec
 	return fd;
 }
 
-int64_t file_create_anonymous(const struct file_ops *ops, const char *kind, void *data,
-	uint32_t flags, struct file **out_file)
+int64_t file_create_anonymous(const struct process *maker, const struct file_ops *ops,
+	const char *kind, void *data, uint32_t flags, struct file **out_file)
 {
 	struct inode *inode = anonymous_inode_create(0600, kind);
 
 	if (inode == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	int64_t error = file_create(ops, inode, flags, out_file);
+	int64_t error = file_create(maker, ops, inode, flags, out_file);
 
 	inode_unref(inode);
 	if (error == 0) {

@@ -76,8 +76,8 @@ int64_t file_ioctl_regular(struct file *file, uint32_t command, void *buffer, si
 int64_t file_install(struct request *request, struct file *file, bool is_cloexec);
 
 /** file_create_anonymous() - a file without a name; @kind as in "anon_inode:[kind]", static */
-int64_t file_create_anonymous(const struct file_ops *ops, const char *kind, void *data,
-	uint32_t flags, struct file **out_file);
+int64_t file_create_anonymous(const struct process *maker, const struct file_ops *ops,
+	const char *kind, void *data, uint32_t flags, struct file **out_file);
 
 /** file_contents_memory() - the memory that holds contents up to @size_needed bytes, for mmap */
 int64_t file_contents_memory(struct file *file, uint64_t size_needed, hel_handle *out_memory);

@@ -11,11 +11,14 @@
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/views.h>
+#include <posix/server/process/account.h>
 #include <posix/server/process/process.h>
+#include <posix/server/vfs/memory-size.h>
 
 constexpr uint32_t EPOLL_QUEUES_MAX = 4; /* wait queues of one file */
 constexpr uint32_t EPOLL_DEPTH_MAX = 5;  /* epolls that watch epolls */
 constexpr uint32_t EPOLL_EVENTS_MAX = 256;
+constexpr uint64_t EPOLL_MEMORY_PART = 25; /* of memory that watches of one user may take */
 constexpr uint32_t SAME_MIN = 2; /* waits without a change, until it is worth while to show it */
 constexpr uint32_t EPOLL_FLAGS =
 	LINUX_EPOLLET | LINUX_EPOLLONESHOT | LINUX_EPOLLEXCLUSIVE | LINUX_EPOLLWAKEUP;
@@ -25,6 +28,10 @@ struct epoll {
 	struct tree items;  /* by descriptor and file */
 	struct list ready;  /* items that may be ready */
 	struct wait_queue changed;
+	struct account *account; /* of the user who made it; has the items */
+	struct file *file; /* its own, which lives as long */
+	struct list nested; /* items that watch epolls */
+	uint64_t visit; /* the last check of paths that came here */
 	uint32_t n_same; /* waits since an item was woken or changed */
 	uint64_t pass; /* counts the rounds of telling what is ready; see epoll_collect() */
 };
@@ -33,6 +40,7 @@ struct epoll_item {
 	struct tree_node node;
 	struct list_node ready_node;
 	struct list_node file_node; /* in file->watches */
+	struct list_node nested_node; /* in epoll->nested, if the file is an epoll */
 	struct epoll *epoll;
 	struct file *file; /* not referenced: the file takes the item with it */
 	int32_t fd;
@@ -129,6 +137,8 @@ static void epoll_item_free(struct epoll_item *item)
 	}
 	list_remove(&item->ready_node);
 	list_remove(&item->file_node);
+	list_remove(&item->nested_node);
+	item->epoll->account->n[ACCOUNT_EPOLL_WATCHES]--;
 	tree_remove(&item->epoll->items, &item->node);
 	helix_free(item);
 }
@@ -183,6 +193,7 @@ static void epoll_release(struct file *file)
 	while (!tree_is_empty(&epoll->items)) {
 		epoll_item_free(container_of(tree_first(&epoll->items), struct epoll_item, node));
 	}
+	account_unref(epoll->account);
 	helix_free(epoll);
 }
 
@@ -206,19 +217,25 @@ static int64_t epoll_create(struct request *request, uint32_t flags)
 	if (epoll == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	epoll->n_same = 0;
+	*epoll = (struct epoll){ .account = account_get(request->process->credentials.uid) };
+	if (epoll->account == NULL) {
+		helix_free(epoll);
+		return -LINUX_ENOMEM;
+	}
 	tree_init(&epoll->items);
 	list_init(&epoll->ready);
+	list_init(&epoll->nested);
 	wait_queue_init(&epoll->changed);
-	epoll->pass = 0;
-	int64_t error =
-		file_create_anonymous(&epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
+	int64_t error = file_create_anonymous(
+		request->process, &epoll_file_ops, "[eventpoll]", epoll, LINUX_O_RDWR, &file);
 
 	if (error < 0) {
+		account_unref(epoll->account);
 		helix_free(epoll);
 		return error;
 	}
 	epoll->inode = file->inode;
+	epoll->file = file;
 	return file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
 }
 
@@ -234,18 +251,29 @@ int64_t posix_epoll_create1(struct request *request)
 
 /* ---- changing the set ---------------------------------------------------------------------- */
 
-/* How deep epolls are nested from `file` down; more than the limit if `forbidden` is among them. */
+/*
+ * Epolls that watch epolls. Programs may build a tree of them, and by several descriptors of one
+ * file even several ways from a watched file up to the same epoll; a wake-up takes them all. So, as
+ * in Linux, the number of ways of each length is limited, beside their length, and each epoll is
+ * looked at once by a check.
+ */
+static uint64_t last_visit;
+
+/* How deep epolls are nested from @file down; more than the limit if @forbidden is among them. */
 static uint32_t epoll_depth(const struct file *file, const struct epoll *forbidden, uint32_t depth)
 {
+	struct epoll *epoll = epoll_of(file);
 	uint32_t deepest = depth;
 
-	if (file->ops != &epoll_file_ops) {
-		return depth;
-	}
-	if (epoll_of(file) == forbidden || depth > EPOLL_DEPTH_MAX) {
+	if (epoll == forbidden || depth > EPOLL_DEPTH_MAX) {
 		return EPOLL_DEPTH_MAX + 1;
 	}
-	TREE_FOR_EACH(item, &epoll_of(file)->items, struct epoll_item, node) {
+	/* from the same depth, or less, it has been looked at */
+	if (epoll->visit >= last_visit + depth) {
+		return depth;
+	}
+	epoll->visit = last_visit + depth;
+	LIST_FOR_EACH(item, &epoll->nested, struct epoll_item, nested_node) {
 		uint32_t below = epoll_depth(item->file, forbidden, depth + 1);
 
 		deepest = below > deepest ? below : deepest;
@@ -253,11 +281,69 @@ static uint32_t epoll_depth(const struct file *file, const struct epoll *forbidd
 	return deepest;
 }
 
-static int64_t epoll_add(
-	struct epoll *epoll, struct file *file, int32_t fd, const struct linux_epoll_event *event)
+/* Counts the ways from @file up by their length; false: there are too many. */
+static bool epoll_count_ways(const struct file *file, uint32_t length, uint32_t *n_ways)
 {
-	if (epoll_depth(file, epoll, 1) > EPOLL_DEPTH_MAX) {
-		return -LINUX_ELOOP;
+	static const uint32_t n_max[EPOLL_DEPTH_MAX] = { UINT32_MAX, 500, 100, 50, 10 };
+
+	if (length == EPOLL_DEPTH_MAX) {
+		return list_is_empty(&file->watches);
+	}
+	LIST_FOR_EACH(item, &file->watches, struct epoll_item, file_node) {
+		if (++n_ways[length] > n_max[length] ||
+			!epoll_count_ways(item->epoll->file, length + 1, n_ways)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The same for all files that are watched through @file, an epoll. */
+static bool epoll_may_be_watched(const struct file *file)
+{
+	struct epoll *epoll = epoll_of(file);
+
+	if (epoll->visit >= last_visit) {
+		return true;
+	}
+	epoll->visit = last_visit;
+	TREE_FOR_EACH(item, &epoll->items, struct epoll_item, node) {
+		uint32_t n_ways[EPOLL_DEPTH_MAX] = { 0 };
+
+		if (!(item->file->ops == &epoll_file_ops
+				    ? epoll_may_be_watched(item->file)
+				    : epoll_count_ways(item->file, 0, n_ways))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int64_t epoll_check_ways(struct epoll *epoll, struct file *file)
+{
+	uint32_t n_ways[EPOLL_DEPTH_MAX] = { 0 };
+
+	last_visit += EPOLL_DEPTH_MAX + 2;
+	if (file->ops == &epoll_file_ops) {
+		return epoll_may_be_watched(file) ? 0 : -LINUX_EINVAL;
+	}
+	return list_is_empty(&epoll->file->watches) || epoll_count_ways(file, 0, n_ways)
+		? 0
+		: -LINUX_EINVAL;
+}
+
+uint64_t epoll_watch_limit(void)
+{
+	return memory_size_bytes() / EPOLL_MEMORY_PART / sizeof(struct epoll_item);
+}
+
+static int64_t epoll_item_create(
+	struct epoll *epoll, struct file *file, int32_t fd, struct epoll_item **out_item)
+{
+	uint64_t *n_of_user = &epoll->account->n[ACCOUNT_EPOLL_WATCHES];
+
+	if (*n_of_user >= epoll_watch_limit()) {
+		return -LINUX_ENOSPC;
 	}
 	struct epoll_item *item = helix_malloc(sizeof(*item));
 
@@ -265,8 +351,37 @@ static int64_t epoll_add(
 		return -LINUX_ENOMEM;
 	}
 	*item = (struct epoll_item){ .epoll = epoll, .file = file, .fd = fd };
+	list_node_init(&item->ready_node);
+	list_node_init(&item->nested_node);
 	tree_insert(&epoll->items, &item->node, epoll_compare);
 	list_push_back(&file->watches, &item->file_node);
+	if (file->ops == &epoll_file_ops) {
+		list_push_back(&epoll->nested, &item->nested_node);
+	}
+	(*n_of_user)++;
+	*out_item = item;
+	return 0;
+}
+
+static int64_t epoll_add(
+	struct epoll *epoll, struct file *file, int32_t fd, const struct linux_epoll_event *event)
+{
+	struct epoll_item *item;
+
+	last_visit += EPOLL_DEPTH_MAX + 2;
+	if (file->ops == &epoll_file_ops && epoll_depth(file, epoll, 1) > EPOLL_DEPTH_MAX) {
+		return -LINUX_ELOOP;
+	}
+	int64_t error = epoll_item_create(epoll, file, fd, &item);
+
+	if (error < 0) {
+		return error;
+	}
+	error = epoll_check_ways(epoll, file);
+	if (error < 0) {
+		epoll_item_free(item);
+		return error;
+	}
 	file->ops->poll(file, epoll_item_add_queue, item);
 	epoll_item_set(item, event);
 	return 0;

@@ -24,6 +24,9 @@
 bool epoll_show(struct file *file, struct linux_epoll_event *out_events, uint32_t n_max,
 	uint32_t *out_n_events);
 
+/** epoll_watch_limit() - how many watches one user may have, fs.epoll.max_user_watches */
+uint64_t epoll_watch_limit(void);
+
 /** epoll_forget_file() - the open file goes: nobody watches it any more */
 void epoll_forget_file(struct file *file);
 

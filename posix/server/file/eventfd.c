@@ -109,8 +109,8 @@ int64_t posix_eventfd2(struct request *request)
 		.is_semaphore = (flags & LINUX_EFD_SEMAPHORE) != 0,
 	};
 	wait_queue_init(&eventfd->changed);
-	int64_t error = file_create_anonymous(&eventfd_file_ops, "[eventfd]", eventfd,
-		LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), &file);
+	int64_t error = file_create_anonymous(request->process, &eventfd_file_ops, "[eventfd]",
+		eventfd, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), &file);
 
 	if (error < 0) {
 		helix_free(eventfd);

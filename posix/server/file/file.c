@@ -10,15 +10,52 @@
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/lock.h>
 #include <posix/server/file/views.h>
+#include <posix/server/process/process.h>
 #include <posix/server/vfs/inode.h>
+#include <posix/server/vfs/memory-size.h>
 
-constexpr uint32_t FILES_MAX = 65536;
+/* As Linux: what takes a tenth of memory if a file costs 1 KiB, which it hardly does. */
+constexpr uint64_t MEMORY_PER_FILE = KIB(10);
+constexpr uint32_t FILES_MIN = 8192, FILES_MAX = 1 << 20;
+constexpr uint32_t FILES_RESERVED_PART = 16; /* of all, for administrators and posix */
+
 static uint32_t n_files;
 
-int file_create(
-	const struct file_ops *ops, struct inode *inode, uint32_t flags, struct file **out_file)
+uint32_t file_count(void)
 {
-	if (n_files >= FILES_MAX) {
+	return n_files;
+}
+
+uint32_t file_limit(void)
+{
+	static uint32_t limit;
+
+	if (limit == 0) {
+		uint64_t n = memory_size_bytes() / MEMORY_PER_FILE;
+
+		limit = (uint32_t)min_u64(max_u64(n, FILES_MIN), FILES_MAX);
+	}
+	return limit;
+}
+
+/* Whoever may do everything else is not kept out by others, nor is posix by anybody. */
+static bool has_room_for(const struct process *maker)
+{
+	uint32_t limit = file_limit();
+
+	if (maker == NULL) {
+		return true;
+	}
+	if (!credentials_has(&maker->credentials, LINUX_CAP_SYS_ADMIN)) {
+		limit -= limit / FILES_RESERVED_PART;
+	}
+	return n_files < limit;
+}
+
+int file_create(const struct process *maker, const struct file_ops *ops, struct inode *inode,
+	uint32_t flags, struct file **out_file)
+{
+	if (!has_room_for(maker)) {
 		return -LINUX_ENFILE;
 	}
 	struct file *file = helix_malloc(sizeof(*file));

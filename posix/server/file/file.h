@@ -124,9 +124,18 @@ void file_default_release(struct file *file);
 	.sync = file_default_sync, .map = file_default_map, .flush = file_default_flush, \
 	.release = file_default_release
 
-/* -LINUX_ENFILE/ENOMEM */
-int file_create(
-	const struct file_ops *ops, struct inode *inode, uint32_t flags, struct file **out_file);
+/**
+ * file_create() - an open file description with one reference
+ * @maker: for whom; NULL: for posix itself
+ *
+ * Return: 0, -LINUX_ENOMEM, -LINUX_ENFILE: there are file_limit(), of which the last are kept for
+ * who has CAP_SYS_ADMIN and posix itself.
+ */
+int file_create(const struct process *maker, const struct file_ops *ops, struct inode *inode,
+	uint32_t flags, struct file **out_file);
+/** file_count(), file_limit() - how many there are, and may be; for fs.file-nr */
+uint32_t file_count(void);
+uint32_t file_limit(void);
 void file_ref(struct file *file);
 void file_unref(struct file *file);
 

@@ -10,13 +10,14 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/views.h>
+#include <posix/server/process/account.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/call.h>
 
-/* As the sysctls fs.inotify say; all users together may have as many watches as one has there. */
+/* As the sysctls fs.inotify say. */
 constexpr uint32_t INSTANCES_MAX = 128; /* of one user */
 constexpr uint32_t EVENTS_MAX = 16384;  /* in one queue */
-constexpr uint32_t WATCHES_MAX = 65536;
+constexpr uint32_t WATCHES_MAX = 65536; /* of one user, in instances that are theirs */
 
 constexpr uint32_t HOW_TO_WATCH = LINUX_IN_ONLYDIR | LINUX_IN_DONT_FOLLOW | LINUX_IN_EXCL_UNLINK |
 	LINUX_IN_MASK_CREATE | LINUX_IN_MASK_ADD | LINUX_IN_ONESHOT;
@@ -24,8 +25,7 @@ constexpr uint32_t UNASKED = LINUX_IN_UNMOUNT | LINUX_IN_Q_OVERFLOW | LINUX_IN_I
 constexpr uint32_t KEPT = LINUX_IN_ALL_EVENTS | LINUX_IN_EXCL_UNLINK | LINUX_IN_ONESHOT;
 
 struct inotify {
-	struct list_node node; /* in `instances` */
-	uint32_t uid;
+	struct account *account; /* of the user who made it */
 	int32_t last_watch; /* numbers are not used again before all were */
 	struct tree watches; /* by number */
 	struct list events;
@@ -51,7 +51,6 @@ struct inotify_event {
 };
 
 uint32_t inotify_n_watches;
-static struct list instances = LIST_INIT(instances);
 
 /* ---- the queue of events ------------------------------------------------------------------- */
 
@@ -176,8 +175,9 @@ static void watch_free(struct inotify_watch *watch)
 	tree_remove(&watch->inotify->watches, &watch->number_node);
 	list_remove(&watch->inode_node);
 	inode_unref(watch->inode);
-	helix_free(watch);
 	inotify_n_watches--;
+	watch->inotify->account->n[ACCOUNT_INOTIFY_WATCHES]--;
+	helix_free(watch);
 }
 
 static void watch_end(struct inotify_watch *watch)
@@ -190,7 +190,9 @@ static int64_t watch_create(struct inotify *inotify, struct inode *inode, uint32
 {
 	struct inotify_watch *watch;
 
-	if (inotify_n_watches >= WATCHES_MAX) {
+	uint64_t *n_of_user = &inotify->account->n[ACCOUNT_INOTIFY_WATCHES];
+
+	if (*n_of_user >= WATCHES_MAX) {
 		return -LINUX_ENOSPC;
 	}
 	watch = helix_malloc(sizeof(*watch));
@@ -213,6 +215,7 @@ static int64_t watch_create(struct inotify *inotify, struct inode *inode, uint32
 	tree_insert(&inotify->watches, &watch->number_node, watch_compare);
 	list_push_back(&inode->watches, &watch->inode_node);
 	inotify_n_watches++;
+	(*n_of_user)++;
 	return watch->number;
 }
 
@@ -371,7 +374,7 @@ static void inotify_release(struct file *file)
 	while (!list_is_empty(&inotify->events)) {
 		inotify_drop_first(inotify);
 	}
-	list_remove(&inotify->node);
+	account_discharge(inotify->account, ACCOUNT_INOTIFY_INSTANCES, 1);
 	helix_free(inotify);
 }
 
@@ -387,45 +390,50 @@ static const struct file_ops inotify_file_ops = {
 
 /* ---- the calls ----------------------------------------------------------------------------- */
 
-static bool inotify_may_have_more(uint32_t uid)
+static int64_t inotify_create(uint32_t uid, struct inotify **out_inotify)
 {
-	uint32_t n_of_user = 0;
+	struct account *account;
+	int64_t error = account_charge(uid, ACCOUNT_INOTIFY_INSTANCES, 1, INSTANCES_MAX, &account);
 
-	LIST_FOR_EACH(inotify, &instances, struct inotify, node) {
-		n_of_user += inotify->uid == uid;
+	if (error < 0) {
+		return error == -LINUX_EDQUOT ? -LINUX_EMFILE : error;
 	}
-	return n_of_user < INSTANCES_MAX;
+	struct inotify *inotify = helix_malloc(sizeof(*inotify));
+
+	if (inotify == NULL) {
+		account_discharge(account, ACCOUNT_INOTIFY_INSTANCES, 1);
+		return -LINUX_ENOMEM;
+	}
+	*inotify = (struct inotify){ .account = account };
+	tree_init(&inotify->watches);
+	list_init(&inotify->events);
+	wait_queue_init(&inotify->changed);
+	*out_inotify = inotify;
+	return 0;
 }
 
 int64_t posix_inotify_init1(struct request *request)
 {
 	uint32_t flags = (uint32_t)request->args[0];
-	uint32_t uid = request->process->credentials.uid;
+	struct inotify *inotify;
 	struct file *file;
 
 	if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK)) {
 		return -LINUX_EINVAL;
 	}
-	if (!inotify_may_have_more(uid)) {
-		return -LINUX_EMFILE;
-	}
-	struct inotify *inotify = helix_malloc(sizeof(*inotify));
+	int64_t result = inotify_create(request->process->credentials.uid, &inotify);
 
-	if (inotify == NULL) {
-		return -LINUX_ENOMEM;
+	if (result < 0) {
+		return result;
 	}
-	*inotify = (struct inotify){ .uid = uid };
-	tree_init(&inotify->watches);
-	list_init(&inotify->events);
-	wait_queue_init(&inotify->changed);
-	int64_t error = file_create_anonymous(
-		&inotify_file_ops, "inotify", inotify, flags & LINUX_O_NONBLOCK, &file);
+	int64_t error = file_create_anonymous(request->process, &inotify_file_ops, "inotify",
+		inotify, flags & LINUX_O_NONBLOCK, &file);
 
 	if (error < 0) {
+		account_discharge(inotify->account, ACCOUNT_INOTIFY_INSTANCES, 1);
 		helix_free(inotify);
 		return error;
 	}
-	list_push_back(&instances, &inotify->node);
 	return file_install(request, file, (flags & LINUX_O_CLOEXEC) != 0);
 }
 

@@ -30,16 +30,16 @@ static struct mount *memfd_mount(void)
 	return mount;
 }
 
-static int64_t memfd_open(
-	struct mount *mount, struct inode *inode, const char *name, struct file **out_file)
+static int64_t memfd_open(const struct process *maker, struct mount *mount, struct inode *inode,
+	const char *name, struct file **out_file)
 {
 	char text[MEMFD_NAME_MAX + sizeof("/memfd:") + sizeof(" (deleted)")];
 
 	format_to(text, sizeof(text), "/memfd:%s (deleted)", name);
 	struct dentry *dentry = dentry_create_root(inode->super, inode, text);
-	int64_t error = dentry == NULL
-		? -LINUX_ENOMEM
-		: file_create(&file_ops_default, inode, LINUX_O_RDWR | LINUX_O_LARGEFILE, out_file);
+	int64_t error = dentry == NULL ? -LINUX_ENOMEM
+				       : file_create(maker, &file_ops_default, inode,
+						 LINUX_O_RDWR | LINUX_O_LARGEFILE, out_file);
 
 	if (error == 0) {
 		(*out_file)->path = (struct path){ .mount = mount, .dentry = dentry };
@@ -82,7 +82,7 @@ int64_t posix_memfd_create(struct request *request)
 	if (!(flags & LINUX_MFD_ALLOW_SEALING)) {
 		*tmpfs_seals(inode) = LINUX_F_SEAL_SEAL;
 	}
-	error = memfd_open(mount, inode, name, &file);
+	error = memfd_open(request->process, mount, inode, name, &file);
 	inode_unref(inode);
 	if (error < 0) {
 		return error;

@@ -10,11 +10,14 @@
 #include <posix/server/file/byte-queue.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/pipe.h>
+#include <posix/server/process/account.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/mount.h>
 
 constexpr size_t PIPE_SIZE_USUAL = KIB(64);
 constexpr size_t PIPE_SIZE_MIN = KIB(4);
+/* Of pipes of users who have PIPE_USER_PAGES_SOFT and more in others, as Linux gives them. */
+constexpr size_t PIPE_SIZE_POOR = KIB(8);
 constexpr size_t PIPE_SIZE_MAX = MIB(1);
 /* Writes from this size on are passed on without a copy, if they are a block of their own. */
 constexpr size_t PIPE_BLOCK_MIN = KIB(4);
@@ -23,6 +26,7 @@ struct pipe {
 	struct inode *inode; /* not referenced: it goes after its pipe */
 	struct byte_queue queue;
 	size_t size_max;     /* a power of two */
+	struct account *account; /* of the user who made it; has its pages */
 	bool is_anonymous;   /* from pipe(): opening it through /proc never waits */
 	uint32_t n_readers, n_writers;
 	uint64_t n_readers_ever, n_writers_ever; /* for the open of FIFOs */
@@ -47,14 +51,45 @@ static size_t pipe_room(const struct pipe *pipe)
 	return pipe->size_max - pipe_used(pipe);
 }
 
-static struct pipe *pipe_create(struct inode *inode)
+static uint64_t pages_of(size_t size)
+{
+	return size / PIPE_PAGE_SIZE;
+}
+
+/* @maker: who is limited; NULL: nobody, it is posix itself */
+static bool is_limited(const struct process *maker)
+{
+	return maker != NULL && !credentials_has(&maker->credentials, LINUX_CAP_SYS_RESOURCE) &&
+		!credentials_has(&maker->credentials, LINUX_CAP_SYS_ADMIN);
+}
+
+static struct account *charge_pages(const struct process *maker, size_t *out_size)
+{
+	uint32_t uid = maker != NULL ? maker->credentials.uid : 0;
+	uint64_t limit = is_limited(maker) ? PIPE_USER_PAGES_SOFT : UINT64_MAX;
+	struct account *account = NULL;
+
+	*out_size = PIPE_SIZE_USUAL;
+	if (account_charge(uid, ACCOUNT_PIPE_PAGES, pages_of(*out_size), limit, &account) ==
+		-LINUX_EDQUOT) {
+		*out_size = PIPE_SIZE_POOR;
+		(void)!account_charge(
+			uid, ACCOUNT_PIPE_PAGES, pages_of(*out_size), UINT64_MAX, &account);
+	}
+	return account;
+}
+
+static struct pipe *pipe_create(const struct process *maker, struct inode *inode)
 {
 	struct pipe *pipe = helix_malloc(sizeof(*pipe));
+	size_t size;
+	struct account *account = pipe == NULL ? NULL : charge_pages(maker, &size);
 
-	if (pipe == NULL) {
+	if (account == NULL) {
+		helix_free(pipe);
 		return NULL;
 	}
-	*pipe = (struct pipe){ .inode = inode, .size_max = PIPE_SIZE_USUAL };
+	*pipe = (struct pipe){ .inode = inode, .size_max = size, .account = account };
 	byte_queue_init(&pipe->queue);
 	wait_queue_init(&pipe->changed);
 	wait_queue_init(&pipe->opened);
@@ -65,6 +100,7 @@ static struct pipe *pipe_create(struct inode *inode)
 static void pipe_free(struct pipe *pipe)
 {
 	pipe->inode->pipe = NULL;
+	account_discharge(pipe->account, ACCOUNT_PIPE_PAGES, pages_of(pipe->size_max));
 	byte_queue_deinit(&pipe->queue);
 	helix_free(pipe);
 }
@@ -348,6 +384,19 @@ int64_t pipe_get_size(const struct file *file)
 	return file->ops == &pipe_file_ops ? (int64_t)pipe_of(file)->size_max : -LINUX_EBADF;
 }
 
+/* Counts the pages of the new size; a larger one must be within the limit. */
+static bool pipe_change_charge(const struct process *process, struct pipe *pipe, size_t size)
+{
+	uint64_t *n_pages = &pipe->account->n[ACCOUNT_PIPE_PAGES];
+	uint64_t n_new = *n_pages - pages_of(pipe->size_max) + pages_of(size);
+
+	if (size > pipe->size_max && n_new > PIPE_USER_PAGES_SOFT && is_limited(process)) {
+		return false;
+	}
+	*n_pages = n_new;
+	return true;
+}
+
 int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
 {
 	size_t rounded = PIPE_SIZE_MIN;
@@ -372,6 +421,9 @@ int64_t pipe_set_size(struct request *request, struct file *file, uint32_t size)
 	}
 	if (rounded < pipe_used(pipe)) {
 		return -LINUX_EBUSY;
+	}
+	if (!pipe_change_charge(request->process, pipe, rounded)) {
+		return -LINUX_EPERM;
 	}
 	pipe->size_max = rounded;
 	wait_queue_wake(&pipe->changed);
@@ -420,7 +472,7 @@ int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *
 			return -LINUX_ENXIO;
 		}
 		if (pipe == NULL) {
-			pipe = pipe_create(inode);
+			pipe = pipe_create(request == NULL ? NULL : request->process, inode);
 		}
 		if (pipe == NULL) {
 			return -LINUX_ENOMEM;
@@ -446,10 +498,10 @@ int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *
 	return error < 0 ? error : REQUEST_PARK;
 }
 
-static int64_t pipe_create_ends(uint32_t flags, struct file **out_ends)
+static int64_t pipe_create_ends(const struct process *maker, uint32_t flags, struct file **out_ends)
 {
 	struct inode *inode = anonymous_inode_create(LINUX_S_IFIFO | 0600, NULL);
-	struct pipe *pipe = inode == NULL ? NULL : pipe_create(inode);
+	struct pipe *pipe = inode == NULL ? NULL : pipe_create(maker, inode);
 	int64_t error = pipe == NULL ? -LINUX_ENOMEM : 0;
 
 	if (pipe != NULL) {
@@ -458,7 +510,7 @@ static int64_t pipe_create_ends(uint32_t flags, struct file **out_ends)
 	for (unsigned i = 0; i < 2 && error == 0; i++) {
 		uint32_t mode = i == 0 ? LINUX_O_RDONLY : LINUX_O_WRONLY;
 
-		error = file_create(&file_ops_default, inode, flags | mode, &out_ends[i]);
+		error = file_create(maker, &file_ops_default, inode, flags | mode, &out_ends[i]);
 		if (error == 0) {
 			pipe_attach(pipe, out_ends[i]);
 		} else if (i == 1) {
@@ -511,7 +563,7 @@ int64_t posix_pipe2(struct request *request)
 	if (flags & LINUX_O_DIRECT) {
 		return -LINUX_EINVAL; /* packets: not done */
 	}
-	int64_t error = pipe_create_ends(flags & LINUX_O_NONBLOCK, ends);
+	int64_t error = pipe_create_ends(request->process, flags & LINUX_O_NONBLOCK, ends);
 
 	if (error < 0) {
 		return error;

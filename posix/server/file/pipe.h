@@ -12,6 +12,13 @@
 
 #include <posix/server/file/file.h>
 
+/*
+ * How many pages the pipes of one user may have room for, as fs.pipe-user-pages-soft says: pipes
+ * beyond that are made with room for two pages, and cannot be made larger. Not for administrators.
+ */
+constexpr uint64_t PIPE_USER_PAGES_SOFT = 16384;
+constexpr uint64_t PIPE_PAGE_SIZE = 4096;
+
 /** PIPE_BYTES_ATOMIC - PIPE_BUF of Linux */
 #define PIPE_BYTES_ATOMIC 4096
 

@@ -90,8 +90,11 @@ static int64_t proc_lookup_process(
 static int64_t proc_list_processes(
 	UNUSED struct proc_inode *directory, struct dirent_writer *writer)
 {
-	for (struct process *process = process_first(); process != NULL;
-		process = process_next(process)) {
+	uint64_t from =
+		writer->position > PROC_COOKIE_LISTED ? writer->position - PROC_COOKIE_LISTED : 0;
+
+	for (struct process *process = process_from((uint32_t)min_u64(from, UINT32_MAX));
+		process != NULL; process = process_next(process)) {
 		if (!proc_list_number(writer, process->pid, LINUX_DT_DIR)) {
 			break;
 		}

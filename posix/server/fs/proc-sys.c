@@ -4,6 +4,8 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <hel/hel-calls.h>
+#include <posix/server/file/epoll.h>
+#include <posix/server/file/pipe.h>
 #include <posix/server/fs/procfs.h>
 
 constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
@@ -53,6 +55,28 @@ static int64_t proc_print_boot_id(UNUSED struct proc_inode *node, char *buffer, 
 	return (int64_t)uuid_print(bytes, buffer, size);
 }
 
+/* ---- limits -------------------------------------------------------------------------------- */
+
+static int64_t proc_print_file_max(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "%u\n", file_limit());
+}
+
+static int64_t proc_print_file_nr(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "%u\t0\t%u\n", file_count(), file_limit());
+}
+
+static int64_t proc_print_pipe_pages(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "%llu\n", (unsigned long long)PIPE_USER_PAGES_SOFT);
+}
+
+static int64_t proc_print_epoll_watches(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "%llu\n", (unsigned long long)epoll_watch_limit());
+}
+
 /* ---- the tables ---------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_random_entries[] = {
@@ -89,11 +113,20 @@ static const struct proc_entry proc_inotify_entries[] = {
 	{},
 };
 
+static const struct proc_entry proc_epoll_entries[] = {
+	{ .name = "max_user_watches", .mode = PROC_FILE, .print = proc_print_epoll_watches },
+	{},
+};
+
 static const struct proc_entry proc_fs_entries[] = {
-	{ .name = "file-max", .mode = PROC_FILE, .text = "65536\n" },
+	{ .name = "epoll", .mode = PROC_FOLDER, .entries = proc_epoll_entries },
+	{ .name = "file-max", .mode = PROC_FILE, .print = proc_print_file_max },
+	{ .name = "file-nr", .mode = PROC_FILE, .print = proc_print_file_nr },
 	{ .name = "inotify", .mode = PROC_FOLDER, .entries = proc_inotify_entries },
 	{ .name = "nr_open", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-max-size", .mode = PROC_FILE, .text = "1048576\n" },
+	{ .name = "pipe-user-pages-hard", .mode = PROC_FILE, .text = "0\n" },
+	{ .name = "pipe-user-pages-soft", .mode = PROC_FILE, .print = proc_print_pipe_pages },
 	{ .name = "protected_fifos", .mode = PROC_FILE, .text = "1\n" },
 	{ .name = "protected_hardlinks", .mode = PROC_FILE, .text = "1\n" },
 	{ .name = "protected_regular", .mode = PROC_FILE, .text = "1\n" },

@@ -62,7 +62,7 @@ static int64_t check_limits(const struct process *process, bool is_thread)
 		!process_has(process, LINUX_CAP_SYS_ADMIN)) {
 		n_threads_max -= n_threads_max / 16;
 		n_processes_max -= n_processes_max / 16;
-		if (process_count_of_user(process->credentials.uid) >=
+		if (process->internal->account->n[ACCOUNT_THREADS] >=
 			process->limits[LIMIT_NPROC][0]) {
 			return -LINUX_EAGAIN;
 		}
@@ -283,7 +283,7 @@ static int64_t make_files(const struct clone *clone, struct process *child, int 
 	struct file *file;
 
 	if (error == 0 && (clone->flags & LINUX_CLONE_PIDFD) != 0) {
-		error = pidfd_create(child, 0, &file);
+		error = pidfd_create(clone->request->process, child, 0, &file);
 		if (error == 0) {
 			*out_pidfd = (int)file_install(clone->request, file, true);
 			error = *out_pidfd < 0 ? *out_pidfd : 0;

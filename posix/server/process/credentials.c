@@ -45,7 +45,11 @@ static int64_t set_uids(struct process *process, const struct ids *ids)
 {
 	struct credentials *c = &process->credentials;
 	struct credentials old = *c;
+	int64_t error = process_change_user(process, ids->real);
 
+	if (error != 0) {
+		return error;
+	}
 	c->uid = ids->real;
 	c->euid = ids->effective;
 	c->suid = ids->saved;

@@ -457,7 +457,7 @@ static void replace_threads(struct process *process)
 		thread_usage(thread, &usage);
 		usage_add(&internal->dead_threads, &usage);
 		thread->internal->is_replaced = true;
-		internal->n_threads--;
+		process_add_threads(process, -1);
 		thread_kill(thread);
 		trace_thread_gone(thread, LINUX_SIGKILL);
 	}

@@ -21,7 +21,7 @@ void process_exit(struct process *process, uint32_t status)
 	}
 	internal->state = PROCESS_EXITING;
 	internal->status = status;
-	internal->is_stopping = false;
+	process_set_stopping(process, false);
 	internal->is_stopped = false;
 	if (process == process_init()) {
 		helix_log(HEL_LOG_ERROR, "init ended with status %x", status);
@@ -148,6 +148,10 @@ static void adopt(struct process *child, struct process *parent)
 	child->parent = parent;
 	internal->exit_signal = LINUX_SIGCHLD;
 	list_push_back(&parent->internal->children, &internal->sibling_node);
+	if (list_node_is_linked(&internal->news_node)) {
+		list_remove(&internal->news_node);
+		process_has_news(child);
+	}
 	process_publish(child);
 	if (internal->parent_death_signal != 0 && process_is_alive(child)) {
 		signal_send_process(child,
@@ -228,6 +232,7 @@ static void process_become_zombie(struct process *process)
 	struct process_internal *internal = process->internal;
 
 	internal->state = PROCESS_ZOMBIE;
+	process_has_news(process);
 	oom_process_ended(process);
 	signal_pending_clear(&internal->pending);
 	pidfd_tell_end(process);
@@ -246,7 +251,8 @@ void process_thread_gone(struct thread *thread)
 	thread_usage(thread, &usage);
 	usage_add(&process->internal->dead_threads, &usage);
 	trace_thread_gone(thread, process->internal->status);
-	if (--process->internal->n_threads == 0) {
+	process_add_threads(process, -1);
+	if (process->internal->n_threads == 0) {
 		process->internal->state = PROCESS_EXITING;
 		bool is_large = process_is_large(process);
 
@@ -271,7 +277,7 @@ int64_t posix_exit_thread(struct request *request)
 	struct process *process = request->process;
 	uint32_t status = ((uint32_t)request->args[0] & 0xff) << 8;
 
-	if (list_size(&process->threads) == 1) {
+	if (list_first(&process->threads) == list_last(&process->threads)) {
 		process_exit(process, status);
 		return REQUEST_NO_REPLY;
 	}

@@ -69,6 +69,7 @@ void process_group_join(struct process_group *group, struct process *process)
 	group->references++;
 	process->group = group;
 	list_push_back(&group->members, &process->group_node);
+	group->n_stopping += process->internal->is_stopping;
 }
 
 void process_group_leave(struct process *process)
@@ -77,7 +78,17 @@ void process_group_leave(struct process *process)
 
 	process->group = NULL;
 	list_remove(&process->group_node);
+	group->n_stopping -= process->internal->is_stopping;
 	process_group_unref(group);
+}
+
+void process_set_stopping(struct process *process, bool is_stopping)
+{
+	if (process->group != NULL) {
+		process->group->n_stopping -= process->internal->is_stopping;
+		process->group->n_stopping += is_stopping;
+	}
+	process->internal->is_stopping = is_stopping;
 }
 
 void session_set_tty(struct session *session, struct tty *tty)
@@ -114,12 +125,7 @@ bool process_group_is_orphaned(const struct process_group *group)
 
 static void rouse_if_orphaned(struct process_group *group, const struct process *leaver)
 {
-	bool has_stopped = false;
-
-	LIST_FOR_EACH(member, &group->members, struct process, group_node) {
-		has_stopped |= member != leaver && member->internal->is_stopping;
-	}
-	if (!has_stopped || !is_orphaned_without(group, leaver)) {
+	if (group->n_stopping == 0 || !is_orphaned_without(group, leaver)) {
 		return;
 	}
 	signal_send_group(
@@ -130,11 +136,15 @@ static void rouse_if_orphaned(struct process_group *group, const struct process 
 
 void process_group_check_orphans(struct process *leaver)
 {
+	const struct process_group *last = NULL;
+
 	LIST_FOR_EACH(child, &leaver->internal->children, struct process_internal, sibling_node) {
 		struct process *process = process_of(child);
 
-		if (process->group != NULL && process->group != leaver->group &&
+		if (process->group != NULL && process->group != last &&
+			process->group != leaver->group &&
 			process->group->session == leaver->group->session) {
+			last = process->group; /* children are mostly in few groups */
 			rouse_if_orphaned(process->group, leaver);
 		}
 	}

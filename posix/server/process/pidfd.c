@@ -85,7 +85,8 @@ void pidfd_forget(struct process *process)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-int64_t pidfd_create(struct process *process, uint32_t flags, struct file **out_file)
+int64_t pidfd_create(const struct process *maker, struct process *process, uint32_t flags,
+	struct file **out_file)
 {
 	struct pidfd_subject *subject = subject_of(process);
 
@@ -93,7 +94,7 @@ int64_t pidfd_create(struct process *process, uint32_t flags, struct file **out_
 		return -LINUX_ENOMEM;
 	}
 	int64_t error = file_create_anonymous(
-		&pidfd_file_ops, "[pidfd]", subject, LINUX_O_RDWR | flags, out_file);
+		maker, &pidfd_file_ops, "[pidfd]", subject, LINUX_O_RDWR | flags, out_file);
 
 	if (error == 0) {
 		subject->references++;
@@ -138,7 +139,7 @@ int64_t posix_pidfd_open(struct request *request)
 	if (process == NULL) {
 		return thread_find((uint32_t)pid) != NULL ? -LINUX_EINVAL : -LINUX_ESRCH;
 	}
-	int64_t error = pidfd_create(process, flags, &file);
+	int64_t error = pidfd_create(request->process, process, flags, &file);
 
 	return error < 0 ? error : file_install(request, file, true);
 }

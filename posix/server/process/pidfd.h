@@ -17,7 +17,8 @@
  *
  * Return: 0, -LINUX_ENOMEM, -LINUX_ENFILE.
  */
-int64_t pidfd_create(struct process *process, uint32_t flags, struct file **out_file);
+int64_t pidfd_create(const struct process *maker, struct process *process, uint32_t flags,
+	struct file **out_file);
 
 /**
  * pidfd_process() - whom a file means

@@ -256,8 +256,9 @@ static void print_status_of(
 	print(printer, "\n");
 	print_status_memory(process, printer);
 	collect_signals(process, thread, &signals);
-	print(printer, "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\n",
-		process->internal->n_threads, process->internal->pending.n_queued,
+	print(printer, "Threads:\t%u\nSigQ:\t%llu/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\n",
+		process->internal->n_threads,
+		(unsigned long long)process->internal->account->n[ACCOUNT_SIGNALS],
 		(unsigned long long)process->limits[LIMIT_SIGPENDING][0],
 		(unsigned long long)signals.thread, (unsigned long long)signals.process);
 	print(printer, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n",

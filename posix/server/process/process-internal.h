@@ -24,15 +24,16 @@
 
 #include <async/timer.h>
 #include <base/bitmap.h>
+#include <base/tree.h>
 #include <helix/await.h>
 #include <helix/exchange.h>
+#include <posix/server/process/account.h>
 #include <posix/server/process/process.h>
 #include <posix/server/request-internal.h>
 #include <posix/server/vfs/vfs.h>
 
 constexpr uint32_t PID_MAX = 32768;  /* numbers are below */
 constexpr uint32_t MM_SLOTS_MAX = 16384; /* threads in one address space */
-constexpr uint32_t SIGNAL_QUEUE_MAX = 1024; /* queued signals of one process or thread */
 
 /* ---- address spaces -------------------------------------------------------------------------- */
 
@@ -61,13 +62,15 @@ struct mm {
 
 struct pending_signal {
 	struct list_node node;
+	struct tree_node order_node;
+	struct account *account; /* of the user who was sent it */
 	struct signal_info info;
 };
 
 struct signal_pending {
 	uint64_t set; /* signal n is bit n - 1 */
 	struct list queue; /* struct pending_signal; a bit without an entry has no information */
-	uint32_t n_queued;
+	struct tree order; /* the same by number of the signal, and as they came */
 };
 
 /* ---- a thread's conversation (lane.c) -------------------------------------------------------- */
@@ -147,9 +150,11 @@ struct cpu_timer { /* time/cpu-timer.c */
 };
 
 struct process_internal {
-	struct list_node all_node; /* on the list of all processes, by pid */
+	struct tree_node all_node; /* in the tree of all processes, by pid */
 	struct list children;
 	struct list_node sibling_node;
+	struct list news; /* children of whom wait may have something to tell, in that order */
+	struct list_node news_node; /* in the parent's */
 	enum process_state state;
 	uint32_t status; /* as of wait: valid when EXITING or ZOMBIE */
 	int exit_signal;
@@ -160,11 +165,13 @@ struct process_internal {
 	uint64_t page_address; /* in the process */
 	uint32_t page_slot;
 	uint32_t n_threads; /* that are not gone; dying ones of an exec are not counted */
+	struct account *account; /* of the real user, who has these threads */
 	struct helix_ends_op memory_back; /* EXITING, without threads: memory-back.c */
 	struct wait_queue child_wait; /* something happened to a child */
 	struct wait_queue signal_wait; /* a signal was queued */
 	struct wait_queue continue_wait; /* stopped threads wait for SIGCONT */
 	struct signal_pending pending;
+	uint64_t published[2]; /* what all threads were last told of them; signal/send.c */
 	struct thread *offered_to; /* one of these signals is offered to it, NULL: none is */
 	struct usage dead_threads, dead_children;
 	uint64_t start_ns;
@@ -177,6 +184,7 @@ struct process_internal {
 	/* job control; see signal/stop.c */
 	bool is_stopping; /* every thread is to be held */
 	bool is_stopped; /* every thread is held, the parent was told */
+	struct thread *not_held; /* the last that was found so while stopping, NULL: none */
 	int stop_signal;
 	bool has_stop_news, has_continue_news; /* for wait */
 
@@ -239,8 +247,14 @@ void thread_count_add(int n);
 /** thread_limit(), process_limit() - what the machine's memory is good for */
 uint32_t thread_limit(void);
 uint32_t process_limit(void);
-/** process_count_of_user() - live threads whose real uid is @uid */
-uint32_t process_count_of_user(uint32_t uid);
+/** process_add_threads() - @process has @n threads more, or less, and so has its user */
+void process_add_threads(struct process *process, int n);
+/** process_change_user() - its real user id is to be @uid: 0 or -LINUX_EAGAIN, no memory */
+int64_t process_change_user(struct process *process, uint32_t uid);
+/** process_has_news() - wait may have something to tell of it */
+void process_has_news(struct process *process);
+/** process_set_stopping() - whether its threads are to be held; counted in its group */
+void process_set_stopping(struct process *process, bool is_stopping);
 /** process_universe_create() - a universe for a process, with limits; a negative ERR_* */
 int process_universe_create(hel_handle *out_universe);
 /** process_publish() - write identity and limits to the process page */

@@ -23,7 +23,7 @@ constexpr uint64_t KERNEL_MEMORY_PART = 8;
 constexpr uint64_t KERNEL_MEMORY_MIN = MIB(16);
 constexpr uint64_t OBJECTS_PER_THREAD = 4;
 
-static struct list processes = LIST_INIT(processes);
+static struct tree processes; /* by number */
 static uint32_t n_processes, n_threads;
 
 struct process *process_of(const struct process_internal *internal)
@@ -110,57 +110,71 @@ int process_universe_create(hel_handle *out_universe)
 	return 0;
 }
 
-uint32_t process_count_of_user(uint32_t uid)
+void process_add_threads(struct process *process, int n)
 {
-	uint32_t n = 0;
+	process->internal->n_threads += (uint32_t)n;
+	process->internal->account->n[ACCOUNT_THREADS] += (uint64_t)n;
+}
 
-	LIST_FOR_EACH(internal, &processes, struct process_internal, all_node) {
-		if (process_of(internal)->credentials.uid == uid) {
-			n += internal->n_threads;
-		}
+int64_t process_change_user(struct process *process, uint32_t uid)
+{
+	struct process_internal *internal = process->internal;
+	struct account *account;
+
+	if (internal->account->uid == uid) {
+		return 0;
 	}
-	return n;
+	account = account_get(uid);
+	if (account == NULL) {
+		return -LINUX_EAGAIN;
+	}
+	account->n[ACCOUNT_THREADS] += internal->n_threads;
+	account_discharge(internal->account, ACCOUNT_THREADS, internal->n_threads);
+	internal->account = account;
+	return 0;
 }
 
 /* ---- walking --------------------------------------------------------------------------------- */
 
+static struct process *process_of_node(struct tree_node *node)
+{
+	return node == NULL ? NULL
+			    : process_of(container_of(node, struct process_internal, all_node));
+}
+
+static int compare_pid(const void *key, const struct tree_node *node)
+{
+	uint32_t pid = *(const uint32_t *)key;
+	uint32_t other =
+		process_of(container_of(node, const struct process_internal, all_node))->pid;
+
+	return pid < other ? -1 : pid > other;
+}
+
+static int compare_nodes(const struct tree_node *a, const struct tree_node *b)
+{
+	return compare_pid(
+		&process_of(container_of(a, const struct process_internal, all_node))->pid, b);
+}
+
 struct process *process_first(void)
 {
-	struct process_internal *internal =
-		LIST_FIRST(&processes, struct process_internal, all_node);
-
-	return internal != NULL ? process_of(internal) : NULL;
+	return process_of_node(tree_first(&processes));
 }
 
 struct process *process_next(struct process *process)
 {
-	struct process_internal *internal =
-		LIST_ENTRY(list_next(&processes, &process->internal->all_node),
-			struct process_internal, all_node);
+	return process_of_node(tree_next(&process->internal->all_node));
+}
 
-	return internal != NULL ? process_of(internal) : NULL;
+struct process *process_from(uint32_t pid)
+{
+	return process_of_node(tree_lower_bound(&processes, &pid, compare_pid));
 }
 
 struct process *process_init(void)
 {
 	return process_find(1);
-}
-
-/* The list is in order of numbers, which mostly rise. */
-static void insert_by_pid(struct process *process)
-{
-	struct list_node *position = &processes.head;
-
-	while (position->prev != &processes.head) {
-		struct process_internal *before =
-			container_of(position->prev, struct process_internal, all_node);
-
-		if (process_of(before)->pid < process->pid) {
-			break;
-		}
-		position = position->prev;
-	}
-	list_insert_before(position, &process->internal->all_node);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -180,7 +194,7 @@ static void init_limits(struct process *process)
 	process->limits[LIMIT_NOFILE][1] = 1048576;
 	process->limits[LIMIT_MEMLOCK][0] = process->limits[LIMIT_MEMLOCK][1] = MIB(8);
 	process->limits[LIMIT_SIGPENDING][0] = process->limits[LIMIT_SIGPENDING][1] =
-		SIGNAL_QUEUE_MAX;
+		thread_limit() / 2;
 	process->limits[LIMIT_MSGQUEUE][0] = process->limits[LIMIT_MSGQUEUE][1] = 819200;
 	process->limits[LIMIT_NICE][0] = process->limits[LIMIT_NICE][1] = 0;
 	process->limits[LIMIT_RTPRIO][0] = process->limits[LIMIT_RTPRIO][1] = 0;
@@ -192,6 +206,8 @@ static void init_internal(struct process *process)
 
 	list_init(&process->threads);
 	list_init(&internal->children);
+	list_init(&internal->news);
+	list_node_init(&internal->news_node);
 	wait_queue_init(&internal->child_wait);
 	wait_queue_init(&internal->signal_wait);
 	wait_queue_init(&internal->continue_wait);
@@ -241,7 +257,7 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 		return -LINUX_EAGAIN;
 	}
 	pid_set_process(process->pid, process);
-	insert_by_pid(process);
+	tree_insert(&processes, &process->internal->all_node, compare_nodes);
 	n_processes++;
 	if (parent != NULL) {
 		inherit(process, parent);
@@ -255,7 +271,9 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 		process->files = fd_table_create();
 		process->fs = fs_context_create(fs_root);
 	}
-	if (process_universe_create(&process->internal->universe) != 0 ||
+	process->internal->account = account_get(process->credentials.uid);
+	if (process->internal->account == NULL ||
+		process_universe_create(&process->internal->universe) != 0 ||
 		(parent == NULL && (process->files == NULL || process->fs == NULL))) {
 		process_discard(process);
 		return -LINUX_ENOMEM;
@@ -303,6 +321,7 @@ void process_free(struct process *process)
 
 	ASSERT(list_is_empty(&process->threads));
 	ASSERT(list_is_empty(&internal->children));
+	ASSERT(list_is_empty(&internal->news));
 	pidfd_forget(process);
 	if (internal->leader_trace != NULL) {
 		trace_forget(internal->leader_trace);
@@ -314,7 +333,9 @@ void process_free(struct process *process)
 		process_group_leave(process);
 	}
 	list_remove(&internal->sibling_node);
-	list_remove(&internal->all_node);
+	list_remove(&internal->news_node);
+	tree_remove(&processes, &internal->all_node);
+	account_unref(internal->account);
 	pid_set_process(process->pid, NULL);
 	n_processes--;
 	helix_free(container_of(process, struct process_block, process));

@@ -71,6 +71,7 @@ struct process_group {
 	struct session *session;
 	struct list_node session_node;
 	struct list members; /* struct process.group_node */
+	uint32_t n_stopping; /* members whose threads are to be held */
 };
 
 struct process {

@@ -342,7 +342,7 @@ void thread_start(struct thread *thread)
 	uint64_t affinity = internal->scheduling.affinity;
 
 	list_push_back(&process->threads, &thread->process_node);
-	process->internal->n_threads++;
+	process_add_threads(process, 1);
 	thread_count_add(1);
 	pid_set_thread(thread->tid, thread);
 	internal->start_ns = clock_monotonic_ns();
@@ -384,6 +384,9 @@ void thread_kill(struct thread *thread)
 	}
 	signal_withdraw(thread->process, thread);
 	internal->is_dying = true;
+	if (thread->process->internal->not_held == thread) {
+		thread->process->internal->not_held = NULL;
+	}
 	list_remove(&thread->process_node);
 	if (thread_find(thread->tid) == thread) {
 		pid_set_thread(thread->tid, NULL);

@@ -15,6 +15,19 @@
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 
+/*
+ * The children of whom there may be something to tell are on a list of their parent, so that who
+ * has many and waits for any does not look at all of them each time.
+ */
+void process_has_news(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+
+	if (process->parent != NULL && !list_node_is_linked(&internal->news_node)) {
+		list_push_back(&process->parent->internal->news, &internal->news_node);
+	}
+}
+
 struct wait_query {
 	uint32_t type;  /* enum linux_wait_type */
 	uint32_t id;
@@ -167,28 +180,61 @@ static void reap(const struct wait_news *news)
 	}
 }
 
+static bool has_news(const struct process_internal *child)
+{
+	return child->state == PROCESS_ZOMBIE || child->has_stop_news || child->has_continue_news;
+}
+
+/* Looks only at children of whom there may be something to tell; drops those that were asked. */
+static bool find_child_news(
+	struct process *parent, const struct wait_query *query, struct wait_news *out_news)
+{
+	if (query->type == LINUX_P_PID) {
+		struct process *child = process_find(query->id);
+
+		return child != NULL && child->parent == parent && matches(child, query) &&
+			take_news(child, query->options, out_news);
+	}
+	LIST_FOR_EACH_SAFE(child, &parent->internal->news, struct process_internal, news_node) {
+		if (!has_news(child)) {
+			list_remove(&child->news_node);
+		} else if (matches(process_of(child), query) &&
+			take_news(process_of(child), query->options, out_news)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether there will ever be something to tell; mostly the first child matches. */
+static bool has_child(const struct process *parent, const struct wait_query *query)
+{
+	if (query->type == LINUX_P_PID) {
+		const struct process *child = process_find(query->id);
+
+		return child != NULL && child->parent == parent && matches(child, query);
+	}
+	LIST_FOR_EACH(child, &parent->internal->children, struct process_internal, sibling_node) {
+		if (matches(process_of(child), query)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* 1: news; 0: none now (WNOHANG); REQUEST_PARK; -LINUX_ECHILD. */
 static int64_t find_news(
 	struct request *request, const struct wait_query *query, struct wait_news *out_news)
 {
 	bool has_match = false;
 
-	LIST_FOR_EACH(internal, &request->process->internal->children, struct process_internal,
-		sibling_node) {
-		struct process *child = process_of(internal);
-
-		if (!matches(child, query)) {
-			continue;
-		}
-		has_match = true;
-		if (take_news(child, query->options, out_news)) {
-			return 1;
-		}
+	if (find_child_news(request->process, query, out_news)) {
+		return 1;
 	}
 	if (find_trace_news(request, query, &has_match, out_news)) {
 		return 1;
 	}
-	if (!has_match) {
+	if (!has_match && !has_child(request->process, query)) {
 		return -LINUX_ECHILD;
 	}
 	if ((query->options & LINUX_WNOHANG) != 0) {

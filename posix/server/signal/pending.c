@@ -12,8 +12,8 @@ constexpr uint64_t MASK_SYNCHRONOUS = 1ull << (LINUX_SIGSEGV - 1) | 1ull << (LIN
 void signal_pending_init(struct signal_pending *pending)
 {
 	pending->set = 0;
-	pending->n_queued = 0;
 	list_init(&pending->queue);
+	tree_init(&pending->order);
 }
 
 void signal_pending_clear(struct signal_pending *pending)
@@ -21,17 +21,78 @@ void signal_pending_clear(struct signal_pending *pending)
 	signal_pending_remove(pending, ~(uint64_t)0);
 }
 
-int signal_pending_add(struct signal_pending *pending, const struct signal_info *info)
+static int compare_signal(const void *key, const struct tree_node *node)
+{
+	return *(const int *)key -
+		container_of(node, const struct pending_signal, order_node)->info.signal;
+}
+
+static int compare_entries(const struct tree_node *a, const struct tree_node *b)
+{
+	return compare_signal(
+		&container_of(a, const struct pending_signal, order_node)->info.signal, b);
+}
+
+/*
+ * The user who is sent them may have so many. What the system, or kill(), says of an ordinary
+ * signal is kept beyond that: there is one of each.
+ */
+static struct pending_signal *entry_create(
+	const struct process *process, const struct signal_info *info)
+{
+	bool is_free = info->signal < LINUX_SIGRTMIN && info->code >= 0;
+	uint64_t limit = is_free ? UINT64_MAX : process->limits[LIMIT_SIGPENDING][0];
+	struct pending_signal *entry = helix_malloc(sizeof(*entry));
+
+	if (entry != NULL &&
+		account_charge(process->internal->account->uid, ACCOUNT_SIGNALS, 1, limit,
+			&entry->account) != 0) {
+		helix_free(entry);
+		return NULL;
+	}
+	if (entry != NULL) {
+		entry->info = *info;
+		list_node_init(&entry->node);
+		tree_node_init(&entry->order_node);
+	}
+	return entry;
+}
+
+static void entry_free(struct signal_pending *pending, struct pending_signal *entry)
+{
+	list_remove(&entry->node);
+	tree_remove(&pending->order, &entry->order_node);
+	account_discharge(entry->account, ACCOUNT_SIGNALS, 1);
+	helix_free(entry);
+}
+
+struct pending_signal *signal_pending_first(const struct signal_pending *pending, int signal)
+{
+	struct pending_signal *entry =
+		TREE_ENTRY(tree_lower_bound(&pending->order, &signal, compare_signal),
+			struct pending_signal, order_node);
+
+	return entry != NULL && entry->info.signal == signal ? entry : NULL;
+}
+
+struct pending_signal *signal_pending_next(const struct pending_signal *entry)
+{
+	struct pending_signal *next =
+		TREE_ENTRY(tree_next(&entry->order_node), struct pending_signal, order_node);
+
+	return next != NULL && next->info.signal == entry->info.signal ? next : NULL;
+}
+
+int signal_pending_add(struct signal_pending *pending, const struct process *process,
+	const struct signal_info *info)
 {
 	uint64_t bit = linux_sigmask(info->signal);
-	struct pending_signal *entry = NULL;
+	struct pending_signal *entry;
 
 	if (info->signal < LINUX_SIGRTMIN && (pending->set & bit) != 0) {
 		return 0;
 	}
-	if (pending->n_queued < SIGNAL_QUEUE_MAX) {
-		entry = helix_malloc(sizeof(*entry));
-	}
+	entry = entry_create(process, info);
 	if (entry == NULL) {
 		if (info->signal >= LINUX_SIGRTMIN && info->code < 0) {
 			return -LINUX_EAGAIN;
@@ -39,9 +100,8 @@ int signal_pending_add(struct signal_pending *pending, const struct signal_info 
 		pending->set |= bit;
 		return 0;
 	}
-	entry->info = *info;
 	list_push_back(&pending->queue, &entry->node);
-	pending->n_queued++;
+	tree_insert(&pending->order, &entry->order_node, compare_entries);
 	pending->set |= bit;
 	return 0;
 }
@@ -49,19 +109,9 @@ int signal_pending_add(struct signal_pending *pending, const struct signal_info 
 static struct pending_signal *find_entry(
 	struct signal_pending *pending, int signal, bool *out_has_more)
 {
-	struct pending_signal *found = NULL;
+	struct pending_signal *found = signal_pending_first(pending, signal);
 
-	*out_has_more = false;
-	LIST_FOR_EACH(entry, &pending->queue, struct pending_signal, node) {
-		if (entry->info.signal != signal) {
-			continue;
-		}
-		if (found != NULL) {
-			*out_has_more = true;
-			break;
-		}
-		found = entry;
-	}
+	*out_has_more = found != NULL && signal_pending_next(found) != NULL;
 	return found;
 }
 
@@ -88,9 +138,7 @@ bool signal_pending_take(struct signal_pending *pending, uint64_t set, struct si
 		return true;
 	}
 	*out_info = entry->info;
-	list_remove(&entry->node);
-	pending->n_queued--;
-	helix_free(entry);
+	entry_free(pending, entry);
 	return true;
 }
 
@@ -110,11 +158,12 @@ bool signal_pending_is_single(
 
 void signal_pending_remove(struct signal_pending *pending, uint64_t set)
 {
+	if ((pending->set & set) == 0) {
+		return;
+	}
 	LIST_FOR_EACH_SAFE(entry, &pending->queue, struct pending_signal, node) {
 		if ((linux_sigmask(entry->info.signal) & set) != 0) {
-			list_remove(&entry->node);
-			pending->n_queued--;
-			helix_free(entry);
+			entry_free(pending, entry);
 		}
 	}
 	pending->set &= ~set;

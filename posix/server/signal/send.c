@@ -17,9 +17,34 @@ void signal_publish_to(struct thread *thread)
 	atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
 }
 
+/* What of the process' signals its first thread is shown, and what the others. */
+static void shared_sets(const struct process *process, uint64_t out_sets[2])
+{
+	const struct thread *first = process_first_thread(process);
+
+	out_sets[0] = process->internal->pending.set;
+	out_sets[1] = out_sets[0] & (first != NULL ? signal_mask_of(first) : 0);
+}
+
 void signal_publish(struct process *process)
 {
+	shared_sets(process, process->internal->published);
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+		signal_publish_to(thread);
+	}
+}
+
+void signal_publish_for(struct thread *thread)
+{
+	struct process *process = thread->process;
+	uint64_t sets[2];
+
+	signal_settle(process, thread);
+	shared_sets(process, sets);
+	if (sets[0] != process->internal->published[0] ||
+		sets[1] != process->internal->published[1]) {
+		signal_publish(process);
+	} else {
 		signal_publish_to(thread);
 	}
 }
@@ -161,14 +186,19 @@ static int send(struct process *process, struct thread *thread, const struct sig
 	}
 	signal_withdraw(process, thread);
 	error = signal_pending_add(
-		thread != NULL ? &thread->internal->pending : &process->internal->pending, info);
+		thread != NULL ? &thread->internal->pending : &process->internal->pending, process,
+		info);
 	if (error != 0) {
 		return error;
 	}
 	if (target != NULL) {
 		signal_offer(target);
 	}
-	signal_publish(process);
+	if (thread != NULL) {
+		signal_publish_for(thread);
+	} else {
+		signal_publish(process);
+	}
 	/*
 	 * A thread that has changed its mask since we looked has looked at its bits after that, or
 	 * we see it now.

@@ -39,7 +39,12 @@ void signal_pending_clear(struct signal_pending *pending);
  * A standard signal that is pending already is not queued again. Without memory, or over the limit,
  * a standard or kernel-made signal stays pending without information; for others -LINUX_EAGAIN.
  */
-int signal_pending_add(struct signal_pending *pending, const struct signal_info *info);
+int signal_pending_add(struct signal_pending *pending, const struct process *process,
+	const struct signal_info *info);
+/** signal_pending_first() - the entry of @signal that came first, NULL: none has information */
+struct pending_signal *signal_pending_first(const struct signal_pending *pending, int signal);
+/** signal_pending_next() - the one of the same signal that came after it, or NULL */
+struct pending_signal *signal_pending_next(const struct pending_signal *entry);
 /**
  * signal_pending_take() - the lowest pending signal in @set, synchronous ones first; false: none
  */
@@ -107,6 +112,8 @@ int signal_send_thread(struct thread *thread, const struct signal_info *info);
 int signal_send_process_checked(struct process *process, const struct signal_info *info);
 /** signal_publish() - write signals_pending of all threads of the process */
 void signal_publish(struct process *process);
+/** signal_publish_for() - of @thread, and of the others if what all of them share has changed */
+void signal_publish_for(struct thread *thread);
 /** signal_publish_to() - the same for one of them */
 void signal_publish_to(struct thread *thread);
 /** signal_retarget() - somebody blocks what he was to take, or is gone: find others for it */

@@ -159,8 +159,8 @@ static int64_t signalfd_create(struct request *request, uint64_t mask, uint32_t 
 		return -LINUX_ENOMEM;
 	}
 	signalfd->mask = mask;
-	int64_t error = file_create_anonymous(&signalfd_file_ops, "[signalfd]", signalfd,
-		LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), &file);
+	int64_t error = file_create_anonymous(request->process, &signalfd_file_ops, "[signalfd]",
+		signalfd, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), &file);
 
 	if (error < 0) {
 		helix_free(signalfd);

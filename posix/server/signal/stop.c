@@ -21,6 +21,30 @@ static bool is_held(const struct thread *thread)
 		(request->phase == REQUEST_PARKED && request->is_uninterruptible);
 }
 
+/*
+ * Threads come to be held one by one, and each time this is asked: the search goes on from the one
+ * that was found before, and looks at those in front of it only at the end.
+ */
+static bool has_thread_not_held(struct process *process)
+{
+	struct process_internal *internal = process->internal;
+	struct list_node *start = internal->not_held != NULL ? &internal->not_held->process_node
+							     : list_first(&process->threads);
+	struct list_node *node = start;
+
+	do {
+		struct thread *thread = LIST_ENTRY(node, struct thread, process_node);
+
+		if (thread != NULL && !is_held(thread)) {
+			internal->not_held = thread;
+			return true;
+		}
+		node = list_next(&process->threads, node);
+		node = node != NULL ? node : list_first(&process->threads);
+	} while (node != start);
+	return false;
+}
+
 static bool is_traced_by_parent(const struct process *process)
 {
 	const struct trace *trace = process->internal->leader_trace;
@@ -35,16 +59,15 @@ void process_check_stopped(struct process *process)
 	if (!internal->is_stopping || internal->is_stopped || !process_is_alive(process)) {
 		return;
 	}
-	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
-		if (!is_held(thread)) {
-			return;
-		}
+	if (has_thread_not_held(process)) {
+		return;
 	}
 	internal->is_stopped = true;
 	if (is_traced_by_parent(process)) {
 		return; /* which hears of each thread's stop */
 	}
 	internal->has_stop_news = true;
+	process_has_news(process);
 	internal->has_continue_news = false;
 	process_notify_parent(process, LINUX_CLD_STOPPED, internal->stop_signal);
 }
@@ -75,7 +98,8 @@ void process_stop(struct process *process, int signal)
 		stop_those_let_go(process, signal);
 		return;
 	}
-	internal->is_stopping = true;
+	process_set_stopping(process, true);
+	internal->not_held = NULL;
 	internal->is_stopped = false;
 	internal->stop_signal = signal;
 	signal_publish(process);
@@ -93,7 +117,7 @@ void process_continue(struct process *process)
 	if (!internal->is_stopping) {
 		return;
 	}
-	internal->is_stopping = false;
+	process_set_stopping(process, false);
 	internal->is_stopped = false;
 	internal->has_stop_news = false;
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
@@ -106,6 +130,7 @@ void process_continue(struct process *process)
 	wait_queue_wake(&internal->continue_wait);
 	if (was_stopped) {
 		internal->has_continue_news = true;
+		process_has_news(process);
 		process_notify_parent(process, LINUX_CLD_CONTINUED, LINUX_SIGCONT);
 	}
 }

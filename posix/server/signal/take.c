@@ -42,7 +42,7 @@ int64_t posix_signal_take(struct request *request)
 			return signal_hold(request);
 		}
 		if (!signal_take(thread, ~signal_mask_of(thread), &info)) {
-			signal_publish(process);
+			signal_publish_for(thread);
 			signal_retarget(process);
 			return 0;
 		}
@@ -58,7 +58,7 @@ int64_t posix_signal_take(struct request *request)
 		}
 	}
 	signal_offer(thread);
-	signal_publish(process);
+	signal_publish_for(thread);
 	signal_info_encode(&info, request_out(request, 0, NULL));
 	return info.signal;
 }
@@ -101,7 +101,7 @@ int64_t posix_sigtimedwait(struct request *request)
 	struct signal_info info;
 
 	if (signal_take(request->thread, set, &info)) {
-		signal_publish(request->process);
+		signal_publish_for(request->thread);
 		signal_info_encode(&info, request_out(request, 0, NULL));
 		return info.signal;
 	}

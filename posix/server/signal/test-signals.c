@@ -83,12 +83,28 @@ TEST(signal_queue_has_a_limit)
 	int result = 0;
 
 	set_handler(shell, 40, HANDLER, 0);
-	for (uint32_t i = 0; i <= SIGNAL_QUEUE_MAX; i++) {
+	shell->limits[LIMIT_SIGPENDING][0] = 100;
+	for (uint32_t i = 0; i <= 100; i++) {
+		CHECK_EQ(result, 0);
 		result = signal_send_process_checked(
 			shell, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE });
 	}
 	CHECK_EQ(result, -LINUX_EAGAIN);
+	CHECK_EQ(account_count(0, ACCOUNT_SIGNALS), 100);
+	/* a process of the same user has no more room, but kill() always works */
+	struct process *child = spawn(shell);
+
+	set_mask(child, linux_sigmask(40) | linux_sigmask(LINUX_SIGTERM));
+	CHECK_EQ(signal_send_process_checked(
+			 child, &(struct signal_info){ .signal = 40, .code = LINUX_SI_QUEUE }),
+		-LINUX_EAGAIN);
+	CHECK_EQ(signal_send_process_checked(
+			 child, &(struct signal_info){ .signal = LINUX_SIGTERM }),
+		0);
+	CHECK_EQ(account_count(0, ACCOUNT_SIGNALS), 101);
+	end(child, 0);
 	end_session(shell);
+	CHECK_EQ(account_count(0, ACCOUNT_SIGNALS), 0);
 }
 
 TEST(signal_default_of_a_pending_one_acts_when_taken)

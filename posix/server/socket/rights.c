@@ -17,57 +17,13 @@
 #include <base/assert.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
+#include <posix/server/process/account.h>
 #include <posix/server/socket/unix.h>
 
 static struct list in_flight = LIST_INIT(in_flight);
 static struct list dropped = LIST_INIT(dropped);
 static bool is_dropping;
 static bool is_collecting;
-
-/* Who has descriptors on their way, and how many; there are few of them. */
-struct flight_user {
-	struct list_node node;
-	uint32_t uid;
-	uint32_t n_files;
-};
-
-static struct list flight_users = LIST_INIT(flight_users);
-
-static struct flight_user *flight_user_find(uint32_t uid)
-{
-	LIST_FOR_EACH(user, &flight_users, struct flight_user, node) {
-		if (user->uid == uid) {
-			return user;
-		}
-	}
-	return NULL;
-}
-
-/* Adds to a user's count, who is made with the first; NULL: no memory. */
-static struct flight_user *flight_user_charge(uint32_t uid, uint32_t n_files)
-{
-	struct flight_user *user = flight_user_find(uid);
-
-	if (user == NULL) {
-		user = helix_malloc(sizeof(*user));
-		if (user == NULL) {
-			return NULL;
-		}
-		*user = (struct flight_user){ .uid = uid };
-		list_push_back(&flight_users, &user->node);
-	}
-	user->n_files += n_files;
-	return user;
-}
-
-static void flight_user_discharge(struct flight_user *user, uint32_t n_files)
-{
-	user->n_files -= n_files;
-	if (user->n_files == 0) {
-		list_remove(&user->node);
-		helix_free(user);
-	}
-}
 
 static void flight_begin(struct file *file)
 {
@@ -98,8 +54,7 @@ static struct unix_rights *rights_allocate(uint32_t n_files, uint32_t uid)
 		return NULL;
 	}
 	rights->n_files = n_files;
-	rights->user = flight_user_charge(uid, n_files);
-	if (rights->user == NULL) {
+	if (account_charge(uid, ACCOUNT_RIGHTS, n_files, UINT64_MAX, &rights->account) != 0) {
 		helix_free(rights);
 		return NULL;
 	}
@@ -110,9 +65,8 @@ static struct unix_rights *rights_allocate(uint32_t n_files, uint32_t uid)
 /* As in Linux a user may have one message more than the limit of descriptors, root any number. */
 static bool may_send_more(const struct process *process)
 {
-	const struct flight_user *user = flight_user_find(process->credentials.uid);
-
-	return user == NULL || user->n_files <= process->limits[LIMIT_NOFILE][0] ||
+	return account_count(process->credentials.uid, ACCOUNT_RIGHTS) <=
+		process->limits[LIMIT_NOFILE][0] ||
 		credentials_has(&process->credentials, LINUX_CAP_SYS_RESOURCE) ||
 		credentials_has(&process->credentials, LINUX_CAP_SYS_ADMIN);
 }
@@ -150,7 +104,7 @@ int64_t unix_rights_create(struct process *process, const int32_t *fds, uint32_t
 
 struct unix_rights *unix_rights_copy(const struct unix_rights *rights)
 {
-	struct unix_rights *copy = rights_allocate(rights->n_files, rights->user->uid);
+	struct unix_rights *copy = rights_allocate(rights->n_files, rights->account->uid);
 
 	for (uint32_t i = 0; copy != NULL && i < rights->n_files; i++) {
 		copy->files[i] = rights->files[i];
@@ -170,7 +124,7 @@ void unix_rights_drop(struct unix_rights *rights)
 		for (uint32_t i = 0; i < rights->n_files; i++) {
 			flight_end(rights->files[i]);
 		}
-		flight_user_discharge(rights->user, rights->n_files);
+		account_discharge(rights->account, ACCOUNT_RIGHTS, rights->n_files);
 		helix_free(rights);
 	}
 	is_dropping = false;

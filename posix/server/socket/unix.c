@@ -154,7 +154,7 @@ int64_t unix_create_file(struct unix_socket *socket, const struct process *proce
 	if (inode != NULL) {
 		inode->uid = process->credentials.fsuid;
 		inode->gid = process->credentials.fsgid;
-		error = file_create(&unix_file_ops, inode, LINUX_O_RDWR | flags, out_file);
+		error = file_create(process, &unix_file_ops, inode, LINUX_O_RDWR | flags, out_file);
 		inode_unref(inode);
 	}
 	if (error < 0) {

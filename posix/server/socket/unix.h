@@ -47,7 +47,7 @@ struct unix_name {
 /* Descriptors on their way. */
 struct unix_rights {
 	struct list_node node; /* once it is to be thrown away */
-	struct flight_user *user; /* who has sent it: rights.c counts */
+	struct account *account; /* of who has sent it */
 	uint32_t n_files;
 	struct file *files[];
 };

@@ -9,6 +9,15 @@
 uint64_t fake_now_ns = 1000000000;
 size_t fake_n_blocks;
 size_t fake_fail_allocation;
+uint64_t fake_n_steps;
+
+/* Weak: fuzzers bring their own. */
+[[gnu::weak, clang::no_sanitize("coverage")]] void __sanitizer_cov_trace_pc(void);
+
+void __sanitizer_cov_trace_pc(void)
+{
+	fake_n_steps++;
+}
 
 static struct loop loop;
 

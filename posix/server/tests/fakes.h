@@ -8,6 +8,13 @@
 /** fake_now_ns - what the clock says */
 extern uint64_t fake_now_ns;
 
+/**
+ * fake_n_steps - how many pieces of straight code were run so far, what tests of scaling compare
+ *
+ * Unit tests are compiled so that each basic block says that it runs.
+ */
+extern uint64_t fake_n_steps;
+
 /** fake_run_loop() - deliver what is ready, and timers that have expired, until nothing is left */
 void fake_run_loop(void);
 

@@ -141,6 +141,11 @@ struct process *process_next(struct process *process)
 	return process_above(process->pid);
 }
 
+struct process *process_from(uint32_t pid)
+{
+	return process_above(pid == 0 ? 0 : pid - 1);
+}
+
 size_t pidfd_print(const struct file *file, char *buffer, size_t size)
 {
 	(void)file;

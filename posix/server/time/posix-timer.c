@@ -117,7 +117,8 @@ static bool is_signal_pending(const struct posix_timer *timer)
 	const struct signal_pending *pending = &timer->process->internal->pending;
 
 	signal_settle(timer->process, NULL);
-	LIST_FOR_EACH(entry, &pending->queue, struct pending_signal, node) {
+	for (const struct pending_signal *entry = signal_pending_first(pending, timer->signal);
+		entry != NULL; entry = signal_pending_next(entry)) {
 		if (entry->info.code == LINUX_SI_TIMER && entry->info.pid == timer->id) {
 			return true;
 		}

@@ -104,7 +104,7 @@ int64_t posix_timerfd_create(struct request *request)
 	timer_init(&timerfd->expiry.timer, fire);
 	timerfd->clock = clock;
 	wait_queue_init(&timerfd->changed);
-	error = file_create_anonymous(&timerfd_file_ops, "[timerfd]", timerfd,
+	error = file_create_anonymous(request->process, &timerfd_file_ops, "[timerfd]", timerfd,
 		LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), &file);
 	if (error < 0) {
 		helix_free(timerfd);

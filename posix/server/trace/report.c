@@ -127,7 +127,7 @@ static bool put_back(struct trace *trace, int signal)
 	if (trace->is_forced || (signal_mask_of(trace->thread) & linux_sigmask(signal)) == 0) {
 		return false;
 	}
-	(void)signal_pending_add(&trace->thread->internal->pending, &info);
+	(void)signal_pending_add(&trace->thread->internal->pending, trace->process, &info);
 	return true;
 }
 

@@ -286,7 +286,7 @@ static int inherit(const struct trace *from, struct thread *thread)
 	if (trace->is_seized) {
 		trace->is_trap_due = true;
 	} else {
-		(void)signal_pending_add(&thread->internal->pending,
+		(void)signal_pending_add(&thread->internal->pending, thread->process,
 			&(struct signal_info){ .signal = LINUX_SIGSTOP });
 	}
 	thread->internal->page->bounce.pending = 1;

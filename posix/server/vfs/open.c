@@ -287,7 +287,7 @@ static const struct file_ops path_file_ops = { FILE_OPS_DEFAULT, .name = "path" 
 static int64_t opening_make_file(struct opening *opening, struct file **out_file)
 {
 	bool is_path = opening_has(opening, LINUX_O_PATH);
-	int64_t error = file_create(is_path ? &path_file_ops : &file_ops_default,
+	int64_t error = file_create(opening->process, is_path ? &path_file_ops : &file_ops_default,
 		opening->path.dentry->inode, opening->flags, out_file);
 
 	if (error < 0) {

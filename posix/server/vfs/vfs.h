@@ -85,6 +85,8 @@ int64_t path_print(struct process *process, const struct path *path, char *buffe
 /* ---- procfs's view of processes: implemented by the process side --------------------------- */
 struct process *process_first(void);
 struct process *process_next(struct process *process);
+/** process_from() - the process with the lowest number that is @pid or more, NULL: none */
+struct process *process_from(uint32_t pid);
 struct process *process_find(uint32_t pid);
 /** process_thread() - its thread of that number, NULL if it has none */
 struct thread *process_thread(const struct process *process, uint32_t tid);
