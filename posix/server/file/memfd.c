@@ -22,7 +22,7 @@ static struct mount *memfd_mount(void)
 		if (tmpfs_create(&options, &super) < 0) {
 			return NULL;
 		}
-		if (mount_create(super, super->root, "memfd", NULL, 0, &mount) == 0) {
+		if (mount_create(super, super->root, "memfd", 0, &mount) == 0) {
 			list_remove(&mount->node); /* not part of the tree */
 		}
 		super_unref(super);

@@ -140,6 +140,40 @@ TEST(pipes_of_one_user_have_so_many_pages)
 	end();
 }
 
+/* ---- mounts ---------------------------------------------------------------------------------- */
+
+/* What it costs to walk over a mount point, and to take the mount off, among so many. */
+static void work_among_mounts(int n_mounts, uint64_t *out_walk, uint64_t *out_umount)
+{
+	struct linux_stat status;
+	char path[32];
+
+	begin();
+	for (int i = 0; i < n_mounts; i++) {
+		snprintf(path, sizeof(path), "/%d", i);
+		CHECK_EQ(call_mkdir(root, path, 0755), 0);
+		CHECK_EQ(call_mount(root, "x", path, "tmpfs", "", 0), 0);
+	}
+	*out_walk = fake_n_steps;
+	CHECK_EQ(call_stat(root, "/0", &status), 0);
+	*out_walk = fake_n_steps - *out_walk;
+	*out_umount = fake_n_steps;
+	start(root, 166, P("/0"), V(0));
+	CHECK_EQ(result_of(root), 0);
+	*out_umount = fake_n_steps - *out_umount;
+	end();
+}
+
+TEST(mounts_are_crossed_and_taken_off_among_many)
+{
+	uint64_t few_walk, few_umount, many_walk, many_umount;
+
+	work_among_mounts(20, &few_walk, &few_umount);
+	work_among_mounts(2000, &many_walk, &many_umount);
+	CHECK(many_walk < few_walk * 3);
+	CHECK(many_umount < few_umount * 3);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 TEST(some_files_are_kept_for_administrators)

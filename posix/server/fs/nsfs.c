@@ -39,7 +39,7 @@ static const struct ns_kind ns_kinds[] = {
 struct ns_inode {
 	struct inode inode;
 	const struct ns_kind *kind;
-	struct mount *tree; /* of a tree of mounts: counted as a context; else NULL */
+	struct mount_tree *tree; /* of a tree of mounts: counted as a context; else NULL */
 };
 
 static const struct file_ops ns_file_ops = {
@@ -114,7 +114,7 @@ static struct ns_inode *ns_create(const struct ns_kind *kind, const struct proce
 	if (kind->flag == LINUX_CLONE_NEWNS) {
 		node->tree = process->fs->tree;
 		mount_tree_ref(node->tree);
-		if (node->tree->is_copied_tree) {
+		if (node->tree->is_copy) {
 			node->inode.ino = MOUNT_NUMBERS + node->tree->id;
 		}
 	}
@@ -126,7 +126,7 @@ bool nsfs_is_namespace(const struct inode *inode)
 	return inode->ops == &ns_inode_ops;
 }
 
-const struct mount *nsfs_tree_of(const struct inode *inode)
+const struct mount_tree *nsfs_tree_of(const struct inode *inode)
 {
 	return nsfs_is_namespace(inode) ? container_of(inode, struct ns_inode, inode)->tree : NULL;
 }
@@ -164,14 +164,14 @@ int64_t nsfs_path(const struct process *process, const char *name, struct path *
 /* ---- setns ----------------------------------------------------------------------------------- */
 
 /* Sees the tree from its top from now on. */
-static int64_t join_mounts(struct process *process, struct mount *tree)
+static int64_t join_mounts(struct process *process, struct mount_tree *tree)
 {
 	struct fs_context *context = process->fs;
 
 	if (context->references > 1) {
 		return -LINUX_EINVAL; /* others would be taken along */
 	}
-	struct path top = { .mount = tree, .dentry = tree->root };
+	struct path top = { .mount = tree->top, .dentry = tree->top->root };
 
 	mount_tree_ref(tree);
 	for (unsigned i = 0; i < 2; i++) {

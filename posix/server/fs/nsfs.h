@@ -22,7 +22,7 @@ int64_t nsfs_path(const struct process *process, const char *name, struct path *
 
 /** nsfs_is_namespace() - whether @inode is a namespace's */
 bool nsfs_is_namespace(const struct inode *inode);
-/** nsfs_tree_of() - the top of the tree of mounts that @inode stands for, else NULL */
-const struct mount *nsfs_tree_of(const struct inode *inode);
+/** nsfs_tree_of() - the tree of mounts that @inode stands for, else NULL */
+const struct mount_tree *nsfs_tree_of(const struct inode *inode);
 
 #endif

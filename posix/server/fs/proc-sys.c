@@ -7,6 +7,7 @@
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/pipe.h>
 #include <posix/server/fs/procfs.h>
+#include <posix/server/vfs/mount.h>
 
 constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
@@ -67,6 +68,11 @@ static int64_t proc_print_file_nr(UNUSED struct proc_inode *node, char *buffer, 
 	return (int64_t)format_to(buffer, size, "%u\t0\t%u\n", file_count(), file_limit());
 }
 
+static int64_t proc_print_mount_max(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)format_to(buffer, size, "%u\n", mount_limit());
+}
+
 static int64_t proc_print_pipe_pages(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
 	return (int64_t)format_to(buffer, size, "%llu\n", (unsigned long long)PIPE_USER_PAGES_SOFT);
@@ -123,6 +129,7 @@ static const struct proc_entry proc_fs_entries[] = {
 	{ .name = "file-max", .mode = PROC_FILE, .print = proc_print_file_max },
 	{ .name = "file-nr", .mode = PROC_FILE, .print = proc_print_file_nr },
 	{ .name = "inotify", .mode = PROC_FOLDER, .entries = proc_inotify_entries },
+	{ .name = "mount-max", .mode = PROC_FILE, .print = proc_print_mount_max },
 	{ .name = "nr_open", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-max-size", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-user-pages-hard", .mode = PROC_FILE, .text = "0\n" },

@@ -48,7 +48,8 @@ void begin_with(const void *archive, size_t size)
 	ASSERT(unpack_archives(
 		       super->root, &(struct boot_archive){ archive, size, archive_memory }) == 0);
 	hel_close(HEL_THIS, archive_memory);
-	ASSERT(mount_create(super, super->root, "case", NULL, 0, &case_root.mount) == 0);
+	ASSERT(mount_create(super, super->root, "case", 0, &case_root.mount) == 0);
+	ASSERT(mount_tree_create(case_root.mount) != NULL);
 	case_root.dentry = super->root;
 	super_unref(super);
 	root = user_create(0);
@@ -65,27 +66,13 @@ void begin(void)
 	ASSERT(call_mount(root, "dev", "/dev", "devtmpfs", "", 0) == 0);
 }
 
-static struct mount *find_child(const struct mount *parent)
-{
-	LIST_FOR_EACH(mount, mount_all(), struct mount, node) {
-		if (mount->parent == parent) {
-			return mount;
-		}
-	}
-	return NULL;
-}
-
 void end_case(void)
 {
-	struct mount *mount = case_root.mount;
+	struct mount_tree *tree = case_root.mount->tree;
 
 	users_free();
 	fake_run_loop();
-	for (struct mount *child = find_child(mount); child != NULL; child = find_child(mount)) {
-		mount_detach(child, true);
-	}
-	list_remove(&mount->node);
-	mount_unref(mount);
+	mount_tree_end(tree);
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */

@@ -374,10 +374,10 @@ int64_t devpts_mount_create(
 
 int64_t devpts_path(const char *name, struct path *out_path)
 {
-	LIST_FOR_EACH(mount, mount_all(), struct mount, node) {
+	LIST_FOR_EACH(mount, &devpts->mounts, struct mount, super_node) {
 		struct dentry *dentry;
 
-		if (mount->super != devpts) {
+		if (mount->tree == NULL) {
 			continue;
 		}
 		int64_t error = dentry_find(devpts->root, name, strlen(name), false, &dentry);

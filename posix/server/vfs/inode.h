@@ -217,6 +217,7 @@ struct super {
 	/* one for all mounts together, and what the file system counts (inodes) */
 	uint32_t references;
 	uint32_t n_mounts;
+	struct list mounts; /* struct mount.super_node */
 	uint32_t flags; /* enum super_flags */
 	uint64_t dev; /* st_dev */
 	uint64_t next_ino;

@@ -82,6 +82,16 @@ static int64_t mount_check_kinds(const struct path *at, const struct dentry *roo
 		: -LINUX_ENOTDIR;
 }
 
+static int64_t mount_graft_or_dissolve(struct mount *mount, const struct path *at)
+{
+	int64_t error = mount_graft(mount, at);
+
+	if (error < 0) {
+		mount_dissolve(mount);
+	}
+	return error;
+}
+
 static int64_t mount_new(struct request *request, const struct path *at, uint64_t flags)
 {
 	const char *source = request_path(request, 0);
@@ -99,10 +109,12 @@ static int64_t mount_new(struct request *request, const struct path *at, uint64_
 	}
 	error = mount_check_kinds(at, super->root);
 	if (error == 0) {
-		error = mount_create(super, super->root, source[0] == '\0' ? "none" : source, at,
+		error = mount_create(super, super->root, source[0] == '\0' ? "none" : source,
 			mount_flags_from(flags), &mount);
 	}
-	if (super->n_mounts == 0) {
+	if (error == 0) {
+		error = mount_graft_or_dissolve(mount, at);
+	} else if (super->n_mounts == 0) {
 		super->ops->unmount(super); /* made for nothing */
 	}
 	super_unref(super);
@@ -115,10 +127,13 @@ static int64_t mount_new(struct request *request, const struct path *at, uint64_
  */
 static int64_t mount_check_source(const struct path *source, const struct path *at)
 {
-	const struct mount *tree = nsfs_tree_of(source->dentry->inode);
+	const struct mount_tree *tree = nsfs_tree_of(source->dentry->inode);
 
 	if (tree != NULL) {
 		return tree->id > at->mount->tree->id ? 0 : -LINUX_EINVAL;
+	}
+	if (source->mount->is_unbindable) {
+		return -LINUX_EINVAL;
 	}
 	return source->mount->tree == at->mount->tree || nsfs_is_namespace(source->dentry->inode)
 		? 0
@@ -141,14 +156,11 @@ static int64_t mount_bind(struct request *request, const struct path *at, uint64
 	}
 	if (error == 0) {
 		/* the flags are those of the source; they change by a remount */
-		error = mount_create(source.dentry->super, source.dentry, source.mount->source, at,
-			source.mount->flags, &mount);
+		error = mount_copy(source.mount, source.dentry,
+			(flags & LINUX_MS_REC) != 0 ? 0 : MOUNT_COPY_ONE, &mount);
 	}
-	if (error == 0 && (flags & LINUX_MS_REC)) {
-		error = mount_copy_below(source.mount, source.dentry, mount);
-		if (error < 0) {
-			(void)mount_detach(mount, true);
-		}
+	if (error == 0) {
+		error = mount_graft_or_dissolve(mount, at);
 	}
 	path_unref(&source);
 	return error;
@@ -165,10 +177,21 @@ static bool mount_is_above(const struct mount *mount, const struct path *path)
 	return false;
 }
 
+static bool mount_has_unbindable(struct mount *top)
+{
+	for (const struct mount *at = top; at != NULL; at = mount_next(at, top)) {
+		if (at->is_unbindable) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int64_t mount_check_move(const struct path *source, const struct path *at)
 {
 	if (source->dentry != source->mount->root || source->mount->parent == NULL ||
-		source->mount->tree != at->mount->tree) {
+		source->mount->tree != at->mount->tree || source->mount->parent->peers != NULL ||
+		(at->mount->peers != NULL && mount_has_unbindable(source->mount))) {
 		return -LINUX_EINVAL;
 	}
 	int64_t error = mount_check_kinds(at, source->dentry);
@@ -190,25 +213,39 @@ static int64_t mount_move_to(struct request *request, const struct path *at)
 	}
 	error = mount_check_move(&source, at);
 	if (error == 0) {
-		mount_move(source.mount, at);
+		error = mount_move(source.mount, at);
 	}
 	path_unref(&source);
 	return error;
 }
 
-/* Nothing propagates here: every mount is private already, and a slave of nobody. */
-static int64_t mount_set_propagation(struct request *request, const struct path *at, uint64_t flags)
+static int64_t mount_set_kind(struct mount *mount, uint64_t kind)
+{
+	switch (kind) {
+	case LINUX_MS_SHARED: return mount_make_shared(mount);
+	case LINUX_MS_SLAVE: mount_make_slave(mount); return 0;
+	default: mount_make_private(mount); break;
+	}
+	mount->is_unbindable = kind == LINUX_MS_UNBINDABLE;
+	return 0;
+}
+
+static int64_t mount_set_propagation(const struct path *at, uint64_t flags)
 {
 	uint64_t kind = flags & ~(uint64_t)(LINUX_MS_REC | LINUX_MS_SILENT);
+	int64_t error = 0;
 
 	if (at->dentry != at->mount->root || (kind & (kind - 1)) != 0) {
 		return -LINUX_EINVAL;
 	}
-	if (kind == LINUX_MS_SHARED || kind == LINUX_MS_UNBINDABLE) {
-		unimplemented_count(request->number);
-		return -LINUX_EINVAL;
+	if ((flags & LINUX_MS_REC) == 0) {
+		return mount_set_kind(at->mount, kind);
 	}
-	return 0;
+	for (struct mount *mount = at->mount; mount != NULL && error == 0;
+		mount = mount_next(mount, at->mount)) {
+		error = mount_set_kind(mount, kind);
+	}
+	return error;
 }
 
 static int64_t mount_change(const struct path *at, uint64_t flags)
@@ -219,6 +256,16 @@ static int64_t mount_change(const struct path *at, uint64_t flags)
 	views_all_changed(); /* MOUNT_NO_ACCESS_TIME */
 	at->mount->flags = mount_flags_from(flags);
 	return 0;
+}
+
+/* What comes new to a place covers what is there, also where the walk ends in what is covered. */
+static int64_t mount_add(struct request *request, struct path *at, uint64_t flags)
+{
+	mount_step_down(at);
+	if (flags & LINUX_MS_BIND) {
+		return mount_bind(request, at, flags);
+	}
+	return (flags & LINUX_MS_MOVE) ? mount_move_to(request, at) : mount_new(request, at, flags);
 }
 
 int64_t posix_mount(struct request *request)
@@ -243,14 +290,10 @@ int64_t posix_mount(struct request *request)
 		error = -LINUX_EINVAL; /* reached through a descriptor, but not in our tree */
 	} else if (flags & LINUX_MS_REMOUNT) {
 		error = mount_change(&at, flags);
-	} else if (flags & LINUX_MS_BIND) {
-		error = mount_bind(request, &at, flags);
-	} else if (flags & propagation) {
-		error = mount_set_propagation(request, &at, flags);
-	} else if (flags & LINUX_MS_MOVE) {
-		error = mount_move_to(request, &at);
+	} else if (!(flags & LINUX_MS_BIND) && (flags & propagation)) {
+		error = mount_set_propagation(&at, flags);
 	} else {
-		error = mount_new(request, &at, flags);
+		error = mount_add(request, &at, flags);
 	}
 	path_unref(&at);
 	return error;
@@ -286,6 +329,8 @@ int64_t posix_umount2(struct request *request)
 	if (error < 0) {
 		return error;
 	}
+	mount_step_down(&at); /* from a directory that is covered, such as "." */
+
 	struct mount *mount = at.mount;
 	bool is_root = at.dentry == mount->root;
 	bool was_expiring = mount->is_expiring;

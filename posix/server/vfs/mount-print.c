@@ -101,6 +101,24 @@ static void write_numbers(struct writer *writer, const struct mount *mount)
 	write_byte(writer, ' ');
 }
 
+/* What of it others hear, and it of others. */
+static void write_relations(struct writer *writer, const struct mount *mount)
+{
+	char text[32];
+
+	if (mount->peers != NULL) {
+		format_to(text, sizeof(text), " shared:%u", mount->peers->id);
+		write_text(writer, text);
+	}
+	if (mount->master != NULL) {
+		format_to(text, sizeof(text), " master:%u", mount->master->id);
+		write_text(writer, text);
+	}
+	if (mount->is_unbindable) {
+		write_text(writer, " unbindable");
+	}
+}
+
 static void write_mount(
 	struct writer *writer, struct process *process, struct mount *mount, bool is_info)
 {
@@ -115,6 +133,7 @@ static void write_mount(
 		write_field(writer, where);
 		write_byte(writer, ' ');
 		write_options(writer, mount->flags);
+		write_relations(writer, mount);
 		write_text(writer, " - ");
 		write_text(writer, mount->super->ops->type);
 		write_byte(writer, ' ');
@@ -135,13 +154,14 @@ static void write_mount(
 size_t mount_print(struct process *process, bool is_info, char *buffer, size_t size)
 {
 	bool has_context = process != NULL && process->fs != NULL;
-	const struct mount *tree = has_context ? process->fs->tree : vfs_root()->mount;
+	const struct mount_tree *tree = has_context ? process->fs->tree : vfs_root()->mount->tree;
 	struct writer writer = { .buffer = buffer, .size = size };
 
-	LIST_FOR_EACH(mount, mount_all(), struct mount, node) {
-		if (mount->tree == tree) {
-			write_mount(&writer, process, mount, is_info);
-		}
+	if (tree == NULL) {
+		return 0; /* the system's first root is no longer mounted */
+	}
+	LIST_FOR_EACH(mount, &tree->mounts, struct mount, node) {
+		write_mount(&writer, process, mount, is_info);
 	}
 	return writer.used;
 }

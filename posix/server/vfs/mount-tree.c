@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies of mount trees: for recursive bind mounts, and for processes that want a tree of their
- * own.
+ * Copies of mounts with what is mounted on them, and trees of mounts.
  *
- * A copy is made of what was there when it began, told by the numbers of mounts, so that a tree can
- * be bound into itself. While it is made each original knows its copy. Mounts that show a tree of
- * mounts as a file are left out, for a copy is younger than that tree may be.
+ * A copy is nowhere until it is grafted, so a tree can be bound into itself. While it is made each
+ * original knows its copy. Mounts that show a tree of mounts as a file are left out, for a copy is
+ * younger than that tree may be.
  */
 #include <abi/linux/errno.h>
 #include <base/list.h>
@@ -14,66 +13,108 @@
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
-static int64_t mount_copy_one(struct mount *mount)
-{
-	struct path at = { .mount = mount->parent->copy, .dentry = mount->mountpoint };
+/* ---- copies ---------------------------------------------------------------------------------- */
 
-	return mount_create(
-		mount->super, mount->root, mount->source, &at, mount->flags, &mount->copy);
-}
-
-static bool mount_is_to_copy(const struct mount *mount, const struct mount *from,
-	const struct dentry *root, uint32_t last_id)
+static int64_t mount_copy_one(struct mount *from, struct dentry *root, uint32_t flags)
 {
-	if (mount->id > last_id || mount->copy != NULL || mount->parent == NULL ||
-		mount->parent->copy == NULL || nsfs_tree_of(mount->root->inode) != NULL) {
-		return false;
+	struct mount *copy;
+	int64_t error = mount_create(from->super, root, from->source, from->flags, &copy);
+
+	if (error < 0) {
+		return error;
 	}
-	return mount->parent != from || dentry_is_below(mount->mountpoint, root);
+	error = mount_copy_relations(copy, from, flags);
+	if (error < 0) {
+		mount_dissolve(copy);
+		return error;
+	}
+	from->copy = copy;
+	return 0;
 }
 
-/* One round for each level of the tree, since a mount may stand before its parent in the list. */
-static int64_t mount_copy_children(struct mount *from, const struct dentry *root)
+static bool mount_is_left_out(const struct mount *mount, const struct mount *from,
+	const struct dentry *root, uint32_t flags)
 {
-	uint32_t last_id = from->copy->id - 1;
-	bool is_done = false;
-	int64_t error = 0;
+	return (mount->is_unbindable && (flags & MOUNT_COPY_UNBINDABLE) == 0) ||
+		nsfs_tree_of(mount->root->inode) != NULL ||
+		(mount->parent == from && !dentry_is_below(mount->mountpoint, root));
+}
 
-	while (!is_done && error == 0) {
-		is_done = true;
-		LIST_FOR_EACH(mount, mount_all(), struct mount, node) {
-			if (!mount_is_to_copy(mount, from, root, last_id)) {
-				continue;
-			}
-			error = mount_copy_one(mount);
-			if (error < 0) {
-				break;
-			}
-			is_done = false;
+static int64_t mount_copy_below(struct mount *from, const struct dentry *root, uint32_t flags)
+{
+	struct mount *at = mount_next(from, from);
+
+	while (at != NULL) {
+		if (mount_is_left_out(at, from, root, flags)) {
+			at = mount_next_beside(at, from);
+			continue;
+		}
+		int64_t error = mount_copy_one(at, at->root, flags);
+
+		if (error < 0) {
+			return error;
+		}
+		mount_attach(at->copy, at->parent->copy, at->mountpoint);
+		at = mount_next(at, from);
+	}
+	return 0;
+}
+
+int64_t mount_copy(struct mount *from, struct dentry *root, uint32_t flags, struct mount **out_top)
+{
+	int64_t error = mount_copy_one(from, root, flags);
+
+	if (error == 0 && (flags & MOUNT_COPY_ONE) == 0) {
+		error = mount_copy_below(from, root, flags);
+		if (error < 0) {
+			mount_dissolve(from->copy);
 		}
 	}
+	if (error == 0) {
+		*out_top = from->copy;
+	}
 	return error;
 }
 
-static void mount_forget_copies(void)
+/* ---- trees ----------------------------------------------------------------------------------- */
+
+struct mount_tree *mount_tree_create(struct mount *top)
 {
-	LIST_FOR_EACH(mount, mount_all(), struct mount, node) {
-		mount->copy = NULL;
+	static uint32_t n_trees_ever;
+	struct mount_tree *tree = helix_malloc(sizeof(*tree));
+
+	if (tree != NULL) {
+		*tree = (struct mount_tree){ .top = top, .id = n_trees_ever++ };
+		list_init(&tree->mounts);
+		mount_enter(top, tree);
+	}
+	return tree;
+}
+
+void mount_tree_ref(struct mount_tree *tree)
+{
+	if (tree != NULL) {
+		tree->n_users++;
 	}
 }
 
-int64_t mount_copy_below(struct mount *from, const struct dentry *root, struct mount *to)
+void mount_tree_unref(struct mount_tree *tree)
 {
-	from->copy = to;
-	int64_t error = mount_copy_children(from, root);
-
-	mount_forget_copies();
-	return error;
+	if (tree != NULL && --tree->n_users == 0 && tree->is_copy) {
+		mount_tree_end(tree);
+	}
 }
 
-static void path_follow_copy(struct path *path)
+void mount_tree_end(struct mount_tree *tree)
 {
-	struct mount *copy = path->mount->copy;
+	mount_dissolve(tree->top);
+	helix_free(tree);
+}
+
+/* The same place in the copy, where it was left out: in the original. */
+static void path_follow_copy(struct path *path, const struct mount_tree *tree)
+{
+	struct mount *copy = path->mount->tree == tree ? path->mount->copy : NULL;
 
 	if (copy != NULL) {
 		mount_ref(copy);
@@ -84,27 +125,27 @@ static void path_follow_copy(struct path *path)
 
 int64_t mount_tree_copy(struct fs_context *context)
 {
-	struct mount *from = context->tree;
-	struct mount *to;
-	int64_t error = mount_create(from->super, from->root, from->source, NULL, from->flags, &to);
+	struct mount_tree *from = context->tree, *tree;
+	struct mount *top;
+
+	LIST_FOR_EACH(mount, &from->mounts, struct mount, node) {
+		mount->copy = NULL;
+	}
+	int64_t error = mount_copy(from->top, from->top->root, MOUNT_COPY_UNBINDABLE, &top);
 
 	if (error < 0) {
 		return error;
 	}
-	to->is_copied_tree = true;
-	from->copy = to;
-	error = mount_copy_children(from, from->root);
-	if (error == 0) {
-		path_follow_copy(&context->root);
-		path_follow_copy(&context->cwd);
+	tree = mount_tree_create(top);
+	if (tree == NULL) {
+		mount_dissolve(top);
+		return -LINUX_ENOMEM;
 	}
-	mount_forget_copies();
-	if (error < 0) {
-		mount_tree_end(to);
-		return error;
-	}
+	tree->is_copy = true;
+	path_follow_copy(&context->root, from);
+	path_follow_copy(&context->cwd, from);
+	mount_tree_ref(tree);
 	mount_tree_unref(from);
-	to->n_contexts = 1;
-	context->tree = to;
+	context->tree = tree;
 	return 0;
 }

@@ -7,12 +7,17 @@
  * from a mount's root. The tree holds one reference to each mount, its children one to their
  * parent, each struct path one: a mount with more than the tree's own is busy.
  *
- * A tree is known by its top, a mount without parent. Processes with their own view (unshare) have
- * a tree of their own, a copy, which is taken apart when its last process has gone.
+ * Mounts of a tree are in a struct mount_tree. Processes with their own view (unshare) have a tree
+ * of their own, a copy, which is taken apart when its last user has gone. A mount in no tree is
+ * being made, was taken off, or is posix' own.
+ *
+ * Mounts that show the same can be *peers*: what is mounted on one, or taken off, is so on all. A
+ * group of peers may have *slaves*, which hear of it and are not heard; see mount-propagation.c.
  */
 #ifndef POSIX_VFS_MOUNT_H
 #define POSIX_VFS_MOUNT_H
 
+#include <base/hash-table.h>
 #include <base/list.h>
 #include <posix/server/vfs/inode.h>
 
@@ -26,34 +31,52 @@ enum mount_flags : uint32_t { /* as statfs has them */
 	MOUNT_RELATIVE_ATIME = 4096,
 };
 
+struct mount_tree {
+	struct list mounts; /* struct mount.node, in the order in which they came */
+	struct mount *top;
+	uint32_t n_users; /* contexts that see it, and files that mean it */
+	uint32_t id;
+	bool is_copy; /* not the first one, of which the system is a user, too */
+};
+
 struct mount {
 	uint32_t references;
 	uint32_t id;
 	uint32_t flags; /* enum mount_flags */
 	struct super *super;
+	struct list_node super_node; /* in super->mounts */
 	struct dentry *root;
-	struct mount *parent;      /* NULL: the root of all, or detached */
+	struct mount *parent; /* NULL: a top, or detached */
 	struct dentry *mountpoint; /* in parent */
-	struct list_node node;     /* in mount_all(), while it is in the tree */
-	struct mount *tree;        /* its top, perhaps itself; NULL: taken off */
-	struct mount *copy;        /* while a tree is copied */
-	uint32_t n_contexts;       /* struct fs_context that see it, of a top */
-	bool is_copied_tree;       /* a top that goes with the last of them */
-	bool is_expiring;          /* nobody has used it since MNT_EXPIRE */
+	struct hash_node place_node; /* by these two, while there is a parent */
+	struct list children;
+	struct list_node sibling_node; /* in parent's children */
+	struct mount_tree *tree; /* NULL: it is in none */
+	struct list_node node; /* in tree->mounts */
+	struct mount *copy; /* while a tree is copied */
+	struct mount_peers *peers; /* NULL: private, or only a slave */
+	struct list_node peer_node;
+	struct mount_peers *master; /* whose slave it is, NULL: nobody's */
+	struct list_node slave_node;
+	struct list_node visit_node; /* while something propagates */
+	uint64_t visit;
+	struct mount *target; /* of a copy that is to be mounted */
+	bool is_unbindable;
+	bool is_expiring; /* nobody has used it since MNT_EXPIRE */
 	char source[64];
 };
 
-/** mount_all() - the mounts of the tree, in the order they were made */
-struct list *mount_all(void);
-
 /**
- * mount_create() - show @root of @super at a place
- * @at: the mount point; NULL for the root of all
+ * mount_create() - a mount that shows @root of @super, nowhere yet
+ * @out_mount: with one reference, which mount_graft() and mount_tree_create() take
  *
  * Return: 0, -LINUX_ENOMEM, -LINUX_ENOSPC: there are MOUNTS_MAX.
  */
-int64_t mount_create(struct super *super, struct dentry *root, const char *source,
-	const struct path *at, uint32_t flags, struct mount **out_mount);
+int64_t mount_create(struct super *super, struct dentry *root, const char *source, uint32_t flags,
+	struct mount **out_mount);
+
+/** mount_limit() - how many there may be in all trees, fs.mount-max */
+uint32_t mount_limit(void);
 
 /** mount_step_down() - go to what is mounted on @path, if anything */
 void mount_step_down(struct path *path);
@@ -65,23 +88,79 @@ bool mount_step_up(struct path *path);
  */
 int64_t mount_detach(struct mount *mount, bool is_lazy);
 
-/** mount_move() - take it off from where it is and put it at @at; it is no top */
-void mount_move(struct mount *mount, const struct path *at);
+/** mount_move() - take it off from where it is and put it at @at; it is no top; -LINUX_ENOMEM, … */
+int64_t mount_move(struct mount *mount, const struct path *at);
+
+/** mount_attach() - connect it to a place; it does not come into the parent's tree yet */
+void mount_attach(struct mount *mount, struct mount *parent, struct dentry *mountpoint);
+/** mount_disconnect() - the opposite; it has no parent then */
+void mount_disconnect(struct mount *mount);
+/** mount_enter() - it and all below it come into a tree */
+void mount_enter(struct mount *mount, struct mount_tree *tree);
+/** mount_dissolve() - take it and all below it apart, and out of their tree */
+void mount_dissolve(struct mount *mount);
+/** mount_find() - what is mounted at a place, NULL: nothing */
+struct mount *mount_find(const struct mount *parent, const struct dentry *mountpoint);
+/** mount_next() - the mount after @at in a walk over @top and all below it, parents first; NULL */
+struct mount *mount_next(const struct mount *at, const struct mount *top);
+/** mount_next_beside() - the same without what is below @at */
+struct mount *mount_next_beside(const struct mount *at, const struct mount *top);
+
+/* ---- mount-tree.c ---------------------------------------------------------------------------- */
+
+enum mount_copy_flags : uint32_t {
+	MOUNT_COPY_ONE = 1, /* nothing of what is mounted below */
+	MOUNT_COPY_UNBINDABLE = 2, /* also those */
+	MOUNT_COPY_SLAVE = 4, /* slaves of the originals, which are shared; else their peers */
+	MOUNT_COPY_SHARED = 8, /* each with a group of its own */
+};
 
 /**
- * mount_copy_below() - mount at @to what is mounted at @from below @root
- *
- * Return: 0, or an error with a part done.
+ * mount_copy() - a copy of a mount from @root of it on, and of what is mounted below
+ * @out_top: nowhere; to be grafted or dissolved
  */
-int64_t mount_copy_below(struct mount *from, const struct dentry *root, struct mount *to);
+int64_t mount_copy(struct mount *from, struct dentry *root, uint32_t flags, struct mount **out_top);
 
+/** mount_tree_create() - a tree with that top, whose reference is taken; NULL: no memory */
+struct mount_tree *mount_tree_create(struct mount *top);
 /** mount_tree_copy() - give @context, which nobody shares, a tree of its own */
 int64_t mount_tree_copy(struct fs_context *context);
-/** mount_tree_ref() - one context more that sees the tree of a top (which may be NULL) */
-void mount_tree_ref(struct mount *top);
-void mount_tree_unref(struct mount *top);
+/** mount_tree_ref() - one user more, of a tree that may be NULL; _unref() - one less */
+void mount_tree_ref(struct mount_tree *tree);
+void mount_tree_unref(struct mount_tree *tree);
 /** mount_tree_end() - take a tree apart */
-void mount_tree_end(struct mount *top);
+void mount_tree_end(struct mount_tree *tree);
+
+/* ---- mount-propagation.c --------------------------------------------------------------------- */
+
+struct mount_peers {
+	uint32_t id;
+	struct list members; /* struct mount.peer_node */
+	struct list slaves; /* struct mount.slave_node */
+	uint64_t visit;
+	struct mount *copy; /* what its members get, while something propagates */
+};
+
+/** mount_make_shared() - a group of its own, if it has none; 0 or -LINUX_ENOMEM */
+int64_t mount_make_shared(struct mount *mount);
+/** mount_make_slave() - of those that were its peers; what had none stays what it is, unshared */
+void mount_make_slave(struct mount *mount);
+/** mount_make_private() - neither peer nor slave */
+void mount_make_private(struct mount *mount);
+/** mount_copy_relations() - what a copy of @from is to others; enum mount_copy_flags */
+int64_t mount_copy_relations(struct mount *copy, const struct mount *from, uint32_t flags);
+
+/**
+ * mount_graft() - put a mount that is nowhere, and what is below it, at @at and wherever else that
+ * is to be seen; takes the reference on success
+ *
+ * Return: 0, -LINUX_ENOMEM, -LINUX_ENOSPC; then nothing was done.
+ */
+int64_t mount_graft(struct mount *mount, const struct path *at);
+/** mount_is_busy_elsewhere() - somebody uses what would go with it in other places */
+bool mount_is_busy_elsewhere(const struct mount *mount);
+/** mount_umount_elsewhere() - take those off */
+void mount_umount_elsewhere(const struct mount *mount);
 
 void mount_ref(struct mount *mount);
 void mount_unref(struct mount *mount);

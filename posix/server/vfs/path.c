@@ -92,7 +92,7 @@ int64_t path_print(struct process *process, const struct path *path, char *buffe
 /* ---- contexts ------------------------------------------------------------------------------ */
 
 static struct fs_context *fs_context_make(
-	const struct path *root, const struct path *cwd, struct mount *tree, uint32_t umask)
+	const struct path *root, const struct path *cwd, struct mount_tree *tree, uint32_t umask)
 {
 	struct fs_context *context = helix_malloc(sizeof(*context));
 

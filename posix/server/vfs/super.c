@@ -17,6 +17,7 @@ void super_init(struct super *super, const struct super_ops *ops, uint32_t flags
 		.dev = linux_makedev(0, ++n_supers),
 		.block_size = HEL_PAGE_SIZE,
 	};
+	list_init(&super->mounts);
 }
 
 void super_ref(struct super *super)

@@ -38,9 +38,12 @@ static int64_t vfs_mount_root(void)
 	int64_t error = tmpfs_create(&options, &super);
 
 	if (error == 0) {
-		error = mount_create(
-			super, super->root, "root", NULL, MOUNT_RELATIVE_ATIME, &mount);
+		error = mount_create(super, super->root, "root", MOUNT_RELATIVE_ATIME, &mount);
 		super_unref(super);
+	}
+	if (error == 0 && mount_tree_create(mount) == NULL) {
+		mount_dissolve(mount);
+		error = -LINUX_ENOMEM;
 	}
 	if (error == 0) {
 		vfs_root_path = (struct path){ .mount = mount, .dentry = mount->root };
@@ -62,7 +65,10 @@ static int64_t vfs_mount_on(const struct path *parent, const char *folder, struc
 	int64_t error = tmpfs_make(parent->dentry, folder, &spec, NULL, &at.dentry);
 
 	if (error == 0 || error == -LINUX_EEXIST) {
-		error = mount_create(super, super->root, source, &at, MOUNT_RELATIVE_ATIME, &mount);
+		error = mount_create(super, super->root, source, MOUNT_RELATIVE_ATIME, &mount);
+		if (error == 0) {
+			error = mount_graft(mount, &at);
+		}
 		dentry_unref(at.dentry);
 	}
 	super_unref(super);

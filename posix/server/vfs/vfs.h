@@ -14,7 +14,7 @@ struct credentials;
 struct fs_context {
 	uint32_t references;
 	struct path root, cwd;
-	struct mount *tree; /* the top of the mounts that it sees; see mount.h */
+	struct mount_tree *tree; /* the mounts that it sees; see mount.h */
 	uint32_t umask;
 };
 struct fs_context *fs_context_create(const struct path *root);
