@@ -125,6 +125,7 @@ static const struct proc_entry proc_epoll_entries[] = {
 };
 
 static const struct proc_entry proc_fs_entries[] = {
+	{ .name = "aio-max-nr", .mode = PROC_FILE, .text = "65536\n" },
 	{ .name = "epoll", .mode = PROC_FOLDER, .entries = proc_epoll_entries },
 	{ .name = "file-max", .mode = PROC_FILE, .print = proc_print_file_max },
 	{ .name = "file-nr", .mode = PROC_FILE, .print = proc_print_file_nr },
