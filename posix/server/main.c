@@ -12,6 +12,7 @@
 #include <helix/helix.h>
 #include <posix/server/fs/unpack.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/time/time.h>
 
 constexpr char INIT_PATH[] =
@@ -93,6 +94,7 @@ int main(int n_arguments, char **arguments)
 	if (error != 0) {
 		helix_fatal("the file system cannot be started: %d", error);
 	}
+	rewriting_init();
 	load_init();
 	if (helix_command_line_option("hati.trace", text, sizeof(text))) {
 		thread_log_names();

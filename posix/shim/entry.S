@@ -11,8 +11,10 @@
  *   syscall -> shim_entry_syscall -> table -> handler -> shim_exit_begin -> program
  *           \                                  \-> pending: shim_exit_slow -> shim_full_return
  *            traced: shim_traced_call -/
+ *   stub    -> shim_entry_stub  -> as syscall, without the kernel
  *   kick    -> shim_entry_kick  -> shim_kick()  -> shim_full_return
  *   fault   -> shim_entry_fault -> shim_fault() -> shim_full_return
+ *                                            \-> in a stub: shim_finish_stub -> as syscall
  *   thread  -> shim_entry_child -> shim_start() -> shim_full_return
  *
  * The call frame (offsets.h, CF_*) lies right below the stack's top, so that restart code can find
@@ -26,6 +28,7 @@
 shim_entry_syscall:
 	mov	%rsp, %gs:TP_USER_SP
 	mov	%gs:TP_STACK, %rsp
+shim_make_frame:
 	mov	%eax, %eax
 	push	%rax
 	push	%r9
@@ -67,6 +70,41 @@ shim_exit_restart:
 	mov	%gs:TP_STACK, %rsp
 	sub	$CF_SIZE, %rsp
 	jmp	shim_exit_begin
+
+/*
+ * From a stub of a rewritten system call (stub.c): rcx = the address behind the site. Does what
+ * the kernel does in a bounce.
+ */
+	.globl	shim_entry_stub
+shim_entry_stub:
+	mov	%rsp, %gs:TP_USER_SP
+	mov	%gs:TP_STACK, %rsp
+	mov	%rcx, %gs:TP_USER_IP
+	pushf
+	testl	$FLAGS_BAD, (%rsp)
+	popq	%gs:TP_USER_FLAGS
+	jz	shim_make_frame
+	push	$FLAGS_PLAIN
+	popf
+	jmp	shim_make_frame
+
+/* A thread was interrupted in a stub: the registers at rsp and the page are those of the call. */
+shim_finish_stub:
+	mov	R_RBX(%rsp), %rbx
+	mov	R_RBP(%rsp), %rbp
+	mov	R_R12(%rsp), %r12
+	mov	R_R13(%rsp), %r13
+	mov	R_R14(%rsp), %r14
+	mov	R_R15(%rsp), %r15
+	mov	R_RAX(%rsp), %rax
+	mov	R_RDI(%rsp), %rdi
+	mov	R_RSI(%rsp), %rsi
+	mov	R_RDX(%rsp), %rdx
+	mov	R_R10(%rsp), %r10
+	mov	R_R8(%rsp), %r8
+	mov	R_R9(%rsp), %r9
+	mov	%gs:TP_STACK, %rsp
+	jmp	shim_make_frame
 
 /*
  * Builds struct hel_registers of the interrupted program at (%rsp) from the call frame above it;
@@ -289,6 +327,8 @@ shim_entry_kick:
 	copy_bounce_frame
 	mov	%rsp, %rdi
 	call	shim_kick
+	test	%al, %al
+	jnz	shim_finish_stub
 	jmp	shim_full_return
 
 	.globl	shim_entry_fault
@@ -296,6 +336,8 @@ shim_entry_fault:
 	copy_bounce_frame
 	mov	%rsp, %rdi
 	call	shim_fault
+	test	%al, %al
+	jnz	shim_finish_stub
 	jmp	shim_full_return
 
 /* The first instruction of every thread: rdi = thread page, rsp = top of the shim stack. */

@@ -13,6 +13,7 @@
 #define TP_CALLS_END  48 /* calls_end: numbers from here on go the long way */
 #define TP_SKIP       56 /* steps_to_skip */
 #define TP_FRAME      64
+#define TP_STUB_ENTRY 304 /* stub_entry */
 #define TP_TRACE      372 /* trace_flags */
 #define TP_FULL_FRAME 488 /* shim_private[0] */
 
@@ -48,7 +49,9 @@
 #define CF_NUMBER     56  /* the number as it came */
 #define CF_SIZE       64
 
-#define FLAGS_TF 0x100 /* the trap flag */
+#define FLAGS_TF    0x100   /* the trap flag */
+#define FLAGS_PLAIN 0x202
+#define FLAGS_BAD   0x44500 /* TF, DF, NT and AC: not while the shim runs */
 
 #define SHIM_NUMBER_MAX 448
 

@@ -344,12 +344,15 @@ int64_t shim_prctl(SHIM_ARGS)
 
 /* ---- the first instruction of a thread ------------------------------------------------------- */
 
+extern const char shim_entry_stub[]; /* entry.S */
+
 void shim_start(struct posix_thread_page *page, struct hel_registers *out_registers);
 void shim_start(struct posix_thread_page *page, struct hel_registers *out_registers)
 {
 	const struct posix_process_page *process = (struct posix_process_page *)page->process_page;
 
 	shim_queue_init(page);
+	page->stub_entry = (uint64_t)shim_entry_stub;
 	*out_registers = page->start_registers;
 	if (page->start_fpu) {
 		shim_fpu_load((const void *)page->start_fpu, process->xsave_mask);

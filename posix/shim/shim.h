@@ -17,6 +17,7 @@
 
 #include <abi/linux/errno.h>
 #include <base/types.h>
+#include <protocols/posix/stub.h>
 #include <protocols/posix/wire.h>
 
 #include "offsets.h"
@@ -31,6 +32,7 @@ static_assert(offsetof(struct posix_thread_page, bounce.calls_end) == TP_CALLS_E
 static_assert(offsetof(struct posix_thread_page, bounce.steps_to_skip) == TP_SKIP);
 static_assert(offsetof(struct posix_thread_page, bounce.frame) == TP_FRAME);
 static_assert(offsetof(struct posix_thread_page, shim_private) == TP_FULL_FRAME);
+static_assert(offsetof(struct posix_thread_page, stub_entry) == POSIX_STUB_SLOT);
 static_assert(offsetof(struct posix_thread_page, trace_flags) == TP_TRACE);
 static_assert(POSIX_CALLS_END == SHIM_NUMBER_MAX);
 static_assert(sizeof(struct hel_registers) == R_SIZE);

@@ -20,10 +20,12 @@
  * registers are as they were.
  */
 #include "signal.h"
+#include "stub.h"
 #include "trace.h"
 
 constexpr uint64_t RESTART_SYSCALL_NUMBER = 219;
 constexpr uint64_t NR_EXECVE = 59;
+constexpr uint32_t VECTOR_DEBUG = 1;
 /* what sigreturn may set: CF PF AF ZF SF TF DF OF AC ID… */
 constexpr uint64_t FLAGS_USER = 0x244dd5;
 constexpr uint32_t FPU_MAGIC1 = 0x46505853;
@@ -475,11 +477,18 @@ bool shim_leave_full(struct hel_registers *regs)
 	return true;
 }
 
-/* A kick while the program ran. */
-void shim_kick(struct hel_registers *regs);
-void shim_kick(struct hel_registers *regs)
+/* A kick while the program ran. True: it was about to make a call, which is to be made. */
+bool shim_kick(struct hel_registers *regs);
+bool shim_kick(struct hel_registers *regs)
 {
+	struct shim_stub stub;
+
+	if (shim_find_stub(regs, &stub)) {
+		shim_enter_stub(regs, &stub);
+		return true; /* `pending` is still set */
+	}
 	leave(regs, SHIM_NO_CALL);
+	return false;
 }
 
 struct fault_signal {
@@ -519,9 +528,7 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 	return (struct fault_signal){ (uint8_t)fault->vector, 11, 0x80 };
 }
 
-/* A fault of the program. */
-void shim_fault(struct hel_registers *regs);
-void shim_fault(struct hel_registers *regs)
+static void program_fault(struct hel_registers *regs)
 {
 	struct posix_thread_page *page = shim_thread();
 	struct hel_fault fault = page->bounce.fault;
@@ -550,6 +557,21 @@ void shim_fault(struct hel_registers *regs)
 		return;
 	}
 	deliver(regs, what.signal, &info, &fault);
+}
+
+/* A fault of the program. True: it steps into a call, which is to be made. */
+bool shim_fault(struct hel_registers *regs);
+bool shim_fault(struct hel_registers *regs)
+{
+	struct shim_stub stub;
+
+	if (shim_thread()->bounce.fault.vector == VECTOR_DEBUG && shim_find_stub(regs, &stub) &&
+		!shim_leave_stub(regs, &stub)) {
+		shim_enter_stub(regs, &stub);
+		return true;
+	}
+	program_fault(regs);
+	return false;
 }
 
 /* ---- sigreturn ------------------------------------------------------------------------------- */

@@ -347,7 +347,8 @@ struct posix_thread_page {
 	uint64_t
 		/* 296: user address of an XSAVE area to start with, 0: the initial state */
 		start_fpu;
-	uint64_t reserved_start[2]; /* 304 */
+	uint64_t stub_entry; /* 304: the shim's: where stubs of rewritten system calls jump to */
+	uint64_t reserved_start; /* 312 */
 	/*
 	 * signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or
 	 * its process); the shim writes signal_mask; both with atomic operations

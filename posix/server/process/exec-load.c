@@ -12,6 +12,7 @@
 #include <base/string.h>
 #include <posix/server/process/exec.h>
 #include <posix/server/process/mapped-files.h>
+#include <posix/server/process/rewriting.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
@@ -156,6 +157,24 @@ static int map_private(struct exec_image *image, struct mm *mm, const struct elf
 	return error;
 }
 
+/* The file's own pages, which all who run it share, or its text as it is rewritten. */
+static int map_shared(struct exec_image *image, struct mm *mm, const struct elf_segment *segment,
+	uint64_t address, uint64_t size)
+{
+	uint64_t offset = align_down(segment->offset, HEL_PAGE_SIZE);
+	const struct text_mapping text = { image->inode, image->memory, image->name, offset, size };
+	struct text_view view;
+
+	if ((segment->flags & ELF_FLAG_EXECUTE) != 0 && mm_rewritten_view(mm, &text, &view)) {
+		offset = 0;
+	} else {
+		view = (struct text_view){ image->memory,
+			mapped_files_add(mm, image->name, 0, true) };
+	}
+	return mm_map_tagged(
+		mm, view.memory, offset, address, size, map_flags_of(segment->flags), view.tag);
+}
+
 static int load_segment(struct exec_image *image, struct mm *mm, const struct elf_segment *segment)
 {
 	uint64_t vaddr = image->base + segment->vaddr;
@@ -164,7 +183,6 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 		? align_up(vaddr + segment->file_size, HEL_PAGE_SIZE)
 		: start;
 	uint64_t end = align_up(vaddr + segment->memory_size, HEL_PAGE_SIZE);
-	uint32_t flags = map_flags_of(segment->flags);
 	bool is_private =
 		(segment->flags & ELF_FLAG_WRITE) != 0 || segment->memory_size > segment->file_size;
 	int error = 0;
@@ -172,12 +190,11 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 	if (file_end > start && is_private) {
 		error = map_private(image, mm, segment, start, file_end - start);
 	} else if (file_end > start) {
-		error = mm_map_tagged(mm, image->memory, align_down(segment->offset, HEL_PAGE_SIZE),
-			start, file_end - start, flags, mapped_files_add(mm, image->name, 0, true));
+		error = map_shared(image, mm, segment, start, file_end - start);
 	}
 	if (error == 0 && end > file_end) {
-		error = mm_map(
-			mm, HEL_NULL, 0, file_end, end - file_end, flags | HEL_MAP_FORK_COPY);
+		error = mm_map(mm, HEL_NULL, 0, file_end, end - file_end,
+			map_flags_of(segment->flags) | HEL_MAP_FORK_COPY);
 	}
 	return error;
 }

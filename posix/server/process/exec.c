@@ -284,6 +284,7 @@ static int64_t load(struct exec *exec)
 	if (exec->mm == NULL) {
 		return -LINUX_ENOMEM;
 	}
+	exec->mm->keeps_text = exec->caller != NULL && trace_is_on(trace_of(exec->caller));
 	error = place_stack(exec);
 	if (error == 0) {
 		error = place_images(exec);

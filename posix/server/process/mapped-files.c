@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/vfs/inode.h>
 
 constexpr uint64_t TAG_FIRST = 1 << 16; /* below are the shim's */
@@ -35,6 +36,7 @@ struct mapped_file *mapped_file_create(
 void mapped_file_unref(struct mapped_file *file)
 {
 	if (file != NULL && --file->references == 0) {
+		rewritten_text_unref(file->text);
 		helix_free(file);
 	}
 }
@@ -148,7 +150,26 @@ uint64_t mapped_files_add(struct mm *mm, struct mapped_file *file, uint64_t offs
 		return 0;
 	}
 	file->references++;
-	mm->mapped_files->notes[mm->mapped_files->n_notes++] =
-		(struct mapping_note){ ++last_tag, offset, is_private, file };
+	mm->mapped_files->notes[mm->mapped_files->n_notes++] = (struct mapping_note){
+		.tag = ++last_tag, .offset = offset, .is_private = is_private, .file = file
+	};
 	return last_tag;
+}
+
+uint64_t mapped_files_add_rewritten(
+	struct mm *mm, struct mapped_file *file, struct rewritten_text *text)
+{
+	uint64_t tag;
+
+	if (file->text != NULL && file->text != text) {
+		return 0;
+	}
+	tag = mapped_files_add(mm, file, text->offset, true);
+	if (tag != 0) {
+		notes_find(mm->mapped_files, tag)->is_rewritten = true;
+		if (file->text == NULL) {
+			file->text = rewritten_text_ref(text);
+		}
+	}
+	return tag;
 }

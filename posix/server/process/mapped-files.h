@@ -17,11 +17,13 @@
 struct mm;
 struct mapped_file;
 struct mapped_files;
+struct rewritten_text;
 
 struct mapping_note {
 	uint64_t tag;
 	uint64_t offset; /* in the file, of offset 0 of the mapped memory */
 	bool is_private;
+	bool is_rewritten; /* shows file->text instead of the file, which is private as well */
 	struct mapped_file *file;
 };
 
@@ -29,6 +31,7 @@ struct mapping_note {
 struct mapped_file {
 	uint32_t references;
 	uint64_t dev, ino;
+	struct rewritten_text *text; /* NULL: none of its mappings shows any */
 	char name[];
 };
 
@@ -45,6 +48,13 @@ void mapped_file_unref(struct mapped_file *file);
  */
 uint64_t mapped_files_add(
 	struct mm *mm, struct mapped_file *file, uint64_t offset, bool is_private);
+
+/**
+ * mapped_files_add_rewritten() - the same for one that shows @text, all of it, from the beginning
+ * @file: which shows no other
+ */
+uint64_t mapped_files_add_rewritten(
+	struct mm *mm, struct mapped_file *file, struct rewritten_text *text);
 
 /** mapped_files_find() - what a tag stands for, NULL: no file */
 const struct mapping_note *mapped_files_find(const struct mm *mm, uint64_t tag);

@@ -14,6 +14,7 @@
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/process/rewriting.h>
 #include <posix/server/vfs/inode.h>
 
 struct file_mapping {
@@ -163,23 +164,53 @@ static int64_t decode(const struct request *request, struct file_mapping *out_ma
 	return 0;
 }
 
-/* So that /proc/PID/maps can tell what is mapped. */
-static void note_mapping(
-	struct request *request, const struct file *file, struct file_mapping *mapping)
+/*
+ * A private mapping of program text: everybody's, as it is rewritten. @name: NULL: none. False:
+ * there is no such text, and nothing was done.
+ */
+static bool map_text(struct mm *mm, const struct file *file, struct file_mapping *mapping,
+	hel_handle memory, struct mapped_file *name, int64_t *out_result)
 {
-	struct mapped_file *name = mapped_file_create(request->process, &file->path, file->inode);
+	const struct text_mapping text = { file->inode, memory, name, mapping->offset,
+		mapping->size };
+	struct text_view view;
 
-	mapping->tag = mapped_files_add(request->thread->internal->mm, name,
-		mapping->is_shared ? 0 : mapping->offset, !mapping->is_shared);
-	mapped_file_unref(name);
+	if (mapping->is_shared || mapping->prot != (LINUX_PROT_READ | LINUX_PROT_EXEC) ||
+		!mm_rewritten_view(mm, &text, &view)) {
+		return false;
+	}
+	mapping->tag = view.tag;
+	*out_result = map_at(mm, mapping, view.memory, 0, mapping->size,
+		map_flags_of(mapping) & ~(uint32_t)HEL_MAP_FORK_COPY);
+	return true;
+}
+
+/* @name: so that /proc/PID/maps can tell what is mapped; NULL: it cannot */
+static int64_t map_file(struct mm *mm, struct file *file, struct file_mapping *mapping,
+	hel_handle memory, struct mapped_file *name)
+{
+	hel_handle view;
+	uint64_t offset;
+	int64_t result;
+
+	if (make_view(file, mapping, mapping->size, memory, &view, &offset) != 0) {
+		return -LINUX_ENOMEM;
+	}
+	mapping->tag = mapped_files_add(
+		mm, name, mapping->is_shared ? 0 : mapping->offset, !mapping->is_shared);
+	file->inode->is_map_shared |=
+		mapping->is_shared && (file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR;
+	result = map_view(file, mm, mapping, view, offset);
+	hel_close(HEL_THIS, view);
+	return result;
 }
 
 int64_t posix_mmap_file(struct request *request)
 {
 	struct file *file = fd_table_get(request->process->files, (int)request->args[0]);
+	struct mm *mm = request->thread->internal->mm;
 	struct file_mapping mapping;
-	hel_handle memory, view;
-	uint64_t offset;
+	hel_handle memory;
 	int64_t result = decode(request, &mapping);
 
 	if (file == NULL) {
@@ -194,12 +225,12 @@ int64_t posix_mmap_file(struct request *request)
 	if (result < 0) {
 		return result;
 	}
-	if (make_view(file, &mapping, mapping.size, memory, &view, &offset) != 0) {
-		return -LINUX_ENOMEM;
+	struct mapped_file *name = mapped_file_create(request->process, &file->path, file->inode);
+
+	if (!map_text(mm, file, &mapping, memory, name, &result)) {
+		result = map_file(mm, file, &mapping, memory, name);
 	}
-	note_mapping(request, file, &mapping);
-	result = map_view(file, request->thread->internal->mm, &mapping, view, offset);
-	hel_close(HEL_THIS, view);
+	mapped_file_unref(name);
 	return result;
 }
 
@@ -256,6 +287,7 @@ int64_t posix_make_private(struct request *request)
 		!is_aligned(at | end, HEL_PAGE_SIZE)) {
 		return -LINUX_EINVAL;
 	}
+	error = mm_keep_text(mm);
 	while (at < end && error == 0 && hel_space_query(mm->space, at, &info) == 0 &&
 		info.address < end) {
 		const struct mapping_note *note = mapped_files_find(mm, info.tag);

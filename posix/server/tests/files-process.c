@@ -4,10 +4,15 @@
 #include <posix/server/process/pidfd.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/ipc/ipc.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
 #include <helix/start.h>
+
+void rewritten_text_unref(UNUSED struct rewritten_text *text)
+{
+}
 
 struct user *root;
 static struct user *users;

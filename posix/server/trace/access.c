@@ -9,6 +9,8 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/mapped-files.h>
+#include <posix/server/process/rewriting.h>
 #include <posix/server/trace/trace.h>
 
 constexpr uint32_t PROTECTION = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_EXECUTE;
@@ -31,16 +33,23 @@ bool trace_may_access(const struct process *process, const struct process *subje
 int64_t trace_read(struct mm *mm, uint64_t address, void *to, size_t size)
 {
 	size_t n_read = 0;
+	int error = mm_keep_text(mm);
 
+	if (error != 0) {
+		return error;
+	}
 	(void)!hel_space_read(mm->space, address, to, size, &n_read);
 	return n_read != 0 || size == 0 ? (int64_t)n_read : -LINUX_EFAULT;
 }
 
-/* A page of the program's or its interpreter's file, which others show as well. */
+/* A page of a program's or a library's file, which others show as well. */
 static bool is_of_file(const struct mm *mm, const struct hel_mapping_info *info)
 {
+	const struct mapping_note *note = mapped_files_find(mm, info->tag);
+
 	return (info->flags & (HEL_MAP_FORK_COPY | HEL_MAP_FORK_DROP | HEL_MAP_WRITE)) == 0 &&
-		((info->address >= mm->image_start && info->address < mm->image_end) ||
+		((note != NULL && note->is_private) ||
+			(info->address >= mm->image_start && info->address < mm->image_end) ||
 			(info->address >= mm->interpreter_start &&
 				info->address < mm->interpreter_end));
 }
@@ -108,7 +117,11 @@ static int write_page(struct mm *mm, uint64_t address, const void *from, size_t 
 int64_t trace_write(struct mm *mm, uint64_t address, const void *from, size_t size)
 {
 	size_t n_written = 0;
+	int error = mm_keep_text(mm);
 
+	if (error != 0) {
+		return error;
+	}
 	while (n_written < size) {
 		uint64_t at = address + n_written;
 		size_t n = min_size(size - n_written, HEL_PAGE_SIZE - at % HEL_PAGE_SIZE);

@@ -8,6 +8,7 @@
  */
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/process/rewriting.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 
@@ -16,6 +17,13 @@ constexpr uint64_t OPTIONS = LINUX_PTRACE_O_TRACESYSGOOD | LINUX_PTRACE_O_TRACEF
 	LINUX_PTRACE_O_TRACEVFORKDONE | LINUX_PTRACE_O_TRACEEXIT | LINUX_PTRACE_O_EXITKILL;
 
 /* ---- beginning and ending -------------------------------------------------------------------- */
+
+static int64_t trace_me(struct thread *thread)
+{
+	int error = mm_keep_text(thread->internal->mm);
+
+	return error != 0 ? error : trace_attach_to_parent(thread);
+}
 
 static int64_t attach(struct request *request, bool is_seizing)
 {
@@ -34,7 +42,10 @@ static int64_t attach(struct request *request, bool is_seizing)
 		thread_is_traced(thread)) {
 		return -LINUX_EPERM;
 	}
-	error = trace_attach(thread, request->thread);
+	error = mm_keep_text(thread->internal->mm);
+	if (error == 0) {
+		error = trace_attach(thread, request->thread);
+	}
 	if (error != 0) {
 		return error;
 	}
@@ -354,7 +365,7 @@ int64_t posix_ptrace(struct request *request)
 	size_t in_size, out_size;
 
 	switch (request->args[0]) {
-	case LINUX_PTRACE_TRACEME: return trace_attach_to_parent(request->thread);
+	case LINUX_PTRACE_TRACEME: return trace_me(request->thread);
 	case LINUX_PTRACE_ATTACH: return attach(request, false);
 	case LINUX_PTRACE_SEIZE: return attach(request, true);
 	default: break;

@@ -7,6 +7,7 @@
 #include <posix/server/file/lock.h>
 #include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -52,6 +53,7 @@ void inode_unref(struct inode *inode)
 	if (--inode->references == 0) {
 		lock_list_free(inode);
 		xattr_free_all(inode);
+		rewritten_text_unref(inode->text);
 		inode->ops->release(inode);
 	}
 }
@@ -210,6 +212,8 @@ int64_t inode_begin_writing(struct inode *inode)
 	if (inode->n_executors > 0) {
 		return -LINUX_ETXTBSY;
 	}
+	rewritten_text_unref(inode->text);
+	inode->text = NULL;
 	inode->n_writers++;
 	return 0;
 }

@@ -22,6 +22,7 @@ struct lock_list;
 struct pipe;
 struct unix_socket;
 struct super;
+struct rewritten_text;
 struct xattr_list;
 
 /* What a new inode is to be: the type is in mode. */
@@ -107,12 +108,14 @@ struct inode {
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
 	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
 	bool has_viewed_names; /* a directory: there may be views of files in it */
+	bool is_map_shared; /* it was mapped so that what is written changes the file */
 	/* at most one is not 0: open files that write to it, and programs that are it */
 	uint32_t n_writers, n_executors;
 	struct lock_list *locks; /* NULL: none; see file/lock.h */
 	struct pipe *pipe; /* of a FIFO while it is open */
 	struct unix_socket *socket; /* who is bound to it, NULL: nobody */
 	struct xattr_list *xattrs; /* NULL: none; see xattr.h */
+	struct rewritten_text *text; /* of a program, NULL: none; see rewrite/text.h */
 	struct list watches; /* struct inotify_watch */
 	struct list views; /* struct view: those that tell what it is like, see file/views.h */
 	void *data; /* the kind's */
