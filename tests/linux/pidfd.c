@@ -211,6 +211,39 @@ CASE(gets_descriptors)
 	CHECK_ERRNO(get_fd(pidfd, 100, 0), ESRCH);
 }
 
+/* A folder of /proc is as good as a descriptor, for signals and nothing else. */
+CASE(signals_by_a_folder_of_proc)
+{
+	char name[64];
+	pid_t child = sleeper();
+	siginfo_t info;
+
+	snprintf(name, sizeof(name), "/proc/%d", child);
+	int folder = open(name, O_RDONLY | O_DIRECTORY), path = open(name, O_PATH);
+	int below = openat(folder, "fd", O_RDONLY | O_DIRECTORY);
+
+	snprintf(name, sizeof(name), "task/%d", child);
+	int task = openat(folder, name, O_RDONLY | O_DIRECTORY);
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+
+	CHECK(folder >= 0 && path >= 0 && below >= 0 && task >= 0 && proc >= 0);
+	CHECK_EQ(send(folder, 0, NULL, 0), 0);
+	CHECK_ERRNO(send(path, 0, NULL, 0), EBADF);
+	CHECK_ERRNO(send(below, 0, NULL, 0), EBADF);
+	CHECK_ERRNO(send(task, 0, NULL, 0), EBADF);
+	CHECK_ERRNO(send(proc, 0, NULL, 0), EBADF);
+	CHECK_ERRNO(get_fd(folder, 0, 0), EBADF);
+	CHECK_ERRNO(waitid(P_PIDFD, (id_t)folder, &info, WEXITED), EBADF);
+	CHECK_EQ(send(folder, SIGKILL, NULL, 0), 0);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_ERRNO(send(folder, 0, NULL, 0), ESRCH);
+	close(folder);
+	close(path);
+	close(below);
+	close(task);
+	close(proc);
+}
+
 /* The number that the next descriptor gets. */
 static int next_fd(void)
 {

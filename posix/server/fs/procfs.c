@@ -5,7 +5,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/fs/procfs.h>
-#include <posix/server/process/process.h>
+#include <posix/server/process/process-internal.h>
 
 constexpr uint64_t PROC_MAGIC = 0x9fa0;
 
@@ -13,7 +13,9 @@ constexpr uint64_t PROC_MAGIC = 0x9fa0;
 
 struct process *proc_process(const struct proc_inode *node)
 {
-	return process_find(node->pid);
+	struct process *process = process_find(node->pid);
+
+	return process != NULL && process->internal->start_ns == node->start_ns ? process : NULL;
 }
 
 static int64_t proc_lookup(struct inode *directory, struct dentry *dentry);
@@ -111,7 +113,14 @@ static int64_t proc_inode_make(struct super *super, struct proc_inode *parent,
 	if (node == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	*node = (struct proc_inode){ .entry = entry, .pid = pid, .number = number };
+	const struct process *process = pid == 0 ? NULL : process_find(pid);
+
+	*node = (struct proc_inode){
+		.entry = entry,
+		.pid = pid,
+		.start_ns = process != NULL ? process->internal->start_ns : 0,
+		.number = number,
+	};
 	inode_init(
 		&node->inode, &proc_inode_ops, super, &(struct node_spec){ .mode = entry->mode });
 	node->inode.ino = proc_number_of(entry, pid, number);
@@ -244,6 +253,17 @@ static int64_t proc_open(struct inode *inode, struct file *file, struct request 
 	}
 	file->ops = inode_is_directory(inode) ? &proc_directory_ops : &proc_text_ops;
 	return 0;
+}
+
+bool proc_folder_process(const struct file *file, struct process **out_process)
+{
+	if (file->ops != &proc_directory_ops) {
+		return false;
+	}
+	struct proc_inode *node = proc_inode_of(file->inode);
+
+	*out_process = proc_process(node);
+	return node->entry == &proc_process_entry;
 }
 
 /* ---- the file system ----------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ struct proc_inode {
 	struct inode inode;
 	const struct proc_entry *entry;
 	uint32_t pid;     /* 0: not about a process */
+	uint64_t start_ns; /* of the process: another may have its number later */
 	uint32_t number;  /* of a descriptor, or below task of a thread */
 	/* below /proc (or /proc/PID): what process_print() and system_print() are asked for */
 	const char *path;
@@ -69,6 +70,14 @@ int64_t proc_inode_create(struct proc_inode *parent, const struct proc_entry *en
 
 /** proc_process() - the process that @node is about, NULL if it is gone */
 struct process *proc_process(const struct proc_inode *node);
+
+/**
+ * proc_folder_process() - whom an open folder /proc/PID means
+ * @out_process: borrowed, NULL if it is gone
+ *
+ * Return: whether @file is one.
+ */
+bool proc_folder_process(const struct file *file, struct process **out_process);
 
 /** proc_list_number() - list an entry called @number; false if there is no room */
 bool proc_list_number(struct dirent_writer *writer, uint32_t number, uint8_t type);

@@ -16,6 +16,7 @@
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
+#include <posix/server/fs/procfs.h>
 #include <posix/server/ipc/ipc.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/process/pidfd.h>
@@ -134,6 +135,13 @@ int64_t pidfd_process(const struct file *file, struct process **out_process)
 	(void)file;
 	*out_process = NULL;
 	return -LINUX_EBADF;
+}
+
+bool proc_folder_process(const struct file *file, struct process **out_process)
+{
+	(void)file;
+	(void)out_process;
+	return false;
 }
 
 void pidfd_tell_end(struct process *process)

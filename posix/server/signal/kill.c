@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/fs/procfs.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
 
@@ -223,17 +224,27 @@ int64_t posix_rt_tgsigqueueinfo(struct request *request)
 	return error != 0 ? error : send_thread(request, pid, tid, &info);
 }
 
+/* Whom a descriptor means: of a process, or of its folder in /proc. */
+static int64_t find_by_fd(struct request *request, uint64_t fd, struct process **out_process)
+{
+	struct file *file = file_of_fd(request, fd);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	return proc_folder_process(file, out_process) ? 0 : pidfd_process(file, out_process);
+}
+
 /* Without information it is as by kill(). */
 int64_t posix_pidfd_send_signal(struct request *request)
 {
-	struct file *file = file_of_fd(request, request->args[0]);
 	struct signal_info info = info_of(request, (int)request->args[1], LINUX_SI_USER);
 	struct process *process;
 
 	if ((uint32_t)request->args[3] != 0) {
 		return -LINUX_EINVAL;
 	}
-	int64_t error = file == NULL ? -LINUX_EBADF : pidfd_process(file, &process);
+	int64_t error = find_by_fd(request, request->args[0], &process);
 
 	if (error == 0 && (request->null_mask & 1u << 2) == 0) {
 		error = read_info(request, 2, process == NULL ? 0 : (int32_t)process->pid, &info);
