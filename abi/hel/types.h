@@ -56,7 +56,7 @@ enum hel_rights : uint32_t {
 	HEL_RIGHT_INVOKE = 1u << 4, /* lane: exchange; queue: drive */
 	HEL_RIGHT_DERIVE = 1u << 5, /* may be transferred or duplicated, or views made of it */
 	HEL_RIGHT_WAIT = 1u << 6, /* event, irq, thread: await */
-	HEL_RIGHT_SIGNAL = 1u << 7, /* event: raise; thread: kick */
+	HEL_RIGHT_SIGNAL = 1u << 7, /* event: raise; thread: kick; authority: clock */
 	/* thread: start, kill, bounce; space: fork, protect; irq: acknowledge; grant: revoke */
 	HEL_RIGHT_MANAGE = 1u << 8,
 	HEL_RIGHT_GRANT = 1u << 9, /* universe: put descriptors in; grant: put them under it */

@@ -28,6 +28,10 @@ enum linux_itimer : uint32_t {
 	LINUX_ITIMER_PROF = 2,
 };
 
+struct linux_timezone {
+	int32_t minutes_west, daylight_saving;
+};
+
 struct linux_itimerval {
 	struct linux_timeval interval, value;
 };

@@ -245,7 +245,7 @@ HEL_MUST_USE static inline int hel_random(void *buffer, size_t size)
 
 /**
  * hel_clock_set_realtime() - set the wall clock: realtime_offset_ns of the clock page
- * @authority: needs MANAGE; the machine's
+ * @authority: needs SIGNAL; svrctl hands out copies of its authority with nothing but that
  * @offset_ns: nanoseconds of the wall clock at monotonic time 0
  *
  * Return: 0.

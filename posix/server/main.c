@@ -5,7 +5,8 @@
  * One loop on one thread. It starts the file system from the boot archive and then one process,
  * /boot/hati/init; everything else comes by requests (lane.c) and completions.
  *
- * Handles: "log", "statistics" (counters of the kernel), "initrd", "mbus" (terminals, power).
+ * Handles: "log", "statistics" (counters of the kernel), "clock" (setting it), "initrd", "mbus"
+ * (terminals, power).
  */
 #include <base/errors.h>
 #include <base/string.h>

@@ -10,7 +10,8 @@
 static const char manifest_folder[] = "boot/hati/manifests/";
 static const char manifest_suffix[] = ".server";
 
-static const char *const builtins[] = { "log", "statistics", "authority", "initrd", "boot-info" };
+static const char *const builtins[] = { "log", "statistics", "clock", "authority", "initrd",
+	"boot-info" };
 
 bool boot_is_builtin(const char *capability)
 {

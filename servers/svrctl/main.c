@@ -82,6 +82,8 @@ static void grant_builtin(struct grants *grants, const char *name)
 		grants_add(grants, name, authority, HEL_RIGHT_WRITE);
 	} else if (str_equal(name, "statistics")) {
 		grants_add(grants, name, authority, HEL_RIGHT_READ);
+	} else if (str_equal(name, "clock")) {
+		grants_add(grants, name, authority, HEL_RIGHT_SIGNAL);
 	} else if (str_equal(name, "authority")) {
 		grants_add(grants, name, authority, HEL_RIGHTS_ALL);
 	} else {

@@ -11,6 +11,7 @@
  *	need CAPABILITY   one more handle in the start page, named like the capability; may repeat:
  *	                  log         write to the kernel's log, nothing else
  *	                  statistics  read the kernel's log and counters, nothing else
+ *	                  clock       set the wall clock, nothing else
  *	                  authority   make descriptors of physical memory, ports, interrupts
  *	                  initrd      the boot archive as memory, readable
  *	                  boot-info   struct boot_info as memory, readable

@@ -427,8 +427,8 @@ CALL_CHECK(clock_set_realtime_authority_revoked, clock_set_realtime, REVOKED, RE
 	0, 0, 0, 0)
 CALL_CHECK(clock_set_realtime_authority_of_other_type, clock_set_realtime, BAD_TYPE,
 	OTHER(AUTHORITY), 0, 0, 0, 0, 0)
-CALL_CHECK(clock_set_realtime_authority_without_manage, clock_set_realtime, NO_RIGHTS,
-	WITHOUT(AUTHORITY, MANAGE), 0, 0, 0, 0, 0)
+CALL_CHECK(clock_set_realtime_authority_without_signal, clock_set_realtime, NO_RIGHTS,
+	WITHOUT(AUTHORITY, SIGNAL), 0, 0, 0, 0, 0)
 CALL_CHECK(io_create_authority_stale, io_create, BAD_HANDLE, STALE(), 0x80, 1, 0, 0, 0)
 CALL_CHECK(io_create_authority_revoked, io_create, REVOKED, REVOKED(AUTHORITY), 0x80, 1, 0, 0, 0)
 CALL_CHECK(io_create_authority_of_other_type, io_create, BAD_TYPE, OTHER(AUTHORITY), 0x80, 1, 0, 0,

@@ -30,7 +30,7 @@ int call_clock_page(struct call *call)
 
 int call_clock_set_realtime(struct call *call)
 {
-	int error = call_check_authority(call, 0, HEL_RIGHT_MANAGE);
+	int error = call_check_authority(call, 0, HEL_RIGHT_SIGNAL);
 
 	if (error == 0) {
 		clock_page_set_realtime((int64_t)call_argument(call, 1));
