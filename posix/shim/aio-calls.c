@@ -422,8 +422,8 @@ static int64_t get_events(
 		if (result < 0 || n >= n_min) {
 			return n ? n : result;
 		}
-		result = shim_futex_wait(
-			(const uint32_t *)tail_address(ring), tail, deadline_ns, ~0u, -LINUX_EINTR);
+		result = shim_futex_wait((const uint32_t *)tail_address(ring), tail,
+			(struct shim_deadline){ .ns = deadline_ns }, ~0u, -LINUX_EINTR);
 		if (result == -LINUX_ETIMEDOUT || result == -LINUX_EINTR) {
 			return n || result == -LINUX_ETIMEDOUT ? n : result;
 		}

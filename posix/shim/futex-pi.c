@@ -100,7 +100,8 @@ static int64_t end_of_wait(int error, bool is_try, uint32_t *n_lost, int64_t kic
 	}
 }
 
-static int64_t lock(uint32_t *word, uint64_t deadline_ns, bool is_try, int64_t kicked_result)
+static int64_t lock(
+	uint32_t *word, struct shim_deadline deadline, bool is_try, int64_t kicked_result)
 {
 	uint32_t value, n_lost = 0;
 
@@ -119,7 +120,8 @@ static int64_t lock(uint32_t *word, uint64_t deadline_ns, bool is_try, int64_t k
 			continue;
 		}
 		owner = value & HEL_LOCK_OWNER;
-		error = hel_futex_lock(word, value, is_try ? 0 : deadline_ns, &is_abandoned);
+		error = hel_futex_lock(
+			word, value, is_try ? 0 : shim_deadline_ns(deadline), &is_abandoned);
 		if (!error && !is_abandoned) {
 			return 0;
 		}
@@ -134,14 +136,14 @@ static int64_t lock(uint32_t *word, uint64_t deadline_ns, bool is_try, int64_t k
 	}
 }
 
-int64_t shim_futex_lock_pi(uint32_t *word, uint64_t deadline_ns)
+int64_t shim_futex_lock_pi(uint32_t *word, struct shim_deadline deadline)
 {
-	return lock(word, deadline_ns, false, -LINUX_ERESTARTNOINTR);
+	return lock(word, deadline, false, -LINUX_ERESTARTNOINTR);
 }
 
 int64_t shim_futex_trylock_pi(uint32_t *word)
 {
-	return lock(word, 0, true, 0);
+	return lock(word, (struct shim_deadline){ .ns = 0 }, true, 0);
 }
 
 int64_t shim_futex_unlock_pi(uint32_t *word)
@@ -172,16 +174,16 @@ int64_t shim_futex_unlock_pi(uint32_t *word)
 /* ---- condition variables --------------------------------------------------------------------- */
 
 int64_t shim_futex_wait_requeue_pi(
-	const uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t *lock_word)
+	const uint32_t *word, uint32_t expected, struct shim_deadline deadline, uint32_t *lock_word)
 {
 	int64_t result;
 
 	if (word == lock_word) {
 		return -LINUX_EINVAL;
 	}
-	result = shim_futex_wait(word, expected, deadline_ns, ~0u, -LINUX_ERESTARTNOINTR);
+	result = shim_futex_wait(word, expected, deadline, ~0u, -LINUX_ERESTARTNOINTR);
 	/* Who waits for the lock cannot be restarted: the first word has another value by now. */
-	return result ? result : lock(lock_word, deadline_ns, false, -LINUX_EAGAIN);
+	return result ? result : lock(lock_word, deadline, false, -LINUX_EAGAIN);
 }
 
 int64_t shim_futex_cmp_requeue_pi(const uint32_t *word, uint32_t expected, uint32_t n_wake,

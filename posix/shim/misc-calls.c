@@ -254,15 +254,14 @@ enum linux_futex : uint32_t {
 	FUTEX_CLOCK_REALTIME = 256,
 };
 
-/* The absolute monotonic deadline of a wait. */
-static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_deadline_ns)
+static int futex_deadline(uint64_t operation, uint64_t address, struct shim_deadline *out_deadline)
 {
 	bool is_absolute = (operation & 127) != FUTEX_WAIT;
 	bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) || (operation & 127) == FUTEX_LOCK_PI;
 	uint64_t ns;
 	int error;
 
-	*out_deadline_ns = HEL_DEADLINE_NEVER;
+	*out_deadline = (struct shim_deadline){ .ns = HEL_DEADLINE_NEVER };
 	if (!address) {
 		return 0;
 	}
@@ -270,24 +269,18 @@ static int futex_deadline(uint64_t operation, uint64_t address, uint64_t *out_de
 	if (error) {
 		return error;
 	}
-	if (!is_absolute) {
-		*out_deadline_ns = shim_deadline_after(ns);
-		return 0;
-	}
-	if (is_realtime) {
-		uint64_t offset = (uint64_t)shim_realtime_offset_ns();
-
-		ns = ns > offset ? ns - offset : 0;
-	}
-	*out_deadline_ns = ns;
+	*out_deadline = (struct shim_deadline){
+		is_absolute ? ns : shim_deadline_after(ns),
+		is_absolute && is_realtime,
+	};
 	return 0;
 }
 
-int64_t shim_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_ns,
+int64_t shim_futex_wait(const uint32_t *word, uint32_t expected, struct shim_deadline deadline,
 	uint32_t mask, int64_t interrupted_result)
 {
 	for (;;) {
-		int error = hel_futex_wait(word, expected, deadline_ns, mask);
+		int error = hel_futex_wait(word, expected, shim_deadline_ns(deadline), mask);
 
 		if (error != -ERR_KICKED) {
 			return shim_errno_of(error);
@@ -305,7 +298,7 @@ static int64_t futex_pi(uint64_t operation, uint32_t *word, uint64_t value, uint
 	uint32_t *other, uint64_t expected)
 {
 	uint32_t command = operation & 127;
-	uint64_t deadline_ns = HEL_DEADLINE_NEVER;
+	struct shim_deadline deadline = { .ns = HEL_DEADLINE_NEVER };
 	int error = 0;
 
 	if (command == FUTEX_WAIT_REQUEUE_PI || command == FUTEX_CMP_REQUEUE_PI) {
@@ -318,7 +311,7 @@ static int64_t futex_pi(uint64_t operation, uint32_t *word, uint64_t value, uint
 	}
 	if (command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2 ||
 		command == FUTEX_WAIT_REQUEUE_PI) {
-		error = futex_deadline(operation, timeout, &deadline_ns);
+		error = futex_deadline(operation, timeout, &deadline);
 	}
 	if (error) {
 		return error;
@@ -327,11 +320,11 @@ static int64_t futex_pi(uint64_t operation, uint32_t *word, uint64_t value, uint
 	case FUTEX_TRYLOCK_PI: return shim_futex_trylock_pi(word);
 	case FUTEX_UNLOCK_PI: return shim_futex_unlock_pi(word);
 	case FUTEX_WAIT_REQUEUE_PI:
-		return shim_futex_wait_requeue_pi(word, (uint32_t)value, deadline_ns, other);
+		return shim_futex_wait_requeue_pi(word, (uint32_t)value, deadline, other);
 	case FUTEX_CMP_REQUEUE_PI:
 		return shim_futex_cmp_requeue_pi(
 			word, (uint32_t)expected, (uint32_t)value, (uint32_t)timeout, other);
-	default: return shim_futex_lock_pi(word, deadline_ns);
+	default: return shim_futex_lock_pi(word, deadline);
 	}
 }
 
@@ -339,7 +332,7 @@ int64_t shim_futex(SHIM_ARGS)
 {
 	const uint32_t *word = (const uint32_t *)a0;
 	uint32_t mask = ~0u, n_woken = 0;
-	uint64_t deadline_ns;
+	struct shim_deadline deadline;
 	int error;
 
 	SHIM_UNUSED;
@@ -354,10 +347,10 @@ int64_t shim_futex(SHIM_ARGS)
 		}
 		[[fallthrough]];
 	case FUTEX_WAIT:
-		error = futex_deadline(a1, a3, &deadline_ns);
+		error = futex_deadline(a1, a3, &deadline);
 		return error ? error
-			     : shim_futex_wait(word, (uint32_t)a2, deadline_ns, mask,
-				       deadline_ns == HEL_DEADLINE_NEVER ? -LINUX_ERESTARTSYS
+			     : shim_futex_wait(word, (uint32_t)a2, deadline, mask,
+				       deadline.ns == HEL_DEADLINE_NEVER ? -LINUX_ERESTARTSYS
 									 : -LINUX_EINTR);
 	case FUTEX_WAKE_BITSET:
 		mask = (uint32_t)a5;

@@ -199,8 +199,16 @@ bool shim_has_signal(void);
 void shim_note_kick(void);
 /* Makes the way back to the program look for signals and restarts. */
 void shim_look_at_exit(void);
+/* A moment of the wall clock moves when that is set; then who waits for it is kicked. */
+struct shim_deadline {
+	uint64_t ns; /* HEL_DEADLINE_NEVER: never */
+	bool is_realtime;
+};
+
+/* The moment of the monotonic clock, as of now: to be asked again for each wait. */
+uint64_t shim_deadline_ns(struct shim_deadline deadline);
 /* Sleeps until the absolute time; 0, or -LINUX_EINTR when a signal is there. */
-int shim_sleep_until(uint64_t deadline_ns);
+int shim_sleep_until(struct shim_deadline deadline);
 uint64_t shim_clock_ns(void);
 int64_t shim_realtime_offset_ns(void);
 

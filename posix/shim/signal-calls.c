@@ -101,7 +101,7 @@ int64_t shim_pause(SHIM_ARGS)
 	if (shim_has_signal()) {
 		shim_look_at_exit();
 	} else {
-		(void)shim_sleep_until(HEL_DEADLINE_NEVER);
+		(void)shim_sleep_until((struct shim_deadline){ .ns = HEL_DEADLINE_NEVER });
 	}
 	return -LINUX_ERESTARTNOHAND;
 }

@@ -68,6 +68,13 @@ static bool is_monotonic(uint64_t clock)
 		clock == CLOCK_BOOTTIME_ALARM;
 }
 
+/* Clocks that nobody can sleep on. */
+static bool is_only_read(uint64_t clock)
+{
+	return clock == CLOCK_THREAD_CPUTIME || clock == CLOCK_MONOTONIC_RAW ||
+		clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;
+}
+
 static uint64_t realtime_ns(void)
 {
 	return shim_clock_ns() + (uint64_t)shim_realtime_offset_ns();
@@ -103,13 +110,18 @@ int64_t shim_gettimeofday(SHIM_ARGS)
 {
 	uint64_t ns = realtime_ns();
 	int64_t time[2] = { (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000) };
-	int32_t zone[2] = { 0, 0 };
 
 	SHIM_UNUSED;
 	if (a0 && shim_put(a0, time, sizeof(time))) {
 		return -LINUX_EFAULT;
 	}
-	return a1 ? shim_put(a1, zone, sizeof(zone)) : 0;
+	if (!a1) {
+		return 0;
+	}
+	int64_t zone = shim_request(POSIX_TIMEZONE, 0, 0, 0, 0, 0, 0);
+	int32_t parts[2] = { (int32_t)(uint32_t)zone - 900, (int32_t)(zone >> 32) };
+
+	return zone < 0 ? zone : shim_put(a1, parts, sizeof(parts));
 }
 
 int64_t shim_time(SHIM_ARGS)
@@ -123,13 +135,16 @@ int64_t shim_time(SHIM_ARGS)
 	return seconds;
 }
 
+/* In restart_args[1], otherwise a clock of processor time: nobody can sleep on this one. */
+constexpr uint64_t RESTART_MONOTONIC = CLOCK_THREAD_CPUTIME;
+
 /* Relative sleeps that a signal interrupts go on by restart_syscall when no handler ran. */
 static int64_t sleep_relative(uint64_t deadline_ns, uint64_t remaining_address)
 {
 	struct posix_thread_page *page = shim_thread();
 	uint64_t now;
 
-	if (!shim_sleep_until(deadline_ns)) {
+	if (!shim_sleep_until((struct shim_deadline){ .ns = deadline_ns })) {
 		return 0;
 	}
 	now = shim_clock_ns();
@@ -139,6 +154,37 @@ static int64_t sleep_relative(uint64_t deadline_ns, uint64_t remaining_address)
 	}
 	page->restart_deadline_ns = deadline_ns;
 	page->restart_args[0] = remaining_address;
+	page->restart_args[1] = RESTART_MONOTONIC;
+	return -LINUX_ERESTART_RESTARTBLOCK;
+}
+
+/*
+ * Sleeps until a clock of processor time says due_ns. With is_relative it goes on as above, and the
+ * time that remains is told.
+ */
+static int64_t sleep_on_cpu_clock(
+	uint64_t clock, uint64_t due_ns, bool is_relative, uint64_t remaining_address)
+{
+	struct posix_thread_page *page = shim_thread();
+	int64_t result = shim_request(POSIX_CPU_SLEEP, clock, due_ns, 0, 0, 0, 0);
+
+	if (result != -LINUX_ERESTARTSYS) {
+		return result;
+	}
+	if (!is_relative) {
+		return -LINUX_ERESTARTNOHAND;
+	}
+	if (remaining_address) {
+		int64_t now = shim_request(POSIX_CPU_CLOCK, clock, 0, 0, 0, 0, 0);
+
+		if (shim_put_timespec(remaining_address,
+			    now >= 0 && (uint64_t)now < due_ns ? due_ns - (uint64_t)now : 0)) {
+			return -LINUX_EFAULT;
+		}
+	}
+	page->restart_deadline_ns = due_ns;
+	page->restart_args[0] = remaining_address;
+	page->restart_args[1] = clock;
 	return -LINUX_ERESTART_RESTARTBLOCK;
 }
 
@@ -147,6 +193,10 @@ int64_t shim_restart_syscall(SHIM_ARGS)
 	struct posix_thread_page *page = shim_thread();
 
 	SHIM_UNUSED;
+	if (page->restart_args[1] != RESTART_MONOTONIC) {
+		return sleep_on_cpu_clock(page->restart_args[1], page->restart_deadline_ns, true,
+			page->restart_args[0]);
+	}
 	return sleep_relative(page->restart_deadline_ns, page->restart_args[0]);
 }
 
@@ -159,27 +209,41 @@ int64_t shim_nanosleep(SHIM_ARGS)
 	return error ? error : sleep_relative(shim_deadline_after(ns), a1);
 }
 
+static int64_t cpu_nanosleep(
+	uint64_t clock, bool is_absolute, uint64_t ns, uint64_t remaining_address)
+{
+	int64_t now = is_absolute ? 0 : shim_request(POSIX_CPU_CLOCK, clock, 0, 0, 0, 0, 0);
+
+	return now < 0
+		? now
+		: sleep_on_cpu_clock(clock, (uint64_t)now + ns, !is_absolute, remaining_address);
+}
+
 int64_t shim_clock_nanosleep(SHIM_ARGS)
 {
 	constexpr uint64_t TIMER_ABSTIME = 1;
+	bool is_cpu = a0 == CLOCK_PROCESS_CPUTIME || (int32_t)a0 < 0;
 	uint64_t ns;
 	int error;
 
 	SHIM_UNUSED;
-	if (!is_realtime(a0) && !is_monotonic(a0)) {
-		return a0 == CLOCK_PROCESS_CPUTIME ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
+	if (!is_realtime(a0) && !is_monotonic(a0) && a0 != CLOCK_THREAD_CPUTIME && !is_cpu) {
+		return -LINUX_EINVAL;
+	}
+	if (is_only_read(a0)) {
+		return -LINUX_EOPNOTSUPP;
 	}
 	error = shim_get_timespec(a2, &ns);
 	if (error) {
 		return error;
 	}
+	if (is_cpu) {
+		return cpu_nanosleep((uint32_t)a0, a1 & TIMER_ABSTIME, ns, a3);
+	}
 	if (!(a1 & TIMER_ABSTIME)) {
 		return sleep_relative(shim_deadline_after(ns), a3);
 	}
-	if (is_realtime(a0)) {
-		uint64_t offset = (uint64_t)shim_realtime_offset_ns();
+	struct shim_deadline deadline = { ns, is_realtime(a0) };
 
-		ns = ns > offset ? ns - offset : 0;
-	}
-	return shim_sleep_until(ns) ? -LINUX_ERESTARTNOHAND : 0;
+	return shim_sleep_until(deadline) ? -LINUX_ERESTARTNOHAND : 0;
 }

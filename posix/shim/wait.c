@@ -27,13 +27,21 @@ void shim_look_at_exit(void)
 	__atomic_store_n(&shim_thread()->bounce.pending, 1, __ATOMIC_SEQ_CST);
 }
 
-int shim_sleep_until(uint64_t deadline_ns)
+uint64_t shim_deadline_ns(struct shim_deadline deadline)
+{
+	uint64_t offset_ns = deadline.is_realtime ? (uint64_t)shim_realtime_offset_ns() : 0;
+
+	return deadline.ns > offset_ns ? deadline.ns - offset_ns : 0;
+}
+
+int shim_sleep_until(struct shim_deadline deadline)
 {
 	struct posix_thread_page *page = shim_thread();
 
 	for (;;) {
 		uint32_t n_completions;
-		int error = hel_drive(page->queue, HEL_DRIVE_WAIT, 0, deadline_ns, &n_completions);
+		int error = hel_drive(
+			page->queue, HEL_DRIVE_WAIT, 0, shim_deadline_ns(deadline), &n_completions);
 
 		if (error == -ERR_TIMED_OUT) {
 			return 0;

@@ -195,7 +195,11 @@ enum posix_internal : uint32_t {
 	POSIX_NAME_TO_HANDLE_AT = 10026,
 	/* args: mount's fd, flags of open(), the handle's type; payload: its bytes */
 	POSIX_OPEN_BY_HANDLE_AT = 10027,
-	POSIX_SYSCALL_COUNT = 10028,
+	/* result: settimeofday()'s time of day saving << 32 | its minutes west + 900 */
+	POSIX_TIMEZONE = 10028,
+	/* args: clock id, and what it is to say, in nanoseconds */
+	POSIX_CPU_SLEEP = 10029,
+	POSIX_SYSCALL_COUNT = 10030,
 };
 
 /* Of name_to_handle_at(): what Linux' struct file_handle says, and the id of the mount. */

@@ -6,6 +6,7 @@
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/time/cpu-timer.h>
 
 constexpr uint64_t NOFILE_MAX = 1048576;
 constexpr int NICE_MIN = -20, NICE_MAX = 19;
@@ -44,8 +45,15 @@ static int64_t set_limit(struct process *caller, struct process *target, uint32_
 	if (which == LIMIT_NOFILE && limit->maximum > NOFILE_MAX) {
 		return -LINUX_EPERM;
 	}
+	uint64_t before[2] = { now[0], now[1] };
+
 	now[0] = limit->current;
 	now[1] = limit->maximum;
+	if (which == LIMIT_CPU && process_is_alive(target) && cpu_limit_follow(target) != 0) {
+		now[0] = before[0];
+		now[1] = before[1];
+		return -LINUX_ENOMEM;
+	}
 	process_publish(target);
 	return 0;
 }

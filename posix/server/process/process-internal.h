@@ -140,12 +140,19 @@ struct interval_timer { /* ITIMER_REAL, alarm */
 	uint64_t interval_ns;
 };
 
+struct cpu_clock { /* time/cpu-clock.c: of a process or thread that may be gone */
+	uint32_t id; /* its number, */
+	uint64_t start_ns; /* and when it began, for another may have that number later */
+	bool is_thread;
+	bool is_user; /* counts the time in user mode only */
+};
+
 struct cpu_timer { /* time/cpu-timer.c */
 	struct timer timer; /* when to look again */
-	struct process *process;
-	int signal; /* SIGPROF counts all time, SIGVTALRM the time in user mode */
+	struct cpu_clock clock;
+	void (*expired)(struct cpu_timer *timer, uint64_t n_expired);
 	uint64_t interval_ns;
-	uint64_t due_ns, seen_ns; /* processor time: when it expires, and at the last look */
+	uint64_t due_ns, seen_ns; /* of the clock: when it expires, 0: not set; at the last look */
 	uint64_t pause_ns;
 	bool is_settling; /* the threads that run have been kicked */
 };
@@ -191,6 +198,7 @@ struct process_internal {
 
 	struct interval_timer alarm;
 	struct cpu_timer virtual_timer, profile_timer;
+	struct cpu_limit *cpu_limit; /* time/cpu-limit.c; NULL: RLIMIT_CPU was never there */
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
 	struct list semaphore_undos; /* ipc/semaphores.c */

@@ -6,6 +6,7 @@
 #include <helix/start.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/time/cpu-timer.h>
 #include <posix/server/time/time.h>
 #include <posix/server/trace/trace.h>
 
@@ -274,6 +275,7 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 	process->internal->account = account_get(process->credentials.uid);
 	if (process->internal->account == NULL ||
 		process_universe_create(&process->internal->universe) != 0 ||
+		cpu_limit_follow(process) != 0 ||
 		(parent == NULL && (process->files == NULL || process->fs == NULL))) {
 		process_discard(process);
 		return -LINUX_ENOMEM;

@@ -23,6 +23,7 @@
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/tests/fakes.h>
+#include <posix/server/time/cpu-timer.h>
 #include <posix/server/time/time.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -142,6 +143,12 @@ bool proc_folder_process(const struct file *file, struct process **out_process)
 	(void)file;
 	(void)out_process;
 	return false;
+}
+
+int cpu_limit_follow(struct process *process)
+{
+	(void)process;
+	return 0;
 }
 
 void pidfd_tell_end(struct process *process)

@@ -60,37 +60,3 @@ int64_t posix_times(struct request *request)
 	}
 	return (int64_t)ns_to_ticks(clock_monotonic_ns());
 }
-
-/*
- * Clocks of other processes and threads have their pid in the number: ~pid << 3 | 4 for a thread |
- * kind.
- */
-int64_t posix_cpu_clock(struct request *request)
-{
-	int32_t clock = (int32_t)request->args[0];
-	struct usage usage = { 0 };
-
-	if (clock == LINUX_CLOCK_PROCESS_CPUTIME_ID) {
-		process_usage(request->process, &usage);
-	} else if (clock == LINUX_CLOCK_THREAD_CPUTIME_ID) {
-		thread_usage(request->thread, &usage);
-	} else if (clock < 0 && (clock & 3) != 3) {
-		uint32_t pid = ~(uint32_t)(clock >> 3);
-		bool is_thread = (clock & 4) != 0;
-		struct thread *thread = pid == 0 ? request->thread : thread_find(pid);
-		struct process *process = pid == 0 ? request->process : process_find(pid);
-
-		if (is_thread ? thread == NULL || thread->process != request->process
-			      : process == NULL) {
-			return -LINUX_EINVAL;
-		}
-		if (is_thread) {
-			thread_usage(thread, &usage);
-		} else {
-			process_usage(process, &usage);
-		}
-	} else {
-		return -LINUX_EINVAL;
-	}
-	return (int64_t)(usage.user_ns + usage.kernel_ns);
-}

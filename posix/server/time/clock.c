@@ -2,8 +2,13 @@
 /*
  * Clocks and the load average.
  *
- * The monotonic clock is the kernel's. The wall clock is an offset to it: the clock page's, which
- * whoever keeps the time writes, or, as long as nobody does, our own: a fixed date at boot.
+ * The monotonic clock is the kernel's. The wall clock is an offset to it, which stands in the clock
+ * page; whoever has the handle "clock" may change it, as hw does when it has read the machine's
+ * clock. As long as nobody has, we set a fixed date.
+ *
+ * Everything that waits for a moment of the wall clock has turned it into one of the monotonic
+ * clock. So when we change the offset, our timers are turned into it anew, and all threads are
+ * kicked, because they may sleep in the shim: who finds no signal then looks at the time again.
  */
 #include <abi/linux/time.h>
 #include <async/loop.h>
@@ -13,28 +18,42 @@
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/views.h>
+#include <posix/server/time/cpu-timer.h>
+#include <posix/server/time/posix-timer.h>
 #include <posix/server/time/time.h>
 
 constexpr int64_t BOOT_REALTIME_NS = 1767225600 * (int64_t)NS_PER_S; /* 2026-01-01 00:00:00 UTC */
 
+/* As Linux: what is later would come to an end of 64 bits of nanoseconds within 30 years. */
+constexpr int64_t REALTIME_SECONDS_MAX = INT64_MAX / (int64_t)NS_PER_S - 30 * 365 * 86400l;
+constexpr int ZONE_MINUTES_MAX = 15 * 60;
+
 static const struct hel_clock_page *clock_page;
-static int64_t own_offset_ns = BOOT_REALTIME_NS;
+static struct linux_timezone zone;
 
 uint64_t clock_monotonic_ns(void)
 {
 	return helix_now_ns();
 }
 
-static int64_t realtime_offset_ns(void)
+int64_t clock_realtime_offset_ns(void)
 {
-	int64_t offset = clock_page != NULL ? clock_page->realtime_offset_ns : 0;
-
-	return offset != 0 ? offset : own_offset_ns;
+	return clock_page != NULL
+		? __atomic_load_n(&clock_page->realtime_offset_ns, __ATOMIC_RELAXED)
+		: BOOT_REALTIME_NS;
 }
 
 uint64_t clock_realtime_ns(void)
 {
-	return clock_monotonic_ns() + (uint64_t)realtime_offset_ns();
+	return clock_monotonic_ns() + (uint64_t)clock_realtime_offset_ns();
+}
+
+static int set_offset(int64_t offset_ns)
+{
+	hel_handle authority = helix_start_handle("clock");
+
+	return authority == HEL_NULL ? -ERR_NO_RIGHTS
+				     : hel_clock_set_realtime(authority, offset_ns);
 }
 
 void clock_init(void)
@@ -46,36 +65,108 @@ void clock_init(void)
 		helix_map(memory, 0, HEL_PAGE_SIZE, HEL_MAP_READ, &page) == 0) {
 		clock_page = page;
 	}
+	if (clock_realtime_offset_ns() == 0) {
+		(void)set_offset(BOOT_REALTIME_NS); /* else it is 1970, which is a time, too */
+	}
+}
+
+static void kick_all(void)
+{
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
+		LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
+			if (thread->internal->is_started && !thread->internal->is_dying) {
+				hel_thread_kick(thread->internal->thread);
+			}
+		}
+	}
 }
 
 int64_t clock_set_realtime(uint64_t realtime_ns)
 {
-	if (clock_page != NULL && clock_page->realtime_offset_ns != 0) {
-		unimplemented_count(227);
-		return -LINUX_EPERM; /* the clock is kept by another server */
+	int64_t offset_ns = (int64_t)(realtime_ns - clock_monotonic_ns());
+
+	if (offset_ns < 0) {
+		return -LINUX_EINVAL; /* before the start would be before 1970 */
 	}
-	own_offset_ns = (int64_t)(realtime_ns - clock_monotonic_ns());
+	if (set_offset(offset_ns) != 0) {
+		return -LINUX_EPERM;
+	}
+	views_all_changed(); /* what is due for a new atime depends on the time */
+	expiries_follow_clock();
+	timerfds_follow_clock();
+	kick_all();
 	return 0;
+}
+
+/* Whether a program may set the clock, to that time (NULL: only the zone). */
+static int64_t check_set(const struct process *process, const struct linux_timespec *time)
+{
+	if (time != NULL &&
+		(time->seconds < 0 || time->seconds > REALTIME_SECONDS_MAX ||
+			time->nanoseconds < 0 || time->nanoseconds >= (int64_t)NS_PER_S)) {
+		return -LINUX_EINVAL;
+	}
+	return process_has(process, LINUX_CAP_SYS_TIME) ? 0 : -LINUX_EPERM;
+}
+
+static int64_t set(const struct linux_timespec *time)
+{
+	return clock_set_realtime((uint64_t)time->seconds * NS_PER_S + (uint64_t)time->nanoseconds);
 }
 
 int64_t posix_clock_settime(struct request *request)
 {
 	const struct linux_timespec *time = request_in(request, 1, NULL);
+	int32_t clock = (int32_t)request->args[0];
 
-	if ((int)request->args[0] != LINUX_CLOCK_REALTIME) {
+	if (clock != LINUX_CLOCK_REALTIME && clock >= 0) {
 		return -LINUX_EINVAL;
 	}
 	if (time == NULL) {
 		return -LINUX_EFAULT;
 	}
-	if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= (int64_t)NS_PER_S) {
-		return -LINUX_EINVAL;
+	if (clock < 0) {
+		struct cpu_clock cpu_clock;
+
+		return cpu_clock_find(request->thread, clock, &cpu_clock) ? -LINUX_EPERM
+									  : -LINUX_EINVAL;
 	}
-	if (!process_has(request->process, LINUX_CAP_SYS_TIME)) {
-		return -LINUX_EPERM;
+	int64_t error = check_set(request->process, time);
+
+	return error != 0 ? error : set(time);
+}
+
+/* The zone means nothing to the clock; gettimeofday() tells it. */
+int64_t posix_settimeofday(struct request *request)
+{
+	const struct linux_timeval *timeval = request_in(request, 0, NULL);
+	const struct linux_timezone *new_zone = request_in(request, 1, NULL);
+	struct linux_timespec time = { 0 };
+
+	if (timeval != NULL) {
+		time.seconds = timeval->seconds;
+		if (timeval->microseconds < 0 || timeval->microseconds >= 1000000) {
+			return -LINUX_EINVAL;
+		}
+		time.nanoseconds = timeval->microseconds * 1000;
 	}
-	views_all_changed(); /* what is due for a new atime depends on the time */
-	return clock_set_realtime((uint64_t)time->seconds * NS_PER_S + (uint64_t)time->nanoseconds);
+	int64_t error = check_set(request->process, timeval != NULL ? &time : NULL);
+
+	if (error == 0 && new_zone != NULL) {
+		if (new_zone->minutes_west > ZONE_MINUTES_MAX ||
+			new_zone->minutes_west < -ZONE_MINUTES_MAX) {
+			return -LINUX_EINVAL;
+		}
+		zone = *new_zone;
+	}
+	return error == 0 && timeval != NULL ? set(&time) : error;
+}
+
+int64_t posix_timezone(UNUSED struct request *request)
+{
+	return (int64_t)(uint32_t)zone.daylight_saving << 32 |
+		(uint32_t)(zone.minutes_west + ZONE_MINUTES_MAX);
 }
 
 /* ---- adjtimex -------------------------------------------------------------------------------- */
@@ -94,7 +185,6 @@ static int64_t step_clock(const struct linux_timex *timex)
 		__builtin_add_overflow(now, offset, &now) || now < 0) {
 		return -LINUX_EINVAL;
 	}
-	views_all_changed();
 	return clock_set_realtime((uint64_t)now);
 }
 

@@ -36,20 +36,37 @@ static void disarm(struct interval_timer *alarm)
 	}
 }
 
+static void send(struct process_internal *internal, int signal)
+{
+	signal_send_process(process_of(internal),
+		&(struct signal_info){ .signal = signal, .code = LINUX_SI_KERNEL });
+}
+
+static void expire_virtual(struct cpu_timer *timer, UNUSED uint64_t n_expired)
+{
+	send(container_of(timer, struct process_internal, virtual_timer), LINUX_SIGVTALRM);
+}
+
+static void expire_profile(struct cpu_timer *timer, UNUSED uint64_t n_expired)
+{
+	send(container_of(timer, struct process_internal, profile_timer), LINUX_SIGPROF);
+}
+
 void process_timers_init(struct process *process)
 {
 	timer_init(&process->internal->alarm.timer, fire);
 	process->internal->alarm.process = process;
-	cpu_timer_init(&process->internal->virtual_timer, process, LINUX_SIGVTALRM);
-	cpu_timer_init(&process->internal->profile_timer, process, LINUX_SIGPROF);
+	cpu_timer_init(&process->internal->virtual_timer, expire_virtual);
+	cpu_timer_init(&process->internal->profile_timer, expire_profile);
 }
 
 void process_timers_release(struct process *process)
 {
 	disarm(&process->internal->alarm);
 	process->internal->alarm.interval_ns = 0;
-	cpu_timer_set(&process->internal->virtual_timer, 0, 0);
-	cpu_timer_set(&process->internal->profile_timer, 0, 0);
+	cpu_timer_stop(&process->internal->virtual_timer);
+	cpu_timer_stop(&process->internal->profile_timer);
+	cpu_limit_release(process);
 	posix_timers_release(process);
 }
 
@@ -104,6 +121,11 @@ static struct linux_timeval encode(uint64_t ns)
 	return (struct linux_timeval){ (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S / 1000) };
 }
 
+static uint64_t round_up_to_us(uint64_t ns)
+{
+	return ns + (999 - (ns + 999) % 1000);
+}
+
 /* The CPU timer that @which means, NULL: none. */
 static struct cpu_timer *find_cpu_timer(const struct request *request)
 {
@@ -131,7 +153,8 @@ static void put(const struct request *request, struct linux_itimerval *out)
 	}
 	if (timer != NULL) {
 		out->interval = encode(timer->interval_ns);
-		out->value = encode(cpu_timer_left(timer));
+		/* what is left must not look like nothing */
+		out->value = encode(round_up_to_us(cpu_timer_left(timer)));
 	} else {
 		out->interval = encode(alarm->interval_ns);
 		out->value = encode(remaining_ns(alarm));
@@ -145,6 +168,22 @@ int64_t posix_getitimer(struct request *request)
 	}
 	put(request, request_out(request, 1, NULL));
 	return 0;
+}
+
+static void set_cpu(
+	struct process *process, struct cpu_timer *timer, uint64_t value_ns, uint64_t interval_ns)
+{
+	bool is_user = timer == &process->internal->virtual_timer;
+	struct cpu_clock clock;
+	uint64_t now_ns;
+
+	cpu_clock_of_process(process, is_user, &clock);
+	if (value_ns != 0 && cpu_clock_read(&clock, &now_ns)) {
+		(void)cpu_timer_set(timer, &clock, now_ns + value_ns, interval_ns);
+	} else {
+		cpu_timer_stop(timer);
+		timer->interval_ns = interval_ns;
+	}
 }
 
 int64_t posix_setitimer(struct request *request)
@@ -162,7 +201,7 @@ int64_t posix_setitimer(struct request *request)
 	}
 	put(request, request_out(request, 2, NULL));
 	if (timer != NULL) {
-		cpu_timer_set(timer, value_ns, interval_ns);
+		set_cpu(request->process, timer, value_ns, interval_ns);
 	} else {
 		set(&request->process->internal->alarm, value_ns, interval_ns);
 	}

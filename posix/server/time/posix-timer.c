@@ -2,14 +2,16 @@
 /*
  * POSIX timers: timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
  *
- * Times are kept on the monotonic clock; an absolute wall-clock time is converted when it is set,
- * so a later change of the wall clock does not move it.
+ * Times are kept on the monotonic clock. An absolute wall-clock time is converted when it is set,
+ * and again when the wall clock is set; what is relative to that clock does not move. Those on
+ * processor time are cpu-timer.c's.
  */
 #include <abi/linux/signal.h>
 #include <async/loop.h>
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/time/cpu-timer.h>
 #include <posix/server/time/posix-timer.h>
 #include <posix/server/time/time.h>
 
@@ -20,6 +22,9 @@ struct posix_timer {
 	struct list_node node;
 	struct process *process;
 	struct expiry expiry;
+	struct cpu_timer cpu_timer; /* in place of expiry, if the clock is one of processor time */
+	struct cpu_clock cpu_clock;
+	bool is_cpu;
 	uint32_t id;
 	int clock;
 	int notify, signal;
@@ -45,8 +50,19 @@ struct linux_timespec timespec_encode(uint64_t ns)
 	return (struct linux_timespec){ (int64_t)(ns / NS_PER_S), (int64_t)(ns % NS_PER_S) };
 }
 
+/* Those that follow the wall clock. */
+static struct list wall_expiries = LIST_INIT(wall_expiries);
+
+void expiry_init(struct expiry *expiry, void (*expired)(struct timer *timer))
+{
+	*expiry = (struct expiry){ 0 };
+	timer_init(&expiry->timer, expired);
+	list_node_init(&expiry->wall_node);
+}
+
 void expiry_stop(struct expiry *expiry)
 {
+	list_remove(&expiry->wall_node);
 	if (timer_is_armed(&expiry->timer)) {
 		timer_disarm(posix_loop(), &expiry->timer);
 	}
@@ -56,6 +72,22 @@ static bool is_wall_clock(int clock)
 {
 	return clock == LINUX_CLOCK_REALTIME || clock == LINUX_CLOCK_REALTIME_ALARM ||
 		clock == LINUX_CLOCK_TAI;
+}
+
+/* The moment of the monotonic clock at which the wall clock shows @wall_ns. */
+static uint64_t monotonic_of(uint64_t wall_ns)
+{
+	uint64_t offset_ns = (uint64_t)clock_realtime_offset_ns();
+
+	return wall_ns > offset_ns ? wall_ns - offset_ns : 1;
+}
+
+void expiries_follow_clock(void)
+{
+	LIST_FOR_EACH(expiry, &wall_expiries, struct expiry, wall_node) {
+		timer_disarm(posix_loop(), &expiry->timer);
+		timer_arm(posix_loop(), &expiry->timer, monotonic_of(expiry->wall_ns));
+	}
 }
 
 int64_t expiry_set(
@@ -73,9 +105,9 @@ int64_t expiry_set(
 		return 0;
 	}
 	if (is_absolute && is_wall_clock(clock)) {
-		uint64_t offset = clock_realtime_ns() - now_ns;
-
-		value_ns = value_ns > offset ? value_ns - offset : 1;
+		expiry->wall_ns = value_ns;
+		list_push_back(&wall_expiries, &expiry->wall_node);
+		value_ns = monotonic_of(value_ns);
 	} else if (!is_absolute) {
 		value_ns += now_ns;
 	}
@@ -101,11 +133,13 @@ uint64_t expiry_renew(struct expiry *expiry)
 		 n_expired = 1;
 
 	if (expiry->interval_ns == 0) {
+		list_remove(&expiry->wall_node);
 		return 1;
 	}
 	if (now_ns > deadline_ns) {
 		n_expired += (now_ns - deadline_ns) / expiry->interval_ns;
 	}
+	expiry->wall_ns += n_expired * expiry->interval_ns;
 	timer_arm(posix_loop(), &expiry->timer, deadline_ns + n_expired * expiry->interval_ns);
 	return n_expired;
 }
@@ -148,11 +182,8 @@ static void notify(struct posix_timer *timer)
 	}
 }
 
-static void fire(struct timer *loop_timer)
+static void expire(struct posix_timer *timer, uint64_t n_expired)
 {
-	struct posix_timer *timer = container_of(loop_timer, struct posix_timer, expiry.timer);
-	uint64_t n_expired = expiry_renew(&timer->expiry);
-
 	if (is_signal_pending(timer)) {
 		timer->overrun += n_expired;
 		return;
@@ -162,8 +193,21 @@ static void fire(struct timer *loop_timer)
 	notify(timer);
 }
 
+static void fire(struct timer *loop_timer)
+{
+	struct posix_timer *timer = container_of(loop_timer, struct posix_timer, expiry.timer);
+
+	expire(timer, expiry_renew(&timer->expiry));
+}
+
+static void fire_cpu(struct cpu_timer *timer, uint64_t n_expired)
+{
+	expire(container_of(timer, struct posix_timer, cpu_timer), n_expired);
+}
+
 static void delete(struct posix_timer *timer)
 {
+	cpu_timer_stop(&timer->cpu_timer);
 	expiry_stop(&timer->expiry);
 	list_remove(&timer->node);
 	helix_free(timer);
@@ -217,11 +261,13 @@ int64_t posix_timer_create(struct request *request)
 	const struct linux_sigevent *event = request_in(request, 1, NULL);
 	struct linux_sigevent usual = { .signal = LINUX_SIGALRM, .notify = LINUX_SIGEV_SIGNAL };
 	uint32_t *out_id = request_out(request, 2, NULL);
+	struct cpu_clock cpu_clock = { 0 };
+	int32_t clock = (int32_t)request->args[0];
+	bool is_cpu = cpu_clock_find(request->thread, clock, &cpu_clock);
 	struct posix_timer *timer;
 	int64_t error;
 
-	if (!is_supported_clock((int)request->args[0])) {
-		unimplemented_count(request->number);
+	if (!is_cpu && !is_supported_clock(clock)) {
 		return -LINUX_EINVAL;
 	}
 	if (out_id == NULL) {
@@ -240,10 +286,13 @@ int64_t posix_timer_create(struct request *request)
 	if (timer == NULL) {
 		return -LINUX_EAGAIN;
 	}
-	timer_init(&timer->expiry.timer, fire);
+	expiry_init(&timer->expiry, fire);
+	cpu_timer_init(&timer->cpu_timer, fire_cpu);
+	timer->cpu_clock = cpu_clock;
+	timer->is_cpu = is_cpu;
 	timer->process = request->process;
 	timer->id = internal->next_timer_id++;
-	timer->clock = (int)request->args[0];
+	timer->clock = clock;
 	timer->notify = event->notify;
 	timer->signal = event->signal;
 	timer->thread_id = (uint32_t)event->thread_id;
@@ -251,6 +300,39 @@ int64_t posix_timer_create(struct request *request)
 	list_push_back(&internal->timers, &timer->node);
 	*out_id = timer->id;
 	return 0;
+}
+
+static int64_t set_cpu(
+	struct posix_timer *timer, bool is_absolute, const struct linux_itimerspec *spec)
+{
+	uint64_t value_ns, interval_ns, now_ns;
+
+	if (!timespec_decode(&spec->value, &value_ns) ||
+		!timespec_decode(&spec->interval, &interval_ns)) {
+		return -LINUX_EINVAL;
+	}
+	if (!cpu_clock_read(&timer->cpu_clock, &now_ns)) {
+		return -LINUX_ESRCH;
+	}
+	if (value_ns == 0) {
+		cpu_timer_stop(&timer->cpu_timer);
+		timer->cpu_timer.interval_ns = interval_ns;
+		return 0;
+	}
+	value_ns += is_absolute ? 0 : now_ns;
+	return cpu_timer_set(&timer->cpu_timer, &timer->cpu_clock, value_ns, interval_ns)
+		? 0
+		: -LINUX_ESRCH;
+}
+
+static void get(const struct posix_timer *timer, struct linux_itimerspec *out_spec)
+{
+	if (!timer->is_cpu) {
+		expiry_get(&timer->expiry, out_spec);
+		return;
+	}
+	out_spec->value = timespec_encode(cpu_timer_left(&timer->cpu_timer));
+	out_spec->interval = timespec_encode(timer->cpu_timer.interval_ns);
 }
 
 int64_t posix_timer_settime(struct request *request)
@@ -262,12 +344,14 @@ int64_t posix_timer_settime(struct request *request)
 	if (timer == NULL || spec == NULL) {
 		return -LINUX_EINVAL;
 	}
+	bool is_absolute = (request->args[1] & LINUX_TIMER_ABSTIME) != 0;
+
 	if (old != NULL) {
-		expiry_get(&timer->expiry, old);
+		get(timer, old);
 	}
 	timer->overrun = 0;
-	return expiry_set(
-		&timer->expiry, timer->clock, (request->args[1] & LINUX_TIMER_ABSTIME) != 0, spec);
+	return timer->is_cpu ? set_cpu(timer, is_absolute, spec)
+			     : expiry_set(&timer->expiry, timer->clock, is_absolute, spec);
 }
 
 int64_t posix_timer_gettime(struct request *request)
@@ -281,7 +365,7 @@ int64_t posix_timer_gettime(struct request *request)
 	if (out == NULL) {
 		return -LINUX_EFAULT;
 	}
-	expiry_get(&timer->expiry, out);
+	get(timer, out);
 	return 0;
 }
 

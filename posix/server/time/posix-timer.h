@@ -9,16 +9,23 @@
 /** posix_timers_release() - delete all timers of the process */
 void posix_timers_release(struct process *process);
 
-/* An expiry that may repeat: what the program set, on the monotonic clock. */
+/*
+ * An expiry that may repeat: what the program set, on the monotonic clock. One that was set to a
+ * moment of the wall clock moves when that clock is set.
+ */
 struct expiry {
 	struct timer timer;
 	uint64_t interval_ns;
+	struct list_node wall_node; /* linked while it follows the wall clock */
+	uint64_t wall_ns; /* then the moment */
 };
 
 /** timespec_decode() - in nanoseconds, saturating; false: not a time */
 bool timespec_decode(const struct linux_timespec *time, uint64_t *out_ns);
 struct linux_timespec timespec_encode(uint64_t ns);
 
+/** expiry_init() - not set; @expired is called in the loop and calls expiry_renew() */
+void expiry_init(struct expiry *expiry, void (*expired)(struct timer *timer));
 /**
  * expiry_set() - start or stop
  * @clock: of absolute times
@@ -34,5 +41,10 @@ void expiry_stop(struct expiry *expiry);
  * expired
  */
 uint64_t expiry_renew(struct expiry *expiry);
+
+/** expiries_follow_clock() - the wall clock was set */
+void expiries_follow_clock(void);
+/** timerfds_follow_clock() - likewise, for those that are to be cancelled then */
+void timerfds_follow_clock(void);
 
 #endif

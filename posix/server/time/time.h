@@ -16,9 +16,13 @@ void process_timers_exec(struct process *process);
 
 /** clock_init() - find out what time it is */
 void clock_init(void);
+/** clock_realtime_offset_ns() - what the wall clock is ahead of the monotonic one */
+int64_t clock_realtime_offset_ns(void);
 /**
- * clock_set_realtime() - change the wall clock; 0 or -LINUX_EPERM when the clock page is not ours
- * to write
+ * clock_set_realtime() - change the wall clock, and everything that waits for it
+ *
+ * Return: 0; -LINUX_EINVAL: it would have been negative at the start; -LINUX_EPERM: we have no
+ * right to.
  */
 int64_t clock_set_realtime(uint64_t realtime_ns);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* timerfd: a timer that is read and polled like a file. */
+/*
+ * timerfd: a timer that is read and polled like a file. One that is to be cancelled when the wall
+ * clock is set counts that as an expiry, and tells of it by -LINUX_ECANCELED, once.
+ */
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
@@ -12,7 +15,11 @@ struct timerfd {
 	int clock;
 	uint64_t n_expired; /* since the last read */
 	struct wait_queue changed;
+	struct list_node cancel_node; /* linked while it is to be cancelled */
+	bool is_canceled; /* and nobody knows yet */
 };
+
+static struct list to_cancel = LIST_INIT(to_cancel);
 
 static void fire(struct timer *timer)
 {
@@ -30,6 +37,24 @@ static void clear_expired(struct timerfd *timerfd)
 	}
 }
 
+void timerfds_follow_clock(void)
+{
+	LIST_FOR_EACH(timerfd, &to_cancel, struct timerfd, cancel_node) {
+		timerfd->is_canceled = true;
+		timerfd->n_expired++;
+		wait_queue_wake(&timerfd->changed);
+	}
+}
+
+/* Whether it was cancelled; from then on it is known. */
+static bool take_cancel(struct timerfd *timerfd)
+{
+	bool is_canceled = timerfd->is_canceled;
+
+	timerfd->is_canceled = false;
+	return is_canceled && list_node_is_linked(&timerfd->cancel_node);
+}
+
 static int64_t timerfd_read(struct file *file, struct request *request, void *buffer, size_t size,
 	UNUSED uint64_t *offset)
 {
@@ -40,6 +65,10 @@ static int64_t timerfd_read(struct file *file, struct request *request, void *bu
 	}
 	if (timerfd->n_expired == 0) {
 		return file_wait(file, request, &timerfd->changed);
+	}
+	if (take_cancel(timerfd)) {
+		clear_expired(timerfd);
+		return -LINUX_ECANCELED;
 	}
 	memcpy(buffer, &timerfd->n_expired, sizeof(timerfd->n_expired));
 	clear_expired(timerfd);
@@ -70,6 +99,7 @@ static void timerfd_release(struct file *file)
 	struct timerfd *timerfd = file->data;
 
 	expiry_stop(&timerfd->expiry);
+	list_remove(&timerfd->cancel_node);
 	helix_free(timerfd);
 }
 
@@ -101,7 +131,8 @@ int64_t posix_timerfd_create(struct request *request)
 	if (timerfd == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	timer_init(&timerfd->expiry.timer, fire);
+	expiry_init(&timerfd->expiry, fire);
+	list_node_init(&timerfd->cancel_node);
 	timerfd->clock = clock;
 	wait_queue_init(&timerfd->changed);
 	error = file_create_anonymous(request->process, &timerfd_file_ops, "[timerfd]", timerfd,
@@ -127,6 +158,18 @@ static int64_t find(struct request *request, struct timerfd **out_timerfd)
 	return 0;
 }
 
+static void set_cancel(struct timerfd *timerfd, uint32_t flags)
+{
+	bool is_wall = timerfd->clock == LINUX_CLOCK_REALTIME ||
+		timerfd->clock == LINUX_CLOCK_REALTIME_ALARM;
+
+	if (!is_wall || flags != (LINUX_TIMER_ABSTIME | LINUX_TFD_TIMER_CANCEL_ON_SET)) {
+		list_remove(&timerfd->cancel_node);
+	} else if (!list_node_is_linked(&timerfd->cancel_node)) {
+		list_push_back(&to_cancel, &timerfd->cancel_node);
+	}
+}
+
 int64_t posix_timerfd_settime(struct request *request)
 {
 	const struct linux_itimerspec *spec = request_in(request, 2, NULL);
@@ -147,9 +190,15 @@ int64_t posix_timerfd_settime(struct request *request)
 	if (old != NULL) {
 		expiry_get(&timerfd->expiry, old);
 	}
-	clear_expired(timerfd);
-	return expiry_set(
+	error = expiry_set(
 		&timerfd->expiry, timerfd->clock, (flags & LINUX_TIMER_ABSTIME) != 0, spec);
+	if (error != 0) {
+		return error;
+	}
+	clear_expired(timerfd);
+	set_cancel(timerfd, flags);
+	return timer_is_armed(&timerfd->expiry.timer) && take_cancel(timerfd) ? -LINUX_ECANCELED
+									      : 0;
 }
 
 int64_t posix_timerfd_gettime(struct request *request)
