@@ -121,6 +121,8 @@ int arch_context_set_debug(struct thread *thread, const struct hel_debug_registe
 /* Whether the thread of the context stops after its next instruction, with a fault of that kind. */
 void arch_context_set_step(struct arch_context *context, bool is_stepping);
 bool arch_fault_is_step(const struct hel_fault *fault);
+/* Whether an address of the debug registers matched, and that is all. */
+bool arch_fault_is_match(const struct hel_fault *fault);
 uint32_t arch_call_number(const struct arch_context *context); /* without HEL_CALL_BASE */
 uint64_t arch_call_argument(const struct arch_context *context, unsigned index); /* 0 … 5 */
 void arch_call_return(struct arch_context *context, int64_t result, uint64_t value);

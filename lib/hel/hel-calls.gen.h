@@ -924,14 +924,16 @@ HEL_MUST_USE static inline int hel_thread_read_registers(hel_handle thread,
 
 /**
  * hel_thread_write_registers() - change the registers of a thread that does not run
- * @thread: needs WRITE; stopped by an observation, or not started
+ * @thread: HEL_THIS or needs WRITE; stopped by an observation, or not started
  * @set: which registers
  * @buffer: their values
  * @size: that of the set
  *
- * Return: 0, -ERR_ILLEGAL_STATE (it runs), -ERR_ILLEGAL_ARGS (unknown @set, wrong @size, or values
- * that user mode cannot have), -ERR_THREAD_TERMINATED (it has ended), -ERR_NO_MEMORY (no memory for
- * a copy).
+ * A thread may change its own debug registers, and nothing else of itself.
+ *
+ * Return: 0, -ERR_ILLEGAL_STATE (it runs, and is not the caller whose debug registers these are),
+ * -ERR_ILLEGAL_ARGS (unknown @set, wrong @size, or values that user mode cannot have),
+ * -ERR_THREAD_TERMINATED (it has ended), -ERR_NO_MEMORY (no memory for a copy).
  */
 HEL_MUST_USE static inline int hel_thread_write_registers(hel_handle thread,
 	enum hel_register_set set, const void *buffer, size_t size)

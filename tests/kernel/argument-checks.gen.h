@@ -300,11 +300,11 @@ CALL_CHECK(thread_write_registers_thread_of_other_type, thread_write_registers, 
 	OTHER(THREAD), 0, BUFFER(), 160, 0, 0)
 CALL_CHECK(thread_write_registers_thread_without_write, thread_write_registers, NO_RIGHTS,
 	WITHOUT(THREAD, WRITE), 0, BUFFER(), 160, 0, 0)
-CALL_CHECK(thread_write_registers_buffer_unmapped, thread_write_registers, FAULT, GOOD(THREAD), 0,
+CALL_CHECK(thread_write_registers_buffer_unmapped, thread_write_registers, FAULT, HEL_THIS, 0,
 	UNMAPPED, 160, 0, 0)
-CALL_CHECK(thread_write_registers_buffer_kernel_half, thread_write_registers, FAULT, GOOD(THREAD),
-	0, KERNEL_HALF, 160, 0, 0)
-CALL_CHECK(thread_write_registers_buffer_wrapping, thread_write_registers, FAULT, GOOD(THREAD), 0,
+CALL_CHECK(thread_write_registers_buffer_kernel_half, thread_write_registers, FAULT, HEL_THIS, 0,
+	KERNEL_HALF, 160, 0, 0)
+CALL_CHECK(thread_write_registers_buffer_wrapping, thread_write_registers, FAULT, HEL_THIS, 0,
 	WRAPPING, 160, 0, 0)
 CALL_CHECK(thread_stats_thread_stale, thread_stats, BAD_HANDLE, STALE(), BUFFER(), 0, 0, 0, 0)
 CALL_CHECK(thread_stats_thread_revoked, thread_stats, REVOKED, REVOKED(THREAD), BUFFER(), 0, 0, 0,

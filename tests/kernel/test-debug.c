@@ -161,6 +161,45 @@ TEST(debug_watches_memory)
 	CHECK(finish(&worker, &result));
 }
 
+static uint64_t debug_own_word;
+
+static void watch_own_word(struct worker *worker)
+{
+	struct hel_debug_registers registers = {
+		.addresses = { (uint64_t)&debug_own_word },
+		.control = ENABLE_0 | WRITE_8_0,
+	};
+	struct hel_registers general = {};
+	int error = hel_thread_write_registers(
+		HEL_THIS, HEL_REGISTERS_DEBUG, &registers, sizeof(registers));
+
+	/* from the very next instruction on */
+	__asm__ volatile("movq $1, %0" : "=m"(debug_own_word));
+	if (error == 0 &&
+		hel_thread_write_registers(HEL_THIS, HEL_REGISTERS_GENERAL, &general,
+			sizeof(general)) == -ERR_ILLEGAL_STATE) {
+		atomic_store(&worker->counter, 1);
+	}
+}
+
+TEST(debug_registers_of_the_caller)
+{
+	struct worker worker;
+	struct hel_observe_result result = {};
+
+	CHECK(worker_create(&worker, watch_own_word, NULL));
+	uint64_t context = observe(worker.thread, 0);
+
+	CHECK_EQ(hel_thread_start(worker.thread), 0);
+	CHECK(await_observation(context, &result));
+	CHECK_EQ(result.observation, HEL_OBSERVE_FAULT);
+	CHECK_EQ(result.vector, TRAP_DEBUG);
+	CHECK_EQ(result.error_code & 0xf, 1);
+	CHECK_EQ(hel_thread_resume(worker.thread), 0);
+	CHECK(worker_join(&worker));
+	CHECK_EQ(atomic_load(&worker.counter), 1);
+}
+
 TEST(debug_stops_before_an_instruction)
 {
 	struct worker worker;

@@ -54,6 +54,15 @@ bool bounce_skip_step(struct thread *thread)
 	return true;
 }
 
+bool bounce_is_in_shim(const struct thread *thread)
+{
+	const struct hel_bounce *entries = &thread->bounce.entries;
+
+	return thread->bounce.page != NULL &&
+		bounce_is_within(
+			arch_context_ip(&thread->arch), entries->shim_low, entries->shim_high);
+}
+
 bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault)
 {
 	const struct hel_bounce *entries = &thread->bounce.entries;

@@ -104,6 +104,10 @@ NORETURN void thor_enter_fault(struct thread *thread, const struct hel_fault *fa
 		sched_leave();
 	}
 	is_step &= thread->is_stepped;
+	/* A debugger watches the program, not what the shim does for it. */
+	if (arch_fault_is_match(fault) && bounce_is_in_shim(thread)) {
+		sched_leave();
+	}
 
 	if (is_step || !bounce_deliver_fault(thread, &reported)) {
 		thread_stop_current(HEL_OBSERVE_FAULT, &reported);

@@ -353,6 +353,8 @@ void bounce_deliver_kick(struct thread *thread);
 
 /** bounce_skip_step() - whether the bounce page has this single-step trap passed over */
 bool bounce_skip_step(struct thread *thread);
+/** bounce_is_in_shim() - whether the thread has a bounce page and runs the code behind it */
+bool bounce_is_in_shim(const struct thread *thread);
 /** bounce_deliver_fault() - true: the thread goes on at one of its fault entries; false: stop it */
 bool bounce_deliver_fault(struct thread *thread, const struct hel_fault *fault);
 

@@ -247,11 +247,24 @@ int call_thread_read_registers(struct call *call)
 	return error;
 }
 
+static int thread_write(struct thread *thread, uint64_t set, const void *buffer, size_t size)
+{
+	int error = thread_begin_access(thread);
+
+	if (error == 0) {
+		thread_end_long_call(thread);
+		error = thread_write_set(thread, set, buffer, size);
+		thread_examine_end(thread);
+	}
+	return error;
+}
+
 int call_thread_write_registers(struct call *call)
 {
-	struct object *object;
+	struct thread *thread;
+	uint64_t set = call_argument(call, 1);
 	size_t size = call_argument(call, 3);
-	int error = call_lookup(call, 0, HEL_TYPE_THREAD, HEL_RIGHT_WRITE, &object);
+	int error = call_find_thread(call, call_argument(call, 0), HEL_RIGHT_WRITE, &thread);
 
 	if (error != 0) {
 		return error;
@@ -268,15 +281,12 @@ int call_thread_write_registers(struct call *call)
 		error = arch_copy_from_user(buffer, call_argument(call, 2), size);
 	}
 	if (error == 0) {
-		error = thread_begin_access(thread_of(object));
-	}
-	if (error == 0) {
-		thread_end_long_call(thread_of(object));
-		error = thread_write_set(thread_of(object), call_argument(call, 1), buffer, size);
-		thread_examine_end(thread_of(object));
+		error = thread == call->thread && set == HEL_REGISTERS_DEBUG
+			? thread_write_set(thread, set, buffer, size)
+			: thread_write(thread, set, buffer, size);
 	}
 	heap_free(buffer);
-	object_unref(object);
+	object_unref(&thread->object);
 	return error;
 }
 

@@ -114,6 +114,11 @@ bool arch_fault_is_step(UNUSED const struct hel_fault *fault)
 	return false;
 }
 
+bool arch_fault_is_match(UNUSED const struct hel_fault *fault)
+{
+	return false;
+}
+
 int arch_context_get_fpu(UNUSED struct thread *thread, void *buffer, size_t size, size_t *out_size)
 {
 	if (size < SIM_FPU_BYTES) {

@@ -11,7 +11,9 @@
  * operand to the first instruction of the kernel, when neither stack nor gs are the kernel's.
  *
  * A breakpoint comes before its instruction. Going on there needs RF, or it would come again: the
- * flag is set in what the thread goes on with.
+ * flag is set in what the thread goes on with. A thread with a bounce page goes on by itself, in
+ * user mode, where RF cannot be set: the next match at the same place is passed over, unless its
+ * debug registers were written since.
  */
 #include <base/assert.h>
 #include <thor/memory/memory.h>
@@ -40,6 +42,7 @@ enum breakpoint_kind : uint32_t {
 
 struct arch_debug {
 	struct hel_debug_registers registers; /* the status gathers what happened */
+	uint64_t passed_ip; /* a breakpoint to pass over, 0: none */
 };
 
 static uint32_t breakpoint_kind(uint64_t control, unsigned index)
@@ -84,6 +87,7 @@ void arch_context_get_debug(struct thread *thread, struct hel_debug_registers *o
 int arch_context_set_debug(struct thread *thread, const struct hel_debug_registers *registers)
 {
 	struct arch_context *context = &thread->arch;
+	struct cpu *cpu = arch_this_cpu();
 
 	if (!debug_is_valid(registers)) {
 		return -ERR_ILLEGAL_ARGS;
@@ -96,7 +100,12 @@ int arch_context_set_debug(struct thread *thread, const struct hel_debug_registe
 	}
 	context->debug->registers = *registers;
 	context->debug->registers.control |= DR7_FIXED;
+	context->debug->passed_ip = 0;
 	context->is_changed = true;
+	/* The caller itself may go back to user mode without another look at that. */
+	if (cpu->arch.context == context) {
+		debug_enter(cpu, context);
+	}
 	return 0;
 }
 
@@ -142,19 +151,28 @@ static bool debug_is_at_instruction(uint64_t control, uint64_t hits)
 	return false;
 }
 
-void debug_trap(struct arch_context *context)
+bool debug_trap(struct thread *thread)
 {
+	struct arch_context *context = &thread->arch;
+	struct arch_debug *debug = context->debug;
 	uint64_t status = dr6_read() & DR6_REPORT;
 
 	dr6_write(DR6_NONE);
 	context->error_code = status;
-	if (context->debug == NULL) {
-		return;
+	if (debug == NULL) {
+		return true;
 	}
-	context->debug->registers.status |= status;
-	if (debug_is_at_instruction(context->debug->registers.control, status & DR6_HITS)) {
+	if (debug_is_at_instruction(debug->registers.control, status & DR6_HITS)) {
+		bool is_passed = context->rip == debug->passed_ip;
+
 		context->rflags |= RFLAGS_RF;
+		debug->passed_ip = thread->bounce.page != NULL && !is_passed ? context->rip : 0;
+		if (is_passed) {
+			return false;
+		}
 	}
+	debug->registers.status |= status;
+	return true;
 }
 
 void debug_drop(void)
@@ -167,6 +185,12 @@ void debug_drop(void)
 bool arch_fault_is_step(const struct hel_fault *fault)
 {
 	return fault->vector == VECTOR_DEBUG && (fault->error_code & DR6_STEP) != 0;
+}
+
+bool arch_fault_is_match(const struct hel_fault *fault)
+{
+	return fault->vector == VECTOR_DEBUG && (fault->error_code & DR6_HITS) != 0 &&
+		(fault->error_code & DR6_STEP) == 0;
 }
 
 void arch_context_set_step(struct arch_context *context, bool is_stepping)

@@ -140,8 +140,8 @@ void exception_from_user(struct thread *thread)
 			sched_leave();
 		}
 		exception_fault(thread, 0, -ERR_NO_MEMORY);
-	} else if (vector == VECTOR_DEBUG) {
-		debug_trap(&thread->arch);
+	} else if (vector == VECTOR_DEBUG && !debug_trap(thread)) {
+		sched_leave();
 	}
 	exception_fault(thread, 0, 0);
 }

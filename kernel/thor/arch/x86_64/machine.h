@@ -159,8 +159,10 @@ NORETURN void smp_cpu_entry(struct cpu *cpu);
 /** debug_enter() - load the debug registers of @context, which enters user mode here, if any */
 void debug_enter(struct cpu *cpu, const struct arch_context *context);
 
-/** debug_trap() - a #DB in user mode: what happened goes into the context */
-void debug_trap(struct arch_context *context);
+/**
+ * debug_trap() - a #DB in user mode: what happened goes into the context; false: it is passed over
+ */
+bool debug_trap(struct thread *thread);
 
 /** debug_drop() - a #DB in the kernel, because of what a thread has set: it is not reported */
 void debug_drop(void);
