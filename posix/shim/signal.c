@@ -401,7 +401,8 @@ static void report_fault(struct hel_registers *regs, uint64_t *number,
 {
 	const struct shim_trace_point point = {
 		.point = POSIX_TRACE_FAULT,
-		.values = { (uint64_t)cause->signal, (uint64_t)cause->code, cause->address },
+		.values = { (uint64_t)cause->signal, (uint64_t)cause->code, cause->address,
+			fault && fault->vector == 1 ? fault->error_code : 0 },
 	};
 	struct posix_signal_info info;
 	int64_t signal = shim_trace_report(regs, number, &point, &info);
@@ -498,7 +499,7 @@ struct fault_signal {
 
 static const struct fault_signal fault_signals[] = {
 	{ 0, 8, 1 }, /* #DE: SIGFPE, FPE_INTDIV */
-	{ 1, 5, 2 }, /* #DB: SIGTRAP, TRAP_TRACE */
+	{ 1, 5, 2 }, /* #DB: SIGTRAP, TRAP_TRACE; see fault_signal_of() */
 	{ 3, 5, 0x80 }, /* #BP: SIGTRAP, SI_KERNEL */
 	{ 4, 11, 0x80 }, /* #OF */
 	{ 5, 11, 0x80 }, /* #BR */
@@ -508,6 +509,12 @@ static const struct fault_signal fault_signals[] = {
 	{ 17, 7, 1 }, /* #AC: SIGBUS, BUS_ADRALN */
 	{ 19, 8, 7 }, /* #XM */
 };
+
+/* #DB: the program came to, or touched, what the debug registers name, and was not stepped. */
+static bool is_match(const struct hel_fault *fault)
+{
+	return fault->vector == 1 && (fault->error_code & 15) && !(fault->error_code & 0x4000);
+}
 
 static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 {
@@ -519,6 +526,9 @@ static struct fault_signal fault_signal_of(const struct hel_fault *fault)
 		case ERR_NO_RIGHTS: return (struct fault_signal){ 14, 11, 2 }; /* SEGV_ACCERR */
 		default: return (struct fault_signal){ 14, 11, 1 }; /* SEGV_MAPERR */
 		}
+	}
+	if (is_match(fault)) {
+		return (struct fault_signal){ 1, 5, 4 }; /* SIGTRAP, TRAP_HWBKPT */
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++) {
 		if (fault_signals[i].vector == fault->vector) {
@@ -541,6 +551,11 @@ static void program_fault(struct hel_registers *regs)
 	}
 	if (shim_end_step(regs) && fault.vector == 1 && !page->trace_flags) {
 		return; /* nobody wants to see that step any more */
+	}
+	if (is_match(&fault) && !page->trace_flags) {
+		/* Of a tracer that has gone. */
+		shim_load_debug(&(struct hel_debug_registers){});
+		return;
 	}
 	if (page->trace_flags) {
 		uint64_t number = SHIM_NO_CALL;

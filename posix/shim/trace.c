@@ -10,6 +10,8 @@
  * every call: posix has set the page's bounce.calls_end, which the entry compares the number with,
  * to 0. It leaves by shim_step_begin if it is stepped.
  */
+#include <hel/hel-calls.h>
+
 #include "trace.h"
 
 constexpr uint64_t FLAGS_OF_USER = 0x244dd5;
@@ -58,6 +60,13 @@ static void adopt(
 	}
 }
 
+/* What posix has checked; without memory for them the thread runs on as if nothing matched. */
+void shim_load_debug(const struct hel_debug_registers *registers)
+{
+	(void)hel_thread_write_registers(
+		HEL_THIS, HEL_REGISTERS_DEBUG, registers, sizeof(*registers));
+}
+
 int64_t shim_trace_report(struct hel_registers *regs, uint64_t *number,
 	const struct shim_trace_point *point, struct posix_signal_info *out_info)
 {
@@ -77,6 +86,7 @@ int64_t shim_trace_report(struct hel_registers *regs, uint64_t *number,
 	call.header.args[1] = point->values[0];
 	call.header.args[2] = point->values[1];
 	call.header.args[3] = point->values[2];
+	call.header.args[4] = point->values[3];
 	shim_call_in(&call, &context, sizeof(context));
 	shim_call_out(&call, &answer, sizeof(answer));
 	result = shim_call_run(&call);
@@ -85,6 +95,9 @@ int64_t shim_trace_report(struct hel_registers *regs, uint64_t *number,
 	}
 	answer.context.fpu_address = context.fpu_address;
 	adopt(regs, number, &answer.context);
+	if (answer.sets_debug) {
+		shim_load_debug(&answer.debug);
+	}
 	if (result < 1 || result > 64 || !out_info) {
 		return 0;
 	}

@@ -9,9 +9,11 @@ constexpr uint64_t SHIM_NO_CALL = ~0ull; /* the number of no system call */
 
 struct shim_trace_point {
 	enum posix_trace_point point;
-	uint64_t values[3]; /* see enum posix_trace_point */
+	uint64_t values[4]; /* see enum posix_trace_point */
 };
 
+/* Loads this thread's debug registers. */
+void shim_load_debug(const struct hel_debug_registers *registers);
 /*
  * Tells posix where the thread is, which lets the tracer look at it and change it, and waits until
  * it is to go on. `regs` and `number`, of the call that the thread comes from, are those to go on

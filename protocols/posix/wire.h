@@ -187,8 +187,9 @@ enum posix_internal : uint32_t {
 	POSIX_PTRACE = 10024,
 	/*
 	 * A traced thread has come to a point where it may stop: args: enum posix_trace_point and
-	 * what that says; payload: struct posix_trace_context; out: struct posix_trace_answer;
-	 * result: the signal to deliver, 0: none
+	 * what that says, at POSIX_TRACE_FAULT the signal, its code, the address, and what matched
+	 * in the debug registers (DR6), 0: nothing; payload: struct posix_trace_context; out:
+	 * struct posix_trace_answer; result: the signal to deliver, 0: none
 	 */
 	POSIX_TRACE_REPORT = 10025,
 	/* args: dirfd, flags; payload: path; out: struct posix_file_handle */
@@ -254,7 +255,10 @@ static_assert(sizeof(struct posix_trace_context) == 176);
 struct posix_trace_answer {
 	struct posix_trace_context context; /* to go on with */
 	uint8_t siginfo[128];
+	uint64_t sets_debug; /* whether the thread is to load the debug registers */
+	struct hel_debug_registers debug;
 };
+static_assert(sizeof(struct posix_trace_answer) == 360);
 
 /* A command of semctl between shim and posix only: how many semaphores the set has. */
 constexpr uint32_t POSIX_SEMAPHORES_COUNT = 0x10000;

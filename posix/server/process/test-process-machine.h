@@ -25,6 +25,7 @@
 #include <posix/server/tests/fakes.h>
 #include <posix/server/time/cpu-timer.h>
 #include <posix/server/time/time.h>
+#include <posix/server/trace/trace.h>
 #include <posix/server/vfs/xattr.h>
 
 /* ---- fakes of the parts that need a kernel -------------------------------------------------- */
@@ -149,6 +150,18 @@ int cpu_limit_follow(struct process *process)
 {
 	(void)process;
 	return 0;
+}
+
+/* tests/linux/ptrace-debug.c has them. */
+void trace_reset_debug(struct trace *trace)
+{
+	(void)trace;
+}
+
+void trace_answer_debug(struct trace *trace, struct posix_trace_answer *out_answer)
+{
+	(void)trace;
+	(void)out_answer;
 }
 
 void pidfd_tell_end(struct process *process)

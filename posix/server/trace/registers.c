@@ -2,7 +2,7 @@
 /*
  * The registers of stopped threads, in the shapes that ptrace has for them. General registers are
  * in the trace; the vector state lies in the thread's own memory, where its shim has saved it and
- * will load it from.
+ * will load it from; debug registers are kept here, and loaded by the thread when it goes on.
  */
 #include <base/string.h>
 #include <posix/server/trace/trace.h>
@@ -13,6 +13,106 @@ constexpr uint64_t FLAGS_ALWAYS = 0x202;
 constexpr size_t FPU_LEGACY_SIZE = 512, FPU_HEADER = 512, FPU_HEADER_SIZE = 64;
 constexpr size_t FPU_MASK_OFFSET = 464; /* where debuggers look for what may be saved */
 constexpr uint64_t FPU_LEGACY_MASK = 3; /* x87 and SSE: what the first 512 bytes hold */
+
+/* ---- debug registers ------------------------------------------------------------------------- */
+
+constexpr uint64_t STATUS_FIXED = 0xffff0ff0; /* how DR6 reads when nothing has happened */
+constexpr uint64_t CONTROL_SETTABLE = 0xffff03ff;
+constexpr uint64_t CONTROL_ENABLES = 0xff;
+constexpr unsigned DEBUG_STATUS = 6, DEBUG_CONTROL = 7; /* 0 to 3 are addresses */
+
+enum debug_kind : uint32_t {
+	DEBUG_EXECUTE = 0,
+	DEBUG_PORT = 2,
+};
+
+static bool is_watching(const struct hel_debug_registers *debug)
+{
+	return (debug->control & CONTROL_ENABLES) != 0;
+}
+
+static bool is_enabled(const struct hel_debug_registers *debug, unsigned i)
+{
+	return (debug->control >> 2 * i & 3) != 0;
+}
+
+/* What the program cannot do is not watched; what is not enabled may be anything. */
+static bool is_debug_valid(const struct hel_debug_registers *debug)
+{
+	static const uint8_t sizes[] = { 1, 2, 8, 4 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(debug->addresses); i++) {
+		uint64_t size = sizes[debug->control >> (18 + 4 * i) & 3];
+		uint32_t kind = debug->control >> (16 + 4 * i) & 3;
+
+		if (is_enabled(debug, i) &&
+			(kind == DEBUG_PORT || (kind == DEBUG_EXECUTE && size != 1) ||
+				!is_aligned(debug->addresses[i], size) ||
+				debug->addresses[i] >= POSIX_SHIM_REGION)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int set_debug_register(struct trace *trace, unsigned index, uint64_t value)
+{
+	struct hel_debug_registers debug = trace->debug;
+
+	switch (index) {
+	case 0:
+	case 1:
+	case 2:
+	case 3: debug.addresses[index] = value; break;
+	case DEBUG_STATUS: trace->debug.status = value ^ STATUS_FIXED; return 0;
+	case DEBUG_CONTROL: debug.control = value & CONTROL_SETTABLE; break;
+	default: return -LINUX_EIO;
+	}
+	if (!is_debug_valid(&debug) || (index < DEBUG_STATUS && value >= POSIX_SHIM_REGION)) {
+		return -LINUX_EINVAL;
+	}
+	trace->debug = debug;
+	trace->is_debug_new = true;
+	return 0;
+}
+
+static uint64_t debug_register(const struct trace *trace, unsigned index)
+{
+	switch (index) {
+	case 0:
+	case 1:
+	case 2:
+	case 3: return trace->debug.addresses[index];
+	case DEBUG_STATUS: return trace->debug.status ^ STATUS_FIXED;
+	case DEBUG_CONTROL: return trace->debug.control;
+	default: return 0;
+	}
+}
+
+void trace_reset_debug(struct trace *trace)
+{
+	trace->is_debug_new = is_watching(&trace->debug);
+	trace->debug = (struct hel_debug_registers){ 0 };
+}
+
+void trace_answer_debug(struct trace *trace, struct posix_trace_answer *out_answer)
+{
+	struct hel_debug_registers *debug = &out_answer->debug;
+
+	if (!trace->is_debug_new) {
+		return;
+	}
+	out_answer->sets_debug = true;
+	debug->control = trace->debug.control;
+	for (unsigned i = 0; i < ARRAY_SIZE(debug->addresses); i++) {
+		if (is_enabled(debug, i)) {
+			debug->addresses[i] = trace->debug.addresses[i];
+		} else {
+			debug->control &= ~(UINT64_C(0xf) << (16 + 4 * i));
+		}
+	}
+	trace->is_debug_new = false;
+}
 
 /* ---- general --------------------------------------------------------------------------------- */
 
@@ -54,6 +154,10 @@ int trace_set_registers(struct trace *trace, const struct linux_user_registers *
 		r->gs_base != 0) {
 		return -LINUX_EIO;
 	}
+	/* A breakpoint at which it has stopped is passed over unless the registers are loaded. */
+	if (r->rip != trace->context.registers.rip && is_watching(&trace->debug)) {
+		trace->is_debug_new = true;
+	}
 	trace->context.registers = (struct hel_registers){
 		.rax = r->rax,
 		.rbx = r->rbx,
@@ -91,6 +195,11 @@ static bool is_debug_word(uint64_t offset)
 	return is_word(offset) && offset >= LINUX_USER_DEBUG_REGISTERS;
 }
 
+static unsigned index_of_debug_word(uint64_t offset)
+{
+	return (unsigned)((offset - LINUX_USER_DEBUG_REGISTERS) / sizeof(uint64_t));
+}
+
 int trace_get_word(const struct trace *trace, uint64_t offset, uint64_t *out_value)
 {
 	struct linux_user_registers registers;
@@ -98,8 +207,10 @@ int trace_get_word(const struct trace *trace, uint64_t offset, uint64_t *out_val
 	if (!is_word(offset)) {
 		return -LINUX_EIO;
 	}
-	*out_value = 0; /* also of the debug registers, which nothing sets yet */
-	if (offset < sizeof(registers)) {
+	*out_value = 0;
+	if (is_debug_word(offset)) {
+		*out_value = debug_register(trace, index_of_debug_word(offset));
+	} else if (offset < sizeof(registers)) {
 		trace_get_registers(trace, &registers);
 		memcpy(out_value, (const uint8_t *)&registers + offset, sizeof(*out_value));
 	}
@@ -110,9 +221,8 @@ int trace_set_word(struct trace *trace, uint64_t offset, uint64_t value)
 {
 	struct linux_user_registers registers;
 
-	/* There are no breakpoints of the processor's yet: a debugger steps instead. */
 	if (is_debug_word(offset)) {
-		return value == 0 ? 0 : -LINUX_EIO;
+		return set_debug_register(trace, index_of_debug_word(offset), value);
 	}
 	if (!is_word(offset) || offset >= sizeof(registers)) {
 		return -LINUX_EIO;

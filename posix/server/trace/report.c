@@ -106,6 +106,7 @@ static int64_t answer(struct request *request, int signal)
 
 	out->context = trace->context;
 	memcpy(out->siginfo, &trace->siginfo, sizeof(out->siginfo));
+	trace_answer_debug(trace, out);
 	trace->stop = TRACE_STOP_NONE;
 	return signal;
 }
@@ -241,6 +242,9 @@ static int64_t serve_fault(struct request *request)
 
 	if (request->args[1] < 1 || request->args[1] > LINUX_NSIG) {
 		return -LINUX_EINVAL;
+	}
+	if (request->args[4] != 0) {
+		trace->debug.status = request->args[4];
 	}
 	trace->is_forced = signal_is_ignored_or_blocked(request->thread, signal);
 	signal_info_encode(&info, &trace->siginfo);

@@ -152,6 +152,7 @@ void trace_detach(struct trace *trace, int signal)
 	trace->mode = trace->options = 0;
 	trace->is_trap_due = trace->is_notice_due = trace->is_let_go = false;
 	trace->has_news = false;
+	trace_reset_debug(trace);
 	if (trace->thread != NULL) {
 		trace_resume(trace, 0, signal);
 		trace_publish(trace);
@@ -357,6 +358,8 @@ void trace_exec(struct thread *caller, struct thread *thread)
 	trace->message = trace->tid;
 	trace->tid = thread->tid;
 	trace->stop = TRACE_STOP_NONE;
+	trace->debug = (struct hel_debug_registers){ 0 };
+	trace->is_debug_new = false;
 	trace_publish(trace);
 	if (trace_is_on(trace)) {
 		if (trace->mode != 0) {

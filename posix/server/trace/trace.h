@@ -63,6 +63,8 @@ struct trace {
 	bool is_vfork_watched; /* VFORK_DONE is to be told when the child lets go */
 	uint64_t message;
 	struct posix_trace_context context;
+	struct hel_debug_registers debug; /* as the tracer has set them */
+	bool is_debug_new; /* the thread does not have them yet */
 	bool has_siginfo;
 	struct posix_signal_info siginfo;
 	int resume_signal;
@@ -152,9 +154,13 @@ int64_t trace_write(struct mm *mm, uint64_t address, const void *from, size_t si
 void trace_get_registers(const struct trace *trace, struct linux_user_registers *out_registers);
 /** trace_set_registers() - -LINUX_EIO if user mode cannot have them */
 int trace_set_registers(struct trace *trace, const struct linux_user_registers *registers);
-/** trace_get_word(), trace_set_word() - of struct user; -LINUX_EIO */
+/** trace_get_word(), trace_set_word() - of struct user; -LINUX_EIO, -LINUX_EINVAL */
 int trace_get_word(const struct trace *trace, uint64_t offset, uint64_t *out_value);
 int trace_set_word(struct trace *trace, uint64_t offset, uint64_t value);
+/** trace_reset_debug() - nothing is watched any more */
+void trace_reset_debug(struct trace *trace);
+/** trace_answer_debug() - what the thread is to load when it goes on */
+void trace_answer_debug(struct trace *trace, struct posix_trace_answer *out_answer);
 /** trace_get_set(), trace_set_set() - PTRACE_GETREGSET, SETREGSET; bytes, or an error */
 int64_t trace_get_set(const struct trace *trace, uint32_t set, void *to, size_t size);
 int64_t trace_set_set(struct trace *trace, uint32_t set, const void *from, size_t size);

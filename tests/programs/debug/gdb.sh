@@ -63,6 +63,17 @@ echo '== watch'
 run -ex 'set can-use-hw-watchpoints 0' -ex 'break main' -ex run -ex 'watch counter' -ex continue \
 	-ex continue -ex delete -ex continue ./steps
 
+echo '== watch_by_the_processor'
+run -ex 'break main' -ex run -ex 'watch counter' -ex 'rwatch counter' -ex continue -ex continue \
+	-ex continue -ex delete -ex continue ./steps
+run -ex 'break main' -ex run -ex 'hbreak inner' -ex continue -ex backtrace -ex continue \
+	-ex 'print n' -ex delete -ex continue ./steps
+
+echo '== without_chance'
+run -ex 'break main' -ex run -ex 'set $first = (long)&counter' -ex 'set $stack = (long)$sp' \
+	-ex run -ex 'print (long)&counter == $first' -ex 'print (long)$sp == $stack' -ex kill \
+	./steps
+
 echo '== fault'
 run -ex run -ex backtrace -ex 'print $_siginfo.si_signo' \
 	-ex 'print $_siginfo._sifields._sigfault.si_addr' --args ./steps x
@@ -118,6 +129,7 @@ int main(void)
 	for (long i = 0; i < 3; i++) {
 		pthread_create(&threads[i], 0, work, (void *)i);
 	}
+	pthread_barrier_wait(&barrier); /* until the last of them has come to meet() */
 	meet(4);
 	return 0;
 }
