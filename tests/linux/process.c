@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/personality.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -533,6 +534,52 @@ CASE(the_state_of_the_clock_can_be_read)
 	CHECK_EQ(adjtime(NULL, &delta), 0);
 	CHECK_ERRNO(clock_adjtime(CLOCK_MONOTONIC, &state), EOPNOTSUPP);
 	CHECK_ERRNO(clock_adjtime(77, &state), EINVAL);
+}
+
+/* The lines of a shell's maps that tell where chance has put what. */
+static void maps_of_shell(char *out_lines, size_t size)
+{
+	int ends[2];
+	size_t length = 0;
+	ssize_t n;
+
+	CHECK_EQ(pipe(ends), 0);
+	if (fork() == 0) {
+		char *arguments[] = { "sh", "-c",
+			"while read a b; do case $b in *stack*|*heap*) echo $a;; esac; done"
+			" </proc/self/maps",
+			NULL };
+
+		dup2(ends[1], 1);
+		execv("/bin/sh", arguments);
+		_exit(127);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], out_lines + length, size - 1 - length)) > 0) {
+		length += (size_t)n;
+	}
+	out_lines[length] = 0;
+	close(ends[0]);
+	wait(NULL);
+}
+
+CASE(chance_may_be_excluded)
+{
+	char first[256], second[256];
+
+	CHECK_EQ(personality(0xffffffff), 0);
+	CHECK_EQ(personality(ADDR_NO_RANDOMIZE), 0);
+	maps_of_shell(first, sizeof(first));
+	maps_of_shell(second, sizeof(second));
+	CHECK(first[0] != 0);
+	CHECK(strcmp(first, second) == 0);
+	if (fork() == 0) {
+		_exit(personality(0xffffffff) != ADDR_NO_RANDOMIZE);
+	}
+	int status;
+
+	wait(&status);
+	CHECK_EQ(status, 0);
 }
 
 CASES_MAIN()

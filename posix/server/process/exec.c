@@ -12,6 +12,7 @@
  */
 #include <abi/linux/auxv.h>
 #include <abi/linux/fcntl.h>
+#include <abi/linux/personality.h>
 #include <abi/linux/time.h>
 #include <base/assert.h>
 #include <base/string.h>
@@ -70,12 +71,22 @@ static bool is_random(void)
 	return answer != 0;
 }
 
+/* What stays of the caller's personality. */
+static uint32_t personality_of(const struct exec *exec)
+{
+	const struct posix_process_page *page = exec->process->internal->page;
+	uint32_t personality = page != NULL ? page->personality : 0;
+
+	return exec->is_secure ? personality & ~LINUX_PERSONALITY_CLEARED : personality;
+}
+
 /* A random number of pages below n_pages, in bytes. */
-static uint64_t random_bytes(uint64_t n_pages)
+static uint64_t random_bytes(const struct exec *exec, uint64_t n_pages)
 {
 	uint64_t value;
 
-	if (!is_random() || hel_random(&value, sizeof(value)) != 0) {
+	if (!is_random() || (personality_of(exec) & LINUX_ADDR_NO_RANDOMIZE) != 0 ||
+		hel_random(&value, sizeof(value)) != 0) {
 		return 0;
 	}
 	return value % n_pages * HEL_PAGE_SIZE;
@@ -204,10 +215,10 @@ static int64_t place_stack(struct exec *exec)
 		min_u64(exec->process->limits[LIMIT_STACK][0], STACK_SIZE_MAX), HEL_PAGE_SIZE);
 
 	exec->stack_size = max_u64(size, STACK_SIZE_MIN);
-	mm->stack_top = POSIX_SHIM_REGION - STACK_GAP - random_bytes(RANDOM_STACK_PAGES);
+	mm->stack_top = POSIX_SHIM_REGION - STACK_GAP - random_bytes(exec, RANDOM_STACK_PAGES);
 	mm->stack_low = mm->stack_top - exec->stack_size;
 	mm->mmap_low = MMAP_LOW;
-	mm->mmap_high = mm->stack_low - STACK_GUARD - random_bytes(RANDOM_MMAP_PAGES);
+	mm->mmap_high = mm->stack_low - STACK_GUARD - random_bytes(exec, RANDOM_MMAP_PAGES);
 	if ((exec->program.elf.stack_flags & ELF_FLAG_EXECUTE) != 0) {
 		flags |= HEL_MAP_EXECUTE;
 	}
@@ -231,8 +242,8 @@ static int64_t place_images(struct exec *exec)
 	struct mm *mm = exec->mm;
 
 	if (program->elf.is_position_independent) {
-		program->base =
-			align_up(PIE_BASE + random_bytes(RANDOM_PIE_PAGES), alignment_of(program));
+		program->base = align_up(
+			PIE_BASE + random_bytes(exec, RANDOM_PIE_PAGES), alignment_of(program));
 	} else if (program->elf.vaddr_start < MMAP_LOW) {
 		return -LINUX_EPERM;
 	}
@@ -268,7 +279,7 @@ static void place_break(struct exec *exec)
 		mm->interpreter_start = exec->interpreter.base + exec->interpreter.elf.vaddr_start;
 		mm->interpreter_end = exec->interpreter.base + exec->interpreter.elf.vaddr_end;
 	}
-	mm->brk_start = align_up(end, HEL_PAGE_SIZE) + random_bytes(RANDOM_BREAK_PAGES);
+	mm->brk_start = align_up(end, HEL_PAGE_SIZE) + random_bytes(exec, RANDOM_BREAK_PAGES);
 	mm->brk_limit = min_u64(mm->brk_start + limit, max_u64(mm->mmap_high, mm->brk_start));
 }
 
@@ -399,7 +410,7 @@ static void fill_process_page(struct exec *exec)
 	if (old == NULL) {
 		return;
 	}
-	page->personality = old->personality;
+	page->personality = personality_of(exec);
 	/* What was ignored stays ignored, what was caught is as at first. */
 	for (unsigned i = 0; i < LINUX_NSIG; i++) {
 		if (old->actions[i].handler == LINUX_SIG_IGN) {
