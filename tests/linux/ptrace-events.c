@@ -74,12 +74,28 @@ CASE(attaching_to_a_stopped_process)
 	end(child);
 }
 
+static void await_sleep(pid_t pid)
+{
+	char name[64], text[512];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	do {
+		int fd = open(name, O_RDONLY);
+
+		usleep(1000);
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[n > 0 ? n : 0] = 0;
+	} while (n > 0 && strstr(text, ") S ") == NULL);
+}
+
 CASE(seize_and_interrupt)
 {
 	pid_t child = start_untraced();
 
 	CHECK_EQ(trace(PTRACE_SEIZE, child, 0, PTRACE_O_TRACESYSGOOD), 0);
-	usleep(10000);
+	await_sleep(child);
 	CHECK_EQ(waitpid(child, NULL, WNOHANG | __WALL), 0);
 	CHECK_EQ(trace(PTRACE_INTERRUPT, child, 0, 0), 0);
 	CHECK_EQ(wait_status(child), stopped_event(PTRACE_EVENT_STOP));
