@@ -302,6 +302,8 @@ void folder_empty(int folder);
 
 /* ---- the watcher (watcher.c) --------------------------------------------------------------- */
 
+/** watcher_show_thread() - its state, how it is scheduled, and the call that it is in, on stdout */
+void watcher_show_thread(int32_t pid, int32_t tid);
 /** watcher_run() - wait for the keeper; its exit status, or 1 if it did not come on */
 int watcher_run(int32_t keeper);
 

@@ -325,6 +325,7 @@ static void lane_stuck(struct watch *watch, uint32_t index, uint64_t now)
 	if (options.is_verbose) {
 		printf("fuzz-linux: worker %llu does not come on\n",
 			(unsigned long long)watch->worker);
+		watcher_show_thread(lane->pid, lane->tid);
 		keeper_show_lane(lane);
 	}
 	if (lane->pid == watch->pid) {

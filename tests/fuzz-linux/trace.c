@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tracers and tracees: a child is attached to, or asks to be traced, and gets requests of all sorts
- * while it makes its own calls. The tracer looks at what the child has come to in between; now and
- * then it waits for that. Afterwards it goes on with its own work, and may forget the child.
+ * while it makes its own calls. In between the tracer waits for the child to stop; now and then it
+ * only looks, and asks for something that needs a stop while there is none. A wait in vain is ended
+ * by the keeper's signal. Afterwards it goes on with its own work, and may forget the child.
  */
 #include "fuzz.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -15,8 +17,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-#define REQUESTS 24
-#define OPTIONS  0x1000ff /* all, PTRACE_O_EXITKILL too */
+#define REQUESTS 32
+#define OPTIONS  0x1000ff /* all bits, PTRACE_O_EXITKILL too */
 
 #define N_WORDS (sizeof(struct user_regs_struct) / sizeof(uint64_t))
 
@@ -27,10 +29,15 @@ static int64_t request(
 		worker, SYS_ptrace, (const uint64_t[ARGUMENTS]){ what, tid, address, data });
 }
 
-/* A signal that lets it go on, or none; seldom any. */
+/* None, or one that it survives; seldom any. */
 static uint64_t draw_signal(struct worker *worker)
 {
-	return draw_once_in(&worker->draw, 4) ? draw_below(&worker->draw, 70) : 0;
+	static const uint8_t usual[] = { 0, 0, 0, 0, SIGALRM, SIGUSR1, SIGUSR2, SIGCHLD, SIGCONT,
+		SIGURG, SIGSTOP, 34, 64 };
+
+	return draw_once_in(&worker->draw, 64)
+		? draw_below(&worker->draw, 70)
+		: usual[draw_below(&worker->draw, N_ELEMENTS(usual))];
 }
 
 /* Its registers, with one or two of them changed. */
@@ -86,9 +93,9 @@ static void any_request(struct worker *worker, uint64_t tid)
 
 static void one_request(struct worker *worker, uint64_t tid)
 {
-	static const uint64_t goings_on[] = { PTRACE_CONT, PTRACE_CONT, PTRACE_SYSCALL,
-		PTRACE_SYSCALL, PTRACE_SYSCALL, PTRACE_SINGLESTEP, PTRACE_SINGLESTEP, PTRACE_SYSEMU,
-		PTRACE_SINGLEBLOCK, PTRACE_LISTEN };
+	static const uint64_t goings_on[] = { PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SYSCALL,
+		PTRACE_SYSCALL, PTRACE_SYSCALL, PTRACE_SINGLESTEP, PTRACE_SINGLESTEP,
+		PTRACE_SINGLESTEP, PTRACE_SYSEMU, PTRACE_SINGLEBLOCK, PTRACE_LISTEN };
 
 	switch (draw_below(&worker->draw, 12)) {
 	case 0: any_request(worker, tid); break;
@@ -99,18 +106,21 @@ static void one_request(struct worker *worker, uint64_t tid)
 		request(worker, PTRACE_SETOPTIONS, tid, 0, draw_next(&worker->draw) & OPTIONS);
 		break;
 	case 5: any_request(worker, value_process_id(worker)); break;
+	case 6: RAW(SYS_tkill, tid, SIGSTOP, 0); break;
 	default:
 		request(worker, goings_on[draw_below(&worker->draw, N_ELEMENTS(goings_on))], tid, 0,
 			draw_signal(worker));
 	}
 }
 
-static void look(struct worker *worker, uint64_t tid)
+/* False: it is no more. */
+static bool look(struct worker *worker, uint64_t tid)
 {
-	uint64_t options = draw_once_in(&worker->draw, 4) ? __WALL : __WALL | WNOHANG;
+	uint64_t options = draw_once_in(&worker->draw, 4) ? __WALL | WNOHANG : __WALL;
 	uint64_t status = (uint64_t)(uintptr_t)value_place(worker, 256);
 
-	call_make(worker, SYS_wait4, (const uint64_t[ARGUMENTS]){ tid, status, options, 0 });
+	return call_make(worker, SYS_wait4,
+		       (const uint64_t[ARGUMENTS]){ tid, status, options, 0 }) != -ECHILD;
 }
 
 static void end_trace(struct worker *worker, uint64_t tid)
@@ -152,9 +162,9 @@ void trace_perform(struct worker *worker)
 	if (!is_asked) {
 		request(&tracer, is_seized ? PTRACE_SEIZE : PTRACE_ATTACH, (uint64_t)tid, 0,
 			is_seized ? draw_next(&tracer.draw) & OPTIONS : 0);
+		request(&tracer, PTRACE_INTERRUPT, (uint64_t)tid, 0, 0);
 	}
-	for (uint32_t i = 0; i < REQUESTS; i++) {
-		look(&tracer, (uint64_t)tid);
+	for (uint32_t i = 0; i < REQUESTS && look(&tracer, (uint64_t)tid); i++) {
 		one_request(&tracer, (uint64_t)tid);
 	}
 	end_trace(&tracer, (uint64_t)tid);

@@ -40,18 +40,29 @@ static void read_line(const char *path, char *text, size_t size)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-/* State, and the call that it is in: number, arguments, stack and instruction pointer. */
-static void show_thread(int32_t pid, int32_t tid)
+void watcher_show_thread(int32_t pid, int32_t tid)
 {
 	char path[64], stat[512], call[256];
+	long priority = 0, nice = 0;
+	unsigned long user = 0, system = 0; /* ticks that it has run */
+	unsigned policy = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
 	read_line(path, stat, sizeof(stat));
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	read_line(path, call, sizeof(call));
+	/* number and name, which may hold anything, then the 3rd to 41st field */
 	const char *end = strrchr(stat, ')');
 
-	printf("    thread %d %c, call %s %s\n", tid, end != NULL ? end[2] : '?', call,
+	if (end != NULL) {
+		sscanf(end + 1,
+			" %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu %*s %*s %ld %ld %*s "
+			"%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			"%*s %*s %u",
+			&user, &system, &priority, &nice, &policy);
+	}
+	printf("    thread %d %c, ran %lu + %lu, priority %ld, nice %ld, policy %u, call %s %s\n",
+		tid, end != NULL ? end[2] : '?', user, system, priority, nice, policy, call,
 		call[0] >= '0' && call[0] <= '9' ? table_name(atoi(call)) : "");
 }
 
@@ -70,7 +81,7 @@ static void show_process(int32_t pid)
 
 	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
 		if (atoi(entry->d_name) > 0) {
-			show_thread(pid, atoi(entry->d_name));
+			watcher_show_thread(pid, atoi(entry->d_name));
 		}
 	}
 	if (tasks != NULL) {

@@ -95,6 +95,8 @@ void worker_main(uint64_t number, struct slot *slot)
 	atomic_store(&worker.lane->pid, getpid());
 	atomic_store(&worker.lane->tid, getpid());
 	prctl(PR_SET_PDEATHSIG, 9);
+	/* who has changed its user may not be traced, nor its memory read */
+	prctl(PR_SET_DUMPABLE, 1);
 	setpgid(0, 0);
 	if (options.has_world) {
 		syscall(SYS_unshare, 0x20000 /* CLONE_NEWNS */);
