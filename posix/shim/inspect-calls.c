@@ -3,6 +3,8 @@
  * Looking into other processes: ptrace and process_vm_readv. posix does it; what is behind the
  * pointers travels here.
  */
+#include <abi/linux/kcmp.h>
+
 #include "calls.h"
 
 enum ptrace_request : uint16_t {
@@ -280,4 +282,21 @@ int64_t shim_process_vm_writev(SHIM_ARGS)
 
 	SHIM_UNUSED;
 	return process_vm(NR_PROCESS_VM_WRITEV, args);
+}
+
+/* ---- kcmp ------------------------------------------------------------------------------------ */
+
+int64_t shim_kcmp(SHIM_ARGS)
+{
+	struct linux_kcmp_epoll_slot slot;
+
+	SHIM_UNUSED;
+	if ((uint32_t)a2 != LINUX_KCMP_EPOLL_TFD) {
+		return shim_request(POSIX_KCMP, a0, a1, a2, a3, a4, 0);
+	}
+	if (shim_get(&slot, a4, sizeof(slot))) {
+		return -LINUX_EFAULT;
+	}
+	return shim_request(
+		POSIX_KCMP, a0, a1, a2, a3, slot.epoll | (uint64_t)slot.fd << 32, slot.n);
 }

@@ -200,7 +200,12 @@ enum posix_internal : uint32_t {
 	POSIX_TIMEZONE = 10028,
 	/* args: clock id, and what it is to say, in nanoseconds */
 	POSIX_CPU_SLEEP = 10029,
-	POSIX_SYSCALL_COUNT = 10030,
+	/*
+	 * args: tid, tid, enum linux_kcmp_type, a descriptor of the first, one of the second; for
+	 * LINUX_KCMP_EPOLL_TFD: that of the epoll | the one it watches << 32, which of these
+	 */
+	POSIX_KCMP = 10030,
+	POSIX_SYSCALL_COUNT = 10031,
 };
 
 /* Of name_to_handle_at(): what Linux' struct file_handle says, and the id of the mount. */

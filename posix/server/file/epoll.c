@@ -84,6 +84,28 @@ static int epoll_compare(const struct tree_node *a, const struct tree_node *b)
 	return epoll_compare_key(&(struct epoll_key){ .fd = item->fd, .file = item->file }, b);
 }
 
+int64_t epoll_watched(struct file *file, int32_t fd, uint32_t n, const struct file **out_watched)
+{
+	if (file->ops != &epoll_file_ops) {
+		return -LINUX_EINVAL;
+	}
+	struct tree_node *node = tree_lower_bound(&epoll_of(file)->items,
+		&(struct epoll_key){ .fd = fd, .file = NULL }, epoll_compare_key);
+
+	for (; node != NULL; node = tree_next(node)) {
+		const struct epoll_item *item = container_of(node, struct epoll_item, node);
+
+		if (item->fd != fd) {
+			break;
+		}
+		if (n-- == 0) {
+			*out_watched = item->file;
+			return 0;
+		}
+	}
+	return -LINUX_ENOENT;
+}
+
 /* ---- items --------------------------------------------------------------------------------- */
 
 /* What the next wait reports may be something else. */

@@ -27,6 +27,14 @@ bool epoll_show(struct file *file, struct linux_epoll_event *out_events, uint32_
 /** epoll_watch_limit() - how many watches one user may have, fs.epoll.max_user_watches */
 uint64_t epoll_watch_limit(void);
 
+/**
+ * epoll_watched() - the @n-th of the files that @file, an epoll, watches under the number @fd
+ * @out_watched: borrowed
+ *
+ * Return: 0, -LINUX_EINVAL (@file is no epoll), -LINUX_ENOENT.
+ */
+int64_t epoll_watched(struct file *file, int32_t fd, uint32_t n, const struct file **out_watched);
+
 /** epoll_forget_file() - the open file goes: nobody watches it any more */
 void epoll_forget_file(struct file *file);
 
