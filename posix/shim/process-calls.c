@@ -2,6 +2,7 @@
 /*
  * Processes: clone, exec and exit are posix' work; the shim sends the context a child starts with.
  */
+#include <abi/linux/fcntl.h>
 #include <hel/hel-calls.h>
 
 #include "calls.h"
@@ -167,6 +168,11 @@ constexpr uint64_t EXEC_STRINGS_MAX = POSIX_PAYLOAD_MAX;
 constexpr uint64_t EXEC_SMALL = 8192;
 static_assert(EXEC_SMALL > POSIX_PATH_MAX);
 
+struct exec_call {
+	uint64_t dirfd, flags;
+	uint64_t path, arguments, environment; /* the program's pointers */
+};
+
 /* Lays out the strings of a NULL-ended vector of pointers at `to`; returns bytes or -errno. */
 static int64_t pack_strings(uint64_t vector, uint8_t *to, uint64_t room, uint64_t *out_count)
 {
@@ -199,30 +205,32 @@ static int64_t pack_strings(uint64_t vector, uint8_t *to, uint64_t room, uint64_
  * The strings of one exec, gathered in `room` bytes at `strings`; `mapped` is 0 or where they are
  * mapped.
  */
-static int64_t run_exec(const uint64_t args[3], uint8_t *strings, uint64_t room, uint64_t mapped)
+static int64_t run_exec(
+	const struct exec_call *exec, uint8_t *strings, uint64_t room, uint64_t mapped)
 {
 	struct shim_call call;
 	uint64_t argc = 0, envc = 0, at;
-	int64_t size = shim_user_string_size(args[0], POSIX_PATH_MAX);
+	int64_t size = shim_user_string_size(exec->path, POSIX_PATH_MAX);
 
 	if (size < 0) {
 		return size;
 	}
-	if (shim_get(strings, args[0], (uint64_t)size)) {
+	if (shim_get(strings, exec->path, (uint64_t)size)) {
 		return -LINUX_EFAULT;
 	}
 	at = (uint64_t)size;
-	size = pack_strings(args[1], strings + at, room - at, &argc);
+	size = pack_strings(exec->arguments, strings + at, room - at, &argc);
 	if (size < 0) {
 		return size;
 	}
 	at += (uint64_t)size;
-	size = pack_strings(args[2], strings + at, room - at, &envc);
+	size = pack_strings(exec->environment, strings + at, room - at, &envc);
 	if (size < 0) {
 		return size;
 	}
 	shim_call_init(&call, POSIX_EXECVE);
-	call.header.args[0] = (uint64_t)-100;
+	call.header.args[0] = exec->dirfd;
+	call.header.args[1] = exec->flags;
 	call.header.args[2] = argc;
 	call.header.args[3] = envc;
 	call.header.args[4] = mapped;
@@ -231,20 +239,19 @@ static int64_t run_exec(const uint64_t args[3], uint8_t *strings, uint64_t room,
 	return shim_call_run(&call);
 }
 
-static int64_t exec_small(const uint64_t args[3])
+static int64_t exec_small(const struct exec_call *exec)
 {
 	uint8_t strings[EXEC_SMALL];
 
-	return run_exec(args, strings, sizeof(strings), 0);
+	return run_exec(exec, strings, sizeof(strings), 0);
 }
 
 /*
  * Long argument lists are gathered in memory of their own, which posix unmaps when the exec of a
  * vforked child succeeds.
  */
-int64_t shim_execve(SHIM_ARGS)
+static int64_t exec_any(const struct exec_call *exec)
 {
-	const uint64_t strings_of[3] = { a0, a1, a2 };
 	struct hel_map_args args = {
 		.space = HEL_THIS,
 		.size_bytes = POSIX_PAYLOAD_MAX,
@@ -254,10 +261,9 @@ int64_t shim_execve(SHIM_ARGS)
 		.limit_high = shim_process()->mmap_high,
 	};
 	uint64_t strings;
-	int64_t result = exec_small(strings_of);
+	int64_t result = exec_small(exec);
 	int error;
 
-	SHIM_UNUSED;
 	if (result != -LINUX_E2BIG) {
 		return result;
 	}
@@ -265,9 +271,36 @@ int64_t shim_execve(SHIM_ARGS)
 	if (error) {
 		return shim_errno_of(error);
 	}
-	result = run_exec(strings_of, (uint8_t *)strings, EXEC_STRINGS_MAX, strings);
+	result = run_exec(exec, (uint8_t *)strings, EXEC_STRINGS_MAX, strings);
 	hel_space_unmap(HEL_THIS, strings, POSIX_PAYLOAD_MAX);
 	return result;
+}
+
+int64_t shim_execve(SHIM_ARGS)
+{
+	const struct exec_call exec = {
+		.dirfd = (uint64_t)LINUX_AT_FDCWD,
+		.path = a0,
+		.arguments = a1,
+		.environment = a2,
+	};
+
+	SHIM_UNUSED;
+	return exec_any(&exec);
+}
+
+int64_t shim_execveat(SHIM_ARGS)
+{
+	const struct exec_call exec = {
+		.dirfd = a0,
+		.path = a1,
+		.arguments = a2,
+		.environment = a3,
+		.flags = a4,
+	};
+
+	SHIM_UNUSED;
+	return exec_any(&exec);
 }
 
 /* ---- exit ------------------------------------------------------------------------------------ */

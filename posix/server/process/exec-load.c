@@ -25,6 +25,9 @@ static int64_t check_executable(const struct process *process, const struct path
 	struct inode_stat stat;
 
 	inode_get_stat(inode, &stat);
+	if (linux_is_type(stat.mode, LINUX_S_IFLNK)) {
+		return -LINUX_ELOOP;
+	}
 	if (!linux_is_type(stat.mode, LINUX_S_IFREG) ||
 		(path->mount->flags & MOUNT_NO_EXECUTE) != 0) {
 		return -LINUX_EACCES;
@@ -53,9 +56,11 @@ static int64_t read_head(struct exec_image *image)
 		hel_transfer(HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
 }
 
-int64_t exec_image_open(
-	struct process *process, int dirfd, const char *path, struct exec_image *out_image)
+int64_t exec_image_open(struct process *process, int dirfd, const char *path, uint32_t at_flags,
+	struct exec_image *out_image)
 {
+	uint32_t lookup = ((at_flags & LINUX_AT_SYMLINK_NOFOLLOW) == 0 ? VFS_FOLLOW : 0) |
+		((at_flags & LINUX_AT_EMPTY_PATH) != 0 ? VFS_EMPTY_PATH : 0);
 	int64_t result;
 
 	out_image->memory = HEL_NULL;
@@ -64,7 +69,7 @@ int64_t exec_image_open(
 	out_image->denies_writing = false;
 	out_image->base = 0;
 	out_image->name = NULL;
-	result = vfs_lookup(process, dirfd, path, VFS_FOLLOW, &out_image->path);
+	result = vfs_lookup(process, dirfd, path, lookup, &out_image->path);
 	if (result < 0) {
 		return result;
 	}

@@ -15,6 +15,7 @@
 #include <abi/linux/personality.h>
 #include <abi/linux/time.h>
 #include <base/assert.h>
+#include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
 #include <helix/start.h>
@@ -28,6 +29,7 @@
 #include <posix/server/trace/trace.h>
 #include <posix/server/vfs/mount.h>
 
+constexpr size_t EXEC_NAME_MAX = POSIX_PATH_MAX + 24; /* with /dev/fd/N/ in front */
 constexpr uint64_t STACK_GAP = 0x10000;  /* between the stack's top and the shim's region */
 constexpr uint64_t STACK_SIZE_MIN = KIB(132);
 constexpr uint64_t STACK_SIZE_MAX = MIB(64); /* also when unlimited */
@@ -38,9 +40,18 @@ constexpr uint64_t BREAK_SIZE_MAX = GIB(64);
 constexpr uint64_t RANDOM_PIE_PAGES = 1 << 24, RANDOM_STACK_PAGES = 1 << 20,
 		   RANDOM_MMAP_PAGES = 1 << 22, RANDOM_BREAK_PAGES = 1 << 12;
 
+/* Where the program is, as execveat() says it. */
+struct exec_place {
+	int dirfd;
+	uint32_t flags; /* LINUX_AT_EMPTY_PATH, LINUX_AT_SYMLINK_NOFOLLOW */
+	const char *path;
+};
+
 struct exec {
 	struct process *process;
-	const char *path; /* as the caller named it */
+	const struct exec_place *place;
+	const char
+		*path; /* AT_EXECFN: the program as a process that has its descriptors names it */
 	struct exec_strings strings;
 	struct exec_image program, interpreter;
 	bool has_interpreter;
@@ -116,7 +127,8 @@ static int64_t follow_script(struct exec *exec, const char *script_path)
 		return error;
 	}
 	exec_image_close(&exec->program);
-	return exec_image_open(exec->process, LINUX_AT_FDCWD, script.interpreter, &exec->program);
+	return exec_image_open(
+		exec->process, LINUX_AT_FDCWD, script.interpreter, 0, &exec->program);
 }
 
 static bool is_script(const struct exec_image *image)
@@ -124,15 +136,48 @@ static bool is_script(const struct exec_image *image)
 	return image->head_size >= 2 && image->head[0] == '#' && image->head[1] == '!';
 }
 
-static int64_t find_program(struct exec *exec, int dirfd)
+/* Relative to the working directory or absolute: the descriptor has no part in it. */
+static bool is_plain(const struct exec_place *place)
 {
-	static char script_path[POSIX_PATH_MAX];
-	int64_t error = exec_image_open(exec->process, dirfd, exec->path, &exec->program);
+	return place->dirfd == LINUX_AT_FDCWD || place->path[0] == '/';
+}
 
+static void name_program(struct exec *exec)
+{
+	static char name[EXEC_NAME_MAX];
+	const struct exec_place *place = exec->place;
+
+	if (is_plain(place)) {
+		exec->path = place->path;
+	} else {
+		(void)format_to(name, sizeof(name), "/dev/fd/%d%s%s", place->dirfd,
+			place->path[0] != '\0' ? "/" : "", place->path);
+		exec->path = name;
+	}
+}
+
+/* A script's interpreter could not open it: its descriptor is closed by then. */
+static bool will_be_closed(const struct exec *exec)
+{
+	return !is_plain(exec->place) &&
+		fd_table_is_cloexec(exec->process->files, exec->place->dirfd);
+}
+
+static int64_t find_program(struct exec *exec)
+{
+	static char script_path[EXEC_NAME_MAX];
+	const struct exec_place *place = exec->place;
+	int64_t error = exec_image_open(
+		exec->process, place->dirfd, place->path, place->flags, &exec->program);
+
+	name_program(exec);
 	str_copy(script_path, sizeof(script_path), exec->path);
 	for (uint32_t n_scripts = 0; error == 0 && is_script(&exec->program); n_scripts++) {
 		if (n_scripts == EXEC_SCRIPTS_MAX) {
 			return -LINUX_ELOOP;
+		}
+		if (will_be_closed(exec)) {
+			return -LINUX_ENOENT;
 		}
 		error = follow_script(exec, script_path);
 		if (error == 0) {
@@ -160,7 +205,7 @@ static int64_t find_interpreter(struct exec *exec)
 	if (result != (int64_t)extent->size || path[extent->size - 1] != '\0') {
 		return -LINUX_ENOEXEC;
 	}
-	result = exec_image_open(exec->process, LINUX_AT_FDCWD, path, &exec->interpreter);
+	result = exec_image_open(exec->process, LINUX_AT_FDCWD, path, 0, &exec->interpreter);
 	if (result == 0 && exec_image_parse(&exec->interpreter) != 0) {
 		result = -LINUX_ELIBBAD;
 	}
@@ -547,9 +592,9 @@ static void abandon(struct exec *exec)
 	}
 }
 
-static int64_t prepare(struct exec *exec, int dirfd, struct thread *caller)
+static int64_t prepare(struct exec *exec, struct thread *caller)
 {
-	int64_t error = find_program(exec, dirfd);
+	int64_t error = find_program(exec);
 
 	if (error == 0) {
 		error = find_interpreter(exec);
@@ -573,14 +618,16 @@ static int64_t prepare(struct exec *exec, int dirfd, struct thread *caller)
 	return error;
 }
 
-static int64_t execute(struct process *process, int dirfd, const char *path, struct thread *caller)
+static int64_t execute(
+	struct process *process, const struct exec_place *place, struct thread *caller)
 {
 	struct exec *exec = &state;
 	int64_t error;
 
 	exec->process = process;
 	exec->caller = caller;
-	exec->path = path;
+	exec->place = place;
+	exec->path = place->path;
 	exec->program.memory = HEL_NULL;
 	exec->program.path.dentry = NULL;
 	exec->interpreter.memory = HEL_NULL;
@@ -590,7 +637,7 @@ static int64_t execute(struct process *process, int dirfd, const char *path, str
 	exec->page = (struct process_page_holder){ 0 };
 	exec->thread = NULL;
 	exec->files = NULL;
-	error = prepare(exec, dirfd, caller);
+	error = prepare(exec, caller);
 	if (error == 0) {
 		commit(exec);
 	} else {
@@ -608,7 +655,8 @@ int64_t process_exec_first(
 	int error = exec_strings_copy(arguments->strings, arguments->size, arguments->argc,
 		arguments->envc, &state.strings);
 
-	return error != 0 ? error : execute(process, LINUX_AT_FDCWD, path, NULL);
+	return error != 0 ? error
+			  : execute(process, &(struct exec_place){ LINUX_AT_FDCWD, 0, path }, NULL);
 }
 
 /* A vforked child's argument list was gathered in memory that its parent would keep. */
@@ -623,6 +671,11 @@ static void unmap_gathered(struct mm *mm, uint64_t address, uint64_t size)
 int64_t posix_execve(struct request *request)
 {
 	static char path[POSIX_PATH_MAX];
+	const struct exec_place place = {
+		.dirfd = (int)request->args[0],
+		.flags = (uint32_t)request->args[1],
+		.path = path,
+	};
 	struct mm *mm = request->thread->internal->mm;
 	uint64_t gathered = request->args[4], gathered_size = request->args[5];
 	size_t size, length;
@@ -634,13 +687,16 @@ int64_t posix_execve(struct request *request)
 		return -LINUX_ENAMETOOLONG;
 	}
 	memcpy(path, bytes, length + 1);
+	if ((place.flags & ~(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW)) != 0) {
+		return -LINUX_EINVAL;
+	}
 	error = exec_strings_copy(bytes + length + 1, size - length - 1, (uint32_t)request->args[2],
 		(uint32_t)request->args[3], &state.strings);
 	if (error != 0) {
 		return error;
 	}
 	mm_ref(mm);
-	error = execute(request->process, (int)request->args[0], path, request->thread);
+	error = execute(request->process, &place, request->thread);
 	if (error == 0) {
 		if (mm->references > 2) {
 			unmap_gathered(mm, gathered, gathered_size);

@@ -100,9 +100,12 @@ struct exec_image {
 	size_t head_size;
 };
 
-/** exec_image_open() - find a file that @process may execute and read its beginning */
-int64_t exec_image_open(
-	struct process *process, int dirfd, const char *path, struct exec_image *out_image);
+/**
+ * exec_image_open() - find a file that @process may execute and read its beginning
+ * @at_flags: LINUX_AT_EMPTY_PATH, LINUX_AT_SYMLINK_NOFOLLOW (-LINUX_ELOOP for a symbolic link)
+ */
+int64_t exec_image_open(struct process *process, int dirfd, const char *path, uint32_t at_flags,
+	struct exec_image *out_image);
 /** exec_image_parse() - check that it is a program for this machine; -LINUX_ENOEXEC */
 int exec_image_parse(struct exec_image *image);
 /** exec_image_load() - map it into @process' new @mm at image->base; -LINUX_ENOMEM, ENOEXEC */
