@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -188,6 +189,11 @@ CASE(no_devices_no_programs)
 	close(open("a/program", O_WRONLY | O_CREAT, 0777));
 	CHECK_ERRNO(execl("a/program", "x", NULL), EACCES);
 	CHECK_ERRNO(access("a/program", X_OK), EACCES);
+	int fd = open("a/program", O_RDWR);
+	CHECK_EQ(ftruncate(fd, 4096), 0);
+	CHECK(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED);
+	CHECK_EQ(errno, EPERM);
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED);
 }
 
 CASE(moved)

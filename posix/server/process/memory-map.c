@@ -16,6 +16,7 @@
 #include <posix/server/process/process-internal.h>
 #include <posix/server/process/rewriting.h>
 #include <posix/server/vfs/inode.h>
+#include <posix/server/vfs/mount.h>
 
 struct file_mapping {
 	uint64_t offset, size, address;
@@ -44,6 +45,10 @@ static int64_t check_access(const struct file *file, const struct file_mapping *
 	if (mapping->is_shared && (mapping->prot & LINUX_PROT_WRITE) != 0 &&
 		(mode != LINUX_O_RDWR || (file->flags & LINUX_O_APPEND) != 0)) {
 		return -LINUX_EACCES;
+	}
+	if ((mapping->prot & LINUX_PROT_EXEC) != 0 && file->path.mount != NULL &&
+		(file->path.mount->flags & MOUNT_NO_EXECUTE) != 0) {
+		return -LINUX_EPERM;
 	}
 	if (mapping->is_shared && (mapping->prot & LINUX_PROT_WRITE) != 0 && is_sealed(file)) {
 		return -LINUX_EPERM;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that change inodes: chmod, chown, utimensat, truncate. */
 #include <base/string.h>
+#include <posix/server/vfs/acl.h>
 #include <posix/server/vfs/call.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -71,8 +72,13 @@ static int64_t change_mode(struct request *request, struct inode *inode, uint32_
 		!credentials_has(credentials, LINUX_CAP_FSETID)) {
 		mode &= ~LINUX_S_ISGID;
 	}
-	return inode->ops->change(
+	int64_t error = inode->ops->change(
 		inode, &(struct inode_change){ .mask = INODE_CHANGE_MODE, .mode = mode });
+
+	if (error == 0) {
+		acl_follow_mode(inode, mode);
+	}
+	return error;
 }
 
 static int64_t fchmod_apply(struct request *request, struct inode *inode)

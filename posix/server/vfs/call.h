@@ -43,6 +43,9 @@ int64_t name_may_delete(
 int64_t name_make_socket(
 	struct request *request, const char *text, uint32_t mode, struct path *out_path);
 
+/** node_create() - the create hook, and the access control lists that the directory hands down */
+int64_t node_create(struct inode *directory, struct dentry *dentry, const struct node_spec *spec,
+	const char *target);
 /** name_spec() - mode, owner and group of a new inode: umask and set-group-id directories */
 struct node_spec name_spec(
 	const struct process *process, const struct inode *directory, uint32_t mode, uint64_t rdev);

@@ -8,6 +8,7 @@
 #include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
 #include <posix/server/rewrite/text.h>
+#include <posix/server/vfs/acl.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -188,8 +189,8 @@ static int64_t inode_permission_by_capability(
 	return credentials_has(credentials, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
 }
 
-int64_t inode_permission(
-	const struct credentials *credentials, struct inode *inode, uint32_t access)
+static bool inode_mode_allows(
+	const struct credentials *credentials, const struct inode *inode, uint32_t access)
 {
 	uint32_t mode = inode->mode;
 
@@ -199,7 +200,19 @@ int64_t inode_permission(
 		credentials_is_in_group(credentials, inode->gid)) {
 		mode >>= 3;
 	}
-	if ((access & ~mode & 7) == 0) {
+	return (access & ~mode & 7) == 0;
+}
+
+int64_t inode_permission(
+	const struct credentials *credentials, struct inode *inode, uint32_t access)
+{
+	int64_t error = -LINUX_ENODATA;
+
+	if (credentials->fsuid != inode->uid) {
+		error = acl_check(credentials, inode, access);
+	}
+	if (error == 0 ||
+		(error == -LINUX_ENODATA && inode_mode_allows(credentials, inode, access))) {
 		return 0;
 	}
 	return inode_permission_by_capability(credentials, inode, access);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and removing names: mkdir, mknod, symlink, link, unlink, rmdir. */
 #include <base/string.h>
+#include <posix/server/vfs/acl.h>
 #include <posix/server/vfs/call.h>
 
 /* tmpfs has no limit of its own: its inodes are limited, and each name counts as one. */
@@ -51,7 +52,7 @@ struct node_spec name_spec(
 	};
 
 	if (!linux_is_type(mode, LINUX_S_IFLNK)) {
-		spec.mode &= ~(process->fs->umask & 0777);
+		spec.mode = acl_mode_in(directory, mode, process->fs->umask);
 	}
 	if (directory->mode & LINUX_S_ISGID) {
 		spec.gid = directory->gid;
@@ -65,6 +66,22 @@ struct node_spec name_spec(
 		}
 	}
 	return spec;
+}
+
+int64_t node_create(struct inode *directory, struct dentry *dentry, const struct node_spec *spec,
+	const char *target)
+{
+	int64_t error = directory->ops->create(directory, dentry, spec, target);
+
+	if (error < 0 || directory->xattrs == NULL) {
+		return error;
+	}
+	error = acl_inherit(directory, dentry->inode, spec->mode);
+	if (error < 0) {
+		(void)directory->ops->unlink(directory, dentry);
+		dentry_drop(dentry);
+	}
+	return error;
 }
 
 /* ---- making -------------------------------------------------------------------------------- */
@@ -130,7 +147,7 @@ static int64_t new_name_create(struct new_name *name, struct process *process, u
 	struct inode *directory = name->walk.at.dentry->inode;
 	struct node_spec spec = name_spec(process, directory, mode, rdev);
 
-	int64_t error = directory->ops->create(directory, name->dentry, &spec, target);
+	int64_t error = node_create(directory, name->dentry, &spec, target);
 
 	if (error == 0) {
 		notify_child(name->dentry, LINUX_IN_CREATE);

@@ -68,7 +68,7 @@ static int64_t opening_create(struct opening *opening, struct walk *walk, struct
 	struct node_spec spec =
 		name_spec(opening->process, directory, LINUX_S_IFREG | opening->mode, 0);
 
-	error = directory->ops->create(directory, dentry, &spec, NULL);
+	error = node_create(directory, dentry, &spec, NULL);
 	opening->is_created = error == 0;
 	if (error == 0) {
 		notify_child(dentry, LINUX_IN_CREATE);
@@ -183,7 +183,7 @@ static int64_t opening_create_nameless(
 	int64_t ctime_ns = directory->ctime_ns;
 	struct node_spec spec =
 		name_spec(opening->process, directory, LINUX_S_IFREG | opening->mode, 0);
-	int64_t error = directory->ops->create(directory, dentry, &spec, NULL);
+	int64_t error = node_create(directory, dentry, &spec, NULL);
 
 	if (error == 0) {
 		error = directory->ops->unlink(directory, dentry);

@@ -8,10 +8,11 @@
  *	security.  everybody reads, the superuser writes
  *	trusted.   the superuser's alone: nobody else sees them
  *	user.      not supported, whatever the file's mode says
- *	system.    not supported: no access control lists
+ *	system.    access control lists, which the owner changes (acl.h)
  */
 #include <abi/linux/xattr.h>
 #include <base/string.h>
+#include <posix/server/vfs/acl.h>
 #include <posix/server/vfs/call.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -167,6 +168,9 @@ static int64_t xattr_set_apply(struct request *request, struct inode *inode)
 	if (str_equal(name, LINUX_XATTR_CAPABILITY) && !xattr_is_capability(value, size)) {
 		return -LINUX_EINVAL;
 	}
+	if (acl_is_name(name)) {
+		return acl_set(&request->process->credentials, inode, name, value, size);
+	}
 	int64_t error = xattr_check(request, inode, XATTR_CHANGES);
 
 	return error < 0 ? error : xattr_set(inode, name, value, size, (uint32_t)request->args[4]);
@@ -209,11 +213,15 @@ int64_t posix_fsetxattr(struct request *request)
 static int64_t xattr_get_apply(struct request *request, struct inode *inode)
 {
 	size_t room = (size_t)min_u64(request->args[2], XATTR_SIZE_MAX);
+	const char *name = request_path(request, 1);
 	const void *value;
-	int64_t size = xattr_check(request, inode, XATTR_READS);
+	int64_t size = 0;
 
-	if (size == 0) {
-		size = xattr_get(inode, request_path(request, 1), &value);
+	if (acl_is_name(name)) {
+		size = acl_get(inode, name, &value);
+	} else {
+		size = xattr_check(request, inode, XATTR_READS);
+		size = size < 0 ? size : xattr_get(inode, name, &value);
 	}
 	if (size <= 0 || room == 0) {
 		return size;
@@ -290,9 +298,14 @@ int64_t posix_flistxattr(struct request *request)
 
 static int64_t xattr_remove_apply(struct request *request, struct inode *inode)
 {
+	const char *name = request_path(request, 1);
+
+	if (acl_is_name(name)) {
+		return acl_set(&request->process->credentials, inode, name, NULL, 0);
+	}
 	int64_t error = xattr_check(request, inode, XATTR_CHANGES);
 
-	return error < 0 ? error : xattr_remove(inode, request_path(request, 1));
+	return error < 0 ? error : xattr_remove(inode, name);
 }
 
 int64_t posix_removexattr(struct request *request)

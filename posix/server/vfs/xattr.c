@@ -64,7 +64,16 @@ static bool xattr_need_list(struct inode *inode)
 
 int64_t xattr_get(const struct inode *inode, const char *name, const void **out_value)
 {
-	const struct xattr *xattr = xattr_find(inode, name);
+	void *value = NULL;
+	int64_t size = xattr_get_to_change(inode, name, &value);
+
+	*out_value = value;
+	return size;
+}
+
+int64_t xattr_get_to_change(const struct inode *inode, const char *name, void **out_value)
+{
+	struct xattr *xattr = xattr_find(inode, name);
 
 	if (xattr == NULL) {
 		return -LINUX_ENODATA;
@@ -141,15 +150,13 @@ int64_t xattr_remove(struct inode *inode, const char *name)
 	return 0;
 }
 
-int64_t xattr_list(const struct inode *inode, bool has_trusted, char *buffer, size_t size)
+/* The names of the system, or the others, behind those that are in the buffer. */
+static int64_t xattr_list_part(const struct inode *inode, bool of_system, bool has_trusted,
+	char *buffer, size_t size, size_t used)
 {
-	size_t used = 0;
-
-	if (inode->xattrs == NULL) {
-		return 0;
-	}
 	LIST_FOR_EACH(xattr, &inode->xattrs->attributes, struct xattr, node) {
-		if (!has_trusted && str_starts_with(xattr->bytes, LINUX_XATTR_TRUSTED)) {
+		if (str_starts_with(xattr->bytes, LINUX_XATTR_SYSTEM) != of_system ||
+			(!has_trusted && str_starts_with(xattr->bytes, LINUX_XATTR_TRUSTED))) {
 			continue;
 		}
 		if (buffer != NULL) {
@@ -161,6 +168,17 @@ int64_t xattr_list(const struct inode *inode, bool has_trusted, char *buffer, si
 		used += xattr->name_size;
 	}
 	return (int64_t)used;
+}
+
+int64_t xattr_list(const struct inode *inode, bool has_trusted, char *buffer, size_t size)
+{
+	if (inode->xattrs == NULL) {
+		return 0;
+	}
+	int64_t used = xattr_list_part(inode, true, has_trusted, buffer, size, 0);
+
+	return used < 0 ? used
+			: xattr_list_part(inode, false, has_trusted, buffer, size, (size_t)used);
 }
 
 void xattr_free_all(struct inode *inode)

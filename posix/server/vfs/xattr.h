@@ -27,6 +27,9 @@
  */
 int64_t xattr_get(const struct inode *inode, const char *name, const void **out_value);
 
+/** xattr_get_to_change() - the same, to be changed in place */
+int64_t xattr_get_to_change(const struct inode *inode, const char *name, void **out_value);
+
 /**
  * xattr_set() - make or replace an attribute
  * @flags: enum linux_xattr_flags
@@ -40,7 +43,7 @@ int64_t xattr_set(
 int64_t xattr_remove(struct inode *inode, const char *name);
 
 /**
- * xattr_list() - the names, each terminated, the newest first
+ * xattr_list() - the names, each terminated, access control lists first, then the newest first
  * @has_trusted: also those that only the superuser sees
  * @buffer: NULL to learn the size
  *
