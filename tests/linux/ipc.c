@@ -16,6 +16,7 @@ union semun {
 	int val;
 	struct semid_ds *buf;
 	unsigned short *array;
+	struct seminfo *info;
 };
 
 static key_t key_of_this_test(void)
@@ -374,6 +375,56 @@ CASE(proc_lists_what_there_is)
 	CHECK(!is_listed("shm", "shmid", key, segment, 0600));
 	CHECK(!is_listed("sem", "semid", key, set, 0640));
 	CHECK(!is_listed("msg", "msqid", key, queue, 0604));
+}
+
+CASE(sets_are_as_large_as_linuxs)
+{
+	union semun value = { .val = 7 };
+	struct semid_ds status;
+	struct seminfo limits;
+	int id = semget(IPC_PRIVATE, 32000, 0600);
+
+	CHECK(id >= 0);
+	CHECK_EQ(semctl(id, 31999, SETVAL, value), 0);
+	CHECK_EQ(semctl(id, 31999, GETVAL), 7);
+	CHECK_ERRNO(semctl(id, 32000, GETVAL), EINVAL);
+	value.buf = &status;
+	CHECK_EQ(semctl(id, 0, IPC_STAT, value), 0);
+	CHECK_EQ(status.sem_nsems, 32000);
+	status.sem_perm.uid = (uid_t)-1;
+	CHECK_ERRNO(semctl(id, 0, IPC_SET, value), EINVAL);
+	CHECK_EQ(semctl(id, 0, IPC_RMID), 0);
+	CHECK_ERRNO(semget(IPC_PRIVATE, 32001, 0600), EINVAL);
+	value.info = &limits;
+	CHECK(semctl(0, 0, IPC_INFO, value) >= 0);
+	CHECK(limits.semmni == 32000 && limits.semmsl == 32000 && limits.semopm == 500);
+}
+
+CASE(many_attachments)
+{
+	enum { N_ATTACHMENTS = 300 };
+	static char *places[N_ATTACHMENTS];
+	struct shmid_ds status;
+	int id = shmget(IPC_PRIVATE, 4096, 0600);
+
+	CHECK(id >= 0);
+	for (int i = 0; i < N_ATTACHMENTS; i++) {
+		places[i] = shmat(id, NULL, 0);
+		CHECK(places[i] != (char *)-1);
+	}
+	*places[0] = 42;
+	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
+	for (int i = 0; i < N_ATTACHMENTS; i += 2) {
+		CHECK_EQ(shmdt(places[i]), 0);
+		CHECK_ERRNO(shmdt(places[i]), EINVAL);
+	}
+	CHECK_EQ(shmctl(id, IPC_STAT, &status), 0);
+	CHECK_EQ(status.shm_nattch, N_ATTACHMENTS / 2);
+	for (int i = N_ATTACHMENTS - 1; i > 0; i -= 2) {
+		CHECK_EQ(*places[i], 42);
+		CHECK_EQ(shmdt(places[i]), 0);
+	}
+	CHECK_ERRNO(shmctl(id, IPC_STAT, &status), EINVAL);
 }
 
 CASES_MAIN()

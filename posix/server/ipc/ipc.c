@@ -75,7 +75,7 @@ static struct ipc_object *find_key(const struct ipc_table *table, int32_t key)
 }
 
 int64_t ipc_lookup(struct ipc_table *table, const struct process *process, int32_t key,
-	uint32_t flags, struct ipc_object **out_object)
+	uint32_t flags, uint32_t n_max, struct ipc_object **out_object)
 {
 	struct ipc_object *object = NULL;
 
@@ -88,7 +88,7 @@ int64_t ipc_lookup(struct ipc_table *table, const struct process *process, int32
 	}
 	if (object == NULL) {
 		*out_object = NULL;
-		return table->n_objects == IPC_OBJECTS_MAX ? -LINUX_ENOSPC : 0;
+		return table->n_objects >= n_max ? -LINUX_ENOSPC : 0;
 	}
 	if ((flags & LINUX_IPC_CREAT) != 0 && (flags & LINUX_IPC_EXCL) != 0) {
 		return -LINUX_EEXIST;
@@ -104,7 +104,7 @@ void ipc_add(struct ipc_table *table, const struct process *process, int32_t key
 	struct ipc_object *object)
 {
 	const struct credentials *who = &process->credentials;
-	size_t index = bitmap_find_clear(table->used, IPC_OBJECTS_MAX, 0);
+	size_t index = bitmap_find_clear(table->used, IPC_PLACES, 0);
 
 	ASSERT(index != BITMAP_NONE);
 	bitmap_set(table->used, index);
@@ -112,7 +112,7 @@ void ipc_add(struct ipc_table *table, const struct process *process, int32_t key
 	table->n_objects++;
 	/* A number is never negative. */
 	table->round = (uint16_t)((table->round + 1) & 0x7fff);
-	object->id = (int32_t)(table->round * IPC_OBJECTS_MAX + index);
+	object->id = (int32_t)(table->round * IPC_PLACES + index);
 	object->key = key;
 	object->uid = object->cuid = who->euid;
 	object->gid = object->cgid = who->egid;
@@ -133,7 +133,7 @@ void ipc_forget_key(struct ipc_table *table, struct ipc_object *object)
 
 void ipc_remove(struct ipc_table *table, struct ipc_object *object)
 {
-	uint32_t index = (uint32_t)object->id % IPC_OBJECTS_MAX;
+	uint32_t index = (uint32_t)object->id % IPC_PLACES;
 
 	ASSERT(table->objects[index] == object);
 	ipc_forget_key(table, object);
@@ -144,21 +144,21 @@ void ipc_remove(struct ipc_table *table, struct ipc_object *object)
 
 struct ipc_object *ipc_at(const struct ipc_table *table, uint32_t index)
 {
-	return index < IPC_OBJECTS_MAX ? table->objects[index] : NULL;
+	return index < IPC_PLACES ? table->objects[index] : NULL;
 }
 
 struct ipc_object *ipc_find(const struct ipc_table *table, int32_t id)
 {
-	struct ipc_object *object = id < 0 ? NULL : ipc_at(table, (uint32_t)id % IPC_OBJECTS_MAX);
+	struct ipc_object *object = id < 0 ? NULL : ipc_at(table, (uint32_t)id % IPC_PLACES);
 
 	return object != NULL && object->id == id ? object : NULL;
 }
 
 int64_t ipc_last_index(const struct ipc_table *table)
 {
-	for (uint32_t i = IPC_OBJECTS_MAX; i > 0; i--) {
-		if (table->objects[i - 1] != NULL) {
-			return i - 1;
+	for (size_t i = ARRAY_SIZE(table->used); i > 0; i--) {
+		if (table->used[i - 1] != 0) {
+			return (int64_t)(i * 64 - 1) - __builtin_clzll(table->used[i - 1]);
 		}
 	}
 	return 0;
@@ -166,15 +166,16 @@ int64_t ipc_last_index(const struct ipc_table *table)
 
 struct ipc_object *ipc_next(const struct ipc_table *table, uint64_t *cursor)
 {
-	while (*cursor <= IPC_OBJECTS_MAX) {
-		struct ipc_object *object = table->objects[*cursor - 1];
+	size_t index = *cursor > IPC_PLACES
+		? BITMAP_NONE
+		: bitmap_find_set(table->used, IPC_PLACES, (size_t)*cursor - 1);
 
-		(*cursor)++;
-		if (object != NULL) {
-			return object;
-		}
+	if (index == BITMAP_NONE) {
+		*cursor = IPC_PLACES + 1;
+		return NULL;
 	}
-	return NULL;
+	*cursor = index + 2;
+	return table->objects[index];
 }
 
 /* ---- what all kinds tell and change ---------------------------------------------------------- */
@@ -188,14 +189,18 @@ void ipc_encode(const struct ipc_object *object, struct linux_ipc_perm *out_perm
 		.cuid = object->cuid,
 		.cgid = object->cgid,
 		.mode = object->mode,
-		.sequence = (uint16_t)((uint32_t)object->id / IPC_OBJECTS_MAX),
+		.sequence = (uint16_t)((uint32_t)object->id / IPC_PLACES),
 	};
 }
 
-void ipc_set(struct ipc_object *object, const struct linux_ipc_perm *perm)
+int64_t ipc_set(struct ipc_object *object, const struct linux_ipc_perm *perm)
 {
+	if (perm->uid == UINT32_MAX || perm->gid == UINT32_MAX) {
+		return -LINUX_EINVAL;
+	}
 	object->uid = perm->uid;
 	object->gid = perm->gid;
 	object->mode = (object->mode & ~MODE_MASK) | (perm->mode & MODE_MASK);
 	object->change_time = ipc_now();
+	return 0;
 }

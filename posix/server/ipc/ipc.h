@@ -17,7 +17,9 @@
 #include <base/hash-table.h>
 #include <posix/server/process/process.h>
 
-constexpr uint32_t IPC_OBJECTS_MAX = 4096; /* of each kind */
+constexpr uint32_t IPC_PLACES = 32768; /* of each kind */
+/* How many there may be at once, as on Linux. */
+constexpr uint32_t SEGMENTS_MAX = 4096, SEMAPHORE_SETS_MAX = 32000, MESSAGE_QUEUES_MAX = 32000;
 constexpr uint32_t IPC_KEY_BUCKETS = 256;
 
 struct ipc_object {
@@ -33,8 +35,8 @@ struct ipc_table {
 	bool is_ready;
 	uint16_t round; /* of the number given out last */
 	uint32_t n_objects;
-	struct ipc_object *objects[IPC_OBJECTS_MAX];
-	uint64_t used[BITMAP_WORDS(IPC_OBJECTS_MAX)];
+	struct ipc_object *objects[IPC_PLACES];
+	uint64_t used[BITMAP_WORDS(IPC_PLACES)];
 	struct hash_table keys;
 	struct hash_node *buckets[IPC_KEY_BUCKETS];
 };
@@ -42,12 +44,13 @@ struct ipc_table {
 /**
  * ipc_lookup() - what the get call of each kind begins with
  * @flags: permissions and enum linux_ipc_flags
+ * @n_max: how many of the kind there may be
  * @out_object: borrowed; NULL: the caller is to make one
  *
  * Return: 0, -LINUX_ENOENT, -LINUX_EEXIST, -LINUX_EACCES, -LINUX_ENOSPC.
  */
 int64_t ipc_lookup(struct ipc_table *table, const struct process *process, int32_t key,
-	uint32_t flags, struct ipc_object **out_object);
+	uint32_t flags, uint32_t n_max, struct ipc_object **out_object);
 
 /** ipc_add() - number, owner and mode for a new object; ipc_lookup() has seen that there is room */
 void ipc_add(struct ipc_table *table, const struct process *process, int32_t key, uint32_t flags,
@@ -85,8 +88,8 @@ bool ipc_owns(const struct process *process, const struct ipc_object *object);
 /** ipc_encode() - what the STAT commands say of every kind */
 void ipc_encode(const struct ipc_object *object, struct linux_ipc_perm *out_perm);
 
-/** ipc_set() - what IPC_SET changes of every kind */
-void ipc_set(struct ipc_object *object, const struct linux_ipc_perm *perm);
+/** ipc_set() - what IPC_SET changes of every kind; 0 or -LINUX_EINVAL: -1 is nobody's id */
+int64_t ipc_set(struct ipc_object *object, const struct linux_ipc_perm *perm);
 
 /** ipc_now() - seconds of the wall clock */
 int64_t ipc_now(void);
@@ -95,7 +98,8 @@ int64_t ipc_now(void);
 
 constexpr uint32_t IPC_READ = 0444, IPC_WRITE = 0222;
 
-constexpr uint32_t SEMAPHORES_PER_SET_MAX = 1024;
+constexpr uint32_t SEMAPHORES_PER_SET_MAX = 32000;
+constexpr uint32_t SEMAPHORES_MAX = 1024000000;
 constexpr uint32_t SEMAPHORE_OPERATIONS_MAX = 500;
 constexpr uint64_t MESSAGE_SIZE_MAX = 8192;
 constexpr uint64_t MESSAGE_QUEUE_BYTES = 16384;

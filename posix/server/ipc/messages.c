@@ -35,7 +35,8 @@ int64_t posix_msgget(struct request *request)
 	int32_t key = (int32_t)request->args[0];
 	uint32_t flags = (uint32_t)request->args[1];
 	struct ipc_object *object;
-	int64_t error = ipc_lookup(&queues, request->process, key, flags, &object);
+	int64_t error =
+		ipc_lookup(&queues, request->process, key, flags, MESSAGE_QUEUES_MAX, &object);
 
 	if (error < 0) {
 		return error;
@@ -215,8 +216,12 @@ static int64_t queue_set(struct ipc_control *control, struct message_queue *queu
 	if (in->bytes_max == 0 || in->bytes_max > INT32_MAX) {
 		return -LINUX_EINVAL;
 	}
+	int64_t error = ipc_set(&queue->object, &in->perm);
+
+	if (error < 0) {
+		return error;
+	}
 	queue->bytes_max = in->bytes_max;
-	ipc_set(&queue->object, &in->perm);
 	wait_queue_wake(&queue->received);
 	wait_queue_wake(&queue->sent); /* who may no longer read is told */
 	return 0;
@@ -226,7 +231,7 @@ static int64_t tell_limits(struct ipc_control *control, bool is_use)
 {
 	uint64_t n_messages = 0, n_bytes = 0;
 
-	for (uint32_t i = 0; is_use && i < IPC_OBJECTS_MAX; i++) {
+	for (uint32_t i = 0; is_use && i < IPC_PLACES; i++) {
 		const struct message_queue *queue = queue_of(queues.objects[i]);
 
 		n_messages += queue != NULL ? queue->n_messages : 0;
@@ -234,12 +239,12 @@ static int64_t tell_limits(struct ipc_control *control, bool is_use)
 	}
 	*(struct linux_msginfo *)control->out = (struct linux_msginfo){
 		.pool = is_use ? (int32_t)queues.n_objects
-			       : (int32_t)(IPC_OBJECTS_MAX * MESSAGE_QUEUE_BYTES / 1024),
+			       : (int32_t)(MESSAGE_QUEUES_MAX * MESSAGE_QUEUE_BYTES / 1024),
 		.map = is_use ? (int32_t)n_messages : (int32_t)MESSAGE_QUEUE_BYTES,
 		.headers = is_use ? (int32_t)n_bytes : (int32_t)MESSAGE_QUEUE_BYTES,
 		.message_max = MESSAGE_SIZE_MAX,
 		.bytes_max = MESSAGE_QUEUE_BYTES,
-		.queues_max = IPC_OBJECTS_MAX,
+		.queues_max = MESSAGE_QUEUES_MAX,
 		.segment_size = 16,
 		.segments = 0xffff,
 	};

@@ -37,12 +37,15 @@ struct semaphore_set {
 };
 
 struct semaphore_undo {
-	struct list_node process_node, set_node;
+	struct tree_node process_node; /* in the process' undos, by set */
+	struct process *process;
+	struct list_node set_node;
 	struct semaphore_set *set;
 	int16_t changes[]; /* as many as the set has semaphores */
 };
 
 static struct ipc_table sets;
+static uint32_t n_all_semaphores;
 
 static struct semaphore_set *set_of(struct ipc_object *object)
 {
@@ -75,7 +78,8 @@ int64_t posix_semget(struct request *request)
 	if (n_semaphores < 0 || (uint32_t)n_semaphores > SEMAPHORES_PER_SET_MAX) {
 		return -LINUX_EINVAL;
 	}
-	int64_t error = ipc_lookup(&sets, request->process, key, flags, &object);
+	int64_t error =
+		ipc_lookup(&sets, request->process, key, flags, SEMAPHORE_SETS_MAX, &object);
 
 	if (error < 0) {
 		return error;
@@ -91,6 +95,7 @@ int64_t posix_semget(struct request *request)
 			return -LINUX_ENOMEM;
 		}
 		ipc_add(&sets, request->process, key, flags, &set->object);
+		n_all_semaphores += set->n_semaphores;
 		return set->object.id;
 	}
 	return (uint32_t)n_semaphores > set_of(object)->n_semaphores ? -LINUX_EINVAL : object->id;
@@ -98,15 +103,27 @@ int64_t posix_semget(struct request *request)
 
 /* ---- undoing --------------------------------------------------------------------------------- */
 
-static struct semaphore_undo *undo_find(struct process *process, const struct semaphore_set *set)
+static int compare_set(const void *key, const struct tree_node *node)
 {
-	LIST_FOR_EACH(
-		undo, &process->internal->semaphore_undos, struct semaphore_undo, process_node) {
-		if (undo->set == set) {
-			return undo;
-		}
-	}
-	return NULL;
+	int32_t id = *(const int32_t *)key;
+	int32_t other =
+		container_of(node, const struct semaphore_undo, process_node)->set->object.id;
+
+	return id < other ? -1 : id > other;
+}
+
+static int compare_undos(const struct tree_node *a, const struct tree_node *b)
+{
+	return compare_set(
+		&container_of(a, const struct semaphore_undo, process_node)->set->object.id, b);
+}
+
+static struct semaphore_undo *undo_find(
+	const struct process *process, const struct semaphore_set *set)
+{
+	return TREE_ENTRY(
+		tree_find(&process->internal->semaphore_undos, &set->object.id, compare_set),
+		struct semaphore_undo, process_node);
 }
 
 static struct semaphore_undo *undo_get(struct process *process, struct semaphore_set *set)
@@ -119,7 +136,9 @@ static struct semaphore_undo *undo_get(struct process *process, struct semaphore
 	undo = helix_calloc(1, sizeof(*undo) + set->n_semaphores * sizeof(undo->changes[0]));
 	if (undo != NULL) {
 		undo->set = set;
-		list_push_back(&process->internal->semaphore_undos, &undo->process_node);
+		undo->process = process;
+		tree_insert(
+			&process->internal->semaphore_undos, &undo->process_node, compare_undos);
 		list_push_back(&set->undos, &undo->set_node);
 	}
 	return undo;
@@ -127,7 +146,7 @@ static struct semaphore_undo *undo_get(struct process *process, struct semaphore
 
 static void undo_free(struct semaphore_undo *undo)
 {
-	list_remove(&undo->process_node);
+	tree_remove(&undo->process->internal->semaphore_undos, &undo->process_node);
 	list_remove(&undo->set_node);
 	helix_free(undo);
 }
@@ -144,8 +163,11 @@ static void forget_undo(struct semaphore_set *set, uint32_t first, uint32_t end)
 
 void semaphores_process_ended(struct process *process)
 {
-	LIST_FOR_EACH_SAFE(
-		undo, &process->internal->semaphore_undos, struct semaphore_undo, process_node) {
+	struct tree_node *node;
+
+	while ((node = tree_first(&process->internal->semaphore_undos)) != NULL) {
+		struct semaphore_undo *undo =
+			container_of(node, struct semaphore_undo, process_node);
 		struct semaphore_set *set = undo->set;
 
 		for (uint32_t i = 0; i < set->n_semaphores; i++) {
@@ -391,6 +413,7 @@ int64_t posix_semtimedop(struct request *request)
 static void set_destroy(struct semaphore_set *set)
 {
 	ipc_remove(&sets, &set->object);
+	n_all_semaphores -= set->n_semaphores;
 	LIST_FOR_EACH_SAFE(undo, &set->undos, struct semaphore_undo, set_node) {
 		undo_free(undo);
 	}
@@ -407,12 +430,22 @@ static int64_t semaphore_set_value(
 	if (value < 0 || value > VALUE_MAX) {
 		return -LINUX_ERANGE;
 	}
-	forget_undo(set, index, index + 1);
 	set->semaphores[index].value = value;
 	set->semaphores[index].pid = control->process->pid;
 	set->object.change_time = ipc_now();
 	wait_queue_wake(&set->semaphores[index].changed);
 	return 0;
+}
+
+static int64_t set_one(
+	struct ipc_control *control, struct semaphore_set *set, uint32_t index, int value)
+{
+	int64_t error = semaphore_set_value(control, set, index, value);
+
+	if (error == 0) {
+		forget_undo(set, index, index + 1);
+	}
+	return error;
 }
 
 static int64_t get_all(struct ipc_control *control, struct semaphore_set *set)
@@ -442,6 +475,7 @@ static int64_t set_all(struct ipc_control *control, struct semaphore_set *set)
 			return -LINUX_ERANGE;
 		}
 	}
+	forget_undo(set, 0, set->n_semaphores);
 	for (uint32_t i = 0; i < set->n_semaphores; i++) {
 		(void)semaphore_set_value(control, set, i, values[i]);
 	}
@@ -467,28 +501,23 @@ static int64_t control_semaphore(
 	case LINUX_GETZCNT: return set->semaphores[index].n_wait_zero;
 	case LINUX_GETALL: return get_all(control, set);
 	case LINUX_SETALL: return set_all(control, set);
-	default: return semaphore_set_value(control, set, index, (int32_t)control->value);
+	default: return set_one(control, set, index, (int32_t)control->value);
 	}
 }
 
 static int64_t tell_limits(struct ipc_control *control, bool is_use)
 {
-	uint32_t n_semaphores = 0;
-
-	for (uint32_t i = 0; is_use && i < IPC_OBJECTS_MAX; i++) {
-		n_semaphores += sets.objects[i] != NULL ? set_of(sets.objects[i])->n_semaphores : 0;
-	}
 	*(struct linux_seminfo *)control->out = (struct linux_seminfo){
-		.map = IPC_OBJECTS_MAX * SEMAPHORES_PER_SET_MAX,
-		.sets_max = IPC_OBJECTS_MAX,
-		.semaphores_max = IPC_OBJECTS_MAX * SEMAPHORES_PER_SET_MAX,
-		.undos_max = IPC_OBJECTS_MAX * SEMAPHORES_PER_SET_MAX,
+		.map = SEMAPHORES_MAX,
+		.sets_max = SEMAPHORE_SETS_MAX,
+		.semaphores_max = SEMAPHORES_MAX,
+		.undos_max = SEMAPHORES_MAX,
 		.per_set_max = SEMAPHORES_PER_SET_MAX,
 		.per_call_max = SEMAPHORE_OPERATIONS_MAX,
 		.undo_entries = SEMAPHORE_OPERATIONS_MAX,
 		.undo_size = is_use ? (int32_t)sets.n_objects : 20,
 		.value_max = VALUE_MAX,
-		.adjustment_max = is_use ? (int32_t)n_semaphores : VALUE_MAX,
+		.adjustment_max = is_use ? (int32_t)n_all_semaphores : VALUE_MAX,
 	};
 	return ipc_last_index(&sets);
 }
@@ -530,10 +559,9 @@ int64_t semaphores_control(struct ipc_control *control, uint32_t index)
 		}
 		if (control->command == LINUX_IPC_RMID) {
 			set_destroy(set);
-		} else {
-			ipc_set(&set->object, control->in);
+			return 0;
 		}
-		return 0;
+		return ipc_set(&set->object, control->in);
 	case LINUX_GETVAL:
 	case LINUX_GETPID:
 	case LINUX_GETNCNT:

@@ -29,7 +29,8 @@ struct segment {
 };
 
 struct attachment {
-	struct list_node segment_node, mm_node;
+	struct list_node segment_node;
+	struct tree_node mm_node; /* in mm->attachments, by address */
 	struct segment *segment;
 	struct mm *mm;
 	uint64_t address;
@@ -86,7 +87,7 @@ int64_t posix_shmget(struct request *request)
 	uint64_t size = request->args[1];
 	uint32_t flags = (uint32_t)request->args[2];
 	struct ipc_object *object;
-	int64_t error = ipc_lookup(&segments, request->process, key, flags, &object);
+	int64_t error = ipc_lookup(&segments, request->process, key, flags, SEGMENTS_MAX, &object);
 
 	if (error < 0) {
 		return error;
@@ -128,8 +129,21 @@ static void segment_settle(struct segment *segment)
 static void attachment_free(struct attachment *attachment)
 {
 	list_remove(&attachment->segment_node);
-	list_remove(&attachment->mm_node);
+	tree_remove(&attachment->mm->attachments, &attachment->mm_node);
 	helix_free(attachment);
+}
+
+static int compare_address(const void *key, const struct tree_node *node)
+{
+	uint64_t address = *(const uint64_t *)key;
+	uint64_t other = container_of(node, const struct attachment, mm_node)->address;
+
+	return address < other ? -1 : address > other;
+}
+
+static int compare_attachments(const struct tree_node *a, const struct tree_node *b)
+{
+	return compare_address(&container_of(a, const struct attachment, mm_node)->address, b);
 }
 
 static struct attachment *attachment_create(
@@ -141,7 +155,7 @@ static struct attachment *attachment_create(
 		*attachment =
 			(struct attachment){ .segment = segment, .mm = mm, .address = address };
 		list_push_back(&segment->attachments, &attachment->segment_node);
-		list_push_back(&mm->attachments, &attachment->mm_node);
+		tree_insert(&mm->attachments, &attachment->mm_node, compare_attachments);
 	}
 	return attachment;
 }
@@ -182,7 +196,7 @@ static uint64_t segment_count(struct segment *segment)
 
 int shared_memory_forked(const struct mm *mm, struct mm *copy)
 {
-	LIST_FOR_EACH(attachment, &mm->attachments, struct attachment, mm_node) {
+	TREE_FOR_EACH(attachment, &mm->attachments, struct attachment, mm_node) {
 		if (attachment_create(attachment->segment, copy, attachment->address) == NULL) {
 			return -LINUX_ENOMEM;
 		}
@@ -192,7 +206,10 @@ int shared_memory_forked(const struct mm *mm, struct mm *copy)
 
 void shared_memory_left(struct mm *mm)
 {
-	LIST_FOR_EACH_SAFE(attachment, &mm->attachments, struct attachment, mm_node) {
+	struct tree_node *node;
+
+	while ((node = tree_first(&mm->attachments)) != NULL) {
+		struct attachment *attachment = container_of(node, struct attachment, mm_node);
 		struct segment *segment = attachment->segment;
 
 		attachment_free(attachment);
@@ -277,19 +294,17 @@ int64_t posix_shmat(struct request *request)
 		    wanted | ((flags & LINUX_SHM_EXEC) != 0 ? 0111 : 0))) {
 		return -LINUX_EACCES;
 	}
-	struct attachment *attachment = attachment_create(segment, mm, address);
-
-	if (attachment == NULL) {
-		return -LINUX_ENOMEM;
-	}
-	error = map_segment(segment, mm, &attachment->address, flags);
+	error = map_segment(segment, mm, &address, flags);
 	if (error != 0) {
-		attachment_free(attachment);
 		return error;
+	}
+	if (attachment_create(segment, mm, address) == NULL) {
+		(void)!hel_space_unmap(mm->space, address, pages_of(segment->size) * HEL_PAGE_SIZE);
+		return -LINUX_ENOMEM;
 	}
 	segment->attach_time = ipc_now();
 	segment->last_pid = request->process->pid;
-	return (int64_t)attachment->address;
+	return (int64_t)address;
 }
 
 int64_t posix_shmdt(struct request *request)
@@ -297,13 +312,14 @@ int64_t posix_shmdt(struct request *request)
 	struct mm *mm = request->thread->internal->mm;
 	struct hel_mapping_info info;
 
-	LIST_FOR_EACH_SAFE(attachment, &mm->attachments, struct attachment, mm_node) {
+	const uint64_t address = request->args[0];
+	struct tree_node *node;
+
+	while ((node = tree_find(&mm->attachments, &address, compare_address)) != NULL) {
+		struct attachment *attachment = container_of(node, struct attachment, mm_node);
 		struct segment *segment = attachment->segment;
 		bool is_mapped = false;
 
-		if (attachment->address != request->args[0]) {
-			continue;
-		}
 		while (find_piece(attachment, attachment->address, &info) &&
 			hel_space_unmap(mm->space, info.address, info.size_bytes) == 0) {
 			is_mapped = true;
@@ -329,8 +345,8 @@ static int64_t tell_limits(struct ipc_control *control)
 	*(struct linux_shminfo64 *)control->out = (struct linux_shminfo64){
 		.size_max = INT64_MAX,
 		.size_min = 1,
-		.segments_max = IPC_OBJECTS_MAX,
-		.per_process_max = IPC_OBJECTS_MAX,
+		.segments_max = SEGMENTS_MAX,
+		.per_process_max = SEGMENTS_MAX,
 		.pages_max = shared_memory_pages_max(),
 	};
 	return ipc_last_index(&segments);
@@ -404,7 +420,7 @@ int64_t shared_memory_control(struct ipc_control *control)
 	case LINUX_SHM_STAT:
 	case LINUX_SHM_STAT_ANY: segment_encode(segment, control->out); return id;
 	case LINUX_IPC_RMID: segment_doom(segment); return 0;
-	case LINUX_IPC_SET: ipc_set(&segment->object, control->in); return 0;
+	case LINUX_IPC_SET: return ipc_set(&segment->object, control->in);
 	case LINUX_SHM_LOCK:
 	case LINUX_SHM_UNLOCK:
 		return segment_lock(control, segment, control->command == LINUX_SHM_LOCK);

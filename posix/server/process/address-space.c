@@ -266,7 +266,7 @@ struct mm *mm_create(hel_handle universe)
 	}
 	mm->references = 1;
 	mm_slots_init(mm);
-	list_init(&mm->attachments);
+	tree_init(&mm->attachments);
 	mm->serial = next_serial();
 	if (hel_space_create(universe, &mm->space) != 0) {
 		helix_free(mm);
@@ -291,7 +291,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	copy->serial = next_serial();
 	copy->has_views = false;
 	mm_slots_init(copy);
-	list_init(&copy->attachments);
+	tree_init(&copy->attachments);
 	if (mm_slots_grow(copy, slot < 64 ? 64 : mm->n_slots) != 0 ||
 		hel_space_fork(mm->space, universe, &copy->space) != 0) {
 		mm_slots_free(copy);

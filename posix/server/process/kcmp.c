@@ -51,7 +51,7 @@ static const void *io_context_of(const struct process *process)
 
 static const void *undo_list_of(const struct process *process)
 {
-	return list_is_empty(&process->internal->semaphore_undos) ? NULL : process;
+	return tree_is_empty(&process->internal->semaphore_undos) ? NULL : process;
 }
 
 static int64_t compare_files(struct process *const processes[2], const uint64_t args[6])

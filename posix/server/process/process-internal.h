@@ -56,7 +56,7 @@ struct mm {
 	uint64_t mmap_low, mmap_high;
 	uint64_t auxv_address, auxv_size;
 	struct mapped_files *mapped_files; /* NULL: none yet; mapped-files.h */
-	struct list attachments; /* of System V shared memory, ipc/shared-memory.c */
+	struct tree attachments; /* of System V shared memory, ipc/shared-memory.c */
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -201,7 +201,7 @@ struct process_internal {
 	struct cpu_limit *cpu_limit; /* time/cpu-limit.c; NULL: RLIMIT_CPU was never there */
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
-	struct list semaphore_undos; /* ipc/semaphores.c */
+	struct tree semaphore_undos; /* ipc/semaphores.c */
 
 	int nice;
 	uint16_t io_priority; /* 0: what nice says */

@@ -215,7 +215,7 @@ static void init_internal(struct process *process)
 	wait_queue_init(&internal->vfork_wait);
 	signal_pending_init(&internal->pending);
 	list_init(&internal->timers);
-	list_init(&internal->semaphore_undos);
+	tree_init(&internal->semaphore_undos);
 	list_init(&internal->tracees);
 	list_node_init(&process->group_node);
 	list_node_init(&internal->sibling_node);

@@ -8,7 +8,9 @@
  * (`n_in_flight`); all that have any are in one list. A socket whose file has no other reference
  * can only be reached through the queue of one that can be reached. What cannot is found when a
  * socket is closed while any are in flight, by marking from those that have other references, and
- * its queue is emptied.
+ * its queue is emptied. Marking looks at all that is in flight, so it waits until so many sockets
+ * were closed, or rights thrown away, that each has paid a little for it, or for a second: who
+ * passes descriptors in a loop while others have many in flight does not pay for them each time.
  *
  * Throwing rights away closes files, which closes sockets, which throws rights away: that is a loop
  * over one list here, not a recursion, because chains can be as long as somebody likes.
@@ -19,6 +21,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/process/account.h>
 #include <posix/server/socket/unix.h>
+#include <posix/server/time/time.h>
 
 static struct list in_flight = LIST_INIT(in_flight);
 static struct list dropped = LIST_INIT(dropped);
@@ -133,10 +136,39 @@ void unix_rights_drop(struct unix_rights *rights)
 
 /* ---- cycles ---------------------------------------------------------------------------------- */
 
+constexpr uint64_t WORK_PER_CALL = 64; /* sockets and descriptors that one call pays for */
+constexpr uint64_t COLLECT_LATEST_NS = 1000000000;
+
+static uint64_t n_paid, work; /* since the last search; what that looked at */
+static struct timer late_timer;
+
+static void collect_late(UNUSED struct timer *timer)
+{
+	n_paid = work;
+	unix_collect();
+}
+
+/* Whether a search is due; else it comes later. */
+static bool is_due(void)
+{
+	n_paid += WORK_PER_CALL;
+	if (n_paid >= work) {
+		n_paid = 0;
+		work = 0;
+		return true;
+	}
+	if (!timer_is_armed(&late_timer)) {
+		timer_init(&late_timer, collect_late);
+		timer_arm(posix_loop(), &late_timer, clock_monotonic_ns() + COLLECT_LATEST_NS);
+	}
+	return false;
+}
+
 static void visit_queue(const struct unix_socket *socket,
 	void (*visit)(struct unix_socket *carried, struct list *found), struct list *found)
 {
 	LIST_FOR_EACH(message, &socket->messages, struct unix_message, node) {
+		work += 1 + (message->rights != NULL ? message->rights->n_files : 0);
 		for (uint32_t i = 0; message->rights != NULL && i < message->rights->n_files; i++) {
 			struct unix_socket *carried = unix_of_file(message->rights->files[i]);
 
@@ -179,6 +211,7 @@ static void find_unreachable(struct list *found)
 	struct list cleared;
 
 	LIST_FOR_EACH(socket, &in_flight, struct unix_socket, flight_node) {
+		work++;
 		socket->is_suspect =
 			socket->file != NULL && socket->file->references == socket->n_in_flight;
 		socket->n_outside = socket->n_in_flight;
@@ -222,7 +255,7 @@ void unix_collect(void)
 	struct unix_socket *garbage = NULL;
 	struct list found;
 
-	if (is_collecting || is_dropping || list_is_empty(&in_flight)) {
+	if (is_collecting || is_dropping || list_is_empty(&in_flight) || !is_due()) {
 		return;
 	}
 	is_collecting = true;

@@ -268,6 +268,62 @@ TEST(a_parked_sender_learns_that_the_receiver_is_gone)
 }
 
 /* The limit is the user's own: nobody else is kept from sending. */
+/* What it costs to make and close sockets while so many others are in flight. */
+static uint64_t close_among(unsigned n_in_flight)
+{
+	constexpr unsigned N_CLOSED = 200;
+	int32_t holder[2], fds[2];
+	uint64_t before;
+
+	begin();
+	CHECK_EQ(call_pair(root, LINUX_SOCK_STREAM, holder), 0);
+	for (unsigned i = 0; i < n_in_flight; i++) {
+		CHECK_EQ(call_pair(root, LINUX_SOCK_STREAM, fds), 0);
+		CHECK_EQ(call_send(root, holder[0], 1, fds[0], NULL), 1);
+		CHECK_EQ(call_close(root, fds[0]), 0);
+		CHECK_EQ(call_close(root, fds[1]), 0);
+	}
+	before = fake_n_steps;
+	for (unsigned i = 0; i < N_CLOSED; i++) {
+		CHECK_EQ(call_pair(root, LINUX_SOCK_STREAM, fds), 0);
+		CHECK_EQ(call_close(root, fds[0]), 0);
+		CHECK_EQ(call_close(root, fds[1]), 0);
+	}
+	before = fake_n_steps - before;
+	end();
+	return before;
+}
+
+TEST(closing_does_not_look_at_all_in_flight_each_time)
+{
+	uint64_t few = close_among(80), many = close_among(240);
+
+	CHECK(few > 0 && many < few * 2);
+}
+
+/* What was put off is found a second later, if nothing is closed any more. */
+TEST(cycles_are_collected_late)
+{
+	constexpr unsigned N = 200;
+	int32_t holder[2], fds[2];
+
+	begin();
+	CHECK_EQ(call_pair(root, LINUX_SOCK_STREAM, holder), 0);
+	for (unsigned i = 0; i < N; i++) {
+		CHECK_EQ(call_pair(root, LINUX_SOCK_STREAM, fds), 0);
+		CHECK_EQ(call_send(root, holder[0], 1, fds[0], NULL), 1);
+		CHECK_EQ(call_close(root, fds[0]), 0);
+		CHECK_EQ(call_close(root, fds[1]), 0);
+	}
+	/* the only reference to the holder is in its own queue */
+	CHECK_EQ(call_send(root, holder[0], 1, holder[1], NULL), 1);
+	CHECK_EQ(call_close(root, holder[1]), 0);
+	CHECK_EQ(call_close(root, holder[0]), 0);
+	fake_now_ns += 1000000000;
+	fake_run_loop();
+	end();
+}
+
 TEST(descriptors_on_their_way_are_limited_for_each_user)
 {
 	int32_t mine[2], theirs[2];
