@@ -8,6 +8,8 @@
 enum linux_socket_family : uint16_t {
 	LINUX_AF_UNSPEC = 0,
 	LINUX_AF_UNIX = 1,
+	LINUX_AF_INET = 2,
+	LINUX_AF_INET6 = 10,
 };
 
 enum linux_socket_type : uint32_t {
@@ -28,6 +30,7 @@ enum linux_message_flags : uint32_t {
 	LINUX_MSG_DONTWAIT = 0x40,
 	LINUX_MSG_EOR = 0x80,
 	LINUX_MSG_WAITALL = 0x100,
+	LINUX_MSG_ERRQUEUE = 0x2000,
 	LINUX_MSG_NOSIGNAL = 0x4000,
 	LINUX_MSG_WAITFORONE = 0x10000,
 	LINUX_MSG_CMSG_CLOEXEC = 0x40000000,
@@ -44,10 +47,14 @@ enum linux_socket_option : uint32_t {
 	LINUX_SO_REUSEADDR = 2,
 	LINUX_SO_TYPE = 3,
 	LINUX_SO_ERROR = 4,
+	LINUX_SO_DONTROUTE = 5,
 	LINUX_SO_BROADCAST = 6,
 	LINUX_SO_SNDBUF = 7,
 	LINUX_SO_RCVBUF = 8,
 	LINUX_SO_KEEPALIVE = 9,
+	LINUX_SO_PRIORITY = 12,
+	LINUX_SO_LINGER = 13,
+	LINUX_SO_REUSEPORT = 15,
 	LINUX_SO_PASSCRED = 16,
 	LINUX_SO_PEERCRED = 17,
 	LINUX_SO_RCVTIMEO = 20,
@@ -78,6 +85,10 @@ struct linux_sockaddr_un {
 struct linux_cmsghdr {
 	uint64_t size; /* with this header */
 	int32_t level, type;
+};
+
+struct linux_linger {
+	int32_t is_on, seconds;
 };
 
 struct linux_ucred {

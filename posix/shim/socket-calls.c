@@ -117,7 +117,7 @@ int64_t shim_accept(SHIM_ARGS)
 
 int64_t shim_getsockopt(SHIM_ARGS)
 {
-	uint8_t value[16] = {};
+	uint8_t value[256] = {};
 	struct shim_call call;
 	int64_t size;
 	int32_t room;

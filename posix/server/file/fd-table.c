@@ -14,7 +14,7 @@
 #include <posix/server/file/lock.h>
 #include <posix/server/file/pipe.h>
 #include <posix/server/file/views.h>
-#include <posix/server/socket/unix.h>
+#include <posix/server/socket/family.h>
 #include <posix/server/vfs/inode.h>
 
 constexpr uint32_t FD_TABLE_FIRST_SIZE = 64; /* a multiple of 64 */
@@ -279,10 +279,8 @@ int fd_table_next(struct fd_table *table, int from)
 
 static uint64_t file_held_bytes(const struct file *file)
 {
-	const struct unix_socket *socket = unix_of_file(file);
-
-	if (socket != NULL) {
-		return socket->bytes.n_bytes + (uint64_t)socket->n_messages * UNIX_MESSAGE_CHARGE;
+	if (socket_ops_of(file) != NULL) {
+		return socket_held_bytes(file);
 	}
 	if (file_is_pipe(file)) {
 		return pipe_n_bytes(file);

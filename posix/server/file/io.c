@@ -8,7 +8,7 @@
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/views.h>
 #include <posix/server/process/process.h>
-#include <posix/server/socket/transfer.h>
+#include <posix/server/socket/family.h>
 #include <posix/server/tty/port.h>
 #include <posix/server/vfs/inode.h>
 #include <posix/server/vfs/mount.h>
@@ -77,7 +77,7 @@ static int64_t file_write(struct request *request, struct file *file, uint64_t *
 	if (result > 0) {
 		notify_file(file, LINUX_IN_MODIFY);
 		view_note_write(request, file);
-	} else if (result == -LINUX_EPIPE && !unix_breaks_silently(file)) {
+	} else if (result == -LINUX_EPIPE && !socket_breaks_silently(file)) {
 		signal_send_process(request->process,
 			&(struct signal_info){
 				.signal = LINUX_SIGPIPE,

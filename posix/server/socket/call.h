@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handlers of socket calls share. */
+/* What calls.c asks of the families before there is a socket. */
 #ifndef POSIX_SOCKET_CALL_H
 #define POSIX_SOCKET_CALL_H
 
 #include <posix/server/file/file.h>
 
-/** socket_of_call() - the socket behind args[0]; 0, -LINUX_EBADF, -LINUX_ENOTSOCK */
-int64_t socket_of_call(struct request *request, struct file **out_file);
+/* socket() and socketpair() of the families, with the call's arguments. */
+int64_t unix_call_socket(struct request *request);
+int64_t unix_call_socketpair(struct request *request);
+int64_t inet_call_socket(struct request *request);
 
 #endif

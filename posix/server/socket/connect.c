@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* socket, socketpair, bind, listen, accept, connect, shutdown, and who one's peer is. */
+/* AF_UNIX: socket, socketpair, bind, listen, accept, connect, shutdown, and who one's peer is. */
 #include <abi/linux/errno.h>
 #include <base/string.h>
 #include <posix/server/file/access.h>
@@ -16,9 +16,6 @@ static int64_t socket_check(const struct request *request, uint32_t *out_type, u
 
 	if (flags & ~(LINUX_SOCK_NONBLOCK | LINUX_SOCK_CLOEXEC)) {
 		return -LINUX_EINVAL;
-	}
-	if ((uint32_t)request->args[0] != LINUX_AF_UNIX) {
-		return -LINUX_EAFNOSUPPORT;
 	}
 	if (protocol != 0 && protocol != LINUX_AF_UNIX) {
 		return -LINUX_EPROTONOSUPPORT;
@@ -43,7 +40,7 @@ static int64_t socket_install(struct request *request, struct unix_socket *socke
 	return error < 0 ? error : file_install(request, file, (flags & LINUX_SOCK_CLOEXEC) != 0);
 }
 
-int64_t posix_socket(struct request *request)
+int64_t unix_call_socket(struct request *request)
 {
 	uint32_t type, flags;
 	int64_t error = socket_check(request, &type, &flags);
@@ -55,7 +52,7 @@ int64_t posix_socket(struct request *request)
 	return socket == NULL ? -LINUX_ENOMEM : socket_install(request, socket, flags);
 }
 
-int64_t posix_socketpair(struct request *request)
+int64_t unix_call_socketpair(struct request *request)
 {
 	int32_t fds[2];
 	uint32_t type, flags;
@@ -104,39 +101,14 @@ int64_t posix_socketpair(struct request *request)
 	return 0;
 }
 
-int64_t socket_of_call(struct request *request, struct file **out_file)
+static int64_t unix_call_bind(
+	struct request *request, struct file *file, const void *address, size_t size)
 {
-	struct file *file = file_of_call(request, request->args[0]);
-
-	if (file == NULL) {
-		return -LINUX_EBADF;
-	}
-	*out_file = file;
-	return unix_of_file(file) == NULL ? -LINUX_ENOTSOCK : 0;
+	return unix_bind(request, file->data, address, size);
 }
 
-int64_t posix_bind(struct request *request)
+static int64_t unix_call_listen(struct request *request, struct file *file, uint32_t backlog)
 {
-	struct file *file;
-	size_t size;
-	const void *address = request_in(request, 1, &size);
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	return address == NULL ? -LINUX_EFAULT : unix_bind(request, file->data, address, size);
-}
-
-int64_t posix_listen(struct request *request)
-{
-	struct file *file;
-	uint32_t backlog = (uint32_t)request->args[1];
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
 	struct unix_socket *socket = file->data;
 
 	if (unix_is_dgram(socket)) {
@@ -165,7 +137,7 @@ static int64_t connect_stream(
 		return -LINUX_ECONNREFUSED;
 	}
 	if (listener->n_children > listener->backlog) {
-		return unix_wait(file, request, &listener->room, 0, socket->send_timeout_ns);
+		return socket_wait(file, request, &listener->room, 0, socket->send_timeout_ns);
 	}
 	if (socket->state != UNIX_NEW) {
 		return socket->state == UNIX_CONNECTED ? -LINUX_EISCONN : -LINUX_EINVAL;
@@ -213,23 +185,14 @@ static int64_t connect_dgram(struct unix_socket *socket, struct unix_socket *to)
 	return 0;
 }
 
-int64_t posix_connect(struct request *request)
+static int64_t unix_call_connect(
+	struct request *request, struct file *file, const void *address, size_t size)
 {
-	struct unix_socket *to = NULL;
-	struct file *file;
-	size_t size;
-	const void *address = request_in(request, 1, &size);
-	uint16_t family = LINUX_AF_UNIX;
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
 	struct unix_socket *socket = file->data;
+	struct unix_socket *to = NULL;
+	uint16_t family = LINUX_AF_UNIX;
+	int64_t error = 0;
 
-	if (address == NULL) {
-		return -LINUX_EFAULT;
-	}
 	if (size >= sizeof(family)) {
 		memcpy(&family, address, sizeof(family));
 	}
@@ -248,42 +211,25 @@ int64_t posix_connect(struct request *request)
 	error = unix_is_dgram(socket) ? connect_dgram(socket, to)
 				      : connect_stream(request, file, to);
 	unix_unref(to);
-	return file_end_call(request, file, error);
+	return error;
 }
 
 /* ---- accept ---------------------------------------------------------------------------------- */
 
-static void write_address(void *out, const struct unix_name *name)
+static void write_name(struct posix_socket_address *out, const struct unix_name *name)
 {
-	struct posix_socket_address address = { 0 };
 	struct linux_sockaddr_un text;
 
 	if (out != NULL) {
-		address.size = unix_print_name(name, &text);
-		memcpy(address.bytes, &text, sizeof(text));
-		memcpy(out, &address, sizeof(address));
+		out->size = unix_print_name(name, &text);
+		memcpy(out->bytes, &text, sizeof(text));
 	}
 }
 
-int64_t posix_accept4(struct request *request)
+static int64_t unix_call_accept(struct request *request, struct file *file, uint32_t flags)
 {
-	struct file *file;
-	uint32_t flags = (uint32_t)request->args[3];
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
 	struct unix_socket *socket = file->data;
 
-	if (flags & ~(LINUX_SOCK_NONBLOCK | LINUX_SOCK_CLOEXEC)) {
-		return -LINUX_EINVAL;
-	}
-	/* before a connection is taken, which would be lost */
-	if (!fd_table_has_room(
-		    request->process->files, request->process->limits[LIMIT_NOFILE][0])) {
-		return -LINUX_EMFILE;
-	}
 	if (unix_is_dgram(socket)) {
 		return -LINUX_EOPNOTSUPP;
 	}
@@ -293,59 +239,35 @@ int64_t posix_accept4(struct request *request)
 	struct unix_socket *child = LIST_FIRST(&socket->children, struct unix_socket, child_node);
 
 	if (child == NULL) {
-		return file_end_call(request, file,
-			unix_wait(file, request, &socket->changed, 0, socket->receive_timeout_ns));
+		return socket_wait(file, request, &socket->changed, 0, socket->receive_timeout_ns);
 	}
 	list_remove(&child->child_node);
 	socket->n_children--;
 	child->listener = NULL;
 	wait_queue_wake(&socket->room);
-	write_address(
-		request_out(request, 1, NULL), child->peer == NULL ? NULL : child->peer->name);
+	write_name(request_out(request, 1, NULL), child->peer == NULL ? NULL : child->peer->name);
 	return socket_install(request, child, flags);
 }
 
-int64_t posix_getsockname(struct request *request)
+static int64_t unix_call_own_name(struct file *file, struct posix_socket_address *out_name)
 {
-	struct file *file;
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	write_address(request_out(request, 1, NULL), ((struct unix_socket *)file->data)->name);
+	write_name(out_name, ((struct unix_socket *)file->data)->name);
 	return 0;
 }
 
-int64_t posix_getpeername(struct request *request)
+static int64_t unix_call_peer_name(struct file *file, struct posix_socket_address *out_name)
 {
-	struct file *file;
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
 	const struct unix_socket *socket = file->data;
 
 	if (socket->peer == NULL) {
 		return -LINUX_ENOTCONN;
 	}
-	write_address(request_out(request, 1, NULL), socket->peer->name);
+	write_name(out_name, socket->peer->name);
 	return 0;
 }
 
-int64_t posix_shutdown(struct request *request)
+static int64_t unix_call_shutdown(struct file *file, enum linux_shutdown how)
 {
-	struct file *file;
-	uint32_t how = (uint32_t)request->args[1];
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	if (how > LINUX_SHUT_RDWR) {
-		return -LINUX_EINVAL;
-	}
 	struct unix_socket *socket = file->data;
 	struct unix_socket *peer = unix_is_dgram(socket) ? NULL : socket->peer;
 
@@ -362,3 +284,17 @@ int64_t posix_shutdown(struct request *request)
 	unix_wake(socket);
 	return 0;
 }
+
+const struct socket_ops unix_socket_ops = {
+	.bind = unix_call_bind,
+	.listen = unix_call_listen,
+	.connect = unix_call_connect,
+	.accept = unix_call_accept,
+	.own_name = unix_call_own_name,
+	.peer_name = unix_call_peer_name,
+	.shutdown = unix_call_shutdown,
+	.set_option = unix_set_option,
+	.get_option = unix_get_option,
+	.send = unix_call_send,
+	.receive = unix_call_receive,
+};

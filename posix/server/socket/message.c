@@ -3,12 +3,9 @@
 #include <abi/linux/errno.h>
 #include <base/assert.h>
 #include <helix/memory.h>
+#include <posix/server/socket/family.h>
 #include <posix/server/socket/unix.h>
 
-/* Sends from this size on are passed on without a copy, if they are a block of their own. */
-constexpr size_t UNIX_BLOCK_MIN = KIB(4);
-/* A send of a stream that is not longer than this goes as a whole, so that it can be. */
-constexpr size_t UNIX_WHOLE_MAX = KIB(64);
 /* A message that a stream's send begins holds at most this much. */
 constexpr uint32_t UNIX_RUN_MAX = MIB(1);
 
@@ -110,22 +107,6 @@ static struct unix_message *message_to_extend(
 	return last;
 }
 
-static bool append_bytes(struct unix_socket *to, struct unix_send *send, size_t size)
-{
-	void *block = size < UNIX_BLOCK_MIN || size < send->size || send->request == NULL
-		? NULL
-		: request_take_block(send->request, send->bytes, size);
-
-	if (block == NULL) {
-		return byte_queue_append(&to->bytes, send->bytes, size);
-	}
-	if (!byte_queue_append_block(&to->bytes, block, size)) {
-		helix_free(block);
-		return false;
-	}
-	return true;
-}
-
 /*
  * How many bytes may go now. A packet goes as a whole as soon as its sender owes less than it may,
  * and so does a block of a stream, as Linux does it with the pieces of a stream's send.
@@ -141,7 +122,7 @@ static int64_t room_for(const struct unix_socket *socket, const struct unix_sock
 		return -LINUX_EAGAIN;
 	}
 	if (!unix_is_stream(socket) ||
-		(send->size >= UNIX_BLOCK_MIN && send->size <= UNIX_WHOLE_MAX)) {
+		(send->size >= SOCKET_BLOCK_MIN && send->size <= SOCKET_WHOLE_MAX)) {
 		return (int64_t)send->size;
 	}
 	return (int64_t)min_size(send->size, socket->send_max - socket->n_charged);
@@ -163,7 +144,8 @@ int64_t unix_put(struct unix_socket *socket, struct unix_socket *to, struct unix
 	if (message == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	if (room > 0 && !append_bytes(to, send, (size_t)room)) {
+	if (room > 0 &&
+		!socket_append(&to->bytes, send->request, send->bytes, (size_t)room, send->size)) {
 		if (is_new) {
 			unix_message_free(message);
 		}

@@ -10,7 +10,7 @@
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
-#include <posix/server/socket/call.h>
+#include <posix/server/socket/family.h>
 #include <posix/server/socket/transfer.h>
 
 constexpr size_t CONTROL_HEADER = sizeof(struct linux_cmsghdr);
@@ -120,20 +120,6 @@ static void send_release(struct request *request)
 	file_unref((struct file *)request->state[0]);
 }
 
-static void send_signal(struct request *request, const struct file *file, uint32_t flags)
-{
-	if ((flags & LINUX_MSG_NOSIGNAL) || unix_breaks_silently(file)) {
-		return;
-	}
-	signal_send_process(request->process,
-		&(struct signal_info){
-			.signal = LINUX_SIGPIPE,
-			.code = LINUX_SI_USER,
-			.pid = request->process->pid,
-			.uid = request->process->credentials.uid,
-		});
-}
-
 static int64_t send_attempt(struct request *request, struct file *file, struct unix_send *send)
 {
 	struct unix_socket *named = send->to;
@@ -159,41 +145,24 @@ static int64_t send_attempt(struct request *request, struct file *file, struct u
 		request->state[2] = (uintptr_t)send->rights;
 	}
 	if (result == -LINUX_EPIPE) {
-		send_signal(request, file, send->flags);
+		socket_signal_pipe(request, file, send->flags);
 	}
 	return result;
 }
 
-int64_t posix_sendto(struct request *request)
-{
-	struct file *file;
-	size_t size;
-	struct unix_send send = {
-		.bytes = request_in(request, 1, &size),
-		.size = (size_t)request->args[2],
-		.flags = (uint32_t)request->args[3],
-	};
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	return send.bytes == NULL && send.size > 0 ? -LINUX_EFAULT
-						   : send_attempt(request, file, &send);
-}
-
 /* The first attempt: name and control data. */
 static int64_t send_decode(struct request *request, struct unix_socket *socket,
-	const uint8_t *payload, size_t name_size, size_t control_size, struct unix_send *send)
+	const struct socket_message *message, struct unix_send *send)
 {
-	int64_t error = decode_control(request->process,
-		payload + align_up(name_size, sizeof(uint64_t)), control_size, send);
+	size_t name_size = message->name_size;
+	int64_t error =
+		decode_control(request->process, message->control, message->control_size, send);
 
 	if (error == 0 && name_size > 0 && unix_is_stream(socket)) {
 		error = socket->peer != NULL ? -LINUX_EISCONN : -LINUX_EOPNOTSUPP;
 	}
 	if (error == 0 && name_size > 0 && unix_is_dgram(socket)) {
-		error = unix_find(request, payload, name_size, socket->type, &send->to);
+		error = unix_find(request, message->name, name_size, socket->type, &send->to);
 	}
 	if (error == 0 && socket->passes_credentials && socket->name == NULL) {
 		error = unix_bind_auto(socket);
@@ -207,40 +176,24 @@ static int64_t send_decode(struct request *request, struct unix_socket *socket,
 	return error;
 }
 
-/* args: fd, flags, sizes of data, name and control data, and of the whole message */
-int64_t posix_socket_send(struct request *request)
+int64_t unix_call_send(
+	struct request *request, struct file *file, const struct socket_message *message)
 {
-	struct file *file;
-	size_t size;
-	const uint8_t *payload = request_in(request, 0, &size);
-	uint64_t n_name = request->args[3], n_control = request->args[4];
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	if (n_name > size || n_control > size || request->args[2] > size) {
-		return -LINUX_EINVAL;
-	}
-	uint64_t before = align_up(n_name, 8) + align_up(n_control, 8);
 	struct unix_socket *socket = file->data;
 	struct unix_send send = {
-		.bytes = payload + before,
-		.size = (size_t)request->args[2],
-		.flags = (uint32_t)request->args[1],
+		.bytes = message->bytes,
+		.size = message->size,
+		.flags = message->flags,
 		.rights = (struct unix_rights *)request->state[2],
 		.to = (struct unix_socket *)request->state[3],
 	};
+	int64_t error = 0;
 
-	if (before + send.size > size) {
-		return -LINUX_EINVAL;
-	}
-	if (!unix_is_stream(socket) && request->args[5] > send.size) {
+	if (!unix_is_stream(socket) && message->size_whole > send.size) {
 		return -LINUX_EMSGSIZE;
 	}
 	if (request->state[0] == 0) {
-		error = send_decode(
-			request, socket, payload, (size_t)n_name, (size_t)n_control, &send);
+		error = send_decode(request, socket, message, &send);
 	} else {
 		send_restore(request, &send);
 	}
@@ -249,58 +202,8 @@ int64_t posix_socket_send(struct request *request)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-int64_t posix_recvfrom(struct request *request)
-{
-	struct file *file;
-	struct unix_receive receive = {
-		.size = (size_t)request->args[2],
-		.flags = (uint32_t)request->args[3],
-	};
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	int64_t result = unix_receive(file, request, &receive);
-
-	unix_name_unref(receive.from);
-	return file_end_call(request, file, result);
-}
-
-/* Where control data are put. */
-struct control {
-	uint8_t *bytes;
-	size_t size, used;
-	uint32_t flags; /* LINUX_MSG_CTRUNC, when something did not fit */
-};
-
-/* One header with as much of its data as fits. */
-static void control_add(struct control *control, uint32_t type, const void *data, size_t size)
-{
-	size_t room = control->size - control->used;
-
-	if (room < CONTROL_HEADER) {
-		control->flags |= LINUX_MSG_CTRUNC;
-		return;
-	}
-	if (size > room - CONTROL_HEADER) {
-		size = room - CONTROL_HEADER;
-		control->flags |= LINUX_MSG_CTRUNC;
-	}
-	struct linux_cmsghdr header = {
-		.size = CONTROL_HEADER + size,
-		.level = LINUX_SOL_SOCKET,
-		.type = (int32_t)type,
-	};
-
-	memcpy(control->bytes + control->used, &header, sizeof(header));
-	memcpy(control->bytes + control->used + CONTROL_HEADER, data, size);
-	control->used =
-		min_size(control->size, control->used + align_up(header.size, sizeof(uint64_t)));
-}
-
 /* Gives the receiver descriptors for as many files as its buffer has room for. */
-static void control_add_rights(struct control *control, struct request *request,
+static void control_add_rights(struct socket_control *control, struct request *request,
 	const struct unix_rights *rights, bool is_cloexec)
 {
 	struct process *process = request->process;
@@ -322,16 +225,18 @@ static void control_add_rights(struct control *control, struct request *request,
 		control->flags |= LINUX_MSG_CTRUNC;
 	}
 	if (n_fds > 0) {
-		control_add(control, LINUX_SCM_RIGHTS, fds, n_fds * sizeof(fds[0]));
+		socket_control_add(
+			control, LINUX_SOL_SOCKET, LINUX_SCM_RIGHTS, fds, n_fds * sizeof(fds[0]));
 	}
 }
 
 static void receive_describe(struct request *request, const struct unix_socket *socket,
-	struct unix_receive *receive, struct posix_socket_received *out, struct control *control)
+	struct unix_receive *receive, struct posix_socket_received *out,
+	struct socket_control *control)
 {
 	if (socket->passes_credentials) {
-		control_add(control, LINUX_SCM_CREDENTIALS, &receive->credentials,
-			sizeof(receive->credentials));
+		socket_control_add(control, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS,
+			&receive->credentials, sizeof(receive->credentials));
 	}
 	if (receive->rights != NULL) {
 		control_add_rights(control, request, receive->rights,
@@ -349,44 +254,21 @@ static void receive_describe(struct request *request, const struct unix_socket *
 		receive->out_flags | control->flags | (receive->flags & LINUX_MSG_CMSG_CLOEXEC);
 }
 
-/* args: fd, flags, sizes of data, of all output, of control data, and of data that come in bulk */
-int64_t posix_socket_receive(struct request *request)
+int64_t unix_call_receive(struct request *request, struct file *file, struct socket_receive *asked)
 {
-	struct file *file;
-	size_t out_size;
-	size_t control_size = (size_t)align_up(min_u64(request->args[4], UINT16_MAX), 8);
-	size_t size = (size_t)request->args[2];
-	bool is_bulk = (request->flags & POSIX_REQUEST_BULK_OUT) != 0;
-	int64_t error = socket_of_call(request, &file);
-
-	if (error < 0) {
-		return error;
-	}
-	struct posix_socket_received *out = request_out(request, 0, &out_size);
-
-	if (out == NULL) {
-		return -LINUX_ENOMEM;
-	}
-	if (size > POSIX_PAYLOAD_MAX ||
-		sizeof(*out) + control_size + (is_bulk ? 0 : size) > out_size) {
-		return -LINUX_EINVAL;
-	}
-	uint8_t *bytes = (uint8_t *)(out + 1);
-	struct control control = { .bytes = bytes,
-		.size = (size_t)min_u64(request->args[4], control_size) };
 	struct unix_receive receive = {
-		.buffer = is_bulk ? NULL : bytes + control_size,
-		.size = size,
-		.flags = (uint32_t)request->args[1],
-		.wants_rights = true,
+		.buffer = asked->buffer,
+		.size = asked->size,
+		.flags = asked->flags,
+		.wants_rights = asked->out != NULL,
 	};
 	int64_t result = unix_receive(file, request, &receive);
 
-	if (result >= 0) {
-		receive_describe(request, file->data, &receive, out, &control);
+	if (result >= 0 && asked->out != NULL) {
+		receive_describe(request, file->data, &receive, asked->out, &asked->control);
 	} else if (receive.rights != NULL) {
 		unix_rights_drop(receive.rights);
 	}
 	unix_name_unref(receive.from);
-	return file_end_call(request, file, result);
+	return result;
 }

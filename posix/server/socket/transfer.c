@@ -9,22 +9,6 @@
 
 constexpr uint32_t PACKET_OVERHEAD = 32;
 
-int64_t unix_wait(struct file *file, struct request *request, struct wait_queue *queue,
-	uint32_t flags, uint64_t timeout_ns)
-{
-	if ((flags & LINUX_MSG_DONTWAIT) || file_must_not_wait(file, request) ||
-		request->is_timed_out) {
-		return -LINUX_EAGAIN;
-	}
-	if (timeout_ns != HEL_DEADLINE_NEVER && request->deadline_ns == HEL_DEADLINE_NEVER) {
-		request->deadline_ns = clock_monotonic_ns() + timeout_ns;
-		request->interrupted_result = -LINUX_EINTR;
-	}
-	int64_t error = request_wait_on(request, queue);
-
-	return error < 0 ? error : REQUEST_PARK;
-}
-
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static bool has_same_credentials(const struct unix_message *a, const struct unix_message *b)
@@ -58,38 +42,14 @@ static size_t stream_measure(
 }
 
 static int64_t move_bytes(struct unix_socket *socket, struct request *request,
-	struct unix_receive *receive, size_t n_bytes, size_t n_before)
+	const struct unix_receive *receive, size_t n_bytes, size_t n_before)
 {
-	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
-	uint8_t *buffer = receive->buffer;
-	const void *bytes;
-	void *loan;
+	struct socket_receive where = {
+		.buffer = receive->buffer,
+		.flags = receive->flags,
+	};
 
-	if (n_bytes == 0) {
-		return 0;
-	}
-	if (buffer == NULL && n_before == 0 && !is_peek && !(receive->flags & LINUX_MSG_WAITALL)) {
-		bytes = byte_queue_borrow(&socket->bytes, n_bytes, &loan);
-		if (bytes != NULL) {
-			request_bulk(request, bytes, n_bytes, byte_queue_return, loan);
-			return (int64_t)n_bytes;
-		}
-	}
-	if (buffer == NULL) {
-		buffer = request_bulk_buffer(request, n_before + n_bytes);
-	}
-	if (buffer == NULL) {
-		return -LINUX_ENOBUFS;
-	}
-	if (is_peek) {
-		byte_queue_peek(&socket->bytes, buffer + n_before, n_bytes);
-	} else {
-		byte_queue_take(&socket->bytes, buffer + n_before, n_bytes);
-	}
-	if (receive->buffer == NULL) {
-		request_bulk(request, buffer, n_before + n_bytes, NULL, NULL);
-	}
-	return (int64_t)n_bytes;
+	return socket_take(&socket->bytes, request, &where, n_bytes, n_before);
 }
 
 /* What stands beside the bytes of `message`; its rights, or copies of them, are the receiver's. */
@@ -199,7 +159,7 @@ static int64_t receive_nothing(struct file *file, struct request *request,
 	if (socket->is_read_shut) {
 		return (int64_t)n_before;
 	}
-	int64_t result = unix_wait(
+	int64_t result = socket_wait(
 		file, request, &socket->changed, receive->flags, socket->receive_timeout_ns);
 
 	return result != REQUEST_PARK && n_before > 0 ? (int64_t)n_before : result;
@@ -258,13 +218,6 @@ int64_t unix_read_bulk(struct file *file, struct request *request, size_t size, 
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-bool unix_breaks_silently(const struct file *file)
-{
-	const struct unix_socket *socket = unix_of_file(file);
-
-	return socket != NULL && !unix_is_stream(socket);
-}
-
 bool unix_has_room(const struct unix_socket *socket)
 {
 	const struct unix_socket *peer = socket->peer;
@@ -321,7 +274,7 @@ static int64_t send_wait(
 		request->interrupted_result = (int64_t)done;
 	}
 	int64_t result =
-		unix_wait(file, request, &socket->changed, send->flags, socket->send_timeout_ns);
+		socket_wait(file, request, &socket->changed, send->flags, socket->send_timeout_ns);
 
 	if (result == REQUEST_PARK && unix_is_dgram(socket)) {
 		int64_t error = request_wait_on(request, &send->to->room);

@@ -3,6 +3,7 @@
 #ifndef POSIX_SOCKET_TRANSFER_H
 #define POSIX_SOCKET_TRANSFER_H
 
+#include <posix/server/socket/family.h>
 #include <posix/server/socket/unix.h>
 
 /* One receive: where the bytes go, and what came with them. */
@@ -18,9 +19,6 @@ struct unix_receive {
 	struct unix_rights *rights; /* the receiver's */
 };
 
-/** unix_breaks_silently() - a broken connection is EPIPE but no SIGPIPE: packets */
-bool unix_breaks_silently(const struct file *file);
-
 /** unix_has_room() - whether a send would not wait */
 bool unix_has_room(const struct unix_socket *socket);
 
@@ -30,9 +28,14 @@ int64_t unix_receive(struct file *file, struct request *request, struct unix_rec
 /** unix_send() - the same; for streams as much as there is room for, waiting for the rest */
 int64_t unix_send(struct file *file, struct request *request, struct unix_send *send);
 
-/** unix_wait() - park within a time; -LINUX_EAGAIN: not, or it is over */
-int64_t unix_wait(struct file *file, struct request *request, struct wait_queue *queue,
-	uint32_t flags, uint64_t timeout_ns);
+/* ---- hooks of the family, see family.h ------------------------------------------------------- */
+
+int64_t unix_call_send(
+	struct request *request, struct file *file, const struct socket_message *message);
+int64_t unix_call_receive(struct request *request, struct file *file, struct socket_receive *asked);
+int64_t unix_set_option(
+	struct request *request, struct file *file, const struct socket_option *option);
+int64_t unix_get_option(struct file *file, const struct socket_option *option);
 
 int64_t unix_read(
 	struct file *file, struct request *request, void *buffer, size_t size, uint64_t *offset);

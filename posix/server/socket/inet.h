@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets of the families AF_INET and AF_INET6 whose both ends are in this machine: TCP streams and
+ * UDP datagrams over 127.0.0.0/8 and ::1. No packets are made: what is sent goes straight into the
+ * queue of the socket that it is for. Addresses that are not local are -LINUX_ENETUNREACH.
+ *
+ *	       listen()                       accept()
+ *	NEW --------------> LISTENING - - - - - - - - - - > CONNECTED (the accepted one)
+ *	 |                      ^ `children`                     ^   |
+ *	 |   connect()          | room in the backlog            |   | both ends closed, or reset
+ *	 +-----------> CONNECTING ---------------------> CONNECTED --+--> ENDED
+ *	 ^                      | nobody listens
+ *	 +----------- REFUSED <-+   (until connect() or SO_ERROR tells of it)
+ *
+ * A connection is made inside connect(): the child for accept() exists from then on, and may be
+ * written to. Only if the backlog is full does connect() wait, in the listener's `callers`. A
+ * non-blocking connect() says EINPROGRESS all the same, as Linux does even over `lo`.
+ *
+ * Addresses are kept as 16 bytes; those of IPv4 are ::ffff:a.b.c.d, also in sockets of AF_INET, so
+ * both families share ports and talk to each other as dual-stack sockets do. 0.0.0.0 is kept as
+ * ::ffff:0.0.0.0 and takes IPv4 only, :: takes both unless IPV6_V6ONLY is set.
+ *
+ * Ports (inet-port.c) are found by hash. A port knows the sockets that are bound to it; accepted
+ * sockets are only counted there, so that finding a listener does not walk over its connections.
+ *
+ * Who pays. The bytes of a stream lie with the receiver and are limited by the send buffer of the
+ * sender and the receive buffer of the receiver; who has not been accepted yet gets less. Datagrams
+ * are limited by the receive buffer, and dropped beyond it, as UDP does.
+ *
+ * References. The open file holds one, and so do a peer, and a listener for each of its children.
+ */
+#ifndef POSIX_SOCKET_INET_H
+#define POSIX_SOCKET_INET_H
+
+#include <posix/server/file/file.h>
+#include <posix/server/socket/family.h>
+
+constexpr uint32_t INET_SEND_USUAL = 16384, INET_RECEIVE_USUAL = 131072;
+constexpr uint32_t INET_DGRAM_USUAL = 212992; /* both buffers */
+/* What a child holds at most while nobody has accepted it. */
+constexpr uint32_t INET_CHILD_MAX = KIB(64);
+/* What a datagram counts for, beside its bytes. */
+constexpr uint32_t INET_DGRAM_CHARGE = 768;
+/* How long a port rests after a connection that was closed from its side: TIME_WAIT. */
+constexpr uint64_t INET_REST_NS = UINT64_C(60000000000);
+
+struct inet_address {
+	uint8_t ip[16];
+	uint16_t port; /* in this machine's byte order; 0: none */
+};
+
+enum inet_state : uint8_t {
+	INET_NEW,
+	INET_LISTENING,
+	INET_CONNECTING,
+	INET_REFUSED,
+	INET_CONNECTED,
+	INET_ENDED,
+	INET_DEAD, /* its file is gone; it waits for references to go */
+};
+
+struct inet_port {
+	struct list_node node; /* in the table */
+	uint16_t number;
+	uint32_t type; /* enum linux_socket_type */
+	struct list bound; /* by port_node */
+	uint32_t n_accepted, n_accepted_strict; /* …without SO_REUSEADDR */
+	struct list_node rest_node;
+	uint64_t rests_until_ns; /* 0: it does not */
+};
+
+struct inet_datagram {
+	struct list_node node;
+	struct inet_address from, to;
+	uint32_t size;
+};
+
+/* Options that are remembered; those that mean something beside that are named. */
+enum inet_number : uint8_t {
+	INET_BROADCAST,
+	INET_KEEP_ALIVE,
+	INET_DONT_ROUTE,
+	INET_PRIORITY,
+	INET_NO_DELAY,
+	INET_CORK,
+	INET_KEEP_IDLE,
+	INET_KEEP_INTERVAL,
+	INET_KEEP_COUNT,
+	INET_SYN_COUNT,
+	INET_LINGER_2,
+	INET_QUICK_ACK,
+	INET_USER_TIMEOUT,
+	INET_TOS,
+	INET_TTL,
+	INET_MTU_DISCOVER,
+	INET_RECEIVE_ERROR,
+	INET_MULTICAST_TTL,
+	INET_MULTICAST_LOOP,
+	INET_HOPS,
+	INET_CLASS,
+	INET_MULTICAST_HOPS,
+	INET_MULTICAST_LOOP_6,
+	INET_MTU_DISCOVER_6,
+	INET_RECEIVE_ERROR_6,
+	INET_N_NUMBERS,
+};
+
+struct inet_socket {
+	uint32_t references;
+	uint16_t family;
+	uint32_t type; /* enum linux_socket_type */
+	enum inet_state state;
+	uint32_t uid;
+	struct file *file; /* not referenced; NULL: not accepted yet, or dead */
+
+	/* names */
+	struct inet_address local, remote;
+	struct inet_port *port; /* NULL: no port */
+	struct list_node port_node; /* unless it was accepted */
+	bool is_accepted;
+	bool has_own_ip, has_own_port; /* that bind() asked for: they outlive a connection */
+	bool is_only_v6, reuses_address, reuses_port;
+
+	/* the connection */
+	struct inet_socket *peer; /* referenced */
+	bool is_unreported; /* connected behind an EINPROGRESS: connect() says 0 once */
+	bool is_read_shut, is_write_shut;
+	bool has_fin; /* from the peer */
+	bool is_first_to_close;
+	int32_t error; /* SO_ERROR: a positive errno, 0: none */
+	bool lingers;
+	uint32_t linger_seconds;
+
+	struct byte_queue bytes;
+	struct list datagrams;
+	uint32_t n_charged; /* of received datagrams */
+	uint32_t send_max, receive_max;
+	uint64_t send_timeout_ns, receive_timeout_ns;
+	int32_t numbers[INET_N_NUMBERS];
+
+	/* listening */
+	struct list children, callers; /* by child_node */
+	struct list_node child_node;
+	struct inet_socket *listener; /* of a child or a caller; not referenced */
+	uint32_t n_children, backlog;
+
+	struct wait_queue changed;
+};
+
+extern const struct file_ops inet_file_ops;
+extern const struct socket_ops inet_socket_ops;
+
+static inline bool inet_is_stream(const struct inet_socket *socket)
+{
+	return socket->type == LINUX_SOCK_STREAM;
+}
+
+/* ---- inet.c ---------------------------------------------------------------------------------- */
+
+/** inet_of_file() - the socket of a file, NULL if it is none of these families */
+struct inet_socket *inet_of_file(const struct file *file);
+uint64_t inet_held_bytes(const struct inet_socket *socket);
+/** inet_create() - of a family, type and user; NULL: no memory */
+struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid);
+void inet_unref(struct inet_socket *socket);
+/** inet_install() - give it a file and a descriptor; takes the reference, also on failure */
+int64_t inet_install(struct request *request, struct inet_socket *socket, uint32_t flags);
+/** inet_die() - its file is gone: the peer learns of it, and all that is queued goes */
+void inet_die(struct inet_socket *socket);
+/** inet_reset() - the connection of @socket is broken off from the other end */
+void inet_reset(struct inet_socket *socket, int32_t error);
+/** inet_disconnect() - break off what connection there is, from this end */
+void inet_disconnect(struct inet_socket *socket);
+/** inet_take_error() - SO_ERROR, once: 0 or a negative errno */
+int64_t inet_take_error(struct inet_socket *socket);
+
+/* ---- inet-address.c -------------------------------------------------------------------------- */
+
+/**
+ * inet_decode() - a sockaddr for a socket
+ *
+ * Return: 0, -LINUX_EINVAL: too short, -LINUX_EAFNOSUPPORT
+ */
+int64_t inet_decode(const struct inet_socket *socket, const void *name, size_t size,
+	struct inet_address *out_address);
+/** inet_encode() - as a sockaddr of the socket's family */
+void inet_encode(const struct inet_socket *socket, const struct inet_address *address,
+	struct posix_socket_address *out_name);
+bool inet_is_v4(const struct inet_address *address);
+/** inet_is_any() - 0.0.0.0 or :: */
+bool inet_is_any(const struct inet_address *address);
+/** inet_is_local() - whether this machine has it; not the wildcards */
+bool inet_is_local(const struct inet_address *address);
+bool inet_is_equal_ip(const struct inet_address *a, const struct inet_address *b);
+/** inet_any() - the wildcard of a family */
+struct inet_address inet_any(uint16_t family);
+/**
+ * inet_route() - where a socket's packets to @to really go, and from where they come
+ *
+ * Return: 0, -LINUX_ENETUNREACH
+ */
+int64_t inet_route(const struct inet_socket *socket, const struct inet_address *to,
+	struct inet_address *out_to, struct inet_address *out_from);
+
+/* ---- inet-port.c ----------------------------------------------------------------------------- */
+
+/**
+ * inet_bind_to() - give a socket its address; port 0: a free one of the ephemeral range
+ *
+ * Return: 0, -LINUX_EADDRINUSE, -LINUX_ENOMEM
+ */
+int64_t inet_bind_to(struct inet_socket *socket, const struct inet_address *address);
+/** inet_adopt_port() - a child that will be accepted takes part in its listener's port */
+void inet_adopt_port(struct inet_socket *child, const struct inet_socket *listener);
+void inet_release_port(struct inet_socket *socket);
+/** inet_can_listen() - no other socket listens there */
+bool inet_can_listen(const struct inet_socket *socket);
+/**
+ * inet_find() - the socket that takes what is sent from @from to @to, NULL: none
+ *
+ * Streams: one that listens.
+ */
+struct inet_socket *inet_find(
+	uint32_t type, const struct inet_address *to, const struct inet_address *from);
+
+/* ---- inet-connect.c -------------------------------------------------------------------------- */
+
+/** inet_admit() - callers become children of @listener while its backlog has room */
+void inet_admit(struct inet_socket *listener);
+
+/* ---- hooks: inet-connect.c, inet-transfer.c, inet-options.c ---------------------------------- */
+
+int64_t inet_bind(struct request *request, struct file *file, const void *address, size_t size);
+int64_t inet_listen(struct request *request, struct file *file, uint32_t backlog);
+int64_t inet_connect(struct request *request, struct file *file, const void *address, size_t size);
+int64_t inet_accept(struct request *request, struct file *file, uint32_t flags);
+int64_t inet_own_name(struct file *file, struct posix_socket_address *out_name);
+int64_t inet_peer_name(struct file *file, struct posix_socket_address *out_name);
+int64_t inet_shutdown(struct file *file, enum linux_shutdown how);
+int64_t inet_set_option(
+	struct request *request, struct file *file, const struct socket_option *option);
+int64_t inet_get_option(struct file *file, const struct socket_option *option);
+int64_t inet_send(struct request *request, struct file *file, const struct socket_message *message);
+int64_t inet_receive(struct request *request, struct file *file, struct socket_receive *receive);
+int64_t inet_read(
+	struct file *file, struct request *request, void *buffer, size_t size, uint64_t *offset);
+int64_t inet_read_bulk(struct file *file, struct request *request, size_t size, uint64_t *offset);
+int64_t inet_write(struct file *file, struct request *request, const void *buffer, size_t size,
+	uint64_t *offset);
+
+/** inet_room() - how many bytes a connected stream may send now */
+size_t inet_room(const struct inet_socket *socket);
+/** inet_has_room() - whether it is worth to be told that it is writable */
+bool inet_has_room(const struct inet_socket *socket);
+void inet_options_init(struct inet_socket *socket);
+
+#endif
