@@ -10,6 +10,7 @@ enum linux_socket_family : uint16_t {
 	LINUX_AF_UNIX = 1,
 	LINUX_AF_INET = 2,
 	LINUX_AF_INET6 = 10,
+	LINUX_AF_NETLINK = 16,
 };
 
 enum linux_socket_type : uint32_t {

@@ -9,5 +9,6 @@
 int64_t unix_call_socket(struct request *request);
 int64_t unix_call_socketpair(struct request *request);
 int64_t inet_call_socket(struct request *request);
+int64_t netlink_call_socket(struct request *request);
 
 #endif

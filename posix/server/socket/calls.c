@@ -13,6 +13,7 @@
 #include <posix/server/process/process.h>
 #include <posix/server/socket/call.h>
 #include <posix/server/socket/inet.h>
+#include <posix/server/socket/netlink.h>
 #include <posix/server/socket/unix.h>
 
 const struct socket_ops *socket_ops_of(const struct file *file)
@@ -20,7 +21,10 @@ const struct socket_ops *socket_ops_of(const struct file *file)
 	if (file->ops == &unix_file_ops) {
 		return &unix_socket_ops;
 	}
-	return file->ops == &inet_file_ops ? &inet_socket_ops : NULL;
+	if (file->ops == &inet_file_ops) {
+		return &inet_socket_ops;
+	}
+	return file->ops == &netlink_file_ops ? &netlink_socket_ops : NULL;
 }
 
 bool socket_breaks_silently(const struct file *file)
@@ -41,7 +45,12 @@ uint64_t socket_held_bytes(const struct file *file)
 		return unix_socket->bytes.n_bytes +
 			(uint64_t)unix_socket->n_messages * UNIX_MESSAGE_CHARGE;
 	}
-	return inet_socket == NULL ? 0 : inet_held_bytes(inet_socket);
+	if (inet_socket != NULL) {
+		return inet_held_bytes(inet_socket);
+	}
+	return file->ops == &netlink_file_ops
+		? ((const struct netlink_socket *)file->data)->bytes.n_bytes
+		: 0;
 }
 
 void socket_signal_pipe(struct request *request, const struct file *file, uint32_t flags)
@@ -106,6 +115,7 @@ int64_t posix_socket(struct request *request)
 	case LINUX_AF_UNIX: return unix_call_socket(request);
 	case LINUX_AF_INET:
 	case LINUX_AF_INET6: return inet_call_socket(request);
+	case LINUX_AF_NETLINK: return netlink_call_socket(request);
 	default: return -LINUX_EAFNOSUPPORT;
 	}
 }
@@ -115,7 +125,8 @@ int64_t posix_socketpair(struct request *request)
 	switch ((uint32_t)request->args[0]) {
 	case LINUX_AF_UNIX: return unix_call_socketpair(request);
 	case LINUX_AF_INET:
-	case LINUX_AF_INET6: return -LINUX_EOPNOTSUPP;
+	case LINUX_AF_INET6:
+	case LINUX_AF_NETLINK: return -LINUX_EOPNOTSUPP;
 	default: return -LINUX_EAFNOSUPPORT;
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* AF_INET sockets: connections, ports that rest, and memory that runs out anywhere. */
+/* AF_INET and AF_NETLINK sockets, ports that rest, and memory that runs out anywhere. */
 #include <abi/linux/inet.h>
+#include <abi/linux/netlink.h>
 #include <abi/linux/socket.h>
 #include <posix/server/socket/inet.h>
 #include <posix/server/tests/files.h>
@@ -174,6 +175,38 @@ TEST(datagrams_beyond_the_buffer_are_dropped)
 	end();
 }
 
+/* Asks NETLINK_ROUTE for a dump; how long its answer is. */
+static int64_t ask_netlink(struct user *user, uint16_t type, uint32_t size)
+{
+	uint8_t message[64] = { 0 }, answer[1024];
+	struct linux_nlmsghdr header = {
+		.size = size,
+		.type = type,
+		.flags = LINUX_NLM_F_REQUEST | LINUX_NLM_F_DUMP,
+	};
+
+	memcpy(message, &header, sizeof(header));
+	start(user, CALL_socket, V(LINUX_AF_NETLINK), V(LINUX_SOCK_RAW), V(LINUX_NETLINK_ROUTE));
+	int64_t fd = answer_of(user);
+	int64_t result = call_write(user, fd, message, 32);
+
+	return result == 32 ? call_read(user, fd, answer, sizeof(answer)) : result;
+}
+
+TEST(netlink_answers_dumps)
+{
+	begin();
+	CHECK(ask_netlink(root, LINUX_RTM_GETLINK, 32) > 32);
+	CHECK(ask_netlink(root, LINUX_RTM_GETADDR, 24) > 32);
+	CHECK(ask_netlink(root, LINUX_RTM_GETROUTE, 28) > 32);
+	/* lengths that are wrong are not looked at */
+	CHECK_EQ(ask_netlink(root, LINUX_RTM_GETLINK, 8), -LINUX_ERESTARTSYS);
+	CHECK_EQ(ask_netlink(root, LINUX_RTM_GETLINK, 1000), -LINUX_ERESTARTSYS);
+	/* one without a body is told so */
+	CHECK_EQ(ask_netlink(root, LINUX_RTM_GETLINK, 16), 16 + 4 + 16);
+	end();
+}
+
 /* ---- out of memory at each allocation ------------------------------------------------------ */
 
 static void talk(struct user *other)
@@ -197,6 +230,7 @@ static void talk(struct user *other)
 	(void)call_with_port(root, CALL_bind, a, PORT);
 	(void)call_send_to(other, b, 5000, PORT);
 	(void)call_read(root, a, text, sizeof(text));
+	(void)ask_netlink(other, LINUX_RTM_GETADDR, 24);
 }
 
 TEST(memory_runs_out_anywhere)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets of the family AF_NETLINK, protocol NETLINK_ROUTE: programs ask which links, addresses and
+ * routes there are. There is one link, `lo`, and nothing about it changes, so requests to change
+ * something are refused and groups of listeners hear nothing.
+ *
+ * A request is answered inside send(): the answer lies in the socket's own queue, a datagram for
+ * each answer. Who asks and does not read gets -LINUX_ENOBUFS.
+ */
+#ifndef POSIX_SOCKET_NETLINK_H
+#define POSIX_SOCKET_NETLINK_H
+
+#include <abi/linux/netlink.h>
+#include <posix/server/file/file.h>
+#include <posix/server/socket/family.h>
+
+struct netlink_socket {
+	struct list_node port_node; /* in the table of ports, if it has one */
+	uint32_t port;              /* 0: none yet */
+	uint32_t groups;
+	uint32_t type; /* enum linux_socket_type: raw or datagrams, which is the same */
+	struct byte_queue bytes;
+	struct list answers;
+	uint32_t send_max, receive_max;
+	uint64_t send_timeout_ns, receive_timeout_ns;
+	struct wait_queue changed;
+};
+
+extern const struct file_ops netlink_file_ops;
+extern const struct socket_ops netlink_socket_ops;
+
+/* A queue for one answer; see netlink-route.c. */
+struct netlink_answer {
+	uint8_t *bytes;
+	uint32_t size, max;
+	uint32_t sequence, port;
+};
+
+/**
+ * netlink_answer() - what NETLINK_ROUTE says to one request
+ * @request: its header; @body are the bytes behind it
+ * @answer: has room for all that is ever said
+ *
+ * Return: 0, or a negative errno that the answer is to be.
+ */
+int64_t netlink_answer(const struct process *process, const struct linux_nlmsghdr *request,
+	const uint8_t *body, size_t body_size, struct netlink_answer *answer);
+
+/** netlink_put() - begin a message of a type; returns where its body goes */
+void *netlink_put(struct netlink_answer *answer, uint16_t type, uint16_t flags, size_t size);
+
+#endif
