@@ -496,6 +496,18 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x5452, 4, 0 }, /* FIOASYNC */
 	{ 0x5456, 0, 36 }, /* TIOCGLCKTRMIOS */
 	{ 0x5457, 36, 0 }, /* TIOCSLCKTRMIOS */
+	{ 0x8910, 40, 40 }, /* SIOCGIFNAME */
+	{ 0x8913, 40, 40 }, /* SIOCGIFFLAGS */
+	{ 0x8914, 40, 0 }, /* SIOCSIFFLAGS */
+	{ 0x8915, 40, 40 }, /* SIOCGIFADDR */
+	{ 0x8917, 40, 40 }, /* SIOCGIFDSTADDR */
+	{ 0x8919, 40, 40 }, /* SIOCGIFBRDADDR */
+	{ 0x891b, 40, 40 }, /* SIOCGIFNETMASK */
+	{ 0x891d, 40, 40 }, /* SIOCGIFMETRIC */
+	{ 0x8921, 40, 40 }, /* SIOCGIFMTU */
+	{ 0x8927, 40, 40 }, /* SIOCGIFHWADDR */
+	{ 0x8933, 40, 40 }, /* SIOCGIFINDEX */
+	{ 0x8942, 40, 40 }, /* SIOCGIFTXQLEN */
 };
 
 /* Bits 31-30 of a modern number: 1 the program gives, 2 the program takes; bits 29-16: the size. */

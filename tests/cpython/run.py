@@ -11,8 +11,7 @@
 
 Both run as root in the same root file system (image/make-debian.sh, all of it in a tmpfs), in QEMU
 with two processors and the same amount of memory. It prints a table, and each case that passes on
-Linux only; the reports are kept in build/cpython. It fails if there is such a case that
-needs-network does not name.
+Linux only; the reports are kept in build/cpython. It fails if there is such a case.
 """
 
 import argparse
@@ -142,18 +141,17 @@ def _run_on_linux(modules, seconds, kernel):
 
 # ---- comparing
 
-def _compare(name, hati, linux, needs_network):
-    """[(case, verdict in Hati, whether that is known)] of what passes on Linux only."""
+def _compare(name, hati, linux):
+    """[(case, verdict in Hati)] of what passes on Linux only."""
     if hati is None or hati.reason:
-        return [(name, hati.reason if hati else 'not run', False)]
-    return [(case, hati.cases.get(case, 'missing'), case in needs_network)
+        return [(name, hati.reason if hati else 'not run')]
+    return [(case, hati.cases.get(case, 'missing'))
             for case, verdict in sorted(linux.cases.items())
             if verdict == PASSED and hati.cases.get(case) != PASSED]
 
 
-def _print_table(names, needs_network):
-    """The table, and what differs; how many cases differ that may not."""
-    n_bad = 0
+def _print_table(names):
+    """The table, and what differs; how many cases do."""
     columns = '| {:18} | {:>5} {:>7} {:>8} {:>7} | {:>5} {:>7} {:>8} {:>7} | {}'
     differences = []
     print(columns.format('module', 'ran', 'passed', 'skipped', 'failed',
@@ -162,18 +160,15 @@ def _print_table(names, needs_network):
     for name in names:
         hati, linux = _load(name, 'hati'), _load(name, 'linux')
         if linux is None or linux.reason:
-            differences.append((name, f'does not run on Linux: {linux and linux.reason}', False))
+            differences.append((name, f'does not run on Linux: {linux and linux.reason}'))
             continue
-        missing = _compare(name, hati, linux, needs_network)
+        missing = _compare(name, hati, linux)
         differences += missing
-        n_network = sum(1 for _, _, is_known in missing if is_known)
-        verdict = 'yes' if not missing else f'but {n_network} that need TCP/IP' \
-            if n_network == len(missing) else 'NO'
-        print(columns.format(name, *(hati.row() if hati else ['-'] * 4), *linux.row(), verdict))
-    for case, verdict, is_known in differences:
-        n_bad += not is_known
-        print(f'{case}: {verdict}' + (', needs TCP/IP' if is_known else ''))
-    return n_bad
+        print(columns.format(name, *(hati.row() if hati else ['-'] * 4), *linux.row(),
+                             'NO' if missing else 'yes'))
+    for case, verdict in differences:
+        print(f'{case}: {verdict}')
+    return len(differences)
 
 
 def main():
@@ -206,7 +201,7 @@ def main():
     if for_linux:
         run(_run_on_linux, for_linux, options.linux)
     run(_run_in_hati, names, options.build)
-    sys.exit(1 if _print_table(names, set(_lines('needs-network'))) else 0)
+    sys.exit(1 if _print_table(names) else 0)
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -489,6 +490,58 @@ CASE(counts_of_bytes)
 	CHECK(write(ends[0], "abcd", 4) == 4);
 	CHECK(events_after(ends[1], POLLIN) & POLLIN);
 	CHECK(ioctl(ends[1], FIONREAD, &n) == 0 && n == 4);
+}
+
+/* How many lines of a file of /proc/net speak of a port in a state. */
+static int lines_with(const char *path, uint16_t port, unsigned state)
+{
+	FILE *file = fopen(path, "r");
+	char line[512];
+	int n = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file)) {
+		unsigned own = 0, here = 0;
+
+		if (sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &own, &here) == 2) {
+			n += own == port && here == state;
+		}
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	return n;
+}
+
+CASE(proc_lists_sockets)
+{
+	uint16_t port;
+	int server = listener(1, &port), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	CHECK(lines_with("/proc/net/tcp", port, 10) == 1);
+	CHECK(connect_to(fd, port) == 0);
+	CHECK(accept(server, NULL, NULL) >= 0);
+	CHECK(lines_with("/proc/net/tcp", port, 1) == 1);
+	CHECK(lines_with("/proc/net/tcp", port_of(fd), 1) == 1);
+	close(server);
+	CHECK(lines_with("/proc/net/tcp", port, 10) == 0);
+}
+
+CASE(ioctls_tell_of_the_loopback)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ifreq about = { .ifr_name = "lo" };
+
+	CHECK(ioctl(fd, SIOCGIFINDEX, &about) == 0 && about.ifr_ifindex == 1);
+	CHECK(ioctl(fd, SIOCGIFFLAGS, &about) == 0 && (about.ifr_flags & IFF_LOOPBACK));
+	CHECK(ioctl(fd, SIOCGIFMTU, &about) == 0 && about.ifr_mtu >= 16384);
+	CHECK(ioctl(fd, SIOCGIFADDR, &about) == 0);
+	CHECK(((struct sockaddr_in *)&about.ifr_addr)->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+	about.ifr_ifindex = 1;
+	memset(about.ifr_name, 0, sizeof(about.ifr_name));
+	CHECK(ioctl(fd, SIOCGIFNAME, &about) == 0 && strcmp(about.ifr_name, "lo") == 0);
+	strcpy(about.ifr_name, "none0");
+	CHECK(ioctl(fd, SIOCGIFMTU, &about) == -1 && errno == ENODEV);
+	CHECK(ioctl(STDIN_FILENO, SIOCGIFMTU, &about) == -1);
 }
 
 CASES_MAIN()

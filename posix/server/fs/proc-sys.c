@@ -167,8 +167,22 @@ static const struct proc_entry proc_net_unix_entries[] = {
 	{},
 };
 
+static const struct proc_entry proc_net_ipv4_entries[] = {
+	{ .name = "ip_local_port_range", .mode = PROC_FILE, .text = "32768\t60999\n" },
+	{ .name = "ip_unprivileged_port_start", .mode = PROC_FILE, .text = "1024\n" },
+	{ .name = "ping_group_range", .mode = PROC_FILE, .text = "1\t0\n" },
+	{},
+};
+
+static const struct proc_entry proc_net_ipv6_entries[] = {
+	{ .name = "bindv6only", .mode = PROC_FILE, .text = "0\n" },
+	{},
+};
+
 static const struct proc_entry proc_sys_net_entries[] = {
 	{ .name = "core", .mode = PROC_FOLDER, .entries = proc_net_core_entries },
+	{ .name = "ipv4", .mode = PROC_FOLDER, .entries = proc_net_ipv4_entries },
+	{ .name = "ipv6", .mode = PROC_FOLDER, .entries = proc_net_ipv6_entries },
 	{ .name = "unix", .mode = PROC_FOLDER, .entries = proc_net_unix_entries },
 	{},
 };

@@ -92,6 +92,10 @@ void socket_signal_pipe(struct request *request, const struct file *file, uint32
 void socket_control_add(struct socket_control *control, uint32_t level, uint32_t type,
 	const void *data, size_t size);
 
+/** socket_interface_ioctl() - SIOCGIFFLAGS and its like; -LINUX_ENOTTY: it is none of them */
+int64_t socket_interface_ioctl(
+	const struct request *request, uint32_t command, void *buffer, size_t size);
+
 /* ---- stream.c -------------------------------------------------------------------------------- */
 
 /* Sends from this size on are passed on without a copy, if they are a block of their own. */

@@ -53,6 +53,7 @@ struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid)
 	list_node_init(&socket->port_node);
 	wait_queue_init(&socket->changed);
 	inet_options_init(socket);
+	inet_list_add(socket);
 	return socket;
 }
 
@@ -257,6 +258,7 @@ void inet_die(struct inet_socket *socket)
 		end_connection(socket);
 	}
 	inet_release_port(socket);
+	inet_list_remove(socket);
 	drop_datagrams(socket);
 	byte_queue_deinit(&socket->bytes);
 	socket->state = INET_DEAD;
@@ -317,7 +319,7 @@ static uint32_t inet_poll(
 	return events;
 }
 
-static int64_t inet_ioctl(struct file *file, UNUSED struct request *request, uint32_t command,
+static int64_t inet_ioctl(struct file *file, struct request *request, uint32_t command,
 	UNUSED uint64_t value, void *buffer, size_t size)
 {
 	const struct inet_socket *socket = file->data;
@@ -325,8 +327,8 @@ static int64_t inet_ioctl(struct file *file, UNUSED struct request *request, uin
 		LIST_FIRST(&socket->datagrams, struct inet_datagram, node);
 	int32_t n_bytes;
 
-	if (size < sizeof(n_bytes)) {
-		return -LINUX_ENOTTY;
+	if (size != sizeof(n_bytes)) {
+		return socket_interface_ioctl(request, command, buffer, size);
 	}
 	if (inet_is_stream(socket) && socket->state == INET_LISTENING) {
 		return -LINUX_EINVAL;

@@ -106,6 +106,7 @@ enum inet_number : uint8_t {
 };
 
 struct inet_socket {
+	struct list_node all_node; /* of those that are not dead */
 	uint32_t references;
 	uint16_t family;
 	uint32_t type; /* enum linux_socket_type */
@@ -173,6 +174,19 @@ void inet_reset(struct inet_socket *socket, int32_t error);
 void inet_disconnect(struct inet_socket *socket);
 /** inet_take_error() - SO_ERROR, once: 0 or a negative errno */
 int64_t inet_take_error(struct inet_socket *socket);
+
+/* ---- inet-print.c ---------------------------------------------------------------------------- */
+
+struct inet_counts {
+	uint32_t n_streams, n_dgrams;
+};
+
+/** inet_list_add(), inet_list_remove() - for those that /proc tells of */
+void inet_list_add(struct inet_socket *socket);
+void inet_list_remove(struct inet_socket *socket);
+struct inet_counts inet_count(void);
+/** inet_print_all() - the text of /proc/net/tcp and its like; its size, also if it did not fit */
+size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size);
 
 /* ---- inet-address.c -------------------------------------------------------------------------- */
 

@@ -426,6 +426,12 @@ static uint32_t netlink_poll(
 		(list_is_empty(&socket->answers) ? 0 : LINUX_POLLIN | LINUX_POLLRDNORM);
 }
 
+static int64_t netlink_ioctl(UNUSED struct file *file, struct request *request, uint32_t command,
+	UNUSED uint64_t value, void *buffer, size_t size)
+{
+	return socket_interface_ioctl(request, command, buffer, size);
+}
+
 const struct file_ops netlink_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "socket",
@@ -433,6 +439,7 @@ const struct file_ops netlink_file_ops = {
 	.read_bulk = netlink_read_bulk,
 	.write = netlink_write,
 	.poll = netlink_poll,
+	.ioctl = netlink_ioctl,
 	.release = netlink_release,
 };
 

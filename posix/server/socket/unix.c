@@ -198,15 +198,15 @@ static uint32_t unix_poll(
 	return events;
 }
 
-static int64_t unix_ioctl(struct file *file, UNUSED struct request *request, uint32_t command,
+static int64_t unix_ioctl(struct file *file, struct request *request, uint32_t command,
 	UNUSED uint64_t value, void *buffer, size_t size)
 {
 	struct unix_socket *socket = file->data;
 	const struct unix_message *first = unix_message_first(socket);
 	int32_t n_bytes;
 
-	if (size < sizeof(n_bytes)) {
-		return -LINUX_ENOTTY;
+	if (size != sizeof(n_bytes)) {
+		return socket_interface_ioctl(request, command, buffer, size);
 	}
 	switch (command) {
 	case LINUX_FIONREAD:

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* AF_INET sockets as the lines of /proc/net/tcp, tcp6, udp and udp6. */
+#include <base/format.h>
+#include <base/string.h>
+#include <posix/server/socket/inet.h>
+#include <posix/server/vfs/inode.h>
+
+constexpr uint32_t LINE_SIZE = 149; /* of tcp, without the newline; padded */
+
+static struct list sockets = LIST_INIT(sockets); /* that are not dead */
+static struct inet_counts counts;
+
+static uint32_t *count_of(const struct inet_socket *socket)
+{
+	return inet_is_stream(socket) ? &counts.n_streams : &counts.n_dgrams;
+}
+
+void inet_list_add(struct inet_socket *socket)
+{
+	list_push_back(&sockets, &socket->all_node);
+	*count_of(socket) += 1;
+}
+
+void inet_list_remove(struct inet_socket *socket)
+{
+	list_remove(&socket->all_node);
+	*count_of(socket) -= 1;
+}
+
+struct inet_counts inet_count(void)
+{
+	return counts;
+}
+
+/* The number that Linux has for the state. */
+static uint32_t state_of(const struct inet_socket *socket)
+{
+	enum { ESTABLISHED = 1, SYN_SENT, FIN_WAIT_2 = 5, CLOSE = 7, CLOSE_WAIT, LISTEN = 10 };
+
+	switch (socket->state) {
+	case INET_LISTENING: return LISTEN;
+	case INET_CONNECTING: return SYN_SENT;
+	case INET_CONNECTED:
+		if (socket->is_write_shut && inet_is_stream(socket)) {
+			return FIN_WAIT_2;
+		}
+		return socket->has_fin ? CLOSE_WAIT : ESTABLISHED;
+	default: return CLOSE;
+	}
+}
+
+/* Words of four bytes, each as a number of this machine. */
+static size_t print_address(const struct inet_socket *socket, const struct inet_address *address,
+	char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = socket->family == LINUX_AF_INET ? 12 : 0; i < 16; i += 4) {
+		uint32_t word;
+
+		memcpy(&word, address->ip + i, sizeof(word));
+		used += format_to(out + used, size - used, "%08X", word);
+	}
+	return used + format_to(out + used, size - used, ":%04X", (uint32_t)address->port);
+}
+
+static size_t print_one(const struct inet_socket *socket, uint32_t index, char *line, size_t size)
+{
+	size_t used = format_to(line, size, "%4u: ", index);
+	uint32_t n_queued = (uint32_t)inet_held_bytes(socket);
+
+	if (socket->state == INET_LISTENING) {
+		n_queued = socket->n_children;
+	}
+	used += print_address(socket, &socket->local, line + used, size - used);
+	used += format_to(line + used, size - used, " ");
+	used += print_address(socket, &socket->remote, line + used, size - used);
+	used += format_to(line + used, size - used,
+		" %02X %08X:%08X 00:00000000 00000000 %5u %8u %llu %u 0000000000000000",
+		state_of(socket), 0u, n_queued, socket->uid, 0u,
+		socket->file == NULL ? 0ull : (unsigned long long)socket->file->inode->ino,
+		socket->references);
+	used += format_to(
+		line + used, size - used, inet_is_stream(socket) ? " 20 0 0 10 -1" : " 0");
+	while (used < LINE_SIZE && socket->family == LINUX_AF_INET && inet_is_stream(socket)) {
+		line[used++] = ' ';
+	}
+	line[used++] = '\n';
+	return used;
+}
+
+size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size)
+{
+	const char *more = type == LINUX_SOCK_STREAM ? "" : " ref pointer drops";
+	const char *local = family == LINUX_AF_INET
+		? "local_address rem_address   st"
+		: "local_address                         remote_address                        st";
+	size_t used = format_to(buffer, size,
+		"  sl  %s tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode%s\n", local,
+		more);
+	uint32_t index = 0;
+
+	LIST_FOR_EACH(socket, &sockets, struct inet_socket, all_node) {
+		char line[256];
+
+		if (socket->family != family || socket->type != type || socket->port == NULL) {
+			continue;
+		}
+		size_t n = print_one(socket, index++, line, sizeof(line));
+
+		if (used < size) {
+			memcpy(buffer + used, line, min_size(n, size - used));
+		}
+		used += n;
+	}
+	return used;
+}
