@@ -140,7 +140,10 @@ void inet_admit(struct inet_socket *listener)
 			return;
 		}
 		caller->listener = NULL;
-		if (!make_child(listener, caller)) {
+		if (make_child(listener, caller)) {
+			/* a connect() that was interrupted is told when it is repeated */
+			caller->is_unreported = true;
+		} else {
 			refuse(caller, LINUX_ENOMEM);
 		}
 	}

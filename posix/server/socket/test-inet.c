@@ -150,6 +150,27 @@ TEST(a_full_backlog)
 	end();
 }
 
+/* A signal interrupts connect(), which is then repeated. */
+TEST(an_interrupted_connect)
+{
+	begin();
+	struct user *caller = user_fork(root);
+	int64_t listener = call_socket(root, LINUX_SOCK_STREAM);
+	int64_t taken = call_socket(root, LINUX_SOCK_STREAM);
+	int64_t fd = call_socket(caller, LINUX_SOCK_STREAM);
+
+	CHECK_EQ(call_with_port(root, CALL_bind, listener, PORT), 0);
+	CHECK_EQ(call_listen(root, listener, 0), 0);
+	CHECK_EQ(call_with_port(root, CALL_connect, taken, PORT), 0);
+	CHECK_EQ(call_with_port(caller, CALL_connect, fd, PORT), -LINUX_ERESTARTSYS);
+	CHECK(call_accept(root, listener) >= 0);
+	CHECK_EQ(call_with_port(caller, CALL_connect, fd, PORT), 0);
+	CHECK_EQ(call_with_port(caller, CALL_connect, fd, PORT), -LINUX_EISCONN);
+	user_exit(caller);
+	end_of_rest();
+	end();
+}
+
 TEST(only_the_privileged_have_low_ports)
 {
 	begin();
