@@ -1379,6 +1379,28 @@ HEL_MUST_USE static inline int hel_futex_unlock(const uint32_t *word)
 	return (int)hel_call1(HEL_CALL_futex_unlock, (uint64_t)word).error;
 }
 
+/**
+ * hel_futex_wake_in() - wake threads that wait for a word of another space
+ * @space: HEL_THIS or needs READ; where the word is
+ * @address: of the word, 4-aligned
+ * @n_max: at most so many
+ * @mask: of the wake; not 0
+ * @out_woken: also with an error; may be NULL; how many there were
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (@address is not aligned, or @mask is 0), -ERR_FAULT (nothing can be
+ * read at @address).
+ */
+static inline int hel_futex_wake_in(hel_handle space, uint64_t address, uint32_t n_max,
+	uint32_t mask, uint32_t *out_woken)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_futex_wake_in, space, address, n_max, mask);
+
+	if (out_woken != NULL) {
+		*out_woken = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
 /* ---- managed memory -------------------------------------------------------------------------- */
 
 /**

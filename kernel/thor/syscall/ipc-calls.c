@@ -228,6 +228,22 @@ int call_futex_wake(struct call *call)
 	return error;
 }
 
+int call_futex_wake_in(struct call *call)
+{
+	uint32_t n_woken = 0;
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_READ, &space);
+
+	if (error != 0) {
+		return error;
+	}
+	error = futex_wake(space, call_argument(call, 1), (uint32_t)call_argument(call, 2),
+		(uint32_t)call_argument(call, 3), &n_woken);
+	object_unref((struct object *)space);
+	call->value = n_woken;
+	return error;
+}
+
 int call_futex_requeue(struct call *call)
 {
 	struct futex_requeue request = {

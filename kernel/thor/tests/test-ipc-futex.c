@@ -126,6 +126,23 @@ USER_TEST(futex_arguments)
 	CHECK_EQ(hel_futex_wake((const uint32_t *)0x40, 1, 1, &n_woken), -ERR_FAULT);
 }
 
+USER_TEST(futex_is_woken_from_another_space)
+{
+	uint32_t n_woken = 99;
+
+	start_all(2);
+	CHECK_EQ(hel_futex_wake_in(HEL_THIS, word, 1, 0, &n_woken), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_futex_wake_in(HEL_THIS, word + 1, 1, 1, &n_woken), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_futex_wake_in(HEL_THIS, 0x40, 1, 1, &n_woken), -ERR_FAULT);
+	CHECK_EQ(count_done(), 0);
+	CHECK_OK(hel_futex_wake_in(HEL_THIS, word, 5, 2, &n_woken));
+	CHECK_EQ(n_woken, 1);
+	pass_time();
+	CHECK(workers[1].is_done);
+	CHECK_EQ(wake(word, 5, ~0u), 1);
+	pass_time();
+}
+
 USER_TEST(futex_deadline)
 {
 	uint64_t start_ns;

@@ -118,6 +118,7 @@ struct thread_internal {
 	struct thread_scheduling scheduling;
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
+	bool leaves_locks, has_left_locks; /* robust.c: is at it; is through */
 	bool is_replaced; /* by exec: no longer counted among the process' threads */
 	uint64_t timer_slack_ns; /* for prctl() */
 	char name[16]; /* of a process' first thread: also the process' comm */

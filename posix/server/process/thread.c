@@ -12,6 +12,7 @@
 #include <helix/memory.h>
 #include <posix/server/file/poll.h>
 #include <posix/server/process/oom.h>
+#include <posix/server/process/robust.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 
@@ -427,6 +428,9 @@ void thread_check_gone(struct thread *thread)
 	bool keeps_process_page;
 
 	if (!internal->is_dying || !internal->is_terminated || !lane_is_idle(&internal->lane)) {
+		return;
+	}
+	if (!robust_leave(thread)) {
 		return;
 	}
 	thread_count_add(-1);
