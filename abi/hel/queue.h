@@ -5,8 +5,8 @@
  *   offset 0      struct hel_queue_header (512 bytes)
  *   offset 512    submission ring, params.submit_size bytes (a power of two, 512 … 65536)
  *   align_up(512 + submit_size, 4096)
- *                 n_chunks chunks of chunk_size bytes (a power of two, 1024 … 65536), one after the
- *                 other
+ *                 n_chunks chunks of chunk_size bytes (a power of two, 128 … 65536), one after the
+ *                 other; those of less than HEL_CHUNK_ALIGNED bytes begin at 512 + submit_size
  *
  * The queue's handle can be given to hel_space_map as memory. All counters run freely (modulo
  * 2^32).
@@ -45,11 +45,13 @@
 
 constexpr uint32_t HEL_SUPPLY_MAX = 64;
 constexpr uint32_t HEL_CHUNK_DONE = 1u << 31;
+constexpr uint32_t HEL_CHUNK_SIZE_MIN = 128;
+constexpr uint32_t HEL_CHUNK_ALIGNED = 1024; /* chunks from this size on begin with a page */
 constexpr uint32_t HEL_RECORD_MAX = 1024;
 
 struct hel_queue_params {
 	uint32_t n_chunks; /* 1 … 64 */
-	uint32_t chunk_size; /* power of two, 1024 … 65536 */
+	uint32_t chunk_size; /* power of two, 128 … 65536 */
 	uint32_t submit_size; /* power of two, 512 … 65536 */
 	uint32_t reserved;
 };

@@ -51,7 +51,9 @@ static inline uint64_t hel_queue_chunks_offset(const struct hel_queue_params *pa
 {
 	uint64_t end = sizeof(struct hel_queue_header) + params->submit_size;
 
-	return (end + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
+	return params->chunk_size < HEL_CHUNK_ALIGNED
+		? end
+		: (end + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
 }
 
 /** hel_queue_memory_size() - how much of a queue's memory there is to map: whole pages */

@@ -105,6 +105,11 @@ TEST(queue_layout)
 	CHECK_EQ(hel_queue_chunks_offset(&(struct hel_queue_params){
 			 .n_chunks = 1, .chunk_size = 1024, .submit_size = 4096 }),
 		8192);
+	/* Small chunks lie behind the ring. */
+	struct hel_queue_params one_page = { .n_chunks = 2, .chunk_size = 512, .submit_size = 512 };
+
+	CHECK_EQ(hel_queue_chunks_offset(&one_page), 1024);
+	CHECK_EQ(hel_queue_memory_size(&one_page), 4096);
 }
 
 TEST(queue_submits_and_pads)

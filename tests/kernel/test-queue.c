@@ -7,7 +7,7 @@ TEST(queue_create_checks_params)
 	static const struct hel_queue_params bad[] = {
 		{ .n_chunks = 0, .chunk_size = 4096, .submit_size = 4096 },
 		{ .n_chunks = 65, .chunk_size = 4096, .submit_size = 4096 },
-		{ .n_chunks = 1, .chunk_size = 512, .submit_size = 4096 },
+		{ .n_chunks = 1, .chunk_size = 64, .submit_size = 4096 },
 		{ .n_chunks = 1, .chunk_size = 3000, .submit_size = 4096 },
 		{ .n_chunks = 1, .chunk_size = 131072, .submit_size = 4096 },
 		{ .n_chunks = 1, .chunk_size = 4096, .submit_size = 256 },

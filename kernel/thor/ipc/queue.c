@@ -16,6 +16,14 @@
 
 constexpr uint32_t QUEUE_END_BATCH = 16; /* operations ended before others have their turn */
 
+/* What has a result of one size is never refused: the smallest chunk holds the largest of these. */
+static_assert(
+	sizeof(struct hel_chunk) + sizeof(struct hel_element) + sizeof(struct hel_observe_result) <=
+	HEL_CHUNK_SIZE_MIN);
+static_assert(sizeof(struct hel_manage_result) <= sizeof(struct hel_observe_result));
+static_assert(sizeof(struct hel_event_result) <= sizeof(struct hel_observe_result));
+static_assert(sizeof(struct hel_result) <= sizeof(struct hel_observe_result));
+
 /* ---- creation */
 
 static unsigned queue_order_of(uint64_t size_bytes)
@@ -179,9 +187,15 @@ static bool queue_params_are_valid(const struct hel_queue_params *params)
 {
 	return params->reserved == 0 && params->n_chunks >= 1 &&
 		params->n_chunks <= HEL_SUPPLY_MAX && is_power_of_two(params->chunk_size) &&
-		params->chunk_size >= 1024 && params->chunk_size <= 65536 &&
+		params->chunk_size >= HEL_CHUNK_SIZE_MIN && params->chunk_size <= 65536 &&
 		is_power_of_two(params->submit_size) && params->submit_size >= 512 &&
 		params->submit_size <= 65536;
+}
+
+/* Of all its chunks. */
+static uint64_t queue_chunk_bytes(const struct hel_queue_params *params)
+{
+	return (uint64_t)params->n_chunks * params->chunk_size;
 }
 
 static uint64_t queue_allocate_zeroed_run(struct queue *queue, unsigned order)
@@ -205,8 +219,9 @@ static int queue_fill_header(struct queue *queue)
 {
 	const struct hel_queue_params *params = &queue->params;
 
-	queue->header_bytes =
-		align_up(sizeof(struct hel_queue_header) + params->submit_size, HEL_PAGE_SIZE);
+	queue->header_bytes = align_up(sizeof(struct hel_queue_header) + params->submit_size +
+			(queue->n_pieces == 0 ? queue_chunk_bytes(params) : 0),
+		HEL_PAGE_SIZE);
 	queue->header_order = queue_order_of(queue->header_bytes);
 	queue->header_phys = queue_allocate_zeroed_run(queue, queue->header_order);
 	if (queue->header_phys == 0) {
@@ -238,6 +253,23 @@ int queue_fill_slice(struct queue *queue)
 	return queue->header_phys == 0 ? queue_fill_header(queue) : queue_fill_piece(queue);
 }
 
+/* Small chunks need none: they lie behind the ring. */
+static int queue_make_pieces(struct queue *queue)
+{
+	const struct hel_queue_params *params = &queue->params;
+
+	if (params->chunk_size < HEL_CHUNK_ALIGNED) {
+		return 0;
+	}
+	queue->piece_bytes =
+		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
+	queue->piece_order = queue_order_of(queue->piece_bytes);
+	queue->n_pieces = (uint32_t)div_round_up(queue_chunk_bytes(params), queue->piece_bytes);
+	queue->pieces_phys = account_allocate(
+		queue->object.account, queue->n_pieces * sizeof(queue->pieces_phys[0]));
+	return queue->pieces_phys != NULL ? 0 : -ERR_NO_MEMORY;
+}
+
 int queue_create(const struct hel_queue_params *params, struct queue **out_queue)
 {
 	if (!queue_params_are_valid(params)) {
@@ -249,14 +281,7 @@ int queue_create(const struct hel_queue_params *params, struct queue **out_queue
 		return -ERR_NO_MEMORY;
 	}
 	queue->params = *params;
-	queue->piece_bytes =
-		params->chunk_size < HEL_PAGE_SIZE ? HEL_PAGE_SIZE : params->chunk_size;
-	queue->piece_order = queue_order_of(queue->piece_bytes);
-	queue->n_pieces = (uint32_t)div_round_up(
-		(uint64_t)params->n_chunks * params->chunk_size, queue->piece_bytes);
-	queue->pieces_phys = account_allocate(
-		queue->object.account, queue->n_pieces * sizeof(queue->pieces_phys[0]));
-	if (queue->pieces_phys == NULL) {
+	if (queue_make_pieces(queue) != 0) {
 		queue_free(queue);
 		return -ERR_NO_MEMORY;
 	}
@@ -297,6 +322,10 @@ int queue_create_memory(struct queue *queue, struct memory **out_memory)
 static struct hel_chunk *queue_chunk_at(struct queue *queue, uint32_t index)
 {
 	uint64_t offset = (uint64_t)index * queue->params.chunk_size;
+
+	if (queue->n_pieces == 0) {
+		return (struct hel_chunk *)(queue->ring + queue->params.submit_size + offset);
+	}
 	uint8_t *piece = arch_phys_to_virt(queue->pieces_phys[offset / queue->piece_bytes]);
 
 	return (struct hel_chunk *)(piece + offset % queue->piece_bytes);

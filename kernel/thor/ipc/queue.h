@@ -20,7 +20,7 @@
 #include <thor/object/object.h>
 #include <thor/spinlock.h>
 
-constexpr uint32_t QUEUE_TAG_BUCKETS = 32;
+constexpr uint32_t QUEUE_TAG_BUCKETS = 16;
 constexpr uint32_t QUEUE_MORE_TAGS_FROM = 256; /* operations */
 constexpr uint32_t QUEUE_MORE_TAG_BUCKETS = 2048;
 constexpr uint32_t QUEUE_OPERATIONS_MAX = 65536;
@@ -42,12 +42,12 @@ struct queue {
 	struct hel_queue_params params;  /* immutable */
 	struct hel_queue_header *header; /* direct map; immutable */
 	uint8_t *ring;
-	uint64_t header_bytes; /* header and ring, whole pages */
+	uint64_t header_bytes; /* header, ring and small chunks, whole pages */
 	uint64_t header_phys;
 	unsigned header_order;
 	uint32_t chunk_capacity; /* bytes of elements */
 	uint32_t piece_bytes; /* a chunk, or a page with several */
-	uint32_t n_pieces;
+	uint32_t n_pieces; /* 0: the chunks are small, and lie behind the ring */
 	unsigned piece_order;
 	uint64_t *pieces_phys;
 

@@ -18,7 +18,7 @@ USER_TEST(queue_create_checks_params)
 		{ 0, 1024, 512, 0 },
 		{ 65, 1024, 512, 0 },
 		{ 4, 1000, 512, 0 },
-		{ 4, 512, 512, 0 },
+		{ 4, 64, 512, 0 },
 		{ 4, 131072, 512, 0 },
 		{ 4, 1024, 256, 0 },
 		{ 4, 1024, 513, 0 },
@@ -113,18 +113,20 @@ USER_TEST(queue_stalls_without_chunks_and_resumes)
 }
 
 /* Chunks come back in another order than they were filled in. */
-USER_TEST(queue_chunks_are_recycled_in_odd_order)
+static void recycle_chunks(uint32_t n_chunks, uint32_t chunk_size)
 {
+	unsigned n_fit = n_chunks * (chunk_size - sizeof(struct hel_chunk)) /
+		sizeof(struct hel_element) * 3 / 4;
 	const struct hel_element *held[16 * 42];
 	uint64_t next = 1;
 	struct random random;
 
 	random_init(&random, test_seed(5));
-	CHECK_OK(queue_open(&queue, 16, 1024, 4096));
+	CHECK_OK(queue_open(&queue, n_chunks, chunk_size, 4096));
 	for (unsigned round = 0; round < 40; round++) {
 		unsigned n_held = 0;
 
-		for (unsigned i = 0; i < 150; i++) {
+		for (unsigned i = 0; i < n_fit && i < 150; i++) {
 			(void)submit_nop(&queue);
 		}
 		CHECK_OK(queue_drive(&queue));
@@ -146,6 +148,35 @@ USER_TEST(queue_chunks_are_recycled_in_odd_order)
 		next++;
 	}
 	CHECK_EQ(next, queue.next_context);
+	queue_close(&queue);
+}
+
+USER_TEST(queue_chunks_are_recycled_in_odd_order)
+{
+	recycle_chunks(16, 1024);
+	recycle_chunks(16, HEL_CHUNK_SIZE_MIN);
+	recycle_chunks(3, 512);
+}
+
+/* Small chunks lie behind the ring, and cost no page of their own. */
+USER_TEST(queue_of_one_page)
+{
+	struct hel_map_args args = {
+		.space = HEL_THIS,
+		.size_bytes = 2 * HEL_PAGE_SIZE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE,
+	};
+	uint64_t address;
+
+	CHECK_OK(queue_open(&queue, 4, 512, 512));
+	CHECK_EQ(queue.size_bytes, HEL_PAGE_SIZE);
+	args.memory = queue.client.handle;
+	CHECK_EQ(hel_space_map(&args, &address), -ERR_OUT_OF_BOUNDS);
+	for (unsigned i = 0; i < 100; i++) {
+		(void)submit_nop(&queue);
+		CHECK_OK(queue_drive(&queue));
+		CHECK(queue_take(&queue, &completion));
+	}
 	queue_close(&queue);
 }
 

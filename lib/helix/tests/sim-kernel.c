@@ -4,7 +4,7 @@
 
 #include <base/assert.h>
 #include <base/errors.h>
-
+#include <hel/queue-client.h>
 #include <helix/log.h>
 
 #include <stdio.h>
@@ -76,11 +76,8 @@ size_t sim_kernel_handles(void)
 
 struct hel_outcome sim_queue_create(const struct hel_queue_params *params)
 {
-	uint64_t offset = align_up(sizeof(struct hel_queue_header) + params->submit_size, 4096);
-
 	queue.params = *params;
-	queue.memory = aligned_alloc(
-		4096, align_up(offset + (uint64_t)params->n_chunks * params->chunk_size, 4096));
+	queue.memory = aligned_alloc(4096, hel_queue_memory_size(params));
 	queue.header = (struct hel_queue_header *)queue.memory;
 	memset(queue.header, 0, sizeof(*queue.header));
 	queue.supply_head = 0;
@@ -90,17 +87,14 @@ struct hel_outcome sim_queue_create(const struct hel_queue_params *params)
 
 static struct hel_chunk *queue_next_chunk(void)
 {
-	uint64_t offset =
-		align_up(sizeof(struct hel_queue_header) + queue.params.submit_size, 4096);
-
 	if (queue.supply_head == queue.header->supply_tail) {
 		return NULL;
 	}
 	uint32_t index = queue.header->supply[queue.supply_head++ % HEL_SUPPLY_MAX];
 
 	ASSERT(index < queue.params.n_chunks);
-	struct hel_chunk *chunk = (struct hel_chunk *)(queue.memory + offset +
-		(uint64_t)index * queue.params.chunk_size);
+	struct hel_chunk *chunk = (struct hel_chunk *)(queue.memory +
+		hel_queue_chunks_offset(&queue.params) + (uint64_t)index * queue.params.chunk_size);
 
 	ASSERT(chunk->progress == 0);
 	return chunk;
