@@ -223,9 +223,10 @@ typedef void (*arch_page_fn)(void *context, uint64_t address, uint64_t n_pages);
 void arch_page_unmap_range(struct arch_page_table *table, uint64_t address, uint64_t end,
 	arch_page_fn unmapped, void *context);
 /*
- * Gives target the entries that source has in [address, end), as far as there is memory for tables;
- * both tables are locked. Of a large page that is there in part target gets nothing, and source
- * loses write access to all of it. Returns how many pages of source lost write access.
+ * Gives target the entries that source has in [address, end), as far as there is memory for tables
+ * and it is worth a table; both are locked. Of a large page that is there in part target gets
+ * nothing, and source loses write access to all of it. Returns how many pages of source lost write
+ * access.
  */
 enum arch_copy_flags : uint32_t {
 	ARCH_COPY_READ_ONLY = 1, /* target may not write */

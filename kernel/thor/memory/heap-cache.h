@@ -9,7 +9,7 @@
 
 #include <base/types.h>
 
-constexpr uint32_t HEAP_CLASS_COUNT = 18;
+constexpr uint32_t HEAP_CLASS_COUNT = 19;
 
 struct heap_magazine {
 	void *first;

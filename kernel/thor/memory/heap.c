@@ -33,6 +33,7 @@ static const uint16_t heap_class_sizes[HEAP_CLASS_COUNT] = {
 	192,
 	256,
 	320,
+	336,
 	400,
 	512,
 	672,

@@ -27,7 +27,10 @@ struct mapping {
 	uint32_t allowed; /* what space_protect may set of MAPPING_ACCESS */
 
 	/* guarded by space->lock */
-	struct tree_node node;
+	union {
+		struct tree_node node;
+		struct list_node retired_node; /* out of the set; owner: whoever removed it */
+	};
 	struct mapping *prev, *next; /* neighbours by address, NULL at the ends */
 	uint64_t gap_bytes; /* free addresses between the previous mapping (or 0) and this one */
 	uint64_t gap_bytes_max; /* the largest of the subtree */
@@ -36,8 +39,6 @@ struct mapping {
 	struct list_node memory_node;
 
 	struct grant_use *use; /* of the grant of the descriptor that it was made with; or NULL */
-
-	struct list_node retired_node; /* owner: whoever removed it */
 };
 
 struct mapping_set {

@@ -19,7 +19,8 @@
  * the fork begins again, and the third time the space stays locked.
  *
  * The entries that the parent has are copied into the child's page table, without write access
- * if the memory was copied, so the child does not fault for each page that it reads. Write
+ * if the memory was copied, so the child does not fault for each page that it reads; but not one
+ * that would need a table for itself. Write
  * access is taken from the parent in the same pass, and one flush at the end of the slice makes its
  * CPUs notice. Until then they may go on writing to what is now shared; as nobody can break the
  * sharing before (the space is locked) parent and child see the same. Of a view whose pages were

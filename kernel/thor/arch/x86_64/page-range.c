@@ -158,6 +158,41 @@ static page_entry *page_copy_target(
 	return copy->is_full ? NULL : table_at(entry_load(*out_parent));
 }
 
+/* Whether there is a table, or a large page in its place, for an address. */
+static bool page_table_exists(const struct arch_page_table *table, uint64_t address)
+{
+	const page_entry *entries = table_at(table->root_phys);
+
+	for (unsigned level = PAGE_LEVEL_ROOT; level > 0; level--) {
+		uint64_t value = entry_load(&entries[page_index(address, level)]);
+
+		if (value == 0) {
+			return false;
+		}
+		if (entry_is_page(value, level)) {
+			return true;
+		}
+		entries = table_at(value);
+	}
+	return true;
+}
+
+/*
+ * What remains to be done with the one entry of a table that the target does not have: a new table
+ * costs more than the fault that may, or may not, come without it.
+ */
+static __attribute__((noinline)) void page_copy_lone(
+	struct page_copy *copy, page_entry *source, unsigned first, unsigned last)
+{
+	for (unsigned i = first; i < last; i++) {
+		if ((entry_load(&source[i]) & copy->protected) != 0) {
+			atomic_fetch_and_explicit(
+				&source[i], ~copy->protected, memory_order_relaxed);
+			copy->n_protected++;
+		}
+	}
+}
+
 /* The entries [address, end) of a table that has @n_left of them in use in all. */
 static void page_copy_leaf(
 	struct page_copy *copy, page_entry *source, unsigned n_left, uint64_t address, uint64_t end)
@@ -169,6 +204,10 @@ static void page_copy_leaf(
 	page_entry *target = NULL;
 	uint64_t n_copied = 0;
 
+	if (n_left == 1 && !page_table_exists(copy->target, address)) {
+		page_copy_lone(copy, source, first, last);
+		return;
+	}
 	for (unsigned i = first; i < last && n_left > 0; i++) {
 		uint64_t value = entry_load(&source[i]);
 
