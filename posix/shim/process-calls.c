@@ -14,8 +14,6 @@ constexpr uint64_t CLONE_VFORK = 0x4000;
 constexpr uint64_t CLONE_PIDFD = 0x1000;
 constexpr uint64_t CLONE_PARENT_SETTID = 0x100000;
 constexpr uint64_t SIGCHLD_NUMBER = 17;
-constexpr uint64_t FPU_AREA_USUAL = 1024; /* with this one page of stack is enough for a fork */
-constexpr uint64_t FPU_AREA_MAX = 4096;
 
 /* ---- clone ----------------------------------------------------------------------------------- */
 
@@ -26,7 +24,7 @@ struct clone_request {
 
 /* The child starts with the caller's registers, rax = 0; posix takes them from our page. */
 static int64_t send_clone(
-	const struct hel_registers *regs, const struct clone_request *clone, uint64_t fpu_address)
+	const struct hel_registers *regs, const struct clone_request *clone, uint64_t state)
 {
 	struct hel_registers *child = &shim_thread()->start_registers;
 	struct shim_call call;
@@ -44,7 +42,7 @@ static int64_t send_clone(
 	call.header.args[2] = clone->parent_tid;
 	call.header.args[3] = clone->child_tid;
 	call.header.args[4] = clone->tls;
-	call.header.args[5] = fpu_address;
+	call.header.args[5] = state;
 	tid = shim_call_run(&call);
 	if (shim_thread()->trace_due & POSIX_TRACE_DUE_CLONED) {
 		shim_trace_cloned(regs, clone->number, tid);
@@ -52,44 +50,32 @@ static int64_t send_clone(
 	return tid;
 }
 
-static int64_t clone_with_state(const struct hel_registers *regs, const struct clone_request *clone,
-	uint8_t *fpu, uint64_t size)
-{
-	const struct posix_process_page *process = shim_process();
-	bool is_saved = process->xsave_size <= size && !shim_fpu_save(fpu, process->xsave_mask);
-
-	return send_clone(regs, clone, is_saved ? (uint64_t)fpu : 0);
-}
-
-/* Not inlined, as the next one: its frame is what counts. */
-[[gnu::noinline]] static int64_t clone_with_usual_state(
-	const struct hel_registers *regs, const struct clone_request *clone)
-{
-	alignas(64) uint8_t fpu[FPU_AREA_USUAL];
-
-	return clone_with_state(regs, clone, fpu, sizeof(fpu));
-}
-
+/* Not inlined: its frame would make every clone need more stack. */
 [[gnu::noinline]] static int64_t clone_with_large_state(
 	const struct hel_registers *regs, const struct clone_request *clone)
 {
-	alignas(64) uint8_t fpu[FPU_AREA_MAX];
+	const struct posix_process_page *process = shim_process();
+	alignas(64) uint8_t area[POSIX_STATE_MAX];
+	bool is_saved =
+		process->xsave_size <= sizeof(area) && !shim_fpu_save(area, process->xsave_mask);
 
-	return clone_with_state(regs, clone, fpu, sizeof(fpu));
+	return send_clone(regs, clone, is_saved ? (uint64_t)area : 0);
 }
 
-/*
- * The child's processor state is saved on our shim stack, where the child finds it: a forked child
- * in its copy, a vforked one in the memory it shares with us while we wait. A thread that runs
- * beside us starts with the initial state.
- */
+/* Threads that run beside us start with the processor's initial state, others with ours. */
 static int64_t run_clone(const struct hel_registers *regs, const struct clone_request *clone)
 {
+	const struct posix_process_page *process = shim_process();
+	uint8_t *area = shim_thread()->mailbox.data;
+
 	if ((clone->flags & CLONE_VM) && !(clone->flags & CLONE_VFORK)) {
 		return send_clone(regs, clone, 0);
 	}
-	return shim_process()->xsave_size <= FPU_AREA_USUAL ? clone_with_usual_state(regs, clone)
-							    : clone_with_large_state(regs, clone);
+	if (process->xsave_size > POSIX_MAILBOX_DATA) {
+		return clone_with_large_state(regs, clone);
+	}
+	return send_clone(
+		regs, clone, shim_fpu_save(area, process->xsave_mask) ? 0 : POSIX_STATE_IN_MAILBOX);
 }
 
 int64_t shim_do_clone(struct hel_registers *regs, uint64_t number);

@@ -98,11 +98,12 @@ constexpr int64_t LINUX_ERESTART_RESTARTBLOCK = 516; /* restart_syscall if no ha
 enum posix_internal : uint32_t {
 	/*
 	 * fork/vfork/clone: args: clone flags | exit signal, child stack (already in the
-	 * registers), parent_tid ptr, child_tid ptr, tls, fpu context address. The registers the
-	 * child starts with (rax = 0) are in .start_registers of the caller's thread page; posix
-	 * copies them to those of the child's, args[5] to .start_fpu, and args[3] to
-	 * .clear_child_tid if CLONE_CHILD_CLEARTID. The child starts at the shim's entry_child.
-	 * result: tid.
+	 * registers), parent_tid ptr, child_tid ptr, tls, where the processor's state is (0:
+	 * nowhere, POSIX_STATE_IN_MAILBOX, or an address: xsave_size bytes that are too many for
+	 * that). The registers the child starts with (rax = 0) are in .start_registers of the
+	 * caller's thread page; posix copies them to those of the child's, the state to the child's
+	 * mailbox or the upper end of its stack, and args[3] to .clear_child_tid if
+	 * CLONE_CHILD_CLEARTID. The child starts at the shim's entry_child. result: tid.
 	 */
 	POSIX_CLONE = 10000,
 	/*
@@ -286,6 +287,9 @@ struct posix_signal_info {
 	uint8_t siginfo[128]; /* Linux siginfo_t */
 };
 
+constexpr uint64_t POSIX_STATE_IN_MAILBOX = 1; /* POSIX_CLONE */
+constexpr uint64_t POSIX_STATE_MAX = 4096; /* of the processor: a child gets no larger one */
+
 /* ---- addresses ------------------------------------------------------------------------------- */
 constexpr uint64_t POSIX_SHIM_REGION =
 	0x7fff00000000; /* nothing of the program is at or above it */
@@ -298,24 +302,26 @@ constexpr uint64_t POSIX_SLOTS =
 constexpr uint64_t POSIX_SLOT_SIZE = 0x10000;
 constexpr uint64_t POSIX_SLOT_STACK_LOW = 0x1000; /* page 0 is a guard; private memory */
 constexpr uint64_t POSIX_SLOT_STACK_TOP = 0x9000;
-constexpr uint64_t POSIX_SLOT_PROCESS_PAGE =
-	0x9000; /* shared with posix; only in the slot of a process' first thread */
 /*
- * A page: the queue's header and ring, and the thread page. The chunk, where only errors come, is
- * not mapped.
+ * Shared with posix; only in the slot of a process' first thread. The page's upper end is struct
+ * posix_process_page; below it is the upper end of that thread's stack, so that one that waits in
+ * most calls needs no other page.
+ */
+constexpr uint64_t POSIX_SLOT_PROCESS_PAGE = 0x9000;
+/*
+ * A page: the queue's header, its ring, its one chunk, where only errors come, and the thread page.
  */
 constexpr uint64_t POSIX_SLOT_QUEUE = 0xa000;
 constexpr uint32_t POSIX_QUEUE_CHUNKS = 1;
-constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = 1024;
+constexpr uint32_t POSIX_QUEUE_CHUNK_SIZE = HEL_CHUNK_SIZE_MIN;
 constexpr uint32_t POSIX_QUEUE_SUBMIT_SIZE = 512;
-/* The thread page fills the queue's first page, which posix sees, too. */
-constexpr uint64_t POSIX_THREAD_PAGE_OFFSET =
-	sizeof(struct hel_queue_header) + POSIX_QUEUE_SUBMIT_SIZE;
+/* The thread page fills the queue's page, which posix sees, too. */
+constexpr uint64_t POSIX_THREAD_PAGE_OFFSET = sizeof(struct hel_queue_header) +
+	POSIX_QUEUE_SUBMIT_SIZE + POSIX_QUEUE_CHUNKS * POSIX_QUEUE_CHUNK_SIZE;
 constexpr uint64_t POSIX_SLOT_THREAD_PAGE = POSIX_SLOT_QUEUE + POSIX_THREAD_PAGE_OFFSET;
 /*
- * fork: slots other than the forking thread's, and every thread page, process page and queue, are
- * left out; posix makes the child's afresh at the same addresses. Views and windows are left out,
- * too.
+ * fork: slots are left out; posix makes the child's afresh at the address of the caller's. Views
+ * and windows are left out, too.
  */
 
 /* ---- signals that need no request ------------------------------------------------------------ */
@@ -392,7 +398,7 @@ struct posix_thread_page {
 	_Atomic uint32_t trace_due; /* 1040: enum posix_trace_due; posix adds, the shim takes */
 	/* 1044: the shim says what the thread exits with before it wakes who waits for that */
 	uint32_t exit_status; /* as of wait, and POSIX_EXIT_STATUS_SET */
-	alignas(256) struct posix_mailbox mailbox; /* 1280 … 3071 */
+	alignas(128) struct posix_mailbox mailbox; /* 1152 … 2943 */
 };
 static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) == HEL_PAGE_SIZE);
 
@@ -431,6 +437,9 @@ struct posix_process_page {
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
 	_Atomic uint8_t view_was_used[POSIX_VIEWS_MAX]; /* posix clears it; a hint */
 };
+
+constexpr uint64_t POSIX_PROCESS_PAGE_OFFSET = HEL_PAGE_SIZE - sizeof(struct posix_process_page);
+static_assert(POSIX_PROCESS_PAGE_OFFSET % 64 == 0); /* where a stack ends */
 
 /* clone flags etc. are in abi/linux */
 

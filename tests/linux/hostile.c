@@ -78,7 +78,7 @@ static unsigned long wild(void)
 		0x7fff00000000,
 		0x7fff00001000,
 		0x7fff00049000,
-		0x7fff0004a400,
+		0x7fff0004a480,
 		0x7fff0004b000,
 		0x7ffffffff000,
 		0x800000000000,

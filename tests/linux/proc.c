@@ -315,4 +315,44 @@ CASE(processors_are_listed)
 	CHECK_EQ(access("/sys/devices/system/node/node0", F_OK), 0);
 }
 
+static int descriptor_table_size(void)
+{
+	char line[128];
+	int size = -1;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
+		(void)sscanf(line, "FDSize: %d", &size);
+	}
+	if (status != NULL) {
+		fclose(status);
+	}
+	return size;
+}
+
+CASE(the_table_of_descriptors_grows_and_shrinks)
+{
+	int status;
+
+	CHECK_EQ(dup2(0, 200), 200);
+	CHECK(descriptor_table_size() > 200);
+	CHECK_EQ(dup2(0, 1000), 1000);
+	CHECK(descriptor_table_size() > 1000);
+	CHECK_EQ(close(1000), 0);
+
+	/* A child's is as large as it has to be, and keeps what there is. */
+	pid_t child = fork();
+
+	if (child == 0) {
+		int size = descriptor_table_size();
+
+		_exit(size > 200 && size < 1000 && fcntl(200, F_GETFD) == 0 &&
+					dup2(200, 900) == 900 && fcntl(900, F_GETFD) == 0
+				? 0
+				: 1);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
 CASES_MAIN()

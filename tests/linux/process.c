@@ -3,8 +3,10 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <sys/personality.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -580,6 +582,49 @@ CASE(chance_may_be_excluded)
 
 	wait(&status);
 	CHECK_EQ(status, 0);
+}
+
+/* Whether a child, by fork or vfork, begins with its maker's vector registers and MXCSR. */
+static bool child_has_state(long number)
+{
+	const uint64_t vector = 0x0123456789abcdef;
+	const uint32_t usual = 0x1f80, control = usual | 0x6000; /* round towards zero */
+	uint64_t vector_after = 0;
+	uint32_t control_after = 0;
+	long child = number;
+
+	__asm__ volatile("movq %[vector], %%xmm9\n\t"
+			 "ldmxcsr %[control]\n\t"
+			 "syscall\n\t"
+			 "movq %%xmm9, %[vector_after]\n\t"
+			 "stmxcsr %[control_after]\n\t"
+			 "ldmxcsr %[usual]"
+		: "+a"(child), [vector_after] "=&r"(vector_after),
+		[control_after] "=m"(control_after)
+		: [vector] "r"(vector), [control] "m"(control), [usual] "m"(usual)
+		: "rcx", "r11", "xmm9", "memory");
+	if (child == 0) {
+		_exit(vector_after == vector && control_after == control ? 0 : 1);
+	}
+	return child > 0 && exit_status_of((pid_t)child) == 0 && vector_after == vector;
+}
+
+static void *check_child_state(void *out)
+{
+	*(bool *)out = child_has_state(SYS_fork) && child_has_state(SYS_vfork);
+	return out;
+}
+
+CASE(children_begin_with_the_processor_state_of_their_maker)
+{
+	pthread_t thread;
+	bool is_right = false;
+
+	CHECK(child_has_state(SYS_fork));
+	CHECK(child_has_state(SYS_vfork));
+	CHECK_EQ(pthread_create(&thread, NULL, check_child_state, &is_right), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK(is_right);
 }
 
 CASES_MAIN()

@@ -17,7 +17,7 @@
 #include <posix/server/socket/family.h>
 #include <posix/server/vfs/inode.h>
 
-constexpr uint32_t FD_TABLE_FIRST_SIZE = 64; /* a multiple of 64 */
+constexpr uint32_t FD_TABLE_FIRST_SIZE = 16;
 constexpr uint32_t FD_MAX = 1u << 20;        /* as fs.nr_open */
 
 struct fd_table {
@@ -72,19 +72,32 @@ struct fd_table *fd_table_create(void)
 	return table;
 }
 
+/* What a copy needs: a table that once had many descriptors is not handed on as large as it is. */
+static uint32_t fd_table_size_in_use(const struct fd_table *table)
+{
+	uint32_t capacity = table->capacity;
+
+	while (capacity > FD_TABLE_FIRST_SIZE &&
+		bitmap_find_set(table->used, capacity, capacity / 2) == BITMAP_NONE) {
+		capacity /= 2;
+	}
+	return capacity;
+}
+
 struct fd_table *fd_table_copy(struct fd_table *table)
 {
 	struct fd_table *copy = helix_malloc(sizeof(*copy));
+	uint32_t capacity = fd_table_size_in_use(table);
 
 	if (copy == NULL) {
 		return NULL;
 	}
 	*copy = (struct fd_table){ .references = 1 };
-	if (!fd_table_allocate(copy, table->capacity)) {
+	if (!fd_table_allocate(copy, capacity)) {
 		helix_free(copy);
 		return NULL;
 	}
-	fd_table_copy_entries(copy, table, table->capacity);
+	fd_table_copy_entries(copy, table, capacity);
 	for (int fd = fd_table_next(copy, 0); fd >= 0; fd = fd_table_next(copy, fd + 1)) {
 		file_ref(copy->files[fd]);
 	}
@@ -97,6 +110,11 @@ void fd_table_ref(struct fd_table *table)
 		views_hide(table->views);
 	}
 	table->references++;
+}
+
+uint32_t fd_table_capacity(const struct fd_table *table)
+{
+	return table->capacity;
 }
 
 bool fd_table_is_shared(const struct fd_table *table)

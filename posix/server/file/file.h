@@ -161,6 +161,7 @@ void fd_table_set_cloexec(struct fd_table *table, int fd, bool is_cloexec);
 int fd_table_next(struct fd_table *table, int from); /* first used fd >= from, -1: none */
 /* what posix keeps for its files: bytes in pipes, sockets, files without names */
 uint64_t fd_table_held_bytes(struct fd_table *table);
+uint32_t fd_table_capacity(const struct fd_table *table); /* that it has memory for */
 bool fd_table_is_shared(const struct fd_table *table); /* by several processes */
 struct views **fd_table_views(struct fd_table *table); /* where its views are, NULL: none */
 

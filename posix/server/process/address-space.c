@@ -2,7 +2,7 @@
 /*
  * Address spaces of Linux processes: the shim's image, the clock page, and slots for threads.
  *
- *      0x7fff00040000  slot 0, slot 1, ...: guard, shim stack, process page, thread page and queue
+ *      0x7fff00040000  slot 0, slot 1, ...: guard, shim stack, process page, queue and thread page
  *      0x7fff00001000  shim image: read-only data and text, one copy for all
  *      0x7fff00000000  clock page, read-only
  *      below           the program's
@@ -307,16 +307,6 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	if (shared_memory_forked(mm, copy) != 0) {
 		mm_unref(copy);
 		return NULL;
-	}
-	/*
-	 * Pages and queues are left out by their mappings; the stacks of other threads are copied,
-	 * so drop them.
-	 */
-	for (size_t i = bitmap_find_set(mm->slots, mm->n_slots, 0); i != BITMAP_NONE;
-		i = bitmap_find_set(mm->slots, mm->n_slots, i + 1)) {
-		if (i != slot) {
-			hel_space_unmap(copy->space, slot_address((uint32_t)i), POSIX_SLOT_SIZE);
-		}
 	}
 	return copy;
 }

@@ -25,7 +25,7 @@ constexpr uint64_t FLAGS_UNSUPPORTED = LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUT
 struct clone {
 	struct request *request;
 	uint64_t flags;
-	uint64_t pidfd, parent_tid, child_tid, tls, fpu;
+	uint64_t pidfd, parent_tid, child_tid, tls, state;
 };
 
 static int64_t check_flags(uint64_t flags)
@@ -75,6 +75,32 @@ static int64_t check_limits(const struct process *process, bool is_thread)
 
 /* ---- what a new thread starts with ----------------------------------------------------------- */
 
+/* A processor's state that does not fit the mailbox: at the upper end of the child's stack. */
+static uint64_t large_state_address(uint32_t slot)
+{
+	return slot_address(slot) + POSIX_SLOT_STACK_TOP - POSIX_STATE_MAX;
+}
+
+static bool has_large_state(const struct clone *clone)
+{
+	return clone->state != 0 && clone->state != POSIX_STATE_IN_MAILBOX;
+}
+
+static int copy_large_state(const struct clone *clone, const struct thread *thread)
+{
+	static uint8_t state[POSIX_STATE_MAX];
+	const struct mm *from = clone->request->thread->internal->mm;
+	const struct thread_internal *to = thread->internal;
+	uint64_t size = min_u64(processor_info()->xsave_size, sizeof(state));
+
+	if (hel_space_read(from->space, clone->state, state, size, NULL) != 0) {
+		return -LINUX_EFAULT;
+	}
+	return hel_space_write(to->mm->space, large_state_address(to->slot), state, size, NULL) != 0
+		? -LINUX_ENOMEM
+		: 0;
+}
+
 static void fill_thread_page(const struct clone *clone, struct thread *thread)
 {
 	const struct posix_thread_page *from = clone->request->thread->internal->page;
@@ -83,7 +109,14 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	thread_schedule_as(thread, clone->request->thread, true);
 	thread->internal->timer_slack_ns = clone->request->thread->internal->timer_slack_ns;
 	page->start_registers = from->start_registers;
-	page->start_fpu = clone->fpu;
+	if (clone->state == POSIX_STATE_IN_MAILBOX) {
+		memcpy(page->mailbox.data, from->mailbox.data,
+			min_u64(processor_info()->xsave_size, POSIX_MAILBOX_DATA));
+		page->start_fpu =
+			page->bounce.self + offsetof(struct posix_thread_page, mailbox.data);
+	} else if (clone->state != 0) {
+		page->start_fpu = large_state_address(thread->internal->slot);
+	}
 	if ((clone->flags & LINUX_CLONE_SETTLS) != 0) {
 		page->start_registers.fs_base = clone->tls;
 	}
@@ -228,19 +261,6 @@ static int make_process_page(const struct clone *clone, struct process *child, u
 	return error;
 }
 
-/* A forked child goes on below the processor state that its parent saved on the stack both have. */
-static uint64_t start_stack_of(const struct clone *clone, uint32_t slot)
-{
-	uint64_t low = slot_address(slot) + POSIX_SLOT_STACK_LOW,
-		 top = slot_address(slot) + POSIX_SLOT_STACK_TOP;
-	uint64_t sp = align_down(clone->fpu, 64);
-
-	if ((clone->flags & LINUX_CLONE_VM) != 0 || sp < low + HEL_PAGE_SIZE || sp >= top) {
-		return 0;
-	}
-	return sp;
-}
-
 static int make_child(const struct clone *clone, struct process *child, struct thread **out_thread)
 {
 	uint32_t slot = 0;
@@ -258,14 +278,17 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 				.slot = slot,
 				.tid = child->pid,
 				.universe = child->internal->universe,
-				.has_stack = (clone->flags & LINUX_CLONE_VM) == 0,
 				.process_page = child->internal->page_address,
-				.start_stack = start_stack_of(clone, slot),
+				.start_stack =
+					has_large_state(clone) ? large_state_address(slot) : 0,
 			},
 			out_thread);
 	}
 	if (error == 0) {
-		error = trace_clone(clone->request->thread, *out_thread, clone->flags);
+		error = has_large_state(clone) ? copy_large_state(clone, *out_thread) : 0;
+		if (error == 0) {
+			error = trace_clone(clone->request->thread, *out_thread, clone->flags);
+		}
 		if (error != 0) {
 			thread_discard(*out_thread);
 		}
@@ -378,7 +401,7 @@ int64_t posix_clone(struct request *request)
 		.parent_tid = request->args[2],
 		.child_tid = request->args[3],
 		.tls = request->args[4],
-		.fpu = request->args[5],
+		.state = request->args[5],
 	};
 	int64_t result;
 

@@ -37,8 +37,14 @@ constexpr uint64_t STACK_GUARD = MIB(1); /* nothing is mapped so close below the
 constexpr uint64_t PIE_BASE = 0x555555554000;
 constexpr uint64_t MMAP_LOW = 0x10000;
 constexpr uint64_t BREAK_SIZE_MAX = GIB(64);
-constexpr uint64_t RANDOM_PIE_PAGES = 1 << 24, RANDOM_STACK_PAGES = 1 << 20,
-		   RANDOM_MMAP_PAGES = 1 << 22, RANDOM_BREAK_PAGES = 1 << 12;
+/* Stack and first mappings are in one GiB: they share page tables but those of the last level. */
+constexpr uint64_t RANDOM_STACK_GIB = 256, RANDOM_STACK_PAGES = 1 << 16,
+		   RANDOM_MMAP_PAGES = 1 << 16, RANDOM_PIE_PAGES = 1 << 24,
+		   RANDOM_BREAK_PAGES = 1 << 12;
+static_assert(POSIX_SHIM_REGION % GIB(1) == 0);
+static_assert(STACK_GAP + STACK_SIZE_MAX + STACK_GUARD +
+		(RANDOM_STACK_PAGES + RANDOM_MMAP_PAGES) * HEL_PAGE_SIZE <
+	GIB(1) * 3 / 4);
 
 /* Where the program is, as execveat() says it. */
 struct exec_place {
@@ -91,8 +97,8 @@ static uint32_t personality_of(const struct exec *exec)
 	return exec->is_secure ? personality & ~LINUX_PERSONALITY_CLEARED : personality;
 }
 
-/* A random number of pages below n_pages, in bytes. */
-static uint64_t random_bytes(const struct exec *exec, uint64_t n_pages)
+/* A random number below @n of pieces, in bytes. */
+static uint64_t random_pieces(const struct exec *exec, uint64_t n, uint64_t piece_bytes)
 {
 	uint64_t value;
 
@@ -100,7 +106,12 @@ static uint64_t random_bytes(const struct exec *exec, uint64_t n_pages)
 		hel_random(&value, sizeof(value)) != 0) {
 		return 0;
 	}
-	return value % n_pages * HEL_PAGE_SIZE;
+	return value % n * piece_bytes;
+}
+
+static uint64_t random_bytes(const struct exec *exec, uint64_t n_pages)
+{
+	return random_pieces(exec, n_pages, HEL_PAGE_SIZE);
 }
 
 /* ---- finding the program --------------------------------------------------------------------- */
@@ -260,7 +271,8 @@ static int64_t place_stack(struct exec *exec)
 		min_u64(exec->process->limits[LIMIT_STACK][0], STACK_SIZE_MAX), HEL_PAGE_SIZE);
 
 	exec->stack_size = max_u64(size, STACK_SIZE_MIN);
-	mm->stack_top = POSIX_SHIM_REGION - STACK_GAP - random_bytes(exec, RANDOM_STACK_PAGES);
+	mm->stack_top = POSIX_SHIM_REGION - random_pieces(exec, RANDOM_STACK_GIB, GIB(1)) -
+		STACK_GAP - random_bytes(exec, RANDOM_STACK_PAGES);
 	mm->stack_low = mm->stack_top - exec->stack_size;
 	mm->mmap_low = MMAP_LOW;
 	mm->mmap_high = mm->stack_low - STACK_GUARD - random_bytes(exec, RANDOM_MMAP_PAGES);

@@ -233,6 +233,14 @@ static void print_status_memory(struct process *process, struct printer *printer
 		(unsigned long long)memory.code / 1024, 0, 0);
 }
 
+/* Linux has no smaller tables than of 64 descriptors. */
+static uint32_t fd_size_of(const struct process *process)
+{
+	uint32_t capacity = process->files != NULL ? fd_table_capacity(process->files) : 0;
+
+	return capacity != 0 && capacity < 64 ? 64 : capacity;
+}
+
 static void print_status_of(
 	struct process *process, const struct thread *thread, struct printer *printer)
 {
@@ -249,7 +257,7 @@ static void print_status_of(
 		number_of(process, thread), parent_pid(process), tracer_pid(process, thread));
 	print_ids(printer, "Uid", c->uid, c->euid, c->suid, c->fsuid);
 	print_ids(printer, "Gid", c->gid, c->egid, c->sgid, c->fsgid);
-	print(printer, "FDSize:\t64\nGroups:\t");
+	print(printer, "FDSize:\t%u\nGroups:\t", fd_size_of(process));
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		print(printer, "%u ", c->groups[i]);
 	}
@@ -409,7 +417,7 @@ static void print_call_of(const struct thread *thread, struct printer *printer)
 {
 	const struct trace *trace = trace_of(thread);
 	const struct posix_thread_page *page = thread->internal->page;
-	uint64_t top = slot_address(thread->internal->slot) + POSIX_SLOT_STACK_TOP;
+	uint64_t top = thread->internal->stack_top;
 	struct call_frame frame;
 
 	if (trace_is_stopped(trace)) {

@@ -103,6 +103,7 @@ struct thread_scheduling { /* scheduling.c */
 struct thread_internal {
 	struct mm *mm; /* referenced */
 	uint32_t slot;
+	uint64_t stack_top; /* of its shim stack */
 	hel_handle thread;
 	struct posix_thread_page *page; /* in its queue's first page; the process writes it, too */
 	hel_handle universe; /* of the process, borrowed */
@@ -301,9 +302,8 @@ struct thread_options {
 	uint32_t slot;
 	uint32_t tid;
 	hel_handle universe; /* of the process */
-	bool has_stack; /* the shim stack is there already (fork) */
 	uint64_t process_page; /* its address in the process */
-	uint64_t start_stack; /* 0: the top of the shim stack */
+	uint64_t start_stack; /* where it begins on the shim stack; 0: at its top */
 };
 
 /** thread_create() - a thread that does not run yet, not on the process' list; -LINUX_ENOMEM */
@@ -384,7 +384,7 @@ uint64_t shim_entry_child(void);
 uint64_t shim_vdso(void); /* user address of the vDSO, 0: none */
 /** mm_create() - with shim and clock page; @universe, borrowed, pays for it; NULL: no memory */
 struct mm *mm_create(hel_handle universe);
-/** mm_fork() - copy for fork: of the slots only @slot is left, without its pages and queue */
+/** mm_fork() - copy for fork: without slots, of which @slot is taken */
 struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe);
 void mm_ref(struct mm *mm);
 void mm_unref(struct mm *mm);

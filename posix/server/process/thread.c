@@ -51,10 +51,10 @@ static int shared_page_create(
 	return error != 0 ? -LINUX_ENOMEM : 0;
 }
 
-static void shared_page_release(hel_handle *memory, void *page)
+static void process_page_unmap(hel_handle *memory, struct posix_process_page *page)
 {
 	if (page != NULL) {
-		helix_unmap(page, HEL_PAGE_SIZE);
+		helix_unmap((uint8_t *)page - POSIX_PROCESS_PAGE_OFFSET, HEL_PAGE_SIZE);
 	}
 	if (*memory != HEL_NULL) {
 		hel_close(HEL_THIS, *memory);
@@ -72,7 +72,10 @@ int process_page_create(struct mm *mm, uint32_t slot, struct process_page_holder
 		.slot = slot,
 	};
 	error = shared_page_create(mm, out_holder->address, &out_holder->memory, &page);
-	out_holder->page = page;
+	out_holder->address += POSIX_PROCESS_PAGE_OFFSET;
+	if (page != NULL) {
+		out_holder->page = (void *)((uint8_t *)page + POSIX_PROCESS_PAGE_OFFSET);
+	}
 	if (error != 0) {
 		process_page_discard(out_holder);
 	}
@@ -81,7 +84,7 @@ int process_page_create(struct mm *mm, uint32_t slot, struct process_page_holder
 
 void process_page_discard(struct process_page_holder *holder)
 {
-	shared_page_release(&holder->memory, holder->page);
+	process_page_unmap(&holder->memory, holder->page);
 	holder->page = NULL;
 }
 
@@ -89,7 +92,7 @@ void process_page_release(struct process *process)
 {
 	struct process_internal *internal = process->internal;
 
-	shared_page_release(&internal->page_memory, internal->page);
+	process_page_unmap(&internal->page_memory, internal->page);
 	internal->page = NULL;
 }
 
@@ -157,8 +160,7 @@ static int build_kernel_thread(struct thread *thread, const struct thread_option
 		.universe = internal->universe,
 		.space = internal->mm->space,
 		.ip = shim_entry_child(),
-		.sp = options->start_stack != 0 ? options->start_stack
-						: slot + POSIX_SLOT_STACK_TOP,
+		.sp = options->start_stack != 0 ? options->start_stack : internal->stack_top,
 		.argument = slot + POSIX_SLOT_THREAD_PAGE,
 		.bounce_page = internal->lane.queue,
 		.bounce_address = slot + POSIX_SLOT_THREAD_PAGE,
@@ -175,7 +177,7 @@ static void fill_page(struct thread *thread, const struct thread_options *option
 	uint64_t slot = slot_address(internal->slot);
 
 	page->bounce.self = slot + POSIX_SLOT_THREAD_PAGE;
-	page->bounce.stack = slot + POSIX_SLOT_STACK_TOP;
+	page->bounce.stack = internal->stack_top;
 	page->process_page = options->process_page;
 	page->queue_address = slot + POSIX_SLOT_QUEUE;
 	page->queue = internal->remote_queue;
@@ -191,10 +193,9 @@ static int build(struct thread *thread, const struct thread_options *options)
 	uint64_t slot = slot_address(internal->slot);
 	int error = build_queue(thread);
 
-	if (error == 0 && !options->has_stack) {
+	if (error == 0) {
 		error = mm_map(internal->mm, HEL_NULL, 0, slot + POSIX_SLOT_STACK_LOW,
-			POSIX_SLOT_STACK_TOP - POSIX_SLOT_STACK_LOW,
-			HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FORK_COPY);
+			POSIX_SLOT_STACK_TOP - POSIX_SLOT_STACK_LOW, PAGE_FLAGS);
 	}
 	if (error == 0) {
 		error = build_lane(thread);
@@ -204,6 +205,16 @@ static int build(struct thread *thread, const struct thread_options *options)
 		error = build_kernel_thread(thread, options);
 	}
 	return error;
+}
+
+/* That of a process' first thread begins in the page that has the process page at its end. */
+static uint64_t stack_top_of(const struct thread_options *options)
+{
+	uint64_t slot = slot_address(options->slot);
+	bool has_process_page =
+		options->process_page == slot + POSIX_SLOT_PROCESS_PAGE + POSIX_PROCESS_PAGE_OFFSET;
+
+	return has_process_page ? options->process_page : slot + POSIX_SLOT_STACK_TOP;
 }
 
 int thread_create(const struct thread_options *options, struct thread **out_thread)
@@ -226,6 +237,7 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 	block->internal.mm = options->mm;
 	mm_ref(options->mm);
 	block->internal.slot = options->slot;
+	block->internal.stack_top = stack_top_of(options);
 	block->internal.universe = options->universe;
 	signal_pending_init(&block->internal.pending);
 	request_init(&block->internal.request, &block->internal.request_internal, thread);

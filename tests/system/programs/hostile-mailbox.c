@@ -15,12 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define THREAD_PAGE  0x7fff0004a400ul /* of the first thread */
+#define THREAD_PAGE  0x7fff0004a480ul /* of the first thread */
 #define QUEUE        0x7fff0004a000ul
 #define HANDLE_QUEUE (*(volatile uint64_t *)(THREAD_PAGE + 272))
 #define HANDLE_LANE  (*(volatile uint64_t *)(THREAD_PAGE + 280))
 #define SUBMIT_TAIL  (*(volatile uint32_t *)(THREAD_PAGE + 420))
-#define MAILBOX      ((volatile uint64_t *)(THREAD_PAGE + 1280))
+#define MAILBOX      ((volatile uint64_t *)(THREAD_PAGE + 1152))
 #define N_PIECES     2 /* words of the mailbox */
 #define RESULT       3
 #define DATA         8

@@ -160,7 +160,8 @@ static void way_bounce_page(void)
 
 static void way_process_page(void)
 {
-	spoil_and_call((uint8_t *)thread_page()->process_page, HEL_PAGE_SIZE);
+	spoil_and_call(
+		(uint8_t *)thread_page()->process_page - POSIX_PROCESS_PAGE_OFFSET, HEL_PAGE_SIZE);
 }
 
 static void way_queue(void)
