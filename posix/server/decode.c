@@ -355,6 +355,29 @@ void request_bulk(struct request *request, const void *data, size_t size,
 	internal->bulk_context = context;
 }
 
+void request_forget_out(struct request *request)
+{
+	struct request_internal *internal = request->internal;
+
+	if (internal->out_block != NULL) {
+		helix_free(internal->out_block);
+		internal->out_block = NULL;
+		internal->out = NULL;
+		internal->has_out = false;
+	}
+}
+
+void request_forget_empty_bulk(struct request *request)
+{
+	struct request_internal *internal = request->internal;
+
+	if (!internal->has_bulk_size && internal->bulk_block != NULL) {
+		helix_free(internal->bulk_block);
+		internal->bulk_block = NULL;
+		internal->bulk = NULL;
+	}
+}
+
 void *request_bulk_buffer(struct request *request, size_t size)
 {
 	struct request_internal *internal = request->internal;

@@ -242,6 +242,7 @@ static void request_park(struct request *request)
 		request_finish(request, -LINUX_ENOMEM);
 		return;
 	}
+	request_forget_empty_bulk(request);
 	internal->phase = REQUEST_PARKED;
 	if (request->deadline_ns != HEL_DEADLINE_NEVER) {
 		timer_arm(posix_loop(), &internal->timer, request->deadline_ns);

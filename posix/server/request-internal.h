@@ -129,6 +129,9 @@ int request_decode(struct request *request, const struct posix_request *header, 
 /** request_keep_payload() - make a borrowed payload the request's own; 0 or -LINUX_ENOMEM */
 int request_keep_payload(struct request *request);
 
+/** request_forget_empty_bulk() - it parks: give back a buffer that nothing was put into */
+void request_forget_empty_bulk(struct request *request);
+
 /** request_drop() - give back all memory of a request that has ended */
 void request_drop(struct request *request);
 

@@ -91,6 +91,11 @@ const char *request_path(struct request *request, unsigned i);
  */
 void *request_out(struct request *request, unsigned i, size_t *out_size);
 /*
+ * For who parks, and has put nothing there that must stay: gives back what request_out() got if it
+ * is a block of its own. The next attempt asks again.
+ */
+void request_forget_out(struct request *request);
+/*
  * BULK_OUT: answer with `size` bytes at data, which must stay valid and unchanged until `done` is
  * called (after the reply went; may be NULL for data that live as long as posix).  At most the size
  * asked for.  For data in a temporary buffer: request_bulk_copy.
@@ -99,7 +104,7 @@ void request_bulk(struct request *request, const void *data, size_t size,
 	void (*done)(void *context), void *context);
 /*
  * BULK_OUT: a buffer owned by the request, of the size asked for (at most POSIX_BULK_MAX); NULL: no
- * memory.
+ * memory. While the request is parked it is kept only if request_bulk() has named it.
  */
 void *request_bulk_buffer(struct request *request, size_t size);
 /*

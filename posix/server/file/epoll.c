@@ -580,6 +580,7 @@ int64_t posix_epoll_wait(struct request *request)
 		return n_events;
 	}
 	request->interrupted_result = -LINUX_EINTR;
+	request_forget_out(request);
 	int64_t error = request_wait_on(request, &epoll->changed);
 
 	return file_end_call(request, file, error < 0 ? error : REQUEST_PARK);

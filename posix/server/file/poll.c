@@ -269,5 +269,6 @@ int64_t posix_poll(struct request *request)
 		scan.error = poll_hold_files(&scan);
 	}
 	request->interrupted_result = -LINUX_ERESTARTNOHAND;
+	request_forget_out(request);
 	return scan.error < 0 ? scan.error : REQUEST_PARK;
 }

@@ -379,6 +379,11 @@ int64_t posix_socket_receive(struct request *request)
 		.control = { .bytes = bytes,
 			.size = (size_t)min_u64(request->args[4], control_size) },
 	};
+	int64_t result = ops->receive(request, file, &receive);
 
-	return file_end_call(request, file, ops->receive(request, file, &receive));
+	/* MSG_WAITALL may have received a part. */
+	if (result == REQUEST_PARK && request->state[1] == 0) {
+		request_forget_out(request);
+	}
+	return file_end_call(request, file, result);
 }

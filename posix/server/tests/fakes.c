@@ -4,10 +4,11 @@
 
 #include <async/loop.h>
 #include <helix/memory.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 uint64_t fake_now_ns = 1000000000;
-size_t fake_n_blocks;
+size_t fake_n_blocks, fake_n_bytes;
 size_t fake_fail_allocation;
 uint64_t fake_n_steps;
 
@@ -53,13 +54,19 @@ static bool allocation_fails(void)
 	return fake_fail_allocation != 0 && --fake_fail_allocation == 0;
 }
 
+static void *count_block(void *block)
+{
+	fake_n_blocks++;
+	fake_n_bytes += malloc_usable_size(block);
+	return block;
+}
+
 void *helix_malloc(size_t size)
 {
 	if (allocation_fails()) {
 		return NULL;
 	}
-	fake_n_blocks++;
-	return malloc(size != 0 ? size : 1);
+	return count_block(malloc(size != 0 ? size : 1));
 }
 
 void *helix_calloc(size_t n, size_t size)
@@ -67,13 +74,13 @@ void *helix_calloc(size_t n, size_t size)
 	if (allocation_fails()) {
 		return NULL;
 	}
-	fake_n_blocks++;
-	return calloc(n, size);
+	return count_block(calloc(n, size));
 }
 
 void helix_free(void *block)
 {
 	fake_n_blocks -= block != NULL;
+	fake_n_bytes -= malloc_usable_size(block);
 	free(block);
 }
 

@@ -18,8 +18,8 @@ extern uint64_t fake_n_steps;
 /** fake_run_loop() - deliver what is ready, and timers that have expired, until nothing is left */
 void fake_run_loop(void);
 
-/** fake_n_blocks - blocks of helix_malloc() that were not freed */
-extern size_t fake_n_blocks;
+/** fake_n_blocks - blocks of helix_malloc() that were not freed; fake_n_bytes - what is in them */
+extern size_t fake_n_blocks, fake_n_bytes;
 /** fake_fail_allocation - the so-manieth helix_malloc() from now fails; 0: none */
 extern size_t fake_fail_allocation;
 
