@@ -265,6 +265,7 @@ struct hel_thread_stats {
 	uint32_t cpu;
 	uint32_t flags; /* enum hel_thread_flags: HEL_THREAD_TIMED or 0 */
 	int32_t priority; /* with what those who wait for its locks lend it */
+	uint64_t n_preempted; /* how often it lost its CPU while it could run on */
 };
 
 /* ---- events and interrupts ------------------------------------------------------------------- */

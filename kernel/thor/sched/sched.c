@@ -309,6 +309,14 @@ static ALWAYS_INLINE void sched_switch_to(struct cpu *cpu, struct thread *thread
 	}
 }
 
+/* A thread that could run on loses its CPU. */
+static inline void sched_count_preempted(struct thread *thread)
+{
+	atomic_store_explicit(&thread->statistics.n_preempted,
+		atomic_load_explicit(&thread->statistics.n_preempted, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
 static void sched_place_current(struct cpu *cpu)
 {
 	struct thread *thread = cpu->current;
@@ -318,6 +326,7 @@ static void sched_place_current(struct cpu *cpu)
 		return;
 	}
 	sched_put_current(cpu);
+	sched_count_preempted(thread);
 	atomic_store(&thread->state, THREAD_RUNNABLE);
 	sched_place(cpu, thread);
 }
@@ -508,6 +517,7 @@ static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
 		return;
 	}
 	sched_put_current(cpu);
+	sched_count_preempted(current);
 	atomic_store(&current->state, THREAD_RUNNABLE);
 	sched_place(cpu, current);
 	queue->slice_end_ns = HEL_DEADLINE_NEVER;
@@ -619,6 +629,7 @@ static inline bool sched_is_preempted(const struct cpu *cpu)
 static inline void sched_preempt(struct cpu *cpu, struct thread *current)
 {
 	sched_take_off(cpu);
+	sched_count_preempted(current);
 	current->ready_priority = atomic_load_explicit(&current->priority, memory_order_relaxed);
 	atomic_store(&current->state, THREAD_RUNNABLE);
 	uint64_t affinity = atomic_load_explicit(&current->affinity, memory_order_relaxed);

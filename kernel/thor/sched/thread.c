@@ -444,6 +444,8 @@ void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 		.kernel_ns = kernel_ns,
 		.n_switches =
 			atomic_load_explicit(&thread->statistics.n_switches, memory_order_relaxed),
+		.n_preempted =
+			atomic_load_explicit(&thread->statistics.n_preempted, memory_order_relaxed),
 		.n_faults =
 			atomic_load_explicit(&thread->statistics.n_faults, memory_order_relaxed),
 		.state = state == THREAD_EXAMINED ? THREAD_STOPPED : state,

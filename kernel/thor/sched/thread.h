@@ -190,6 +190,7 @@ struct thread {
 	struct {
 		/* kernel_ns is a part of run_ns, and 0 for threads that are not timed */
 		_Atomic uint64_t run_ns, kernel_ns, n_switches, n_faults;
+		_Atomic uint64_t n_preempted; /* how often it lost its CPU while it could run */
 		uint64_t entered_ns; /* timed: run_ns when it entered the kernel */
 	} statistics;
 };

@@ -558,4 +558,27 @@ TEST(time_is_counted_exactly)
 	}
 }
 
+/* Who never waits has its CPU taken away each time but, if it runs or has ended, the last. */
+TEST(lost_turns_are_counted)
+{
+	begin(1, 700);
+	run(3, hog, 500 * MS, 700);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct hel_thread_stats stats;
+
+		thread_get_stats(actors[i].thread, &stats);
+		CHECK(stats.n_preempted > 3);
+		CHECK(stats.n_switches - stats.n_preempted <= 1);
+	}
+	end();
+	begin(2, 701);
+	run(1, sleeper, 500 * MS, 701);
+	struct hel_thread_stats stats;
+
+	thread_get_stats(actors[0].thread, &stats);
+	CHECK(stats.n_switches > 3);
+	CHECK_EQ(stats.n_preempted, 0);
+	end();
+}
+
 TEST_MAIN()

@@ -233,6 +233,20 @@ static void print_status_memory(struct process *process, struct printer *printer
 		(unsigned long long)memory.code / 1024, 0, 0);
 }
 
+/* As Linux, of the first thread if it is about the process. */
+static void print_switches(
+	const struct process *process, const struct thread *thread, struct printer *printer)
+{
+	const struct thread *shown = thread != NULL ? thread : process_first_thread(process);
+	struct usage usage = process->internal->dead_threads;
+
+	if (shown != NULL) {
+		thread_usage(shown, &usage);
+	}
+	print(printer, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+		(unsigned long long)usage.n_waits, (unsigned long long)usage.n_preempted);
+}
+
 /* Linux has no smaller tables than of 64 descriptors. */
 static uint32_t fd_size_of(const struct process *process)
 {
@@ -281,7 +295,7 @@ static void print_status_of(
 	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
 		process->internal->has_no_new_privileges,
 		shown != NULL ? (unsigned long long)thread_affinity(shown) : 0);
-	print(printer, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+	print_switches(process, thread, printer);
 }
 
 static void print_statm(struct process *process, struct printer *printer)

@@ -133,7 +133,8 @@ struct thread_internal {
 enum process_state : uint8_t { PROCESS_RUNNING, PROCESS_EXITING, PROCESS_ZOMBIE };
 
 struct usage {
-	uint64_t user_ns, kernel_ns, n_faults, n_switches;
+	uint64_t user_ns, kernel_ns, n_faults;
+	uint64_t n_waits, n_preempted; /* how often it gave its CPU up, and lost it */
 };
 
 struct interval_timer { /* ITIMER_REAL, alarm */

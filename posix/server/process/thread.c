@@ -498,7 +498,8 @@ void usage_add(struct usage *to, const struct usage *from)
 	to->user_ns += from->user_ns;
 	to->kernel_ns += from->kernel_ns;
 	to->n_faults += from->n_faults;
-	to->n_switches += from->n_switches;
+	to->n_waits += from->n_waits;
+	to->n_preempted += from->n_preempted;
 }
 
 void thread_usage(const struct thread *thread, struct usage *out_usage)
@@ -510,7 +511,9 @@ void thread_usage(const struct thread *thread, struct usage *out_usage)
 		out_usage->user_ns = stats.user_ns;
 		out_usage->kernel_ns = stats.kernel_ns;
 		out_usage->n_faults = stats.n_faults;
-		out_usage->n_switches = stats.n_switches;
+		out_usage->n_waits =
+			stats.n_switches - min_u64(stats.n_switches, stats.n_preempted);
+		out_usage->n_preempted = stats.n_preempted;
 	}
 }
 

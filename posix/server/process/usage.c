@@ -23,7 +23,8 @@ void usage_encode(const struct usage *usage, struct linux_rusage *out_rusage)
 		.user = timeval_of(usage->user_ns),
 		.system = timeval_of(usage->kernel_ns),
 		.minor_faults = (int64_t)usage->n_faults,
-		.voluntary_switches = (int64_t)usage->n_switches,
+		.voluntary_switches = (int64_t)usage->n_waits,
+		.involuntary_switches = (int64_t)usage->n_preempted,
 	};
 }
 
