@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define NOBODY 65534
 
@@ -45,6 +47,54 @@ static int write_text(const char *path, const char *value)
 	close(fd);
 	errno = error;
 	return n == (ssize_t)strlen(value) ? 0 : -1;
+}
+
+/* ---- switches -------------------------------------------------------------------------------- */
+
+static long field_of(const char *path, const char *name)
+{
+	const char *found = strstr(read_text(path), name);
+
+	return found ? strtol(found + strlen(name), NULL, 10) : -1;
+}
+
+CASE(switches_are_counted)
+{
+	struct timespec moment = { .tv_nsec = 1000 };
+	struct rusage before, after;
+	long waits = field_of("/proc/self/status", "\nvoluntary_ctxt_switches:\t");
+
+	CHECK(waits >= 0);
+	CHECK(field_of("/proc/self/status", "\nnonvoluntary_ctxt_switches:\t") >= 0);
+	CHECK_EQ(getrusage(RUSAGE_THREAD, &before), 0);
+	for (int i = 0; i < 10; i++) {
+		CHECK_EQ(nanosleep(&moment, NULL), 0);
+	}
+	CHECK_EQ(getrusage(RUSAGE_THREAD, &after), 0);
+	CHECK(after.ru_nvcsw >= before.ru_nvcsw + 10);
+	CHECK(after.ru_nivcsw >= before.ru_nivcsw);
+	CHECK(field_of("/proc/self/status", "\nvoluntary_ctxt_switches:\t") >= waits + 10);
+}
+
+static long cache_value(int index, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, name);
+	return strtol(read_text(path), NULL, 10);
+}
+
+/* A machine may say nothing, as one behind another one that says nothing. */
+CASE(caches_are_as_large_as_their_lines)
+{
+	for (int i = 0; i < 8 && cache_value(i, "level") > 0; i++) {
+		long size = cache_value(i, "coherency_line_size") *
+			cache_value(i, "physical_line_partition") *
+			cache_value(i, "ways_of_associativity") * cache_value(i, "number_of_sets");
+
+		CHECK_EQ(size, cache_value(i, "size") * 1024);
+		CHECK_EQ(cache_value(i, "shared_cpu_list"), 0);
+	}
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */

@@ -4,12 +4,14 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <helix/start.h>
+#include <posix/server/fs/caches.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/vfs/dentry.h>
 
 /* The text of a set of at most 256 processors. */
 constexpr size_t MASK_TEXT_MAX = 80;
+constexpr uint32_t CACHES_MAX = 16; /* of one processor */
 
 static struct super *sysfs;
 
@@ -83,9 +85,14 @@ static size_t print_mask(char *buffer, size_t size, uint32_t first, uint32_t n_b
 	return used;
 }
 
+static void print_range(char *buffer, size_t size, uint32_t first, uint32_t n_cpus)
+{
+	format_to(buffer, size, n_cpus > 1 ? "%u-%u\n" : "%u\n", first, first + n_cpus - 1);
+}
+
 static void print_list(char *buffer, size_t size, uint32_t n_cpus)
 {
-	format_to(buffer, size, n_cpus > 1 ? "0-%u\n" : "0\n", n_cpus - 1);
+	print_range(buffer, size, 0, n_cpus);
 }
 
 /* A file devices/system/<where>/<name>. */
@@ -125,6 +132,85 @@ static int64_t sysfs_make_cpu(uint32_t cpu, uint32_t n_cpus)
 	return error;
 }
 
+/* Whoever has the numbers of one block of a power of two can share a cache. */
+static uint32_t sharing_block(uint32_t n_sharing, uint32_t n_cpus)
+{
+	uint32_t n = 1;
+
+	while (n < n_sharing && n < n_cpus) {
+		n *= 2;
+	}
+	return n;
+}
+
+static int64_t sysfs_make_cache(
+	uint32_t cpu, uint32_t n_cpus, uint32_t index, const struct processor_cache *cache)
+{
+	static const char *const types[] = {
+		[CACHE_DATA] = "Data\n",
+		[CACHE_INSTRUCTION] = "Instruction\n",
+		[CACHE_UNIFIED] = "Unified\n",
+	};
+	uint32_t block = sharing_block(cache->n_sharing, n_cpus);
+	uint32_t first = cpu / block * block, n_sharing = (uint32_t)min_u64(block, n_cpus - first);
+	uint64_t size =
+		(uint64_t)cache->line_bytes * cache->n_partitions * cache->n_ways * cache->n_sets;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{ "coherency_line_size", cache->line_bytes },
+		{ "id", cpu / block },
+		{ "level", cache->level },
+		{ "number_of_sets", cache->n_sets },
+		{ "physical_line_partition", cache->n_partitions },
+		{ "ways_of_associativity", cache->n_ways },
+	};
+	char where[48], text[MASK_TEXT_MAX];
+	int64_t error = 0;
+
+	format_to(where, sizeof(where), "cpu/cpu%u/cache/index%u", cpu, index);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers) && error == 0; i++) {
+		format_to(text, sizeof(text), "%llu\n", (unsigned long long)numbers[i].value);
+		error = make_system_text(where, numbers[i].name, text);
+	}
+	if (error == 0) {
+		error = make_system_text(where, "type", types[cache->type]);
+	}
+	if (error == 0) {
+		format_to(text, sizeof(text), "%lluK\n", (unsigned long long)size / 1024);
+		error = make_system_text(where, "size", text);
+	}
+	if (error == 0) {
+		print_range(text, sizeof(text), first, n_sharing);
+		error = make_system_text(where, "shared_cpu_list", text);
+	}
+	if (error == 0) {
+		print_mask(text, sizeof(text), first, n_sharing, n_cpus);
+		error = make_system_text(where, "shared_cpu_map", text);
+	}
+	return error;
+}
+
+/* All processors are taken to be like the one that this runs on. */
+static int64_t sysfs_make_caches(uint32_t cpu, uint32_t n_cpus)
+{
+	struct processor_cache cache;
+	int64_t error = 0;
+
+	for (uint32_t index = 0; index < CACHES_MAX && error == 0 && processor_cache(index, &cache);
+		index++) {
+		char path[64];
+
+		format_to(path, sizeof(path), "devices/system/cpu/cpu%u/cache/index%u", cpu, index);
+		error = sysfs_make_folder(path);
+		if (error == 0) {
+			error = sysfs_make_cache(cpu, n_cpus, index, &cache);
+		}
+	}
+	return error;
+}
+
 static int64_t sysfs_make_processors(uint32_t n_cpus)
 {
 	char list[32], mask[MASK_TEXT_MAX];
@@ -154,6 +240,9 @@ static int64_t sysfs_make_processors(uint32_t n_cpus)
 	}
 	for (uint32_t cpu = 0; cpu < n_cpus && error == 0; cpu++) {
 		error = sysfs_make_cpu(cpu, n_cpus);
+		if (error == 0) {
+			error = sysfs_make_caches(cpu, n_cpus);
+		}
 	}
 	return error;
 }

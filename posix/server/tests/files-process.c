@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the file side needs of processes: who they are, and signals that are only noted. */
+#include <posix/server/fs/caches.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/fs/procfs.h>
@@ -170,6 +171,13 @@ int64_t proc_open_memory(struct proc_inode *node, struct file *file, struct requ
 int64_t proc_open_pagemap(struct proc_inode *node, struct file *file, struct request *request)
 {
 	return proc_open_memory(node, file, request);
+}
+
+bool processor_cache(uint32_t index, struct processor_cache *out_cache)
+{
+	(void)index;
+	(void)out_cache;
+	return false;
 }
 
 bool process_executable(const struct process *process, struct path *out_path)

@@ -4,27 +4,14 @@
  */
 #include <base/format.h>
 #include <base/string.h>
+#include <posix/server/arch/x86_64/cpuid.h>
 #include <posix/server/process/process-internal.h>
-
-struct cpuid {
-	uint32_t a, b, c, d;
-};
 
 constexpr uint64_t HWCAP2_FSGSBASE = 2;
 constexpr uint64_t SIGNAL_FRAME_MIN =
 	1024; /* ucontext, siginfo, alignment, beside the extended state */
 constexpr uint32_t LEAF_XSAVE = 0xd, LEAF_BRAND = 0x80000002;
 constexpr uint64_t LEGACY_STATE_SIZE = 512 + 64, LEGACY_STATE_MASK = 3;
-
-static struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
-{
-	struct cpuid result;
-
-	__asm__ volatile("cpuid"
-		: "=a"(result.a), "=b"(result.b), "=c"(result.c), "=d"(result.d)
-		: "a"(leaf), "c"(subleaf));
-	return result;
-}
 
 static uint64_t read_xcr0(void)
 {
