@@ -827,6 +827,26 @@ HEL_MUST_USE static inline int hel_space_pages(hel_handle space, uint64_t addres
 		n_pages).error;
 }
 
+/**
+ * hel_space_remap() - show another part of a memory that is mapped, with the access, tag and rights
+ * of that mapping
+ * @space: HEL_THIS or needs MAP; whose mappings change
+ * @address: where it is shown, replacing what is there; page-aligned, as @size_bytes and @offset
+ * @size_bytes: not 0
+ * @from: an address in the mapping
+ * @offset: in its memory
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, or outside the user half),
+ * -ERR_NOT_FOUND (nothing is mapped at @from), -ERR_UNSUPPORTED (a guard is, or what a fork copies
+ * or drops, or part of a slice), -ERR_OUT_OF_BOUNDS (the range is not inside the memory),
+ * -ERR_NO_MEMORY (no memory for the mapping).
+ */
+HEL_MUST_USE static inline int hel_space_remap(hel_handle space, uint64_t address,
+	uint64_t size_bytes, uint64_t from, uint64_t offset)
+{
+	return (int)hel_call5(HEL_CALL_space_remap, space, address, size_bytes, from, offset).error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**

@@ -256,34 +256,72 @@ int64_t shim_brk(SHIM_ARGS)
 	return result;
 }
 
-static int64_t move_mapping(
-	uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
+/* Finds a place, and keeps it until something else is mapped there. */
+static int64_t reserve(uint64_t size)
 {
 	const struct posix_process_page *process = shim_process();
 	struct hel_map_args args = {
 		.space = HEL_THIS,
-		.size_bytes = new_size,
+		.size_bytes = size,
 		.flags = HEL_MAP_GUARD | HEL_MAP_FORK_COPY,
 		.limit_low = process->mmap_low,
 		.limit_high = process->mmap_high,
 	};
-	int error;
+	uint64_t address;
+	int error = hel_space_map(&args, &address);
 
+	return error ? shim_errno_of(error) : (int64_t)address;
+}
+
+static int64_t move_mapping(
+	uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
+{
 	if (new_size > old_size && !shim_may_map(0, new_size - old_size, false)) {
 		return -LINUX_ENOMEM;
 	}
-	/* A reservation finds the place, and keeps it until the move replaces it. */
 	if (!(flags & LINUX_MREMAP_FIXED)) {
-		error = hel_space_map(&args, &to);
-		if (error) {
-			return shim_errno_of(error);
+		int64_t place = reserve(new_size);
+
+		if (place < 0) {
+			return place;
 		}
+		to = (uint64_t)place;
 	}
-	error = hel_space_move(HEL_THIS, from, old_size, to, new_size);
+	int error = hel_space_move(HEL_THIS, from, old_size, to, new_size);
 	if (error && !(flags & LINUX_MREMAP_FIXED)) {
 		hel_space_unmap(HEL_THIS, to, new_size);
 	}
 	return error ? shim_errno_of(error) : (int64_t)to;
+}
+
+/* A second mapping of what is shared at @from: mremap of no bytes. */
+static int64_t map_again(const struct hel_mapping_info *info, uint64_t from, uint64_t size,
+	uint64_t flags, uint64_t to)
+{
+	int64_t place = (int64_t)to;
+
+	if (info->flags & (HEL_MAP_FORK_COPY | HEL_MAP_FORK_DROP | HEL_MAP_GUARD)) {
+		return -LINUX_EINVAL;
+	}
+	if (!(flags & LINUX_MREMAP_MAYMOVE)) {
+		return -LINUX_ENOMEM;
+	}
+	if (!shim_may_map(flags & LINUX_MREMAP_FIXED ? to : 0, size, false)) {
+		return -LINUX_ENOMEM;
+	}
+	if (!(flags & LINUX_MREMAP_FIXED)) {
+		place = reserve(size);
+	}
+	if (place < 0) {
+		return place;
+	}
+	int error = hel_space_remap(
+		HEL_THIS, (uint64_t)place, size, from, info->offset + from - info->address);
+
+	if (error && !(flags & LINUX_MREMAP_FIXED)) {
+		hel_space_unmap(HEL_THIS, (uint64_t)place, size);
+	}
+	return error ? shim_errno_of(error) : place;
 }
 
 int64_t shim_mremap(SHIM_ARGS)
@@ -301,14 +339,15 @@ int64_t shim_mremap(SHIM_ARGS)
 		hel_space_query(HEL_THIS, a0, &info) || info.address > a0) {
 		return -LINUX_EFAULT;
 	}
-	if (old_size == 0) {
+	if (a3 & LINUX_MREMAP_FIXED &&
+		((a4 & (HEL_PAGE_SIZE - 1)) || !shim_is_user_range(a4, new_size) ||
+			(a4 < a0 + old_size && a0 < a4 + new_size))) {
 		return -LINUX_EINVAL;
 	}
+	if (old_size == 0) {
+		return map_again(&info, a0, new_size, a3, a4);
+	}
 	if (a3 & LINUX_MREMAP_FIXED) {
-		if ((a4 & (HEL_PAGE_SIZE - 1)) || !shim_is_user_range(a4, new_size) ||
-			(a4 < a0 + old_size && a0 < a4 + new_size)) {
-			return -LINUX_EINVAL;
-		}
 		return move_mapping(a0, old_size, new_size, a3, a4);
 	}
 	if (new_size <= old_size) {
@@ -319,6 +358,43 @@ int64_t shim_mremap(SHIM_ARGS)
 	}
 	return a3 & LINUX_MREMAP_MAYMOVE ? move_mapping(a0, old_size, new_size, a3, 0)
 					 : -LINUX_ENOMEM;
+}
+
+/* Whether [start, end) is mapped throughout, and shows nothing but the shared memory at @start. */
+static bool shows_one_memory(uint64_t start, uint64_t end)
+{
+	struct hel_mapping_info info;
+	uint64_t identity = 0;
+
+	for (uint64_t at = start; at < end; at = info.address + info.size_bytes) {
+		if (hel_space_query(HEL_THIS, at, &info) || info.address > at ||
+			info.flags & (HEL_MAP_FORK_COPY | HEL_MAP_FORK_DROP | HEL_MAP_GUARD)) {
+			return false;
+		}
+		if (at != start && info.memory_identity != identity) {
+			return false;
+		}
+		identity = info.memory_identity;
+	}
+	return true;
+}
+
+/* As Linux does it since it has no nonlinear mappings: maps the part of the file there. */
+int64_t shim_remap_file_pages(SHIM_ARGS)
+{
+	uint64_t start = a0 & ~(HEL_PAGE_SIZE - 1), size = a1 & ~(HEL_PAGE_SIZE - 1);
+
+	SHIM_UNUSED;
+	if (a2 || size == 0 || !shim_is_user_range(start, size) ||
+		a3 > (~0ull - size) / HEL_PAGE_SIZE || !shows_one_memory(start, start + size)) {
+		return -LINUX_EINVAL;
+	}
+	int error = hel_space_remap(HEL_THIS, start, size, start, a3 * HEL_PAGE_SIZE);
+
+	if (!error) {
+		shim_populate_new(start, size);
+	}
+	return error == -ERR_OUT_OF_BOUNDS ? -LINUX_EINVAL : shim_errno_of(error);
 }
 
 static uint64_t large_align_down(uint64_t address)

@@ -620,6 +620,14 @@ CALL_CHECK(space_pages_states_kernel_half, space_pages, FAULT, HEL_THIS, 0x10000
 	16, 0, 0)
 CALL_CHECK(space_pages_states_wrapping, space_pages, FAULT, HEL_THIS, 0x10000000, WRAPPING, 16, 0,
 	0)
+CALL_CHECK(space_remap_space_stale, space_remap, BAD_HANDLE, STALE(), 0x10000000, 4096, 0x10000000,
+	0, 0)
+CALL_CHECK(space_remap_space_revoked, space_remap, REVOKED, REVOKED(SPACE), 0x10000000, 4096,
+	0x10000000, 0, 0)
+CALL_CHECK(space_remap_space_of_other_type, space_remap, BAD_TYPE, OTHER(SPACE), 0x10000000, 4096,
+	0x10000000, 0, 0)
+CALL_CHECK(space_remap_space_without_map, space_remap, NO_RIGHTS, WITHOUT(SPACE, MAP), 0x10000000,
+	4096, 0x10000000, 0, 0)
 CALL_CHECK(dma_space_attach_authority_stale, dma_space_attach, BAD_HANDLE, STALE(), GOOD(DMA_SPACE),
 	IN(struct hel_dma_device), 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_revoked, dma_space_attach, REVOKED, REVOKED(AUTHORITY),

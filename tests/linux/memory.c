@@ -552,4 +552,50 @@ CASE(seal_of_future_writes)
 	CHECK_ERRNO(mprotect(shown, PAGE, PROT_READ | PROT_WRITE), EACCES);
 }
 
+CASE(pages_of_a_file_are_remapped)
+{
+	int fd = memfd_create("pages", 0);
+	char *at, *copy = map(PAGE);
+
+	CHECK_EQ(ftruncate(fd, 4 * PAGE), 0);
+	at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(at != MAP_FAILED);
+	for (long i = 0; i < 4; i++) {
+		at[i * PAGE] = (char)(i + 1);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		CHECK_EQ(remap_file_pages(at + (long)i * PAGE, PAGE, 0, 3 - i, 0), 0);
+	}
+	for (long i = 0; i < 4; i++) {
+		CHECK_EQ(at[i * PAGE], 4 - i);
+	}
+	at[0] = 9;
+	CHECK_EQ(remap_file_pages(at + PAGE, 2 * PAGE + 5, 0, 2, 0), 0);
+	CHECK_EQ(at[2 * PAGE], 9);
+	CHECK_ERRNO(remap_file_pages(at, PAGE, PROT_READ, 0, 0), EINVAL);
+	CHECK_ERRNO(remap_file_pages(at, 5, 0, 0, 0), EINVAL);
+	CHECK_ERRNO(remap_file_pages(at, PAGE, 0, (size_t)-1, 0), EINVAL);
+	CHECK_ERRNO(remap_file_pages(copy, PAGE, 0, 0, 0), EINVAL);
+	CHECK_EQ(munmap(at + PAGE, PAGE), 0);
+	CHECK_ERRNO(remap_file_pages(at, 2 * PAGE, 0, 0, 0), EINVAL);
+	CHECK_EQ(at[0], 9);
+}
+
+CASE(shared_memory_is_mapped_again)
+{
+	char *private = map(PAGE), *again;
+	char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	at[PAGE] = 3;
+	CHECK(mremap(private, 0, PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EINVAL);
+	CHECK(mremap(at, 0, PAGE, 0) == MAP_FAILED && errno == ENOMEM);
+	again = mremap(at + PAGE, 0, PAGE, MREMAP_MAYMOVE);
+	CHECK(again != MAP_FAILED && again != at + PAGE);
+	CHECK_EQ(again[0], 3);
+	again[0] = 4;
+	CHECK_EQ(at[PAGE], 4);
+	CHECK(mremap(at + PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, private) == private);
+	CHECK_EQ(private[0], 4);
+}
+
 CASES_MAIN()

@@ -158,6 +158,9 @@ struct space_map_progress {
 };
 int space_map_slice(struct space *space, struct memory *memory, const struct hel_map_args *args,
 	const struct space_permit *permit, struct space_map_progress *progress);
+/* Of the mapping at @address: its memory and what a new mapping is to have, both referenced. */
+int space_find_source(struct space *space, uint64_t address, struct memory **out_memory,
+	struct space_permit *out_permit, struct hel_map_args *out_args);
 /*
  * Takes some of the pages out of a large range that is about to be unmapped or discarded; true:
  * call it again, after others had their turn if need be. What space_unmap() finds is then quickly

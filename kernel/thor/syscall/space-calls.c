@@ -149,6 +149,34 @@ static int space_thin_sliced(struct call *call, struct space *space)
 	return 0;
 }
 
+int call_space_remap(struct call *call)
+{
+	struct space_map_progress progress = { .position = call_position(call) };
+	struct hel_map_args args;
+	struct space_permit permit;
+	struct memory *memory;
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error != 0) {
+		return error;
+	}
+	error = space_find_source(space, call_argument(call, 3), &memory, &permit, &args);
+	if (error == 0) {
+		args.address = call_argument(call, 1);
+		args.size_bytes = call_argument(call, 2);
+		args.offset = call_argument(call, 4);
+		args.flags |= HEL_MAP_FIXED;
+		do {
+			error = space_map_slice(space, memory, &args, &permit, &progress);
+		} while (call_goes_on(call, progress.position, &error));
+		object_unref((struct object *)memory);
+		grant_unref(permit.grant);
+	}
+	object_unref((struct object *)space);
+	return error;
+}
+
 int call_space_unmap(struct call *call)
 {
 	struct space *space;

@@ -150,6 +150,50 @@ USER_TEST(mappings_that_may_be_written_are_counted)
 	CHECK_OK(hel_close(HEL_THIS, memory));
 }
 
+USER_TEST(other_parts_of_what_is_mapped)
+{
+	hel_handle memory, reader, slice;
+	uint64_t private = user_map(1);
+
+	CHECK_OK(hel_memory_allocate(4 * PAGE, 0, &memory));
+	for (uint64_t i = 0; i < 4; i++) {
+		uint8_t byte = (uint8_t)(i + 1);
+
+		CHECK_OK(hel_memory_write(memory, i * PAGE, &byte, 1));
+	}
+	CHECK_OK(hel_transfer(HEL_THIS, memory, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_MAP, &reader));
+	CHECK_OK(hel_memory_slice(memory, 0, PAGE, &slice));
+	uint64_t shown = map_memory(reader, 2 * PAGE, HEL_MAP_READ);
+	uint64_t part = map_memory(slice, PAGE, HEL_MAP_READ);
+
+	CHECK_OK(hel_space_remap(HEL_THIS, shown + PAGE, PAGE, shown, 3 * PAGE));
+	CHECK_EQ(read_byte(shown), 1);
+	CHECK_EQ(read_byte(shown + PAGE), 4);
+	/* It gives no right that the mapping had not. */
+	CHECK_EQ(hel_space_protect(HEL_THIS, shown + PAGE, PAGE, HEL_MAP_READ | HEL_MAP_WRITE),
+		-ERR_NO_RIGHTS);
+	CHECK_OK(hel_space_remap(HEL_THIS, private, PAGE, shown + PAGE, 2 * PAGE));
+	CHECK_EQ(read_byte(private), 3);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, shown, 4 * PAGE), -ERR_OUT_OF_BOUNDS);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, shown, 1), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, 0, shown, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, 0, 0), -ERR_NOT_FOUND);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, part, 0), -ERR_UNSUPPORTED);
+	CHECK_OK(hel_space_unmap(HEL_THIS, private, PAGE));
+	private = user_map(1);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, private, 0), -ERR_UNSUPPORTED);
+	fixture_fail_after(0);
+	CHECK_EQ(hel_space_remap(HEL_THIS, shown, PAGE, shown, 0), -ERR_NO_MEMORY);
+	fixture_fail_after(~(uint64_t)0);
+	CHECK_EQ(read_byte(shown), 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, private, PAGE));
+	CHECK_OK(hel_space_unmap(HEL_THIS, part, PAGE));
+	CHECK_OK(hel_space_unmap(HEL_THIS, shown, 2 * PAGE));
+	CHECK_OK(hel_close(HEL_THIS, slice));
+	CHECK_OK(hel_close(HEL_THIS, reader));
+	CHECK_OK(hel_close(HEL_THIS, memory));
+}
+
 /* One page in seven, in a range with a hole and with two mappings. */
 USER_TEST(pages_of_a_large_range_in_slices)
 {
