@@ -26,8 +26,8 @@ SMOKE = ('fork', 'pipe', 'futex', 'sigpending', 'mmap', 'sem-sysv', 'shm-sysv', 
 # A network, or devices that this machine does not have.
 NO_NETWORK = ('af-alg dccp icmp-flood netdev netlink-proc netlink-task ping-sock rawpkt rawsock '
               'rawudp sctp sock sockabuse sockdiag sockfd sockmany tun udp udp-flood')
-NO_DEVICE = ('apparmor binderfs cpu-online efivar gpu ipsec-mb kvm llc-affinity memhotplug pci '
-             'quota rawdev rtc smi uprobe watchdog')
+NO_DEVICE = ('apparmor binderfs cpu-online efivar gpu ipsec-mb kvm llc-affinity loop memhotplug '
+             'pci quota rawdev rtc smi uprobe watchdog')
 # A disk, to write to or to swap to.
 NO_DISK = 'hdd swap'
 
