@@ -7,8 +7,8 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/lock.h>
 #include <posix/server/file/pipe.h>
+#include <posix/server/file/seals.h>
 #include <posix/server/file/views.h>
-#include <posix/server/fs/tmpfs.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/inode.h>
 
@@ -68,34 +68,6 @@ static int64_t control_owner_ex(struct request *request, struct file *file, bool
 	return 0;
 }
 
-static int64_t control_seals(struct file *file, bool is_set, uint32_t value)
-{
-	uint32_t *seals = tmpfs_seals(file->inode);
-	uint32_t known = LINUX_F_SEAL_SEAL | LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW |
-		LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE;
-
-	if (seals == NULL) {
-		return -LINUX_EINVAL;
-	}
-	if (!is_set) {
-		return *seals;
-	}
-	if (!file_is_writable(file)) {
-		return -LINUX_EPERM;
-	}
-	if (value & ~known) {
-		return -LINUX_EINVAL;
-	}
-	if (*seals & LINUX_F_SEAL_SEAL) {
-		return -LINUX_EPERM;
-	}
-	if ((value & ~*seals & LINUX_F_SEAL_WRITE) != 0 && tmpfs_is_mapped_writable(file->inode)) {
-		return -LINUX_EBUSY;
-	}
-	*seals |= value;
-	return 0;
-}
-
 static int64_t control_descriptor(struct request *request, int fd, uint32_t command)
 {
 	struct fd_table *table = request->process->files;
@@ -138,8 +110,8 @@ static int64_t control_file(struct request *request, struct file *file, uint32_t
 	case LINUX_F_NOTIFY: return control_notify(value);
 	case LINUX_F_SETPIPE_SZ: return pipe_set_size(request, file, value);
 	case LINUX_F_GETPIPE_SZ: return pipe_get_size(file);
-	case LINUX_F_ADD_SEALS: return control_seals(file, true, value);
-	case LINUX_F_GET_SEALS: return control_seals(file, false, 0);
+	case LINUX_F_ADD_SEALS: return seals_add(request, file, value);
+	case LINUX_F_GET_SEALS: return seals_get(file);
 	default: return -LINUX_EINVAL;
 	}
 }

@@ -9,7 +9,21 @@
 #include <posix/server/tests/files.h>
 
 #include <base/format.h>
+#include <helix/await.h>
 #include <helix/start.h>
+
+/* Here nothing ends later than it is said. */
+static enum op_result ends_start(struct op *op)
+{
+	return op_finish_inline(op, 0);
+}
+
+void helix_ends_op_init(struct helix_ends_op *wait)
+{
+	static const struct op_class class = { .name = "ends", .start = ends_start };
+
+	op_init(&wait->operation.op, &class);
+}
 
 void rewritten_text_unref(UNUSED struct rewritten_text *text)
 {
