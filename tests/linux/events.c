@@ -156,6 +156,30 @@ CASE(epoll_gives_all_their_turn)
 	CHECK_EQ(epoll_wait(epoll, events, 8, 0), 3);
 }
 
+static int control(int epoll, int operation, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(epoll, operation, fd, &event);
+}
+
+CASE(epoll_watches_exclusively)
+{
+	int epoll = epoll_create1(0), inner = epoll_create1(0), fd = eventfd(1, 0);
+
+	CHECK_ERRNO(control(epoll, EPOLL_CTL_ADD, inner, EPOLLIN | EPOLLEXCLUSIVE), EINVAL);
+	CHECK_EQ(control(epoll, EPOLL_CTL_ADD, inner, EPOLLIN), 0);
+	CHECK_ERRNO(
+		control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE), EINVAL);
+	CHECK_ERRNO(control(epoll, EPOLL_CTL_ADD, fd, EPOLLPRI | EPOLLEXCLUSIVE), EINVAL);
+	CHECK_EQ(control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE), 0);
+	CHECK_ERRNO(control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN), EEXIST);
+	CHECK_ERRNO(control(epoll, EPOLL_CTL_MOD, fd, EPOLLIN), EINVAL);
+	CHECK_EQ(control(epoll, EPOLL_CTL_DEL, fd, EPOLLEXCLUSIVE), 0);
+	CHECK_EQ(control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN), 0);
+	CHECK_ERRNO(control(epoll, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLEXCLUSIVE), EINVAL);
+}
+
 CASE(epoll_of_timers_and_of_epolls)
 {
 	int epoll = epoll_create1(0), inner = epoll_create1(0), event = eventfd(0, 0);

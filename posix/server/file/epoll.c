@@ -409,6 +409,20 @@ static int64_t epoll_add(
 	return 0;
 }
 
+/* Only who watches something that is no epoll may ask for it, when it begins, with few others. */
+static bool epoll_refuses_exclusive(
+	const struct file *file, uint32_t operation, const struct linux_epoll_event *event)
+{
+	constexpr uint32_t allowed = LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLERR | LINUX_POLLHUP |
+		LINUX_EPOLLWAKEUP | LINUX_EPOLLET | LINUX_EPOLLEXCLUSIVE;
+
+	if (operation == LINUX_EPOLL_CTL_DEL || (event->events & LINUX_EPOLLEXCLUSIVE) == 0) {
+		return false;
+	}
+	return operation != LINUX_EPOLL_CTL_ADD || file->ops == &epoll_file_ops ||
+		(event->events & ~allowed) != 0;
+}
+
 static int64_t epoll_change(struct epoll *epoll, struct file *file, int32_t fd, uint32_t operation,
 	const struct linux_epoll_event *event)
 {
@@ -419,6 +433,9 @@ static int64_t epoll_change(struct epoll *epoll, struct file *file, int32_t fd, 
 
 	if (operation != LINUX_EPOLL_CTL_DEL && event == NULL) {
 		return -LINUX_EFAULT;
+	}
+	if (epoll_refuses_exclusive(file, operation, event)) {
+		return -LINUX_EINVAL;
 	}
 	switch (operation) {
 	case LINUX_EPOLL_CTL_ADD:
