@@ -54,7 +54,7 @@ END
 gcc -pthread -o threads threads.c
 strace -f -o trace -e trace=write ./threads
 echo "status $?"
-tidy <trace
+tidy <trace | sort # joined is who has left, and has not ended yet
 
 echo '== errors'
 strace -o trace -e trace=openat,unlink,mkdir,readlink,kill \
