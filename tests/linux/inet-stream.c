@@ -357,6 +357,24 @@ CASE(reuse_of_ports)
 	CHECK(listen(fd, 1) == 0);
 }
 
+CASE(reuse_by_an_accepted_socket)
+{
+	int one = 1;
+	uint16_t port;
+	int server = listener(1, &port), client = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in name = loopback(port);
+
+	CHECK(connect_to(client, port) == 0);
+	int child = accept(server, NULL, NULL);
+
+	close(server);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	CHECK(bind(fd, (struct sockaddr *)&name, sizeof(name)) == -1 && errno == EADDRINUSE);
+	CHECK(setsockopt(child, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0);
+	CHECK(bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0);
+}
+
 CASE(addresses_that_are_not_ours)
 {
 	struct sockaddr_in name = loopback(0);

@@ -261,6 +261,21 @@ CASE(deadline_overrun_is_told)
 	}
 }
 
+CASE(deadline_overrun_ends_who_has_no_handler)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		set_deadline(5000000, 1000000000, 0, 4);
+		for (;;) {
+		}
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU);
+	CHECK_EQ(set_deadline(5000000, 1000000000, 0, 0), 0);
+}
+
 static void *wait_for_byte(void *argument)
 {
 	char byte;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that move bytes and positions: read, write, lseek, truncation, directories. */
 #include <abi/linux/errno.h>
-#include <abi/linux/signal.h>
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
@@ -77,14 +76,8 @@ static int64_t file_write(struct request *request, struct file *file, uint64_t *
 	if (result > 0) {
 		notify_file(file, LINUX_IN_MODIFY);
 		view_note_write(request, file);
-	} else if (result == -LINUX_EPIPE && !socket_breaks_silently(file)) {
-		signal_send_process(request->process,
-			&(struct signal_info){
-				.signal = LINUX_SIGPIPE,
-				.code = LINUX_SI_USER,
-				.pid = request->process->pid,
-				.uid = request->process->credentials.uid,
-			});
+	} else if (result == -LINUX_EPIPE) {
+		socket_signal_pipe(request, file, 0);
 	}
 	return file_end_call(request, file, result);
 }

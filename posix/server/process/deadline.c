@@ -97,15 +97,6 @@ static void look_later(struct deadline *deadline, uint64_t now_ns, uint64_t now_
 	look_in(deadline, max_u64(deadline->runtime_ns - used, deadline->pause_ns));
 }
 
-static void spend(struct deadline *deadline)
-{
-	deadline->is_spent = true;
-	if ((deadline->flags & LINUX_SCHED_FLAG_DL_OVERRUN) != 0) {
-		signal_send_thread(deadline->thread,
-			&(struct signal_info){ .signal = LINUX_SIGXCPU, .code = LINUX_SI_KERNEL });
-	}
-}
-
 static void look(struct timer *timer)
 {
 	struct deadline *deadline = container_of(timer, struct deadline, timer);
@@ -124,12 +115,18 @@ static void look(struct timer *timer)
 	if (now_ns >= deadline->period_end_ns) {
 		begin_period(deadline, now_ns, now_used_ns);
 	} else if (now_used_ns - deadline->start_ns >= deadline->runtime_ns) {
-		spend(deadline);
+		deadline->is_spent = true;
 	}
 	if (deadline->is_spent != was_spent) {
 		thread_schedule(thread);
 	}
 	look_later(deadline, now_ns, now_used_ns);
+	/* Last, for it may end the process, and the reservation with it. */
+	if (deadline->is_spent && !was_spent &&
+		(deadline->flags & LINUX_SCHED_FLAG_DL_OVERRUN) != 0) {
+		signal_send_thread(thread,
+			&(struct signal_info){ .signal = LINUX_SIGXCPU, .code = LINUX_SI_KERNEL });
+	}
 }
 
 /* ---- what is reserved ------------------------------------------------------------------------ */

@@ -85,7 +85,7 @@ bool socket_breaks_silently(const struct file *file);
 /** socket_held_bytes() - what posix keeps for it, 0 if it is no socket */
 uint64_t socket_held_bytes(const struct file *file);
 
-/** socket_signal_pipe() - SIGPIPE, after a send that ended in EPIPE */
+/** socket_signal_pipe() - SIGPIPE, after a send or a write to any file that ended in EPIPE */
 void socket_signal_pipe(struct request *request, const struct file *file, uint32_t flags);
 
 /** socket_control_add() - one header with as much of its data as fits */

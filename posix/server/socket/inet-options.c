@@ -143,11 +143,7 @@ int64_t inet_set_option(
 
 	if (option->level == LINUX_SOL_SOCKET) {
 		switch (option->number) {
-		case LINUX_SO_REUSEADDR:
-			/* an accepted socket is counted by it */
-			socket->reuses_address =
-				socket->is_accepted ? socket->reuses_address : value != 0;
-			return 0;
+		case LINUX_SO_REUSEADDR: inet_reuse_address(socket, value != 0); return 0;
 		case LINUX_SO_REUSEPORT: socket->reuses_port = value != 0; return 0;
 		case LINUX_SO_LINGER: return set_linger(socket, option);
 		default: result = socket_set_common(request, &buffers, option);

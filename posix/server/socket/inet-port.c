@@ -188,6 +188,15 @@ void inet_adopt_port(struct inet_socket *child, const struct inet_socket *listen
 	child->port->n_accepted_strict += !child->reuses_address;
 }
 
+void inet_reuse_address(struct inet_socket *socket, bool reuses)
+{
+	if (socket->is_accepted) {
+		socket->port->n_accepted_strict += !reuses;
+		socket->port->n_accepted_strict -= !socket->reuses_address;
+	}
+	socket->reuses_address = reuses;
+}
+
 void inet_release_port(struct inet_socket *socket)
 {
 	struct inet_port *port = socket->port;

@@ -320,7 +320,8 @@ static int64_t send_dgram(
 	struct inet_socket *to = inet_find(LINUX_SOCK_DGRAM, &datagram.to, &datagram.from);
 
 	if (to == NULL) {
-		if (socket->state == INET_CONNECTED || socket->numbers[INET_RECEIVE_ERROR] != 0) {
+		if (socket->state == INET_CONNECTED || socket->numbers[INET_RECEIVE_ERROR] != 0 ||
+			socket->numbers[INET_RECEIVE_ERROR_6] != 0) {
 			socket->error = LINUX_ECONNREFUSED;
 			wait_queue_wake(&socket->changed);
 		}

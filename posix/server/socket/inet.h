@@ -226,6 +226,8 @@ int64_t inet_route(const struct inet_socket *socket, const struct inet_address *
 int64_t inet_bind_to(struct inet_socket *socket, const struct inet_address *address);
 /** inet_adopt_port() - a child that will be accepted takes part in its listener's port */
 void inet_adopt_port(struct inet_socket *child, const struct inet_socket *listener);
+/** inet_reuse_address() - SO_REUSEADDR, also of a socket that was accepted */
+void inet_reuse_address(struct inet_socket *socket, bool reuses);
 void inet_release_port(struct inet_socket *socket);
 /** inet_can_listen() - no other socket listens there */
 bool inet_can_listen(const struct inet_socket *socket);

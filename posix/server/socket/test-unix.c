@@ -9,21 +9,10 @@ enum {
 	CALL_connect = 42,
 	CALL_shutdown = 48,
 	CALL_bind = 49,
-	CALL_listen = 50,
 	CALL_socketpair = 53,
-	CALL_accept4 = 288,
 };
 
 /* ---- calls that must not wait -------------------------------------------------------------- */
-
-static int64_t answer_of(struct user *user)
-{
-	fake_run_loop();
-	if (is_parked(user)) {
-		interrupt(user);
-	}
-	return user->result;
-}
 
 static int64_t call_socket(struct user *user, uint32_t type)
 {
@@ -55,18 +44,6 @@ static int64_t call_with_address(struct user *user, uint32_t call, int64_t fd, c
 	struct linux_sockaddr_un address = address_of(path);
 
 	start(user, call, V(fd), IN_DATA(&address, sizeof(address)), V(sizeof(address)));
-	return answer_of(user);
-}
-
-static int64_t call_listen(struct user *user, int64_t fd, uint32_t backlog)
-{
-	start(user, CALL_listen, V(fd), V(backlog));
-	return answer_of(user);
-}
-
-static int64_t call_accept(struct user *user, int64_t fd)
-{
-	start(user, CALL_accept4, V(fd), OUT_DATA(120), V(0), V(0));
 	return answer_of(user);
 }
 

@@ -180,6 +180,15 @@ static int64_t finish(struct user *user, void *out, size_t size)
 	return user->result;
 }
 
+int64_t answer_of(struct user *user)
+{
+	fake_run_loop();
+	if (is_parked(user)) {
+		interrupt(user);
+	}
+	return user->result;
+}
+
 /* ---- the usual calls ----------------------------------------------------------------------- */
 
 enum {
@@ -187,6 +196,7 @@ enum {
 	CALL_write = 1,
 	CALL_close = 3,
 	CALL_lseek = 8,
+	CALL_listen = 50,
 	CALL_pread64 = 17,
 	CALL_pwrite64 = 18,
 	CALL_chdir = 80,
@@ -195,6 +205,7 @@ enum {
 	CALL_mkdirat = 258,
 	CALL_fchownat = 260,
 	CALL_newfstatat = 262,
+	CALL_accept4 = 288,
 	CALL_unlinkat = 263,
 	CALL_linkat = 265,
 	CALL_symlinkat = 266,
@@ -211,6 +222,18 @@ int64_t call_open(struct user *user, const char *path, uint32_t flags, uint32_t 
 {
 	start(user, CALL_openat, CWD, P(path), V(flags), V(mode));
 	return finish(user, NULL, 0);
+}
+
+int64_t call_listen(struct user *user, int64_t fd, uint32_t backlog)
+{
+	start(user, CALL_listen, V(fd), V(backlog));
+	return answer_of(user);
+}
+
+int64_t call_accept(struct user *user, int64_t fd)
+{
+	start(user, CALL_accept4, V(fd), OUT_DATA(120), V(0), V(0));
+	return answer_of(user);
 }
 
 int64_t call_close(struct user *user, int64_t fd)

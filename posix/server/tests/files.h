@@ -108,11 +108,15 @@ bool is_parked(const struct user *user);
 int64_t result_of(struct user *user);
 /** interrupt() - a signal comes: a parked call ends */
 void interrupt(struct user *user);
+/** answer_of() - the answer of the last call, which is interrupted if it would wait */
+int64_t answer_of(struct user *user);
 
 /* ---- the usual calls; all give the result -------------------------------------------------- */
 
 int64_t call_open(struct user *user, const char *path, uint32_t flags, uint32_t mode);
 int64_t call_close(struct user *user, int64_t fd);
+int64_t call_listen(struct user *user, int64_t fd, uint32_t backlog); /* never waits */
+int64_t call_accept(struct user *user, int64_t fd);                   /* likewise */
 int64_t call_read(struct user *user, int64_t fd, void *buffer, size_t size);
 int64_t call_write(struct user *user, int64_t fd, const void *data, size_t size);
 int64_t call_pread(struct user *user, int64_t fd, void *buffer, size_t size, uint64_t offset);

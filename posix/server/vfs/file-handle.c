@@ -130,6 +130,9 @@ int64_t posix_name_to_handle_at(struct request *request)
 	if ((flags & ~(LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH)) != 0) {
 		return -LINUX_EINVAL;
 	}
+	if (out == NULL) {
+		return -LINUX_ENOMEM;
+	}
 	if ((flags & LINUX_AT_SYMLINK_FOLLOW) == 0) {
 		at_flags |= LINUX_AT_SYMLINK_NOFOLLOW;
 	}
