@@ -351,9 +351,8 @@ static int64_t make_all(
 static int64_t clone_process(const struct clone *clone)
 {
 	struct process *caller = clone->request->process;
-	struct process *parent = (clone->flags & LINUX_CLONE_PARENT) != 0 && caller->parent != NULL
-		? caller->parent
-		: caller;
+	bool is_sibling = (clone->flags & LINUX_CLONE_PARENT) != 0;
+	struct process *parent = is_sibling && caller->parent != NULL ? caller->parent : caller;
 	struct process *child;
 	struct thread *thread;
 	int64_t error = process_create(caller, NULL, &child);
@@ -366,7 +365,9 @@ static int64_t clone_process(const struct clone *clone)
 		process_discard(child);
 		return error;
 	}
-	child->internal->exit_signal = (int)(clone->flags & LINUX_CSIGNAL);
+	/* what ends a sibling tells its parent is nothing that the maker may choose */
+	child->internal->exit_signal =
+		is_sibling ? caller->internal->exit_signal : (int)(clone->flags & LINUX_CSIGNAL);
 	child->internal->is_vforked = (clone->flags & LINUX_CLONE_VFORK) != 0;
 	child->internal->maker_tid = clone->request->thread->tid;
 	process_attach(child, parent, caller->group);
@@ -409,6 +410,9 @@ int64_t posix_clone(struct request *request)
 		return (int64_t)request->state[0];
 	}
 	result = check_flags(clone.flags);
+	if ((clone.flags & LINUX_CLONE_PARENT) != 0 && request->process == process_init()) {
+		result = -LINUX_EINVAL;
+	}
 	if (result == 0 && (clone.flags & LINUX_CLONE_NEWNS) != 0 &&
 		!process_has(request->process, LINUX_CAP_SYS_ADMIN)) {
 		result = -LINUX_EPERM;

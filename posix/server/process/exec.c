@@ -583,6 +583,7 @@ static void commit(struct exec *exec)
 	set_name(exec);
 	process_timers_exec(process);
 	internal->has_executed = true;
+	internal->exit_signal = LINUX_SIGCHLD;
 	process_publish(process);
 	thread_start(exec->thread);
 }
