@@ -1672,6 +1672,38 @@ HEL_MUST_USE static inline int hel_dma_space_event(hel_handle dma_space, hel_han
 	return (int)outcome.error;
 }
 
+/**
+ * hel_dma_map_pages() - make pages reachable wherever they lie, and pin them: for one transfer of a
+ * device
+ * @args: dma-space, memory, range and access
+ * @addresses: what to tell the device, of each page
+ * @n_pages: those of args.size_bytes
+ * @out_address: for hel_dma_unmap(), and nothing else
+ *
+ * As hel_dma_map(), but without IOMMU the pages need not be contiguous. The memory is of kind
+ * ALLOCATED or PHYSICAL, or the backing of managed memory: pages that are not there are made, as if
+ * the manager had touched them. What becomes of them in the managed memory meanwhile is not the
+ * device's business: the page it was told stays.
+ *
+ * Return: 0, -ERR_NO_RIGHTS (the memory's descriptor does not allow the access), -ERR_ILLEGAL_ARGS
+ * (unknown or no flags or HEL_DMA_FIXED, not page-aligned, no size or too much, or another
+ * @n_pages), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_NO_SPACE (no free
+ * addresses, or a page that is not, below the limit; or too many mappings), -ERR_UNSUPPORTED
+ * (another kind of memory), -ERR_IO (the IOMMU does not answer), -ERR_NO_MEMORY (no memory for a
+ * page or for the mapping).
+ */
+HEL_MUST_USE static inline int hel_dma_map_pages(const struct hel_dma_map_args *args,
+	uint64_t *addresses, size_t n_pages, uint64_t *out_address)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_dma_map_pages, (uint64_t)args,
+		(uint64_t)addresses, n_pages);
+
+	if (outcome.error == 0) {
+		*out_address = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
 /* ---- kernlets -------------------------------------------------------------------------------- */
 
 /**

@@ -726,6 +726,42 @@ CALL_CHECK(dma_space_event_dma_space_of_other_type, dma_space_event, BAD_TYPE, O
 	0, 0, 0, 0)
 CALL_CHECK(dma_space_event_dma_space_without_wait, dma_space_event, NO_RIGHTS,
 	WITHOUT(DMA_SPACE, WAIT), 0, 0, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_unmapped, dma_map_pages, FAULT, UNMAPPED, BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_kernel_half, dma_map_pages, FAULT, KERNEL_HALF, BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_wrapping, dma_map_pages, FAULT, WRAPPING, BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_dma_space_stale, dma_map_pages, BAD_HANDLE,
+	IN(struct hel_dma_map_args, .dma_space = STALE(), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_dma_space_revoked, dma_map_pages, REVOKED,
+	IN(struct hel_dma_map_args, .dma_space = REVOKED(DMA_SPACE), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_dma_space_of_other_type, dma_map_pages, BAD_TYPE,
+	IN(struct hel_dma_map_args, .dma_space = OTHER(DMA_SPACE), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_dma_space_without_map, dma_map_pages, NO_RIGHTS,
+	IN(struct hel_dma_map_args, .dma_space = WITHOUT(DMA_SPACE, MAP), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_memory_stale, dma_map_pages, BAD_HANDLE,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = STALE(), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_memory_revoked, dma_map_pages, REVOKED,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = REVOKED(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_memory_of_other_type, dma_map_pages, BAD_TYPE,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = OTHER(MEMORY), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_args_memory_without_pin, dma_map_pages, NO_RIGHTS,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = WITHOUT(MEMORY, PIN), .size_bytes = 4096, .flags = 3),
+	BUFFER(), 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_addresses_unmapped, dma_map_pages, FAULT,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	UNMAPPED, 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_addresses_kernel_half, dma_map_pages, FAULT,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	KERNEL_HALF, 1, 0, 0, 0)
+CALL_CHECK(dma_map_pages_addresses_wrapping, dma_map_pages, FAULT,
+	IN(struct hel_dma_map_args, .dma_space = GOOD(DMA_SPACE), .memory = GOOD(MEMORY), .size_bytes = 4096, .flags = 3),
+	WRAPPING, 1, 0, 0, 0)
 CALL_CHECK(irq_create_line_authority_stale, irq_create_line, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
 CALL_CHECK(irq_create_line_authority_revoked, irq_create_line, REVOKED, REVOKED(AUTHORITY), 0, 0, 0,
 	0, 0)

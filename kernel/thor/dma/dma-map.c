@@ -28,6 +28,24 @@ static uint64_t dma_page_address(const struct dma_mapping *mapping, uint64_t ind
 	return mapping->range.start + index * FRAME_SIZE;
 }
 
+/* Whether `pages` says where they are. */
+static bool dma_is_listed(const struct dma_mapping *mapping)
+{
+	return mapping->is_scattered && iommu_get() == NULL;
+}
+
+static size_t dma_mapping_bytes(const struct dma_mapping *mapping)
+{
+	return sizeof(*mapping) +
+		(dma_is_listed(mapping) ? dma_n_pages(mapping) * sizeof(mapping->pages[0]) : 0);
+}
+
+/* What the device knows a page by; without IOMMU that is where it is. */
+static uint64_t dma_device_address(const struct dma_mapping *mapping, uint64_t index)
+{
+	return dma_is_listed(mapping) ? mapping->pages[index] : dma_page_address(mapping, index);
+}
+
 /* Nothing is cached for a domain that never had a device. */
 static int dma_flush(struct dma_space *space, uint64_t address, uint64_t size_bytes)
 {
@@ -75,7 +93,7 @@ static int dma_end_slice(struct dma_space *space, struct dma_mapping *mapping)
 		error = dma_clear_pages(space, mapping, first, n_pages, phys);
 	} else {
 		for (uint64_t i = 0; i < n_pages; i++) {
-			phys[i] = dma_page_address(mapping, first + i);
+			phys[i] = dma_device_address(mapping, first + i);
 		}
 	}
 	for (uint64_t i = 0; i < n_pages && error == 0; i++) {
@@ -96,7 +114,7 @@ static void dma_forget(struct dma_space *space, struct dma_mapping *mapping)
 	space->n_mappings--;
 	grant_use_end(mapping->use);
 	object_unref(&mapping->memory->object);
-	account_free(space->object.account, mapping, sizeof(*mapping));
+	account_free(space->object.account, mapping, dma_mapping_bytes(mapping));
 }
 
 int dma__end(struct dma_space *space, struct dma_mapping *mapping)
@@ -150,18 +168,31 @@ int dma_space_unmap(struct dma_space *space, uint64_t address, uint64_t size_byt
 
 /* ---- building ---------------------------------------------------------------------- */
 
-static int dma_map_page(struct dma_space *space, const struct dma_mapping *mapping, uint64_t index)
+/* A page of a scattered mapping, which has to be where its device can reach it. */
+static int dma_list_page(struct dma_mapping *mapping, uint64_t index, uint64_t phys)
+{
+	uint64_t limit = mapping->args.limit != 0 ? mapping->args.limit : UINT64_MAX;
+
+	mapping->pages[index] = phys;
+	return phys < limit && limit - phys >= FRAME_SIZE ? 0 : -ERR_NO_SPACE;
+}
+
+static int dma_map_page(struct dma_space *space, struct dma_mapping *mapping, uint64_t index)
 {
 	uint64_t address = dma_page_address(mapping, index);
-	uint64_t phys;
-	int error = memory_get_frame(mapping->memory, mapping->offset + index * FRAME_SIZE,
-		(mapping->access & HEL_DMA_WRITE) != 0, &phys);
+	uint64_t offset = mapping->offset + index * FRAME_SIZE, phys;
+	bool for_write = (mapping->access & HEL_DMA_WRITE) != 0;
+	int error = mapping->is_scattered
+		? memory_get_any_frame(mapping->memory, offset, for_write, &phys)
+		: memory_get_frame(mapping->memory, offset, for_write, &phys);
 
 	if (error != 0) {
 		return error;
 	}
 	if (iommu_get() != NULL) {
 		error = io_table_map(&space->domain.table, address, phys, mapping->access);
+	} else if (mapping->is_scattered) {
+		error = dma_list_page(mapping, index, phys);
 	} else if (phys != address) {
 		error = -ERR_UNSUPPORTED;
 	}
@@ -196,12 +227,18 @@ static int dma_build(struct dma_space *space, struct dma_mapping *mapping)
 }
 
 /* Where a mapping goes; without IOMMU its first page decides. */
-static int dma_choose_address(const struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, uint64_t *out_address)
+static int dma_choose_address(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, bool is_scattered, uint64_t *out_address)
 {
 	const struct iommu *iommu = iommu_get();
 	uint64_t limit = args->limit != 0 ? args->limit : UINT64_MAX;
 
+	if (iommu == NULL && is_scattered) {
+		/* at the rate of a page each nanosecond they last for more than 30 years */
+		*out_address = DMA_LISTED_LOW + space->listed_next;
+		space->listed_next += args->size_bytes;
+		return 0;
+	}
 	if (iommu == NULL) {
 		int error = memory_get_frame(memory, args->offset, false, out_address);
 
@@ -285,12 +322,17 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 	if (space->n_mappings >= DMA_MAPPINGS_MAX) {
 		return -ERR_NO_SPACE;
 	}
-	int error = dma_choose_address(space, memory, args, &address);
+	int error = dma_choose_address(space, memory, args, builder->is_scattered, &address);
 
 	if (error != 0) {
 		return error;
 	}
-	struct dma_mapping *mapping = account_allocate(space->object.account, sizeof(*mapping));
+	const struct dma_mapping sized = {
+		.range = { .start = address, .end = address + args->size_bytes },
+		.is_scattered = builder->is_scattered,
+	};
+	struct dma_mapping *mapping =
+		account_allocate(space->object.account, dma_mapping_bytes(&sized));
 
 	if (mapping == NULL) {
 		return -ERR_NO_MEMORY;
@@ -300,6 +342,7 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 		.memory = memory,
 		.offset = args->offset,
 		.access = args->flags & (HEL_DMA_READ | HEL_DMA_WRITE),
+		.is_scattered = builder->is_scattered,
 		.builder = builder->thread,
 		.args = *args,
 		.state = DMA_BUILDING,
@@ -307,7 +350,7 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 	error = dma_use_grant(space, mapping, builder->grant);
 	if (error != 0) {
 		grant_use_end(mapping->use);
-		account_free(space->object.account, mapping, sizeof(*mapping));
+		account_free(space->object.account, mapping, dma_mapping_bytes(mapping));
 		return error;
 	}
 	object_ref(&memory->object);
@@ -322,6 +365,7 @@ static bool dma_is_builder(const struct dma_mapping *mapping, const struct memor
 	const struct hel_dma_map_args *args, const struct dma_builder *builder)
 {
 	return mapping->builder == builder->thread && mapping->memory == memory &&
+		mapping->is_scattered == builder->is_scattered &&
 		grant_use_grant(mapping->use) == builder->grant &&
 		mapping->args.offset == args->offset &&
 		mapping->args.size_bytes == args->size_bytes &&
@@ -366,9 +410,10 @@ static int dma_take_turn(struct dma_space *space)
 	return dma__end(space, other) == DMA_MORE ? DMA_MORE : 0;
 }
 
+/* 0 and the mapping, which is active. */
 static int dma_map_locked(struct dma_space *space, struct memory *memory,
 	const struct hel_dma_map_args *args, const struct dma_builder *builder,
-	uint64_t *out_address)
+	struct dma_mapping **out_mapping)
 {
 	struct dma_mapping *mapping = space->building;
 	int error = 0;
@@ -383,35 +428,71 @@ static int dma_map_locked(struct dma_space *space, struct memory *memory,
 		}
 		mapping = space->building;
 	}
-	uint64_t address = mapping->range.start;
-
 	error = dma_proceed(space, mapping);
 	if (error == 0) {
-		*out_address = address;
+		*out_mapping = mapping;
 	}
 	return error;
+}
+
+/* Whether the range is one of the memory, whose kind is one of those. */
+static int dma_check_memory(
+	struct memory *memory, const struct hel_dma_map_args *args, bool is_scattered)
+{
+	struct hel_memory_info info;
+
+	memory_get_info(memory, &info);
+	if (info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_PHYSICAL &&
+		!(is_scattered && info.kind == HEL_MEMORY_BACKING)) {
+		return -ERR_UNSUPPORTED;
+	}
+	return args->offset > info.size_bytes || args->size_bytes > info.size_bytes - args->offset
+		? -ERR_OUT_OF_BOUNDS
+		: 0;
 }
 
 int dma_space_map(struct dma_space *space, struct memory *memory,
 	const struct hel_dma_map_args *args, const struct dma_builder *builder,
 	uint64_t *out_address)
 {
-	struct hel_memory_info info;
+	struct dma_mapping *mapping;
 
 	if (args->size_bytes == 0 || !is_aligned(args->offset | args->size_bytes, FRAME_SIZE) ||
 		!is_aligned(args->address, FRAME_SIZE)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	memory_get_info(memory, &info);
-	if (info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_PHYSICAL) {
-		return -ERR_UNSUPPORTED;
-	}
-	if (args->offset > info.size_bytes || args->size_bytes > info.size_bytes - args->offset) {
-		return -ERR_OUT_OF_BOUNDS;
+	int error = dma_check_memory(memory, args, false);
+
+	if (error != 0) {
+		return error;
 	}
 	spinlock_acquire(&space->lock);
-	int error = dma_map_locked(space, memory, args, builder, out_address);
+	error = dma_map_locked(space, memory, args, builder, &mapping);
+	if (error == 0) {
+		*out_address = mapping->range.start;
+	}
+	spinlock_release(&space->lock);
+	return error;
+}
 
+int dma_space_map_pages(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, const struct dma_builder *builder, uint64_t *out_pages,
+	uint64_t *out_address)
+{
+	struct dma_mapping *mapping;
+	int error = dma_check_memory(memory, args, true);
+
+	if (error != 0) {
+		return error;
+	}
+	spinlock_acquire(&space->lock);
+	error = dma_map_locked(space, memory, args, builder, &mapping);
+	if (error == 0) {
+		*out_address = mapping->range.start;
+		for (uint64_t i = 0; i < dma_n_pages(mapping); i++) {
+			out_pages[i] = dma_device_address(mapping, i);
+		}
+	}
 	spinlock_release(&space->lock);
 	return error;
 }

@@ -43,6 +43,9 @@ struct memory;
 
 constexpr uint64_t DMA_ADDRESS_LOW = 0x100000; /* the first one that is chosen */
 constexpr uint64_t DMA_MAPPINGS_MAX = 65536; /* of one dma-space */
+constexpr uint64_t DMA_PAGES_MAX = 256; /* of a scattered mapping */
+/* Where scattered mappings are listed without IOMMU: no address that a device could put out. */
+constexpr uint64_t DMA_LISTED_LOW = UINT64_C(1) << 62;
 constexpr uint64_t DMA_FAULTS_MAX = 64; /* not yet asked for: then its devices are muted */
 constexpr uint64_t DMA_BUILDER_PATIENCE_NS = 1'000'000'000;
 
@@ -55,6 +58,7 @@ enum dma_mapping_state : uint32_t { DMA_BUILDING, DMA_ACTIVE, DMA_ENDING };
 struct dma_builder {
 	uint64_t thread; /* its identity */
 	struct grant *grant; /* that its descriptor of the memory is under, borrowed; or NULL */
+	bool is_scattered; /* by dma_space_map_pages() */
 };
 
 struct dma_mapping {
@@ -63,6 +67,7 @@ struct dma_mapping {
 	struct memory *memory; /* referenced */
 	uint64_t offset;
 	uint32_t access; /* HEL_DMA_READ, HEL_DMA_WRITE */
+	bool is_scattered; /* hel_dma_map_pages() */
 	struct hel_dma_map_args args; /* as the builder asked for it */
 	struct grant_use *use; /* of the grant of the memory's descriptor; or NULL */
 	/* guarded by the dma-space's lock */
@@ -71,6 +76,7 @@ struct dma_mapping {
 	int error; /* why it is ENDING before it was ACTIVE */
 	uint64_t n_pages_mapped;
 	uint64_t touched_ns; /* BUILDING: when the builder was here last */
+	uint64_t pages[]; /* without IOMMU, if it is scattered: where they are */
 };
 
 struct dma_space {
@@ -85,6 +91,7 @@ struct dma_space {
 	struct dma_mapping *building; /* BUILDING, or ENDING before it was ACTIVE; or NULL */
 	uint64_t n_mappings;
 	uint64_t mapped_bytes;
+	uint64_t listed_next; /* where the next scattered mapping without IOMMU is listed */
 	bool is_broken; /* a flush was not answered */
 	bool is_muted;
 	uint64_t n_faults, n_faults_unseen;
@@ -121,6 +128,18 @@ void dma_space_get_info(struct dma_space *space, struct hel_dma_space_info *out_
  */
 MUST_USE int dma_space_map(struct dma_space *space, struct memory *memory,
 	const struct hel_dma_map_args *args, const struct dma_builder *builder,
+	uint64_t *out_address);
+
+/**
+ * dma_space_map_pages() - make up to DMA_PAGES_MAX pages reachable wherever they are
+ * @args: as above, and the size is one that is allowed
+ * @out_pages: their addresses for the device
+ * @out_address: for dma_space_unmap()
+ *
+ * Return: as dma_space_map().
+ */
+MUST_USE int dma_space_map_pages(struct dma_space *space, struct memory *memory,
+	const struct hel_dma_map_args *args, const struct dma_builder *builder, uint64_t *out_pages,
 	uint64_t *out_address);
 
 /**

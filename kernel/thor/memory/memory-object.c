@@ -29,7 +29,7 @@ static const struct object_class memory_backing_class = {
 	.type = HEL_TYPE_MEMORY,
 	.name = "backing memory",
 	.rights = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_MAP | HEL_RIGHT_DERIVE |
-		HEL_RIGHT_MANAGE,
+		HEL_RIGHT_MANAGE | HEL_RIGHT_PIN,
 	.destroy = memory_destroy,
 	.abandon = memory_abandon_backing,
 };

@@ -218,6 +218,39 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
 
 /* ---- contents for the kernel ------------------------------------------------------- */
 
+/* The frame of a page, referenced; @is_backing: of a page that a manager has, too. */
+static int memory_take_frame(
+	struct memory *memory, uint64_t offset, bool for_write, bool is_backing, uint64_t *out_phys)
+{
+	struct memory_page page;
+	int error = memory__resolve(&memory, &offset, 1);
+
+	if (error != 0) {
+		return error;
+	}
+	uint64_t index = offset / FRAME_SIZE;
+
+	memory__lock(memory);
+	error = memory_has_fixed_page(memory, index) ||
+			(is_backing && memory->kind == HEL_MEMORY_BACKING)
+		? memory__get_page(memory, index, for_write, &page)
+		: -ERR_UNSUPPORTED;
+	error = memory_note_pending(memory, index, for_write, error);
+
+	if (error == 0) {
+		if (page.is_changed) {
+			memory__hide(memory, index, index + 1, NULL);
+		}
+		frame_ref(page.phys);
+		*out_phys = page.phys;
+	}
+	memory__unlock(memory);
+	if (error == 0 && page.replaced != 0) {
+		frame_unref(page.replaced);
+	}
+	return error;
+}
+
 /**
  * memory_get_frame() - the frame of one page, made present, and private if @for_write
  * @out_phys: with an owner count that the caller drops by frame_unref()
@@ -228,31 +261,12 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
-	struct memory_page page;
-	int error = memory__resolve(&memory, &offset, 1);
+	return memory_take_frame(memory, offset, for_write, false, out_phys);
+}
 
-	if (error != 0) {
-		return error;
-	}
-	memory__lock(memory);
-	error = memory_has_fixed_page(memory, offset / FRAME_SIZE)
-		? memory__get_page(memory, offset / FRAME_SIZE, for_write, &page)
-		: -ERR_UNSUPPORTED;
-
-	error = memory_note_pending(memory, offset / FRAME_SIZE, for_write, error);
-
-	if (error == 0) {
-		if (page.is_changed) {
-			memory__hide(memory, offset / FRAME_SIZE, offset / FRAME_SIZE + 1, NULL);
-		}
-		frame_ref(page.phys);
-		*out_phys = page.phys;
-	}
-	memory__unlock(memory);
-	if (error == 0 && page.replaced != 0) {
-		frame_unref(page.replaced);
-	}
-	return error;
+int memory_get_any_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
+{
+	return memory_take_frame(memory, offset, for_write, true, out_phys);
 }
 
 /* A copy within one page. */

@@ -116,6 +116,14 @@ int memory_write(struct memory *memory, uint64_t offset, const void *buffer, siz
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
 
+/**
+ * memory_get_any_frame() - the same; of the backing of managed memory, too
+ *
+ * A page of a backing may be dropped while the caller has its frame, which is then the caller's.
+ */
+MUST_USE int memory_get_any_frame(
+	struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
+
 /* ---- spaces ------------------------------------------------------------------------ */
 /*
  * starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table,

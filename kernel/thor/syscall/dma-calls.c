@@ -86,34 +86,100 @@ static bool dma_is_valid(const struct hel_dma_map_args *args)
 		(args->flags & ~(access | HEL_DMA_FIXED)) == 0;
 }
 
-int call_dma_map(struct call *call)
-{
+/* What mapping takes: all of it is referenced. */
+struct dma_call {
 	struct hel_dma_map_args args;
-	struct object *object, *memory;
-	int error = arch_copy_from_user(&args, call_argument(call, 0), sizeof(args));
+	struct dma_space *space;
+	struct memory *memory;
+	struct dma_builder builder;
+};
+
+static int dma_call_begin(struct call *call, struct dma_call *dma)
+{
+	struct object *space, *memory;
+	int error = arch_copy_from_user(&dma->args, call_argument(call, 0), sizeof(dma->args));
 
 	if (error != 0) {
 		return error;
 	}
-	if (!dma_is_valid(&args)) {
+	if (!dma_is_valid(&dma->args)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	error = universe_lookup(
-		call->thread->universe, args.dma_space, HEL_TYPE_DMA_SPACE, HEL_RIGHT_MAP, &object);
+	error = universe_lookup(call->thread->universe, dma->args.dma_space, HEL_TYPE_DMA_SPACE,
+		HEL_RIGHT_MAP, &space);
 	if (error != 0) {
 		return error;
 	}
-	struct dma_builder builder = { .thread = call->thread->object.identity };
-
-	error = dma_find_memory(call, &args, &memory, &builder.grant);
-	if (error == 0) {
-		error = dma_space_map(dma_space_of(object), (struct memory *)memory, &args,
-			&builder, &call->value);
-		object_unref(memory);
-		grant_unref(builder.grant);
+	dma->builder = (struct dma_builder){ .thread = call->thread->object.identity };
+	error = dma_find_memory(call, &dma->args, &memory, &dma->builder.grant);
+	if (error != 0) {
+		object_unref(space);
+		return error;
 	}
-	object_unref(object);
+	dma->space = dma_space_of(space);
+	dma->memory = (struct memory *)memory;
+	return 0;
+}
+
+static int dma_call_end(const struct dma_call *dma, int error)
+{
+	object_unref((struct object *)dma->memory);
+	grant_unref(dma->builder.grant);
+	object_unref(&dma->space->object);
 	return error == DMA_MORE ? CALL_RESTART : error;
+}
+
+int call_dma_map(struct call *call)
+{
+	struct dma_call dma;
+	int error = dma_call_begin(call, &dma);
+
+	if (error != 0) {
+		return error;
+	}
+	return dma_call_end(
+		&dma, dma_space_map(dma.space, dma.memory, &dma.args, &dma.builder, &call->value));
+}
+
+/* The addresses to the caller; who cannot be told them has no mapping. */
+static int dma_tell_pages(
+	const struct call *call, const struct dma_call *dma, const uint64_t *pages)
+{
+	size_t size = dma->args.size_bytes / HEL_PAGE_SIZE * sizeof(pages[0]);
+	int error = arch_copy_to_user(call_argument(call, 1), pages, size);
+
+	if (error != 0) {
+		/* a few slices: there are DMA_PAGES_MAX at most */
+		while (dma_space_unmap(dma->space, call->value, dma->args.size_bytes) == DMA_MORE) {
+		}
+	}
+	return error;
+}
+
+int call_dma_map_pages(struct call *call)
+{
+	uint64_t pages[DMA_PAGES_MAX];
+	struct dma_call dma;
+	int error = dma_call_begin(call, &dma);
+
+	if (error != 0) {
+		return error;
+	}
+	uint64_t size = dma.args.size_bytes;
+
+	if (size == 0 || !is_aligned(dma.args.offset | size, HEL_PAGE_SIZE) ||
+		size > DMA_PAGES_MAX * HEL_PAGE_SIZE ||
+		call_argument(call, 2) != size / HEL_PAGE_SIZE ||
+		(dma.args.flags & HEL_DMA_FIXED) != 0) {
+		return dma_call_end(&dma, -ERR_ILLEGAL_ARGS);
+	}
+	dma.builder.is_scattered = true;
+	error = dma_space_map_pages(
+		dma.space, dma.memory, &dma.args, &dma.builder, pages, &call->value);
+	if (error == 0) {
+		error = dma_tell_pages(call, &dma, pages);
+	}
+	return dma_call_end(&dma, error);
 }
 
 int call_dma_unmap(struct call *call)

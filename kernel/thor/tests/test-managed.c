@@ -407,7 +407,7 @@ USER_TEST(locking_ends_with_an_error_of_a_page_or_by_a_cancel)
 	CHECK_EQ(lock(frontal, 0, 0, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(lock(frontal, 0, 1025, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(lock(frontal, 0, 1, 2), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(lock(server.handles.backing, 0, 1, 0), -ERR_NO_RIGHTS);
+	CHECK_EQ(lock(server.handles.backing, 0, 1, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_unlock(frontal, 1, 4096, 0), -ERR_ILLEGAL_ARGS);
 	uint64_t context = submit_lock(&queue, frontal, 0, 4 * 4096, 0);
 
