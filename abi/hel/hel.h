@@ -189,7 +189,11 @@ struct hel_mapping_info {
 	uint64_t resident_bytes;
 	uint64_t memory_identity; /* the same for all mappings of one memory; 0: a guard */
 	uint64_t large_bytes; /* of resident_bytes, what large pages show now */
+	uint64_t label; /* what hel_space_label() made of it; 0 at first */
 };
+
+/* The bits of a label that a fork's child gets; the others are 0 in its mappings. */
+constexpr uint64_t HEL_LABEL_FORKED = 0xffff'ffff'ffff;
 
 /* ---- threads --------------------------------------------------------------------------------- */
 enum hel_register_set : uint32_t {

@@ -847,6 +847,24 @@ HEL_MUST_USE static inline int hel_space_remap(hel_handle space, uint64_t addres
 	return (int)hel_call5(HEL_CALL_space_remap, space, address, size_bytes, from, offset).error;
 }
 
+/**
+ * hel_space_label() - write into the labels of mappings, which mean something to the user only
+ * @space: HEL_THIS or needs MAP; whose mappings
+ * @address: page-aligned, as @size_bytes
+ * @size_bytes: not 0
+ * @mask: the bits of the label that change
+ * @label: to what
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, outside the user half, or bits of @label
+ * that are not in @mask), -ERR_NOT_FOUND (there are holes in the range; the rest was done),
+ * -ERR_NO_MEMORY (a mapping had to be split, and there was no memory; what is below was done).
+ */
+HEL_MUST_USE static inline int hel_space_label(hel_handle space, uint64_t address,
+	uint64_t size_bytes, uint64_t mask, uint64_t label)
+{
+	return (int)hel_call5(HEL_CALL_space_label, space, address, size_bytes, mask, label).error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**

@@ -25,6 +25,7 @@ struct mapping {
 	uint64_t address, size_bytes, offset;
 	uint32_t flags;  /* MAPPING_ACCESS, MAPPING_FORK, HEL_MAP_GUARD, HEL_MAP_LARGE */
 	uint32_t allowed; /* what space_protect may set of MAPPING_ACCESS */
+	uint64_t label; /* the user's, see hel_space_label() */
 
 	/* guarded by space->lock */
 	union {

@@ -192,6 +192,9 @@ constexpr uint32_t SPACE_PAGES_SLICE = 32; /* at most so many */
 /* Whether a range may have large pages; @advice: enum hel_space_advice. */
 int space_advise_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t advice,
 	uint64_t *position);
+/* Sets the bits of @mask in the labels of a range to those of @label. */
+int space_label_slice(struct space *space, uint64_t address, uint64_t size_bytes, uint64_t mask,
+	uint64_t label, uint64_t *position);
 int space_discard(struct space *space, uint64_t address,
 	uint64_t size_bytes); /* madvise DONTNEED: anonymous pages read zero */
 /* Moves mappings (mremap): [from, from+size) to `to`; the pages come along. */

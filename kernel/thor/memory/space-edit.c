@@ -115,6 +115,7 @@ int space__split(struct space_edit *edit, uint64_t address)
 	upper->tag = mapping->tag;
 	upper->flags = mapping->flags;
 	upper->allowed = mapping->allowed;
+	upper->label = mapping->label;
 	upper->offset_end = mapping->offset_end;
 	upper->address = address;
 	upper->offset = mapping_offset_of(mapping, address);
@@ -146,7 +147,7 @@ static bool space_can_merge(const struct mapping *lower, const struct mapping *u
 	return upper != NULL && mapping_end(lower) == upper->address &&
 		lower->memory == upper->memory && lower->flags == upper->flags &&
 		lower->tag == upper->tag && lower->allowed == upper->allowed &&
-		lower->offset_end == upper->offset_end &&
+		lower->label == upper->label && lower->offset_end == upper->offset_end &&
 		grant_use_grant(lower->use) == grant_use_grant(upper->use) &&
 		(lower->memory == NULL || lower->offset + lower->size_bytes == upper->offset);
 }

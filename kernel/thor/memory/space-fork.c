@@ -156,7 +156,8 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 
 	if (last != NULL && mapping_end(last) == part->address && last->memory == part->memory &&
 		last->flags == part->flags && last->tag == part->tag &&
-		last->allowed == part->allowed && last->offset_end == part->offset_end &&
+		last->allowed == part->allowed && last->label == part->label &&
+		last->offset_end == part->offset_end &&
 		grant_use_grant(last->use) == grant_use_grant(part->use) &&
 		(part->memory == NULL || last->offset + last->size_bytes == part->offset)) {
 		last->size_bytes += part->size_bytes;
@@ -183,6 +184,7 @@ static int space_fork_attach(struct space_fork *fork, const struct mapping *part
 	copy->offset = part->offset;
 	copy->flags = part->flags;
 	copy->allowed = part->allowed;
+	copy->label = part->label;
 	copy->offset_end = part->offset_end;
 	copy->memory = part->memory;
 	if (copy->memory != NULL) {
@@ -262,6 +264,7 @@ static int space_fork_part(struct space_fork *fork, const struct mapping *mappin
 		.tag = mapping->tag,
 		.flags = mapping->flags,
 		.allowed = mapping->allowed,
+		.label = mapping->label & HEL_LABEL_FORKED,
 		.offset_end = mapping->offset_end,
 		.use = mapping->use,
 		.address = max_u64(fork->cursor, mapping->address),

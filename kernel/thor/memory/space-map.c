@@ -181,7 +181,7 @@ static int space_place(struct space_edit *edit, struct space_request *request)
 static bool space_is_alike(const struct mapping *mapping, const struct space_request *request)
 {
 	return mapping->flags == request->flags && mapping->tag == request->args->tag &&
-		mapping->allowed == request->allowed;
+		mapping->allowed == request->allowed && mapping->label == 0;
 }
 
 static bool space_can_extend(const struct mapping *mapping, const struct space_request *request)

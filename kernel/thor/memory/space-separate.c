@@ -41,7 +41,7 @@ static struct mapping *space_find_own(const struct mapping *mapping, uint64_t lo
 	bool is_alike = own != NULL && mapping_end(own) == mapping->address &&
 		own->address >= low && own->memory != NULL && own->memory->is_anonymous &&
 		own->flags == mapping->flags && own->tag == mapping->tag &&
-		own->allowed == mapping->allowed;
+		own->allowed == mapping->allowed && own->label == mapping->label;
 
 	return is_alike && own->memory != mapping->memory && !space__needs_object(own) ? own : NULL;
 }

@@ -314,6 +314,7 @@ int space_query_slice(
 			.memory_identity =
 				mapping->memory != NULL ? mapping->memory->object.identity : 0,
 			.large_bytes = info->large_bytes,
+			.label = mapping->label,
 		};
 		is_complete = mapping_count_slice(mapping, position, info);
 	}

@@ -259,6 +259,24 @@ int call_space_advise(struct call *call)
 	return error;
 }
 
+int call_space_label(struct call *call)
+{
+	struct space *space;
+	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_MAP, &space);
+
+	if (error != 0) {
+		return error;
+	}
+	uint64_t position = call_position(call);
+
+	do {
+		error = space_label_slice(space, call_argument(call, 1), call_argument(call, 2),
+			call_argument(call, 3), call_argument(call, 4), &position);
+	} while (call_goes_on(call, position, &error));
+	object_unref((struct object *)space);
+	return error;
+}
+
 int call_space_fork(struct call *call)
 {
 	struct space *space;

@@ -579,4 +579,72 @@ USER_TEST(advice_is_checked)
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
 }
 
+/* ---- labels ---------------------------------------------------------------------------------- */
+
+static uint64_t label_at(hel_handle space, uint64_t address)
+{
+	struct hel_mapping_info info;
+
+	CHECK_OK(hel_space_query(space, address, &info));
+	return info.label;
+}
+
+USER_TEST(labels_make_borders_and_join_again)
+{
+	uint64_t address = user_map(8);
+
+	fill(address, 8);
+	CHECK_OK(hel_space_label(HEL_THIS, address + 2 * PAGE, 3 * PAGE, 0xff, 0x12));
+	CHECK_OK(hel_space_label(HEL_THIS, address + 3 * PAGE, PAGE, 0xf00, 0x300));
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 5);
+	CHECK_EQ(label_at(HEL_THIS, address + PAGE), 0);
+	CHECK_EQ(label_at(HEL_THIS, address + 2 * PAGE), 0x12);
+	CHECK_EQ(label_at(HEL_THIS, address + 3 * PAGE), 0x312);
+	CHECK_EQ(label_at(HEL_THIS, address + 5 * PAGE), 0);
+	CHECK_OK(hel_space_label(HEL_THIS, address, 8 * PAGE, ~0ull, 0));
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 1);
+	for (uint64_t i = 0; i < 8; i++) {
+		CHECK_EQ(read_byte(address + i * PAGE), i + 1);
+	}
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
+}
+
+/* They go with the mapping, and to children but for the upper bits; new mappings have none. */
+USER_TEST(labels_follow_their_mapping)
+{
+	uint64_t address = user_map(8), other = user_map(4), to = other;
+	hel_handle child;
+
+	fill(address, 8);
+	CHECK_OK(hel_space_label(HEL_THIS, address, 4 * PAGE, ~0ull, ~0ull));
+	CHECK_OK(hel_space_fork(HEL_THIS, HEL_THIS, &child));
+	CHECK_EQ(label_at(child, address), HEL_LABEL_FORKED);
+	CHECK_EQ(label_at(child, address + 4 * PAGE), 0);
+	CHECK_OK(hel_close(HEL_THIS, child));
+	CHECK_OK(hel_space_protect(HEL_THIS, address + PAGE, PAGE, HEL_MAP_READ));
+	CHECK_EQ(label_at(HEL_THIS, address + PAGE), ~0ull);
+	CHECK_OK(hel_space_move(HEL_THIS, address, 2 * PAGE, to, 2 * PAGE));
+	CHECK_EQ(label_at(HEL_THIS, to + PAGE), ~0ull);
+	CHECK_EQ(label_at(HEL_THIS, to + 2 * PAGE), 0);
+	CHECK_OK(hel_space_unmap(HEL_THIS, other, 4 * PAGE));
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
+}
+
+USER_TEST(labels_are_checked)
+{
+	uint64_t address = user_map(8);
+
+	CHECK_EQ(hel_space_label(HEL_THIS, address, PAGE, 1, 2), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_label(HEL_THIS, address + 1, PAGE, 1, 1), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_space_label(HEL_THIS, address, 0, 1, 1), -ERR_ILLEGAL_ARGS);
+	fixture_fail_after(0);
+	CHECK_EQ(hel_space_label(HEL_THIS, address + PAGE, PAGE, 1, 1), -ERR_NO_MEMORY);
+	fixture_fail_after(~0ull);
+	CHECK_EQ(count_mappings(address, address + 8 * PAGE), 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address + PAGE, PAGE));
+	CHECK_EQ(hel_space_label(HEL_THIS, address, 3 * PAGE, 1, 1), -ERR_NOT_FOUND);
+	CHECK_EQ(label_at(HEL_THIS, address + 2 * PAGE), 1);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
+}
+
 TEST_MAIN()
