@@ -8,7 +8,7 @@
 #include <base/format.h>
 #include <posix/server/request-internal.h>
 
-constexpr uint32_t LINUX_CALLS_END = 448;
+constexpr uint32_t LINUX_CALLS_END = 456;
 constexpr uint32_t INTERNAL_CALLS = POSIX_SYSCALL_COUNT - POSIX_CLONE;
 constexpr uint32_t OTHER_COUNTERS = 64;
 constexpr uint32_t UNIMPLEMENTED_PART =

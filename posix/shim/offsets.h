@@ -53,6 +53,6 @@
 #define FLAGS_PLAIN 0x202
 #define FLAGS_BAD   0x44500 /* TF, DF, NT and AC: not while the shim runs */
 
-#define SHIM_NUMBER_MAX 448
+#define SHIM_NUMBER_MAX 456
 
 #endif

@@ -206,7 +206,18 @@ enum posix_internal : uint32_t {
 	 * LINUX_KCMP_EPOLL_TFD: that of the epoll | the one it watches << 32, which of these
 	 */
 	POSIX_KCMP = 10030,
-	POSIX_SYSCALL_COUNT = 10031,
+	/*
+	 * args: pid (0: the caller), enum posix_pages, n; payload: n addresses; out: for each a
+	 * byte, HEL_PAGE_COVERED and HEL_PAGE_RESIDENT of enum hel_page_state
+	 */
+	POSIX_PAGES = 10031,
+	POSIX_SYSCALL_COUNT = 10032,
+};
+
+/* Of POSIX_PAGES: what needs CAP_SYS_NICE */
+enum posix_pages : uint32_t {
+	POSIX_PAGES_OF_ALL = 1, /* pages that others share, too */
+	POSIX_PAGES_ELSEWHERE = 2, /* to nodes that are not the process' */
 };
 
 /* Of name_to_handle_at(): what Linux' struct file_handle says, and the id of the mount. */
@@ -350,7 +361,7 @@ struct posix_signal_offer {
 
 /* ---- thread page ----------------------------------------------------------------------------- */
 /* What bounce.calls_end holds: calls from this number on go the long way in the shim. */
-constexpr uint64_t POSIX_CALLS_END = 448;
+constexpr uint64_t POSIX_CALLS_END = 456;
 
 constexpr uint32_t POSIX_EXIT_STATUS_SET = 0x10000;
 
@@ -367,7 +378,7 @@ struct posix_thread_page {
 		/* 296: user address of an XSAVE area to start with, 0: the initial state */
 		start_fpu;
 	uint64_t stub_entry; /* 304: the shim's: where stubs of rewritten system calls jump to */
-	uint64_t reserved_start; /* 312 */
+	uint64_t memory_policy; /* 312: the shim's: see protocols/posix/label.h */
 	/*
 	 * signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or
 	 * its process); the shim writes signal_mask; both with atomic operations

@@ -108,5 +108,7 @@ static const uint64_t robust_sizes[] = { 24, 24, 24, 12 };
 static const uint64_t personalities[] = { 0, 0xffffffff, 0x0040000, 0x0400000, 8 };
 static const uint64_t execveat_flags[] = { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW };
 static const uint64_t key_sizes[] = { 8, 8, 8, 8, 0, 4, 16, 128 };
+static const uint64_t memory_policies[] = { 1, 2, 3, 4, 1 << 13, 1 << 14, 1 << 15 };
+static const uint64_t bind_flags[] = { 1, 2, 4 };
 
 #endif

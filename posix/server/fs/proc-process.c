@@ -235,25 +235,37 @@ static int64_t proc_print_mountinfo(struct proc_inode *node, char *buffer, size_
 	return (int64_t)mount_print(proc_process(node), true, buffer, size);
 }
 
-static int64_t proc_step_maps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
-{
-	struct process *subject = proc_process(node);
-
-	return subject == NULL ? 0 : process_print_mapping(subject, false, cursor, buffer, size);
-}
-
-static int64_t proc_step_smaps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
-{
-	struct process *subject = proc_process(node);
-
-	return subject == NULL ? 0 : process_print_mapping(subject, true, cursor, buffer, size);
-}
-
 /* The thread of a file below task; of others the process' first. */
 static struct thread *proc_thread_of(const struct proc_inode *node, const struct process *subject)
 {
 	return node->number != 0 ? process_thread(subject, node->number)
 				 : LIST_FIRST(&subject->threads, struct thread, process_node);
+}
+
+static int64_t proc_step_mappings(struct proc_inode *node, enum mapping_text form, uint64_t *cursor,
+	char *buffer, size_t size)
+{
+	struct process *subject = proc_process(node);
+
+	return subject == NULL ? 0
+			       : process_print_mapping(subject, proc_thread_of(node, subject), form,
+					 cursor, buffer, size);
+}
+
+static int64_t proc_step_maps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
+{
+	return proc_step_mappings(node, MAPPING_TEXT_MAPS, cursor, buffer, size);
+}
+
+static int64_t proc_step_smaps(struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
+{
+	return proc_step_mappings(node, MAPPING_TEXT_SMAPS, cursor, buffer, size);
+}
+
+static int64_t proc_step_numa_maps(
+	struct proc_inode *node, uint64_t *cursor, char *buffer, size_t size)
+{
+	return proc_step_mappings(node, MAPPING_TEXT_NUMA, cursor, buffer, size);
 }
 
 static int64_t proc_write_comm(
@@ -383,6 +395,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 		{ .name = "mounts", .mode = PROC_FILE, .print = proc_print_mounts }, \
 		{ .name = "net", .mode = PROC_FOLDER, .entries = proc_net_entries }, \
 		{ .name = "ns", .mode = PROC_NS_FOLDER, .entries = proc_ns_entries }, \
+		{ .name = "numa_maps", .mode = PROC_FILE, .step = proc_step_numa_maps }, \
 		{ .name = "oom_score", .mode = PROC_FILE }, \
 		{ .name = "oom_score_adj", \
 			.mode = PROC_WRITABLE_FILE, \

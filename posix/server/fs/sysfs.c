@@ -225,13 +225,6 @@ static int64_t sysfs_make_processors(uint32_t n_cpus)
 		{ "cpu", "online", list },
 		{ "cpu", "possible", list },
 		{ "cpu", "present", list },
-		{ "node", "has_cpu", "0\n" },
-		{ "node", "has_memory", "0\n" },
-		{ "node", "online", "0\n" },
-		{ "node", "possible", "0\n" },
-		{ "node/node0", "cpulist", list },
-		{ "node/node0", "cpumap", mask },
-		{ "node/node0", "distance", "10\n" },
 	};
 	int64_t error = 0;
 
@@ -244,7 +237,7 @@ static int64_t sysfs_make_processors(uint32_t n_cpus)
 			error = sysfs_make_caches(cpu, n_cpus);
 		}
 	}
-	return error;
+	return error == 0 ? sysfs_make_node(sysfs->root, n_cpus, list, mask) : error;
 }
 
 int64_t sysfs_init(void)
@@ -259,7 +252,6 @@ int64_t sysfs_init(void)
 		"dev/char",
 		"dev/block",
 		"devices/system/cpu",
-		"devices/system/node/node0",
 		"firmware",
 		"fs/cgroup",
 		"kernel/mm/hugepages",

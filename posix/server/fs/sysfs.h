@@ -5,6 +5,7 @@
 
 #include <base/types.h>
 
+struct dentry;
 struct super;
 
 int64_t sysfs_init(void);
@@ -13,5 +14,11 @@ int64_t sysfs_mount_create(const char *source, const char *options, struct super
 /** sysfs_make_text() - a file with a constant text, making folders on the way */
 int64_t sysfs_make_text(const char *path, const char *text);
 int64_t sysfs_make_folder(const char *path);
+
+/**
+ * sysfs_make_node() - the node of memory, below the root of sysfs, with all processors
+ * @list, @mask: of the processors, as sysfs writes them
+ */
+int64_t sysfs_make_node(struct dentry *root, uint32_t n_cpus, const char *list, const char *mask);
 
 #endif

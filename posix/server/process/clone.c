@@ -109,6 +109,7 @@ static void fill_thread_page(const struct clone *clone, struct thread *thread)
 	thread_schedule_as(thread, clone->request->thread, true);
 	thread->internal->timer_slack_ns = clone->request->thread->internal->timer_slack_ns;
 	page->start_registers = from->start_registers;
+	page->memory_policy = from->memory_policy;
 	if (clone->state == POSIX_STATE_IN_MAILBOX) {
 		memcpy(page->mailbox.data, from->mailbox.data,
 			min_u64(processor_info()->xsave_size, POSIX_MAILBOX_DATA));

@@ -508,6 +508,7 @@ static int64_t build_thread(struct exec *exec, struct thread *caller)
 	};
 	if (caller != NULL) {
 		atomic_store(&page->signal_mask, atomic_load(&caller->internal->page->signal_mask));
+		page->memory_policy = caller->internal->page->memory_policy;
 		thread_schedule_as(exec->thread, caller, false);
 		exec->thread->internal->timer_slack_ns = caller->internal->timer_slack_ns;
 	}

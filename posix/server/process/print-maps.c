@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /proc/PID/maps: the mappings that thor tells of, with what posix knows of them: files by their
- * tags (mapped-files.h), the stack, the break and the shim by their places.
+ * /proc/PID/maps and its kin: the mappings that thor tells of, with what posix knows of them: files
+ * by their tags (mapped-files.h), the stack, the break and the shim by their places.
  */
 #include <abi/linux/stat.h>
 #include <base/string.h>
@@ -10,6 +10,12 @@
 
 constexpr uint64_t TAG_HEAP = 1; /* what the shim gives the break */
 constexpr int NAME_COLUMN = 73;
+
+struct mapping_print {
+	struct printer *printer;
+	const struct mm *mm;
+	uint64_t policy; /* of the thread, see protocols/posix/label.h */
+};
 
 /* What is no file's. */
 static const char *area_name(const struct mm *mm, const struct hel_mapping_info *info)
@@ -62,11 +68,34 @@ static void print_mapping(struct printer *printer, const struct mm *mm,
 	print(printer, "\n");
 }
 
-int64_t process_print_mapping(
-	struct process *process, bool has_details, uint64_t *address, char *buffer, size_t size)
+/* What is about the mapping, however it is printed. */
+static void print_form(const struct mapping_print *print, enum mapping_text form,
+	const struct hel_mapping_info *info)
+{
+	const struct mapping_note *note = mapped_files_find(print->mm, info->tag);
+
+	if (form == MAPPING_TEXT_NUMA) {
+		print_numa_mapping(print->printer, info,
+			note != NULL ? note->file->name : area_name(print->mm, info),
+			print->policy);
+		return;
+	}
+	print_mapping(print->printer, print->mm, info, note);
+	if (form == MAPPING_TEXT_SMAPS) {
+		print_smaps_details(print->printer, info, is_private(info, note));
+	}
+}
+
+int64_t process_print_mapping(struct process *process, const struct thread *thread,
+	enum mapping_text form, uint64_t *address, char *buffer, size_t size)
 {
 	struct printer printer = { .buffer = buffer, .size = size };
 	const struct mm *mm = process->internal->mm;
+	const struct mapping_print print = {
+		.printer = &printer,
+		.mm = mm,
+		.policy = thread != NULL ? thread->internal->page->memory_policy : 0,
+	};
 	struct hel_mapping_info info;
 
 	while (mm != NULL && hel_space_query(mm->space, *address, &info) == 0) {
@@ -76,12 +105,7 @@ int64_t process_print_mapping(
 		}
 		if (info.address < POSIX_SHIM_REGION || info.address == POSIX_CLOCK_PAGE ||
 			info.address == POSIX_VDSO) {
-			const struct mapping_note *note = mapped_files_find(mm, info.tag);
-
-			print_mapping(&printer, mm, &info, note);
-			if (has_details) {
-				print_smaps_details(&printer, &info, is_private(&info, note));
-			}
+			print_form(&print, form, &info);
 			return (int64_t)printer.used;
 		}
 	}

@@ -37,6 +37,25 @@ static void print_meminfo(struct printer *printer)
 		total - available);
 }
 
+/* The same of the one node, as sysfs shows it. */
+static void print_node_meminfo(struct printer *printer)
+{
+	struct hel_kernel_stats stats = { 0 };
+	unsigned long long total, free_kib;
+
+	(void)kernel_stats_get(&stats);
+	total = stats.memory_total_bytes / 1024;
+	free_kib = stats.memory_free_bytes / 1024;
+	print(printer,
+		"Node 0 MemTotal:       %8llu kB\nNode 0 MemFree:        %8llu kB\n"
+		"Node 0 MemUsed:        %8llu kB\nNode 0 Dirty:          %8llu kB\n"
+		"Node 0 FilePages:      %8llu kB\nNode 0 Slab:           %8llu kB\n",
+		total, free_kib, total - free_kib,
+		(unsigned long long)stats.cache_unclean_bytes / 1024,
+		(unsigned long long)stats.cache_bytes / 1024,
+		(unsigned long long)stats.kernel_bytes / 1024);
+}
+
 static uint64_t idle_ns_of(const struct hel_kernel_stats *stats, uint32_t cpu)
 {
 	return cpu < ARRAY_SIZE(stats->idle_ns) ? stats->idle_ns[cpu] : 0;
@@ -191,6 +210,7 @@ static const struct {
 	void (*print)(struct printer *printer);
 } system_files[] = {
 	{ "meminfo", print_meminfo },
+	{ "node0/meminfo", print_node_meminfo },
 	{ "stat", print_stat },
 	{ "uptime", print_uptime },
 	{ "loadavg", print_loadavg },

@@ -295,6 +295,7 @@ static void print_status_of(
 	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
 		process->internal->has_no_new_privileges,
 		shown != NULL ? (unsigned long long)thread_affinity(shown) : 0);
+	print(printer, "Mems_allowed:\t%08x\nMems_allowed_list:\t0\n", 1);
 	print_switches(process, thread, printer);
 }
 

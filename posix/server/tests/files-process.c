@@ -218,15 +218,18 @@ struct thread *process_thread(const struct process *process, uint32_t tid)
 	return NULL;
 }
 
-int64_t process_print_mapping(
-	struct process *process, bool has_details, uint64_t *address, char *buffer, size_t size)
+int64_t process_print_mapping(struct process *process, const struct thread *thread,
+	enum mapping_text form, uint64_t *address, char *buffer, size_t size)
 {
+	static const char *const forms[] = { "mapping", "details", "nodes" };
+
 	(void)process;
+	(void)thread;
 	if (*address >= 4000) {
 		return 0;
 	}
-	return (int64_t)format_to(buffer, size, "%s %llu\n", has_details ? "details" : "mapping",
-		(unsigned long long)(*address)++);
+	return (int64_t)format_to(
+		buffer, size, "%s %llu\n", forms[form], (unsigned long long)(*address)++);
 }
 
 void thread_set_name(struct thread *thread, const char *name, size_t size)

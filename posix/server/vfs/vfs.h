@@ -97,16 +97,21 @@ struct thread *process_thread(const struct process *process, uint32_t tid);
  */
 int64_t process_print(struct process *process, const struct thread *thread, const char *name,
 	char *buffer, size_t size);
+enum mapping_text : uint8_t {
+	MAPPING_TEXT_MAPS,
+	MAPPING_TEXT_SMAPS,
+	MAPPING_TEXT_NUMA, /* numa_maps */
+};
 /**
  * process_print_mapping() - a piece of /proc/PID/maps: the mapping at or behind an address
- * @has_details: of smaps
+ * @thread: whose policy counts where the mapping has none
  * @address: in: where to look from; out: the end of that mapping
  * @size: of the buffer, at least PROCESS_MAPPING_TEXT_MAX
  *
  * Return: its size; 0: there are no more.
  */
-int64_t process_print_mapping(
-	struct process *process, bool has_details, uint64_t *address, char *buffer, size_t size);
+int64_t process_print_mapping(struct process *process, const struct thread *thread,
+	enum mapping_text form, uint64_t *address, char *buffer, size_t size);
 constexpr size_t PROCESS_MAPPING_TEXT_MAX = POSIX_PATH_MAX + 2048;
 /** thread_set_name() - of 16 bytes, cut off if longer; a first thread's is its process' */
 void thread_set_name(struct thread *thread, const char *name, size_t size);
