@@ -159,9 +159,10 @@ def main_of_program(test, *options, name=None, settings='', n_cases=1, is_alone=
     sys.exit(1 if any(case.startswith('not ok') for case in cases) else 0)
 
 
-def main_of_server(test, n_cases, *options, timeout=60):
+def main_of_server(test, n_cases, *options, settings='', timeout=60):
     """The same for the server TEST-test."""
-    main_of_program(test, *options, name=f'{test}-test', n_cases=n_cases, timeout=timeout)
+    main_of_program(test, *options, name=f'{test}-test', settings=settings, n_cases=n_cases,
+                    timeout=timeout)
 
 
 def main(cases):

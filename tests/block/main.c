@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of a block device, any: what it writes it reads again, whatever memory it comes from,
+ * with many requests under way. Tests destroy what is on the disk.
+ *
+ * The command line says which: block.name=NAME. tests/system/block.py boots this.
+ */
+#include <base/errors.h>
+#include <base/random.h>
+#include <base/string.h>
+#include <helix/managed.h>
+#include <protocols/block/block-client.h>
+#include <tests/native/task-tests.h>
+
+#define MEMORY_BYTES MIB(4)
+#define DEPTH        32
+#define ROUNDS       40
+#define PIECES_MAX   5
+#define MODEL_BYTES  MIB(8) /* of the disk, which the random test uses */
+#define SEED         1
+
+static struct block_disk disk;
+static hel_handle memory;
+static uint32_t memory_id;
+static uint8_t *bytes; /* of the memory */
+
+static int transfer(struct task *task, enum block_operation operation, uint64_t position,
+	uint64_t offset, uint32_t length)
+{
+	struct block_segment segment = { .offset = offset, .memory = memory_id, .length = length };
+	struct block_op request;
+
+	block_op_init(&request, &disk, operation, position, &segment, 1);
+	int error = await(task, &request.op);
+
+	return error == 0 && request.n_bytes != length ? -ERR_PROTOCOL : error;
+}
+
+static int act(
+	struct task *task, enum block_operation operation, uint64_t position, uint64_t length)
+{
+	struct block_op request;
+
+	block_op_init_range(&request, &disk, operation, position, length);
+	return await(task, &request.op);
+}
+
+static uint8_t pattern(uint64_t at, uint64_t salt)
+{
+	return (uint8_t)(at * 7 + at / 512 * 13 + salt * 31);
+}
+
+static void fill(uint64_t offset, uint64_t length, uint64_t salt)
+{
+	for (uint64_t i = 0; i < length; i++) {
+		bytes[offset + i] = pattern(i, salt);
+	}
+}
+
+static bool is_filled(uint64_t offset, uint64_t length, uint64_t salt)
+{
+	for (uint64_t i = 0; i < length; i++) {
+		if (bytes[offset + i] != pattern(i, salt)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void test_device_is_found(struct task *task)
+{
+	char name[BLOCK_NAME_MAX];
+	void *pointer;
+
+	CHECK(helix_command_line_option("block.name", name, sizeof(name)));
+	CHECK(block_disk_open(task, &disk, task->loop, helix_start_handle("mbus"), name, DEPTH) ==
+		0);
+	CHECK(disk.geometry.size_bytes >= MODEL_BYTES);
+	CHECK(disk.geometry.logical_block_bytes >= 512);
+	CHECK(disk.geometry.transfer_bytes_max >= KIB(64));
+	CHECK(hel_memory_allocate(MEMORY_BYTES, 0, &memory) == 0);
+	CHECK(helix_map(memory, 0, MEMORY_BYTES, HEL_MAP_READ | HEL_MAP_WRITE, &pointer) == 0);
+	bytes = pointer;
+	CHECK(block_disk_attach(task, &disk, memory, &memory_id) == 0);
+}
+
+static void test_what_is_written_is_read(struct task *task)
+{
+	uint32_t block = disk.geometry.logical_block_bytes;
+	uint64_t last = disk.geometry.size_bytes - block;
+
+	fill(0, KIB(64), 1);
+	CHECK(transfer(task, BLOCK_WRITE, 0, 0, KIB(64)) == 0);
+	CHECK(transfer(task, BLOCK_READ, 0, KIB(128), KIB(64)) == 0);
+	CHECK(is_filled(KIB(128), KIB(64), 1));
+	fill(0, block, 2);
+	CHECK(transfer(task, BLOCK_WRITE, last, 0, block) == 0);
+	CHECK(transfer(task, BLOCK_READ, last, KIB(64), block) == 0);
+	CHECK(is_filled(KIB(64), block, 2));
+	CHECK(act(task, BLOCK_FLUSH, 0, 0) == 0);
+}
+
+static void test_longest_request(struct task *task)
+{
+	uint32_t length = disk.geometry.transfer_bytes_max;
+
+	/* not aligned to pages: a page more than it has bytes for */
+	length = (uint32_t)min_u64(length, MIB(1)) - HEL_PAGE_SIZE;
+	fill(512, length, 3);
+	CHECK(transfer(task, BLOCK_WRITE, MIB(2), 512, length) == 0);
+	memset(bytes, 0, MIB(2));
+	CHECK(transfer(task, BLOCK_READ, MIB(2), MIB(1) + 512, length) == 0);
+	CHECK(is_filled(MIB(1) + 512, length, 3));
+}
+
+static void test_nonsense_is_refused(struct task *task)
+{
+	uint32_t block = disk.geometry.logical_block_bytes;
+	uint64_t size = disk.geometry.size_bytes;
+	struct block_segment segment = { .offset = 0, .memory = memory_id + 1, .length = block };
+	struct block_op request;
+
+	CHECK(transfer(task, BLOCK_READ, size, 0, block) == -ERR_OUT_OF_BOUNDS);
+	CHECK(transfer(task, BLOCK_READ, size - block, 0, 2 * block) == -ERR_OUT_OF_BOUNDS);
+	CHECK(transfer(task, BLOCK_READ, UINT64_MAX - block + 1, 0, block) == -ERR_OUT_OF_BOUNDS);
+	CHECK(transfer(task, BLOCK_READ, 1, 0, block) == -ERR_ILLEGAL_ARGS);
+	CHECK(transfer(task, BLOCK_READ, 0, 0, block - 1) == -ERR_ILLEGAL_ARGS);
+	CHECK(transfer(task, BLOCK_READ, 0, MEMORY_BYTES, block) != 0);
+	CHECK(transfer(task, BLOCK_READ, 0, UINT64_MAX - block + 1, block) == -ERR_ILLEGAL_ARGS);
+	block_op_init(&request, &disk, BLOCK_READ, 0, &segment, 1);
+	CHECK(await(task, &request.op) == -ERR_NOT_FOUND);
+	CHECK(act(task, 77, 0, block) == -ERR_ILLEGAL_ARGS);
+	CHECK(act(task, BLOCK_FLUSH, block, block) == -ERR_ILLEGAL_ARGS);
+	CHECK(act(task, BLOCK_FLUSH, 0, 0) == 0);
+}
+
+static void test_zeroes(struct task *task)
+{
+	if ((disk.geometry.features & BLOCK_FEATURE_WRITE_ZEROES) == 0) {
+		CHECK(act(task, BLOCK_WRITE_ZEROES, 0, KIB(4)) == -ERR_UNSUPPORTED);
+		return;
+	}
+	fill(0, KIB(16), 4);
+	CHECK(transfer(task, BLOCK_WRITE, KIB(32), 0, KIB(16)) == 0);
+	CHECK(act(task, BLOCK_WRITE_ZEROES, KIB(36), KIB(8)) == 0);
+	CHECK(transfer(task, BLOCK_READ, KIB(32), 0, KIB(16)) == 0);
+	CHECK(is_filled(0, KIB(4), 4));
+	for (uint64_t i = KIB(4); i < KIB(12); i++) {
+		CHECK(bytes[i] == 0);
+	}
+}
+
+/* Straight into the page cache. */
+static void test_pages_of_managed_memory(struct task *task)
+{
+	struct hel_managed_handles handles;
+	struct block_segment segments[2];
+	struct block_op request;
+	uint32_t id;
+	uint8_t byte;
+
+	fill(0, KIB(16), 5);
+	CHECK(transfer(task, BLOCK_WRITE, MIB(1), 0, KIB(16)) == 0);
+	CHECK(hel_memory_create_managed(KIB(64), 0, &handles) == 0);
+	CHECK(block_disk_attach(task, &disk, handles.backing, &id) == 0);
+	segments[0] = (struct block_segment){ KIB(8), id, KIB(8) };
+	segments[1] = (struct block_segment){ KIB(32), id, KIB(8) };
+	block_op_init(&request, &disk, BLOCK_READ, MIB(1), segments, 2);
+	CHECK(await(task, &request.op) == 0);
+	CHECK(hel_memory_update(handles.backing, HEL_UPDATE_INITIALISED, 0, KIB(64), 0) == 0);
+	CHECK(hel_memory_read(handles.frontal, KIB(8) + 100, &byte, 1) == 0);
+	CHECK(byte == pattern(100, 5));
+	CHECK(hel_memory_read(handles.frontal, KIB(32) + 99, &byte, 1) == 0);
+	CHECK(byte == pattern(KIB(8) + 99, 5));
+	block_disk_detach(task, &disk, id);
+	hel_close(HEL_THIS, handles.backing);
+	hel_close(HEL_THIS, handles.frontal);
+}
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+struct flight {
+	struct block_op request;
+	struct block_segment segments[PIECES_MAX];
+	uint64_t salt; /* of what it writes */
+};
+
+static struct flight flights[DEPTH];
+static uint64_t salts[MODEL_BYTES / KIB(64)]; /* what each part of the disk was filled with */
+
+/* Its own part of the memory, in pieces of random sizes. */
+static uint32_t cut(struct random *random, struct flight *flight, uint32_t length)
+{
+	uint64_t offset = (uint64_t)(flight - flights) * KIB(64);
+	uint32_t n_pieces = 0;
+
+	while (length > 0) {
+		uint32_t piece = n_pieces == PIECES_MAX - 1
+			? length
+			: (uint32_t)random_between(random, 1, length / 512) * 512;
+
+		flight->segments[n_pieces++] = (struct block_segment){ offset, memory_id, piece };
+		offset += piece;
+		length -= piece;
+	}
+	return n_pieces;
+}
+
+static void test_many_at_once(struct task *task)
+{
+	struct random random;
+	struct op *ops[DEPTH];
+
+	random_init(&random, SEED);
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		bool is_write = round % 2 == 0;
+		uint64_t first = random_below(&random, ARRAY_SIZE(salts) - DEPTH + 1);
+
+		for (uint64_t i = 0; i < DEPTH; i++) {
+			struct flight *flight = &flights[i];
+
+			flight->salt = is_write ? round * DEPTH + i + 1 : salts[first + i];
+			if (is_write) {
+				fill(i * KIB(64), KIB(64), flight->salt);
+				salts[first + i] = flight->salt;
+			} else {
+				memset(bytes + i * KIB(64), 0, KIB(64));
+			}
+			block_op_init(&flight->request, &disk, is_write ? BLOCK_WRITE : BLOCK_READ,
+				(first + i) * KIB(64), flight->segments,
+				cut(&random, flight, KIB(64)));
+			ops[i] = &flight->request.op;
+		}
+		CHECK(await_all(task, ops, DEPTH) == 0);
+		for (uint64_t i = 0; i < DEPTH && !is_write; i++) {
+			CHECK(flights[i].salt == 0 ||
+				is_filled(i * KIB(64), KIB(64), flights[i].salt));
+		}
+	}
+	CHECK(act(task, BLOCK_FLUSH, 0, 0) == 0);
+}
+
+static void test_device_is_left(struct task *task)
+{
+	block_disk_close(task, &disk);
+	CHECK(disk.state == BLOCK_DISK_GONE);
+}
+
+static const struct task_test tests[] = {
+	TASK_TEST(device_is_found),
+	TASK_TEST(what_is_written_is_read),
+	TASK_TEST(longest_request),
+	TASK_TEST(nonsense_is_refused),
+	TASK_TEST(zeroes),
+	TASK_TEST(pages_of_managed_memory),
+	TASK_TEST(many_at_once),
+	TASK_TEST(device_is_left),
+};
+
+int main(int n_arguments UNUSED, char **arguments UNUSED)
+{
+	return task_tests_main(tests, ARRAY_SIZE(tests));
+}
