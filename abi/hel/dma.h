@@ -21,6 +21,7 @@ enum hel_dma_map_flags : uint32_t {
 	HEL_DMA_READ = 1u << 0, /* the device may read */
 	HEL_DMA_WRITE = 1u << 1, /* the device may write */
 	HEL_DMA_FIXED = 1u << 2, /* exactly at `address`; ERR_EXISTS if something is there */
+	HEL_DMA_PHYSICAL = 1u << 3, /* hel_dma_map_pages(): for a device that no IOMMU sees */
 };
 
 struct hel_dma_map_args {

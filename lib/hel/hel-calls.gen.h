@@ -1698,10 +1698,11 @@ HEL_MUST_USE static inline int hel_dma_space_event(hel_handle dma_space, hel_han
  * @n_pages: those of args.size_bytes
  * @out_address: for hel_dma_unmap(), and nothing else
  *
- * As hel_dma_map(), but without IOMMU the pages need not be contiguous. The memory is of kind
- * ALLOCATED or PHYSICAL, or the backing of managed memory: pages that are not there are made, as if
- * the manager had touched them. What becomes of them in the managed memory meanwhile is not the
- * device's business: the page it was told stays.
+ * As hel_dma_map(), but without IOMMU, or with HEL_DMA_PHYSICAL, the addresses are where the pages
+ * lie, and they need not be contiguous. The memory is of kind ALLOCATED or PHYSICAL, or the backing
+ * of managed memory: pages that are not there are made, as if the manager had touched them. What
+ * becomes of them in the managed memory meanwhile is not the device's business: the page it was
+ * told stays.
  *
  * Return: 0, -ERR_NO_RIGHTS (the memory's descriptor does not allow the access), -ERR_ILLEGAL_ARGS
  * (unknown or no flags or HEL_DMA_FIXED, not page-aligned, no size or too much, or another

@@ -19,6 +19,7 @@
 #include <virtio/virtqueue.h>
 
 #define VIRTIO_PCI_BARS                6
+#define VIRTIO_FEATURE_INDIRECT        (UINT64_C(1) << 28)
 #define VIRTIO_FEATURE_VERSION_1       (UINT64_C(1) << 32)
 /* The device's requests go through the IOMMU, if there is one; without it they never do. */
 #define VIRTIO_FEATURE_ACCESS_PLATFORM (UINT64_C(1) << 33)

@@ -6,6 +6,7 @@
 
 #define DESCRIPTOR_NEXT  1u
 #define DESCRIPTOR_WRITE 2u
+#define DESCRIPTOR_TABLE 4u
 #define USED_NO_NOTIFY   1u
 #define NONE             UINT16_MAX
 
@@ -80,6 +81,35 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtio_buffer *buffers,
 	queue->available[2 + queue->available_index % queue->size] = first;
 	queue->available_index++;
 	return true;
+}
+
+bool virtqueue_add_table(struct virtqueue *queue, uint64_t address, uint32_t n_descriptors,
+	uint32_t n_writable, void *token)
+{
+	const struct virtio_buffer table = {
+		.address_phys = address,
+		.size = n_descriptors * (uint32_t)sizeof(struct virtqueue_descriptor),
+	};
+	uint16_t first = queue->free_first;
+
+	if (!virtqueue_add(queue, &table, 1, token)) {
+		return false;
+	}
+	queue->descriptors[first].flags = DESCRIPTOR_TABLE;
+	queue->sizes[first] = n_writable;
+	return true;
+}
+
+void virtqueue_describe(struct virtqueue_descriptor *table, uint16_t index,
+	const struct virtio_buffer *buffer, bool is_last)
+{
+	table[index] = (struct virtqueue_descriptor){
+		.address = buffer->address_phys,
+		.size = buffer->size,
+		.flags = (uint16_t)((buffer->is_writable ? DESCRIPTOR_WRITE : 0) |
+			(is_last ? 0 : DESCRIPTOR_NEXT)),
+		.next = is_last ? 0 : (uint16_t)(index + 1),
+	};
 }
 
 bool virtqueue_publish(struct virtqueue *queue)

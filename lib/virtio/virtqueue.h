@@ -88,6 +88,21 @@ void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t size);
 MUST_USE bool virtqueue_add(struct virtqueue *queue, const struct virtio_buffer *buffers,
 	uint16_t n_buffers, void *token);
 
+/**
+ * virtqueue_add_table() - give the device a chain that is described elsewhere
+ * @address: for the device, of @n_descriptors that are linked as in a ring and whose `next` count
+ *	from that table's start; only if VIRTIO_FEATURE_INDIRECT was agreed on
+ * @n_writable: bytes that the device may write
+ *
+ * Return: false if there is no free descriptor, or the queue is broken.
+ */
+MUST_USE bool virtqueue_add_table(struct virtqueue *queue, uint64_t address, uint32_t n_descriptors,
+	uint32_t n_writable, void *token);
+
+/** virtqueue_describe() - entry @index of such a table; the last one has no next */
+void virtqueue_describe(struct virtqueue_descriptor *table, uint16_t index,
+	const struct virtio_buffer *buffer, bool is_last);
+
 /** virtqueue_publish() - let the device see what was added; true: it wants to be notified */
 MUST_USE bool virtqueue_publish(struct virtqueue *queue);
 

@@ -129,9 +129,9 @@ def _case_of_life(boot):
     return f'not ok programs_go_on: {before} signs of life, then {output[-300:]!r}'
 
 
-def main_of_program(test, *options, name=None, settings='', n_cases=1, is_alone=True,
-                    end='panic', timeout=60):
-    """Boots with hati.test=TEST, reports the cases that a native program of it logs, and exits.
+def cases_of_program(test, *options, name=None, settings='', n_cases=1, is_alone=True,
+                     end='panic', timeout=60):
+    """Boots with hati.test=TEST, returns the cases that a native program of it logs.
 
     The program's lines begin with its name, which is TEST if there is none: `ok CASE`, `not ok
     CASE: why`, and in the end `done`; what else it says is printed. `settings` are further words
@@ -154,15 +154,23 @@ def main_of_program(test, *options, name=None, settings='', n_cases=1, is_alone=
     if f'{name}: done' not in text or len(cases) < n_cases:
         cases.append(f'not ok {name}: no end {settings}')
         print(text[-6000:])
-    cases += others
+    return cases + others
+
+
+def report(cases):
+    """Prints such cases and exits."""
     print('\n'.join(cases))
     sys.exit(1 if any(case.startswith('not ok') for case in cases) else 0)
 
 
-def main_of_server(test, n_cases, *options, settings='', timeout=60):
+def main_of_program(test, *options, **settings):
+    """Boots with hati.test=TEST, reports its cases, and exits."""
+    report(cases_of_program(test, *options, **settings))
+
+
+def main_of_server(test, n_cases, *options, timeout=60):
     """The same for the server TEST-test."""
-    main_of_program(test, *options, name=f'{test}-test', settings=settings, n_cases=n_cases,
-                    timeout=timeout)
+    main_of_program(test, *options, name=f'{test}-test', n_cases=n_cases, timeout=timeout)
 
 
 def main(cases):

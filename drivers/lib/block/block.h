@@ -81,6 +81,7 @@ struct block_device {
 	uint32_t discard_alignment;
 	uint32_t n_queues, depth;
 	bool has_dma;                 /* extents, in `dma_space`; else pieces */
+	bool is_past_iommu;           /* it uses physical addresses, whatever there is */
 	hel_handle dma_space;
 	uint64_t dma_limit;           /* the first address out of reach; 0: none */
 

@@ -131,7 +131,8 @@ static int map_piece(const struct block_device *device, struct block_request_int
 		.dma_space = device->dma_space,
 		.memory = piece->memory->handle,
 		.limit = device->dma_limit,
-		.flags = request->request.operation == BLOCK_READ ? HEL_DMA_WRITE : HEL_DMA_READ,
+		.flags = (request->request.operation == BLOCK_READ ? HEL_DMA_WRITE : HEL_DMA_READ) |
+			(device->is_past_iommu ? HEL_DMA_PHYSICAL : 0),
 	};
 
 	while (begin < end) {

@@ -28,22 +28,21 @@ static uint64_t dma_page_address(const struct dma_mapping *mapping, uint64_t ind
 	return mapping->range.start + index * FRAME_SIZE;
 }
 
-/* Whether `pages` says where they are. */
-static bool dma_is_listed(const struct dma_mapping *mapping)
-{
-	return mapping->is_scattered && iommu_get() == NULL;
-}
-
 static size_t dma_mapping_bytes(const struct dma_mapping *mapping)
 {
 	return sizeof(*mapping) +
-		(dma_is_listed(mapping) ? dma_n_pages(mapping) * sizeof(mapping->pages[0]) : 0);
+		(mapping->is_listed ? dma_n_pages(mapping) * sizeof(mapping->pages[0]) : 0);
+}
+
+static bool dma_is_translated(const struct dma_mapping *mapping)
+{
+	return iommu_get() != NULL && !mapping->is_listed;
 }
 
 /* What the device knows a page by; without IOMMU that is where it is. */
 static uint64_t dma_device_address(const struct dma_mapping *mapping, uint64_t index)
 {
-	return dma_is_listed(mapping) ? mapping->pages[index] : dma_page_address(mapping, index);
+	return mapping->is_listed ? mapping->pages[index] : dma_page_address(mapping, index);
 }
 
 /* Nothing is cached for a domain that never had a device. */
@@ -89,7 +88,7 @@ static int dma_end_slice(struct dma_space *space, struct dma_mapping *mapping)
 	int error = 0;
 
 	mapping->state = DMA_ENDING;
-	if (iommu_get() != NULL) {
+	if (dma_is_translated(mapping)) {
 		error = dma_clear_pages(space, mapping, first, n_pages, phys);
 	} else {
 		for (uint64_t i = 0; i < n_pages; i++) {
@@ -189,9 +188,9 @@ static int dma_map_page(struct dma_space *space, struct dma_mapping *mapping, ui
 	if (error != 0) {
 		return error;
 	}
-	if (iommu_get() != NULL) {
+	if (dma_is_translated(mapping)) {
 		error = io_table_map(&space->domain.table, address, phys, mapping->access);
-	} else if (mapping->is_scattered) {
+	} else if (mapping->is_listed) {
 		error = dma_list_page(mapping, index, phys);
 	} else if (phys != address) {
 		error = -ERR_UNSUPPORTED;
@@ -221,19 +220,19 @@ static int dma_build(struct dma_space *space, struct dma_mapping *mapping)
 			return DMA_MORE;
 		}
 	}
-	return iommu_get() != NULL && iommu_get()->caches_absent
+	return dma_is_translated(mapping) && iommu_get()->caches_absent
 		? dma_flush(space, mapping->range.start, n_pages * FRAME_SIZE)
 		: 0;
 }
 
 /* Where a mapping goes; without IOMMU its first page decides. */
 static int dma_choose_address(struct dma_space *space, struct memory *memory,
-	const struct hel_dma_map_args *args, bool is_scattered, uint64_t *out_address)
+	const struct hel_dma_map_args *args, bool is_listed, uint64_t *out_address)
 {
 	const struct iommu *iommu = iommu_get();
 	uint64_t limit = args->limit != 0 ? args->limit : UINT64_MAX;
 
-	if (iommu == NULL && is_scattered) {
+	if (is_listed) {
 		/* at the rate of a page each nanosecond they last for more than 30 years */
 		*out_address = DMA_LISTED_LOW + space->listed_next;
 		space->listed_next += args->size_bytes;
@@ -322,14 +321,16 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 	if (space->n_mappings >= DMA_MAPPINGS_MAX) {
 		return -ERR_NO_SPACE;
 	}
-	int error = dma_choose_address(space, memory, args, builder->is_scattered, &address);
+	bool is_listed = builder->is_scattered &&
+		(iommu_get() == NULL || (args->flags & HEL_DMA_PHYSICAL) != 0);
+	int error = dma_choose_address(space, memory, args, is_listed, &address);
 
 	if (error != 0) {
 		return error;
 	}
 	const struct dma_mapping sized = {
 		.range = { .start = address, .end = address + args->size_bytes },
-		.is_scattered = builder->is_scattered,
+		.is_listed = is_listed,
 	};
 	struct dma_mapping *mapping =
 		account_allocate(space->object.account, dma_mapping_bytes(&sized));
@@ -343,6 +344,7 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 		.offset = args->offset,
 		.access = args->flags & (HEL_DMA_READ | HEL_DMA_WRITE),
 		.is_scattered = builder->is_scattered,
+		.is_listed = is_listed,
 		.builder = builder->thread,
 		.args = *args,
 		.state = DMA_BUILDING,

@@ -68,6 +68,7 @@ struct dma_mapping {
 	uint64_t offset;
 	uint32_t access; /* HEL_DMA_READ, HEL_DMA_WRITE */
 	bool is_scattered; /* hel_dma_map_pages() */
+	bool is_listed; /* that, and no IOMMU has to do with it */
 	struct hel_dma_map_args args; /* as the builder asked for it */
 	struct grant_use *use; /* of the grant of the memory's descriptor; or NULL */
 	/* guarded by the dma-space's lock */
@@ -76,7 +77,7 @@ struct dma_mapping {
 	int error; /* why it is ENDING before it was ACTIVE */
 	uint64_t n_pages_mapped;
 	uint64_t touched_ns; /* BUILDING: when the builder was here last */
-	uint64_t pages[]; /* without IOMMU, if it is scattered: where they are */
+	uint64_t pages[]; /* if it is listed: where they are */
 };
 
 struct dma_space {

@@ -78,12 +78,13 @@ static int dma_find_memory(struct call *call, const struct hel_dma_map_args *arg
 		rights, out_memory, out_grant);
 }
 
-static bool dma_is_valid(const struct hel_dma_map_args *args)
+/* @others: flags that the call takes besides the access */
+static bool dma_is_valid(const struct hel_dma_map_args *args, uint32_t others)
 {
 	constexpr uint32_t access = HEL_DMA_READ | HEL_DMA_WRITE;
 
 	return args->reserved == 0 && (args->flags & access) != 0 &&
-		(args->flags & ~(access | HEL_DMA_FIXED)) == 0;
+		(args->flags & ~(access | others)) == 0;
 }
 
 /* What mapping takes: all of it is referenced. */
@@ -94,7 +95,7 @@ struct dma_call {
 	struct dma_builder builder;
 };
 
-static int dma_call_begin(struct call *call, struct dma_call *dma)
+static int dma_call_begin(struct call *call, struct dma_call *dma, uint32_t other_flags)
 {
 	struct object *space, *memory;
 	int error = arch_copy_from_user(&dma->args, call_argument(call, 0), sizeof(dma->args));
@@ -102,7 +103,7 @@ static int dma_call_begin(struct call *call, struct dma_call *dma)
 	if (error != 0) {
 		return error;
 	}
-	if (!dma_is_valid(&dma->args)) {
+	if (!dma_is_valid(&dma->args, other_flags)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	error = universe_lookup(call->thread->universe, dma->args.dma_space, HEL_TYPE_DMA_SPACE,
@@ -132,7 +133,7 @@ static int dma_call_end(const struct dma_call *dma, int error)
 int call_dma_map(struct call *call)
 {
 	struct dma_call dma;
-	int error = dma_call_begin(call, &dma);
+	int error = dma_call_begin(call, &dma, HEL_DMA_FIXED);
 
 	if (error != 0) {
 		return error;
@@ -160,7 +161,7 @@ int call_dma_map_pages(struct call *call)
 {
 	uint64_t pages[DMA_PAGES_MAX];
 	struct dma_call dma;
-	int error = dma_call_begin(call, &dma);
+	int error = dma_call_begin(call, &dma, HEL_DMA_PHYSICAL);
 
 	if (error != 0) {
 		return error;
@@ -169,8 +170,7 @@ int call_dma_map_pages(struct call *call)
 
 	if (size == 0 || !is_aligned(dma.args.offset | size, HEL_PAGE_SIZE) ||
 		size > DMA_PAGES_MAX * HEL_PAGE_SIZE ||
-		call_argument(call, 2) != size / HEL_PAGE_SIZE ||
-		(dma.args.flags & HEL_DMA_FIXED) != 0) {
+		call_argument(call, 2) != size / HEL_PAGE_SIZE) {
 		return dma_call_end(&dma, -ERR_ILLEGAL_ARGS);
 	}
 	dma.builder.is_scattered = true;

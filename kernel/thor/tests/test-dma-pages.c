@@ -54,6 +54,23 @@ DMA_TEST(dma_pages_with_iommu, 0)
 	check_apart(space_with(&nic));
 }
 
+/* What is told to a device that the IOMMU does not see is where the pages are. */
+DMA_TEST(dma_pages_past_the_iommu, 0)
+{
+	hel_handle space = space_with(&nic), memory = allocate_apart();
+	struct hel_dma_map_args args = args_of(space, memory, 2);
+	uint64_t pages[2], token, phys, address;
+
+	args.flags |= HEL_DMA_PHYSICAL;
+	CHECK_OK(hel_dma_map_pages(&args, pages, 2, &token));
+	CHECK_OK(hel_memory_pin(memory, PAGE, PAGE, &phys));
+	CHECK_EQ(pages[1], phys);
+	CHECK_EQ(device_read(&nic, pages[1]), -1);
+	CHECK_OK(hel_dma_unmap(space, token, 2 * PAGE));
+	CHECK_EQ(info_of(space).n_mappings, 0);
+	CHECK_EQ(hel_dma_map(&args, &address), -ERR_ILLEGAL_ARGS);
+}
+
 USER_TEST(dma_pages_without_iommu)
 {
 	hel_handle space, memory = allocate_apart();

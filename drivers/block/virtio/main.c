@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* virtio-blk: drives every disk of that kind that hw publishes. See virtio-blk.h. */
+#include "virtio-blk.h"
+
+#include <base/errors.h>
+#include <base/format.h>
+#include <protocols/mbus/mbus-client.h>
+
+enum blk_feature : uint64_t {
+	BLK_FEATURE_SEG_MAX = 1u << 2,
+	BLK_FEATURE_READ_ONLY = 1u << 5,
+	BLK_FEATURE_BLOCK_SIZE = 1u << 6,
+	BLK_FEATURE_FLUSH = 1u << 9,
+	BLK_FEATURE_TOPOLOGY = 1u << 10,
+	BLK_FEATURE_QUEUES = 1u << 12,
+	BLK_FEATURE_DISCARD = 1u << 13,
+	BLK_FEATURE_WRITE_ZEROES = 1u << 14,
+};
+
+/* The device's registers. */
+enum blk_config {
+	CONFIG_CAPACITY = 0, /* sectors */
+	CONFIG_SEG_MAX = 12,
+	CONFIG_BLOCK_SIZE = 20,
+	CONFIG_PHYSICAL_EXPONENT = 24,
+	CONFIG_OPTIMAL_BLOCKS = 28,
+	CONFIG_QUEUES = 34,
+	CONFIG_DISCARD_SECTORS_MAX = 36,
+	CONFIG_DISCARD_ALIGNMENT = 44, /* sectors */
+	CONFIG_SIZE_MIN = 24,
+	CONFIG_SIZE = 60,
+};
+
+#define SECTOR_BYTES    512
+#define SEG_MAX_DEFAULT 126
+
+static struct helix_loop loop;
+
+static bool has(const struct blk *blk, uint64_t feature)
+{
+	return (blk->features & feature) != 0;
+}
+
+/* ---- what the device is ---------------------------------------------------------------------- */
+
+static void read_limits(struct blk *blk)
+{
+	struct block_device *device = &blk->device;
+	struct mmio config = blk->virtio.config;
+	uint32_t n_extents = has(blk, BLK_FEATURE_SEG_MAX) ? mmio_read32(config, CONFIG_SEG_MAX)
+							   : SEG_MAX_DEFAULT;
+
+	device->extents_max = (uint32_t)min_u64(n_extents, BLK_EXTENTS_MAX);
+	/* pages that lie anywhere, the first and the last of them in part */
+	device->transfer_bytes_max =
+		(uint32_t)min_u64(BLOCK_TRANSFER_MAX, (device->extents_max - 1) * HEL_PAGE_SIZE);
+	device->extent_bytes_max = MIB(1);
+	device->memory_alignment = 1;
+	device->depth = BLK_FRAMES;
+	if (has(blk, BLK_FEATURE_DISCARD)) {
+		device->features |= BLOCK_FEATURE_DISCARD;
+		device->discard_bytes_max =
+			(uint64_t)mmio_read32(config, CONFIG_DISCARD_SECTORS_MAX) * SECTOR_BYTES;
+		device->discard_alignment =
+			mmio_read32(config, CONFIG_DISCARD_ALIGNMENT) * SECTOR_BYTES;
+	}
+}
+
+/* Registers of a device are 32 bits wide at most; this one does not change half-way. */
+static uint64_t read_capacity(struct mmio config)
+{
+	return mmio_read32(config, CONFIG_CAPACITY) |
+		(uint64_t)mmio_read32(config, CONFIG_CAPACITY + 4) << 32;
+}
+
+static int read_config(struct blk *blk)
+{
+	struct block_device *device = &blk->device;
+	struct mmio config = blk->virtio.config;
+	uint32_t block = has(blk, BLK_FEATURE_BLOCK_SIZE) ? mmio_read32(config, CONFIG_BLOCK_SIZE)
+							  : SECTOR_BYTES;
+
+	device->size_bytes = read_capacity(config) * SECTOR_BYTES;
+	if (!is_power_of_two(block) || block < SECTOR_BYTES || block > HEL_PAGE_SIZE) {
+		return -ERR_UNSUPPORTED;
+	}
+	device->size_bytes &= ~(uint64_t)(block - 1);
+	device->logical_block_bytes = block;
+	device->physical_block_bytes = block;
+	if (has(blk, BLK_FEATURE_TOPOLOGY)) {
+		device->physical_block_bytes = block
+			<< (mmio_read8(config, CONFIG_PHYSICAL_EXPONENT) & 7);
+		device->optimal_bytes = mmio_read32(config, CONFIG_OPTIMAL_BLOCKS) * block;
+	}
+	read_limits(blk);
+	device->features |= has(blk, BLK_FEATURE_READ_ONLY) ? BLOCK_FEATURE_READ_ONLY : 0;
+	device->features |= has(blk, BLK_FEATURE_FLUSH) ? BLOCK_FEATURE_WRITE_CACHE : 0;
+	device->features |= has(blk, BLK_FEATURE_WRITE_ZEROES) ? BLOCK_FEATURE_WRITE_ZEROES : 0;
+	blk->n_queues = has(blk, BLK_FEATURE_QUEUES)
+		? (uint32_t)min_u64(mmio_read16(config, CONFIG_QUEUES), BLK_QUEUES_MAX)
+		: 1;
+	device->n_queues = blk->n_queues;
+	return device->extents_max < 2 || blk->n_queues == 0 ? -ERR_UNSUPPORTED : 0;
+}
+
+static int blk_negotiate(struct blk *blk)
+{
+	constexpr uint64_t wanted = BLK_FEATURE_SEG_MAX | BLK_FEATURE_READ_ONLY |
+		BLK_FEATURE_BLOCK_SIZE | BLK_FEATURE_FLUSH | BLK_FEATURE_TOPOLOGY |
+		BLK_FEATURE_QUEUES | BLK_FEATURE_DISCARD | BLK_FEATURE_WRITE_ZEROES;
+	constexpr uint64_t with_registers = BLK_FEATURE_TOPOLOGY | BLK_FEATURE_QUEUES |
+		BLK_FEATURE_DISCARD | BLK_FEATURE_WRITE_ZEROES;
+	size_t size = blk->virtio.config.size;
+
+	if (size < CONFIG_SIZE_MIN) {
+		return -ERR_UNSUPPORTED;
+	}
+	int error = virtio_negotiate(&blk->virtio,
+		VIRTIO_FEATURE_INDIRECT | (size < CONFIG_SIZE ? wanted & ~with_registers : wanted),
+		&blk->features);
+
+	return error == 0 && !has(blk, VIRTIO_FEATURE_INDIRECT) ? -ERR_UNSUPPORTED : error;
+}
+
+/* What the device reaches memory by: it may not be seen by an IOMMU. */
+static int open_dma(struct blk *blk)
+{
+	blk->device.has_dma = true;
+	blk->device.is_past_iommu = blk->virtio.dma_space == HEL_NULL;
+	blk->device.dma_space = blk->virtio.dma_space;
+	return blk->device.is_past_iommu ? hel_dma_space_create(&blk->device.dma_space) : 0;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static int blk_init(struct task *task, struct blk *blk, hel_handle lane)
+{
+	int error = virtio_open(task, &blk->virtio, lane);
+
+	if (error == 0) {
+		error = blk_negotiate(blk);
+	}
+	if (error == 0) {
+		error = read_config(blk);
+	}
+	if (error == 0) {
+		error = blk_init_queues(blk);
+	}
+	if (error == 0) {
+		error = open_dma(blk);
+	}
+	return error;
+}
+
+int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *address)
+{
+	blk->device = (struct block_device){
+		.driver = &blk_driver,
+		.loop = &blk->loop->loop,
+		.name = blk->name,
+		.model = "virtio disk",
+		.serial = blk->serial,
+	};
+	format_to(blk->name, sizeof(blk->name), "virtio-%s", address);
+	int error = blk_init(task, blk, lane);
+
+	if (error != 0) {
+		return error;
+	}
+	virtio_start(&blk->virtio);
+	error = blk_read_serial(task, blk);
+	if (error == 0) {
+		block_device_init(&blk->device);
+		error = block_publish(task, &blk->device, helix_start_handle("mbus"));
+	}
+	while (error == 0) {
+		blk_poll(blk);
+		error = virtio_await(task, &blk->virtio);
+	}
+	return error;
+}
+
+/* A device that is being driven. */
+struct drive {
+	struct blk *blk;
+	hel_handle lane;
+	uint32_t number;
+};
+
+static int drive_blk(struct task *task, void *argument)
+{
+	struct drive drive = *(struct drive *)argument;
+	char address[16];
+
+	helix_free(argument);
+	format_to(address, sizeof(address), "%u", drive.number);
+	int error = blk_run(task, drive.blk, drive.lane, address);
+
+	/* The device may still know our memory: it stays. */
+	helix_log(HEL_LOG_ERROR, "%s is given up: %s", drive.blk->name, error_text(error));
+	return 0;
+}
+
+static int device_found(struct task *task UNUSED, void *context UNUSED, hel_handle lane)
+{
+	static uint32_t n_found;
+	struct blk *blk = helix_calloc(1, sizeof(*blk));
+	struct drive *drive = helix_malloc(sizeof(*drive));
+
+	if (blk == NULL || drive == NULL) {
+		helix_free(blk);
+		helix_free(drive);
+		hel_close(HEL_THIS, lane);
+		return 0;
+	}
+	blk->loop = &loop;
+	*drive = (struct drive){ .blk = blk, .lane = lane, .number = n_found++ };
+	job_init(&blk->job, "device", drive_blk, drive);
+	job_submit(&loop.loop, &blk->job);
+	return 0;
+}
+
+/* Modern devices have one number; 1001 is for those with the legacy interface, too. */
+static const struct mbus_pair kinds[][2] = {
+	{ { "pci-vendor", "1af4" }, { "pci-device", "1042" } },
+	{ { "pci-vendor", "1af4" }, { "pci-device", "1001" } },
+};
+
+static int find_devices(struct task *task, void *argument)
+{
+	int error = mbus_for_each(task, helix_start_handle("mbus"), argument, ARRAY_SIZE(kinds[0]),
+		device_found, NULL);
+
+	helix_log(HEL_LOG_ERROR, "no more devices: %s", error_text(error));
+	return 0;
+}
+
+int main(int n_arguments UNUSED, char **arguments UNUSED)
+{
+	static struct job jobs[ARRAY_SIZE(kinds)];
+	int error = helix_loop_init(&loop, NULL);
+
+	if (error != 0) {
+		return error;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		job_init(&jobs[i], "disks", find_devices, (void *)kinds[i]);
+		job_submit(&loop.loop, &jobs[i]);
+	}
+	helix_loop_run(&loop);
+	return 0;
+}
