@@ -540,11 +540,12 @@ int main(void)
 	struct sigaction action = { .sa_handler = on_child };
 	sigset_t child_mask;
 	pid_t child;
-	int console = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR);
 
-	while (console >= 0 && console < 3) {
-		console = dup(console);
+	while (null >= 0 && null < 3) {
+		null = dup(null);
 	}
+	close(null); /* 0 to 2 are taken, and a command inherits no more */
 	sigemptyset(&child_mask);
 	sigaddset(&child_mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child_mask, NULL);

@@ -79,6 +79,11 @@ def empty_input_ends():
     check_equal(guest.run('busybox', 'wc', '-c').output.strip(), b'0', 'bytes read')
 
 
+def nothing_else_is_open():
+    outcome = guest.shell('for i in 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$i ] || echo $i; done')
+    check_equal(outcome.output, b'', 'descriptors')
+
+
 def arguments_are_words():
     words = ['a b', '', "it's", '"', '$HOME', '*', '\\', 'ä', '-x', '--']
     outcome = guest.run('busybox', 'printf', '[%s]', *words)
@@ -145,5 +150,5 @@ if __name__ == '__main__':
     guest.main([hello_and_status, status_of_a_signal, command_not_found, streams_are_apart,
                 every_byte_value_passes, large_input, large_input_and_output,
                 output_from_both_streams, input_that_nobody_reads, empty_input_ends,
-                arguments_are_words, environment, added_files_keep_modes, another_root,
-                shell_from_a_pipe, timeout_is_124, reader_that_leaves])
+                nothing_else_is_open, arguments_are_words, environment, added_files_keep_modes,
+                another_root, shell_from_a_pipe, timeout_is_124, reader_that_leaves])
