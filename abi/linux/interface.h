@@ -7,6 +7,7 @@
 
 enum linux_interface_ioctl : uint32_t {
 	LINUX_SIOCGIFNAME = 0x8910,
+	LINUX_SIOCGIFCONF = 0x8912,
 	LINUX_SIOCGIFFLAGS = 0x8913,
 	LINUX_SIOCSIFFLAGS = 0x8914,
 	LINUX_SIOCGIFADDR = 0x8915,
@@ -18,6 +19,7 @@ enum linux_interface_ioctl : uint32_t {
 	LINUX_SIOCGIFHWADDR = 0x8927,
 	LINUX_SIOCGIFINDEX = 0x8933,
 	LINUX_SIOCGIFTXQLEN = 0x8942,
+	LINUX_SIOCGIFMAP = 0x8970,
 };
 
 struct linux_ifreq {

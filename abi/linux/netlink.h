@@ -30,6 +30,9 @@ enum linux_netlink_type : uint16_t {
 	LINUX_RTM_GETADDR = 22,
 	LINUX_RTM_NEWROUTE = 24,
 	LINUX_RTM_GETROUTE = 26,
+	LINUX_RTM_GETNEIGH = 30,
+	LINUX_RTM_NEWRULE = 32,
+	LINUX_RTM_GETRULE = 34,
 };
 
 enum linux_netlink_flags : uint16_t {
@@ -60,6 +63,17 @@ struct linux_rtmsg {
 	uint32_t flags;
 };
 
+struct linux_fib_rule_hdr {
+	uint8_t family, to_prefix, from_prefix, tos, table, reserved[2], action;
+	uint32_t flags;
+};
+
+struct linux_rta_cacheinfo {
+	uint32_t n_clients, last_use;
+	int32_t expires;
+	uint32_t error, used, id, stamp, stamp_age;
+};
+
 enum linux_link_attribute : uint16_t {
 	LINUX_IFLA_ADDRESS = 1,
 	LINUX_IFLA_BROADCAST = 2,
@@ -69,6 +83,12 @@ enum linux_link_attribute : uint16_t {
 	LINUX_IFLA_TXQLEN = 13,
 	LINUX_IFLA_OPERSTATE = 16,
 	LINUX_IFLA_LINKMODE = 17,
+	LINUX_IFLA_STATS64 = 23,
+	LINUX_IFLA_GROUP = 27,
+	LINUX_IFLA_PROMISCUITY = 30,
+	LINUX_IFLA_NUM_TX_QUEUES = 31,
+	LINUX_IFLA_NUM_RX_QUEUES = 32,
+	LINUX_IFLA_CARRIER = 33,
 };
 
 enum linux_address_attribute : uint16_t {
@@ -81,9 +101,21 @@ enum linux_address_attribute : uint16_t {
 
 enum linux_route_attribute : uint16_t {
 	LINUX_RTA_DST = 1,
+	LINUX_RTA_SRC = 2,
 	LINUX_RTA_OIF = 4,
+	LINUX_RTA_PRIORITY = 6,
 	LINUX_RTA_PREFSRC = 7,
+	LINUX_RTA_CACHEINFO = 12,
 	LINUX_RTA_TABLE = 15,
+	LINUX_RTA_PREF = 20,
+	LINUX_RTA_UID = 25,
+};
+
+enum linux_rule_attribute : uint16_t {
+	LINUX_FRA_PRIORITY = 6,
+	LINUX_FRA_SUPPRESS_PREFIXLEN = 14,
+	LINUX_FRA_TABLE = 15,
+	LINUX_FRA_PROTOCOL = 21,
 };
 
 enum linux_link_flags : uint32_t {
@@ -95,9 +127,16 @@ enum linux_link_flags : uint32_t {
 
 constexpr uint16_t LINUX_ARPHRD_LOOPBACK = 772;
 constexpr uint8_t LINUX_IFA_F_PERMANENT = 0x80;
+constexpr uint8_t LINUX_RT_SCOPE_LINK = 253;
 constexpr uint8_t LINUX_RT_SCOPE_HOST = 254;
+constexpr uint8_t LINUX_RT_TABLE_DEFAULT = 253;
+constexpr uint8_t LINUX_RT_TABLE_MAIN = 254;
 constexpr uint8_t LINUX_RT_TABLE_LOCAL = 255;
 constexpr uint8_t LINUX_RTPROT_KERNEL = 2;
 constexpr uint8_t LINUX_RTN_LOCAL = 2;
+constexpr uint8_t LINUX_RTN_BROADCAST = 3;
+constexpr uint8_t LINUX_FR_ACT_TO_TBL = 1;
+constexpr uint32_t LINUX_RTM_F_CLONED = 0x200;
+constexpr uint32_t LINUX_RTCF_LOCAL = 0x80000000;
 
 #endif

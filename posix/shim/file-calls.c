@@ -508,6 +508,7 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x8927, 40, 40 }, /* SIOCGIFHWADDR */
 	{ 0x8933, 40, 40 }, /* SIOCGIFINDEX */
 	{ 0x8942, 40, 40 }, /* SIOCGIFTXQLEN */
+	{ 0x8970, 40, 40 }, /* SIOCGIFMAP */
 };
 
 /* Bits 31-30 of a modern number: 1 the program gives, 2 the program takes; bits 29-16: the size. */
@@ -528,12 +529,58 @@ static void ioctl_sizes(uint32_t command, uint64_t *out_in, uint64_t *out_out)
 	*out_out = command & 1u << 31 ? size : 0;
 }
 
+constexpr uint32_t SIOCGIFCONF = 0x8912;
+constexpr uint64_t SIZE_IFREQ = 40;
+
+/*
+ * SIOCGIFCONF: a buffer and its size, which becomes that of what is in it; without a buffer, that
+ * of what would be. posix says it of all interfaces, and as many as there is room for are told.
+ */
+static int64_t list_interfaces(uint64_t fd, uint64_t address)
+{
+	struct {
+		int32_t size, padding;
+		uint64_t buffer;
+	} list;
+	uint8_t all[6 * SIZE_IFREQ];
+	struct shim_call call;
+
+	if (shim_get(&list, address, sizeof(list))) {
+		return -LINUX_EFAULT;
+	}
+	shim_call_init(&call, POSIX_IOCTL);
+	call.header.args[0] = fd;
+	call.header.args[1] = SIOCGIFCONF;
+	call.header.args[2] = sizeof(all);
+	call.header.args[4] = sizeof(all);
+	shim_call_out(&call, all, sizeof(all));
+	int64_t n = shim_call_run(&call);
+
+	if (n < 0) {
+		return n;
+	}
+	if (list.buffer) {
+		int64_t room = list.size < 0 ? 0 : list.size;
+
+		room -= room % (int64_t)SIZE_IFREQ;
+		n = n < room ? n : room;
+	}
+	list.size = (int32_t)n;
+	return (list.buffer && shim_put(list.buffer, all, (uint64_t)n)) ||
+			shim_put(address, &list.size, sizeof(list.size))
+		? -LINUX_EFAULT
+		: 0;
+}
+
 int64_t shim_ioctl(SHIM_ARGS)
 {
 	struct shim_call call;
 	uint64_t in, out, size;
 
 	SHIM_UNUSED;
+	if ((uint32_t)a1 == SIOCGIFCONF) {
+		return list_interfaces(a0, a2);
+	}
 	ioctl_sizes((uint32_t)a1, &in, &out);
 	size = in > out ? in : out;
 	if (size > 256) {

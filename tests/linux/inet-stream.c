@@ -544,22 +544,4 @@ CASE(proc_lists_sockets)
 	CHECK(lines_with("/proc/net/tcp", port, 10) == 0);
 }
 
-CASE(ioctls_tell_of_the_loopback)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct ifreq about = { .ifr_name = "lo" };
-
-	CHECK(ioctl(fd, SIOCGIFINDEX, &about) == 0 && about.ifr_ifindex == 1);
-	CHECK(ioctl(fd, SIOCGIFFLAGS, &about) == 0 && (about.ifr_flags & IFF_LOOPBACK));
-	CHECK(ioctl(fd, SIOCGIFMTU, &about) == 0 && about.ifr_mtu >= 16384);
-	CHECK(ioctl(fd, SIOCGIFADDR, &about) == 0);
-	CHECK(((struct sockaddr_in *)&about.ifr_addr)->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
-	about.ifr_ifindex = 1;
-	memset(about.ifr_name, 0, sizeof(about.ifr_name));
-	CHECK(ioctl(fd, SIOCGIFNAME, &about) == 0 && strcmp(about.ifr_name, "lo") == 0);
-	strcpy(about.ifr_name, "none0");
-	CHECK(ioctl(fd, SIOCGIFMTU, &about) == -1 && errno == ENODEV);
-	CHECK(ioctl(STDIN_FILENO, SIOCGIFMTU, &about) == -1);
-}
-
 CASES_MAIN()

@@ -102,4 +102,90 @@ CASE(addresses_of_the_loopback)
 	CHECK(has_v4);
 }
 
+struct ask_route {
+	struct nlmsghdr header;
+	struct rtmsg route;
+	struct rtattr attribute;
+	uint8_t ip[4];
+};
+
+/* What is said of a route to an address; NULL: it is an error, *out_error. */
+static struct rtmsg *find_route(const char *ip, char bytes[8192], int *out_error, int *out_size)
+{
+	int fd = route_socket();
+	struct nlmsghdr *header = (struct nlmsghdr *)bytes;
+	struct ask_route message = {
+		.header = { sizeof(message), RTM_GETROUTE, NLM_F_REQUEST, 1, 0 },
+		.route = { .rtm_family = AF_INET, .rtm_dst_len = 32 },
+		.attribute = { 8, RTA_DST },
+	};
+
+	inet_pton(AF_INET, ip, message.ip);
+	CHECK(send(fd, &message, sizeof(message), 0) == sizeof(message));
+	CHECK(recv(fd, bytes, 8192, 0) >= (ssize_t)sizeof(*header));
+	close(fd);
+	if (header->nlmsg_type == NLMSG_ERROR) {
+		*out_error = ((struct nlmsgerr *)NLMSG_DATA(header))->error;
+		return NULL;
+	}
+	*out_size = (int)RTM_PAYLOAD(header);
+	return NLMSG_DATA(header);
+}
+
+CASE(routes_to_addresses)
+{
+	char bytes[8192];
+	int error = 0, size = 0, index = 0;
+	uint32_t source = 0;
+	struct rtmsg *route = find_route("127.3.4.5", bytes, &error, &size);
+
+	CHECK(route != NULL && route->rtm_type == RTN_LOCAL && route->rtm_dst_len == 32);
+	CHECK(route->rtm_flags & RTM_F_CLONED);
+	for (struct rtattr *a = RTM_RTA(route); RTA_OK(a, size); a = RTA_NEXT(a, size)) {
+		if (a->rta_type == RTA_OIF) {
+			memcpy(&index, RTA_DATA(a), sizeof(index));
+		} else if (a->rta_type == RTA_PREFSRC) {
+			memcpy(&source, RTA_DATA(a), sizeof(source));
+		}
+	}
+	CHECK(index == 1 && source == htonl(INADDR_LOOPBACK));
+}
+
+/* How many messages of a type a dump has. */
+static int count_dumped(uint16_t type, uint8_t family, uint16_t expected)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg body;
+	} message = {
+		.header = { sizeof(message), type, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		.body.rtm_family = family,
+	};
+	char bytes[16384];
+	int fd = route_socket(), n = 0;
+
+	CHECK(send(fd, &message, sizeof(message), 0) == sizeof(message));
+	for (;;) {
+		ssize_t size = recv(fd, bytes, sizeof(bytes), 0);
+
+		CHECK(size > 0);
+		for (struct nlmsghdr *one = (struct nlmsghdr *)bytes; NLMSG_OK(one, (size_t)size);
+			one = NLMSG_NEXT(one, size)) {
+			if (one->nlmsg_type == NLMSG_DONE) {
+				close(fd);
+				return n;
+			}
+			n += one->nlmsg_type == expected;
+		}
+	}
+}
+
+CASE(rules_neighbours_and_routes)
+{
+	CHECK(count_dumped(RTM_GETRULE, AF_INET, RTM_NEWRULE) >= 3);
+	CHECK(count_dumped(RTM_GETRULE, AF_INET6, RTM_NEWRULE) >= 2);
+	CHECK(count_dumped(RTM_GETROUTE, AF_INET, RTM_NEWROUTE) >= 3);
+	count_dumped(RTM_GETNEIGH, AF_UNSPEC, RTM_NEWNEIGH);
+}
+
 CASES_MAIN()

@@ -69,7 +69,8 @@ const struct proc_entry proc_net_entries[] = {
 	{ .name = "route",
 		.mode = PROC_FILE,
 		.text = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\t"
-			"Window\tIRTT\n" },
+			"Window\tIRTT"
+			"                                                       \n" },
 	{ .name = "sockstat", .mode = PROC_FILE, .print = proc_print_sockstat },
 	{ .name = "tcp", .mode = PROC_FILE, .print = proc_print_tcp },
 	{ .name = "tcp6", .mode = PROC_FILE, .print = proc_print_tcp6 },

@@ -21,6 +21,12 @@ int64_t sysfs_make_folder(const char *path)
 		sysfs->root, path, &(struct node_spec){ .mode = LINUX_S_IFDIR | 0755 }, NULL, NULL);
 }
 
+static int64_t sysfs_make_link(const char *path, const char *target)
+{
+	return tmpfs_make_path(sysfs->root, path,
+		&(struct node_spec){ .mode = LINUX_S_IFLNK | 0777 }, target, NULL);
+}
+
 int64_t sysfs_make_text(const char *path, const char *text)
 {
 	struct node_spec spec = { .mode = LINUX_S_IFREG | 0444 };
@@ -30,7 +36,8 @@ int64_t sysfs_make_text(const char *path, const char *text)
 	if (error < 0 && error != -LINUX_EEXIST) {
 		return error;
 	}
-	int64_t n_bytes = tmpfs_write(dentry->inode, text, strlen(text), 0);
+	size_t size = strlen(text);
+	int64_t n_bytes = size == 0 ? 0 : tmpfs_write(dentry->inode, text, size, 0);
 
 	dentry_unref(dentry);
 	return n_bytes < 0 ? n_bytes : 0;
@@ -240,6 +247,95 @@ static int64_t sysfs_make_processors(uint32_t n_cpus)
 	return error == 0 ? sysfs_make_node(sysfs->root, n_cpus, list, mask) : error;
 }
 
+/* ---- the interface of the loopback ----------------------------------------------------------- */
+
+/* Nothing is counted: no packet is ever made. */
+static int64_t sysfs_make_statistics(void)
+{
+	static const char *const names[] = {
+		"collisions",
+		"multicast",
+		"rx_bytes",
+		"rx_compressed",
+		"rx_crc_errors",
+		"rx_dropped",
+		"rx_errors",
+		"rx_fifo_errors",
+		"rx_frame_errors",
+		"rx_length_errors",
+		"rx_missed_errors",
+		"rx_nohandler",
+		"rx_over_errors",
+		"rx_packets",
+		"tx_aborted_errors",
+		"tx_bytes",
+		"tx_carrier_errors",
+		"tx_compressed",
+		"tx_dropped",
+		"tx_errors",
+		"tx_fifo_errors",
+		"tx_heartbeat_errors",
+		"tx_packets",
+		"tx_window_errors",
+	};
+	int64_t error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && error == 0; i++) {
+		char path[80];
+
+		format_to(path, sizeof(path), "devices/virtual/net/lo/statistics/%s", names[i]);
+		error = sysfs_make_text(path, "0\n");
+	}
+	return error;
+}
+
+static int64_t sysfs_make_loopback(void)
+{
+	static const struct {
+		const char *name, *text;
+	} files[] = {
+		{ "addr_assign_type", "0\n" },
+		{ "addr_len", "6\n" },
+		{ "address", "00:00:00:00:00:00\n" },
+		{ "broadcast", "00:00:00:00:00:00\n" },
+		{ "carrier", "1\n" },
+		{ "carrier_changes", "0\n" },
+		{ "carrier_down_count", "0\n" },
+		{ "carrier_up_count", "0\n" },
+		{ "dev_id", "0x0\n" },
+		{ "dev_port", "0\n" },
+		{ "dormant", "0\n" },
+		{ "flags", "0x9\n" },
+		{ "ifalias", "" },
+		{ "ifindex", "1\n" },
+		{ "iflink", "1\n" },
+		{ "link_mode", "0\n" },
+		{ "mtu", "65536\n" },
+		{ "netdev_group", "0\n" },
+		{ "operstate", "unknown\n" },
+		{ "proto_down", "0\n" },
+		{ "tx_queue_len", "1000\n" },
+		{ "type", "772\n" },
+		{ "uevent", "INTERFACE=lo\nIFINDEX=1\n" },
+	};
+	int64_t error = sysfs_make_folder("devices/virtual/net/lo");
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && error == 0; i++) {
+		char path[64];
+
+		format_to(path, sizeof(path), "devices/virtual/net/lo/%s", files[i].name);
+		error = sysfs_make_text(path, files[i].text);
+	}
+	if (error == 0) {
+		error = sysfs_make_link(
+			"devices/virtual/net/lo/subsystem", "../../../../class/net");
+	}
+	if (error == 0) {
+		error = sysfs_make_link("class/net/lo", "../../devices/virtual/net/lo");
+	}
+	return error == 0 ? sysfs_make_statistics() : error;
+}
+
 int64_t sysfs_init(void)
 {
 	static const char *const folders[] = {
@@ -273,6 +369,9 @@ int64_t sysfs_init(void)
 	}
 	if (error == 0) {
 		error = sysfs_make_large_pages();
+	}
+	if (error == 0) {
+		error = sysfs_make_loopback();
 	}
 	return error == 0 ? sysfs_make_processors(helix_start()->n_cpus) : error;
 }

@@ -34,6 +34,7 @@ static int64_t answer(struct linux_ifreq *about, uint32_t command)
 	case LINUX_SIOCGIFMTU: about->number = LO_MTU; return 0;
 	case LINUX_SIOCGIFINDEX: about->number = LO_INDEX; return 0;
 	case LINUX_SIOCGIFTXQLEN: about->number = LO_QUEUE; return 0;
+	case LINUX_SIOCGIFMAP: memset(about->bytes, 0, sizeof(about->bytes)); return 0;
 	case LINUX_SIOCGIFHWADDR:
 		memset(about->address, 0, sizeof(about->address));
 		memcpy(about->address, &family, sizeof(family));
@@ -42,12 +43,28 @@ static int64_t answer(struct linux_ifreq *about, uint32_t command)
 	}
 }
 
+/* All that have an address of IPv4; the result is their size. */
+static int64_t list_interfaces(void *buffer, size_t size)
+{
+	struct linux_ifreq one = { .name = "lo" };
+
+	if (size < sizeof(one)) {
+		return -LINUX_EINVAL;
+	}
+	put_address(&one, (const uint8_t[4]){ 127, 0, 0, 1 });
+	memcpy(buffer, &one, sizeof(one));
+	return sizeof(one);
+}
+
 int64_t socket_interface_ioctl(
 	const struct request *request, uint32_t command, void *buffer, size_t size)
 {
 	struct linux_ifreq about;
 
-	if (command < LINUX_SIOCGIFNAME || command > LINUX_SIOCGIFTXQLEN || size < sizeof(about)) {
+	if (command == LINUX_SIOCGIFCONF) {
+		return list_interfaces(buffer, size);
+	}
+	if (command < LINUX_SIOCGIFNAME || command > LINUX_SIOCGIFMAP || size < sizeof(about)) {
 		return -LINUX_ENOTTY;
 	}
 	memcpy(&about, buffer, sizeof(about));

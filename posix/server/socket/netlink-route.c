@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What NETLINK_ROUTE says of the one link there is, its addresses and its routes. See netlink.h. */
+/* What NETLINK_ROUTE says of the one link there is, and its addresses. See netlink.h. */
 #include <abi/linux/errno.h>
 #include <abi/linux/netlink.h>
 #include <base/assert.h>
@@ -7,11 +7,10 @@
 #include <posix/server/process/process.h>
 #include <posix/server/socket/netlink.h>
 
-constexpr int32_t LINK_INDEX = 1;
+constexpr int32_t LINK_INDEX = NETLINK_LO_INDEX;
 constexpr uint32_t LINK_MTU = 65536, LINK_QUEUE = 1000;
 
 static const uint8_t v4_loopback[4] = { 127, 0, 0, 1 };
-static const uint8_t v4_network[4] = { 127, 0, 0, 0 };
 static const uint8_t v6_loopback[16] = { [15] = 1 };
 
 void *netlink_put(struct netlink_answer *answer, uint16_t type, uint16_t flags, size_t size)
@@ -32,8 +31,7 @@ void *netlink_put(struct netlink_answer *answer, uint16_t type, uint16_t flags, 
 	return place + sizeof(header);
 }
 
-/* An attribute at the end of the message that begins at @start. */
-static void put_attribute(
+void netlink_put_attribute(
 	struct netlink_answer *answer, uint32_t start, uint16_t type, const void *data, size_t size)
 {
 	struct linux_rtattr attribute = { (uint16_t)(sizeof(attribute) + size), type };
@@ -49,26 +47,44 @@ static void put_attribute(
 	memcpy(answer->bytes + start, &message_size, sizeof(message_size));
 }
 
-static void put_link(struct netlink_answer *answer, uint16_t flags)
+static void put_number(
+	struct netlink_answer *answer, uint32_t start, uint16_t type, uint32_t number)
 {
-	static const uint8_t no_address[6];
-	static const uint8_t unknown;
+	netlink_put_attribute(answer, start, type, &number, sizeof(number));
+}
+
+/* @is_v6: what IPv6 says of it, which is less. */
+static void put_link(struct netlink_answer *answer, uint16_t flags, bool is_v6)
+{
+	static const uint8_t no_address[6], unknown, is_there = 1;
+	static const uint64_t no_statistics[24];
 	uint32_t start = answer->size;
 	struct linux_ifinfomsg link = {
+		.family = is_v6 ? LINUX_AF_INET6 : LINUX_AF_UNSPEC,
 		.type = LINUX_ARPHRD_LOOPBACK,
 		.index = LINK_INDEX,
 		.flags = LINUX_IFF_UP | LINUX_IFF_LOOPBACK | LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP,
 	};
 
 	memcpy(netlink_put(answer, LINUX_RTM_NEWLINK, flags, sizeof(link)), &link, sizeof(link));
-	put_attribute(answer, start, LINUX_IFLA_IFNAME, "lo", 3);
-	put_attribute(answer, start, LINUX_IFLA_TXQLEN, &LINK_QUEUE, sizeof(LINK_QUEUE));
-	put_attribute(answer, start, LINUX_IFLA_OPERSTATE, &unknown, sizeof(unknown));
-	put_attribute(answer, start, LINUX_IFLA_LINKMODE, &unknown, sizeof(unknown));
-	put_attribute(answer, start, LINUX_IFLA_MTU, &LINK_MTU, sizeof(LINK_MTU));
-	put_attribute(answer, start, LINUX_IFLA_QDISC, "noqueue", 8);
-	put_attribute(answer, start, LINUX_IFLA_ADDRESS, no_address, sizeof(no_address));
-	put_attribute(answer, start, LINUX_IFLA_BROADCAST, no_address, sizeof(no_address));
+	netlink_put_attribute(answer, start, LINUX_IFLA_IFNAME, "lo", 3);
+	netlink_put_attribute(answer, start, LINUX_IFLA_ADDRESS, no_address, sizeof(no_address));
+	put_number(answer, start, LINUX_IFLA_MTU, LINK_MTU);
+	netlink_put_attribute(answer, start, LINUX_IFLA_OPERSTATE, &unknown, sizeof(unknown));
+	if (is_v6) {
+		return;
+	}
+	put_number(answer, start, LINUX_IFLA_TXQLEN, LINK_QUEUE);
+	netlink_put_attribute(answer, start, LINUX_IFLA_LINKMODE, &unknown, sizeof(unknown));
+	put_number(answer, start, LINUX_IFLA_GROUP, 0);
+	put_number(answer, start, LINUX_IFLA_PROMISCUITY, 0);
+	put_number(answer, start, LINUX_IFLA_NUM_TX_QUEUES, 1);
+	put_number(answer, start, LINUX_IFLA_NUM_RX_QUEUES, 1);
+	netlink_put_attribute(answer, start, LINUX_IFLA_CARRIER, &is_there, sizeof(is_there));
+	netlink_put_attribute(answer, start, LINUX_IFLA_QDISC, "noqueue", 8);
+	netlink_put_attribute(answer, start, LINUX_IFLA_BROADCAST, no_address, sizeof(no_address));
+	netlink_put_attribute(
+		answer, start, LINUX_IFLA_STATS64, no_statistics, sizeof(no_statistics));
 }
 
 static void put_address(struct netlink_answer *answer, bool is_v4)
@@ -87,37 +103,13 @@ static void put_address(struct netlink_answer *answer, bool is_v4)
 
 	memcpy(netlink_put(answer, LINUX_RTM_NEWADDR, LINUX_NLM_F_MULTI, sizeof(address)), &address,
 		sizeof(address));
-	put_attribute(answer, start, LINUX_IFA_ADDRESS, ip, size);
+	netlink_put_attribute(answer, start, LINUX_IFA_ADDRESS, ip, size);
 	if (is_v4) {
-		put_attribute(answer, start, LINUX_IFA_LOCAL, ip, size);
-		put_attribute(answer, start, LINUX_IFA_LABEL, "lo", 3);
+		netlink_put_attribute(answer, start, LINUX_IFA_LOCAL, ip, size);
+		netlink_put_attribute(answer, start, LINUX_IFA_LABEL, "lo", 3);
 	}
-	put_attribute(answer, start, LINUX_IFA_CACHEINFO, lives, sizeof(lives));
-	put_attribute(answer, start, LINUX_IFA_FLAGS, &flags, sizeof(flags));
-}
-
-static void put_route(struct netlink_answer *answer, bool is_v4)
-{
-	uint32_t start = answer->size, table = LINUX_RT_TABLE_LOCAL;
-	struct linux_rtmsg route = {
-		.family = is_v4 ? LINUX_AF_INET : LINUX_AF_INET6,
-		.to_prefix = is_v4 ? 8 : 128,
-		.table = LINUX_RT_TABLE_LOCAL,
-		.protocol = LINUX_RTPROT_KERNEL,
-		.scope = is_v4 ? LINUX_RT_SCOPE_HOST : 0,
-		.type = LINUX_RTN_LOCAL,
-	};
-
-	memcpy(netlink_put(answer, LINUX_RTM_NEWROUTE, LINUX_NLM_F_MULTI, sizeof(route)), &route,
-		sizeof(route));
-	put_attribute(answer, start, LINUX_RTA_TABLE, &table, sizeof(table));
-	if (is_v4) {
-		put_attribute(answer, start, LINUX_RTA_DST, v4_network, sizeof(v4_network));
-		put_attribute(answer, start, LINUX_RTA_PREFSRC, v4_loopback, sizeof(v4_loopback));
-	} else {
-		put_attribute(answer, start, LINUX_RTA_DST, v6_loopback, sizeof(v6_loopback));
-	}
-	put_attribute(answer, start, LINUX_RTA_OIF, &LINK_INDEX, sizeof(LINK_INDEX));
+	netlink_put_attribute(answer, start, LINUX_IFA_CACHEINFO, lives, sizeof(lives));
+	netlink_put_attribute(answer, start, LINUX_IFA_FLAGS, &flags, sizeof(flags));
 }
 
 static void dump(uint16_t type, uint8_t family, struct netlink_answer *answer)
@@ -126,7 +118,7 @@ static void dump(uint16_t type, uint8_t family, struct netlink_answer *answer)
 	bool is_all = family != LINUX_AF_INET && family != LINUX_AF_INET6;
 
 	if (type == LINUX_RTM_GETLINK) {
-		put_link(answer, LINUX_NLM_F_MULTI);
+		put_link(answer, LINUX_NLM_F_MULTI, family == LINUX_AF_INET6);
 	}
 	for (uint32_t i = 0; i < 2; i++) {
 		bool is_v4 = i == 0;
@@ -134,21 +126,41 @@ static void dump(uint16_t type, uint8_t family, struct netlink_answer *answer)
 		if (!is_all && (family == LINUX_AF_INET) != is_v4) {
 			continue;
 		}
-		if (type == LINUX_RTM_GETADDR) {
-			put_address(answer, is_v4);
-		} else if (type == LINUX_RTM_GETROUTE) {
-			put_route(answer, is_v4);
+		switch (type) {
+		case LINUX_RTM_GETADDR: put_address(answer, is_v4); break;
+		case LINUX_RTM_GETROUTE: netlink_put_routes(answer, is_v4); break;
+		case LINUX_RTM_GETRULE: netlink_put_rules(answer, is_v4); break;
+		default: break;
 		}
 	}
 	memcpy(netlink_put(answer, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, sizeof(none)), &none,
 		sizeof(none));
 }
 
+const void *netlink_find_attribute(
+	const uint8_t *attributes, size_t size, uint16_t type, size_t *out_size)
+{
+	struct linux_rtattr attribute;
+
+	for (size_t at = 0; size - at >= sizeof(attribute);) {
+		memcpy(&attribute, attributes + at, sizeof(attribute));
+		if (attribute.size < sizeof(attribute) || attribute.size > size - at) {
+			return NULL;
+		}
+		if (attribute.type == type) {
+			*out_size = attribute.size - sizeof(attribute);
+			return attributes + at + sizeof(attribute);
+		}
+		at = min_size(size, at + (size_t)align_up(attribute.size, 4));
+	}
+	return NULL;
+}
+
 /* Whether a request for one link, by index or name, means `lo`. */
 static bool is_for_lo(const uint8_t *body, size_t size)
 {
 	struct linux_ifinfomsg link;
-	struct linux_rtattr attribute;
+	size_t name_size;
 
 	if (size < sizeof(link)) {
 		return false;
@@ -157,19 +169,10 @@ static bool is_for_lo(const uint8_t *body, size_t size)
 	if (link.index != 0) {
 		return link.index == LINK_INDEX;
 	}
-	for (size_t at = sizeof(link); size - at >= sizeof(attribute);) {
-		memcpy(&attribute, body + at, sizeof(attribute));
-		if (attribute.size < sizeof(attribute) || attribute.size > size - at) {
-			return false;
-		}
-		if (attribute.type == LINUX_IFLA_IFNAME &&
-			attribute.size >= sizeof(attribute) + 3 &&
-			memcmp(body + at + sizeof(attribute), "lo", 3) == 0) {
-			return true;
-		}
-		at = min_size(size, at + (size_t)align_up(attribute.size, 4));
-	}
-	return false;
+	const void *name = netlink_find_attribute(
+		body + sizeof(link), size - sizeof(link), LINUX_IFLA_IFNAME, &name_size);
+
+	return name != NULL && name_size >= 3 && memcmp(name, "lo", 3) == 0;
 }
 
 int64_t netlink_answer(const struct process *process, const struct linux_nlmsghdr *request,
@@ -184,7 +187,9 @@ int64_t netlink_answer(const struct process *process, const struct linux_nlmsghd
 	switch (request->type) {
 	case LINUX_RTM_GETLINK:
 	case LINUX_RTM_GETADDR:
-	case LINUX_RTM_GETROUTE: break;
+	case LINUX_RTM_GETROUTE:
+	case LINUX_RTM_GETNEIGH:
+	case LINUX_RTM_GETRULE: break;
 	default: return -LINUX_EOPNOTSUPP;
 	}
 	if (body_size < 1) {
@@ -194,12 +199,15 @@ int64_t netlink_answer(const struct process *process, const struct linux_nlmsghd
 		dump(request->type, body[0], answer);
 		return 0;
 	}
+	if (request->type == LINUX_RTM_GETROUTE) {
+		return netlink_find_route(process, body, body_size, answer);
+	}
 	if (request->type != LINUX_RTM_GETLINK) {
 		return -LINUX_EOPNOTSUPP;
 	}
 	if (!is_for_lo(body, body_size)) {
 		return -LINUX_ENODEV;
 	}
-	put_link(answer, 0);
+	put_link(answer, 0, false);
 	return 0;
 }

@@ -14,7 +14,7 @@
 
 constexpr uint32_t BUFFER_USUAL = 212992;
 constexpr uint32_t PORT_LISTS = 64;
-constexpr uint32_t ANSWER_MAX = 1024; /* all that is ever said to one request */
+constexpr uint32_t ANSWER_MAX = 2048; /* all that is ever said to one request */
 
 struct netlink_packet {
 	struct list_node node;

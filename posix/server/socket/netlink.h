@@ -46,7 +46,30 @@ struct netlink_answer {
 int64_t netlink_answer(const struct process *process, const struct linux_nlmsghdr *request,
 	const uint8_t *body, size_t body_size, struct netlink_answer *answer);
 
+/* The one link that there is. */
+constexpr int32_t NETLINK_LO_INDEX = 1;
+
 /** netlink_put() - begin a message of a type; returns where its body goes */
 void *netlink_put(struct netlink_answer *answer, uint16_t type, uint16_t flags, size_t size);
+/** netlink_put_attribute() - at the end of the message that begins at @start */
+void netlink_put_attribute(struct netlink_answer *answer, uint32_t start, uint16_t type,
+	const void *data, size_t size);
+/** netlink_find_attribute() - the data of the first one of a type, NULL: there is none */
+const void *netlink_find_attribute(
+	const uint8_t *attributes, size_t size, uint16_t type, size_t *out_size);
+
+/* ---- netlink-fib.c --------------------------------------------------------------------------- */
+
+/** netlink_put_routes(), netlink_put_rules() - all of a family */
+void netlink_put_routes(struct netlink_answer *answer, bool is_v4);
+void netlink_put_rules(struct netlink_answer *answer, bool is_v4);
+/**
+ * netlink_find_route() - where a packet would go
+ * @body: a struct linux_rtmsg, and attributes
+ *
+ * Return: 0, -LINUX_ENETUNREACH, -LINUX_EINVAL, -LINUX_EOPNOTSUPP: the family is unknown.
+ */
+int64_t netlink_find_route(const struct process *process, const uint8_t *body, size_t body_size,
+	struct netlink_answer *answer);
 
 #endif
