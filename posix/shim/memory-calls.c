@@ -215,6 +215,31 @@ int64_t shim_mprotect(SHIM_ARGS)
 	return shim_errno_of(error);
 }
 
+/*
+ * Protection keys, as on a processor that has none: no key but -1, which is none, can be had or
+ * used. (Linux on x86-64 refuses with EINVAL, not with the ENOSPC of the manual.)
+ */
+int64_t shim_pkey_alloc(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return -LINUX_EINVAL;
+}
+
+int64_t shim_pkey_free(SHIM_ARGS)
+{
+	SHIM_UNUSED;
+	return -LINUX_EINVAL;
+}
+
+int64_t shim_pkey_mprotect(SHIM_ARGS)
+{
+	if ((int32_t)a3 == -1 || a1 == 0) {
+		return shim_mprotect(a0, a1, a2, a3, a4, a5, number);
+	}
+	return !(a0 & (HEL_PAGE_SIZE - 1)) && a0 + page_align_up(a1) <= a0 ? -LINUX_ENOMEM
+									   : -LINUX_EINVAL;
+}
+
 static int64_t change_break(struct posix_process_page *process, uint64_t to)
 {
 	uint64_t old_end = page_align_up(process->brk_now), new_end = page_align_up(to);

@@ -2,6 +2,7 @@
 /* Memory: mmap and its family, brk, protection, files mapped, time, random numbers. */
 #include "check.h"
 
+#include <cpuid.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -596,6 +597,30 @@ CASE(shared_memory_is_mapped_again)
 	CHECK_EQ(at[PAGE], 4);
 	CHECK(mremap(at + PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, private) == private);
 	CHECK_EQ(private[0], 4);
+}
+
+/* On a processor without protection keys. */
+CASE(no_protection_keys)
+{
+	char *at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned a, b, c = 0, d;
+
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && c & 1 << 4) {
+		return;
+	}
+	CHECK_ERRNO(syscall(SYS_pkey_alloc, 0, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_alloc, 1, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_free, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_free, 1), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, at, 4096, PROT_READ, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, at, 4096, PROT_READ, 1), EINVAL);
+	CHECK_EQ(syscall(SYS_pkey_mprotect, at, 0, PROT_READ, 1), 0);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, at, -8192ul, PROT_READ, 1), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, at + 1, 0, PROT_READ, 1), EINVAL);
+	at[0] = 1;
+	CHECK_EQ(syscall(SYS_pkey_mprotect, at, 4096, PROT_READ, -1), 0);
+	CHECK_ERRNO(read(open("/dev/zero", O_RDONLY), at, 1), EFAULT);
+	at[4096] = 1;
 }
 
 CASES_MAIN()
