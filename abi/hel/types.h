@@ -21,6 +21,9 @@ constexpr uint64_t HEL_DEADLINE_NEVER = ~(uint64_t)0;
 /* hel_futex_lock(): the word of a lock is 0, or has the owner's number and perhaps this bit. */
 constexpr uint32_t HEL_LOCK_OWNER = 0x3fffffff;
 constexpr uint32_t HEL_LOCK_WAITERS = 1u << 31;
+/* What hel_futex_wait_requeue() tells besides the number of an owner that has ended. */
+constexpr uint32_t HEL_FUTEX_MOVED = 1u << 30; /* it waited for the lock in the end */
+constexpr uint32_t HEL_FUTEX_ABANDONED = 1u << 31; /* the lock is as its owner left it */
 constexpr uint32_t HEL_INLINE_MAX = 4096; /* bytes of one receive-inline */
 constexpr uint32_t HEL_ACTIONS_MAX = 16; /* actions of one exchange */
 constexpr uint32_t HEL_SG_MAX = 64;  /* segments of one scatter/gather list */

@@ -20,7 +20,8 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_STREAM = 20,
 	LOCK_RANK_UNIVERSE = 30,
 	LOCK_RANK_KERNLET = 38, /* what a bound kernlet is attached to */
-	LOCK_RANK_FUTEX = 40,
+	LOCK_RANK_FUTEX = 39,
+	LOCK_RANK_FUTEX_LOCK = 40, /* all locks that lend priority */
 	LOCK_RANK_IRQ_CONFIG = 41,  /* making, moving and ending pins of interrupts */
 	LOCK_RANK_IRQ_VECTORS = 42, /* a CPU's interrupt vectors */
 	LOCK_RANK_IRQ_PIN = 43,

@@ -1322,7 +1322,8 @@ HEL_MUST_USE static inline int hel_futex_wait(const uint32_t *word, uint32_t exp
  * @mask: of the wake; not 0
  * @out_woken: also with an error; may be NULL; how many there were
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (@word is not aligned, or @mask is 0).
+ * Return: 0, -ERR_ILLEGAL_ARGS (@word is not aligned, @mask is 0, or somebody waits there who can
+ * only be moved to a lock).
  */
 static inline int hel_futex_wake(const uint32_t *word, uint32_t n_max, uint32_t mask,
 	uint32_t *out_woken)
@@ -1344,8 +1345,9 @@ static inline int hel_futex_wake(const uint32_t *word, uint32_t n_max, uint32_t 
  * @n_requeue: at most so many of the others
  * @out_count: woken and moved together
  *
- * Return: 0, -ERR_ILLEGAL_ARGS (a word is not aligned), -ERR_RETRY (the word has another value),
- * -ERR_NO_MEMORY (no memory for the word's page).
+ * Return: 0, -ERR_ILLEGAL_ARGS (a word is not aligned, or somebody waits there who can only be
+ * moved to a lock), -ERR_RETRY (the word has another value), -ERR_NO_MEMORY (no memory for the
+ * word's page).
  */
 HEL_MUST_USE static inline int hel_futex_requeue(const uint32_t *from, uint64_t expected,
 	const uint32_t *to, uint32_t n_wake, uint32_t n_requeue, uint32_t *out_count)
@@ -1435,6 +1437,66 @@ static inline int hel_futex_wake_in(hel_handle space, uint64_t address, uint32_t
 
 	if (out_woken != NULL) {
 		*out_woken = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_futex_wait_requeue() - sleep until moved to a lock and given that, if a word has the expected
+ * value
+ * @word: 4-aligned; private and shared memory alike
+ * @expected: what it must be
+ * @deadline_ns: absolute monotonic; HEL_DEADLINE_NEVER
+ * @lock: 4-aligned, another word: to where futex_requeue_lock may move the caller
+ * @out_state: also with an error; may be NULL; HEL_FUTEX_MOVED: it waited for the lock in the end;
+ * 	HEL_FUTEX_ABANDONED: it has the lock, whose owner has ended, and the word is as that left
+ * 	it; HEL_LOCK_OWNER of it was that owner's number
+ *
+ * A condition variable for the locks of futex_lock. Plain wakes and requeues do not reach who waits
+ * so.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (one of the words is not aligned, or they are one), -ERR_RETRY (the
+ * word has another value), -ERR_ILLEGAL_STATE (the caller has no number), -ERR_TIMED_OUT (the
+ * deadline passed), -ERR_KICKED (the thread was kicked), -ERR_NO_MEMORY (no memory for what is
+ * noted).
+ */
+HEL_MUST_USE static inline int hel_futex_wait_requeue(const uint32_t *word, uint32_t expected,
+	uint64_t deadline_ns, const uint32_t *lock, uint32_t *out_state)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_futex_wait_requeue, (uint64_t)word,
+		expected, deadline_ns, (uint64_t)lock);
+
+	if (out_state != NULL) {
+		*out_state = (uint32_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_futex_requeue_lock() - let threads that wait for a word wait for a lock that somebody has
+ * @from: 4-aligned; the word of futex_wait_requeue
+ * @expected: value that *@from must have
+ * @lock: 4-aligned; that which they named
+ * @lock_expected: value that *@lock must have, with HEL_LOCK_WAITERS
+ * @n_max: at most so many, the most urgent first
+ * @out_count: how many were moved
+ *
+ * None of them runs for that. The owner has at least their priorities from then on.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (one of the words is not aligned, they are one, or somebody waits
+ * for @from who did not name @lock; others may have been moved), -ERR_RETRY (one of the words has
+ * another value), -ERR_NOT_FOUND (no thread has the number in the lock), -ERR_ILLEGAL_STATE (the
+ * owner waits for one of them, or is it; others may have been moved), -ERR_NO_MEMORY (no memory for
+ * the lock).
+ */
+HEL_MUST_USE static inline int hel_futex_requeue_lock(const uint32_t *from, uint32_t expected,
+	const uint32_t *lock, uint32_t lock_expected, uint32_t n_max, uint32_t *out_count)
+{
+	struct hel_outcome outcome = hel_call5(HEL_CALL_futex_requeue_lock, (uint64_t)from,
+		expected, (uint64_t)lock, lock_expected, n_max);
+
+	if (outcome.error == 0) {
+		*out_count = (uint32_t)outcome.value;
 	}
 	return (int)outcome.error;
 }

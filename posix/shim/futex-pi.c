@@ -15,9 +15,10 @@
  *	   its owner ended	ours, with FUTEX_OWNER_DIED
  *	   no such thread	ESRCH
  *
- * FUTEX_WAIT_REQUEUE_PI waits for its first word, and then takes the lock like everybody else;
- * FUTEX_CMP_REQUEUE_PI wakes all whom Linux would move to the lock, so they queue there by
- * themselves. Nobody can tell but by the number of switches.
+ * FUTEX_WAIT_REQUEUE_PI waits for its first word until the kernel moves it to the lock
+ * (kernel/thor/ipc/futex-requeue.c), which can only be waited for when somebody has it. So
+ * FUTEX_CMP_REQUEUE_PI takes a free one, lets all who are to have it wait for that, and hands it
+ * over to the most urgent one, which then has what Linux would have taken for it.
  */
 #include <hel/hel-calls.h>
 
@@ -176,27 +177,122 @@ int64_t shim_futex_unlock_pi(uint32_t *word)
 int64_t shim_futex_wait_requeue_pi(
 	const uint32_t *word, uint32_t expected, struct shim_deadline deadline, uint32_t *lock_word)
 {
-	int64_t result;
+	for (;;) {
+		uint32_t state = 0, value;
+		int error = hel_futex_wait_requeue(
+			word, expected, shim_deadline_ns(deadline), lock_word, &state);
 
-	if (word == lock_word) {
-		return -LINUX_EINVAL;
+		if (!error && !(state & HEL_FUTEX_ABANDONED)) {
+			return 0;
+		}
+		if (!error) {
+			if (shim_get(&value, (uint64_t)lock_word, sizeof(value))) {
+				return -LINUX_EFAULT;
+			}
+			int result = take_abandoned(lock_word, &value, state & HEL_LOCK_OWNER);
+
+			if (result <= 0) {
+				return result;
+			}
+		} else if (error == -ERR_KICKED) {
+			shim_note_kick();
+			if (shim_has_signal()) {
+				shim_look_at_exit();
+				/* The word has another value by now: no restart can help. */
+				return state & HEL_FUTEX_MOVED ? -LINUX_EAGAIN
+							       : -LINUX_ERESTARTNOINTR;
+			}
+		} else {
+			return shim_errno_of(error);
+		}
+		if (!error || state & HEL_FUTEX_MOVED) {
+			return lock(lock_word, deadline, false, -LINUX_EAGAIN);
+		}
 	}
-	result = shim_futex_wait(word, expected, deadline, ~0u, -LINUX_ERESTARTNOINTR);
-	/* Who waits for the lock cannot be restarted: the first word has another value by now. */
-	return result ? result : lock(lock_word, deadline, false, -LINUX_EAGAIN);
+}
+
+/*
+ * Makes the lock one that can be waited for, of somebody else or for the moment ours, and says in
+ * `*value` what its word is then. 1: it changes, try again; -LINUX_EFAULT.
+ */
+static int prepare_lock(uint32_t *word, uint32_t *value, bool *is_taken)
+{
+	uint32_t wanted = *value | HEL_LOCK_WAITERS;
+	bool is_free = !(*value & HEL_LOCK_OWNER);
+
+	if (is_free) {
+		wanted |= shim_thread()->tid;
+	}
+	int result = wanted == *value ? 0 : shim_compare_exchange(word, value, wanted);
+
+	if (!result) {
+		*value = wanted;
+		*is_taken = is_free;
+	}
+	return result;
+}
+
+struct requeue {
+	const uint32_t *word;
+	uint32_t *lock_word;
+	uint32_t expected, n_max;
+	uint32_t n_lost, n_moved;
+};
+
+/* One attempt; 1: try again. */
+static int64_t try_requeue(struct requeue *requeue)
+{
+	const uint32_t *word = requeue->word;
+	uint32_t *lock_word = requeue->lock_word;
+	uint32_t value, lock_value;
+	bool is_taken = false;
+
+	if (shim_get(&value, (uint64_t)word, sizeof(value)) ||
+		shim_get(&lock_value, (uint64_t)lock_word, sizeof(lock_value))) {
+		return -LINUX_EFAULT;
+	}
+	if (value != requeue->expected) {
+		return -LINUX_EAGAIN;
+	}
+	int result = prepare_lock(lock_word, &lock_value, &is_taken);
+
+	if (result) {
+		return result;
+	}
+	int error = hel_futex_requeue_lock(
+		word, requeue->expected, lock_word, lock_value, requeue->n_max, &requeue->n_moved);
+
+	if (is_taken) {
+		int64_t unlock_error = shim_futex_unlock_pi(lock_word);
+
+		if (!error && unlock_error) {
+			return unlock_error;
+		}
+	}
+	if (!error || error == -ERR_ILLEGAL_ARGS) {
+		return error ? -LINUX_EINVAL : 0;
+	}
+	return end_of_wait(error, false, &requeue->n_lost, 0);
 }
 
 int64_t shim_futex_cmp_requeue_pi(const uint32_t *word, uint32_t expected, uint32_t n_wake,
-	uint32_t n_requeue, const uint32_t *lock_word)
+	uint32_t n_requeue, uint32_t *lock_word)
 {
-	uint32_t n_all = n_requeue == ~0u ? n_requeue : n_requeue + 1, n_woken;
-	int error;
+	struct requeue requeue = {
+		.word = word,
+		.lock_word = lock_word,
+		.expected = expected,
+		.n_max = n_requeue + 1,
+	};
+	int64_t result;
 
 	if (n_wake != 1 || word == lock_word || (int32_t)n_requeue < 0) {
 		return -LINUX_EINVAL;
 	}
-	error = hel_futex_requeue(word, expected, lock_word, n_all, 0, &n_woken);
-	return error ? shim_errno_of(error) : (int64_t)n_woken;
+	do {
+		result = try_requeue(&requeue);
+	} while (result == 1);
+	return result ? result : (int64_t)requeue.n_moved;
 }
 
 /* ---- robust locks ---------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ int64_t shim_futex_unlock_pi(uint32_t *word);
 int64_t shim_futex_wait_requeue_pi(const uint32_t *word, uint32_t expected,
 	struct shim_deadline deadline, uint32_t *lock_word);
 int64_t shim_futex_cmp_requeue_pi(const uint32_t *word, uint32_t expected, uint32_t n_wake,
-	uint32_t n_requeue, const uint32_t *lock_word);
+	uint32_t n_requeue, uint32_t *lock_word);
 /*
  * The thread exits: the locks on its robust list are marked, and who waits for them is woken.
  */

@@ -423,6 +423,30 @@ CALL_CHECK(futex_wake_in_space_revoked, futex_wake_in, REVOKED, REVOKED(SPACE), 
 CALL_CHECK(futex_wake_in_space_of_other_type, futex_wake_in, BAD_TYPE, OTHER(SPACE), 0, 1, 1, 0, 0)
 CALL_CHECK(futex_wake_in_space_without_read, futex_wake_in, NO_RIGHTS, WITHOUT(SPACE, READ), 0, 1,
 	1, 0, 0)
+CALL_CHECK(futex_wait_requeue_word_unmapped, futex_wait_requeue, FAULT, UNMAPPED, 0, 0, WORD(), 0,
+	0)
+CALL_CHECK(futex_wait_requeue_word_kernel_half, futex_wait_requeue, FAULT, KERNEL_HALF, 0, 0,
+	WORD(), 0, 0)
+CALL_CHECK(futex_wait_requeue_word_wrapping, futex_wait_requeue, FAULT, WRAPPING, 0, 0, WORD(), 0,
+	0)
+CALL_CHECK(futex_wait_requeue_lock_unmapped, futex_wait_requeue, FAULT, WORD(), 0, 0, UNMAPPED, 0,
+	0)
+CALL_CHECK(futex_wait_requeue_lock_kernel_half, futex_wait_requeue, FAULT, WORD(), 0, 0,
+	KERNEL_HALF, 0, 0)
+CALL_CHECK(futex_wait_requeue_lock_wrapping, futex_wait_requeue, FAULT, WORD(), 0, 0, WRAPPING, 0,
+	0)
+CALL_CHECK(futex_requeue_lock_from_unmapped, futex_requeue_lock, FAULT, UNMAPPED, 0, WORD(), 0, 1,
+	0)
+CALL_CHECK(futex_requeue_lock_from_kernel_half, futex_requeue_lock, FAULT, KERNEL_HALF, 0, WORD(),
+	0, 1, 0)
+CALL_CHECK(futex_requeue_lock_from_wrapping, futex_requeue_lock, FAULT, WRAPPING, 0, WORD(), 0, 1,
+	0)
+CALL_CHECK(futex_requeue_lock_lock_unmapped, futex_requeue_lock, FAULT, WORD(), 0, UNMAPPED, 0, 1,
+	0)
+CALL_CHECK(futex_requeue_lock_lock_kernel_half, futex_requeue_lock, FAULT, WORD(), 0, KERNEL_HALF,
+	0, 1, 0)
+CALL_CHECK(futex_requeue_lock_lock_wrapping, futex_requeue_lock, FAULT, WORD(), 0, WRAPPING, 0, 1,
+	0)
 CALL_CHECK(random_buffer_unmapped, random, FAULT, UNMAPPED, 16, 0, 0, 0, 0)
 CALL_CHECK(random_buffer_kernel_half, random, FAULT, KERNEL_HALF, 16, 0, 0, 0, 0)
 CALL_CHECK(random_buffer_wrapping, random, FAULT, WRAPPING, 16, 0, 0, 0, 0)

@@ -24,7 +24,7 @@
  * Numbers are given by hel_futex_name(). They are found among those that the same universe gave:
  * so one system of numbers cannot reach the threads of another.
  */
-#include <thor/ipc/futex.h>
+#include <thor/ipc/futex-internal.h>
 
 #include <base/assert.h>
 #include <base/hash.h>
@@ -39,7 +39,6 @@ constexpr uint32_t NAME_HEADS = 2048;
 constexpr uint32_t LOCK_HEADS = 256;
 constexpr uint32_t CHAIN_MAX = 1024; /* longer ones are taken for cycles */
 constexpr int32_t NO_PRIORITY = SCHED_PRIORITY_MIN - 1;
-constexpr int WAIT_OWNER_GONE = 2; /* the result of a wait: handed over by the owner's end */
 
 struct futex_lock {
 	struct list_node node; /* in lock_heads */
@@ -56,11 +55,16 @@ struct futex_lock {
 struct futex_party {
 	struct futex_lock *waits_for;
 	int32_t priority; /* its own, without what others lend it */
+	uint32_t number; /* its own, when it has ended */
 	struct list held; /* struct futex_lock by owner_node */
 	uint32_t n_tops[N_PRIORITIES]; /* of the locks in `held` */
+	/* of who waits for a word until it is moved to a lock (futex-requeue.c) */
+	struct futex_key target; /* referenced; memory NULL: it does not */
+	bool was_moved; /* written with the lock of the word's bucket held, too */
+	uint32_t gone_owner; /* the number of whose end has handed it the lock */
 };
 
-static struct spinlock guard = { .rank = LOCK_RANK_FUTEX };
+static struct spinlock guard = { .rank = LOCK_RANK_FUTEX_LOCK };
 static struct thread *name_heads[NAME_HEADS];
 static struct list lock_heads[LOCK_HEADS];
 
@@ -219,6 +223,10 @@ static bool make_party(struct thread *thread)
 	if (party == NULL) {
 		return false;
 	}
+	party->number = 0;
+	party->target.memory = NULL;
+	party->was_moved = false;
+	party->gone_owner = 0;
 	list_init(&party->held);
 	party->priority = atomic_load(&thread->priority);
 	thread->futex.party = party;
@@ -329,7 +337,7 @@ static void finish_lock_wait(struct thread *thread)
 	(void)timer_cancel(&thread->wait.timer);
 	if (result == THREAD_WAIT_RESTART) {
 		arch_call_restart(&thread->arch);
-	} else if (result == WAIT_OWNER_GONE) {
+	} else if (result == FUTEX_OWNER_GONE) {
 		arch_call_return(&thread->arch, 0, 1);
 	} else {
 		arch_call_return(&thread->arch, result, 0);
@@ -368,8 +376,8 @@ static int begin_wait(struct futex_lock *lock, struct thread *thread, struct thr
 	return result;
 }
 
-/* Whether the word is as the caller says, and who has the lock then. */
-static int find_owner(struct thread *thread, const struct futex_lock *lock, uint64_t address,
+/* Whether the word is as @thread says, and who has the lock then. */
+static int find_owner(const struct thread *thread, const struct futex_lock *lock, uint64_t address,
 	uint32_t expected, struct thread **out_owner)
 {
 	struct thread *owner = find_named_locked(thread, expected & HEL_LOCK_OWNER);
@@ -389,7 +397,7 @@ static int find_owner(struct thread *thread, const struct futex_lock *lock, uint
 		return -ERR_NOT_FOUND;
 	}
 	*out_owner = owner;
-	return would_deadlock(thread, owner) ? -ERR_ILLEGAL_STATE : 0;
+	return 0;
 }
 
 int futex_lock(struct thread *thread, uint64_t address, uint32_t expected, uint64_t deadline_ns,
@@ -421,6 +429,9 @@ int futex_lock(struct thread *thread, uint64_t address, uint32_t expected, uint6
 	if (result == 0) {
 		result = find_owner(thread, lock, address, expected, &owner);
 	}
+	if (result == 0 && would_deadlock(thread, owner)) {
+		result = -ERR_ILLEGAL_STATE;
+	}
 	if (result == 0) {
 		result = is_past ? -ERR_TIMED_OUT
 				 : begin_wait(lock, thread, owner, &key, out_is_blocked);
@@ -431,6 +442,139 @@ int futex_lock(struct thread *thread, uint64_t address, uint32_t expected, uint6
 	}
 	futex__drop_key(&key);
 	return result;
+}
+
+/* ---- coming from another word (futex-requeue.c) ---------------------------------------------- */
+
+int futex__aim(struct thread *thread, const struct futex_key *lock_key)
+{
+	int error = 0;
+
+	spinlock_acquire(&guard);
+	if (thread->futex.number == 0) {
+		error = -ERR_ILLEGAL_STATE;
+	} else if (!make_party(thread)) {
+		error = -ERR_NO_MEMORY;
+	} else {
+		thread->futex.party->target = *lock_key;
+		thread->futex.party->was_moved = false;
+		object_ref((struct object *)lock_key->memory);
+	}
+	spinlock_release(&guard);
+	return error;
+}
+
+uint32_t futex__land(struct thread *thread, int result)
+{
+	struct futex_party *party = thread->futex.party;
+	struct futex_key target = party->target;
+	uint32_t state = 0;
+
+	spinlock_acquire(&guard);
+	if (party->waits_for != NULL) {
+		leave_lock(party->waits_for, thread);
+	}
+	if (party->was_moved) {
+		state = HEL_FUTEX_MOVED;
+	}
+	if (result == FUTEX_OWNER_GONE) {
+		state |= HEL_FUTEX_ABANDONED | party->gone_owner;
+	}
+	party->target.memory = NULL;
+	spinlock_release(&guard);
+	futex__drop_key(&target);
+	return state;
+}
+
+bool futex__was_moved(const struct thread *thread)
+{
+	return thread->futex.party->was_moved;
+}
+
+static bool is_aimed_at(const struct thread *thread, const struct futex_key *key)
+{
+	const struct futex_party *party = thread->futex.party;
+
+	return thread->wait.futex_bitset == FUTEX_NO_BITS && party != NULL &&
+		futex_keys_equal(&party->target, key);
+}
+
+/* @thread, which waits for a word, waits for a lock instead. */
+static int move_waiter(struct thread *thread, struct thread *owner, const struct futex_key *key)
+{
+	struct futex_lock *lock = find_lock(key);
+
+	if (!is_aimed_at(thread, key)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (would_deadlock(thread, owner)) {
+		return -ERR_ILLEGAL_STATE;
+	}
+	if (!make_party(owner)) {
+		return -ERR_NO_MEMORY;
+	}
+	if (lock == NULL) {
+		lock = create_lock(thread, key);
+		if (lock == NULL) {
+			return -ERR_NO_MEMORY;
+		}
+	}
+	set_owner(lock, owner);
+	list_remove(&thread->wait.node);
+	list_push_back(
+		&lock->waiters[level_of(atomic_load(&thread->priority))], &thread->wait.node);
+	lock->n_waiters++;
+	thread->futex.party->waits_for = lock;
+	thread->futex.party->was_moved = true;
+	update_top(lock);
+	propagate(owner);
+	return 0;
+}
+
+/* The greatest priority below a limit among those who wait for a word; NO_PRIORITY: nobody does. */
+static int32_t next_priority(const struct list *waiters, const struct futex_key *key, int32_t limit)
+{
+	int32_t priority = NO_PRIORITY;
+
+	LIST_FOR_EACH(thread, waiters, struct thread, wait.node) {
+		int32_t its = atomic_load(&thread->priority);
+
+		if (futex__has_key(thread, key) && its < limit && its > priority) {
+			priority = its;
+		}
+	}
+	return priority;
+}
+
+int futex__move(struct thread *mover, struct list *waiters, const struct futex_move *move,
+	uint32_t *out_n_moved)
+{
+	struct thread *owner;
+	uint32_t n_moved = 0;
+
+	spinlock_acquire(&guard);
+	int32_t priority = next_priority(waiters, &move->from, SCHED_PRIORITY_MAX + 1);
+	int error = priority == NO_PRIORITY
+		? 0
+		: find_owner(mover, find_lock(&move->to), move->address, move->expected, &owner);
+
+	while (error == 0 && priority != NO_PRIORITY && n_moved < move->n_max) {
+		LIST_FOR_EACH_SAFE(thread, waiters, struct thread, wait.node) {
+			if (n_moved == move->n_max || error != 0) {
+				break;
+			}
+			if (!futex__has_key(thread, &move->from) ||
+				atomic_load(&thread->priority) != priority) {
+				continue;
+			}
+			error = move_waiter(thread, owner, &move->to);
+			n_moved += error == 0;
+		}
+		priority = next_priority(waiters, &move->from, priority);
+	}
+	spinlock_release(&guard);
+	*out_n_moved = n_moved;
+	return error;
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */
@@ -505,11 +649,19 @@ static bool give_up_one(struct thread *thread)
 	struct futex_lock *lock;
 
 	spinlock_acquire(&guard);
+	uint32_t number = thread->futex.number;
+
 	unname_locked(thread);
 	party = thread->futex.party; /* not before: who found it by its number may just make it */
+	if (party != NULL && number != 0) {
+		party->number = number;
+	}
 	lock = party != NULL ? LIST_FIRST(&party->held, struct futex_lock, owner_node) : NULL;
 	if (lock != NULL) {
-		(void)give_to(lock, first_waiter(lock), WAIT_OWNER_GONE);
+		struct thread *next = first_waiter(lock);
+
+		next->futex.party->gone_owner = party->number;
+		(void)give_to(lock, next, FUTEX_OWNER_GONE);
 	}
 	spinlock_release(&guard);
 	return lock != NULL;

@@ -6,7 +6,7 @@
  * locks that one and looks again. The memory object of the key is referenced by the waiter: the
  * key cannot become another word's.
  */
-#include <thor/ipc/futex.h>
+#include <thor/ipc/futex-internal.h>
 
 #include <base/assert.h>
 #include <base/hash.h>
@@ -14,11 +14,6 @@
 #include <thor/init/init.h>
 #include <thor/memory/memory.h>
 #include <thor/sched/sched.h>
-
-struct futex_bucket {
-	struct spinlock lock;
-	struct list waiters; /* struct thread by wait.node */
-};
 
 static struct futex_bucket *futex_buckets;
 static uint64_t futex_mask;
@@ -48,7 +43,7 @@ void futex_init(void)
 	futex_locks_init();
 }
 
-static struct futex_bucket *futex_bucket_of(const struct futex_key *key)
+struct futex_bucket *futex__bucket_of(const struct futex_key *key)
 {
 	return &futex_buckets[hash_combine((uint64_t)key->memory, key->offset) & futex_mask];
 }
@@ -64,11 +59,6 @@ int futex__find_key(struct space *space, uint64_t address, struct futex_key *out
 void futex__drop_key(const struct futex_key *key)
 {
 	object_unref((struct object *)key->memory);
-}
-
-static bool futex_has_key(const struct thread *thread, const struct futex_key *key)
-{
-	return thread->wait.futex_memory == key->memory && thread->wait.futex_offset == key->offset;
 }
 
 /* ---- waiting */
@@ -159,7 +149,7 @@ int futex_wait(struct thread *thread, uint64_t address, uint32_t expected, uint6
 		}
 	}
 	if (result == 0) {
-		struct futex_bucket *bucket = futex_bucket_of(&key);
+		struct futex_bucket *bucket = futex__bucket_of(&key);
 
 		thread->wait.futex_memory = key.memory;
 		thread->wait.futex_offset = key.offset;
@@ -179,18 +169,26 @@ int futex_wait(struct thread *thread, uint64_t address, uint32_t expected, uint6
 
 /*
  * Up to @n_max waiters for @key with a common bit are taken off and woken; those that a deadline
- * or a kick got first do not count.
+ * or a kick got first do not count. One that is to be moved to a lock is an error.
  */
-static uint32_t futex_wake_locked(
-	struct futex_bucket *bucket, const struct futex_key *key, uint32_t n_max, uint32_t bitset)
+static int futex_wake_locked(struct futex_bucket *bucket, const struct futex_key *key,
+	uint32_t n_max, uint32_t bitset, uint32_t *out_n_woken)
 {
 	uint32_t n_woken = 0;
+	int error = 0;
 
 	LIST_FOR_EACH_SAFE(thread, &bucket->waiters, struct thread, wait.node) {
 		if (n_woken == n_max) {
 			break;
 		}
-		if (!futex_has_key(thread, key) || (thread->wait.futex_bitset & bitset) == 0) {
+		if (!futex__has_key(thread, key)) {
+			continue;
+		}
+		if ((thread->wait.futex_bitset & bitset) == 0) {
+			if (unlikely(thread->wait.futex_bitset == FUTEX_NO_BITS)) {
+				error = -ERR_ILLEGAL_ARGS;
+				break;
+			}
 			continue;
 		}
 		list_remove(&thread->wait.node);
@@ -198,7 +196,8 @@ static uint32_t futex_wake_locked(
 			n_woken++;
 		}
 	}
-	return n_woken;
+	*out_n_woken = n_woken;
+	return error;
 }
 
 int futex_wake(
@@ -215,13 +214,13 @@ int futex_wake(
 	if (error != 0) {
 		return error;
 	}
-	struct futex_bucket *bucket = futex_bucket_of(&key);
+	struct futex_bucket *bucket = futex__bucket_of(&key);
 
 	spinlock_acquire(&bucket->lock);
-	*out_woken = futex_wake_locked(bucket, &key, n_max, bitset);
+	error = futex_wake_locked(bucket, &key, n_max, bitset, out_woken);
 	spinlock_release(&bucket->lock);
 	futex__drop_key(&key);
-	return 0;
+	return error;
 }
 
 static void futex_lock_pair(struct futex_bucket *a, struct futex_bucket *b)
@@ -241,19 +240,25 @@ static void futex_unlock_pair(struct futex_bucket *a, struct futex_bucket *b)
 	}
 }
 
-static uint32_t futex_move_locked(struct futex_bucket *from, const struct futex_key *from_key,
-	struct futex_bucket *to, const struct futex_key *to_key, uint32_t n_max)
+static int futex_move_locked(struct futex_bucket *from, const struct futex_key *from_key,
+	struct futex_bucket *to, const struct futex_key *to_key, uint32_t n_max,
+	uint32_t *out_n_moved)
 {
 	struct list moved;
 	uint32_t n_moved = 0;
+	int error = 0;
 
 	list_init(&moved);
 	LIST_FOR_EACH_SAFE(thread, &from->waiters, struct thread, wait.node) {
 		if (n_moved == n_max) {
 			break;
 		}
-		if (!futex_has_key(thread, from_key)) {
+		if (!futex__has_key(thread, from_key)) {
 			continue;
+		}
+		if (unlikely(thread->wait.futex_bitset == FUTEX_NO_BITS)) {
+			error = -ERR_ILLEGAL_ARGS;
+			break;
 		}
 		list_remove(&thread->wait.node);
 		list_push_back(&moved, &thread->wait.node);
@@ -265,15 +270,16 @@ static uint32_t futex_move_locked(struct futex_bucket *from, const struct futex_
 		n_moved++;
 	}
 	list_append_all(&to->waiters, &moved);
-	return n_moved;
+	*out_n_moved = n_moved;
+	return error;
 }
 
 static int futex_requeue_with_keys(struct space *space, const struct futex_requeue *request,
 	const struct futex_key *from_key, const struct futex_key *to_key, uint32_t *out_count)
 {
-	struct futex_bucket *from = futex_bucket_of(from_key);
-	struct futex_bucket *to = futex_bucket_of(to_key);
-	uint32_t value;
+	struct futex_bucket *from = futex__bucket_of(from_key);
+	struct futex_bucket *to = futex__bucket_of(to_key);
+	uint32_t value, n_moved = 0;
 	int error = 0;
 
 	futex_lock_pair(from, to);
@@ -284,8 +290,11 @@ static int futex_requeue_with_keys(struct space *space, const struct futex_reque
 		}
 	}
 	if (error == 0) {
-		*out_count = futex_wake_locked(from, from_key, request->n_wake, UINT32_MAX);
-		*out_count += futex_move_locked(from, from_key, to, to_key, request->n_requeue);
+		error = futex_wake_locked(from, from_key, request->n_wake, UINT32_MAX, out_count);
+	}
+	if (error == 0) {
+		error = futex_move_locked(from, from_key, to, to_key, request->n_requeue, &n_moved);
+		*out_count += n_moved;
 	}
 	futex_unlock_pair(from, to);
 	return error;

@@ -213,6 +213,36 @@ int call_futex_lock(struct call *call)
 	return is_blocked ? CALL_BLOCKED : result;
 }
 
+int call_futex_wait_requeue(struct call *call)
+{
+	struct futex_wait_requeue request = {
+		.address = call_argument(call, 0),
+		.expected = (uint32_t)call_argument(call, 1),
+		.deadline_ns = call_argument(call, 2),
+		.lock = call_argument(call, 3),
+	};
+	bool is_blocked;
+	int result = futex_wait_requeue(call->thread, &request, &is_blocked);
+
+	return is_blocked ? CALL_BLOCKED : result;
+}
+
+int call_futex_requeue_lock(struct call *call)
+{
+	struct futex_requeue_lock request = {
+		.from = call_argument(call, 0),
+		.expected = (uint32_t)call_argument(call, 1),
+		.lock = call_argument(call, 2),
+		.lock_expected = (uint32_t)call_argument(call, 3),
+		.n_max = (uint32_t)call_argument(call, 4),
+	};
+	uint32_t n_threads = 0;
+	int error = futex_requeue_lock(call->thread, &request, &n_threads);
+
+	call->value = n_threads;
+	return error;
+}
+
 int call_futex_unlock(struct call *call)
 {
 	return futex_unlock(call->thread, call_argument(call, 0));

@@ -360,6 +360,241 @@ USER_TEST(lock_finds_cycles)
 	CHECK_EQ(holders[0]->result, 0);
 }
 
+/* ---- condition variables --------------------------------------------------------------------- */
+
+constexpr uint32_t CONDITION = LOCKS + WORKERS; /* the index of its word */
+
+static struct waiter {
+	struct worker worker;
+	uint32_t lock; /* where it goes when it is moved */
+	uint32_t state; /* what it was told */
+	bool has_returned;
+} waiters[WORKERS];
+
+static void wait_requeue(void *context)
+{
+	struct waiter *waiter = context;
+
+	waiter->worker.result = hel_futex_wait_requeue((const uint32_t *)word_of(CONDITION), 0,
+		waiter->worker.deadline_ns, (const uint32_t *)word_of(waiter->lock),
+		&waiter->state);
+	waiter->has_returned = true;
+	if (waiter->worker.result == 0) {
+		if ((waiter->state & HEL_FUTEX_ABANDONED) != 0) {
+			store(waiter->lock,
+				(load(waiter->lock) & HEL_LOCK_WAITERS) | waiter->worker.number);
+		}
+		give(waiter->lock);
+	}
+}
+
+static struct waiter *start_waiter(
+	uint32_t i, int32_t priority, uint32_t lock, uint64_t deadline_ns)
+{
+	struct waiter *waiter = &waiters[i];
+
+	*waiter = (struct waiter){
+		.worker = { .number = 200 + i, .result = 99, .deadline_ns = deadline_ns },
+		.lock = lock,
+	};
+	CHECK_OK(user_create(wait_requeue, waiter, &waiter->worker.thread));
+	CHECK_OK(hel_futex_name(waiter->worker.thread, waiter->worker.number));
+	CHECK_OK(hel_thread_set_priority(waiter->worker.thread, priority));
+	CHECK_OK(hel_thread_start(waiter->worker.thread));
+	settle();
+	return waiter;
+}
+
+/* One that moves waiters must have a number to know the owner by its. */
+static struct mover {
+	hel_handle thread;
+	uint32_t expected, lock, lock_expected, n_max, count;
+	int result;
+} mover;
+
+static void move(UNUSED void *context)
+{
+	mover.result = hel_futex_requeue_lock((const uint32_t *)word_of(CONDITION), mover.expected,
+		(const uint32_t *)word_of(mover.lock), mover.lock_expected, mover.n_max,
+		&mover.count);
+}
+
+static int move_to(uint32_t lock, uint32_t lock_expected, uint32_t n_max)
+{
+	mover = (struct mover){
+		.lock = lock, .lock_expected = lock_expected, .n_max = n_max, .result = 99
+	};
+	CHECK_OK(user_create(move, NULL, &mover.thread));
+	CHECK_OK(hel_futex_name(mover.thread, 300));
+	CHECK_OK(hel_thread_start(mover.thread));
+	settle();
+	return mover.result;
+}
+
+static struct worker *start_owner(void)
+{
+	prepare();
+	store(CONDITION, 0);
+	struct worker *owner = start_holder(0, 0, LOCKS);
+
+	settle();
+	store(0, load(0) | HEL_LOCK_WAITERS);
+	return owner;
+}
+
+USER_TEST(waiters_are_moved_to_a_lock)
+{
+	struct worker *owner = start_owner();
+	struct waiter *low = start_waiter(0, -3, 0, HEL_DEADLINE_NEVER);
+	struct waiter *high = start_waiter(1, 4, 0, HEL_DEADLINE_NEVER);
+	struct waiter *later = start_waiter(2, 4, 0, HEL_DEADLINE_NEVER);
+	uint32_t n_woken;
+
+	CHECK_EQ(hel_futex_wake((const uint32_t *)word_of(CONDITION), 9, ~0u, &n_woken),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_futex_requeue((const uint32_t *)word_of(CONDITION), 0,
+			 (const uint32_t *)word_of(3), 0, 9, &n_woken),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(move_to(0, load(0), 1), 0);
+	CHECK_EQ(mover.count, 1);
+	CHECK_EQ(priority_of(owner), 4);
+	CHECK_EQ(move_to(0, load(0), 1), 0);
+	CHECK_EQ(mover.count, 1);
+	CHECK(!low->has_returned && !high->has_returned && !later->has_returned);
+	allow(owner);
+	settle();
+	CHECK(owner->is_done && high->has_returned && later->has_returned && !low->has_returned);
+	CHECK_EQ(high->worker.result, 0);
+	CHECK_EQ(high->state, HEL_FUTEX_MOVED);
+	CHECK_EQ(load(0), 0);
+	owner = start_holder(0, 0, LOCKS);
+	settle();
+	store(0, load(0) | HEL_LOCK_WAITERS);
+	CHECK_EQ(move_to(0, load(0), 99), 0);
+	CHECK_EQ(mover.count, 1);
+	CHECK_EQ(move_to(0, load(0), 99), 0);
+	CHECK_EQ(mover.count, 0);
+	let_go(owner);
+	CHECK_EQ(low->state, HEL_FUTEX_MOVED);
+	CHECK_EQ(low->worker.result, 0);
+}
+
+USER_TEST(moved_waiters_end_otherwise)
+{
+	struct worker *owner = start_owner();
+	struct waiter *late = start_waiter(0, 4, 0, sim_time_ns + 2'000'000'000);
+	struct waiter *kicked = start_waiter(1, 3, 0, HEL_DEADLINE_NEVER);
+	struct waiter *killed = start_waiter(2, 2, 0, HEL_DEADLINE_NEVER);
+	struct waiter *other = start_waiter(3, 5, 0, sim_time_ns + 100'000'000);
+	struct waiter *early = start_waiter(4, 5, 0, HEL_DEADLINE_NEVER);
+
+	CHECK_OK(hel_thread_kick(early->worker.thread));
+	settle();
+	settle();
+	CHECK_EQ(early->worker.result, -ERR_KICKED);
+	CHECK_EQ(early->state, 0);
+	CHECK_EQ(other->worker.result, -ERR_TIMED_OUT);
+	CHECK_EQ(other->state, 0);
+	CHECK_EQ(move_to(0, load(0), 99), 0);
+	CHECK_EQ(mover.count, 3);
+	CHECK_EQ(priority_of(owner), 4);
+	while (!late->has_returned) {
+		settle();
+	}
+	CHECK_EQ(late->worker.result, -ERR_TIMED_OUT);
+	CHECK_EQ(late->state, HEL_FUTEX_MOVED);
+	CHECK_EQ(priority_of(owner), 3);
+	CHECK_OK(hel_thread_kick(kicked->worker.thread));
+	settle();
+	CHECK_EQ(kicked->worker.result, -ERR_KICKED);
+	CHECK_EQ(kicked->state, HEL_FUTEX_MOVED);
+	CHECK_OK(hel_thread_kill(killed->worker.thread));
+	settle();
+	CHECK_EQ(priority_of(owner), -8);
+	killed = start_waiter(2, 2, 0, HEL_DEADLINE_NEVER);
+	CHECK_OK(hel_thread_kill(killed->worker.thread));
+	settle();
+	let_go(owner);
+}
+
+USER_TEST(moved_waiters_get_what_was_abandoned)
+{
+	struct worker *owner = start_owner();
+	struct waiter *a = start_waiter(0, 4, 0, HEL_DEADLINE_NEVER);
+	struct waiter *b = start_waiter(1, 3, 0, HEL_DEADLINE_NEVER);
+
+	CHECK_EQ(move_to(0, load(0), 99), 0);
+	CHECK_OK(hel_thread_kill(owner->thread));
+	settle();
+	CHECK_EQ(a->worker.result, 0);
+	CHECK_EQ(a->state, HEL_FUTEX_MOVED | HEL_FUTEX_ABANDONED | 100);
+	CHECK_EQ(b->worker.result, 0);
+	CHECK_EQ(b->state, HEL_FUTEX_MOVED);
+	CHECK_EQ(load(0), 0);
+}
+
+USER_TEST(moving_is_checked)
+{
+	struct worker *owner = start_owner();
+	const uint32_t *word = (const uint32_t *)word_of(CONDITION);
+	const uint32_t *lock = (const uint32_t *)word_of(0);
+	uint32_t state;
+
+	CHECK_EQ(hel_futex_wait_requeue(word, 0, 0, word, &state), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_futex_wait_requeue(word, 0, 0, lock, &state), -ERR_ILLEGAL_STATE);
+	CHECK_EQ(hel_futex_wait_requeue(word, 0, 0, (const uint32_t *)8, &state), -ERR_FAULT);
+	CHECK_EQ(hel_futex_requeue_lock(word, 0, word, 0, 1, &state), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_futex_requeue_lock(word, 1, lock, 0, 1, &state), -ERR_RETRY);
+	CHECK_EQ(hel_futex_requeue_lock(word, 0, (const uint32_t *)8, 0, 1, &state), -ERR_FAULT);
+	struct waiter *past = start_waiter(0, 0, 0, 0);
+
+	CHECK_EQ(past->worker.result, -ERR_TIMED_OUT);
+	store(CONDITION, 1);
+	past = start_waiter(0, 0, 0, HEL_DEADLINE_NEVER);
+	CHECK_EQ(past->worker.result, -ERR_RETRY);
+	store(CONDITION, 0);
+	struct waiter *waiter = start_waiter(1, 0, 0, HEL_DEADLINE_NEVER);
+
+	CHECK_EQ(move_to(0, 4711, 1), -ERR_RETRY);
+	CHECK_EQ(move_to(1, load(1), 1), -ERR_NOT_FOUND);
+	store(1, 100);
+	CHECK_EQ(move_to(1, load(1), 1), -ERR_ILLEGAL_ARGS); /* it waits for another one */
+	store(0, 201);
+	CHECK_EQ(move_to(0, load(0), 1), -ERR_ILLEGAL_STATE); /* it has the lock itself */
+	store(0, 100 | HEL_LOCK_WAITERS);
+	CHECK_EQ(move_to(0, load(0), 1), 0);
+	let_go(owner);
+	CHECK_EQ(waiter->worker.result, 0);
+}
+
+USER_TEST(moving_needs_memory)
+{
+	struct worker *owner = start_owner();
+	struct waiter *waiter;
+
+	waiters[1] = (struct waiter){ .worker = { .number = 201, .result = 99 } };
+	CHECK_OK(user_create(wait_requeue, &waiters[1], &waiters[1].worker.thread));
+	CHECK_OK(hel_futex_name(waiters[1].worker.thread, 201));
+	fixture_fail_after(0);
+	CHECK_OK(hel_thread_start(waiters[1].worker.thread));
+	settle();
+	fixture_fail_after(~0ull);
+	CHECK_EQ(waiters[1].worker.result, -ERR_NO_MEMORY);
+	waiter = start_waiter(0, 0, 0, HEL_DEADLINE_NEVER);
+	mover = (struct mover){ .lock_expected = load(0), .n_max = 1, .result = 99 };
+	CHECK_OK(user_create(move, NULL, &mover.thread));
+	CHECK_OK(hel_futex_name(mover.thread, 300));
+	fixture_fail_after(0);
+	CHECK_OK(hel_thread_start(mover.thread));
+	settle();
+	fixture_fail_after(~0ull);
+	CHECK_EQ(mover.result, -ERR_NO_MEMORY);
+	CHECK(!waiter->has_returned);
+	CHECK_EQ(move_to(0, load(0), 1), 0);
+	let_go(owner);
+	CHECK_EQ(waiter->worker.result, 0);
+}
+
 /* ---- many ------------------------------------------------------------------------------------ */
 
 static struct random random_state;
