@@ -270,7 +270,13 @@ struct hel_thread_stats {
 	uint32_t flags; /* enum hel_thread_flags: HEL_THREAD_TIMED or 0 */
 	int32_t priority; /* with what those who wait for its locks lend it */
 	uint64_t n_preempted; /* how often it lost its CPU while it could run on */
+	uint32_t weight;
+	uint32_t reserved;
 };
+
+/* Shares of the processor, see hel_thread_set_weight(). */
+constexpr uint32_t HEL_WEIGHT_DEFAULT = 1024;
+constexpr uint32_t HEL_WEIGHT_MAX = 1 << 20;
 
 /* ---- events and interrupts ------------------------------------------------------------------- */
 /*

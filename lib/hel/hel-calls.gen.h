@@ -1000,9 +1000,9 @@ HEL_MUST_USE static inline int hel_thread_stats(hel_handle thread,
 }
 
 /**
- * hel_thread_set_priority() - change a thread's share of the processor
+ * hel_thread_set_priority() - say before whom a thread goes
  * @thread: HEL_THIS or needs MANAGE; whose
- * @priority: 0 as at first, less is less
+ * @priority: -8 to 7, 0 as at first; the greater goes first, always
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (out of range).
  */
@@ -1054,6 +1054,22 @@ static inline int hel_thread_interrupt(hel_handle thread)
 static inline int hel_thread_set_affinity(hel_handle thread, uint64_t cpu_mask)
 {
 	return (int)hel_call2(HEL_CALL_thread_set_affinity, thread, cpu_mask).error;
+}
+
+/**
+ * hel_thread_set_weight() - change a thread's share of the processor
+ * @thread: HEL_THIS or needs MANAGE; whose
+ * @weight: 1 to HEL_WEIGHT_MAX, HEL_WEIGHT_DEFAULT as at first
+ *
+ * Busy threads of the same priority on a CPU share it as their weights are to each other. A thread
+ * that has a CPU for itself gets all of it, whatever it weighs. Who waits for a lock that the
+ * thread has lends it a priority, but no weight.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (out of range).
+ */
+static inline int hel_thread_set_weight(hel_handle thread, uint32_t weight)
+{
+	return (int)hel_call2(HEL_CALL_thread_set_weight, thread, weight).error;
 }
 
 /**

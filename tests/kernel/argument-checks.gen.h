@@ -345,6 +345,13 @@ CALL_CHECK(thread_set_affinity_thread_of_other_type, thread_set_affinity, BAD_TY
 	1, 0, 0, 0, 0)
 CALL_CHECK(thread_set_affinity_thread_without_manage, thread_set_affinity, NO_RIGHTS,
 	WITHOUT(THREAD, MANAGE), 1, 0, 0, 0, 0)
+CALL_CHECK(thread_set_weight_thread_stale, thread_set_weight, BAD_HANDLE, STALE(), 1024, 0, 0, 0, 0)
+CALL_CHECK(thread_set_weight_thread_revoked, thread_set_weight, REVOKED, REVOKED(THREAD), 1024, 0,
+	0, 0, 0)
+CALL_CHECK(thread_set_weight_thread_of_other_type, thread_set_weight, BAD_TYPE, OTHER(THREAD), 1024,
+	0, 0, 0, 0)
+CALL_CHECK(thread_set_weight_thread_without_manage, thread_set_weight, NO_RIGHTS,
+	WITHOUT(THREAD, MANAGE), 1024, 0, 0, 0, 0)
 CALL_CHECK(queue_create_params_unmapped, queue_create, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
 CALL_CHECK(queue_create_params_kernel_half, queue_create, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
 CALL_CHECK(queue_create_params_wrapping, queue_create, FAULT, WRAPPING, 0, 0, 0, 0, 0)

@@ -372,6 +372,39 @@ TEST(thread_ends_and_stops_do_not_wait_for_the_scheduler)
 	CHECK_EQ(hel_thread_set_affinity(HEL_THIS, ~(uint64_t)0), 0);
 }
 
+/* Two busy threads on a CPU, of which one weighs an eighth of the other one. */
+TEST(thread_weights_share_a_cpu)
+{
+	struct hel_thread_stats heavy_stats, light_stats;
+	uint64_t deadline_ns = test_deadline_ms(20'000);
+	struct worker heavy, light;
+
+	CHECK_EQ(hel_thread_set_weight(HEL_THIS, 0), -ERR_ILLEGAL_ARGS);
+	CHECK(worker_create(&heavy, spin_for_ever, NULL));
+	CHECK(worker_create(&light, spin_for_ever, NULL));
+	CHECK_EQ(hel_thread_set_affinity(heavy.thread, 1), 0);
+	CHECK_EQ(hel_thread_set_affinity(light.thread, 1), 0);
+	CHECK_EQ(hel_thread_set_weight(light.thread, HEL_WEIGHT_DEFAULT / 8), 0);
+	CHECK_EQ(hel_thread_start(heavy.thread), 0);
+	CHECK_EQ(hel_thread_start(light.thread), 0);
+	do {
+		CHECK(test_now() < deadline_ns);
+		(void)hel_drive(test_queue.handle, HEL_DRIVE_WAIT, test_queue.n_taken,
+			test_deadline_ms(10), NULL);
+		CHECK_EQ(hel_thread_stats(heavy.thread, &heavy_stats), 0);
+		CHECK_EQ(hel_thread_stats(light.thread, &light_stats), 0);
+	} while (light_stats.user_ns < 40'000'000);
+	CHECK_EQ(light_stats.weight, HEL_WEIGHT_DEFAULT / 8);
+	CHECK(heavy_stats.user_ns > 5 * light_stats.user_ns);
+	CHECK(heavy_stats.user_ns < 12 * light_stats.user_ns);
+	CHECK_EQ(hel_thread_kill(heavy.thread), 0);
+	CHECK(await(observe(heavy.thread, 0), NULL));
+	worker_forget(&heavy);
+	CHECK_EQ(hel_thread_kill(light.thread), 0);
+	CHECK(await(observe(light.thread, 0), NULL));
+	worker_forget(&light);
+}
+
 TEST(thread_priorities_and_affinity)
 {
 	struct hel_thread_stats stats;

@@ -46,6 +46,7 @@ static const char *const shapes[] = {
 	SHAPE(thread_stats, "tr"),
 	SHAPE(thread_set_priority, "tz"),
 	SHAPE(thread_set_affinity, "tz"),
+	SHAPE(thread_set_weight, "tz"),
 	SHAPE(queue_create, "r"),
 	SHAPE(drive, "qzzD"),
 	SHAPE(queue_alert, "q"),

@@ -7,6 +7,12 @@
  * schedulable at V0 with unfairness u0 and has run for r has u0 + V - V0 - r. V is common to all
  * threads of the CPU, so key = u0 - V0 - r orders them, and only the running thread's key
  * changes.
+ *
+ * With weights w, of which w0 is the default, a thread's share of a slice is s * w / W, W being the
+ * sum of all, and u0, V and r are weighted, which is times w0 / w: V grows by s * w0 / W. A ready
+ * thread takes over when it is owed a granularity of its own time more than the one that runs, its
+ * *patience*; weighted, that is the longer the less it weighs. Who will be the first of them is who
+ * has the greatest key - patience, so that is the order.
  */
 #include <thor/sched/sched-internal.h>
 
@@ -39,16 +45,97 @@ bool run_queue_is_better(const struct thread *a, const struct thread *b)
 	if (a->ready_priority != b->ready_priority) {
 		return a->ready_priority > b->ready_priority;
 	}
-	return a->key > b->key;
+	return a->key - a->share.patience_ns > b->key - b->share.patience_ns;
 }
 
-void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns)
+/* ---- weights */
+
+struct thread_share run_queue_share(uint32_t weight)
 {
-	spinlock_acquire(&queue->lock);
-	run_queue__advance(
-		queue, atomic_load_explicit(&queue->n_schedulable, memory_order_relaxed), now_ns);
-	spinlock_release(&queue->lock);
+	struct thread_share share = {
+		.weight = weight,
+		.charge = ((uint64_t)HEL_WEIGHT_DEFAULT << 32) / weight,
+	};
+
+	share.patience_ns = run_queue_weighted_ns(&share, SCHED_GRANULARITY_NS);
+	return share;
 }
+
+/* The bound is one for the time of the thread itself if it weighs less. */
+int64_t run_queue__clamp(const struct thread_share *share, int64_t unfairness_ns)
+{
+	int64_t max_ns = share->weight < HEL_WEIGHT_DEFAULT
+		? run_queue_weighted_ns(share, SCHED_UNFAIRNESS_MAX_NS)
+		: SCHED_UNFAIRNESS_MAX_NS;
+
+	if (unfairness_ns > max_ns) {
+		return max_ns;
+	}
+	return unfairness_ns < -max_ns ? -max_ns : unfairness_ns;
+}
+
+/*
+ * What it is owed, or owes, becomes no more than it was, neither in weighted nor in its own time:
+ * who lends a thread weight for a moment makes it neither starve nor rule afterwards.
+ */
+void run_queue_reweigh(struct run_queue *queue, struct thread *thread)
+{
+	uint32_t weight = atomic_load_explicit(&thread->weight, memory_order_relaxed);
+
+	if (weight == thread->share.weight) {
+		return;
+	}
+	int64_t unfairness_ns = thread->key + run_queue_virtual_ns(queue);
+
+	if (weight > thread->share.weight) {
+		unfairness_ns = unfairness_ns * thread->share.weight / weight;
+	}
+	thread->share = run_queue_share(weight);
+	thread->key = unfairness_ns - run_queue_virtual_ns(queue);
+}
+
+/* ---- accounting */
+
+/* Let V come up to @now_ns; locked, and n > 1. */
+static void run_queue_advance(struct run_queue *queue, uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns - queue->virtual_until_ns;
+	uint64_t weight = queue->ready_weight +
+		atomic_load_explicit(&queue->running_weight, memory_order_relaxed);
+
+	if ((int64_t)passed_ns > 0) {
+		queue->virtual_until_ns = now_ns;
+		atomic_store_explicit(&queue->virtual_ns,
+			run_queue_virtual_ns(queue) +
+				(int64_t)(passed_ns * HEL_WEIGHT_DEFAULT / weight),
+			memory_order_relaxed);
+	}
+}
+
+/*
+ * Several threads compete, or a thief has counted V up to some moment while that was so, and since
+ * then @thread is alone.
+ */
+void run_queue__account_shared(
+	struct run_queue *queue, struct thread *thread, uint64_t since_ns, uint64_t now_ns)
+{
+	uint64_t alone_ns = 0;
+
+	spinlock_acquire(&queue->lock);
+	if (atomic_load_explicit(&queue->n_schedulable, memory_order_relaxed) > 1) {
+		run_queue_advance(queue, now_ns);
+	} else if ((int64_t)(now_ns - queue->virtual_until_ns) > 0) {
+		alone_ns = min_u64(now_ns - queue->virtual_until_ns, now_ns - since_ns);
+		queue->virtual_until_ns = now_ns;
+		atomic_store_explicit(&queue->virtual_ns,
+			run_queue_virtual_ns(queue) + (int64_t)alone_ns, memory_order_relaxed);
+	}
+	spinlock_release(&queue->lock);
+	thread->key -= (int64_t)alone_ns +
+		run_queue_weighted_ns(&thread->share, (int64_t)(now_ns - since_ns - alone_ns));
+}
+
+/* ---- the tree */
 
 /* Without n_ready. */
 static void run_queue_insert_locked(struct run_queue *queue, struct thread *thread)
@@ -60,6 +147,7 @@ static void run_queue_insert_locked(struct run_queue *queue, struct thread *thre
 	}
 	struct thread *best = queue->best;
 
+	queue->ready_weight += thread->share.weight;
 	if (best == NULL) {
 		queue->best = thread;
 		return;
@@ -89,6 +177,7 @@ static void run_queue_remove_locked(struct run_queue *queue, struct thread *thre
 			tree_remove(&queue->ready, &queue->best->ready_node);
 		}
 	}
+	queue->ready_weight -= thread->share.weight;
 	atomic_store_explicit(&thread->ready_in, NULL, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&queue->n_ready, 1, memory_order_relaxed);
 }
@@ -127,7 +216,7 @@ static bool run_queue_displaces(
 	switch (demand) {
 	case RUN_QUEUE_ANY: return true;
 	case RUN_QUEUE_BETTER: return best->key > current->key;
-	case RUN_QUEUE_MUCH_BETTER: return best->key - current->key > (int64_t)SCHED_GRANULARITY_NS;
+	case RUN_QUEUE_MUCH_BETTER: return run_queue_is_due(best, current);
 	}
 	UNREACHABLE();
 }
@@ -177,9 +266,14 @@ uint64_t run_queue_slice_ns(struct run_queue *queue, const struct thread *curren
 	const struct thread *best = queue->best;
 
 	if (best != NULL && best->ready_priority >= current->ready_priority) {
-		int64_t lead_ns = current->key - best->key;
+		int64_t due_ns = best->share.patience_ns + current->key - best->key;
+		int64_t least_ns = best->share.patience_ns < current->share.patience_ns
+			? best->share.patience_ns
+			: current->share.patience_ns;
 
-		slice_ns = SCHED_GRANULARITY_NS + (lead_ns > 0 ? (uint64_t)lead_ns : 0);
+		slice_ns = run_queue_own_ns(
+			&current->share, (uint64_t)(due_ns > least_ns ? due_ns : least_ns));
+		slice_ns = min_u64(slice_ns, SCHED_SLICE_MAX_NS);
 	}
 	spinlock_release(&queue->lock);
 	return slice_ns;
@@ -193,11 +287,11 @@ static void run_queue_steal_locked(struct run_queue *victim, struct thread *thre
 {
 	uint32_t n_threads = atomic_load_explicit(&victim->n_schedulable, memory_order_relaxed);
 
-	run_queue_remove_locked(victim, thread);
 	if (n_threads > 1) {
-		run_queue__advance(victim, n_threads, arch_clock_ns());
+		run_queue_advance(victim, arch_clock_ns());
 		atomic_store_explicit(&victim->n_schedulable, n_threads - 1, memory_order_release);
 	}
+	run_queue_remove_locked(victim, thread);
 	run_queue_exit(victim, thread);
 }
 

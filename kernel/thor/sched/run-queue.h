@@ -9,7 +9,8 @@
  *
  * Unfairness is kept lazily. virtual_ns grows by dt/n while n threads are schedulable on this
  * CPU, so a ready thread's unfairness is its constant key + virtual_ns, and the running one's key
- * falls by the time it ran: the tree never needs to be reordered. See
+ * falls by the time it ran: the tree never needs to be reordered. With different weights both are
+ * weighted times, and n is the sum of weights over the default one. See
  * docs/internals/scheduling.md.
  */
 #ifndef THOR_SCHED_RUN_QUEUE_H
@@ -40,7 +41,8 @@ struct run_queue {
 	 * Guarded by lock. The best is not in the tree: mostly there is one that is ready, or none.
 	 */
 	struct thread *best;
-	struct tree ready; /* the others, ordered by priority, then key, best first */
+	struct tree ready; /* the others, ordered by priority, then patience, best first */
+	uint64_t ready_weight; /* of the best and the others */
 	_Atomic uint32_t n_ready; /* with the best; written under lock */
 
 	_Atomic(struct thread *)
@@ -59,6 +61,7 @@ struct run_queue {
 	_Atomic int64_t virtual_ns;
 	uint64_t virtual_until_ns;
 	_Atomic uint32_t n_schedulable;
+	_Atomic uint64_t running_weight; /* while n > 1: of those that count and are not ready */
 	bool is_yielding;          /* the current thread wants to be passed over once */
 	uint64_t counted_until_ns; /* up to when the current thread's run time is counted */
 	uint64_t slice_end_ns; /* when to look for a better thread; HEL_DEADLINE_NEVER: alone */

@@ -5,6 +5,35 @@
 
 #include <thor/sched/sched.h>
 
+/* ---- weights */
+
+/** run_queue_share() - what a weight of 1 to HEL_WEIGHT_MAX comes to */
+struct thread_share run_queue_share(uint32_t weight);
+
+/** run_queue_reweigh() - the current thread gets the weight that is wanted of it; owner only */
+void run_queue_reweigh(struct run_queue *queue, struct thread *thread);
+
+/** run_queue_own_ns() - how long a thread runs while its weighted time grows by @weighted_ns */
+static inline uint64_t run_queue_own_ns(const struct thread_share *share, uint64_t weighted_ns)
+{
+	return weighted_ns * share->weight / HEL_WEIGHT_DEFAULT;
+}
+
+/** run_queue_weighted_ns() - by how much a thread's weighted time grows while it runs @own_ns */
+static inline int64_t run_queue_weighted_ns(const struct thread_share *share, int64_t own_ns)
+{
+	return (int64_t)((__int128)own_ns * (int64_t)share->charge >> 32);
+}
+
+/**
+ * run_queue_is_due() - whether a ready thread is owed so much more than the running one that it
+ * takes over within the slice of that
+ */
+static inline bool run_queue_is_due(const struct thread *ready, const struct thread *current)
+{
+	return ready->key - ready->share.patience_ns > current->key;
+}
+
 /* ---- unfairness, inline for the switch */
 
 static inline int64_t run_queue_virtual_ns(const struct run_queue *queue)
@@ -12,31 +41,22 @@ static inline int64_t run_queue_virtual_ns(const struct run_queue *queue)
 	return atomic_load_explicit(&queue->virtual_ns, memory_order_relaxed);
 }
 
-/* Let V come up to @now_ns; locked, or by the owner if n is 1. */
-static inline void run_queue__advance(struct run_queue *queue, uint32_t n_threads, uint64_t now_ns)
-{
-	uint64_t passed_ns = now_ns - queue->virtual_until_ns;
-
-	if ((int64_t)passed_ns > 0) {
-		queue->virtual_until_ns = now_ns;
-		atomic_store_explicit(&queue->virtual_ns,
-			run_queue_virtual_ns(queue) +
-				(int64_t)(n_threads <= 1 ? passed_ns : passed_ns / n_threads),
-			memory_order_relaxed);
-	}
-}
-
-/* The same while other CPUs may take threads. */
-void run_queue__advance_shared(struct run_queue *queue, uint64_t now_ns);
+/* What another CPU may have done meanwhile is in it: the rest of run_queue_account(). */
+void run_queue__account_shared(
+	struct run_queue *queue, struct thread *thread, uint64_t since_ns, uint64_t now_ns);
 
 /**
  * run_queue_account() - count the time up to @now_ns: V, the running thread's key, idle time;
  * owner only
+ *
+ * While a thread is alone its unfairness stays as it is, so it does not matter by how much V grows
+ * and the key falls: nothing is weighted.
  */
 static inline void run_queue_account(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
-	uint64_t passed_ns = now_ns - queue->counted_until_ns;
+	uint64_t since_ns = queue->counted_until_ns;
+	uint64_t passed_ns = now_ns - since_ns;
 	struct thread *thread = cpu->current;
 
 	if ((int64_t)passed_ns <= 0) {
@@ -48,23 +68,30 @@ static inline void run_queue_account(struct cpu *cpu, uint64_t now_ns)
 		cpu->statistics.idle_ns += passed_ns;
 		return;
 	}
-	if (atomic_load_explicit(&queue->n_schedulable, memory_order_acquire) <= 1) {
-		run_queue__advance(queue, 1, now_ns);
+	if (atomic_load_explicit(&queue->n_schedulable, memory_order_acquire) <= 1 &&
+		likely(queue->virtual_until_ns == since_ns)) {
+		queue->virtual_until_ns = now_ns;
+		atomic_store_explicit(&queue->virtual_ns,
+			run_queue_virtual_ns(queue) + (int64_t)passed_ns, memory_order_relaxed);
+		thread->key -= (int64_t)passed_ns;
 	} else {
-		run_queue__advance_shared(queue, now_ns);
+		run_queue__account_shared(queue, thread, since_ns, now_ns);
 	}
-	thread->key -= (int64_t)passed_ns;
 	atomic_store_explicit(&thread->statistics.run_ns,
 		atomic_load_explicit(&thread->statistics.run_ns, memory_order_relaxed) + passed_ns,
 		memory_order_relaxed);
 }
 
-static inline int64_t run_queue_clamp(int64_t unfairness_ns)
+/* An unfairness that is beyond what the default weight may have. */
+int64_t run_queue__clamp(const struct thread_share *share, int64_t unfairness_ns);
+
+static inline int64_t run_queue_clamp(const struct thread_share *share, int64_t unfairness_ns)
 {
-	if (unfairness_ns > SCHED_UNFAIRNESS_MAX_NS) {
-		return SCHED_UNFAIRNESS_MAX_NS;
+	if (unlikely(unfairness_ns > SCHED_UNFAIRNESS_MAX_NS ||
+		    unfairness_ns < -SCHED_UNFAIRNESS_MAX_NS)) {
+		return run_queue__clamp(share, unfairness_ns);
 	}
-	return unfairness_ns < -SCHED_UNFAIRNESS_MAX_NS ? -SCHED_UNFAIRNESS_MAX_NS : unfairness_ns;
+	return unfairness_ns;
 }
 
 /**
@@ -81,7 +108,7 @@ static inline void run_queue_enter(struct run_queue *queue, struct thread *threa
 /** run_queue_exit() - it does not any more: its key becomes an unfairness again */
 static inline void run_queue_exit(struct run_queue *queue, struct thread *thread)
 {
-	thread->key = run_queue_clamp(thread->key + run_queue_virtual_ns(queue));
+	thread->key = run_queue_clamp(&thread->share, thread->key + run_queue_virtual_ns(queue));
 }
 
 /* ---- ready threads */
@@ -101,7 +128,7 @@ struct thread *run_queue_take_best(struct run_queue *queue);
 enum run_queue_demand {
 	RUN_QUEUE_ANY, /* the current thread yields to its equals */
 	RUN_QUEUE_BETTER, /* its slice is over */
-	RUN_QUEUE_MUCH_BETTER, /* within its slice: by more than the granularity */
+	RUN_QUEUE_MUCH_BETTER, /* within its slice: run_queue_is_due() */
 };
 
 /**
@@ -112,8 +139,7 @@ struct thread *run_queue_take_instead(
 	struct run_queue *queue, const struct thread *current, enum run_queue_demand demand);
 
 /**
- * run_queue_slice_ns() - how long the running thread may go on before the next best one has
- * caught up
+ * run_queue_slice_ns() - how long the running thread may go on before the next best one is due
  */
 uint64_t run_queue_slice_ns(struct run_queue *queue, const struct thread *current);
 

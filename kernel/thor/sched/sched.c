@@ -46,6 +46,7 @@ void sched_init_cpu(struct cpu *cpu)
 	spinlock_init(&queue->lock, LOCK_RANK_RUN_QUEUE);
 	tree_init(&queue->ready);
 	queue->best = NULL;
+	queue->ready_weight = 0;
 	atomic_init(&queue->n_ready, 0);
 	atomic_init(&queue->inbox, NULL);
 	atomic_init(&queue->look, RUN_QUEUE_LOOK_NOWHERE);
@@ -54,6 +55,7 @@ void sched_init_cpu(struct cpu *cpu)
 	queue->is_lingering = false;
 	atomic_init(&queue->virtual_ns, 0);
 	atomic_init(&queue->n_schedulable, 0);
+	atomic_init(&queue->running_weight, 0);
 	queue->is_yielding = false;
 	queue->counted_until_ns = arch_clock_ns();
 	queue->virtual_until_ns = queue->counted_until_ns;
@@ -322,6 +324,7 @@ static void sched_place_current(struct cpu *cpu)
 	struct thread *thread = cpu->current;
 
 	thread->ready_priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
+	run_queue_reweigh(&cpu->run_queue, thread);
 	if (sched_may_run_on(thread, cpu)) {
 		return;
 	}
@@ -454,7 +457,6 @@ static bool sched_try_linger(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
 	struct thread *handoff = queue->handoff;
-	uint64_t limit_ns = SCHED_GRANULARITY_NS;
 
 	if (now_ns >= queue->slice_end_ns || queue->is_yielding) {
 		return false;
@@ -464,12 +466,15 @@ static bool sched_try_linger(struct cpu *cpu, uint64_t now_ns)
 	}
 	run_queue_enter(queue, handoff);
 	if (handoff->ready_priority > cpu->current->ready_priority ||
-		handoff->key - cpu->current->key > (int64_t)SCHED_GRANULARITY_NS) {
+		run_queue_is_due(handoff, cpu->current)) {
 		run_queue_exit(queue, handoff);
 		return false;
 	}
+	uint64_t own_ns = run_queue_own_ns(&cpu->current->share, SCHED_GRANULARITY_NS);
+	uint64_t limit_ns = min_u64(SCHED_GRANULARITY_NS, own_ns);
+
 	if (atomic_load_explicit(&sched_idle_mask, memory_order_relaxed) != 0) {
-		limit_ns = SCHED_LINGER_NS;
+		limit_ns = min_u64(SCHED_LINGER_NS, own_ns);
 	}
 	queue->slice_end_ns = min_u64(queue->slice_end_ns, now_ns + limit_ns);
 	queue->is_lingering = true;
@@ -524,7 +529,26 @@ static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
 	sched_switch_to(cpu, next);
 }
 
-static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
+/* The current thread is not alone: until when it may run. */
+static __attribute__((noinline)) uint64_t sched_limit_slice(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = &cpu->run_queue;
+	uint64_t weight = cpu->current->share.weight;
+
+	if (queue->is_lingering) {
+		weight += queue->handoff->share.weight;
+	} else {
+		uint64_t slice_ns = run_queue_slice_ns(queue, cpu->current);
+
+		if (slice_ns != HEL_DEADLINE_NEVER) {
+			queue->slice_end_ns = min_u64(queue->slice_end_ns, now_ns + slice_ns);
+		}
+	}
+	atomic_store_explicit(&queue->running_weight, weight, memory_order_relaxed);
+	return queue->slice_end_ns;
+}
+
+static ALWAYS_INLINE void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
 	uint32_t n_ready = atomic_load_explicit(&queue->n_ready, memory_order_relaxed);
@@ -532,17 +556,10 @@ static void sched_set_timer(struct cpu *cpu, uint64_t now_ns)
 
 	atomic_store_explicit(&queue->n_schedulable,
 		n_ready + (cpu->current != NULL) + queue->is_lingering, memory_order_relaxed);
-	if (queue->is_lingering) {
-		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
-	} else if (n_ready == 0 || cpu->current == NULL) {
-		queue->slice_end_ns = HEL_DEADLINE_NEVER;
+	if (queue->is_lingering || (n_ready != 0 && cpu->current != NULL)) {
+		wanted_ns = min_u64(wanted_ns, sched_limit_slice(cpu, now_ns));
 	} else {
-		uint64_t slice_ns = run_queue_slice_ns(queue, cpu->current);
-
-		if (slice_ns != HEL_DEADLINE_NEVER) {
-			queue->slice_end_ns = min_u64(queue->slice_end_ns, now_ns + slice_ns);
-		}
-		wanted_ns = min_u64(wanted_ns, queue->slice_end_ns);
+		queue->slice_end_ns = HEL_DEADLINE_NEVER;
 	}
 	/* Work is left that had to make room for interrupts. */
 	if (unlikely(!sched_goes_on(cpu))) {

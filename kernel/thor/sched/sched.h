@@ -7,6 +7,8 @@
 #include <thor/sched/thread.h>
 
 constexpr uint64_t SCHED_GRANULARITY_NS = 4'000'000;
+/* A thread that weighs much more than others looks at them so often: to be fair needs no less. */
+constexpr uint64_t SCHED_SLICE_MAX_NS = 64'000'000;
 constexpr int64_t SCHED_UNFAIRNESS_MAX_NS = 100'000'000;
 constexpr int32_t SCHED_PRIORITY_MIN = -8;
 constexpr int32_t SCHED_PRIORITY_MAX = 7;

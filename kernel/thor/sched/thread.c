@@ -10,7 +10,7 @@
 #include <thor/object/token.h>
 #include <thor/object/universe.h>
 #include <thor/sched/observe.h>
-#include <thor/sched/sched.h>
+#include <thor/sched/sched-internal.h>
 
 static _Atomic uint32_t thread_n_alive;
 
@@ -129,6 +129,8 @@ static void thread_init_fields(struct thread *thread)
 {
 	atomic_init(&thread->state, THREAD_STOPPED);
 	atomic_init(&thread->affinity, UINT64_MAX);
+	atomic_init(&thread->weight, HEL_WEIGHT_DEFAULT);
+	thread->share = run_queue_share(HEL_WEIGHT_DEFAULT);
 	thread->last_cpu = arch_this_cpu()->index;
 	spinlock_init(&thread->observe_lock, LOCK_RANK_OBSERVE);
 	tree_node_init(&thread->ready_node);
@@ -265,6 +267,13 @@ void thread_apply_priority(struct thread *thread, int32_t priority)
 {
 	atomic_store(&thread->priority, priority);
 	thread_place_again(thread);
+}
+
+void thread_set_weight(struct thread *thread, uint32_t weight)
+{
+	if (atomic_exchange(&thread->weight, weight) != weight) {
+		thread_place_again(thread);
+	}
 }
 
 void thread_set_affinity(struct thread *thread, uint64_t affinity)
@@ -452,5 +461,6 @@ void thread_get_stats(struct thread *thread, struct hel_thread_stats *out_stats)
 		.cpu = thread->last_cpu,
 		.flags = (thread->entry & THREAD_ENTRY_TIMED) != 0 ? HEL_THREAD_TIMED : 0,
 		.priority = atomic_load_explicit(&thread->priority, memory_order_relaxed),
+		.weight = atomic_load_explicit(&thread->weight, memory_order_relaxed),
 	};
 }

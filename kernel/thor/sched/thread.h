@@ -63,7 +63,7 @@ enum thread_attention : uint32_t {
 	THREAD_ATTENTION_KICK = 1, /* bounced: deliver on the way out */
 	THREAD_ATTENTION_KILL = 2,
 	THREAD_ATTENTION_INTERRUPT = 4,
-	THREAD_ATTENTION_PLACE = 8, /* the affinity or the priority changed */
+	THREAD_ATTENTION_PLACE = 8, /* the affinity, the priority or the weight changed */
 	/* does not wait until the scheduler has time for the thread; then that goes no further */
 	THREAD_ATTENTION_PROMPT =
 		THREAD_ATTENTION_KILL | THREAD_ATTENTION_INTERRUPT | THREAD_ATTENTION_PLACE,
@@ -134,6 +134,16 @@ struct thread_long_call {
 	uint64_t sliced_call, start_ns;
 };
 
+/*
+ * What a thread's weight comes to. Its *weighted* time is its own time if it has the default
+ * weight, and the longer the less it weighs: see docs/internals/scheduling.md.
+ */
+struct thread_share {
+	uint32_t weight;
+	uint64_t charge; /* weighted time for one of its own, times 2^32 */
+	int64_t patience_ns; /* a granularity of its own time, weighted */
+};
+
 struct thread {
 	struct object object;
 	struct arch_context arch;
@@ -157,10 +167,12 @@ struct thread {
 	struct tree_node ready_node;
 	struct thread *inbox_next;
 	int64_t key; /* in a run queue or running: unfairness - virtual_ns; else the unfairness */
+	struct thread_share share;
 	_Atomic int32_t priority; /* -8 … 7, greater goes first */
 	int32_t ready_priority; /* what counts while it is in a run queue or running */
 	_Atomic(struct run_queue *) ready_in; /* whose tree it is in; written under that lock */
 	_Atomic uint64_t affinity; /* bit per CPU */
+	_Atomic uint32_t weight; /* what `share` is to be; its CPU sees to that on the way out */
 	uint32_t last_cpu;
 
 	/* guarded by the guard of futex-lock.c */
@@ -254,6 +266,12 @@ void thread_kill(struct thread *thread);
  * For futex-lock.c, which knows what others lend it: see futex_set_priority().
  */
 void thread_apply_priority(struct thread *thread, int32_t priority);
+
+/**
+ * thread_set_weight() - 1 to HEL_WEIGHT_MAX: its share among those of the same priority; counts at
+ * once
+ */
+void thread_set_weight(struct thread *thread, uint32_t weight);
 
 /** thread_set_affinity() - a bit for each CPU that it may run on, at least one of them online */
 void thread_set_affinity(struct thread *thread, uint64_t affinity);

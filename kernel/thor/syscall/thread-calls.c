@@ -322,6 +322,24 @@ int call_thread_set_priority(struct call *call)
 	return error;
 }
 
+int call_thread_set_weight(struct call *call)
+{
+	struct thread *thread;
+	uint64_t weight = call_argument(call, 1);
+	int error = call_find_thread(call, call_argument(call, 0), HEL_RIGHT_MANAGE, &thread);
+
+	if (error != 0) {
+		return error;
+	}
+	if (weight == 0 || weight > HEL_WEIGHT_MAX) {
+		error = -ERR_ILLEGAL_ARGS;
+	} else {
+		thread_set_weight(thread, (uint32_t)weight);
+	}
+	object_unref(&thread->object);
+	return error;
+}
+
 int call_thread_yield(UNUSED struct call *call)
 {
 	sched_yield_current(arch_this_cpu());

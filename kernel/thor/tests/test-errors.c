@@ -341,6 +341,8 @@ USER_TEST(threads_in_the_wrong_state)
 		-ERR_ILLEGAL_STATE);
 	CHECK_EQ(hel_thread_set_priority(running, INT32_MAX), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_thread_set_affinity(running, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_set_weight(running, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_thread_set_weight(running, HEL_WEIGHT_MAX + 1), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_thread_step(running), -ERR_ILLEGAL_STATE);
 	fixture_fail_after(0);
 	CHECK_EQ(hel_thread_write_registers(stopped, 0, &registers, sizeof(registers)),
