@@ -48,9 +48,8 @@ uint64_t socket_held_bytes(const struct file *file)
 	if (inet_socket != NULL) {
 		return inet_held_bytes(inet_socket);
 	}
-	return file->ops == &netlink_file_ops
-		? ((const struct netlink_socket *)file->data)->bytes.n_bytes
-		: 0;
+	return file->ops == &netlink_file_ops ? ((const struct netlink_socket *)file->data)->n_bytes
+					      : 0;
 }
 
 void socket_signal_pipe(struct request *request, const struct file *file, uint32_t flags)

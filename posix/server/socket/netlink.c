@@ -19,6 +19,13 @@ constexpr uint32_t ANSWER_MAX = 2048; /* all that is ever said to one request */
 struct netlink_packet {
 	struct list_node node;
 	uint32_t size;
+	uint8_t *block; /* the bytes, which the queue owns: */
+	struct byte_queue bytes;
+};
+
+struct netlink_notice {
+	struct file *file; /* of the socket, referenced */
+	struct netlink_packet *packet;
 };
 
 static struct list port_lists[PORT_LISTS];
@@ -63,6 +70,106 @@ static void take_any_port(struct netlink_socket *socket, const struct process *p
 	take_port(socket, port);
 }
 
+/* ---- packets --------------------------------------------------------------------------------- */
+
+static void packet_destroy(struct netlink_packet *packet)
+{
+	byte_queue_deinit(&packet->bytes);
+	helix_free(packet);
+}
+
+/* A packet of @size bytes in `block`, in no queue yet; NULL: no memory. */
+static struct netlink_packet *packet_create(size_t size)
+{
+	struct netlink_packet *packet = helix_malloc(sizeof(*packet));
+	uint8_t *block = helix_malloc(max_size(size, 1));
+
+	if (packet != NULL && block != NULL) {
+		*packet = (struct netlink_packet){ .size = (uint32_t)size, .block = block };
+		byte_queue_init(&packet->bytes);
+		if (byte_queue_append_block(&packet->bytes, block, size)) {
+			return packet;
+		}
+	}
+	helix_free(block);
+	helix_free(packet);
+	return NULL;
+}
+
+static bool has_room(const struct netlink_socket *socket, size_t size)
+{
+	return socket->n_bytes + size <= socket->receive_max;
+}
+
+static void queue_packet(struct netlink_socket *socket, struct netlink_packet *packet)
+{
+	list_push_back(&socket->answers, &packet->node);
+	wait_queue_wake(&socket->changed);
+}
+
+/* It has been received: there is room for those who wait for it. */
+static void drop_packet(struct netlink_socket *socket, struct netlink_packet *packet)
+{
+	socket->n_bytes -= packet->size;
+	list_remove(&packet->node);
+	packet_destroy(packet);
+	wait_queue_wake(&socket->changed);
+}
+
+/* ---- notices --------------------------------------------------------------------------------- */
+
+int64_t netlink_notice_create(
+	struct request *request, struct file *file, size_t size, struct netlink_notice **out_notice)
+{
+	struct netlink_socket *socket = file->data;
+
+	if (file->ops != &netlink_file_ops) {
+		return inode_is_type(file->inode, LINUX_S_IFSOCK) ? -LINUX_EINVAL : -LINUX_ENOTSOCK;
+	}
+	if (!has_room(socket, size)) {
+		int64_t error = request_wait_on(request, &socket->changed);
+
+		return error < 0 ? error : REQUEST_PARK;
+	}
+	struct netlink_notice *notice = helix_malloc(sizeof(*notice));
+	struct netlink_packet *packet = packet_create(size);
+
+	if (notice == NULL || packet == NULL) {
+		if (packet != NULL) {
+			packet_destroy(packet);
+		}
+		helix_free(notice);
+		return -LINUX_ENOMEM;
+	}
+	*notice = (struct netlink_notice){ .file = file, .packet = packet };
+	file_ref(file);
+	socket->n_bytes += size;
+	*out_notice = notice;
+	return 0;
+}
+
+void netlink_notice_send(struct netlink_notice *notice, const void *bytes)
+{
+	memcpy(notice->packet->block, bytes, notice->packet->size);
+	queue_packet(notice->file->data, notice->packet);
+	file_unref(notice->file);
+	helix_free(notice);
+}
+
+void netlink_notice_discard(struct netlink_notice *notice)
+{
+	if (notice == NULL) {
+		return;
+	}
+	struct netlink_socket *socket = notice->file->data;
+
+	socket->n_bytes -= notice->packet->size;
+	packet_destroy(notice->packet);
+	wait_queue_wake(&socket->changed);
+	file_unref(notice->file);
+	helix_free(notice);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void netlink_destroy(struct netlink_socket *socket)
@@ -70,10 +177,9 @@ static void netlink_destroy(struct netlink_socket *socket)
 	struct netlink_packet *packet;
 
 	while ((packet = LIST_POP_FRONT(&socket->answers, struct netlink_packet, node)) != NULL) {
-		helix_free(packet);
+		packet_destroy(packet);
 	}
 	list_remove(&socket->port_node);
-	byte_queue_deinit(&socket->bytes);
 	helix_free(socket);
 }
 
@@ -109,7 +215,6 @@ int64_t netlink_call_socket(struct request *request)
 		.send_timeout_ns = HEL_DEADLINE_NEVER,
 		.receive_timeout_ns = HEL_DEADLINE_NEVER,
 	};
-	byte_queue_init(&socket->bytes);
 	list_init(&socket->answers);
 	list_node_init(&socket->port_node);
 	wait_queue_init(&socket->changed);
@@ -265,21 +370,15 @@ static int64_t netlink_get_option(struct file *file, const struct socket_option 
 
 static int64_t queue_answer(struct netlink_socket *socket, const struct netlink_answer *answer)
 {
-	if (socket->bytes.n_bytes + answer->size > socket->receive_max) {
-		return -LINUX_ENOBUFS;
-	}
-	struct netlink_packet *packet = helix_malloc(sizeof(*packet));
+	struct netlink_packet *packet =
+		has_room(socket, answer->size) ? packet_create(answer->size) : NULL;
 
 	if (packet == NULL) {
 		return -LINUX_ENOBUFS;
 	}
-	if (!byte_queue_append(&socket->bytes, answer->bytes, answer->size)) {
-		helix_free(packet);
-		return -LINUX_ENOBUFS;
-	}
-	packet->size = answer->size;
-	list_push_back(&socket->answers, &packet->node);
-	wait_queue_wake(&socket->changed);
+	memcpy(packet->block, answer->bytes, answer->size);
+	socket->n_bytes += answer->size;
+	queue_packet(socket, packet);
 	return 0;
 }
 
@@ -372,7 +471,7 @@ static int64_t netlink_receive(
 	}
 	size_t size = packet->size;
 	int64_t result =
-		socket_take(&socket->bytes, request, receive, min_size(size, receive->size), 0);
+		socket_take(&packet->bytes, request, receive, min_size(size, receive->size), 0);
 
 	if (result < 0) {
 		return result;
@@ -383,9 +482,7 @@ static int64_t netlink_receive(
 			(receive->flags & LINUX_MSG_CMSG_CLOEXEC);
 	}
 	if (!(receive->flags & LINUX_MSG_PEEK)) {
-		byte_queue_drop(&socket->bytes, size - (size_t)result);
-		list_remove(&packet->node);
-		helix_free(packet);
+		drop_packet(socket, packet);
 	}
 	return (receive->flags & LINUX_MSG_TRUNC) ? (int64_t)size : result;
 }

@@ -5,7 +5,8 @@
  * something are refused and groups of listeners hear nothing.
  *
  * A request is answered inside send(): the answer lies in the socket's own queue, a datagram for
- * each answer. Who asks and does not read gets -LINUX_ENOBUFS.
+ * each answer. Who asks and does not read gets -LINUX_ENOBUFS. mq_notify(), too, puts datagrams
+ * there.
  */
 #ifndef POSIX_SOCKET_NETLINK_H
 #define POSIX_SOCKET_NETLINK_H
@@ -19,8 +20,8 @@ struct netlink_socket {
 	uint32_t port;              /* 0: none yet */
 	uint32_t groups;
 	uint32_t type; /* enum linux_socket_type: raw or datagrams, which is the same */
-	struct byte_queue bytes;
-	struct list answers;
+	struct list answers; /* struct netlink_packet */
+	uint64_t n_bytes;    /* of answers, and of notices that are to come */
 	uint32_t send_max, receive_max;
 	uint64_t send_timeout_ns, receive_timeout_ns;
 	struct wait_queue changed;
@@ -28,6 +29,30 @@ struct netlink_socket {
 
 extern const struct file_ops netlink_file_ops;
 extern const struct socket_ops netlink_socket_ops;
+
+/* ---- datagrams that others send -------------------------------------------------------------- */
+
+struct netlink_notice;
+
+/**
+ * netlink_notice_create() - prepare a datagram that will be sent later: its room in the queue is
+ * taken from now on, and sending it cannot fail
+ * @request: whose handler this is; may park until there is room
+ * @file: is referenced until it is sent or discarded
+ *
+ * Return: 0, -LINUX_ENOTSOCK, -LINUX_EINVAL: a socket of another family; -LINUX_ENOMEM,
+ * REQUEST_PARK.
+ */
+int64_t netlink_notice_create(struct request *request, struct file *file, size_t size,
+	struct netlink_notice **out_notice);
+
+/** netlink_notice_send() - @bytes are as many as it was made for; the notice is gone then */
+void netlink_notice_send(struct netlink_notice *notice, const void *bytes);
+
+/** netlink_notice_discard() - it will not be sent; NULL is none */
+void netlink_notice_discard(struct netlink_notice *notice);
+
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* A queue for one answer; see netlink-route.c. */
 struct netlink_answer {
