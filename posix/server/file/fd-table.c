@@ -14,6 +14,7 @@
 #include <posix/server/file/lock.h>
 #include <posix/server/file/pipe.h>
 #include <posix/server/file/views.h>
+#include <posix/server/mqueue/mqueue.h>
 #include <posix/server/socket/family.h>
 #include <posix/server/vfs/inode.h>
 
@@ -302,6 +303,9 @@ static uint64_t file_held_bytes(const struct file *file)
 	}
 	if (file_is_pipe(file)) {
 		return pipe_n_bytes(file);
+	}
+	if (file->ops == &mqueue_file_ops) {
+		return mqueue_held_bytes(file);
 	}
 	return file->inode->nlink == 0 ? file->inode->blocks * 512 : 0;
 }

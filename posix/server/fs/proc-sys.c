@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/sys: what is as it is. Nothing here can be changed yet. */
+/* /proc/sys: most is as it is; what can be changed is writable. */
 #include <abi/linux/errno.h>
 #include <base/format.h>
 #include <base/string.h>
@@ -7,9 +7,11 @@
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/pipe.h>
 #include <posix/server/fs/procfs.h>
+#include <posix/server/mqueue/mqueue.h>
 #include <posix/server/vfs/mount.h>
 
 constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
+constexpr uint32_t PROC_WRITABLE_FILE = LINUX_S_IFREG | 0644;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 
 /* ---- random identifiers -------------------------------------------------------------------- */
@@ -83,6 +85,53 @@ static int64_t proc_print_epoll_watches(UNUSED struct proc_inode *node, char *bu
 	return (int64_t)format_to(buffer, size, "%llu\n", (unsigned long long)epoll_watch_limit());
 }
 
+/* ---- message queues ------------------------------------------------------------------------ */
+
+/*
+ * A decimal number with blanks around it. What is longer than any number cannot be one.
+ */
+static bool parse_number(const char *text, size_t size, int64_t *out_value)
+{
+	static const char blanks[] = " \t\n";
+	bool is_negative;
+	uint64_t value;
+
+	while (size > 0 && memchr(blanks, text[0], sizeof(blanks)) != NULL) {
+		text++;
+		size--;
+	}
+	while (size > 0 && memchr(blanks, text[size - 1], sizeof(blanks)) != NULL) {
+		size--;
+	}
+	is_negative = size > 0 && text[0] == '-';
+	if (!parse_u64_span(text + is_negative, size - is_negative, 10, &value) ||
+		value > INT64_MAX) {
+		return false;
+	}
+	*out_value = is_negative ? -(int64_t)value : (int64_t)value;
+	return true;
+}
+
+static int64_t proc_print_mqueue(struct proc_inode *node, char *buffer, size_t size)
+{
+	int32_t value = mqueue_limit_get(&mqueue_super()->limits, node->entry->name);
+
+	return (int64_t)format_to(buffer, size, "%d\n", value);
+}
+
+static int64_t proc_write_mqueue(
+	struct proc_inode *node, UNUSED struct process *writer, const char *text, size_t size)
+{
+	int64_t value;
+
+	if (!parse_number(text, size, &value)) {
+		return -LINUX_EINVAL;
+	}
+	int64_t error = mqueue_limit_set(&mqueue_super()->limits, node->entry->name, value);
+
+	return error < 0 ? error : (int64_t)size;
+}
+
 /* ---- the tables ---------------------------------------------------------------------------- */
 
 static const struct proc_entry proc_random_entries[] = {
@@ -129,6 +178,21 @@ static const struct proc_entry proc_epoll_entries[] = {
 	{},
 };
 
+#define PROC_MQUEUE_FILE(name_) \
+	{ .name = (name_), \
+		.mode = PROC_WRITABLE_FILE, \
+		.print = proc_print_mqueue, \
+		.write = proc_write_mqueue }
+
+static const struct proc_entry proc_mqueue_entries[] = {
+	PROC_MQUEUE_FILE("msg_default"),
+	PROC_MQUEUE_FILE("msg_max"),
+	PROC_MQUEUE_FILE("msgsize_default"),
+	PROC_MQUEUE_FILE("msgsize_max"),
+	PROC_MQUEUE_FILE("queues_max"),
+	{},
+};
+
 static const struct proc_entry proc_fs_entries[] = {
 	{ .name = "aio-max-nr", .mode = PROC_FILE, .text = "65536\n" },
 	{ .name = "epoll", .mode = PROC_FOLDER, .entries = proc_epoll_entries },
@@ -136,6 +200,7 @@ static const struct proc_entry proc_fs_entries[] = {
 	{ .name = "file-nr", .mode = PROC_FILE, .print = proc_print_file_nr },
 	{ .name = "inotify", .mode = PROC_FOLDER, .entries = proc_inotify_entries },
 	{ .name = "mount-max", .mode = PROC_FILE, .print = proc_print_mount_max },
+	{ .name = "mqueue", .mode = PROC_FOLDER, .entries = proc_mqueue_entries },
 	{ .name = "nr_open", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-max-size", .mode = PROC_FILE, .text = "1048576\n" },
 	{ .name = "pipe-user-pages-hard", .mode = PROC_FILE, .text = "0\n" },

@@ -20,6 +20,7 @@ enum account_kind : uint32_t {
 	ACCOUNT_INOTIFY_WATCHES,
 	ACCOUNT_EPOLL_WATCHES,
 	ACCOUNT_SIGNALS,           /* that are queued */
+	ACCOUNT_MESSAGE_QUEUES,    /* bytes that POSIX message queues may take */
 	ACCOUNT_KINDS,
 };
 

@@ -332,6 +332,8 @@ void thread_schedule(struct thread *thread);
 bool thread_kick_if_running(struct thread *thread);
 /** thread_schedule_end() - it will not run again */
 void thread_schedule_end(struct thread *thread);
+/** thread_precedence() - who goes first where several wait: who has more, as Linux orders them */
+int thread_precedence(const struct thread *thread);
 /** thread_affinity() - the processors, by bit, that it may run on, of those that there are */
 uint64_t thread_affinity(const struct thread *thread);
 /** thread_may_be_copied() - clone is refused to threads of SCHED_DEADLINE without a reset */

@@ -36,6 +36,7 @@ constexpr int PRIORITY_PREFERRED = 1;
 constexpr int PRIORITY_NICE = -7; /* of the nicest */
 constexpr int PRIORITY_IDLE = -8;
 constexpr uint32_t REAL_TIME_MAX = 99;
+constexpr int NICE_VALUES = 40;
 
 /* What is told as the time slice of a thread: thor's granularity, and Linux' of SCHED_RR. */
 constexpr int64_t SLICE_FAIR_NS = 4000000;
@@ -132,6 +133,17 @@ void thread_schedule_as(struct thread *thread, const struct thread *parent, bool
 	}
 	to->policy = from->policy;
 	to->priority = from->priority;
+}
+
+int thread_precedence(const struct thread *thread)
+{
+	const struct thread_scheduling *scheduling = &thread->internal->scheduling;
+
+	if (scheduling->deadline != NULL) {
+		return INT32_MAX;
+	}
+	return is_real_time(scheduling->policy) ? NICE_VALUES + scheduling->priority
+						: -thread->process->internal->nice;
 }
 
 /* ---- affinity -------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fakes for unit tests: see fakes.h. */
 #include <posix/server/tests/fakes.h>
+#include <posix/server/time/time.h>
 
 #include <async/loop.h>
 #include <helix/memory.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 uint64_t fake_now_ns = 1000000000;
+int64_t fake_realtime_offset_ns;
 size_t fake_n_blocks, fake_n_bytes;
 size_t fake_fail_allocation;
 uint64_t fake_n_steps;
@@ -89,7 +91,12 @@ uint64_t clock_monotonic_ns(void)
 	return fake_now_ns;
 }
 
+int64_t clock_realtime_offset_ns(void)
+{
+	return fake_realtime_offset_ns;
+}
+
 uint64_t clock_realtime_ns(void)
 {
-	return fake_now_ns;
+	return fake_now_ns + (uint64_t)fake_realtime_offset_ns;
 }

@@ -8,6 +8,9 @@
 /** fake_now_ns - what the clock says */
 extern uint64_t fake_now_ns;
 
+/** fake_realtime_offset_ns - what the wall clock is ahead of it */
+extern int64_t fake_realtime_offset_ns;
+
 /**
  * fake_n_steps - how many pieces of straight code were run so far, what tests of scaling compare
  *

@@ -147,6 +147,16 @@ static struct hel_outcome memory_transfer(uint64_t memory)
 	return (struct hel_outcome){ 0, HANDLE_BASE + (uint64_t)fd };
 }
 
+/* Between processes and posix: addresses are the host's; nothing is in the first page. */
+static int memory_copy_bytes(uint64_t to, uint64_t from, uint64_t size)
+{
+	if (to < HEL_PAGE_SIZE || from < HEL_PAGE_SIZE) {
+		return -ERR_FAULT;
+	}
+	memcpy((void *)to, (const void *)from, size);
+	return 0;
+}
+
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 {
 	int error = 0;
@@ -165,6 +175,12 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
 	case HEL_CALL_space_populate: break;
+	case HEL_CALL_space_read:
+		error = memory_copy_bytes(arguments[2], arguments[1], arguments[3]);
+		return (struct hel_outcome){ error, error == 0 ? arguments[3] : 0 };
+	case HEL_CALL_space_write:
+		error = memory_copy_bytes(arguments[1], arguments[2], arguments[3]);
+		return (struct hel_outcome){ error, error == 0 ? arguments[3] : 0 };
 	case HEL_CALL_random: memset((void *)arguments[0], 0xa5, arguments[1]); break;
 	default: error = -1;
 	}

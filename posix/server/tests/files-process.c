@@ -311,6 +311,11 @@ void session_set_tty(struct session *session, struct tty *tty)
 	session->tty = tty;
 }
 
+int thread_precedence(const struct thread *thread)
+{
+	return user_of(thread->process)->precedence;
+}
+
 /* ---- System V IPC: there is none ------------------------------------------------------------- */
 
 size_t messages_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED size_t size)

@@ -43,6 +43,7 @@ struct user {
 	alignas(8) uint8_t reply[POSIX_BULK_MAX];
 	uint64_t signals;         /* bit n: signal n was sent to it or its group */
 	uint64_t ignored_signals; /* bit n: signal n is ignored or blocked */
+	int precedence; /* of its thread where several wait */
 	bool is_orphaned;
 	struct user *next;
 };

@@ -35,6 +35,10 @@ int64_t name_may_create(const struct credentials *credentials, const struct path
 int64_t name_may_delete(
 	const struct credentials *credentials, const struct path *at, const struct dentry *dentry);
 
+/** name_remove() - with that check, take the name of a file, no folder, out of the directory @at */
+int64_t name_remove(
+	const struct credentials *credentials, const struct path *at, struct dentry *dentry);
+
 /**
  * name_make_socket() - bind() to a path: make an inode of the type S_IFSOCK
  * @mode: permissions, before the umask

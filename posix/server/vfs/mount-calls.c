@@ -8,6 +8,7 @@
 #include <posix/server/fs/procfs.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
+#include <posix/server/mqueue/mqueue.h>
 #include <posix/server/tty/pty.h>
 #include <posix/server/vfs/call.h>
 
@@ -43,6 +44,7 @@ static const struct file_system_type types[] = {
 	{ "proc", false, procfs_mount_create },
 	{ "devtmpfs", false, devtmpfs_mount_create },
 	{ "devpts", false, devpts_mount_create },
+	{ "mqueue", false, mqueue_mount_create },
 };
 
 const struct file_system_type *file_system_type_find(const char *name)

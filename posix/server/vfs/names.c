@@ -359,9 +359,31 @@ static void unlink_notify(struct dentry *dentry, bool is_rmdir)
 	notify_child(dentry, LINUX_IN_DELETE);
 }
 
+/* What was found may go. */
+static int64_t unlink_found(struct inode *directory, struct dentry *dentry, bool is_rmdir)
+{
+	int64_t error = directory->ops->unlink(directory, dentry);
+
+	if (error == 0) {
+		dentry_drop(dentry);
+		unlink_notify(dentry, is_rmdir);
+	}
+	return error;
+}
+
+int64_t name_remove(
+	const struct credentials *credentials, const struct path *at, struct dentry *dentry)
+{
+	int64_t error = name_may_delete(credentials, at, dentry);
+
+	if (error == 0 && dentry->n_mounts > 0) {
+		error = -LINUX_EBUSY;
+	}
+	return error < 0 ? error : unlink_found(at->dentry->inode, dentry, false);
+}
+
 static int64_t unlink_last(struct walk *walk, bool is_rmdir)
 {
-	struct inode *directory = walk->at.dentry->inode;
 	struct dentry *dentry;
 	int64_t error = walk_find_last(walk, false, &dentry);
 
@@ -370,11 +392,7 @@ static int64_t unlink_last(struct walk *walk, bool is_rmdir)
 	}
 	error = unlink_check(walk, dentry, is_rmdir);
 	if (error == 0) {
-		error = directory->ops->unlink(directory, dentry);
-	}
-	if (error == 0) {
-		dentry_drop(dentry);
-		unlink_notify(dentry, is_rmdir);
+		error = unlink_found(walk->at.dentry->inode, dentry, is_rmdir);
 	}
 	dentry_unref(dentry);
 	return error;

@@ -202,7 +202,8 @@ static int64_t opening_make_temporary(struct opening *opening)
 	struct dentry *dentry;
 	char name[32];
 
-	if (directory->ops->create == inode_default_create) {
+	if (directory->ops->create == inode_default_create ||
+		(directory->super->flags & SUPER_NAMES_ONLY) != 0) {
 		return -LINUX_EOPNOTSUPP;
 	}
 	int64_t error = name_may_create(&opening->process->credentials, &at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree at the start: tmpfs on /, filled from the boot archive; proc, sys, dev, dev/pts and
- * dev/shm.
+ * The tree at the start: tmpfs on /, filled from the boot archive; proc, sys, dev, dev/pts, dev/shm
+ * and dev/mqueue.
  *
  * The archive (several cpio archives after each other) is unpacked in order, a later entry
  * replacing an earlier one of the same name. What is below boot/hati/ belongs to the system itself
@@ -16,6 +16,7 @@
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/fs/unpack.h>
+#include <posix/server/mqueue/mqueue.h>
 #include <posix/server/tty/channel.h>
 #include <posix/server/tty/pty.h>
 #include <posix/server/tty/tty.h>
@@ -104,6 +105,9 @@ static int64_t vfs_mount_all(void)
 	if (error == 0) {
 		error = vfs_mount_type(&dev, "shm", "tmpfs", 01777, NULL);
 	}
+	if (error == 0) {
+		error = vfs_mount_type(&dev, "mqueue", "mqueue", 01777, NULL);
+	}
 	return error;
 }
 
@@ -125,6 +129,9 @@ int vfs_init(const struct boot_archive *initrd)
 	}
 	if (error == 0) {
 		error = terminals_init();
+	}
+	if (error == 0) {
+		error = mqueue_init();
 	}
 	if (error == 0) {
 		error = vfs_mount_all();
