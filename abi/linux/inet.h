@@ -41,6 +41,7 @@ enum linux_tcp_option : uint32_t {
 	LINUX_TCP_KEEPCNT = 6,
 	LINUX_TCP_SYNCNT = 7,
 	LINUX_TCP_LINGER2 = 8,
+	LINUX_TCP_INFO = 11,
 	LINUX_TCP_QUICKACK = 12,
 	LINUX_TCP_USER_TIMEOUT = 18,
 };
@@ -48,8 +49,11 @@ enum linux_tcp_option : uint32_t {
 enum linux_ip_option : uint32_t {
 	LINUX_IP_TOS = 1,
 	LINUX_IP_TTL = 2,
+	LINUX_IP_PKTINFO = 8,
 	LINUX_IP_MTU_DISCOVER = 10,
 	LINUX_IP_RECVERR = 11,
+	LINUX_IP_RECVTTL = 12,
+	LINUX_IP_RECVTOS = 13,
 	LINUX_IP_MULTICAST_TTL = 33,
 	LINUX_IP_MULTICAST_LOOP = 34,
 };
@@ -61,7 +65,72 @@ enum linux_ipv6_option : uint32_t {
 	LINUX_IPV6_MTU_DISCOVER = 23,
 	LINUX_IPV6_RECVERR = 25,
 	LINUX_IPV6_V6ONLY = 26,
+	LINUX_IPV6_RECVPKTINFO = 49,
+	LINUX_IPV6_PKTINFO = 50,
+	LINUX_IPV6_RECVHOPLIMIT = 51,
+	LINUX_IPV6_HOPLIMIT = 52,
+	LINUX_IPV6_RECVTCLASS = 66,
 	LINUX_IPV6_TCLASS = 67,
 };
+
+struct linux_in_pktinfo {
+	int32_t index;
+	uint8_t local[4]; /* sending: where from */
+	uint8_t to[4];
+};
+static_assert(sizeof(struct linux_in_pktinfo) == 12);
+
+struct linux_in6_pktinfo {
+	uint8_t ip[16];
+	int32_t index;
+};
+static_assert(sizeof(struct linux_in6_pktinfo) == 20);
+
+/* What MSG_ERRQUEUE tells; behind it is the address of who has told of the error. */
+struct linux_sock_extended_err {
+	uint32_t error;
+	uint8_t origin, type, code, padding;
+	uint32_t info, data;
+};
+static_assert(sizeof(struct linux_sock_extended_err) == 16);
+
+enum linux_error_origin : uint8_t {
+	LINUX_SO_EE_ORIGIN_ICMP = 2,
+	LINUX_SO_EE_ORIGIN_ICMP6 = 3,
+};
+
+/* The types and codes of ICMP for ports that nobody has. */
+enum linux_icmp : uint8_t {
+	LINUX_ICMP_DEST_UNREACH = 3,
+	LINUX_ICMP_PORT_UNREACH = 3,
+	LINUX_ICMPV6_DEST_UNREACH = 1,
+	LINUX_ICMPV6_PORT_UNREACH = 4,
+};
+
+enum linux_tcp_state : uint8_t {
+	LINUX_TCP_ESTABLISHED = 1,
+	LINUX_TCP_SYN_SENT = 2,
+	LINUX_TCP_FIN_WAIT_2 = 5,
+	LINUX_TCP_CLOSE = 7,
+	LINUX_TCP_CLOSE_WAIT = 8,
+	LINUX_TCP_LISTEN = 10,
+};
+
+/* TCP_INFO, as of Linux 6.1. */
+struct linux_tcp_info {
+	uint8_t state, ca_state, retransmits, probes, backoff, options, scales, delivery;
+	uint32_t rto_us, ato_us, snd_mss, rcv_mss;
+	uint32_t unacked, sacked, lost, retrans, fackets;
+	uint32_t last_data_sent_ms, last_ack_sent_ms, last_data_recv_ms, last_ack_recv_ms;
+	uint32_t pmtu, rcv_ssthresh, rtt_us, rttvar_us, snd_ssthresh, snd_cwnd, advmss, reordering;
+	uint32_t rcv_rtt_us, rcv_space, total_retrans;
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, notsent_bytes, min_rtt_us, data_segs_in, data_segs_out;
+	uint64_t delivery_rate, busy_time_us, rwnd_limited_us, sndbuf_limited_us;
+	uint32_t delivered, delivered_ce;
+	uint64_t bytes_sent, bytes_retrans;
+	uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd;
+};
+static_assert(sizeof(struct linux_tcp_info) == 232);
 
 #endif

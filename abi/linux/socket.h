@@ -53,6 +53,7 @@ enum linux_socket_option : uint32_t {
 	LINUX_SO_SNDBUF = 7,
 	LINUX_SO_RCVBUF = 8,
 	LINUX_SO_KEEPALIVE = 9,
+	LINUX_SO_OOBINLINE = 10,
 	LINUX_SO_PRIORITY = 12,
 	LINUX_SO_LINGER = 13,
 	LINUX_SO_REUSEPORT = 15,
@@ -75,6 +76,7 @@ enum linux_control_type : uint32_t {
 
 /* The size of the queue of what was sent and not yet read; SIOCINQ is FIONREAD. */
 constexpr uint32_t LINUX_SIOCOUTQ = 0x5411;
+constexpr uint32_t LINUX_SIOCATMARK = 0x8905;
 constexpr uint32_t LINUX_SOMAXCONN = 4096;
 constexpr uint32_t LINUX_UNIX_PATH_MAX = 108;
 

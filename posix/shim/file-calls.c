@@ -496,6 +496,7 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x5452, 4, 0 }, /* FIOASYNC */
 	{ 0x5456, 0, 36 }, /* TIOCGLCKTRMIOS */
 	{ 0x5457, 36, 0 }, /* TIOCSLCKTRMIOS */
+	{ 0x8905, 0, 4 }, /* SIOCATMARK */
 	{ 0x8910, 40, 40 }, /* SIOCGIFNAME */
 	{ 0x8913, 40, 40 }, /* SIOCGIFFLAGS */
 	{ 0x8914, 40, 0 }, /* SIOCSIFFLAGS */

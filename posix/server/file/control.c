@@ -35,6 +35,21 @@ static int64_t control_set_flags(struct file *file, uint32_t flags)
 	return 0;
 }
 
+static void set_owner(const struct request *request, struct file *file, int64_t pid)
+{
+	file->owner_pid = (uint64_t)pid;
+	file->owner_setter_uid = request->process->credentials.uid;
+	file->owner_setter_euid = request->process->credentials.euid;
+}
+
+void file_signal_owner(const struct file *file, int signal)
+{
+	if (file->owner_pid != 0) {
+		signal_send_owner((int64_t)file->owner_pid, file->owner_setter_uid,
+			file->owner_setter_euid, signal);
+	}
+}
+
 static int64_t control_owner_ex(struct request *request, struct file *file, bool is_set)
 {
 	struct linux_owner_ex owner = { 0 };
@@ -52,7 +67,7 @@ static int64_t control_owner_ex(struct request *request, struct file *file, bool
 		}
 		int64_t pid = owner.type == LINUX_F_OWNER_PGRP ? -(int64_t)owner.pid : owner.pid;
 
-		file->owner_pid = (uint64_t)pid;
+		set_owner(request, file, pid);
 		return 0;
 	}
 	void *out = request_out(request, 2, &size);
@@ -101,7 +116,7 @@ static int64_t control_file(struct request *request, struct file *file, uint32_t
 	case LINUX_F_OFD_GETLK:
 	case LINUX_F_OFD_SETLK:
 	case LINUX_F_OFD_SETLKW: return lock_control(request, file, command);
-	case LINUX_F_SETOWN: file->owner_pid = (uint64_t)(int64_t)(int32_t)value; return 0;
+	case LINUX_F_SETOWN: set_owner(request, file, (int32_t)value); return 0;
 	case LINUX_F_GETOWN: return (int64_t)file->owner_pid;
 	case LINUX_F_SETOWN_EX: return control_owner_ex(request, file, true);
 	case LINUX_F_GETOWN_EX: return control_owner_ex(request, file, false);

@@ -88,6 +88,7 @@ struct file {
 	struct path path; /* referenced; dentry NULL for anonymous files */
 	void *data; /* the kind's */
 	uint64_t owner_pid; /* F_SETOWN */
+	uint32_t owner_setter_uid, owner_setter_euid; /* of who has set it */
 	struct list watches; /* struct epoll_item: those that watch it */
 };
 
@@ -138,6 +139,8 @@ uint32_t file_count(void);
 uint32_t file_limit(void);
 void file_ref(struct file *file);
 void file_unref(struct file *file);
+/** file_signal_owner() - signal whom F_SETOWN names, if who has named it may */
+void file_signal_owner(const struct file *file, int signal);
 
 /* ---- descriptor tables --------------------------------------------------------------------- */
 struct fd_table; /* referenced; shared by CLONE_FILES */

@@ -111,6 +111,8 @@ struct signal_info { /* what becomes siginfo_t */
 
 void signal_send_process(struct process *process, const struct signal_info *info);
 void signal_send_group(struct process_group *group, const struct signal_info *info);
+/* To whom F_SETOWN names: a process, or the negative number of a group; if who has set it may. */
+void signal_send_owner(int64_t pid, uint32_t setter_uid, uint32_t setter_euid, int signal);
 struct process_group *process_group_find(uint32_t pgid);
 bool process_group_is_orphaned(const struct process_group *group);
 /* For tty job control: true if signal is blocked or ignored by the calling thread. */

@@ -97,6 +97,36 @@ static int64_t kill_all(struct request *request, int signal)
 	return result;
 }
 
+static void send_owned(
+	struct process *process, uint32_t setter_uid, uint32_t setter_euid, int signal)
+{
+	const struct credentials *theirs = &process->credentials;
+
+	if (setter_euid == 0 || setter_euid == theirs->suid || setter_euid == theirs->uid ||
+		setter_uid == theirs->suid || setter_uid == theirs->uid) {
+		signal_send_process(process,
+			&(struct signal_info){ .signal = signal, .code = LINUX_SI_KERNEL });
+	}
+}
+
+void signal_send_owner(int64_t pid, uint32_t setter_uid, uint32_t setter_euid, int signal)
+{
+	struct process *process = pid > 0 ? process_find((uint32_t)pid) : NULL;
+	struct process_group *group = pid < 0 ? process_group_find((uint32_t)-pid) : NULL;
+
+	if (process != NULL) {
+		send_owned(process, setter_uid, setter_euid, signal);
+	}
+	if (group == NULL) {
+		return;
+	}
+	group->references++;
+	LIST_FOR_EACH(member, &group->members, struct process, group_node) {
+		send_owned(member, setter_uid, setter_euid, signal);
+	}
+	process_group_unref(group);
+}
+
 /* The caller may be dead by its own signal: then there is nobody to answer. */
 static int64_t finish(const struct request *request, int64_t result)
 {

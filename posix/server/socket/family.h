@@ -123,6 +123,10 @@ MUST_USE bool socket_append(struct byte_queue *queue, struct request *request, c
 int64_t socket_take(struct byte_queue *queue, struct request *request,
 	const struct socket_receive *receive, size_t n_bytes, size_t n_before);
 
+/** socket_give() - @n_bytes that are in no queue go to who receives them; as socket_take() */
+int64_t socket_give(struct request *request, const struct socket_receive *receive,
+	const void *bytes, size_t n_bytes);
+
 /** socket_wait() - park within a time; -LINUX_EAGAIN: not, or it is over */
 int64_t socket_wait(struct file *file, struct request *request, struct wait_queue *queue,
 	uint32_t flags, uint64_t timeout_ns);

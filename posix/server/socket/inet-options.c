@@ -21,6 +21,7 @@ static const struct number_rule number_rules[] = {
 	{ LINUX_SOL_SOCKET, LINUX_SO_KEEPALIVE, INET_KEEP_ALIVE, 0, 1, 0, true },
 	{ LINUX_SOL_SOCKET, LINUX_SO_DONTROUTE, INET_DONT_ROUTE, 0, 1, 0, true },
 	{ LINUX_SOL_SOCKET, LINUX_SO_PRIORITY, INET_PRIORITY, 0, 6, 0, false },
+	{ LINUX_SOL_SOCKET, LINUX_SO_OOBINLINE, INET_OOB_INLINE, 0, 1, 0, true },
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_NODELAY, INET_NO_DELAY, 0, 1, 0, true },
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_CORK, INET_CORK, 0, 1, 0, true },
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_KEEPIDLE, INET_KEEP_IDLE, 1, 32767, 7200, false },
@@ -42,6 +43,12 @@ static const struct number_rule number_rules[] = {
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_MULTICAST_LOOP, INET_MULTICAST_LOOP_6, 0, 1, 1, true },
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_MTU_DISCOVER, INET_MTU_DISCOVER_6, 0, 5, 1, false },
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVERR, INET_RECEIVE_ERROR_6, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IP, LINUX_IP_PKTINFO, INET_PACKET_INFO, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IP, LINUX_IP_RECVTTL, INET_RECEIVE_TTL, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IP, LINUX_IP_RECVTOS, INET_RECEIVE_TOS, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVPKTINFO, INET_PACKET_INFO_6, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVHOPLIMIT, INET_RECEIVE_HOPS, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVTCLASS, INET_RECEIVE_CLASS, 0, 1, 0, true },
 };
 static_assert(sizeof(number_rules) / sizeof(number_rules[0]) == INET_N_NUMBERS);
 
@@ -109,6 +116,10 @@ static int64_t set_number(struct inet_socket *socket, const struct number_rule *
 		return -LINUX_EINVAL;
 	}
 	socket->numbers[rule->index] = is_reset ? rule->initial : value;
+	if (value == 0 &&
+		(rule->index == INET_RECEIVE_ERROR || rule->index == INET_RECEIVE_ERROR_6)) {
+		inet_error_drop_all(socket);
+	}
 	return 0;
 }
 
@@ -193,6 +204,42 @@ static int64_t get_number(
 	}
 }
 
+/*
+ * TCP_INFO. There are no packets, so none was lost, sent again or waited for; what is the same for
+ * all connections is what Linux has over `lo` at their beginning.
+ */
+static int64_t get_tcp_info(const struct inet_socket *socket, struct linux_tcp_info *out_info)
+{
+	constexpr uint32_t MSS = 32768, ADVERTISED_MSS = 65483, RTO_MIN_US = 200000, ATO_US = 40000;
+	bool is_connected = socket->peer != NULL;
+	bool is_listening = socket->state == INET_LISTENING;
+
+	*out_info = (struct linux_tcp_info){
+		.state = inet_state_of(socket),
+		.options = is_connected ? 7 : 0, /* time stamps, selective acks, window scaling */
+		.scales = is_connected ? 0x77 : 0,
+		.rto_us = is_connected ? RTO_MIN_US : 1000000,
+		.ato_us = is_connected ? ATO_US : 0,
+		.snd_mss = is_connected ? MSS : 536,
+		.rcv_mss = is_connected ? MSS : 536,
+		.unacked = is_listening ? socket->n_children : 0,
+		.sacked = is_listening ? socket->backlog : 0,
+		.pmtu = is_connected ? 65535 : 0,
+		.snd_ssthresh = INT32_MAX,
+		.snd_cwnd = 10,
+		.advmss = is_connected ? ADVERTISED_MSS : 536,
+		.reordering = 3,
+		.rcv_space = is_connected ? socket->receive_max / 2 : 0,
+		.pacing_rate = UINT64_MAX,
+		.max_pacing_rate = UINT64_MAX,
+		.bytes_acked = socket->n_sent,
+		.bytes_sent = socket->n_sent,
+		.bytes_received = socket->n_received,
+		.snd_wnd = is_connected ? socket->peer->receive_max : 0,
+	};
+	return sizeof(*out_info);
+}
+
 int64_t inet_get_option(struct file *file, const struct socket_option *option)
 {
 	struct inet_socket *socket = file->data;
@@ -217,6 +264,13 @@ int64_t inet_get_option(struct file *file, const struct socket_option *option)
 			memcpy(option->value, &linger, sizeof(linger));
 			return sizeof(linger);
 		}
+	}
+	if (option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_INFO) {
+		struct linux_tcp_info info;
+		int64_t size = get_tcp_info(socket, &info);
+
+		memcpy(option->value, &info, sizeof(info));
+		return size;
 	}
 	int64_t error = get_number(socket, option, &value);
 

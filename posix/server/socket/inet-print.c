@@ -32,20 +32,17 @@ struct inet_counts inet_count(void)
 	return counts;
 }
 
-/* The number that Linux has for the state. */
-static uint32_t state_of(const struct inet_socket *socket)
+enum linux_tcp_state inet_state_of(const struct inet_socket *socket)
 {
-	enum { ESTABLISHED = 1, SYN_SENT, FIN_WAIT_2 = 5, CLOSE = 7, CLOSE_WAIT, LISTEN = 10 };
-
 	switch (socket->state) {
-	case INET_LISTENING: return LISTEN;
-	case INET_CONNECTING: return SYN_SENT;
+	case INET_LISTENING: return LINUX_TCP_LISTEN;
+	case INET_CONNECTING: return LINUX_TCP_SYN_SENT;
 	case INET_CONNECTED:
 		if (socket->is_write_shut && inet_is_stream(socket)) {
-			return FIN_WAIT_2;
+			return LINUX_TCP_FIN_WAIT_2;
 		}
-		return socket->has_fin ? CLOSE_WAIT : ESTABLISHED;
-	default: return CLOSE;
+		return socket->has_fin ? LINUX_TCP_CLOSE_WAIT : LINUX_TCP_ESTABLISHED;
+	default: return LINUX_TCP_CLOSE;
 	}
 }
 
@@ -77,7 +74,7 @@ static size_t print_one(const struct inet_socket *socket, uint32_t index, char *
 	used += print_address(socket, &socket->remote, line + used, size - used);
 	used += format_to(line + used, size - used,
 		" %02X %08X:%08X 00:00000000 00000000 %5u %8u %llu %u 0000000000000000",
-		state_of(socket), 0u, n_queued, socket->uid, 0u,
+		(uint32_t)inet_state_of(socket), 0u, n_queued, socket->uid, 0u,
 		socket->file == NULL ? 0ull : (unsigned long long)socket->file->inode->ino,
 		socket->references);
 	used += format_to(

@@ -44,30 +44,41 @@ static int64_t receive_stream(
 	size_t room =
 		receive->buffer != NULL ? receive->size : min_size(receive->size, POSIX_BULK_MAX);
 
-	if (receive->flags & LINUX_MSG_OOB) {
-		return -LINUX_EINVAL;
+	if (socket->state == INET_LISTENING) {
+		return -LINUX_ENOTCONN;
 	}
-	if (socket->state == INET_NEW || socket->state == INET_LISTENING) {
+	if (receive->flags & LINUX_MSG_OOB) {
+		return inet_urgent_receive(socket, request, receive);
+	}
+	if (socket->state == INET_NEW) {
 		return -LINUX_ENOTCONN;
 	}
 	if (receive->size == 0) {
 		return 0;
 	}
-	if (socket->bytes.n_bytes == 0) {
-		return receive_nothing(file, request, receive, done);
+	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
+	size_t n_ready = inet_urgent_pass(socket, done > 0, is_peek);
+
+	if (n_ready == 0) {
+		return done > 0 && inet_is_at_mark(socket)
+			? (int64_t)done
+			: receive_nothing(file, request, receive, done);
 	}
-	int64_t result = socket_take(&socket->bytes, request, receive,
-		min_size(room - done, socket->bytes.n_bytes), done);
+	int64_t result =
+		socket_take(&socket->bytes, request, receive, min_size(room - done, n_ready), done);
 
 	if (result < 0) {
 		return done > 0 ? (int64_t)done : result;
 	}
-	if (!(receive->flags & LINUX_MSG_PEEK) && socket->peer != NULL) {
+	if (!is_peek) {
+		inet_urgent_moved(socket, (size_t)result);
+	}
+	if (!is_peek && socket->peer != NULL) {
 		wait_queue_wake(&socket->peer->changed);
 	}
 	done += (size_t)result;
-	if ((receive->flags & (LINUX_MSG_WAITALL | LINUX_MSG_PEEK)) != LINUX_MSG_WAITALL ||
-		request == NULL || done >= room) {
+	if (!(receive->flags & LINUX_MSG_WAITALL) || is_peek || request == NULL || done >= room ||
+		inet_is_at_mark(socket)) {
 		return (int64_t)done;
 	}
 	request->state[1] = done;
@@ -105,6 +116,7 @@ static int64_t receive_dgram(
 	}
 	if (receive->out != NULL) {
 		inet_encode(socket, &first->from, &receive->out->name);
+		inet_control_encode(socket, first, &receive->control);
 		receive->out->flags |= (size_t)result < size ? LINUX_MSG_TRUNC : 0;
 	}
 	if (!(receive->flags & LINUX_MSG_PEEK)) {
@@ -120,11 +132,14 @@ int64_t inet_receive(struct request *request, struct file *file, struct socket_r
 {
 	struct inet_socket *socket = file->data;
 
+	int64_t result;
+
 	if (receive->flags & LINUX_MSG_ERRQUEUE) {
-		return -LINUX_EAGAIN; /* it is always empty */
-	}
-	int64_t result = inet_is_stream(socket) ? receive_stream(file, request, receive)
+		result = inet_error_receive(socket, request, receive);
+	} else {
+		result = inet_is_stream(socket) ? receive_stream(file, request, receive)
 						: receive_dgram(file, request, receive);
+	}
 
 	if (result >= 0 && receive->out != NULL) {
 		receive->out->control_size = (uint32_t)receive->control.used;
@@ -175,11 +190,8 @@ bool inet_has_room(const struct inet_socket *socket)
 }
 
 /* Why nothing can be sent; 0: it can. */
-static int64_t stream_check(struct inet_socket *socket, uint32_t flags)
+static int64_t stream_check(struct inet_socket *socket)
 {
-	if (flags & LINUX_MSG_OOB) {
-		return -LINUX_EOPNOTSUPP;
-	}
 	if (socket->error != 0) {
 		return inet_take_error(socket);
 	}
@@ -187,8 +199,8 @@ static int64_t stream_check(struct inet_socket *socket, uint32_t flags)
 }
 
 /* As much as there is room for; a block that can be passed on goes as a whole. */
-static int64_t stream_put(
-	struct inet_socket *socket, struct request *request, const uint8_t *bytes, size_t size)
+static int64_t stream_put(struct inet_socket *socket, struct request *request, const uint8_t *bytes,
+	size_t size, bool is_urgent)
 {
 	struct inet_socket *peer = socket->peer;
 
@@ -204,9 +216,15 @@ static int64_t stream_put(
 	}
 	bool is_whole = size >= SOCKET_BLOCK_MIN && size <= SOCKET_WHOLE_MAX;
 	size_t n_bytes = is_whole ? size : min_size(size, room);
+	uint8_t last = bytes[n_bytes - 1]; /* the bytes may be taken */
 
 	if (!socket_append(&peer->bytes, request, bytes, n_bytes, size)) {
 		return -LINUX_ENOBUFS;
+	}
+	socket->n_sent += n_bytes;
+	peer->n_received += n_bytes;
+	if (is_urgent) {
+		inet_urgent_mark(peer, last);
 	}
 	wait_queue_wake(&peer->changed);
 	return (int64_t)n_bytes;
@@ -222,9 +240,10 @@ static int64_t send_stream(struct file *file, struct request *request, const uin
 	if (socket->state == INET_CONNECTING) {
 		return socket_wait(file, request, &socket->changed, flags, socket->send_timeout_ns);
 	}
-	result = stream_check(socket, flags);
+	result = stream_check(socket);
 	if (result == 0 && size > done) {
-		result = stream_put(socket, done == 0 ? request : NULL, bytes + done, size - done);
+		result = stream_put(socket, done == 0 ? request : NULL, bytes + done, size - done,
+			(flags & LINUX_MSG_OOB) != 0);
 	}
 	if (result < 0 && result != -LINUX_EAGAIN) {
 		return done > 0 ? (int64_t)done : result;
@@ -285,6 +304,7 @@ static int64_t send_dgram(
 	struct inet_socket *socket, struct request *request, const struct socket_message *message)
 {
 	struct inet_datagram datagram = { .size = (uint32_t)message->size };
+	struct inet_control control = { 0 };
 	struct inet_address target;
 
 	if (message->flags & LINUX_MSG_OOB) {
@@ -304,6 +324,9 @@ static int64_t send_dgram(
 	if (error == 0) {
 		error = inet_route(socket, &target, &datagram.to, &datagram.from);
 	}
+	if (error == 0) {
+		error = inet_control_decode(socket, &datagram.to, message, &control);
+	}
 	if (error == 0 && inet_is_v4(&datagram.to) && message->size_whole > DGRAM_MAX_V4) {
 		error = -LINUX_EMSGSIZE;
 	}
@@ -316,15 +339,16 @@ static int64_t send_dgram(
 	if (error < 0) {
 		return error;
 	}
+	if (control.has_from) {
+		datagram.from = control.from;
+	}
 	datagram.from.port = socket->local.port;
+	datagram.hops = control.hops;
+	datagram.class = control.class;
 	struct inet_socket *to = inet_find(LINUX_SOCK_DGRAM, &datagram.to, &datagram.from);
 
 	if (to == NULL) {
-		if (socket->state == INET_CONNECTED || socket->numbers[INET_RECEIVE_ERROR] != 0 ||
-			socket->numbers[INET_RECEIVE_ERROR_6] != 0) {
-			socket->error = LINUX_ECONNREFUSED;
-			wait_queue_wake(&socket->changed);
-		}
+		inet_error_add(socket, &datagram, message->bytes);
 		return (int64_t)message->size;
 	}
 	error = dgram_put(to, &datagram, request, message->bytes);

@@ -47,6 +47,7 @@ struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid)
 	};
 	byte_queue_init(&socket->bytes);
 	list_init(&socket->datagrams);
+	list_init(&socket->errors);
 	list_init(&socket->children);
 	list_init(&socket->callers);
 	list_node_init(&socket->child_node);
@@ -156,9 +157,9 @@ static void drop_datagrams(struct inet_socket *socket)
 	while ((datagram = LIST_POP_FRONT(&socket->datagrams, struct inet_datagram, node)) !=
 		NULL) {
 		byte_queue_drop(&socket->bytes, datagram->size);
+		socket->n_charged -= datagram->size + INET_DGRAM_CHARGE;
 		helix_free(datagram);
 	}
-	socket->n_charged = 0;
 }
 
 void inet_reset(struct inet_socket *socket, int32_t error)
@@ -213,6 +214,9 @@ void inet_disconnect(struct inet_socket *socket)
 	socket->remote = inet_any(socket->family);
 	if (inet_is_stream(socket)) {
 		byte_queue_drop(&socket->bytes, socket->bytes.n_bytes);
+		socket->urgent = INET_URGENT_NONE;
+		socket->n_sent = 0;
+		socket->n_received = 0;
 	}
 	if (peer != NULL) {
 		if (peer->state == INET_CONNECTED) {
@@ -260,6 +264,7 @@ void inet_die(struct inet_socket *socket)
 	inet_release_port(socket);
 	inet_list_remove(socket);
 	drop_datagrams(socket);
+	inet_error_drop_all(socket);
 	byte_queue_deinit(&socket->bytes);
 	socket->state = INET_DEAD;
 	socket->file = NULL;
@@ -306,14 +311,17 @@ static uint32_t inet_poll(
 	if (socket->is_read_shut) {
 		events |= LINUX_POLLIN | LINUX_POLLRDNORM | LINUX_POLLRDHUP;
 	}
-	if (is_stream ? socket->bytes.n_bytes > 0 : !list_is_empty(&socket->datagrams)) {
+	if (is_stream ? inet_urgent_is_readable(socket) : !list_is_empty(&socket->datagrams)) {
 		events |= LINUX_POLLIN | LINUX_POLLRDNORM;
+	}
+	if (socket->urgent == INET_URGENT_THERE) {
+		events |= LINUX_POLLPRI;
 	}
 	if (socket->state != INET_CONNECTING && (!is_stream || inet_has_room(socket))) {
 		events |= LINUX_POLLOUT | LINUX_POLLWRNORM;
 		events |= is_stream ? 0 : LINUX_POLLWRBAND;
 	}
-	if (socket->error != 0) {
+	if (socket->error != 0 || !list_is_empty(&socket->errors)) {
 		events |= LINUX_POLLERR;
 	}
 	return events;
@@ -330,14 +338,22 @@ static int64_t inet_ioctl(struct file *file, struct request *request, uint32_t c
 	if (size != sizeof(n_bytes)) {
 		return socket_interface_ioctl(request, command, buffer, size);
 	}
-	if (inet_is_stream(socket) && socket->state == INET_LISTENING) {
+	bool is_stream = inet_is_stream(socket);
+
+	if (is_stream && socket->state == INET_LISTENING && command != LINUX_SIOCATMARK) {
 		return -LINUX_EINVAL;
 	}
 	switch (command) {
 	case LINUX_FIONREAD:
-		n_bytes = (int32_t)(inet_is_stream(socket) ? socket->bytes.n_bytes
-				: first == NULL            ? 0
-							   : first->size);
+		n_bytes = (int32_t)(is_stream   ? inet_urgent_readable(socket)
+				: first == NULL ? 0
+						: first->size);
+		break;
+	case LINUX_SIOCATMARK:
+		if (!is_stream) {
+			return -LINUX_ENOTTY;
+		}
+		n_bytes = inet_is_at_mark(socket);
 		break;
 	case LINUX_SIOCOUTQ: n_bytes = 0; break; /* what is sent is there at once */
 	default: return -LINUX_ENOTTY;

@@ -32,6 +32,7 @@
 #ifndef POSIX_SOCKET_INET_H
 #define POSIX_SOCKET_INET_H
 
+#include <abi/linux/inet.h>
 #include <posix/server/file/file.h>
 #include <posix/server/socket/family.h>
 
@@ -73,6 +74,23 @@ struct inet_datagram {
 	struct list_node node;
 	struct inet_address from, to;
 	uint32_t size;
+	uint8_t hops, class; /* as the sender's options say */
+};
+
+/* A datagram that nobody took, for MSG_ERRQUEUE. */
+struct inet_error {
+	struct list_node node;
+	struct inet_address to;
+	uint32_t n_charged;
+	uint32_t size; /* of what is kept of it */
+	uint8_t bytes[];
+};
+
+/* The byte of a stream that was sent last with MSG_OOB. See inet-urgent.c. */
+enum inet_urgent : uint8_t {
+	INET_URGENT_NONE,
+	INET_URGENT_THERE,
+	INET_URGENT_READ, /* by MSG_OOB; the mark is still there */
 };
 
 /* Options that are remembered; those that mean something beside that are named. */
@@ -81,6 +99,7 @@ enum inet_number : uint8_t {
 	INET_KEEP_ALIVE,
 	INET_DONT_ROUTE,
 	INET_PRIORITY,
+	INET_OOB_INLINE,
 	INET_NO_DELAY,
 	INET_CORK,
 	INET_KEEP_IDLE,
@@ -102,6 +121,12 @@ enum inet_number : uint8_t {
 	INET_MULTICAST_LOOP_6,
 	INET_MTU_DISCOVER_6,
 	INET_RECEIVE_ERROR_6,
+	INET_PACKET_INFO,
+	INET_RECEIVE_TTL,
+	INET_RECEIVE_TOS,
+	INET_PACKET_INFO_6,
+	INET_RECEIVE_HOPS,
+	INET_RECEIVE_CLASS,
 	INET_N_NUMBERS,
 };
 
@@ -133,8 +158,13 @@ struct inet_socket {
 	uint32_t linger_seconds;
 
 	struct byte_queue bytes;
-	struct list datagrams;
-	uint32_t n_charged; /* of received datagrams */
+	enum inet_urgent urgent;
+	bool is_urgent_apart; /* the byte is not in the queue any more */
+	uint8_t urgent_byte;
+	size_t n_before_urgent; /* bytes of the queue */
+	uint64_t n_sent, n_received; /* by a stream, since it was connected */
+	struct list datagrams, errors;
+	uint32_t n_charged; /* of received datagrams, and of errors */
 	uint32_t send_max, receive_max;
 	uint64_t send_timeout_ns, receive_timeout_ns;
 	int32_t numbers[INET_N_NUMBERS];
@@ -175,6 +205,58 @@ void inet_disconnect(struct inet_socket *socket);
 /** inet_take_error() - SO_ERROR, once: 0 or a negative errno */
 int64_t inet_take_error(struct inet_socket *socket);
 
+/* ---- inet-urgent.c --------------------------------------------------------------------------- */
+
+static inline bool inet_is_at_mark(const struct inet_socket *socket)
+{
+	return socket->urgent != INET_URGENT_NONE && socket->n_before_urgent == 0;
+}
+
+/** inet_urgent_mark() - @byte, the last one in the queue of @socket, is urgent */
+void inet_urgent_mark(struct inet_socket *socket, uint8_t byte);
+/**
+ * inet_urgent_pass() - how many bytes a read may take now; what is due at the mark is done
+ * @has_begun: it has taken some, so it stops at the mark
+ * @is_peek: so the mark stays
+ */
+size_t inet_urgent_pass(struct inet_socket *socket, bool has_begun, bool is_peek);
+/** inet_urgent_moved() - a read took @n bytes of those it could */
+void inet_urgent_moved(struct inet_socket *socket, size_t n);
+/** inet_urgent_readable() - as FIONREAD has it: up to the mark */
+size_t inet_urgent_readable(const struct inet_socket *socket);
+/** inet_urgent_is_readable() - whether poll() says so */
+bool inet_urgent_is_readable(const struct inet_socket *socket);
+/** inet_urgent_receive() - MSG_OOB */
+int64_t inet_urgent_receive(
+	struct inet_socket *socket, struct request *request, struct socket_receive *receive);
+
+/* ---- inet-error.c ---------------------------------------------------------------------------- */
+
+/** inet_error_add() - nobody is where a datagram was sent to: the next call of @socket says so */
+void inet_error_add(
+	struct inet_socket *socket, const struct inet_datagram *datagram, const uint8_t *bytes);
+/** inet_error_receive() - MSG_ERRQUEUE */
+int64_t inet_error_receive(
+	struct inet_socket *socket, struct request *request, struct socket_receive *receive);
+/** inet_error_drop_all() - forget those that nobody has received */
+void inet_error_drop_all(struct inet_socket *socket);
+
+/* ---- inet-control.c -------------------------------------------------------------------------- */
+
+/* What control data of a send ask for. */
+struct inet_control {
+	bool has_from;
+	struct inet_address from;
+	uint8_t hops, class;
+};
+
+/** inet_control_decode() - of a datagram to @to; 0, -LINUX_EINVAL, -LINUX_ENODEV */
+int64_t inet_control_decode(const struct inet_socket *socket, const struct inet_address *to,
+	const struct socket_message *message, struct inet_control *out_control);
+/** inet_control_encode() - what the socket's options want to know of a datagram */
+void inet_control_encode(const struct inet_socket *socket, const struct inet_datagram *datagram,
+	struct socket_control *control);
+
 /* ---- inet-print.c ---------------------------------------------------------------------------- */
 
 struct inet_counts {
@@ -185,6 +267,8 @@ struct inet_counts {
 void inet_list_add(struct inet_socket *socket);
 void inet_list_remove(struct inet_socket *socket);
 struct inet_counts inet_count(void);
+/** inet_state_of() - the number that Linux has for the state; also of datagram sockets */
+enum linux_tcp_state inet_state_of(const struct inet_socket *socket);
 /** inet_print_all() - the text of /proc/net/tcp and its like; its size, also if it did not fit */
 size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size);
 

@@ -58,6 +58,27 @@ int64_t socket_take(struct byte_queue *queue, struct request *request,
 	return (int64_t)n_bytes;
 }
 
+int64_t socket_give(struct request *request, const struct socket_receive *receive,
+	const void *bytes, size_t n_bytes)
+{
+	void *buffer = receive->buffer;
+
+	if (n_bytes == 0) {
+		return 0;
+	}
+	if (buffer == NULL) {
+		buffer = request_bulk_buffer(request, n_bytes);
+	}
+	if (buffer == NULL) {
+		return -LINUX_ENOBUFS;
+	}
+	memcpy(buffer, bytes, n_bytes);
+	if (receive->buffer == NULL) {
+		request_bulk(request, buffer, n_bytes, NULL, NULL);
+	}
+	return (int64_t)n_bytes;
+}
+
 int64_t socket_wait(struct file *file, struct request *request, struct wait_queue *queue,
 	uint32_t flags, uint64_t timeout_ns)
 {

@@ -11,6 +11,7 @@ enum {
 	CALL_connect = 42,
 	CALL_shutdown = 48,
 	CALL_bind = 49,
+	CALL_setsockopt = 54,
 };
 
 constexpr uint16_t PORT = 8080;
@@ -210,6 +211,7 @@ TEST(netlink_answers_dumps)
 static void talk(struct user *other)
 {
 	char text[64];
+	int32_t one = 1;
 	int64_t listener = call_socket(root, LINUX_SOCK_STREAM);
 	int64_t socket = call_socket(other, LINUX_SOCK_STREAM);
 	int64_t a = call_socket(root, LINUX_SOCK_DGRAM), b = call_socket(other, LINUX_SOCK_DGRAM);
@@ -228,6 +230,11 @@ static void talk(struct user *other)
 	(void)call_with_port(root, CALL_bind, a, PORT);
 	(void)call_send_to(other, b, 5000, PORT);
 	(void)call_read(root, a, text, sizeof(text));
+	start(other, CALL_setsockopt, V(b), V(LINUX_IPPROTO_IP), V(LINUX_IP_RECVERR),
+		IN_DATA(&one, sizeof(one)), V(sizeof(one)));
+	(void)answer_of(other);
+	(void)call_send_to(other, b, 5000, PORT + 1);
+	(void)call_read(other, b, text, sizeof(text));
 	(void)ask_netlink(other, LINUX_RTM_GETADDR, 24);
 }
 

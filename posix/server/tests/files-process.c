@@ -271,6 +271,16 @@ void signal_send_process(struct process *process, const struct signal_info *info
 	user_of(process)->signals |= 1ull << info->signal;
 }
 
+void signal_send_owner(
+	int64_t pid, UNUSED uint32_t setter_uid, UNUSED uint32_t setter_euid, int signal)
+{
+	for (struct user *user = users; user != NULL; user = user->next) {
+		if ((int64_t)user->process.pid == pid) {
+			user->signals |= 1ull << signal;
+		}
+	}
+}
+
 void signal_send_group(struct process_group *group, const struct signal_info *info)
 {
 	for (struct user *user = users; user != NULL; user = user->next) {

@@ -64,7 +64,7 @@ echo one datagram | socat -u - UDP4-SENDTO:127.0.0.1:7012; wait $server; cat got
 socat UDP6-LISTEN:7013,fork EXEC:'tr a-z A-Z' & server=$!
 await udp 7013
 echo shout | socat -t 5 - UDP6:[::1]:7013,shut-null | head -1; kill $server
-socat -u UDP4-RECV:7014 SYSTEM:'cat >got' & server=$!
+socat -u UDP4-RECV:7014,ip-pktinfo SYSTEM:'cat >got' & server=$!
 await udp 7014
 echo info | socat -u - UDP4-SENDTO:127.0.0.1:7014
 until [ -s got ]; do sleep 0.05; done; kill $server; cat got
