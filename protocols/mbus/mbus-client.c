@@ -5,11 +5,13 @@
 #include <protocols/transport/client.h>
 
 #include <base/errors.h>
+#include <base/string.h>
 
 /* Room for a request, a reply, and the reply's arrays. */
 #define BUFFER_SIZE       (3 * MBUS_LIMITS_MESSAGE_MAX)
 /* What most calls need: requests and replies without objects. */
 #define SMALL_BUFFER_SIZE 256
+#define SET_BUFFER_SIZE   (SMALL_BUFFER_SIZE + 2 * MBUS_LIMITS_STRING_MAX)
 
 static void copy_pairs(
 	const struct mbus_pair *pairs, size_t n_pairs, struct mbus_property *out_properties)
@@ -20,8 +22,8 @@ static void copy_pairs(
 	}
 }
 
-int mbus_publish(struct task *task, hel_handle mbus, const struct mbus_pair *properties,
-	size_t n_properties, hel_handle *out_control)
+int mbus_publish_object(struct task *task, hel_handle mbus, const struct mbus_pair *properties,
+	size_t n_properties, uint64_t *out_id, hel_handle *out_control)
 {
 	struct mbus_property copies[MBUS_LIMITS_PROPERTIES_MAX];
 	struct transport_client client;
@@ -61,11 +63,38 @@ int mbus_publish(struct task *task, hel_handle mbus, const struct mbus_pair *pro
 		hel_close(HEL_THIS, lanes.lane[1]);
 		return error;
 	}
+	*out_id = reply.id;
 	*out_control = lanes.lane[1];
 	return 0;
 }
 
-int mbus_bind(struct task *task, hel_handle mbus, uint64_t id, hel_handle *out_lane)
+int mbus_publish(struct task *task, hel_handle mbus, const struct mbus_pair *properties,
+	size_t n_properties, hel_handle *out_control)
+{
+	uint64_t id;
+
+	return mbus_publish_object(task, mbus, properties, n_properties, &id, out_control);
+}
+
+int mbus_set(struct task *task, hel_handle mbus, uint64_t id, const char *name, const char *value)
+{
+	struct transport_client client;
+	struct bragi_exchange exchange;
+	struct mbus_set_request request;
+	struct mbus_set_reply reply;
+	uint8_t buffer[SET_BUFFER_SIZE];
+
+	transport_client_init(&client, mbus, 0);
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	mbus_set_request_init(&request);
+	request.id = id;
+	request.name = bragi_string_of(name);
+	request.value = bragi_string_of(value);
+	return mbus_bus_set(task, &client.client, &exchange, &request, &reply);
+}
+
+int mbus_bind_for(struct task *task, hel_handle mbus, uint64_t id, const char *client_name,
+	hel_handle *out_lane)
 {
 	struct transport_client client;
 	struct bragi_exchange exchange;
@@ -78,6 +107,7 @@ int mbus_bind(struct task *task, hel_handle mbus, uint64_t id, hel_handle *out_l
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
 	mbus_bind_request_init(&request);
 	request.id = id;
+	request.client = bragi_string_of(client_name);
 	int error = mbus_bus_bind(task, &client.client, &exchange, &request, &reply);
 
 	lane = bragi_handles_take(&exchange.received, 0);
@@ -93,37 +123,48 @@ int mbus_bind(struct task *task, hel_handle mbus, uint64_t id, hel_handle *out_l
 	return error;
 }
 
-/* One walk over the objects: where it is, and what it does with each. */
-struct walk {
+int mbus_bind(struct task *task, hel_handle mbus, uint64_t id, hel_handle *out_lane)
+{
+	return mbus_bind_for(task, mbus, id, "", out_lane);
+}
+
+const char *mbus_object_property(const struct mbus_object *object, const char *name)
+{
+	for (uint32_t i = 0; i < object->properties.count; i++) {
+		if (str_equal(object->properties.items[i].name.text, name)) {
+			return object->properties.items[i].value.text;
+		}
+	}
+	return NULL;
+}
+
+/* One watch: where it is, and whom it tells. */
+struct watch {
 	hel_handle mbus;
 	const struct mbus_pair *filter;
 	size_t n_filters;
-	int (*found)(struct task *task, void *context, hel_handle lane);
+	const struct mbus_watch_ops *ops;
 	void *context;
 	uint64_t sequence;
 	uint8_t *buffer;
 };
 
-/* Bind to the objects of one answer. */
-static int walk_bind(
-	struct task *task, const struct walk *walk, const struct mbus_object_span *objects)
+static int watch_tell(
+	struct task *task, const struct watch *watch, const struct mbus_watch_reply *reply)
 {
 	int error = 0;
 
-	for (uint32_t i = 0; error == 0 && i < objects->count; i++) {
-		hel_handle lane;
-
-		error = mbus_bind(task, walk->mbus, objects->items[i].id, &lane);
-		if (error == 0) {
-			error = walk->found(task, walk->context, lane);
-		} else if (error == -ERR_NOT_FOUND) {
-			error = 0; /* it has vanished in between */
-		}
+	for (uint32_t i = 0; error == 0 && i < reply->appeared.count; i++) {
+		error = watch->ops->appeared(task, watch->context, &reply->appeared.items[i]);
+	}
+	for (uint32_t i = 0;
+		error == 0 && watch->ops->vanished != NULL && i < reply->vanished.count; i++) {
+		error = watch->ops->vanished(task, watch->context, reply->vanished.items[i]);
 	}
 	return error;
 }
 
-static int walk_step(struct task *task, struct walk *walk)
+static int watch_step(struct task *task, struct watch *watch)
 {
 	struct mbus_property filter[MBUS_LIMITS_FILTERS_MAX];
 	struct transport_client client;
@@ -131,46 +172,78 @@ static int walk_step(struct task *task, struct walk *walk)
 	struct mbus_watch_request request;
 	struct mbus_watch_reply reply;
 
-	transport_client_init(&client, walk->mbus, 0);
-	bragi_exchange_init(&exchange, walk->buffer, BUFFER_SIZE);
-	copy_pairs(walk->filter, walk->n_filters, filter);
+	transport_client_init(&client, watch->mbus, 0);
+	bragi_exchange_init(&exchange, watch->buffer, BUFFER_SIZE);
+	copy_pairs(watch->filter, watch->n_filters, filter);
 	mbus_watch_request_init(&request);
-	request.sequence = walk->sequence;
+	request.sequence = watch->sequence;
 	request.filter = (struct mbus_property_span){
 		.items = filter,
-		.count = (uint32_t)walk->n_filters,
+		.count = (uint32_t)watch->n_filters,
 	};
 	int error = mbus_bus_watch(task, &client.client, &exchange, &request, &reply);
 
 	if (error != 0) {
 		return error;
 	}
-	walk->sequence = reply.sequence;
-	return walk_bind(task, walk, &reply.appeared);
+	watch->sequence = reply.sequence;
+	return watch_tell(task, watch, &reply);
+}
+
+int mbus_watch(struct task *task, hel_handle mbus, const struct mbus_pair *filter, size_t n_filters,
+	const struct mbus_watch_ops *ops, void *context)
+{
+	struct watch watch = {
+		.mbus = mbus,
+		.filter = filter,
+		.n_filters = n_filters,
+		.ops = ops,
+		.context = context,
+		.buffer = helix_malloc(BUFFER_SIZE),
+	};
+	int error = n_filters > MBUS_LIMITS_FILTERS_MAX ? -ERR_ILLEGAL_ARGS : 0;
+
+	if (watch.buffer == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	while (error == 0) {
+		error = watch_step(task, &watch);
+	}
+	helix_free(watch.buffer);
+	return error;
+}
+
+/* Who binds to each object, once. */
+struct walk {
+	hel_handle mbus;
+	int (*found)(struct task *task, void *context, hel_handle lane);
+	void *context;
+};
+
+static int walk_appeared(struct task *task, void *context, const struct mbus_object *object)
+{
+	const struct walk *walk = context;
+	hel_handle lane;
+
+	if (object->is_known != 0) {
+		return 0;
+	}
+	int error = mbus_bind(task, walk->mbus, object->id, &lane);
+
+	if (error == -ERR_NOT_FOUND) {
+		return 0; /* it has vanished in between */
+	}
+	return error != 0 ? error : walk->found(task, walk->context, lane);
 }
 
 int mbus_for_each(struct task *task, hel_handle mbus, const struct mbus_pair *filter,
 	size_t n_filters, int (*found)(struct task *task, void *context, hel_handle lane),
 	void *context)
 {
-	struct walk walk = {
-		.mbus = mbus,
-		.filter = filter,
-		.n_filters = n_filters,
-		.found = found,
-		.context = context,
-		.buffer = helix_malloc(BUFFER_SIZE),
-	};
-	int error = n_filters > MBUS_LIMITS_FILTERS_MAX ? -ERR_ILLEGAL_ARGS : 0;
+	static const struct mbus_watch_ops ops = { .appeared = walk_appeared };
+	struct walk walk = { .mbus = mbus, .found = found, .context = context };
 
-	if (walk.buffer == NULL) {
-		return -ERR_NO_MEMORY;
-	}
-	while (error == 0) {
-		error = walk_step(task, &walk);
-	}
-	helix_free(walk.buffer);
-	return error;
+	return mbus_watch(task, mbus, filter, n_filters, &ops, &walk);
 }
 
 /* What mbus_find() looks for is found: end the walk. */

@@ -74,7 +74,7 @@ static bool property_copy(struct registry_property *property, const struct mbus_
 static int object_copy_properties(struct object *object, struct mbus_property_span properties)
 {
 	object->registered.properties =
-		helix_calloc(properties.count, sizeof(*object->registered.properties));
+		helix_calloc(MBUS_LIMITS_PROPERTIES_MAX, sizeof(*object->registered.properties));
 	if (object->registered.properties == NULL) {
 		return -ERR_NO_MEMORY;
 	}
@@ -87,14 +87,19 @@ static int object_copy_properties(struct object *object, struct mbus_property_sp
 	return 0;
 }
 
+static bool property_is_acceptable(const struct mbus_property *property)
+{
+	return property->name.length <= MBUS_LIMITS_STRING_MAX &&
+		property->value.length <= MBUS_LIMITS_STRING_MAX;
+}
+
 static bool properties_are_acceptable(struct mbus_property_span properties)
 {
 	if (properties.count > MBUS_LIMITS_PROPERTIES_MAX) {
 		return false;
 	}
 	for (uint32_t i = 0; i < properties.count; i++) {
-		if (properties.items[i].name.length > MBUS_LIMITS_STRING_MAX ||
-			properties.items[i].value.length > MBUS_LIMITS_STRING_MAX) {
+		if (!property_is_acceptable(&properties.items[i])) {
 			return false;
 		}
 	}
@@ -131,6 +136,87 @@ static int serve_create(struct bragi_call *call, const struct mbus_create_reques
 	return 0;
 }
 
+static struct object *client_find_object(const struct client *client, uint64_t id)
+{
+	LIST_FOR_EACH(object, &client->objects, struct object, node) {
+		if (object->registered.id == id) {
+			return object;
+		}
+	}
+	return NULL;
+}
+
+/* The object's property of that name; one behind the last if it has none. */
+static uint32_t object_find_property(const struct object *object, const char *name)
+{
+	uint32_t i = 0;
+
+	while (i < object->registered.n_properties &&
+		!str_equal(object->registered.properties[i].name, name)) {
+		i++;
+	}
+	return i;
+}
+
+static void object_drop_property(struct object *object, uint32_t index)
+{
+	struct registry_property *properties = object->registered.properties;
+	uint32_t n_behind = object->registered.n_properties - index - 1;
+
+	helix_free((char *)properties[index].name);
+	memmove(&properties[index], &properties[index + 1], n_behind * sizeof(*properties));
+	object->registered.n_properties--;
+}
+
+static int object_set_property(struct object *object, const struct mbus_property *property)
+{
+	uint32_t index = object_find_property(object, property->name.text);
+	struct registry_property copy;
+
+	if (index == MBUS_LIMITS_PROPERTIES_MAX) {
+		return -ERR_NO_SPACE;
+	}
+	if (!property_copy(&copy, property)) {
+		return -ERR_NO_MEMORY;
+	}
+	if (index < object->registered.n_properties) {
+		helix_free((char *)object->registered.properties[index].name);
+	} else {
+		object->registered.n_properties++;
+	}
+	object->registered.properties[index] = copy;
+	return 0;
+}
+
+static int serve_set(struct bragi_call *call, const struct mbus_set_request *request,
+	struct mbus_set_reply *out_reply UNUSED)
+{
+	const struct mbus_property property = { .name = request->name, .value = request->value };
+	struct object *object = client_find_object(client_of_call(call), request->id);
+	int error = 0;
+
+	if (object == NULL) {
+		return -ERR_NOT_FOUND;
+	}
+	if (!property_is_acceptable(&property)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (property.value.length == 0) {
+		uint32_t index = object_find_property(object, property.name.text);
+
+		if (index < object->registered.n_properties) {
+			object_drop_property(object, index);
+		}
+	} else {
+		error = object_set_property(object, &property);
+	}
+	if (error == 0) {
+		registry_touch(&registry, &object->registered);
+		wait_queue_wake(&changes);
+	}
+	return error;
+}
+
 /* ---- watching -------------------------------------------------------------------------------- */
 
 static int copy_filter(struct mbus_property_span from, struct registry_property *filter)
@@ -147,7 +233,7 @@ static int copy_filter(struct mbus_property_span from, struct registry_property 
 
 /* Fill in one object; false if the arena is full. */
 static bool describe_object(struct bragi_arena *arena, const struct registry_object *object,
-	struct mbus_object *out_object)
+	uint64_t sequence, struct mbus_object *out_object)
 {
 	struct mbus_property *properties =
 		bragi_arena_allocate(arena, object->n_properties * sizeof(*properties));
@@ -160,6 +246,7 @@ static bool describe_object(struct bragi_arena *arena, const struct registry_obj
 		properties[i].value = bragi_string_of(object->properties[i].value);
 	}
 	out_object->id = object->id;
+	out_object->is_known = object->created <= sequence;
 	out_object->properties =
 		(struct mbus_property_span){ .items = properties, .count = object->n_properties };
 	return true;
@@ -175,17 +262,17 @@ static int collect_changes(struct bragi_call *call, uint64_t sequence,
 	struct mbus_object *objects =
 		bragi_arena_allocate(&call->arena, n_objects_max * sizeof(*objects));
 	const struct registry_object *object =
-		registry_next(&registry, sequence, filter, n_filters);
+		registry_next(&registry, sequence, sequence, filter, n_filters);
 	uint32_t n_objects = 0;
 
 	if (ids == NULL || objects == NULL) {
 		return -ERR_NO_MEMORY;
 	}
 	reply->sequence = registry.sequence;
-	for (uint64_t at = sequence; object != NULL;
-		at = object->created, object = registry_next(&registry, at, filter, n_filters)) {
+	for (uint64_t at = sequence; object != NULL; at = registry_stamp(object, sequence),
+		      object = registry_next(&registry, sequence, at, filter, n_filters)) {
 		bool is_described = n_objects < n_objects_max &&
-			describe_object(&call->arena, object, &objects[n_objects]);
+			describe_object(&call->arena, object, sequence, &objects[n_objects]);
 
 		reply->appeared = (struct mbus_object_span){ .items = objects,
 			.count = n_objects + is_described };
@@ -240,8 +327,9 @@ static int serve_bind(struct bragi_call *call, const struct mbus_bind_request *r
 	if (error != 0) {
 		return error;
 	}
-	error = connect_send(
-		&loop.loop, object->control, client_of_call(call)->name, lanes.lane[0]);
+	error = connect_send(&loop.loop, object->control,
+		request->client.length != 0 ? request->client.text : client_of_call(call)->name,
+		lanes.lane[0]);
 	if (error != 0) {
 		hel_close(HEL_THIS, lanes.lane[0]);
 		hel_close(HEL_THIS, lanes.lane[1]);
@@ -257,6 +345,7 @@ static const struct mbus_bus_ops bus_ops = {
 	.create = serve_create,
 	.watch = serve_watch,
 	.bind = serve_bind,
+	.set = serve_set,
 };
 
 /* ---- clients --------------------------------------------------------------------------------- */

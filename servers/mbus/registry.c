@@ -14,6 +14,7 @@ void registry_add(struct registry *registry, struct registry_object *object)
 {
 	object->id = registry->next_id++;
 	object->created = ++registry->sequence;
+	object->changed = 0;
 	list_push_back(&registry->objects, &object->node);
 }
 
@@ -24,6 +25,11 @@ void registry_remove(struct registry *registry, struct registry_object *object)
 	list_remove(&object->node);
 	registry->vanished[slot].id = object->id;
 	registry->vanished[slot].sequence = ++registry->sequence;
+}
+
+void registry_touch(struct registry *registry, struct registry_object *object)
+{
+	object->changed = ++registry->sequence;
 }
 
 struct registry_object *registry_find(const struct registry *registry, uint64_t id)
@@ -59,14 +65,21 @@ bool registry_matches(const struct registry_object *object, const struct registr
 }
 
 struct registry_object *registry_next(const struct registry *registry, uint64_t sequence,
-	const struct registry_property *filter, uint32_t n_filters)
+	uint64_t at, const struct registry_property *filter, uint32_t n_filters)
 {
+	struct registry_object *next = NULL;
+	uint64_t next_stamp = UINT64_MAX;
+
 	LIST_FOR_EACH(object, &registry->objects, struct registry_object, node) {
-		if (object->created > sequence && registry_matches(object, filter, n_filters)) {
-			return object;
+		uint64_t stamp = registry_stamp(object, sequence);
+
+		if (stamp > at && stamp < next_stamp &&
+			registry_matches(object, filter, n_filters)) {
+			next = object;
+			next_stamp = stamp;
 		}
 	}
-	return NULL;
+	return next;
 }
 
 uint32_t registry_vanished(

@@ -3,9 +3,12 @@
  * The registry: all objects with their properties, and the history of their coming and going.
  *
  * Every change has a sequence number. A watcher that knows the state at sequence N asks for what
- * happened after N: the objects created since that still exist, and the ids of those that vanished
- * since. Of vanished objects only the last REGISTRY_VANISHED_MAX ids are kept; a watcher that
- * sleeps through more does not hear of the oldest and finds out when it binds to one.
+ * happened after N: the objects created since that still exist, those older ones of which a
+ * property has changed since, and the ids of those that vanished since. An object that was created
+ * after N is reported once, as it is now, and stands where it was created; an older one stands
+ * where it was changed last. Of vanished objects only the last REGISTRY_VANISHED_MAX ids are kept;
+ * a watcher that sleeps through more does not hear of the oldest and finds out when it binds to
+ * one.
  *
  * The registry is plain data: it knows no lanes and no loop.
  */
@@ -27,6 +30,7 @@ struct registry_object {
 	struct list_node node;
 	uint64_t id;
 	uint64_t created; /* sequence number */
+	uint64_t changed; /* when a property changed last; 0: never */
 	struct registry_property *properties;
 	uint32_t n_properties;
 };
@@ -54,6 +58,9 @@ void registry_add(struct registry *registry, struct registry_object *object);
 /** registry_remove() - @object has vanished; its memory is the caller's again */
 void registry_remove(struct registry *registry, struct registry_object *object);
 
+/** registry_touch() - properties of @object have changed */
+void registry_touch(struct registry *registry, struct registry_object *object);
+
 /** registry_find() - the object with this id, NULL if there is none */
 struct registry_object *registry_find(const struct registry *registry, uint64_t id);
 
@@ -61,14 +68,20 @@ struct registry_object *registry_find(const struct registry *registry, uint64_t 
 bool registry_matches(const struct registry_object *object, const struct registry_property *filter,
 	uint32_t n_filters);
 
+/** registry_stamp() - where @object stands in what a watcher that knows @sequence has to hear */
+static inline uint64_t registry_stamp(const struct registry_object *object, uint64_t sequence)
+{
+	return object->created > sequence ? object->created : object->changed;
+}
+
 /**
- * registry_next() - the first matching object that was created after @sequence, NULL if there is
- * none
+ * registry_next() - the first matching object that stands behind @at in what a watcher that knows
+ * @sequence has to hear, NULL if there is none
  *
- * Its `created` is the sequence to go on with.
+ * Its registry_stamp() is where to go on.
  */
 struct registry_object *registry_next(const struct registry *registry, uint64_t sequence,
-	const struct registry_property *filter, uint32_t n_filters);
+	uint64_t at, const struct registry_property *filter, uint32_t n_filters);
 
 /**
  * registry_vanished() - ids of objects that vanished after @sequence and not after @until

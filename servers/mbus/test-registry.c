@@ -68,24 +68,55 @@ TEST(registry_watchers_see_each_change_once)
 	uint64_t ids[REGISTRY_VANISHED_MAX];
 
 	registry_init(&registry);
-	CHECK(registry_next(&registry, 0, NULL, 0) == NULL);
+	CHECK(registry_next(&registry, 0, 0, NULL, 0) == NULL);
 	registry_add(&registry, &a);
 	registry_add(&registry, &b);
 	registry_add(&registry, &c);
-	CHECK(registry_next(&registry, 0, NULL, 0) == &a);
-	CHECK(registry_next(&registry, a.created, NULL, 0) == &b);
-	CHECK(registry_next(&registry, 0, &filter, 1) == &b);
-	CHECK(registry_next(&registry, b.created, &filter, 1) == &c);
-	CHECK(registry_next(&registry, c.created, &filter, 1) == NULL);
+	CHECK(registry_next(&registry, 0, 0, NULL, 0) == &a);
+	CHECK(registry_next(&registry, 0, a.created, NULL, 0) == &b);
+	CHECK(registry_next(&registry, 0, 0, &filter, 1) == &b);
+	CHECK(registry_next(&registry, 0, b.created, &filter, 1) == &c);
+	CHECK(registry_next(&registry, 0, c.created, &filter, 1) == NULL);
 	uint64_t seen = registry.sequence;
 
+	CHECK(registry_next(&registry, seen, seen, NULL, 0) == NULL);
 	registry_remove(&registry, &b);
 	CHECK_EQ(registry_vanished(&registry, seen, registry.sequence, ids), 1);
 	CHECK_EQ(ids[0], b.id);
 	CHECK_EQ(registry_vanished(&registry, registry.sequence, registry.sequence, ids), 0);
 	CHECK_EQ(registry_vanished(&registry, 0, seen, ids), 0);
 	/* one that came and went in between is reported as vanished only */
-	CHECK(registry_next(&registry, a.created, &filter, 1) == &c);
+	CHECK(registry_next(&registry, 0, a.created, &filter, 1) == &c);
+}
+
+TEST(registry_watchers_see_changes)
+{
+	struct registry registry;
+	struct registry_object a = disk();
+	struct registry_object b = port();
+	struct registry_object c = port();
+
+	registry_init(&registry);
+	registry_add(&registry, &a);
+	registry_add(&registry, &b);
+	uint64_t seen = registry.sequence;
+
+	registry_touch(&registry, &a);
+	registry_add(&registry, &c);
+	registry_touch(&registry, &c);
+	/* who knows both hears of the change, then of the new one; that one's change is in it */
+	CHECK(registry_next(&registry, seen, seen, NULL, 0) == &a);
+	CHECK_EQ(registry_stamp(&a, seen), a.changed);
+	CHECK(registry_next(&registry, seen, a.changed, NULL, 0) == &c);
+	CHECK_EQ(registry_stamp(&c, seen), c.created);
+	CHECK(registry_next(&registry, seen, c.created, NULL, 0) == NULL);
+	/* who has stopped between the two stamps of one hears of it again */
+	CHECK(registry_next(&registry, c.created, c.created, NULL, 0) == &c);
+	/* who knows nothing hears of each once, in the order of their creation */
+	CHECK(registry_next(&registry, 0, 0, NULL, 0) == &a);
+	CHECK(registry_next(&registry, 0, a.created, NULL, 0) == &b);
+	CHECK(registry_next(&registry, 0, b.created, NULL, 0) == &c);
+	CHECK(registry_next(&registry, 0, c.created, NULL, 0) == NULL);
 }
 
 TEST(registry_keeps_the_last_vanished)

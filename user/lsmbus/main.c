@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* lsmbus: writes every object on mbus to the log, and those that come and go later. */
+/* lsmbus: writes every object on mbus to the log, and what comes, changes and goes later. */
 #include <base/errors.h>
 #include <helix/helix.h>
-#include <protocols/mbus/mbus.gen.h>
-#include <protocols/transport/client.h>
+#include <protocols/mbus/mbus-client.h>
 
 #define LINE_MAX 512
 
 static struct helix_loop loop;
 
-static void log_object(const struct mbus_object *object)
+static int log_object(
+	struct task *task UNUSED, void *context UNUSED, const struct mbus_object *object)
 {
 	char line[LINE_MAX];
 	size_t used = 0;
@@ -20,35 +20,25 @@ static void log_object(const struct mbus_object *object)
 		used += format_to(line + used, sizeof(line) - used, " %s=%s", property->name.text,
 			property->value.text);
 	}
-	helix_log(HEL_LOG_INFO, "object %llu:%s", (unsigned long long)object->id, line);
+	helix_log(HEL_LOG_INFO, "object %llu%s:%s", (unsigned long long)object->id,
+		object->is_known != 0 ? " has changed" : "", line);
+	return 0;
+}
+
+static int log_vanished(struct task *task UNUSED, void *context UNUSED, uint64_t id)
+{
+	helix_log(HEL_LOG_INFO, "object %llu has vanished", (unsigned long long)id);
+	return 0;
 }
 
 static int list_objects(struct task *task, void *argument UNUSED)
 {
-	struct transport_client mbus;
-	uint64_t sequence = 0;
-	int error = 0;
-	uint8_t *buffer = helix_malloc(3 * MBUS_LIMITS_MESSAGE_MAX);
+	static const struct mbus_watch_ops ops = {
+		.appeared = log_object,
+		.vanished = log_vanished,
+	};
+	int error = mbus_watch(task, helix_start_handle("mbus"), NULL, 0, &ops, NULL);
 
-	transport_client_init(&mbus, helix_start_handle("mbus"), 0);
-	while (error == 0 && buffer != NULL) {
-		struct bragi_exchange exchange;
-		struct mbus_watch_request request;
-		struct mbus_watch_reply reply;
-
-		bragi_exchange_init(&exchange, buffer, 3 * MBUS_LIMITS_MESSAGE_MAX);
-		mbus_watch_request_init(&request);
-		request.sequence = sequence;
-		error = mbus_bus_watch(task, &mbus.client, &exchange, &request, &reply);
-		for (uint32_t i = 0; error == 0 && i < reply.appeared.count; i++) {
-			log_object(&reply.appeared.items[i]);
-		}
-		for (uint32_t i = 0; error == 0 && i < reply.vanished.count; i++) {
-			helix_log(HEL_LOG_INFO, "object %llu has vanished",
-				(unsigned long long)reply.vanished.items[i]);
-		}
-		sequence = error == 0 ? reply.sequence : sequence;
-	}
 	helix_log(HEL_LOG_WARNING, "the list ends: %s", error_text(error));
 	return 0;
 }
