@@ -11,12 +11,18 @@
  * A service on demand (demand.h) has no server at first. Besides those whose manifests need it,
  * anybody can ask for it through mbus, where svrctl publishes it in the server's place.
  *
+ * A driver (driver.h) has no server at first, either: it is started when a device appears on mbus
+ * that its manifest names. Of several that serve an object, the first one gets it.
+ *
  * When a server dies it is logged with its registers, and its clients see their lanes end. Only
- * servers on demand are started again.
+ * servers on demand and drivers are started again.
  */
 #include "boot.h"
+#include "control.h"
 #include "demand.h"
+#include "driver.h"
 #include "power.h"
+#include "servers.h"
 #include "spawn.h"
 
 #include <base/cpio.h>
@@ -30,8 +36,10 @@ struct server {
 	const struct manifest *manifest;
 	/* our end of its control stream; HEL_NULL: it provides nothing, or the demand has it */
 	hel_handle control;
-	hel_handle thread;
+	hel_handle thread; /* HEL_NULL: it does not run */
+	uint32_t n_starts;
 	struct job watch;
+	struct driver driver; /* of a driver */
 	/* of a server on demand */
 	struct demand demand;
 	struct connect_listener asked; /* through mbus */
@@ -165,7 +173,7 @@ static int server_collect_grants(struct server *server, struct grants *grants)
 			error = grant_service(grants, manifest->needs[i], manifest->name);
 		}
 	}
-	if (error == 0 && manifest->provides[0] != '\0') {
+	if (error == 0 && (manifest->provides[0] != '\0' || manifest_is_driver(manifest))) {
 		error = grant_control(grants, server);
 	}
 	return error;
@@ -235,9 +243,13 @@ static int server_watch(struct task *task, void *argument)
 	if (server->manifest->is_final || server->manifest->is_critical) {
 		svrctl_power_off(task);
 	}
-	if (server->manifest->is_on_demand) {
+	if (server->manifest->is_on_demand || manifest_is_driver(server->manifest)) {
 		task->job = NULL; /* the next life has the same job */
+	}
+	if (server->manifest->is_on_demand) {
 		demand_ended(&server->demand);
+	} else if (manifest_is_driver(server->manifest)) {
+		driver_ended(&server->driver);
 	}
 	return 0;
 }
@@ -298,8 +310,10 @@ static int server_try_to_start(struct server *server)
 	error = hel_thread_start(server->thread);
 	if (error != 0) {
 		hel_close(HEL_THIS, server->thread);
+		server->thread = HEL_NULL;
 		return error;
 	}
+	server->n_starts++;
 	job_init(&server->watch, server->manifest->name, server_watch, server);
 	job_submit(&loop.loop, &server->watch);
 	return 0;
@@ -318,9 +332,9 @@ static int server_start(struct server *server)
 
 /* ---- on demand ------------------------------------------------------------------------------- */
 
-static int server_start_on_demand(struct demand *demand, hel_handle *out_control)
+/* Start a server whose control stream somebody else has. */
+static int server_start_for(struct server *server, hel_handle *out_control)
 {
-	struct server *server = container_of(demand, struct server, demand);
 	int error = server_start(server);
 
 	if (error == 0) {
@@ -330,6 +344,11 @@ static int server_start_on_demand(struct demand *demand, hel_handle *out_control
 	}
 	server->control = HEL_NULL;
 	return error;
+}
+
+static int server_start_on_demand(struct demand *demand, hel_handle *out_control)
+{
+	return server_start_for(container_of(demand, struct server, demand), out_control);
 }
 
 static const struct demand_ops server_demand_ops = { .start = server_start_on_demand };
@@ -377,6 +396,9 @@ static int publish_services(struct task *task, void *argument UNUSED)
 	hel_handle mbus;
 	int error = svrctl_connect_service("mbus", "svrctl", &mbus);
 
+	if (error == 0) {
+		error = control_publish(task, mbus);
+	}
 	for (size_t i = 0; error == 0 && i < n_servers; i++) {
 		if (servers[i].manifest->is_on_demand) {
 			error = server_publish(task, mbus, &servers[i]);
@@ -386,6 +408,116 @@ static int publish_services(struct task *task, void *argument UNUSED)
 		helix_log(HEL_LOG_WARNING, "services cannot be published: %s", error_text(error));
 	}
 	return 0;
+}
+
+/* ---- drivers --------------------------------------------------------------------------------- */
+
+static hel_handle device_mbus;
+
+static int server_start_driver(struct driver *driver, hel_handle *out_control)
+{
+	return server_start_for(container_of(driver, struct server, driver), out_control);
+}
+
+static int server_bind_device(
+	struct task *task, struct driver *driver, uint64_t id, hel_handle *out_lane)
+{
+	const struct server *server = container_of(driver, struct server, driver);
+	int error = mbus_bind_for(task, device_mbus, id, server->manifest->name, out_lane);
+
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "%s does not get object %llu: %s",
+			server->manifest->name, (unsigned long long)id, error_text(error));
+	}
+	return error;
+}
+
+static const struct driver_ops server_driver_ops = {
+	.start = server_start_driver,
+	.bind = server_bind_device,
+};
+
+static const char *device_property(const void *object, const char *name)
+{
+	return mbus_object_property(object, name);
+}
+
+static int device_appeared(
+	struct task *task UNUSED, void *context UNUSED, const struct mbus_object *object)
+{
+	const char *class = mbus_object_property(object, "class");
+
+	for (size_t i = 0; object->is_known == 0 && i < n_servers; i++) {
+		struct server *server = &servers[i];
+
+		if (!manifest_serves(server->manifest, device_property, object)) {
+			continue;
+		}
+		int error =
+			driver_add(&server->driver, object->id, class != NULL ? class : "object");
+
+		if (error != 0) {
+			helix_log(HEL_LOG_WARNING, "%s does not get object %llu: %s",
+				server->manifest->name, (unsigned long long)object->id,
+				error_text(error));
+		}
+		break;
+	}
+	return 0;
+}
+
+static int device_vanished(struct task *task UNUSED, void *context UNUSED, uint64_t id)
+{
+	for (size_t i = 0; i < n_servers; i++) {
+		if (manifest_is_driver(servers[i].manifest)) {
+			driver_remove(&servers[i].driver, id);
+		}
+	}
+	return 0;
+}
+
+static int watch_devices(struct task *task, void *argument UNUSED)
+{
+	static const struct mbus_watch_ops ops = {
+		.appeared = device_appeared,
+		.vanished = device_vanished,
+	};
+	int error = svrctl_connect_service("mbus", "svrctl", &device_mbus);
+
+	if (error == 0) {
+		error = mbus_watch(task, device_mbus, NULL, 0, &ops, NULL);
+	}
+	helix_log(HEL_LOG_WARNING, "no more devices get drivers: %s", error_text(error));
+	return 0;
+}
+
+/* ---- for control.h --------------------------------------------------------------------------- */
+
+bool svrctl_server_status(size_t index, struct server_status *out_status)
+{
+	if (index >= n_servers) {
+		return false;
+	}
+	const struct server *server = &servers[index];
+	bool is_driver = manifest_is_driver(server->manifest);
+
+	*out_status = (struct server_status){
+		.name = server->manifest->name,
+		.is_running = server->thread != HEL_NULL,
+		.n_starts = server->n_starts,
+		.n_devices = is_driver ? server->driver.n_devices : 0,
+	};
+	return true;
+}
+
+int svrctl_kill(const char *name)
+{
+	for (size_t i = 0; i < n_servers; i++) {
+		if (str_equal(servers[i].manifest->name, name) && servers[i].thread != HEL_NULL) {
+			return hel_thread_kill(servers[i].thread);
+		}
+	}
+	return -ERR_NOT_FOUND;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -424,6 +556,9 @@ static void start_servers(const struct boot_plan *plan)
 		if (server->manifest->is_on_demand) {
 			demand_init(&server->demand, &server_demand_ops, &loop.loop,
 				server->manifest->provides);
+		} else if (manifest_is_driver(server->manifest)) {
+			driver_init(&server->driver, &server_driver_ops, &loop.loop,
+				server->manifest->name);
 		} else {
 			(void)!server_start(server);
 		}
@@ -432,7 +567,7 @@ static void start_servers(const struct boot_plan *plan)
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job publish;
+	static struct job publish, devices;
 	struct boot_plan plan;
 	int error = helix_loop_init(&loop, NULL);
 
@@ -449,6 +584,8 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	start_servers(&plan);
 	job_init(&publish, "publish", publish_services, NULL);
 	job_submit(&loop.loop, &publish);
+	job_init(&devices, "devices", watch_devices, NULL);
+	job_submit(&loop.loop, &devices);
 	helix_loop_run(&loop);
 	return 0;
 }

@@ -76,6 +76,39 @@ static int manifest_set_when(struct manifest *manifest, struct word value)
 	return word_copy(value, manifest->when_value, sizeof(manifest->when_value));
 }
 
+static int manifest_add_match(struct manifest_serve *serve, struct word text)
+{
+	struct manifest_match *match = &serve->matches[serve->n_matches];
+	struct word name = word_split(&text, '=');
+
+	if (serve->n_matches == MANIFEST_MATCHES_MAX) {
+		return -ERR_NO_SPACE;
+	}
+	int error = word_copy(name, match->name, sizeof(match->name));
+
+	if (error == 0) {
+		error = word_copy(text, match->value, sizeof(match->value));
+	}
+	serve->n_matches++;
+	return error;
+}
+
+static int manifest_add_serve(struct manifest *manifest, struct word value)
+{
+	struct manifest_serve *serve = &manifest->serves[manifest->n_serves];
+	int error = value.size == 0 ? -ERR_PROTOCOL : 0;
+
+	if (manifest->n_serves == MANIFEST_SERVES_MAX) {
+		return -ERR_NO_SPACE;
+	}
+	while (error == 0 && value.size > 0) {
+		error = manifest_add_match(serve, word_split(&value, ' '));
+		value = word_trim(value);
+	}
+	manifest->n_serves++;
+	return error;
+}
+
 static int manifest_set_flag(struct word value, bool *flag)
 {
 	if (value.size != 0) {
@@ -114,6 +147,9 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 			: word_copy(
 				  value, manifest->needs[manifest->n_needs++], HEL_START_NAME_MAX);
 	}
+	if (word_equals(key, "serve")) {
+		return manifest_add_serve(manifest, value);
+	}
 	if (word_equals(key, "argument")) {
 		return manifest->n_arguments == MANIFEST_ARGUMENTS_MAX
 			? -ERR_NO_SPACE
@@ -128,8 +164,11 @@ static bool manifest_is_whole(const struct manifest *manifest)
 	bool may_be_on_demand =
 		manifest->provides[0] != '\0' && !manifest->is_critical && !manifest->is_final;
 
+	bool may_be_driver = manifest->provides[0] == '\0';
+
 	return manifest->name[0] != '\0' && manifest->binary[0] != '\0' &&
-		(!manifest->is_on_demand || may_be_on_demand);
+		(!manifest->is_on_demand || may_be_on_demand) &&
+		(!manifest_is_driver(manifest) || may_be_driver);
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)
@@ -158,6 +197,30 @@ int manifest_parse(const char *text, size_t size, struct manifest *out_manifest,
 		return -ERR_PROTOCOL;
 	}
 	return 0;
+}
+
+static bool serve_matches(const struct manifest_serve *serve,
+	const char *(*property)(const void *object, const char *name), const void *object)
+{
+	for (size_t i = 0; i < serve->n_matches; i++) {
+		const char *value = property(object, serve->matches[i].name);
+
+		if (value == NULL || !str_equal(value, serve->matches[i].value)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool manifest_serves(const struct manifest *manifest,
+	const char *(*property)(const void *object, const char *name), const void *object)
+{
+	for (size_t i = 0; i < manifest->n_serves; i++) {
+		if (serve_matches(&manifest->serves[i], property, object)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 bool manifest_needs(const struct manifest *manifest, const char *capability)

@@ -18,6 +18,10 @@
  *	                  SERVICE     a lane to the server that provides it, which is started first
  *	provide SERVICE   the server gets the handle "control": a lane on which svrctl pushes one
  *	                  lane per client (protocols/svrctl)
+ *	serve N=V N=V ... it is a driver: start it when an object appears on mbus that has all
+ *	                  these properties, hand it a lane to each such object on "control", and
+ *	                  start it again with the same ones when it dies; may repeat; not with
+ *	                  `provide`
  *	when NAME=VALUE   start it only if the kernel's command line has this option
  *	on-demand         start it when a client asks for what it provides, and again after its end
  *	critical          when it dies, the system cannot go on: svrctl ends the machine
@@ -32,6 +36,21 @@
 #define MANIFEST_NEEDS_MAX     8
 #define MANIFEST_ARGUMENTS_MAX 8
 #define MANIFEST_PATH_MAX      128
+#define MANIFEST_SERVES_MAX    8
+#define MANIFEST_MATCHES_MAX   6
+#define MANIFEST_TEXT_MAX      32
+
+/* A property that an object has to have. */
+struct manifest_match {
+	char name[MANIFEST_TEXT_MAX];
+	char value[MANIFEST_TEXT_MAX];
+};
+
+/* A kind of object that a driver serves: one that has all of these. */
+struct manifest_serve {
+	struct manifest_match matches[MANIFEST_MATCHES_MAX];
+	size_t n_matches; /* at least 1 */
+};
 
 struct manifest {
 	char name[HEL_START_NAME_MAX];
@@ -41,6 +60,8 @@ struct manifest {
 	char needs[MANIFEST_NEEDS_MAX][HEL_START_NAME_MAX];
 	size_t n_needs;
 	char provides[HEL_START_NAME_MAX];  /* "": nothing */
+	struct manifest_serve serves[MANIFEST_SERVES_MAX];
+	size_t n_serves; /* not 0: it is a driver, and neither provides anything nor is on demand */
 	char when_name[HEL_START_NAME_MAX]; /* "": always */
 	char when_value[HEL_START_NAME_MAX];
 	bool is_on_demand; /* then it provides something, and is neither critical nor final */
@@ -54,10 +75,24 @@ struct manifest {
  * @out_line: number of the offending line, with an error
  *
  * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value, on-demand without a service or
- * with an end of the machine), -ERR_NO_SPACE (a text is too long, or there are too many).
+ * with an end of the machine, a driver with a service), -ERR_NO_SPACE (a text is too long, or there
+ * are too many).
  */
 MUST_USE int manifest_parse(
 	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line);
+
+/** manifest_is_driver() - whether it serves devices */
+static inline bool manifest_is_driver(const struct manifest *manifest)
+{
+	return manifest->n_serves > 0;
+}
+
+/**
+ * manifest_serves() - whether it is a driver for an object
+ * @property: the value of the object's property @name, NULL if it has none
+ */
+bool manifest_serves(const struct manifest *manifest,
+	const char *(*property)(const void *object, const char *name), const void *object);
 
 /** manifest_needs() - whether @manifest names @capability as needed */
 bool manifest_needs(const struct manifest *manifest, const char *capability);

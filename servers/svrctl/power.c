@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Turning the machine off through hw: see power.h. */
 #include "power.h"
+#include "servers.h"
 
 #include <base/errors.h>
 #include <protocols/hw/hw.gen.h>

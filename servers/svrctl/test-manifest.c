@@ -62,6 +62,44 @@ TEST(manifest_on_demand)
 	CHECK(!manifest.is_on_demand);
 }
 
+static const char *property_of(const void *object, const char *name)
+{
+	static char value[MANIFEST_TEXT_MAX];
+	char wanted[MANIFEST_TEXT_MAX + 1];
+
+	snprintf(wanted, sizeof(wanted), "%s=", name);
+	const char *found = strstr(object, wanted);
+
+	if (found == NULL) {
+		return NULL;
+	}
+	found += strlen(wanted);
+	snprintf(value, sizeof(value), "%.*s", (int)strcspn(found, " "), found);
+	return value;
+}
+
+TEST(manifest_says_what_a_driver_serves)
+{
+	struct manifest manifest;
+	unsigned line;
+
+	CHECK_EQ(parse("name a\nbinary b\n"
+		       "serve class=pci  vendor=1af4 device=1042\n"
+		       "serve class=usb\ncritical\n",
+			 &manifest, &line),
+		0);
+	CHECK(manifest_is_driver(&manifest));
+	CHECK_EQ(manifest.n_serves, 2);
+	CHECK_EQ(manifest.serves[0].n_matches, 3);
+	CHECK(manifest_serves(&manifest, property_of, "class=pci vendor=1af4 device=1042"));
+	CHECK(manifest_serves(&manifest, property_of, "vendor=1af4 class=usb device=7"));
+	CHECK(!manifest_serves(&manifest, property_of, "class=pci vendor=1af4 device=1041"));
+	CHECK(!manifest_serves(&manifest, property_of, "class=pci device=1042"));
+	CHECK_EQ(parse("name a\nbinary b\n", &manifest, &line), 0);
+	CHECK(!manifest_is_driver(&manifest));
+	CHECK(!manifest_serves(&manifest, property_of, "class=pci"));
+}
+
 TEST(manifest_refuses_nonsense)
 {
 	static const struct {
@@ -81,6 +119,12 @@ TEST(manifest_refuses_nonsense)
 		{ "name a\nbinary b\nprovide c\non-demand yes\n", -ERR_PROTOCOL, 4 },
 		{ "name a\nbinary b\nprovide c\non-demand\ncritical\n", -ERR_PROTOCOL, 5 },
 		{ "name a\nbinary b\nprovide c\nfinal\non-demand\n", -ERR_PROTOCOL, 5 },
+		{ "name a\nbinary b\nserve\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nserve class\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nserve class=\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nserve a=1 =2\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nserve a=1 b=2 c=3 d=4 e=5 f=6 g=7\n", -ERR_NO_SPACE, 3 },
+		{ "name a\nbinary b\nserve a=1\nprovide c\n", -ERR_PROTOCOL, 4 },
 		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
 			-ERR_NO_SPACE, 9 },
 	};
@@ -102,7 +146,8 @@ TEST(manifest_survives_random_bytes)
 
 	random_init(&random, test_seed(1));
 	for (int i = 0; i < 20000; i++) {
-		static const char words[] = "name binary need when critical final = \n\n  a/b \t#";
+		static const char words[] =
+			"name binary need serve when critical final = \n\n  a/b \t#";
 		size_t size = random_below(&random, 200);
 		char *text = malloc(size + 1); /* exact, so that ASan sees any step beyond */
 
