@@ -95,15 +95,27 @@ int hw_client_bus_master(struct task *task, struct transport_client *hw, bool is
 int hw_client_interrupt(
 	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq)
 {
+	enum hw_interrupt_kind kind = HW_INTERRUPT_KIND_ANY;
+
+	return hw_client_interrupt_of(task, hw, vector, &kind, out_irq);
+}
+
+int hw_client_interrupt_of(struct task *task, struct transport_client *hw, uint32_t vector,
+	enum hw_interrupt_kind *in_out_kind, hel_handle *out_irq)
+{
 	struct small_call call;
 	struct hw_interrupt_request request;
 	struct hw_interrupt_reply reply;
 
 	hw_interrupt_request_init(&request);
 	request.vector = vector;
+	request.kind = *in_out_kind;
 	int error =
 		hw_device_interrupt(task, &hw->client, small_call_begin(&call), &request, &reply);
 
+	if (error == 0) {
+		*in_out_kind = reply.kind;
+	}
 	return small_call_take(&call, error, out_irq);
 }
 
@@ -179,4 +191,27 @@ int hw_client_dma_space(struct task *task, struct transport_client *hw, hel_hand
 		hw_device_dma_space(task, &hw->client, small_call_begin(&call), &request, &reply);
 
 	return small_call_take(&call, error, out_dma_space);
+}
+
+int hw_client_hold(struct task *task, struct transport_client *hw, hel_handle memory)
+{
+	struct small_call call;
+	struct hw_hold_request request;
+	struct hw_hold_reply reply;
+	struct bragi_exchange *exchange = small_call_begin(&call);
+
+	hw_hold_request_init(&request);
+	return bragi_handles_add(&exchange->to_send, memory)
+		? hw_device_hold(task, &hw->client, exchange, &request, &reply)
+		: -ERR_NO_SPACE;
+}
+
+int hw_client_reset(struct task *task, struct transport_client *hw)
+{
+	struct small_call call;
+	struct hw_reset_device_request request;
+	struct hw_reset_device_reply reply;
+
+	hw_reset_device_request_init(&request);
+	return hw_device_reset_device(task, &hw->client, small_call_begin(&call), &request, &reply);
 }

@@ -47,18 +47,30 @@ void hw_client_unmap_bar(volatile void *registers, size_t size_bytes);
 MUST_USE int hw_client_bus_master(struct task *task, struct transport_client *hw, bool is_enabled);
 
 /**
- * hw_client_interrupt() - set up a vector of MSI-X
+ * hw_client_interrupt() - set up a vector of the best kind of interrupts that the device has
  * @out_irq: the caller's, HEL_NULL on errors
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS (the device has fewer), -ERR_BUSY (another client has it).
+ * Return: 0, -ERR_OUT_OF_BOUNDS (the device has fewer), -ERR_BUSY (another client drives it),
+ * -ERR_UNSUPPORTED (it has no interrupts).
  */
 MUST_USE int hw_client_interrupt(
 	struct task *task, struct transport_client *hw, uint32_t vector, hel_handle *out_irq);
 
 /**
+ * hw_client_interrupt_of() - set up a vector of a kind
+ * @in_out_kind: which is wanted, or HW_INTERRUPT_KIND_ANY, and which it is; one of the kind LINE
+ *	may come from other devices, too
+ *
+ * Return: as above; -ERR_UNSUPPORTED (it has none of this kind, or uses another one).
+ */
+MUST_USE int hw_client_interrupt_of(struct task *task, struct transport_client *hw, uint32_t vector,
+	enum hw_interrupt_kind *in_out_kind, hel_handle *out_irq);
+
+/**
  * hw_client_interrupt_mask() - let the device keep a vector's interrupts to itself, or send them
  *
- * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NOT_FOUND (the caller has not set it up).
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NOT_FOUND (the caller has not set it up), -ERR_UNSUPPORTED
+ * (it is MSI without a mask).
  */
 MUST_USE int hw_client_interrupt_mask(
 	struct task *task, struct transport_client *hw, uint32_t vector, bool is_masked);
@@ -86,9 +98,22 @@ MUST_USE int hw_client_config_read(struct task *task, struct transport_client *h
  * hw_client_dma_space() - put the device into a dma-space
  * @out_dma_space: the caller's, HEL_NULL on errors
  *
- * Return: 0, -ERR_BUSY (somebody has one already), -ERR_UNSUPPORTED (the firmware wants it).
+ * It lasts until the caller's lane has ended and the device is quiet.
+ *
+ * Return: 0, -ERR_BUSY (another client drives it), -ERR_UNSUPPORTED (the firmware wants it).
  */
 MUST_USE int hw_client_dma_space(
 	struct task *task, struct transport_client *hw, hel_handle *out_dma_space);
+
+/**
+ * hw_client_hold() - have pages that are pinned without a dma-space last until the device is quiet
+ * @memory: borrowed
+ *
+ * Return: 0, -ERR_BUSY, -ERR_NO_SPACE (too many).
+ */
+MUST_USE int hw_client_hold(struct task *task, struct transport_client *hw, hel_handle memory);
+
+/** hw_client_reset() - reset the device; 0, -ERR_BUSY, -ERR_UNSUPPORTED (it has no way), -ERR_IO */
+MUST_USE int hw_client_reset(struct task *task, struct transport_client *hw);
 
 #endif

@@ -2,14 +2,16 @@
 /* The clients of hw's objects: see device.h. */
 #include "device.h"
 
+#include <base/string.h>
 #include <protocols/transport/service.h>
 
 #define MESSAGE_MAX 1024
-#define CALLS_MAX   2
+#define CALLS_MAX   4
 
 struct hw_client {
 	struct transport_service service;
 	struct hw_object *object;
+	char name[CONNECT_NAME_MAX];
 };
 
 const struct hw_client *hw_client_of_call(const struct bragi_call *call)
@@ -22,16 +24,21 @@ struct hw_object *hw_object_of_call(const struct bragi_call *call)
 	return hw_client_of_call(call)->object;
 }
 
+const char *hw_client_name(const struct hw_client *client)
+{
+	return client->name;
+}
+
 static void client_closed(struct transport_service *service)
 {
 	struct hw_client *client = container_of(service, struct hw_client, service);
 
-	msix_release(&client->object->msix, client);
+	owner_client_gone(client->object, client);
 	helix_free(client);
 }
 
-void hw_client_start(
-	struct hw_object *object, hel_handle lane, void (*dispatch)(struct bragi_call *call))
+void hw_client_start(struct hw_object *object, const char *name, hel_handle lane,
+	void (*dispatch)(struct bragi_call *call))
 {
 	const struct transport_service_config config = {
 		.loop = &object->loop->loop,
@@ -48,6 +55,7 @@ void hw_client_start(
 
 	if (client != NULL) {
 		client->object = object;
+		str_copy(client->name, sizeof(client->name), name);
 		if (transport_service_start(&client->service, &config) == 0) {
 			return;
 		}

@@ -6,36 +6,46 @@
  * registers that decide on that (command, BARs, MSI-X) are written here only.
  */
 #include "device.h"
+#include "reset.h"
 
 #include <base/errors.h>
 #include <base/string.h>
 #include <protocols/hw/hw.gen.h>
 #include <protocols/mbus/mbus-client.h>
 
-#define MSIX_ENABLE   (1u << 15)
-#define MSIX_MASK_ALL (1u << 14)
-#define CONFIG_SIZE   4096
+#define CONFIG_SIZE 4096
 
-static uint32_t device_read(const struct hw_object *object, uint32_t offset, uint32_t width)
+uint32_t device_read(const struct hw_object *object, uint32_t offset, uint32_t width)
 {
-	const struct pci_access *access = &object->machine->ecam.access;
-
-	return access->read(access, object->function.address, offset, width);
+	return object->access->read(object->access, object->function.address, offset, width);
 }
 
-static void device_write(
-	const struct hw_object *object, uint32_t offset, uint32_t width, uint32_t value)
+void device_write(const struct hw_object *object, uint32_t offset, uint32_t width, uint32_t value)
 {
-	const struct pci_access *access = &object->machine->ecam.access;
-
-	access->write(access, object->function.address, offset, width, value);
+	object->access->write(object->access, object->function.address, offset, width, value);
 }
 
-static void device_set_command(const struct hw_object *object, uint32_t set, uint32_t clear)
+void device_set_command(const struct hw_object *object, uint32_t set, uint32_t clear)
 {
 	uint32_t command = device_read(object, PCI_COMMAND, 2);
 
 	device_write(object, PCI_COMMAND, 2, (command | set) & ~clear);
+}
+
+/* For calls that change the device: only its driver may, and whoever comes first is that. */
+static int device_claim(struct bragi_call *call)
+{
+	return owner_claim(call->task, hw_object_of_call(call), hw_client_of_call(call));
+}
+
+/* Push @handle, which is ours, with the reply, if there was no error before. */
+static int push_handle(struct bragi_call *call, int error, hel_handle handle)
+{
+	if (error == 0 && !bragi_handles_add(&call->to_send, handle)) {
+		hel_close(HEL_THIS, handle);
+		error = -ERR_NO_SPACE;
+	}
+	return error;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -69,7 +79,18 @@ static int serve_info(struct bragi_call *call, const struct hw_info_request *req
 			.size_bytes = function->capabilities[i].size_bytes,
 		};
 	}
+	const struct hw_object *object = hw_object_of_call(call);
+
 	out_reply->n_msi_vectors = function->msix.n_vectors;
+	out_reply->has_msi = object->interrupts.msi.offset != 0;
+	out_reply->has_line = function->interrupt_pin != 0;
+	out_reply->id = (uint32_t)function->device << 16 | function->vendor;
+	out_reply->subsystem_id =
+		(uint32_t)function->subsystem_device << 16 | function->subsystem_vendor;
+	out_reply->class = (uint32_t)function->class << 16 | (uint32_t)function->subclass << 8 |
+		function->interface;
+	out_reply->revision = function->revision;
+	out_reply->address = bragi_string_of(object->name);
 	out_reply->bars = (struct hw_bar_span){ .items = bars, .count = PCI_BARS_MAX };
 	out_reply->capabilities = (struct hw_capability_span){
 		.items = capabilities,
@@ -98,11 +119,14 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 	struct hw_bar_reply *out_reply)
 {
 	const struct hw_object *object = hw_object_of_call(call);
-	hel_handle handle;
-	int error;
+	hel_handle handle = HEL_NULL;
+	int error = device_claim(call);
 
-	if (request->index >= PCI_BARS_MAX) {
-		return -ERR_NOT_FOUND;
+	if (error == 0 && request->index >= PCI_BARS_MAX) {
+		error = -ERR_NOT_FOUND;
+	}
+	if (error != 0) {
+		return error;
 	}
 	const struct pci_bar *bar = &object->function.bars[request->index];
 
@@ -120,99 +144,41 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 		break;
 	default: return -ERR_NOT_FOUND;
 	}
-	if (error == 0 && !bragi_handles_add(&call->to_send, handle)) {
-		hel_close(HEL_THIS, handle);
-		error = -ERR_NO_SPACE;
-	}
-	return error;
+	return push_handle(call, error, handle);
 }
 
 static int serve_bus_master(struct bragi_call *call, const struct hw_bus_master_request *request,
 	struct hw_bus_master_reply *out_reply UNUSED)
 {
 	const struct hw_object *object = hw_object_of_call(call);
+	int error = device_claim(call);
 
-	if (request->is_enabled != 0) {
-		device_set_command(object, PCI_COMMAND_BUS_MASTER, 0);
-	} else {
-		device_set_command(object, 0, PCI_COMMAND_BUS_MASTER);
-	}
-	return 0;
-}
-
-/* Map the pages with the table of MSI-X. */
-static int device_map_table(const struct hw_object *object, volatile uint32_t **out_table)
-{
-	const struct pci_msix *msix = &object->function.msix;
-	uint64_t address = object->function.bars[msix->table_bar].address + msix->table_offset;
-	uint64_t start = align_down(address, HEL_PAGE_SIZE);
-	uint64_t end =
-		align_up(address + (uint64_t)PCI_MSIX_ENTRY_SIZE * msix->n_vectors, HEL_PAGE_SIZE);
-	hel_handle memory;
-	void *mapped;
-	int error = hel_memory_physical(
-		object->machine->authority, start, end - start, HEL_CACHE_UNCACHED, &memory);
-
-	if (error != 0) {
-		return error;
-	}
-	error = helix_map(memory, 0, end - start, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
-	hel_close(HEL_THIS, memory);
 	if (error == 0) {
-		*out_table = (volatile uint32_t *)((uint8_t *)mapped + (address - start));
+		device_set_command(object, request->is_enabled != 0 ? PCI_COMMAND_BUS_MASTER : 0,
+			request->is_enabled != 0 ? 0 : PCI_COMMAND_BUS_MASTER);
 	}
 	return error;
-}
-
-/* Mask all vectors, and turn MSI-X on. What fails is tried again with the next vector. */
-static int device_enable_msix(struct hw_object *object)
-{
-	const struct pci_msix *msix = &object->function.msix;
-	int error = object->msix_table == NULL ? device_map_table(object, &object->msix_table) : 0;
-
-	if (error != 0) {
-		return error;
-	}
-	device_set_command(object, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX, 0);
-	error = msix_init(
-		&object->msix, object->machine->authority, object->msix_table, msix->n_vectors);
-	if (error != 0) {
-		return error;
-	}
-	uint32_t control = device_read(object, msix->offset + 2u, 2);
-
-	device_write(object, msix->offset + 2u, 2, (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
-	return 0;
 }
 
 static int serve_interrupt(struct bragi_call *call, const struct hw_interrupt_request *request,
-	struct hw_interrupt_reply *out_reply UNUSED)
+	struct hw_interrupt_reply *out_reply)
 {
 	struct hw_object *object = hw_object_of_call(call);
-	hel_handle irq;
-	int error = 0;
+	hel_handle irq = HEL_NULL;
+	int error = device_claim(call);
 
-	if (request->vector >= object->function.msix.n_vectors) {
-		return -ERR_OUT_OF_BOUNDS;
-	}
-	if (!msix_is_on(&object->msix)) {
-		error = device_enable_msix(object);
-	}
 	if (error == 0) {
-		error = msix_set_up(&object->msix, hw_client_of_call(call), request->vector, &irq);
+		error = interrupts_set_up(
+			object, hw_client_of_call(call), request, &out_reply->kind, &irq);
 	}
-	if (error == 0 && !bragi_handles_add(&call->to_send, irq)) {
-		hel_close(HEL_THIS, irq);
-		error = -ERR_NO_SPACE;
-	}
-	return error;
+	return push_handle(call, error, irq);
 }
 
 static int serve_interrupt_mask(struct bragi_call *call,
 	const struct hw_interrupt_mask_request *request,
 	struct hw_interrupt_mask_reply *out_reply UNUSED)
 {
-	return msix_mask(&hw_object_of_call(call)->msix, hw_client_of_call(call), request->vector,
+	return interrupts_mask(hw_object_of_call(call), hw_client_of_call(call), request->vector,
 		request->is_masked != 0);
 }
 
@@ -220,7 +186,7 @@ static int serve_interrupt_move(struct bragi_call *call,
 	const struct hw_interrupt_move_request *request,
 	struct hw_interrupt_move_reply *out_reply UNUSED)
 {
-	return msix_move(&hw_object_of_call(call)->msix, hw_client_of_call(call), request->vector,
+	return interrupts_move(hw_object_of_call(call), hw_client_of_call(call), request->vector,
 		request->cpu_mask);
 }
 
@@ -228,7 +194,7 @@ static int serve_interrupt_retarget(struct bragi_call *call,
 	const struct hw_interrupt_retarget_request *request,
 	struct hw_interrupt_retarget_reply *out_reply UNUSED)
 {
-	return msix_retarget(&hw_object_of_call(call)->msix, hw_client_of_call(call),
+	return interrupts_retarget(hw_object_of_call(call), hw_client_of_call(call),
 		request->vector, request->to_vector);
 }
 
@@ -261,16 +227,16 @@ static int serve_config_write(struct bragi_call *call,
 	if (!pci_config_is_writable(&object->function, request->offset, request->width_bytes)) {
 		return -ERR_NO_RIGHTS;
 	}
-	device_write(object, request->offset, request->width_bytes, request->value);
-	return 0;
+	int error = device_claim(call);
+
+	if (error == 0) {
+		device_write(object, request->offset, request->width_bytes, request->value);
+	}
+	return error;
 }
 
-/* hw keeps no descriptor: when the driver is gone, its device is cut off. */
-static int serve_dma_space(struct bragi_call *call,
-	const struct hw_dma_space_request *request UNUSED,
-	struct hw_dma_space_reply *out_reply UNUSED)
+static int device_make_dma_space(const struct hw_object *object, hel_handle *out_space)
 {
-	const struct hw_object *object = hw_object_of_call(call);
 	const struct pci_address *address = &object->function.address;
 	const struct hel_dma_device device = {
 		.segment = address->segment,
@@ -284,11 +250,60 @@ static int serve_dma_space(struct bragi_call *call,
 		return error;
 	}
 	error = hel_dma_space_attach(object->machine->authority, space, &device);
-	if (error == 0 && !bragi_handles_add(&call->to_send, space)) {
-		error = -ERR_NO_SPACE;
-	}
 	if (error != 0) {
 		hel_close(HEL_THIS, space);
+		return error;
+	}
+	*out_space = space;
+	return 0;
+}
+
+/* hw keeps a descriptor: what is mapped stays until the device is quiet. */
+static int serve_dma_space(struct bragi_call *call,
+	const struct hw_dma_space_request *request UNUSED,
+	struct hw_dma_space_reply *out_reply UNUSED)
+{
+	struct hw_object *object = hw_object_of_call(call);
+	hel_handle *space = &object->ownership.dma_space;
+	hel_handle copy = HEL_NULL;
+	int error = device_claim(call);
+
+	if (error == 0 && *space == HEL_NULL) {
+		error = device_make_dma_space(object, space);
+	}
+	if (error == 0) {
+		error = hel_transfer(HEL_THIS, *space, HEL_THIS, HEL_RIGHTS_ALL, &copy);
+	}
+	return push_handle(call, error, copy);
+}
+
+static int serve_hold(struct bragi_call *call, const struct hw_hold_request *request UNUSED,
+	struct hw_hold_reply *out_reply UNUSED)
+{
+	hel_handle memory = bragi_handles_take(&call->received, 0);
+	int error = memory == HEL_NULL ? -ERR_ILLEGAL_ARGS : device_claim(call);
+
+	if (error == 0) {
+		error = owner_hold(hw_object_of_call(call), memory);
+	}
+	if (error != 0 && memory != HEL_NULL) {
+		hel_close(HEL_THIS, memory);
+	}
+	return error;
+}
+
+static int serve_reset_device(struct bragi_call *call,
+	const struct hw_reset_device_request *request UNUSED,
+	struct hw_reset_device_reply *out_reply UNUSED)
+{
+	struct hw_object *object = hw_object_of_call(call);
+	int error = device_claim(call);
+
+	if (error == 0) {
+		error = reset_function(call->task, object->access, &object->function);
+	}
+	if (error == 0) {
+		interrupts_restore(object);
 	}
 	return error;
 }
@@ -304,6 +319,8 @@ static const struct hw_device_ops device_ops = {
 	.config_read = serve_config_read,
 	.config_write = serve_config_write,
 	.dma_space = serve_dma_space,
+	.hold = serve_hold,
+	.reset_device = serve_reset_device,
 };
 
 /* ---- the object ------------------------------------------------------------------------------ */
@@ -313,10 +330,10 @@ static void device_dispatch(struct bragi_call *call)
 	(void)!hw_device_dispatch(&device_ops, call);
 }
 
-static void device_connected(
-	struct connect_listener *listener, const char *client UNUSED, hel_handle lane)
+static void device_connected(struct connect_listener *listener, const char *client, hel_handle lane)
 {
-	hw_client_start(container_of(listener, struct hw_object, listener), lane, device_dispatch);
+	hw_client_start(
+		container_of(listener, struct hw_object, listener), client, lane, device_dispatch);
 }
 
 static const struct connect_listener_ops device_listener_ops = {
@@ -324,7 +341,7 @@ static const struct connect_listener_ops device_listener_ops = {
 	.ended = hw_control_ended,
 };
 
-#define PROPERTIES 9
+#define PROPERTIES 10
 
 /* The texts of an object's properties. */
 struct device_texts {
@@ -341,9 +358,9 @@ static void texts_add(struct device_texts *texts, const char *name, unsigned wid
 	texts->pairs[texts->count++] = (struct mbus_pair){ .name = name, .value = text };
 }
 
-static void device_describe(const struct pci_function *function, struct device_texts *texts)
+static void device_describe(const struct hw_object *object, struct device_texts *texts)
 {
-	const struct pci_address *address = &function->address;
+	const struct pci_function *function = &object->function;
 
 	texts->count = 0;
 	texts->pairs[texts->count++] = (struct mbus_pair){ .name = "class", .value = "pci" };
@@ -354,19 +371,24 @@ static void device_describe(const struct pci_function *function, struct device_t
 	texts_add(texts, "pci-class", 2, function->class);
 	texts_add(texts, "pci-subclass", 2, function->subclass);
 	texts_add(texts, "pci-interface", 2, function->interface);
-	char *text = texts->values[texts->count];
-
-	format_to(text, sizeof(texts->values[0]), "%04x:%02x:%02x.%x", address->segment,
-		address->bus, address->device, address->function);
-	texts->pairs[texts->count++] = (struct mbus_pair){ .name = "pci-address", .value = text };
+	texts_add(texts, "pci-revision", 2, function->revision);
+	texts->pairs[texts->count++] =
+		(struct mbus_pair){ .name = "pci-address", .value = object->name };
 }
 
 int device_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 {
+	const struct pci_address *address = &object->function.address;
 	struct device_texts texts;
 
-	device_describe(&object->function, &texts);
-	int error = mbus_publish(task, mbus, texts.pairs, texts.count, &object->control);
+	format_to(object->name, sizeof(object->name), "%04x:%02x:%02x.%x", address->segment,
+		address->bus, address->device, address->function);
+	object->mbus = mbus;
+	owner_init(object);
+	interrupts_init(object);
+	device_describe(object, &texts);
+	int error = mbus_publish_object(
+		task, mbus, texts.pairs, texts.count, &object->id, &object->control);
 
 	if (error == 0) {
 		connect_listen(&object->listener, &device_listener_ops, &object->loop->loop,

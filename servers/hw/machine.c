@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine as ACPI describes it: see machine.h. */
 #include "machine.h"
+#include "interrupts.h"
 
 #include <base/errors.h>
 #include <base/string.h>
@@ -8,6 +9,7 @@
 
 #define TABLE_SIZE_MAX   MIB(1)
 #define BUS_SIZE         MIB(1) /* of configuration space per bus */
+#define ISA_IRQ_MAX      15
 #define SLEEP_ENABLE     (1u << 13)
 #define SLEEP_TYPE_SHIFT 10
 
@@ -224,6 +226,22 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 		machine_read_table(machine, acpi_table_phys(&rsdp, window.data, i));
 	}
 	window_close(&window);
+	return 0;
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------ */
+
+/* Without AML there is only what the firmware wrote for the ISA interrupt controller. */
+int machine_find_line(const struct machine *machine, const struct pci_function *function,
+	struct interrupt_line *out_line)
+{
+	const struct pci_access *access = &machine->ecam.access;
+	uint32_t isa_irq = access->read(access, function->address, PCI_INTERRUPT_LINE, 1);
+
+	if (isa_irq == 0 || isa_irq > ISA_IRQ_MAX) {
+		return -ERR_UNSUPPORTED;
+	}
+	*out_line = (struct interrupt_line){ .number = isa_irq, .flags = HEL_IRQ_LINE_ISA };
 	return 0;
 }
 

@@ -34,6 +34,16 @@ struct machine {
  */
 MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
 
+struct interrupt_line;
+
+/**
+ * machine_find_line() - which line of an interrupt controller a function's INTx is on
+ *
+ * Return: 0, -ERR_UNSUPPORTED (nobody knows).
+ */
+MUST_USE int machine_find_line(const struct machine *machine, const struct pci_function *function,
+	struct interrupt_line *out_line);
+
 /**
  * machine_power_off() - tell the machine to turn off, which takes it a moment
  *

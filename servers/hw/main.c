@@ -27,6 +27,7 @@ static void device_found(void *context UNUSED, const struct pci_function *functi
 	}
 	object->loop = &loop;
 	object->machine = &machine;
+	object->access = &machine.ecam.access;
 	object->function = *function;
 	list_push_back(&objects, &object->node);
 }

@@ -15,14 +15,6 @@ enum msix_word {
 };
 
 constexpr uint32_t MSIX_CONTROL_MASKED = 1;
-constexpr uint32_t CLIENT_RIGHTS = HEL_RIGHT_WAIT | HEL_RIGHT_MANAGE | HEL_RIGHT_DERIVE;
-
-/* An interrupt, with all rights, and what raises it. */
-struct msix_target {
-	hel_handle irq;
-	struct hel_msi_info message;
-	uint32_t n_vectors;
-};
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -62,69 +54,31 @@ int msix_init(struct msix *msix, hel_handle authority, volatile uint32_t *table,
 		.vectors = vectors,
 		.n_vectors = n_vectors,
 	};
-	for (uint32_t i = 0; i < n_vectors; i++) {
+	msix_mask_all(msix);
+	return 0;
+}
+
+void msix_mask_all(struct msix *msix)
+{
+	for (uint32_t i = 0; i < msix->n_vectors; i++) {
 		entry_set_masked(msix, i, true);
 	}
-	return 0;
 }
 
-/* ---- targets --------------------------------------------------------------------------------- */
-
-/* No entry names it any more. */
-static void target_destroy(struct msix_target *target)
-{
-	hel_close(HEL_THIS, target->irq);
-	helix_free(target);
-}
-
-static int target_create(hel_handle authority, struct msix_target **out_target)
-{
-	struct msix_target *target = helix_calloc(1, sizeof(*target));
-
-	if (target == NULL) {
-		return -ERR_NO_MEMORY;
-	}
-	int error = hel_irq_create_msi(authority, &target->message, &target->irq);
-
-	if (error != 0) {
-		helix_free(target);
-		return error;
-	}
-	*out_target = target;
-	return 0;
-}
+/* ---- vectors --------------------------------------------------------------------------------- */
 
 /* Give vector @index, whose owner is set, another target, and drop the one that it had. */
-static void vector_set_target(struct msix *msix, uint32_t index, struct msix_target *target)
+static void vector_set_target(struct msix *msix, uint32_t index, struct irq_target *target)
 {
 	struct msix_vector *vector = &msix->vectors[index];
-	struct msix_target *old = vector->target;
+	struct irq_target *old = vector->target;
 
 	target->n_vectors++;
 	vector->target = target;
 	entry_write(msix, index);
 	if (old != NULL && --old->n_vectors == 0) {
-		target_destroy(old);
+		irq_target_destroy(old);
 	}
-}
-
-/*
- * While a move is not settled there is no other one. The device has been told long ago, but no
- * interrupt has come by the new way yet; one by the old way may wait in the former CPU, and would
- * be lost with the old vector. So after settling there is a delivery by software.
- */
-static int target_move(struct msix_target *target, uint64_t cpu_mask)
-{
-	int error = hel_irq_set_affinity(target->irq, cpu_mask, &target->message);
-
-	if (error != -ERR_BUSY) {
-		return error;
-	}
-	error = hel_irq_settle(target->irq);
-	if (error == 0) {
-		error = hel_irq_acknowledge(target->irq, HEL_IRQ_KICK, 0);
-	}
-	return error != 0 ? error : hel_irq_set_affinity(target->irq, cpu_mask, &target->message);
 }
 
 /* ---- what clients ask for -------------------------------------------------------------------- */
@@ -145,7 +99,7 @@ static int msix_find(const struct msix *msix, const struct hw_client *client, ui
 int msix_set_up(
 	struct msix *msix, const struct hw_client *client, uint32_t index, hel_handle *out_irq)
 {
-	struct msix_target *target;
+	struct irq_target *target;
 
 	if (index >= msix->n_vectors) {
 		return -ERR_OUT_OF_BOUNDS;
@@ -155,14 +109,14 @@ int msix_set_up(
 	if (vector->owner != NULL && vector->owner != client) {
 		return -ERR_BUSY;
 	}
-	int error = target_create(msix->authority, &target);
+	int error = irq_target_create(msix->authority, &target);
 
 	if (error != 0) {
 		return error;
 	}
-	error = hel_transfer(HEL_THIS, target->irq, HEL_THIS, CLIENT_RIGHTS, out_irq);
+	error = irq_share(target->irq, out_irq);
 	if (error != 0) {
-		target_destroy(target);
+		irq_target_destroy(target);
 		return error;
 	}
 	vector->owner = client;
@@ -189,7 +143,7 @@ int msix_move(struct msix *msix, const struct hw_client *client, uint32_t index,
 	int error = msix_find(msix, client, index, &vector);
 
 	if (error == 0) {
-		error = target_move(vector->target, cpu_mask);
+		error = irq_target_move(vector->target, cpu_mask);
 	}
 	for (uint32_t i = 0; error == 0 && i < msix->n_vectors; i++) {
 		if (msix->vectors[i].target == vector->target) {
@@ -214,11 +168,22 @@ int msix_retarget(
 	return error;
 }
 
+void msix_restore(struct msix *msix)
+{
+	for (uint32_t i = 0; i < msix->n_vectors; i++) {
+		if (msix->vectors[i].target != NULL) {
+			entry_write(msix, i);
+		} else {
+			entry_set_masked(msix, i, true);
+		}
+	}
+}
+
 void msix_release(struct msix *msix, const struct hw_client *client)
 {
 	for (uint32_t i = 0; i < msix->n_vectors; i++) {
 		struct msix_vector *vector = &msix->vectors[i];
-		struct msix_target *target = vector->target;
+		struct irq_target *target = vector->target;
 
 		if (vector->owner != client) {
 			continue;
@@ -226,7 +191,7 @@ void msix_release(struct msix *msix, const struct hw_client *client)
 		entry_set_masked(msix, i, true);
 		*vector = (struct msix_vector){};
 		if (--target->n_vectors == 0) {
-			target_destroy(target);
+			irq_target_destroy(target);
 		}
 	}
 }

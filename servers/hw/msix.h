@@ -20,15 +20,15 @@
 #ifndef HW_MSIX_H
 #define HW_MSIX_H
 
-#include <hel/hel-calls.h>
+#include "irq-target.h"
+
 #include <base/types.h>
 
 struct hw_client;
-struct msix_target;
 
 struct msix_vector {
 	const struct hw_client *owner; /* NULL: it is free, masked, and has no target */
-	struct msix_target *target;
+	struct irq_target *target;
 	bool is_masked;
 };
 
@@ -50,11 +50,14 @@ struct msix {
 MUST_USE int msix_init(
 	struct msix *msix, hel_handle authority, volatile uint32_t *table, uint32_t n_vectors);
 
-/** msix_is_on() - whether msix_init() has been called */
-static inline bool msix_is_on(const struct msix *msix)
+/** msix_is_initialized() - whether msix_init() has been called */
+static inline bool msix_is_initialized(const struct msix *msix)
 {
 	return msix->table != NULL;
 }
+
+/** msix_mask_all() - mask all vectors, which nobody has: the device may have been reset */
+void msix_mask_all(struct msix *msix);
 
 /**
  * msix_set_up() - let vector @index raise a new interrupt, unmasked
@@ -86,6 +89,9 @@ MUST_USE int msix_move(
 /** msix_retarget() - let vector @index raise what vector @to_index raises; as msix_mask() */
 MUST_USE int msix_retarget(
 	struct msix *msix, const struct hw_client *client, uint32_t index, uint32_t to_index);
+
+/** msix_restore() - the device has been reset: write the table as it was */
+void msix_restore(struct msix *msix);
 
 /** msix_release() - mask and free all vectors of a client that has gone */
 void msix_release(struct msix *msix, const struct hw_client *client);

@@ -177,6 +177,16 @@ static void function_read_capabilities(
 	}
 }
 
+uint8_t pci_find_capability(const struct pci_function *function, uint8_t id)
+{
+	for (uint32_t i = 0; i < function->n_capabilities; i++) {
+		if (function->capabilities[i].id == id) {
+			return function->capabilities[i].offset;
+		}
+	}
+	return 0;
+}
+
 static bool ranges_overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
@@ -221,6 +231,8 @@ static void scan_function(struct scan *scan, struct pci_address address, uint8_t
 		.class = (uint8_t)pci_read(access, address, PCI_CLASS, 1),
 		.subclass = (uint8_t)pci_read(access, address, PCI_SUBCLASS, 1),
 		.interface = (uint8_t)pci_read(access, address, PCI_INTERFACE, 1),
+		.revision = (uint8_t)pci_read(access, address, PCI_REVISION, 1),
+		.interrupt_pin = (uint8_t)pci_read(access, address, PCI_INTERRUPT_PIN, 1),
 		.is_bridge = (header_type & HEADER_TYPE_MASK) == HEADER_TYPE_BRIDGE,
 	};
 

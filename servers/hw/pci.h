@@ -24,6 +24,7 @@ enum pci_register {
 	PCI_DEVICE = 0x02,
 	PCI_COMMAND = 0x04,
 	PCI_STATUS = 0x06,
+	PCI_REVISION = 0x08,
 	PCI_INTERFACE = 0x09,
 	PCI_SUBCLASS = 0x0a,
 	PCI_CLASS = 0x0b,
@@ -33,6 +34,8 @@ enum pci_register {
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM_DEVICE = 0x2e,
 	PCI_CAPABILITIES = 0x34,
+	PCI_INTERRUPT_LINE = 0x3c,
+	PCI_INTERRUPT_PIN = 0x3d,
 	PCI_FIRST_FREE = 0x40, /* behind the registers that all devices have */
 };
 
@@ -46,7 +49,9 @@ enum pci_command {
 enum pci_capability_id {
 	PCI_CAPABILITY_MSI = 0x05,
 	PCI_CAPABILITY_VENDOR = 0x09,
+	PCI_CAPABILITY_EXPRESS = 0x10,
 	PCI_CAPABILITY_MSIX = 0x11,
+	PCI_CAPABILITY_ADVANCED_FEATURES = 0x13,
 };
 
 /* A function's address. */
@@ -92,7 +97,8 @@ struct pci_msix {
 struct pci_function {
 	struct pci_address address;
 	uint16_t vendor, device, subsystem_vendor, subsystem_device;
-	uint8_t class, subclass, interface;
+	uint8_t class, subclass, interface, revision;
+	uint8_t interrupt_pin; /* 1 to 4: A to D; 0: no line */
 	bool is_bridge;
 	uint8_t secondary_bus; /* of a bridge */
 	struct pci_bar bars[PCI_BARS_MAX];
@@ -107,6 +113,9 @@ struct pci_function {
  */
 void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_bus,
 	void (*found)(void *context, const struct pci_function *function), void *context);
+
+/** pci_find_capability() - offset of the first capability @id, 0 if the function has none */
+uint8_t pci_find_capability(const struct pci_function *function, uint8_t id);
 
 /* A piece of the machine's addresses, of whole pages. */
 struct pci_range {

@@ -47,10 +47,10 @@ static void power_dispatch(struct bragi_call *call)
 	(void)!hw_power_dispatch(&power_ops, call);
 }
 
-static void power_connected(
-	struct connect_listener *listener, const char *client UNUSED, hel_handle lane)
+static void power_connected(struct connect_listener *listener, const char *client, hel_handle lane)
 {
-	hw_client_start(container_of(listener, struct hw_object, listener), lane, power_dispatch);
+	hw_client_start(
+		container_of(listener, struct hw_object, listener), client, lane, power_dispatch);
 }
 
 static const struct connect_listener_ops power_listener_ops = {

@@ -190,14 +190,13 @@ static void test_other_client_has_no_say(struct task *task)
 	CHECK(hw_client_interrupt_mask(task, &other, 0, true) == -ERR_NOT_FOUND);
 	CHECK(hw_client_interrupt_move(task, &other, 0, 1) == -ERR_NOT_FOUND);
 	CHECK(hw_client_interrupt_retarget(task, &other, 0, 0) == -ERR_NOT_FOUND);
-	CHECK(hw_client_interrupt(task, &other, 3, &irq) == 0);
-	CHECK(hw_client_interrupt_retarget(task, &other, 3, 0) == -ERR_NOT_FOUND);
-	CHECK(hw_client_interrupt_retarget(task, &nic.hw, 0, 3) == -ERR_NOT_FOUND);
-	hel_close(HEL_THIS, irq);
+	CHECK(hw_client_interrupt(task, &other, 3, &irq) == -ERR_BUSY);
+	CHECK(hw_client_bus_master(task, &other, true) == -ERR_BUSY);
+	CHECK(hw_client_dma_space(task, &other, &irq) == -ERR_BUSY);
 	CHECK(raise_and_serve(task, &sources[0], 0));
 }
 
-/* When the owner is gone its vectors are masked, and anybody's. */
+/* When the driver is gone its vectors are masked, and anybody drives the device. */
 static void test_vectors_end_with_their_owner(struct task *task)
 {
 	uint64_t deadline_ns = task_now_ns(task) + PATIENCE_NS;
@@ -206,9 +205,10 @@ static void test_vectors_end_with_their_owner(struct task *task)
 
 	hel_close(HEL_THIS, nic.hw.lane);
 	do {
-		error = hw_client_interrupt(task, &other, 0, &late.irq);
+		error = nic_open(task, &nic, other.lane);
 	} while (error == -ERR_BUSY && task_now_ns(task) < deadline_ns);
 	CHECK(error == 0);
+	CHECK(hw_client_interrupt(task, &nic.hw, 0, &late.irq) == 0);
 	uint64_t n_before = info_of(&sources[0]).n_interrupts;
 
 	for (uint32_t round = 0; round < 6; round++) {
@@ -217,7 +217,7 @@ static void test_vectors_end_with_their_owner(struct task *task)
 		CHECK(raise_and_serve(task, &late, 0));
 	}
 	CHECK(info_of(&sources[0]).n_interrupts <= n_before + UNDER_WAY);
-	CHECK(hw_client_interrupt_mask(task, &other, 1, false) == -ERR_NOT_FOUND);
+	CHECK(hw_client_interrupt_mask(task, &nic.hw, 1, false) == -ERR_NOT_FOUND);
 }
 
 static int device_open(struct task *task)

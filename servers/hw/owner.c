@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Who drives a device: see owner.h. */
+#include "owner.h"
+#include "device.h"
+#include "reset.h"
+
+#include <base/errors.h>
+#include <protocols/mbus/mbus-client.h>
+
+void owner_init(struct hw_object *object)
+{
+	wait_queue_init(&object->ownership.freed);
+}
+
+/* Say on mbus who drives it; "": nobody. */
+static void owner_tell(struct task *task, struct hw_object *object, const char *name)
+{
+	int error = mbus_set(task, object->mbus, object->id, "driver", name);
+
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "%s: its driver cannot be told: %s", object->name,
+			error_text(error));
+	}
+}
+
+int owner_claim(struct task *task, struct hw_object *object, const struct hw_client *client)
+{
+	int error = 0;
+
+	while (error == 0 && object->ownership.is_stopping) {
+		error = wait_on(task, &object->ownership.freed);
+	}
+	if (error != 0 || object->owner == client) {
+		return error;
+	}
+	if (object->owner != NULL) {
+		return -ERR_BUSY;
+	}
+	object->owner = client;
+	owner_tell(task, object, hw_client_name(client));
+	return 0;
+}
+
+int owner_hold(struct hw_object *object, hel_handle memory)
+{
+	struct ownership *ownership = &object->ownership;
+
+	if (ownership->held == NULL) {
+		ownership->held = helix_calloc(OWNER_HELD_MAX, sizeof(*ownership->held));
+	}
+	if (ownership->held == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	if (ownership->n_held == OWNER_HELD_MAX) {
+		return -ERR_NO_SPACE;
+	}
+	ownership->held[ownership->n_held++] = memory;
+	return 0;
+}
+
+static void owner_let_go(struct ownership *ownership)
+{
+	for (uint32_t i = 0; i < ownership->n_held; i++) {
+		hel_close(HEL_THIS, ownership->held[i]);
+	}
+	helix_free(ownership->held);
+	ownership->held = NULL;
+	ownership->n_held = 0;
+	if (ownership->dma_space != HEL_NULL) {
+		hel_close(HEL_THIS, ownership->dma_space);
+		ownership->dma_space = HEL_NULL;
+	}
+}
+
+static int owner_stop(struct task *task, void *argument)
+{
+	struct hw_object *object = argument;
+	const struct pci_function *function = &object->function;
+	int error = 0;
+
+	reset_stop(task, object->access, function);
+	if (reset_is_possible(object->access, function)) {
+		error = reset_function(task, object->access, function);
+		interrupts_restore(object);
+	}
+	if (error != 0) {
+		helix_log(HEL_LOG_ERROR, "%s cannot be reset: %s", object->name, error_text(error));
+	}
+	owner_let_go(&object->ownership);
+	owner_tell(task, object, "");
+	task->job = NULL; /* the next driver's end has the same job */
+	object->ownership.is_stopping = false;
+	wait_queue_wake(&object->ownership.freed);
+	return 0;
+}
+
+void owner_client_gone(struct hw_object *object, const struct hw_client *client)
+{
+	struct ownership *ownership = &object->ownership;
+
+	if (object->owner != client) {
+		return;
+	}
+	/* At once: the vectors may be given to others. */
+	interrupts_release(object, client);
+	object->owner = NULL;
+	ownership->is_stopping = true;
+	job_init(&ownership->stop_job, "stop device", owner_stop, object);
+	job_submit(&object->loop->loop, &ownership->stop_job);
+}
