@@ -59,6 +59,15 @@ static void loop_fire_timers(struct loop *loop)
 	}
 }
 
+void loop_serve(struct loop *loop)
+{
+	loop->now_ns = loop_now_ns(loop);
+	loop_fire_timers(loop);
+	for (struct op *op = loop__take_ready(loop); op != NULL; op = loop__take_ready(loop)) {
+		loop__deliver(op);
+	}
+}
+
 /* Collect events and expired timers; wait for some if nothing else is to be done. */
 static void loop_collect(struct loop *loop, bool can_wait)
 {

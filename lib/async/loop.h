@@ -112,6 +112,13 @@ void loop_run(struct loop *loop);
 /** loop_stop() - let loop_run() return after this turn */
 void loop_stop(struct loop *loop);
 
+/**
+ * loop_serve() - fire the timers that are due and deliver what has finished
+ *
+ * For a loop whose thread waits and lets the caller do so. Tasks go on when it does.
+ */
+void loop_serve(struct loop *loop);
+
 /** loop_now_ns() - the monotonic time, read from the platform */
 static inline uint64_t loop_now_ns(const struct loop *loop)
 {

@@ -23,18 +23,24 @@ static struct helix_operation *helix_operation_of(struct op *op)
 
 /* ---- into the kernel ------------------------------------------------------------------------- */
 
-static void helix_loop_drive(struct helix_loop *loop, uint32_t flags, uint64_t deadline_ns)
+static ALWAYS_INLINE int loop_drive(
+	struct helix_loop *loop, uint32_t flags, uint32_t n_seen, uint64_t deadline_ns)
 {
-	int error = hel_drive(loop->queue.handle, flags, loop->queue.n_taken, deadline_ns, NULL);
+	int error = hel_drive(loop->queue.handle, flags, n_seen, deadline_ns, NULL);
 
 	switch (error) {
 	case 0:
 	case -ERR_TIMED_OUT:
 	case -ERR_KICKED:
 	case -ERR_ALERTED:
-	case -ERR_NO_MEMORY: break;
+	case -ERR_NO_MEMORY: return error;
 	default: helix_fatal("queue cannot be driven: %s", error_name(error));
 	}
+}
+
+int helix_loop_drive(struct helix_loop *loop, uint32_t flags, uint32_t n_seen, uint64_t deadline_ns)
+{
+	return loop_drive(loop, flags, n_seen, deadline_ns);
 }
 
 static bool helix_operation_try_submit(struct helix_loop *loop, struct helix_operation *operation)
@@ -43,7 +49,7 @@ static bool helix_operation_try_submit(struct helix_loop *loop, struct helix_ope
 		container_of(operation->op.class, struct helix_operation_class, op);
 
 	if (!class->submit(operation, &loop->queue)) {
-		helix_loop_drive(loop, 0, 0);
+		helix_loop_drive(loop, 0, 0, 0);
 		if (!class->submit(operation, &loop->queue)) {
 			return false;
 		}
@@ -59,7 +65,7 @@ static void *helix_loop_try_reserve(
 	void *record = hel_queue_reserve(&loop->queue, opcode, size, context);
 
 	if (record == NULL) {
-		helix_loop_drive(loop, 0, 0);
+		helix_loop_drive(loop, 0, 0, 0);
 		record = hel_queue_reserve(&loop->queue, opcode, size, context);
 	}
 	return record;
@@ -133,15 +139,15 @@ static void helix_loop_flush(struct helix_loop *loop)
 /* ---- out of the kernel ----------------------------------------------------------------------- */
 
 /*
- * Complete the operations whose results have arrived; says whether there were any. A take() may do
+ * Complete the operations whose results have arrived; returns how many there were. A take() may do
  * all that its element asks for, so if there are very many timers and other work come in between.
  */
-static bool helix_loop_collect(struct helix_loop *loop)
+static uint32_t helix_loop_collect(struct helix_loop *loop)
 {
 	const struct hel_element *element = hel_queue_take(&loop->queue);
-	bool is_any = element != NULL;
+	uint32_t n = 0;
 
-	for (uint32_t n_left = COLLECT_MAX; element != NULL;) {
+	while (element != NULL) {
 		struct helix_operation *operation = (struct helix_operation *)element->context;
 		const struct helix_operation_class *class =
 			container_of(operation->op.class, struct helix_operation_class, op);
@@ -152,9 +158,22 @@ static bool helix_loop_collect(struct helix_loop *loop)
 			list_remove(&operation->op.node);
 			op_complete(&operation->op, class->complete(operation, element));
 		}
-		element = --n_left != 0 ? hel_queue_take(&loop->queue) : NULL;
+		element = ++n != COLLECT_MAX ? hel_queue_take(&loop->queue) : NULL;
 	}
-	return is_any;
+	return n;
+}
+
+bool helix_loop_serve(struct helix_loop *loop)
+{
+	uint32_t supply_tail = loop->queue.supply_tail;
+	uint32_t n = helix_loop_collect(loop);
+
+	loop_serve(&loop->loop);
+	if (loop->queue.supply_tail != supply_tail) {
+		/* Completions may have waited in the kernel for what was given back. */
+		helix_loop_drive(loop, 0, 0, 0);
+	}
+	return n != COLLECT_MAX;
 }
 
 void helix_loop_release(struct helix_loop *loop, const struct hel_element *element)
@@ -203,13 +222,15 @@ static bool helix_platform_wait(struct async_platform *platform, uint64_t deadli
 	struct helix_loop *loop = helix_loop_of_platform(platform);
 
 	helix_loop_flush(loop);
-	if (!hel_queue_has_submissions(&loop->queue) && helix_loop_collect(loop)) {
+	if (!hel_queue_has_submissions(&loop->queue) && helix_loop_collect(loop) != 0) {
 		return true;
 	}
 	if (deadline_ns == 0 || !list_is_empty(&loop->unsubmitted)) {
-		helix_loop_drive(loop, 0, 0);
+		helix_loop_drive(loop, 0, 0, 0);
+	} else if (loop->wait != NULL) {
+		loop->wait(loop, deadline_ns);
 	} else {
-		helix_loop_drive(loop, HEL_DRIVE_WAIT, deadline_ns);
+		loop_drive(loop, HEL_DRIVE_WAIT, loop->queue.n_taken, deadline_ns);
 	}
 	helix_loop_collect(loop);
 	return true;

@@ -67,6 +67,12 @@ struct helix_loop_config {
 /** HELIX_TASKS_MAX - usual limit of tasks alive at the same time */
 #define HELIX_TASKS_MAX       64
 
+/*
+ * How the loop waits, where a program has several that share data: leaves them to others, waits
+ * (helix_loop_drive()), and comes back when it may use them again.
+ */
+typedef void (*helix_loop_wait_fn)(struct helix_loop *loop, uint64_t deadline_ns);
+
 struct helix_loop {
 	struct loop loop; /* for op_start(), job_submit(), timer_arm(), loop_stop() */
 	struct async_platform platform;
@@ -74,6 +80,7 @@ struct helix_loop {
 	struct list unsubmitted; /* operations without a record */
 	struct list uncancelled; /* submitted operations whose cancel found no room */
 	struct helix_operation quiet; /* never started: whose completions nobody waits for */
+	helix_loop_wait_fn wait; /* NULL: it just waits */
 	void *tasks;             /* one block for loop_config's tasks and fibers */
 	uint64_t stacks_size;
 };
@@ -92,6 +99,22 @@ void helix_loop_deinit(struct helix_loop *loop);
 
 /** helix_loop_run() - serve until loop_stop(&loop->loop) */
 void helix_loop_run(struct helix_loop *loop);
+
+/**
+ * helix_loop_serve() - do for a loop whose thread waits, and lets us, what has come for it
+ *
+ * Completions, timers that are due, finished operations; what tasks wait for is left to its thread.
+ *
+ * Return: false: there is more.
+ */
+bool helix_loop_serve(struct helix_loop *loop);
+
+/**
+ * helix_loop_drive() - hel_drive() of the loop's queue; all errors that can go on are returned
+ * @n_seen: with HEL_DRIVE_WAIT: of completions
+ */
+int helix_loop_drive(
+	struct helix_loop *loop, uint32_t flags, uint32_t n_seen, uint64_t deadline_ns);
 
 /** helix_loop_of() - the helix loop around a lib/async loop */
 static inline struct helix_loop *helix_loop_of(const struct loop *loop)

@@ -24,6 +24,7 @@
  *
  * Freed blocks are filled with a pattern in debug builds, where a second free is caught, too.
  */
+#include <helix/lock.h>
 #include <helix/memory.h>
 
 #include <base/assert.h>
@@ -85,6 +86,7 @@ static struct list segments = LIST_INIT(segments); /* all but those of large blo
 static uint64_t heap_next = HEAP_BASE;
 static struct helix_memory_stats heap_stats;
 static bool heap_is_initialised;
+static struct helix_lock heap_lock; /* of all of the above */
 
 static void heap_init(void)
 {
@@ -439,7 +441,7 @@ static void *large_allocate(size_t size)
 
 /* ---- the public functions -------------------------------------------------------------------- */
 
-void *helix_malloc(size_t size)
+static void *heap_allocate(size_t size)
 {
 	void *block;
 
@@ -457,6 +459,15 @@ void *helix_malloc(size_t size)
 	return block;
 }
 
+void *helix_malloc(size_t size)
+{
+	helix_lock_take(&heap_lock);
+	void *block = heap_allocate(size);
+
+	helix_lock_release(&heap_lock);
+	return block;
+}
+
 /* The first page of the slab or run that holds @block, in a segment that is not large. */
 static struct page *page_of(struct segment *segment, const void *block)
 {
@@ -470,11 +481,8 @@ static struct page *page_of(struct segment *segment, const void *block)
 	return page;
 }
 
-void helix_free(void *block)
+static void heap_free(void *block)
 {
-	if (block == NULL) {
-		return;
-	}
 	struct segment *segment = segment_of(block);
 
 	heap_stats.n_blocks--;
@@ -495,7 +503,16 @@ void helix_free(void *block)
 	run_free(segment, page);
 }
 
-/* How many bytes may be used at @block. */
+void helix_free(void *block)
+{
+	if (block != NULL) {
+		helix_lock_take(&heap_lock);
+		heap_free(block);
+		helix_lock_release(&heap_lock);
+	}
+}
+
+/* How many bytes may be used at @block; what says so does not change while it is allocated. */
 static size_t block_size(void *block)
 {
 	struct segment *segment = segment_of(block);
@@ -545,7 +562,11 @@ void *helix_realloc(void *block, size_t size)
 
 struct helix_memory_stats helix_memory_stats(void)
 {
-	return heap_stats;
+	helix_lock_take(&heap_lock);
+	struct helix_memory_stats stats = heap_stats;
+
+	helix_lock_release(&heap_lock);
+	return stats;
 }
 
 int helix_map(

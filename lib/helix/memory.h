@@ -3,8 +3,8 @@
  * The allocator of native programs, and mapping of memory objects.
  *
  * Small sizes come from slabs of one size class, larger ones from runs of pages, very large ones
- * are mappings of their own; see memory.c. All operations take constant time. One thread of a
- * program uses it.
+ * are mappings of their own; see memory.c. All operations take constant time. Any thread may use
+ * it.
  */
 #ifndef HELIX_MEMORY_H
 #define HELIX_MEMORY_H
