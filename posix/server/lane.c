@@ -21,6 +21,7 @@
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/turn.h>
 
 /* The process sent what no shim sends, or its lane broke. */
 static void lane_fail(struct thread *thread)
@@ -196,7 +197,7 @@ static void listen_take(struct helix_operation *operation, const struct hel_elem
 			lane_fail(thread);
 		}
 	}
-	helix_loop_release(helix_loop_of(posix_loop()), element);
+	helix_loop_release(helix_loop_of(operation->op.loop), element);
 }
 
 /* The lane has ended. */
@@ -227,7 +228,9 @@ void lane_open(struct thread *thread)
 	lane->is_open = true;
 	lane->is_listening = true;
 	op_init(&lane->listen.op, &listen_class.op);
-	(void)!op_start(&lane->listen.op, posix_loop(), listen_ended, thread);
+	turn_touch(thread->internal->request_internal.loop);
+	(void)!op_start(
+		&lane->listen.op, thread->internal->request_internal.loop, listen_ended, thread);
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -330,5 +333,5 @@ void request_reply(struct request *request, int64_t result)
 	request_drop(request);
 	thread->lane.is_serving = false;
 	atomic_store_explicit(&mailbox->sequence, internal->sequence, memory_order_release);
-	helix_loop_alert(helix_loop_of(posix_loop()), thread->lane.queue);
+	helix_loop_alert(helix_loop_of(turn_current()->loop), thread->lane.queue);
 }

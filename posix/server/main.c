@@ -2,8 +2,8 @@
 /*
  * posix: the server of Linux programs.
  *
- * One loop on one thread. It starts the file system from the boot archive and then one process,
- * /boot/hati/init; everything else comes by requests (lane.c) and completions.
+ * It starts the file system from the boot archive and then one process, /boot/hati/init; everything
+ * else comes by requests (lane.c) and completions, on a thread per processor (turn.c).
  *
  * Handles: "log", "statistics" (counters of the kernel), "clock" (setting it), "initrd", "mbus"
  * (terminals, power).
@@ -15,6 +15,7 @@
 #include <posix/server/process/process-internal.h>
 #include <posix/server/rewrite/text.h>
 #include <posix/server/time/time.h>
+#include <posix/server/turn.h>
 
 constexpr char INIT_PATH[] =
 	"/boot/hati/init"; /* part of the system, not of the root that is brought along */
@@ -23,11 +24,19 @@ constexpr char INIT_STRINGS[] =
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0"
 	"TERM=linux";
 
-static struct helix_loop loop;
-
-struct loop *posix_loop(void)
+/* One thread per processor; hati.posix.threads=N chooses another number. */
+static uint32_t number_of_threads(void)
 {
-	return &loop.loop;
+	uint64_t n = helix_start()->n_cpus;
+	char text[16];
+
+	if (helix_command_line_option("hati.posix.threads", text, sizeof(text))) {
+		n = 0;
+		for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++) {
+			n = min_u64(n * 10 + (uint64_t)(*digit - '0'), TURNS_MAX);
+		}
+	}
+	return (uint32_t)min_u64(max_u64(n, 1), TURNS_MAX);
 }
 
 static int64_t start_init(void)
@@ -78,12 +87,12 @@ int main(int n_arguments, char **arguments)
 	struct boot_archive initrd;
 	char text[16];
 	int64_t result;
-	int error = helix_loop_init(&loop, NULL);
+	int error = turns_init(number_of_threads());
 
 	(void)n_arguments;
 	(void)arguments;
 	if (error != 0) {
-		helix_fatal("no loop: %s", error_text(error));
+		helix_fatal("no loops: %s", error_text(error));
 	}
 	initrd = map_initrd();
 	clock_init();
@@ -104,6 +113,5 @@ int main(int n_arguments, char **arguments)
 	if (result != 0) {
 		helix_fatal("%s cannot be started: errno %d", INIT_PATH, (int)-result);
 	}
-	helix_loop_run(&loop);
-	return 0;
+	turns_run();
 }

@@ -3,9 +3,9 @@
  * Parking: requests that wait, without a stack, until a wait queue is woken, a deadline passes or a
  * signal comes.
  *
- * A woken request is taken off all its queues at once and put on the ready list; one operation of
- * the loop runs all ready requests later in the same turn. So no handler ever runs inside somebody
- * else's wait_queue_wake().
+ * A woken request is taken off all its queues at once and put on the ready list of the loop whose
+ * thread wakes it; one operation of that loop runs all ready requests later in the same turn. So no
+ * handler ever runs inside somebody else's wait_queue_wake().
  */
 #include <async/loop.h>
 #include <base/assert.h>
@@ -69,8 +69,6 @@ void wait_entry_remove(struct wait_entry *entry)
 
 /* ---- the ready list -------------------------------------------------------------------------- */
 
-static struct list ready = LIST_INIT(ready);
-static struct op ready_op;
 static void run_ready(struct op *op);
 
 static enum op_result ready_op_start(struct op *op)
@@ -84,24 +82,25 @@ static const struct op_class ready_class = { .name = "ready requests", .start = 
 static void request_make_ready(struct request *request)
 {
 	struct request_internal *internal = request->internal;
+	struct turn *turn = turn_current();
 
 	request_leave_waits(request);
 	internal->phase = REQUEST_READY;
-	list_push_back(&ready, &internal->ready_node);
-	if (!op_is_pending(&ready_op)) {
-		op_init(&ready_op, &ready_class);
-		(void)!op_start(&ready_op, posix_loop(), run_ready, NULL);
-		op_complete(&ready_op, 0);
+	list_push_back(&turn->ready, &internal->ready_node);
+	if (!op_is_pending(&turn->ready_op)) {
+		op_init(&turn->ready_op, &ready_class);
+		(void)!op_start(&turn->ready_op, turn->loop, run_ready, turn);
+		op_complete(&turn->ready_op, 0);
 	}
 }
 
 static void run_ready(struct op *op)
 {
+	struct turn *turn = op->owner;
 	struct list now;
 
-	(void)op;
 	list_init(&now);
-	list_append_all(&now, &ready);
+	list_append_all(&now, &turn->ready);
 	for (;;) {
 		struct request_internal *internal =
 			LIST_POP_FRONT(&now, struct request_internal, ready_node);
@@ -128,11 +127,13 @@ static void request_timer_fired(struct timer *timer)
 
 /* ---- parking --------------------------------------------------------------------------------- */
 
-void request_init(struct request *request, struct request_internal *internal, struct thread *thread)
+void request_init(struct request *request, struct request_internal *internal, struct thread *thread,
+	struct loop *loop)
 {
 	request->thread = thread;
 	request->internal = internal;
 	internal->request = request;
+	internal->loop = loop;
 	internal->phase = REQUEST_IDLE;
 	list_node_init(&internal->ready_node);
 	timer_init(&internal->timer, request_timer_fired);
@@ -189,7 +190,8 @@ void request_leave_waits(struct request *request)
 		chunk = next;
 	}
 	if (timer_is_armed(&internal->timer)) {
-		timer_disarm(posix_loop(), &internal->timer);
+		turn_touch(internal->loop);
+		timer_disarm(internal->loop, &internal->timer);
 	}
 }
 
@@ -245,27 +247,28 @@ static void request_park(struct request *request)
 	request_forget_empty_bulk(request);
 	internal->phase = REQUEST_PARKED;
 	if (request->deadline_ns != HEL_DEADLINE_NEVER) {
-		timer_arm(posix_loop(), &internal->timer, request->deadline_ns);
+		turn_touch(internal->loop);
+		timer_arm(internal->loop, &internal->timer, request->deadline_ns);
 	}
 }
 
-static struct request *running;
-
 struct request *request_current(void)
 {
-	return running;
+	return turn_current()->running;
 }
 
 void request_run(struct request *request)
 {
 	struct request_internal *internal = request->internal;
+	struct turn *turn = turn_current();
 	int64_t result;
 
 	ASSERT(internal->phase != REQUEST_PARKED);
 	internal->phase = REQUEST_RUNNING;
-	running = request;
+	turn->running = request;
+	turn->n_attempts++;
 	result = internal->row->handler(request);
-	running = NULL;
+	turn->running = NULL;
 	request->is_first_attempt = false;
 	if (result == REQUEST_PARK) {
 		request_park(request);

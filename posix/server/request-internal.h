@@ -16,6 +16,7 @@
 
 #include <async/timer.h>
 #include <posix/server/request.h>
+#include <posix/server/turn.h>
 
 constexpr uint32_t REQUEST_ARGUMENTS = 6;
 constexpr uint32_t REQUEST_PAYLOAD_INLINE = 192; /* longer payload is in a buffer of its own */
@@ -72,6 +73,7 @@ struct wait_chunk;
 
 struct request_internal {
 	struct request *request;
+	struct loop *loop; /* the home of its process: where it arrives and has its timer */
 	const struct call_row *row;
 	enum request_phase phase;
 	bool is_uninterruptible; /* only the thread's death ends it */
@@ -137,9 +139,9 @@ void request_drop(struct request *request);
 
 /* ---- park.c ---------------------------------------------------------------------------------- */
 
-/** request_init() - prepare a thread's request */
-void request_init(
-	struct request *request, struct request_internal *internal, struct thread *thread);
+/** request_init() - prepare a thread's request, which will arrive on @loop */
+void request_init(struct request *request, struct request_internal *internal, struct thread *thread,
+	struct loop *loop);
 
 /** request_leave_waits() - off all queues, timer disarmed */
 void request_leave_waits(struct request *request);
@@ -166,8 +168,5 @@ void request_reply(struct request *request, int64_t result);
 
 /** request_signal_is_due() - whether a signal would interrupt the thread's wait now (signal/) */
 bool request_signal_is_due(struct thread *thread);
-
-/** posix_loop() - the one loop of posix */
-struct loop *posix_loop(void);
 
 #endif

@@ -17,7 +17,7 @@
  * set. A handler keeps what it must remember between attempts in request->state (zero at the first
  * attempt) and sets request->release if that needs undoing when the request ends in whatever way.
  *
- * posix is one loop on one thread: what lies between two waits is atomic.
+ * One thread of posix has the turn (turn.h): what lies between two waits is atomic.
  */
 #ifndef POSIX_REQUEST_H
 #define POSIX_REQUEST_H

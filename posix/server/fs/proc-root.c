@@ -106,6 +106,7 @@ static int64_t proc_list_processes(
 
 static const struct proc_entry proc_hati_entries[] = {
 	{ .name = "kernel", .mode = PROC_FILE },
+	{ .name = "posix", .mode = PROC_FILE },
 	{ .name = "unimplemented", .mode = PROC_FILE },
 	{},
 };

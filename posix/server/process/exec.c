@@ -8,7 +8,7 @@
  * All is built beside the old program: space, universe, process page, first thread. The commit
  * swaps them in and kills the old threads, which go on their own when the kernel is done with them.
  *
- * The state of the exec under way is static: posix is one loop, and nothing here waits.
+ * The state of the exec under way is static: one thread has the turn, and nothing here waits.
  */
 #include <abi/linux/auxv.h>
 #include <abi/linux/fcntl.h>

@@ -7,6 +7,7 @@
 #include <posix/server/process/system.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/time/time.h>
+#include <posix/server/turn.h>
 
 static void print_meminfo(struct printer *printer)
 {
@@ -205,6 +206,17 @@ static void print_kernel(struct printer *printer)
 	print(printer, "irqs_off_max_ns %llu\n", (unsigned long long)stats.irqs_off_max_ns);
 }
 
+static void print_posix(struct printer *printer)
+{
+	struct turn_counts counts;
+
+	turns_count(&counts);
+	print(printer, "threads %u\nattempts %llu\nturns %llu\nleft %llu\nalerts %llu\n",
+		counts.n_threads, (unsigned long long)counts.n_attempts,
+		(unsigned long long)counts.n_turns, (unsigned long long)counts.n_left,
+		(unsigned long long)counts.n_alerts);
+}
+
 static const struct {
 	const char *name;
 	void (*print)(struct printer *printer);
@@ -220,6 +232,7 @@ static const struct {
 	{ "vmstat", print_vmstat },
 	{ "hati/unimplemented", print_unimplemented },
 	{ "hati/kernel", print_kernel },
+	{ "hati/posix", print_posix },
 	{ "sys/kernel/hostname", print_host_name },
 	{ "sys/kernel/osrelease", print_release },
 	{ "sys/kernel/ostype", print_system_name },

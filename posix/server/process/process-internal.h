@@ -162,6 +162,7 @@ struct cpu_timer { /* time/cpu-timer.c */
 
 struct process_internal {
 	struct tree_node all_node; /* in the tree of all processes, by pid */
+	struct loop *loop; /* its home, see turn.h */
 	struct list children;
 	struct list_node sibling_node;
 	struct list news; /* children of whom wait may have something to tell, in that order */

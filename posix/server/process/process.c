@@ -220,6 +220,7 @@ static void init_internal(struct process *process)
 	list_node_init(&process->group_node);
 	list_node_init(&internal->sibling_node);
 	process_timers_init(process);
+	internal->loop = turn_choose_home();
 	internal->start_ns = clock_monotonic_ns();
 	internal->exit_signal = LINUX_SIGCHLD;
 	internal->is_dumpable = true;

@@ -80,7 +80,7 @@ static void count_urgent(int n)
 
 	n_urgent += (uint32_t)n;
 	if (was_calm != (n_urgent == 0)) {
-		hel_thread_set_priority(HEL_THIS, was_calm ? PRIORITY_POSIX : 0);
+		turns_set_priority(was_calm ? PRIORITY_POSIX : 0);
 	}
 }
 

@@ -318,7 +318,8 @@ static struct thread *add_thread(struct process *process)
 	fake->internal.is_started = true;
 	list_node_init(&fake->internal.oom_node);
 	signal_pending_init(&fake->internal.pending);
-	request_init(&fake->internal.request, &fake->internal.request_internal, thread);
+	request_init(
+		&fake->internal.request, &fake->internal.request_internal, thread, posix_loop());
 	fake->internal.request.process = process;
 	if (process->internal->page == NULL) {
 		process->internal->page = &fake->process_page;

@@ -240,7 +240,8 @@ int thread_create(const struct thread_options *options, struct thread **out_thre
 	block->internal.stack_top = stack_top_of(options);
 	block->internal.universe = options->universe;
 	signal_pending_init(&block->internal.pending);
-	request_init(&block->internal.request, &block->internal.request_internal, thread);
+	request_init(&block->internal.request, &block->internal.request_internal, thread,
+		options->process->internal->loop);
 	block->internal.request.process = options->process;
 	error = build(thread, options);
 	if (error != 0) {
@@ -308,7 +309,8 @@ static void observe(struct thread *thread, uint64_t sequence)
 	struct op *op = &internal->observe.operation.op;
 
 	helix_observe_op_init(&internal->observe, internal->thread, sequence);
-	if (op_start(op, posix_loop(), thread_observed, thread) == OP_DONE) {
+	turn_touch(internal->request_internal.loop);
+	if (op_start(op, internal->request_internal.loop, thread_observed, thread) == OP_DONE) {
 		internal->is_terminated = true;
 	}
 }

@@ -33,6 +33,24 @@ struct loop *posix_loop(void)
 	return &loop;
 }
 
+bool helix_has_threads;
+struct turn turn_first = { .loop = &loop, .ready = LIST_INIT(turn_first.ready) };
+
+struct turn *turn__of_thread(void)
+{
+	return &turn_first;
+}
+
+void turn__touch(struct loop *touched)
+{
+	(void)touched;
+}
+
+struct loop *turn_choose_home(void)
+{
+	return posix_loop();
+}
+
 void fake_run_loop(void)
 {
 	for (;;) {

@@ -86,7 +86,7 @@ struct user *user_create(uint32_t id)
 	user->thread.process = process;
 	list_push_back(&process->threads, &user->thread.process_node);
 	user->request.process = process;
-	request_init(&user->request, &user->request_internal, &user->thread);
+	request_init(&user->request, &user->request_internal, &user->thread, posix_loop());
 	user->next = users;
 	users = user;
 	return user;

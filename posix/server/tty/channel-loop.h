@@ -5,7 +5,7 @@
 
 struct loop;
 
-/** posix_loop() - the one loop of posix (main.c) */
+/** posix_loop() - the loop of all that belongs to no process (turn.h) */
 struct loop *posix_loop(void);
 
 #endif
