@@ -158,6 +158,9 @@ int64_t shim_rseq(SHIM_ARGS)
 int64_t shim_sched_yield(SHIM_ARGS)
 {
 	SHIM_UNUSED;
+	if (shim_thread()->yields_to_posix) {
+		return shim_request(POSIX_DEADLINE_YIELD, 0, 0, 0, 0, 0, 0);
+	}
 	hel_thread_yield();
 	return 0;
 }

@@ -211,7 +211,8 @@ enum posix_internal : uint32_t {
 	 * byte, HEL_PAGE_COVERED and HEL_PAGE_RESIDENT of enum hel_page_state
 	 */
 	POSIX_PAGES = 10031,
-	POSIX_SYSCALL_COUNT = 10032,
+	POSIX_DEADLINE_YIELD = 10032, /* what is left of this period is given up */
+	POSIX_SYSCALL_COUNT = 10033,
 };
 
 /* Of POSIX_PAGES: what needs CAP_SYS_NICE */
@@ -399,7 +400,10 @@ struct posix_thread_page {
 	uint64_t restart_kind; /* 408 */
 	uint32_t request_sequence; /* 416 */
 	uint32_t submit_tail; /* 420: of the queue */
-	uint64_t reserved_queue[3]; /* 424 */
+	uint64_t reserved_queue[2]; /* 424 */
+	/* 440: posix writes: sched_yield() is POSIX_DEADLINE_YIELD */
+	_Atomic uint32_t yields_to_posix;
+	uint32_t reserved_yield;
 	uint64_t is_full_return; /* 448: leave by restoring all registers from full_frame */
 	uint64_t restart_args[4]; /* 456 */
 	uint64_t shim_private[32]; /* 488 … 743 */

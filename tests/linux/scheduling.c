@@ -4,8 +4,10 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define RESET_ON_FORK 0x40000000
 
@@ -281,6 +283,145 @@ static void *wait_for_byte(void *argument)
 	char byte;
 
 	return (void *)read(*(int *)argument, &byte, 1);
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static volatile int n_alarms;
+
+static void note_alarm(int signal)
+{
+	(void)signal;
+	n_alarms++;
+}
+
+/* Who yields waits for the next period, and no signal shortens that. */
+CASE(deadline_is_given_up)
+{
+	CHECK_EQ(set_deadline(5000000, 20000000, 100000000, 0), 0);
+	long start = now_ms();
+
+	CHECK_EQ(sched_yield(), 0);
+	long first = now_ms();
+
+	CHECK_EQ(sched_yield(), 0);
+	CHECK_EQ(sched_yield(), 0);
+	long last = now_ms();
+
+	CHECK(first - start <= 150);
+	CHECK(last - first >= 150);
+	CHECK(last - start <= 600);
+	signal(SIGALRM, note_alarm);
+	CHECK_EQ(set_deadline(5000000, 20000000, 300000000, 0), 0);
+	sched_yield();
+	ualarm(20000, 0);
+	start = now_ms();
+	sched_yield();
+	CHECK(now_ms() - start >= 200);
+	CHECK_EQ(n_alarms, 1);
+}
+
+/* ---- RLIMIT_RTTIME --------------------------------------------------------------------------- */
+
+static void limit_stretch(rlim_t soft_ms, rlim_t hard_ms)
+{
+	const struct rlimit limit = { soft_ms * 1000, hard_ms * 1000 };
+
+	setrlimit(RLIMIT_RTTIME, &limit);
+}
+
+/* Without a system call. */
+static void spin_ms(long ms)
+{
+	long end = now_ms() + ms;
+
+	while (now_ms() < end) {
+	}
+}
+
+static volatile int *n_exceeded;
+
+static void note_exceeded(int signal)
+{
+	(void)signal;
+	++*n_exceeded;
+}
+
+static int status_of(pid_t child)
+{
+	int status = -1;
+
+	waitpid(child, &status, 0);
+	return status;
+}
+
+CASE(real_time_is_limited)
+{
+	n_exceeded = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = fork();
+
+	if (child == 0) {
+		limit_stretch(50, 5000);
+		set(SCHED_FIFO, 1);
+		spin_ms(10000);
+		_exit(1);
+	}
+	int status = status_of(child);
+
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGXCPU);
+	child = fork();
+	if (child == 0) {
+		signal(SIGXCPU, note_exceeded);
+		set(SCHED_RR, 1);
+		limit_stretch(50, 200);
+		spin_ms(10000);
+		_exit(1);
+	}
+	status = status_of(child);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGKILL);
+	CHECK_EQ(*n_exceeded, 1);
+}
+
+/* The soft limit rises with each signal. */
+CASE(real_time_limit_rises)
+{
+	struct rlimit limit;
+
+	n_exceeded = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	signal(SIGXCPU, note_exceeded);
+	limit_stretch(50, RLIM_INFINITY / 1000);
+	set(SCHED_FIFO, 1);
+	while (*n_exceeded == 0) {
+	}
+	CHECK_EQ(getrlimit(RLIMIT_RTTIME, &limit), 0);
+	CHECK_EQ(limit.rlim_cur, 1050000);
+}
+
+/* Who waits in between, and who is not real-time, has no such limit. */
+CASE(real_time_may_wait)
+{
+	n_exceeded = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	signal(SIGXCPU, note_exceeded);
+	limit_stretch(100, 100000);
+	spin_ms(300);
+	CHECK_EQ(*n_exceeded, 0);
+	set(SCHED_FIFO, 1);
+	for (int i = 0; i < 8; i++) {
+		usleep(1000);
+		spin_ms(50);
+	}
+	CHECK_EQ(*n_exceeded, 0);
+	set(SCHED_OTHER, 0);
+	spin_ms(300);
+	CHECK_EQ(*n_exceeded, 0);
 }
 
 CASE(affinity_is_the_threads_own)

@@ -21,6 +21,7 @@
 #include <async/loop.h>
 #include <helix/memory.h>
 #include <helix/start.h>
+#include <posix/server/file/handlers.h>
 #include <posix/server/process/deadline.h>
 #include <posix/server/process/usage.h>
 #include <posix/server/signal/signal.h>
@@ -47,6 +48,7 @@ struct deadline {
 	uint64_t start_ns; /* processor time that the thread had used when the period began */
 	uint64_t seen_ns;  /* and when we looked last */
 	uint64_t pause_ns;
+	struct wait_queue begins; /* the next period does, or the reservation has ended */
 	bool is_spent;
 	bool is_settling;
 };
@@ -120,12 +122,24 @@ static void look(struct timer *timer)
 	if (deadline->is_spent != was_spent) {
 		thread_schedule(thread);
 	}
+	if (!deadline->is_spent) {
+		wait_queue_wake(&deadline->begins);
+	}
 	look_later(deadline, now_ns, now_used_ns);
 	/* Last, for it may end the process, and the reservation with it. */
 	if (deadline->is_spent && !was_spent &&
 		(deadline->flags & LINUX_SCHED_FLAG_DL_OVERRUN) != 0) {
 		signal_send_thread(thread,
 			&(struct signal_info){ .signal = LINUX_SIGXCPU, .code = LINUX_SI_KERNEL });
+	}
+}
+
+/* The shim asks when the thread yields. */
+static void publish(struct thread *thread)
+{
+	if (thread->internal->page != NULL) {
+		atomic_store(&thread->internal->page->yields_to_posix,
+			thread->internal->scheduling.deadline != NULL);
 	}
 }
 
@@ -166,6 +180,7 @@ int64_t deadline_set(struct thread *thread, const struct linux_sched_attr *attri
 		}
 		*deadline = (struct deadline){ .thread = thread };
 		timer_init(&deadline->timer, look);
+		wait_queue_init(&deadline->begins);
 		thread->internal->scheduling.deadline = deadline;
 	}
 	timer_disarm(posix_loop(), &deadline->timer);
@@ -183,6 +198,7 @@ int64_t deadline_set(struct thread *thread, const struct linux_sched_attr *attri
 	uint64_t now_ns = clock_monotonic_ns();
 
 	deadline->period_end_ns = now_ns + period_ns;
+	publish(thread);
 	look_later(deadline, now_ns, deadline->start_ns);
 	return 0;
 }
@@ -209,6 +225,7 @@ void deadline_move(struct thread *from, struct thread *to)
 		deadline->thread = to;
 		deadline->start_ns = used_ns(to);
 		deadline->seen_ns = deadline->start_ns;
+		publish(to);
 	}
 }
 
@@ -222,5 +239,37 @@ void deadline_end(struct thread *thread)
 	thread->internal->scheduling.deadline = NULL;
 	timer_disarm(posix_loop(), &deadline->timer);
 	shares -= deadline->share;
+	wait_queue_wake(&deadline->begins);
+	wait_queue_deinit(&deadline->begins);
+	publish(thread);
 	helix_free(deadline);
+}
+
+/* ---- sched_yield ----------------------------------------------------------------------------- */
+
+/*
+ * What is left of the runtime is given up, and the thread waits for the next period. As on Linux no
+ * signal shortens that.
+ */
+int64_t posix_deadline_yield(struct request *request)
+{
+	struct thread *thread = request->thread;
+	struct deadline *deadline = thread->internal->scheduling.deadline;
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (deadline == NULL || (!request->is_first_attempt && !deadline->is_spent)) {
+		return 0;
+	}
+	if (request->is_first_attempt) {
+		if (now_ns >= deadline->period_end_ns) {
+			begin_period(deadline, now_ns, used_ns(thread));
+		}
+		deadline->is_spent = true;
+		deadline->is_settling = false;
+		thread_schedule(thread);
+		timer_disarm(posix_loop(), &deadline->timer);
+		look_later(deadline, now_ns, used_ns(thread));
+	}
+	request_park_as_killable(request);
+	return request_wait_on(request, &deadline->begins) == 0 ? REQUEST_PARK : 0;
 }

@@ -49,7 +49,9 @@ static int64_t set_limit(struct process *caller, struct process *target, uint32_
 
 	now[0] = limit->current;
 	now[1] = limit->maximum;
-	if (which == LIMIT_CPU && process_is_alive(target) && cpu_limit_follow(target) != 0) {
+	if (process_is_alive(target) &&
+		((which == LIMIT_CPU && cpu_limit_follow(target) != 0) ||
+			(which == LIMIT_RTTIME && rt_limit_follow(target) != 0))) {
 		now[0] = before[0];
 		now[1] = before[1];
 		return -LINUX_ENOMEM;

@@ -100,6 +100,13 @@ struct thread_scheduling { /* scheduling.c */
 	uint64_t affinity; /* processors that it may run on, 0: all */
 };
 
+/* How long a real-time thread has not waited: time/rt-limit.c. */
+struct rt_stretch {
+	uint64_t start_ns; /* what it had used when it began */
+	uint64_t n_waits; /* when it was last looked at */
+	uint8_t n_ignored; /* of the next waits */
+};
+
 struct thread_internal {
 	struct mm *mm; /* referenced */
 	uint32_t slot;
@@ -117,6 +124,7 @@ struct thread_internal {
 	uint8_t offered; /* the signal that the thread's page offers, 0: none */
 	bool is_offer_shared; /* it is one of the process' */
 	struct thread_scheduling scheduling;
+	struct rt_stretch rt_stretch;
 	uint64_t start_ns;
 	bool is_started, is_dying, is_terminated;
 	bool leaves_locks, has_left_locks; /* robust.c: is at it; is through */
@@ -203,6 +211,7 @@ struct process_internal {
 	struct interval_timer alarm;
 	struct cpu_timer virtual_timer, profile_timer;
 	struct cpu_limit *cpu_limit; /* time/cpu-limit.c; NULL: RLIMIT_CPU was never there */
+	struct rt_limit *rt_limit; /* time/rt-limit.c; NULL: RLIMIT_RTTIME was never there */
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
 	struct tree semaphore_undos; /* ipc/semaphores.c */

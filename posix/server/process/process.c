@@ -276,7 +276,7 @@ int process_create(struct process *parent, const struct path *fs_root, struct pr
 	process->internal->account = account_get(process->credentials.uid);
 	if (process->internal->account == NULL ||
 		process_universe_create(&process->internal->universe) != 0 ||
-		cpu_limit_follow(process) != 0 ||
+		cpu_limit_follow(process) != 0 || rt_limit_follow(process) != 0 ||
 		(parent == NULL && (process->files == NULL || process->fs == NULL))) {
 		process_discard(process);
 		return -LINUX_ENOMEM;

@@ -27,6 +27,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/deadline.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/time/cpu-timer.h>
 
 constexpr int PRIORITY_POSIX = 7;
 constexpr int PRIORITY_REAL_TIME = 2; /* of the least of them */
@@ -102,6 +103,7 @@ void thread_schedule(struct thread *thread)
 {
 	set_kernel_priority(thread,
 		kernel_priority(&thread->internal->scheduling, thread->process->internal->nice));
+	rt_limit_watch(thread);
 }
 
 void thread_schedule_end(struct thread *thread)

@@ -152,6 +152,17 @@ int cpu_limit_follow(struct process *process)
 	return 0;
 }
 
+int rt_limit_follow(struct process *process)
+{
+	(void)process;
+	return 0;
+}
+
+void rt_limit_watch(struct thread *thread)
+{
+	(void)thread;
+}
+
 /* tests/linux/ptrace-debug.c has them. */
 void trace_reset_debug(struct trace *trace)
 {

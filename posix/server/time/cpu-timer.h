@@ -60,4 +60,17 @@ int cpu_limit_follow(struct process *process);
 /** cpu_limit_release() - the process is gone */
 void cpu_limit_release(struct process *process);
 
+/* ---- limits of real-time threads: rt-limit.c ---- */
+
+/**
+ * rt_limit_follow() - RLIMIT_RTTIME of @process has changed, or it has inherited one
+ *
+ * Return: 0, -LINUX_ENOMEM.
+ */
+int rt_limit_follow(struct process *process);
+/** rt_limit_watch() - how a thread is scheduled has changed */
+void rt_limit_watch(struct thread *thread);
+/** rt_limit_release() - the process is gone */
+void rt_limit_release(struct process *process);
+
 #endif

@@ -67,6 +67,7 @@ void process_timers_release(struct process *process)
 	cpu_timer_stop(&process->internal->virtual_timer);
 	cpu_timer_stop(&process->internal->profile_timer);
 	cpu_limit_release(process);
+	rt_limit_release(process);
 	posix_timers_release(process);
 }
 
