@@ -4,6 +4,7 @@
  * files ask posix.
  */
 #include <hel/hel-calls.h>
+#include <protocols/posix/label.h>
 
 #include "calls.h"
 
@@ -40,6 +41,7 @@ enum linux_madvise : uint64_t {
 };
 
 constexpr uint64_t LINUX_PROT_WRITE = 2;
+constexpr uint64_t LINUX_MS_INVALIDATE = 2;
 /* Where Linux' programs end, so that a range up to here is a range to them. */
 constexpr uint64_t LINUX_TASK_END = 0x7ffffffff000;
 
@@ -146,13 +148,18 @@ int64_t shim_mmap(SHIM_ARGS)
 		    type == LINUX_MAP_PRIVATE && a2 & LINUX_PROT_WRITE)) {
 		return -LINUX_ENOMEM;
 	}
+	if (a3 & LINUX_MAP_LOCKED && shim_process()->limit_locked == 0) {
+		return -LINUX_EPERM;
+	}
+	if (!shim_may_lock_new(size, a3 & LINUX_MAP_LOCKED)) {
+		return -LINUX_EAGAIN;
+	}
 	int64_t result = a3 & LINUX_MAP_ANONYMOUS
 		? map_anonymous(a0, size, a2, a3)
 		: shim_request(POSIX_MMAP_FILE, a4, a5, size, a2, a3, a0);
-
-	if (result > 0 &&
-		(a3 & (LINUX_MAP_POPULATE | LINUX_MAP_LOCKED) || shim_process()->locks_future)) {
-		shim_populate_new((uint64_t)result, size);
+	if (result > 0) {
+		shim_settle_new(
+			(uint64_t)result, size, a3 & LINUX_MAP_POPULATE, a3 & LINUX_MAP_LOCKED);
 	}
 	return result;
 }
@@ -255,12 +262,13 @@ static int64_t change_break(struct posix_process_page *process, uint64_t to)
 	if (to < process->brk_start || to > process->brk_limit) {
 		return (int64_t)process->brk_now;
 	}
-	if (new_end > old_end &&
-		(!shim_may_map(0, new_end - old_end, true) || hel_space_map(&args, &address))) {
-		return (int64_t)process->brk_now;
-	}
-	if (new_end > old_end && process->locks_future) {
-		shim_populate_new(old_end, new_end - old_end);
+	if (new_end > old_end) {
+		if (!shim_may_map(0, new_end - old_end, true) ||
+			!shim_may_lock_new(new_end - old_end, false) ||
+			hel_space_map(&args, &address)) {
+			return (int64_t)process->brk_now;
+		}
+		shim_settle_new(old_end, new_end - old_end, false, false);
 	}
 	if (new_end < old_end && hel_space_unmap(HEL_THIS, new_end, old_end - new_end)) {
 		return (int64_t)process->brk_now;
@@ -349,6 +357,23 @@ static int64_t map_again(const struct hel_mapping_info *info, uint64_t from, uin
 	return error ? shim_errno_of(error) : place;
 }
 
+/* mremap, with checked arguments. */
+static int64_t resize(
+	uint64_t from, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t to)
+{
+	if (flags & LINUX_MREMAP_FIXED) {
+		return move_mapping(from, old_size, new_size, flags, to);
+	}
+	if (new_size <= old_size) {
+		if (new_size < old_size) {
+			hel_space_unmap(HEL_THIS, from + new_size, old_size - new_size);
+		}
+		return (int64_t)from;
+	}
+	return flags & LINUX_MREMAP_MAYMOVE ? move_mapping(from, old_size, new_size, flags, 0)
+					    : -LINUX_ENOMEM;
+}
+
 int64_t shim_mremap(SHIM_ARGS)
 {
 	uint64_t old_size = page_align_up(a1), new_size = page_align_up(a2);
@@ -372,17 +397,17 @@ int64_t shim_mremap(SHIM_ARGS)
 	if (old_size == 0) {
 		return map_again(&info, a0, new_size, a3, a4);
 	}
-	if (a3 & LINUX_MREMAP_FIXED) {
-		return move_mapping(a0, old_size, new_size, a3, a4);
+	bool grows_locked = info.label & POSIX_LABEL_LOCKED && new_size > old_size;
+
+	if (grows_locked && !shim_may_lock_new(new_size - old_size, true)) {
+		return -LINUX_EAGAIN;
 	}
-	if (new_size <= old_size) {
-		if (new_size < old_size) {
-			hel_space_unmap(HEL_THIS, a0 + new_size, old_size - new_size);
-		}
-		return (int64_t)a0;
+	int64_t result = resize(a0, old_size, new_size, a3, a4);
+
+	if (result > 0 && grows_locked) {
+		shim_settle_new((uint64_t)result + old_size, new_size - old_size, true, false);
 	}
-	return a3 & LINUX_MREMAP_MAYMOVE ? move_mapping(a0, old_size, new_size, a3, 0)
-					 : -LINUX_ENOMEM;
+	return result;
 }
 
 /* Whether [start, end) is mapped throughout, and shows nothing but the shared memory at @start. */
@@ -417,7 +442,7 @@ int64_t shim_remap_file_pages(SHIM_ARGS)
 	int error = hel_space_remap(HEL_THIS, start, size, start, a3 * HEL_PAGE_SIZE);
 
 	if (!error) {
-		shim_populate_new(start, size);
+		shim_settle_new(start, size, true, false);
 	}
 	return error == -ERR_OUT_OF_BOUNDS ? -LINUX_EINVAL : shim_errno_of(error);
 }
@@ -485,6 +510,9 @@ int64_t shim_madvise(SHIM_ARGS)
 	switch (a2) {
 	case LINUX_MADV_DONTNEED:
 	case LINUX_MADV_FREE:
+		if (shim_has_locked(a0, a0 + size)) {
+			return -LINUX_EINVAL;
+		}
 		return size ? shim_errno_of(hel_space_discard(HEL_THIS, a0, size)) : 0;
 	case LINUX_MADV_HUGEPAGE:
 	case LINUX_MADV_NOHUGEPAGE:
@@ -524,6 +552,9 @@ int64_t shim_msync(SHIM_ARGS)
 
 		if (hel_space_query(HEL_THIS, at, &info) || info.address > at) {
 			return -LINUX_ENOMEM;
+		}
+		if (a2 & LINUX_MS_INVALIDATE && info.label & POSIX_LABEL_LOCKED) {
+			return -LINUX_EBUSY;
 		}
 		at = info.address + info.size_bytes;
 	}

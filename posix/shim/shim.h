@@ -188,8 +188,12 @@ int64_t shim_view_fstat(uint64_t fd, uint64_t address);
 
 /* Whether the process' limits allow a new mapping, at an address that it replaces (0: nothing). */
 bool shim_may_map(uint64_t address, uint64_t size, bool is_private_data);
-/* Makes what was just mapped present, as far as there is memory. */
-void shim_populate_new(uint64_t address, uint64_t size);
+/* Whether it may be locked, if it will be, because of the call or of mlockall. */
+bool shim_may_lock_new(uint64_t size, bool is_locked);
+/* Locks what was just mapped, or makes it present as far as there is memory, if that is wanted. */
+void shim_settle_new(uint64_t address, uint64_t size, bool is_to_populate, bool is_locked);
+/* Whether something of a range is locked. */
+bool shim_has_locked(uint64_t start, uint64_t end);
 
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 

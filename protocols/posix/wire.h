@@ -425,6 +425,13 @@ struct posix_sigaction { /* the kernel's struct sigaction of Linux x86-64 */
 	uint64_t mask;
 };
 
+/* mlock: which mappings are locked their labels say */
+enum posix_locks : uint32_t {
+	POSIX_LOCKS_FUTURE = 1, /* mlockall(MCL_FUTURE): what is mapped is locked */
+	POSIX_LOCKS_ON_FAULT = 2, /* and not made present for that */
+	POSIX_LOCKS_EVER = 4, /* something may be locked */
+};
+
 struct posix_process_page {
 	/* posix writes */
 	uint32_t pid, ppid;
@@ -446,7 +453,7 @@ struct posix_process_page {
 	uint64_t brk_now; /* guarded by lock */
 	_Atomic uint32_t lock; /* futex lock for the shim's own tables; see shim/lock.c */
 	uint32_t personality;
-	_Atomic uint32_t locks_future; /* mlockall(MCL_FUTURE): what is mapped is made present */
+	_Atomic uint32_t locks; /* enum posix_locks */
 	uint32_t barriers; /* membarrier: commands that the process has registered for */
 	struct posix_sigaction actions[64];
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */

@@ -256,7 +256,7 @@ static int make_process_page(const struct clone *clone, struct process *child, u
 		*holder.page = *from;
 		holder.page->views = 0;
 		atomic_store_explicit(&holder.page->lock, 0, memory_order_relaxed);
-		atomic_store_explicit(&holder.page->locks_future, 0, memory_order_relaxed);
+		atomic_store_explicit(&holder.page->locks, 0, memory_order_relaxed);
 		process_page_adopt(child, &holder);
 	}
 	return error;

@@ -7,6 +7,7 @@
  * count as private and dirty, those of others as shared and dirty, and Pss is Rss.
  */
 #include <posix/server/process/print-maps.h>
+#include <protocols/posix/label.h>
 
 constexpr uint64_t SMAPS_LARGE_SIZE = MIB(2);
 
@@ -30,10 +31,11 @@ static bool may_have_large(const struct hel_mapping_info *info)
 static void print_flags(
 	struct printer *printer, const struct hel_mapping_info *info, bool is_private)
 {
-	print(printer, "VmFlags: %s%s%s%smr mw me %s\n",
+	print(printer, "VmFlags: %s%s%s%smr mw me %s%s\n",
 		(info->flags & HEL_MAP_READ) != 0 ? "rd " : "",
 		(info->flags & HEL_MAP_WRITE) != 0 ? "wr " : "",
 		(info->flags & HEL_MAP_EXECUTE) != 0 ? "ex " : "", is_private ? "" : "sh ",
+		(info->label & POSIX_LABEL_LOCKED) != 0 ? "lo " : "",
 		(info->flags & HEL_MAP_LARGE) != 0 ? "hg " : "");
 }
 
@@ -64,7 +66,7 @@ void print_smaps_details(
 	print_size(printer, "Private_Hugetlb", 0);
 	print_size(printer, "Swap", 0);
 	print_size(printer, "SwapPss", 0);
-	print_size(printer, "Locked", 0);
+	print_size(printer, "Locked", (info->label & POSIX_LABEL_LOCKED) != 0 ? resident : 0);
 	print(printer, "THPeligible:    %d\n", may_have_large(info));
 	print_flags(printer, info, is_private);
 }

@@ -9,6 +9,7 @@
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 #include <posix/server/tty/tty.h>
+#include <protocols/posix/label.h>
 
 void print(struct printer *printer, const char *format, ...)
 {
@@ -66,7 +67,7 @@ static const char *state_name(char state)
 }
 
 struct memory_size {
-	uint64_t total, resident, data, stack, code;
+	uint64_t total, resident, data, stack, code, locked;
 };
 
 static void measure_memory(const struct process *process, struct memory_size *out_size)
@@ -80,6 +81,7 @@ static void measure_memory(const struct process *process, struct memory_size *ou
 		info.address < POSIX_SHIM_REGION) {
 		out_size->total += info.size_bytes;
 		out_size->resident += info.resident_bytes;
+		out_size->locked += (info.label & POSIX_LABEL_LOCKED) != 0 ? info.size_bytes : 0;
 		if ((info.flags & HEL_MAP_EXECUTE) != 0) {
 			out_size->code += info.size_bytes;
 		} else if ((info.flags & HEL_MAP_WRITE) != 0) {
@@ -222,8 +224,10 @@ static void print_status_memory(struct process *process, struct printer *printer
 		return;
 	}
 	measure_memory(process, &memory);
-	print(printer, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n",
+	print(printer, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\n",
 		(unsigned long long)memory.total / 1024, (unsigned long long)memory.total / 1024,
+		(unsigned long long)memory.locked / 1024);
+	print(printer, "VmPin:\t%8u kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n", 0,
 		(unsigned long long)memory.resident / 1024,
 		(unsigned long long)memory.resident / 1024);
 	print(printer,
