@@ -6,12 +6,16 @@
  * about it is that results lie in a ring until somebody takes them. The ring is the program's own
  * memory, at the address that is the context's number, as libraries look into it by themselves:
  *
- *	header | events: nr of them | ... | taken
+ *	header | events: nr of them | ... | struct aio_tail
  *
  * `head` is where the next event is taken, `tail` where the next one is put; one place stays free.
- * `taken` counts the places whose requests are on their way. All is changed under shim_lock() but
- * what programs do themselves, and may be garbage, which is the program's own harm. Nobody in posix
- * knows of a context. A fork's child has none.
+ * `n_taken` counts the places whose requests are on their way. All is changed under shim_lock() but
+ * what programs do themselves, and may be garbage, which is the program's own harm. A fork's child
+ * has no context.
+ *
+ * Only polls are really on their way: posix waits for the files (file/aio-poll.c), raises `n_posts`
+ * when a poll is over, and makes its submitter look when it leaves the shim. Whoever looks takes
+ * all that are over and puts their events into the rings.
  */
 #include <hel/hel-calls.h>
 
@@ -26,6 +30,15 @@ struct aio_header {
 	uint32_t id, nr, head, tail, magic, compatible, incompatible, size;
 };
 
+/* The first two are one futex, for who waits for events. */
+struct aio_tail {
+	uint16_t n_posts; /* posix': polls that are over and may be taken */
+	uint16_t n_puts; /* ours: events that were put */
+	uint32_t n_taken;
+};
+
+constexpr uint32_t AIO_HAS_POLLS = 1; /* of header.id, which nobody looks at */
+
 struct aio_event {
 	uint64_t data, object;
 	int64_t result, result2;
@@ -36,6 +49,7 @@ enum aio_command : uint16_t {
 	AIO_PWRITE = 1,
 	AIO_FSYNC = 2,
 	AIO_FDSYNC = 3,
+	AIO_POLL = 5,
 	AIO_PREADV = 7,
 	AIO_PWRITEV = 8,
 };
@@ -64,14 +78,19 @@ constexpr uint32_t NR_WRITE = 1, NR_PREAD64 = 17, NR_PWRITE64 = 18, NR_FSYNC = 7
 static uint64_t ring_size(uint32_t nr)
 {
 	uint64_t bytes = sizeof(struct aio_header) + (uint64_t)nr * sizeof(struct aio_event) +
-		sizeof(uint32_t);
+		sizeof(struct aio_tail);
 
 	return (bytes + HEL_PAGE_SIZE - 1) & ~(HEL_PAGE_SIZE - 1);
 }
 
+static uint64_t futex_address(uint64_t ring, uint32_t nr)
+{
+	return ring + ring_size(nr) - sizeof(struct aio_tail);
+}
+
 static uint64_t taken_address(uint64_t ring, uint32_t nr)
 {
-	return ring + ring_size(nr) - sizeof(uint32_t);
+	return futex_address(ring, nr) + offsetof(struct aio_tail, n_taken);
 }
 
 /* -LINUX_EINVAL if there is no context of that number. */
@@ -130,16 +149,26 @@ static int ring_take(uint64_t ring, int change)
 static void ring_put(uint64_t ring, const struct aio_event *event)
 {
 	struct aio_header header;
+	uint64_t futex = 0;
 
 	shim_lock();
 	if (!ring_take(ring, -1) && !ring_get(ring, &header) &&
 		!shim_put(event_address(ring, header.tail), event, sizeof(*event))) {
 		uint32_t tail = (header.tail + 1) % header.nr;
+		uint64_t puts_address;
+		uint16_t n_puts = 0;
 
+		futex = futex_address(ring, header.nr);
+		puts_address = futex + offsetof(struct aio_tail, n_puts);
 		(void)shim_put(tail_address(ring), &tail, sizeof(tail));
+		(void)shim_get(&n_puts, puts_address, sizeof(n_puts));
+		n_puts++;
+		(void)shim_put(puts_address, &n_puts, sizeof(n_puts));
 	}
 	shim_unlock();
-	(void)hel_futex_wake((const uint32_t *)tail_address(ring), ~0u, ~0u, nullptr);
+	if (futex) {
+		(void)hel_futex_wake((const uint32_t *)futex, ~0u, ~0u, nullptr);
+	}
 }
 
 /* ---- contexts -------------------------------------------------------------------------------- */
@@ -195,7 +224,11 @@ int64_t shim_io_destroy(SHIM_ARGS)
 	shim_lock();
 	error = ring_get(a0, &header);
 	if (!error) {
-		(void)hel_futex_wake((const uint32_t *)tail_address(a0), ~0u, ~0u, nullptr);
+		if (header.id & AIO_HAS_POLLS) {
+			(void)shim_request(POSIX_AIO_CANCEL, a0, 0, 0, 0, 0, 0);
+		}
+		(void)hel_futex_wake(
+			(const uint32_t *)futex_address(a0, header.nr), ~0u, ~0u, nullptr);
 		(void)hel_space_unmap(HEL_THIS, a0, ring_size(header.nr));
 	}
 	shim_unlock();
@@ -253,6 +286,12 @@ static int64_t check_control(const struct aio_control *control)
 			return -LINUX_EINVAL;
 		}
 		break;
+	case AIO_POLL:
+		if ((uint16_t)control->buffer != control->buffer || control->offset ||
+			control->size || control->rw_flags) {
+			return -LINUX_EINVAL;
+		}
+		break;
 	default: shim_count_unimplemented(209); return -LINUX_EINVAL;
 	}
 	if (control->reserved || (int64_t)control->size < 0 ||
@@ -261,6 +300,64 @@ static int64_t check_control(const struct aio_control *control)
 	}
 	return 0;
 }
+
+/* ---- polls ----------------------------------------------------------------------------------- */
+
+void shim_collect_polls(void)
+{
+	struct posix_aio_done done[16];
+	int64_t n;
+
+	do {
+		struct shim_call call;
+
+		shim_call_init(&call, POSIX_AIO_TAKE);
+		call.header.args[0] = sizeof(done) / sizeof(done[0]);
+		shim_call_out(&call, done, sizeof(done));
+		n = shim_call_run(&call);
+		for (int64_t i = 0; i < n; i++) {
+			const struct aio_event event = {
+				.data = done[i].data,
+				.object = done[i].object,
+				.result = done[i].result,
+			};
+
+			ring_put(done[i].ring, &event);
+		}
+	} while (n == (int64_t)(sizeof(done) / sizeof(done[0])));
+}
+
+/* > 0: what is ready; 0: posix waits for it. */
+static int64_t start_poll(uint64_t ring, uint64_t address, const struct aio_control *control)
+{
+	struct aio_header header;
+	struct posix_aio_poll poll = {
+		.fd = control->fd,
+		.events = (uint32_t)control->buffer,
+		.has_eventfd = control->flags & AIO_HAS_EVENTFD,
+		.eventfd = control->eventfd,
+	};
+	struct shim_call call;
+
+	if (ring_get(ring, &header)) {
+		return -LINUX_EINVAL;
+	}
+	poll.answer = (struct posix_aio_done){
+		.ring = ring,
+		.data = control->data,
+		.object = address,
+		.posts = futex_address(ring, header.nr) + offsetof(struct aio_tail, n_posts),
+	};
+	header.id |= AIO_HAS_POLLS;
+	if (shim_put(ring + offsetof(struct aio_header, id), &header.id, sizeof(header.id))) {
+		return -LINUX_EFAULT;
+	}
+	shim_call_init(&call, POSIX_AIO_POLL);
+	shim_call_in(&call, &poll, sizeof(poll));
+	return shim_call_run(&call);
+}
+
+/* ---- submitting ------------------------------------------------------------------------------ */
 
 static int64_t run_control(const struct aio_control *control)
 {
@@ -310,8 +407,12 @@ static int64_t submit(uint64_t ring, uint64_t address)
 	if (result) {
 		return result;
 	}
-	result = run_control(&control);
-	if (is_refusal(result)) {
+	result = control.command == AIO_POLL ? start_poll(ring, address, &control)
+					     : run_control(&control);
+	if (control.command == AIO_POLL && !result) {
+		return 0;
+	}
+	if (is_refusal(result) || (control.command == AIO_POLL && result < 0)) {
 		shim_lock();
 		(void)ring_take(ring, -1);
 		shim_unlock();
@@ -354,7 +455,7 @@ int64_t shim_io_submit(SHIM_ARGS)
 	return n_submitted ? n_submitted : error;
 }
 
-/* What was submitted is over already. */
+/* What was submitted is over already, but for polls. */
 int64_t shim_io_cancel(SHIM_ARGS)
 {
 	struct aio_header header;
@@ -364,14 +465,16 @@ int64_t shim_io_cancel(SHIM_ARGS)
 	if (shim_get(&key, a1 + offsetof(struct aio_control, key), sizeof(key))) {
 		return -LINUX_EFAULT;
 	}
-	(void)ring_get(a0, &header);
-	return -LINUX_EINVAL;
+	if (ring_get(a0, &header) || !(header.id & AIO_HAS_POLLS) || !a1) {
+		return -LINUX_EINVAL;
+	}
+	return shim_request(POSIX_AIO_CANCEL, a0, a1, 0, 0, 0, 0);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
 
 /* Takes up to @n_max events: how many, -LINUX_EINVAL, -LINUX_EFAULT. */
-static int64_t take_events(uint64_t ring, int64_t n_max, uint64_t events, uint32_t *out_tail)
+static int64_t take_events(uint64_t ring, int64_t n_max, uint64_t events)
 {
 	struct aio_header header;
 	int64_t n = 0;
@@ -394,8 +497,28 @@ static int64_t take_events(uint64_t ring, int64_t n_max, uint64_t events, uint32
 		(void)shim_put(head_address(ring), &header.head, sizeof(header.head));
 	}
 	shim_unlock();
-	*out_tail = header.tail;
 	return n ? n : error;
+}
+
+/*
+ * Where to wait for events, and the value that says that there are no more; polls that are over
+ * are put into the ring. -LINUX_EINVAL.
+ */
+static int64_t prepare_wait(uint64_t ring, uint64_t *out_futex, uint32_t *out_value)
+{
+	struct aio_header header;
+
+	if (ring_get(ring, &header)) {
+		return -LINUX_EINVAL;
+	}
+	*out_futex = futex_address(ring, header.nr);
+	if (shim_get(out_value, *out_futex, sizeof(*out_value))) {
+		return -LINUX_EINVAL;
+	}
+	if (header.id & AIO_HAS_POLLS) {
+		shim_collect_polls();
+	}
+	return 0;
 }
 
 static int64_t get_events(
@@ -403,7 +526,8 @@ static int64_t get_events(
 {
 	uint64_t timeout_ns, deadline_ns = HEL_DEADLINE_NEVER;
 	int64_t n = 0, result;
-	uint32_t tail;
+	uint64_t futex;
+	uint32_t value;
 
 	if (timeout_address) {
 		result = shim_get_timespec(timeout_address, &timeout_ns);
@@ -416,13 +540,16 @@ static int64_t get_events(
 		return -LINUX_EINVAL;
 	}
 	for (;;) {
-		result = take_events(
-			ring, n_max - n, events + (uint64_t)n * sizeof(struct aio_event), &tail);
+		result = prepare_wait(ring, &futex, &value);
+		if (!result) {
+			result = take_events(
+				ring, n_max - n, events + (uint64_t)n * sizeof(struct aio_event));
+		}
 		n += result > 0 ? result : 0;
 		if (result < 0 || n >= n_min) {
 			return n ? n : result;
 		}
-		result = shim_futex_wait((const uint32_t *)tail_address(ring), tail,
+		result = shim_futex_wait((const uint32_t *)futex, value,
 			(struct shim_deadline){ .ns = deadline_ns }, ~0u, -LINUX_EINTR);
 		if (result == -LINUX_ETIMEDOUT || result == -LINUX_EINTR) {
 			return n || result == -LINUX_ETIMEDOUT ? n : result;

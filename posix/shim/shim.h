@@ -195,6 +195,11 @@ void shim_settle_new(uint64_t address, uint64_t size, bool is_to_populate, bool 
 /* Whether something of a range is locked. */
 bool shim_has_locked(uint64_t start, uint64_t end);
 
+/* ---- asynchronous I/O (aio-calls.c) ---------------------------------------------------------- */
+
+/* Puts the polls that are over into their rings. */
+void shim_collect_polls(void);
+
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 
 /* True if a signal that the mask lets through is pending: a wait of ours must end. */

@@ -418,9 +418,11 @@ static void report_due(struct hel_registers *regs, uint64_t *number)
 	const struct shim_trace_point executed = { .point = POSIX_TRACE_EXECUTED },
 				      exit = { .point = POSIX_TRACE_EXIT };
 	struct posix_thread_page *page = shim_thread();
-	uint32_t due = page->trace_due;
+	uint32_t due = __c11_atomic_exchange(&page->trace_due, 0, __ATOMIC_SEQ_CST);
 
-	page->trace_due = 0;
+	if (due & POSIX_TRACE_DUE_AIO) {
+		shim_collect_polls();
+	}
 	if (due & POSIX_TRACE_DUE_EXECUTED) {
 		*number = NR_EXECVE;
 		shim_trace_report(regs, number, &executed, nullptr);

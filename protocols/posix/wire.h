@@ -212,7 +212,29 @@ enum posix_internal : uint32_t {
 	 */
 	POSIX_PAGES = 10031,
 	POSIX_DEADLINE_YIELD = 10032, /* what is left of this period is given up */
-	POSIX_SYSCALL_COUNT = 10033,
+	/* payload: struct posix_aio_poll; result: what is ready, 0: nothing, it is waited for */
+	POSIX_AIO_POLL = 10033,
+	/* args: n; out: up to n struct posix_aio_done; result: how many */
+	POSIX_AIO_TAKE = 10034,
+	/* args: ring, address of a struct iocb, which is over then, or 0: all that are forgotten */
+	POSIX_AIO_CANCEL = 10035,
+	POSIX_SYSCALL_COUNT = 10036,
+};
+
+/* A poll of Linux' asynchronous I/O that is over. */
+struct posix_aio_done {
+	uint64_t ring; /* the context */
+	uint64_t data, object; /* of the event */
+	uint64_t
+		posts; /* address of a counter of 16 bits in a futex, that posix raises and wakes */
+	uint32_t result; /* POLL bits, 0: cancelled */
+	uint32_t reserved;
+};
+
+struct posix_aio_poll {
+	struct posix_aio_done answer; /* all but the result */
+	uint32_t fd, events;
+	uint32_t has_eventfd, eventfd;
 };
 
 /* Of POSIX_PAGES: what needs CAP_SYS_NICE */
@@ -260,6 +282,7 @@ enum posix_trace_due : uint32_t {
 	POSIX_TRACE_DUE_CLONED = 1,
 	POSIX_TRACE_DUE_EXECUTED = 2,
 	POSIX_TRACE_DUE_EXIT = 4,
+	POSIX_TRACE_DUE_AIO = 8, /* no report: polls are over, POSIX_AIO_TAKE */
 };
 
 /* The program's state. The call's number is ~0 when it is in none. */

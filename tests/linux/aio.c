@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -230,6 +231,171 @@ CASE(another_thread_submits)
 	CHECK_EQ(events_of(context, 1, 1, &event, -1), 1);
 	CHECK_EQ(event.res, 4);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* ---- polls ----------------------------------------------------------------------------------- */
+
+static struct iocb poll_of(int fd, int events)
+{
+	return control(IOCB_CMD_POLL, fd, (void *)(uintptr_t)events, 0, 0);
+}
+
+CASE(polls_end_when_files_are_ready)
+{
+	aio_context_t context = 0;
+	struct io_event events[4];
+	int fds[2];
+	char byte = 'x';
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb in = poll_of(fds[0], POLLIN), out = poll_of(fds[1], POLLOUT);
+	struct iocb *all[] = { &in, &out };
+
+	CHECK_EQ(setup(8, &context), 0);
+	CHECK_EQ(submit(context, 2, all), 2);
+	CHECK_EQ(events_of(context, 1, 4, events, -1), 1);
+	CHECK_EQ(events[0].obj, (uintptr_t)&out);
+	CHECK_EQ(events[0].data, 0x1234);
+	CHECK_EQ(events[0].res, POLLOUT);
+	CHECK_EQ(events_of(context, 1, 4, events, 10000000), 0);
+	CHECK_EQ(write(fds[1], &byte, 1), 1);
+	CHECK_EQ(events_of(context, 1, 4, events, -1), 1);
+	CHECK_EQ(events[0].obj, (uintptr_t)&in);
+	CHECK(events[0].res & POLLIN);
+	/* Once only. */
+	CHECK_EQ(write(fds[1], &byte, 1), 1);
+	CHECK_EQ(events_of(context, 1, 4, events, 10000000), 0);
+	/* Hang-ups are told unasked; the file is held when its descriptor is closed. */
+	CHECK_EQ(read(fds[0], &byte, 1) + read(fds[0], &byte, 1), 2);
+	CHECK_EQ(submit(context, 1, all), 1);
+	CHECK_EQ(close(fds[0]), 0);
+	CHECK_EQ(events_of(context, 1, 4, events, 10000000), 0);
+	CHECK_EQ(write(fds[1], &byte, 1), 1);
+	CHECK_EQ(events_of(context, 1, 4, events, -1), 1);
+	CHECK(events[0].res & POLLIN);
+}
+
+static void *write_later(void *argument)
+{
+	usleep(20000);
+	write(*(int *)argument, "x", 1);
+	return NULL;
+}
+
+CASE(polls_wake_who_waits)
+{
+	aio_context_t context = 0;
+	struct io_event event;
+	pthread_t thread;
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb in = poll_of(fds[0], POLLIN);
+	struct iocb *all[] = { &in };
+
+	CHECK_EQ(setup(8, &context), 0);
+	CHECK_EQ(submit(context, 1, all), 1);
+	CHECK_EQ(pthread_create(&thread, NULL, write_later, &fds[1]), 0);
+	CHECK_EQ(events_of(context, 1, 1, &event, -1), 1);
+	CHECK(event.res & POLLIN);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* Who looks into the ring by himself, as libaio does, sees the event without a call. */
+CASE(polls_are_seen_in_the_ring)
+{
+	aio_context_t context = 0;
+	pthread_t thread;
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb in = poll_of(fds[0], POLLIN);
+	struct iocb *all[] = { &in };
+
+	CHECK_EQ(setup(8, &context), 0);
+	CHECK_EQ(submit(context, 1, all), 1);
+	const volatile uint32_t *ring = (const volatile uint32_t *)context;
+
+	CHECK_EQ(pthread_create(&thread, NULL, write_later, &fds[1]), 0);
+	while (ring[3] == ring[2]) {
+	}
+	CHECK_EQ(ring[3], 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+CASE(polls_tell_an_eventfd)
+{
+	aio_context_t context = 0;
+	int fds[2], event = eventfd(0, EFD_NONBLOCK);
+	struct io_event events[2];
+	uint64_t value = 0;
+	pthread_t thread;
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb in = poll_of(fds[0], POLLIN), ready = poll_of(fds[1], POLLOUT);
+	struct iocb *all[] = { &in, &ready };
+	struct pollfd waiting = { .fd = event, .events = POLLIN };
+
+	in.aio_flags = ready.aio_flags = IOCB_FLAG_RESFD;
+	in.aio_resfd = ready.aio_resfd = (uint32_t)event;
+	CHECK_EQ(setup(8, &context), 0);
+	CHECK_EQ(submit(context, 2, all), 2);
+	CHECK_EQ(poll(&waiting, 1, -1), 1);
+	CHECK_EQ(read(event, &value, sizeof(value)), 8);
+	CHECK_EQ(value, 1);
+	CHECK_EQ(pthread_create(&thread, NULL, write_later, &fds[1]), 0);
+	CHECK_EQ(poll(&waiting, 1, -1), 1);
+	CHECK_EQ(read(event, &value, sizeof(value)), 8);
+	CHECK_EQ(events_of(context, 2, 2, events, -1), 2);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+CASE(polls_are_cancelled)
+{
+	aio_context_t context = 0;
+	struct io_event event;
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb in = poll_of(fds[0], POLLIN);
+	struct iocb *all[] = { &in };
+
+	CHECK_EQ(setup(1, &context), 0);
+	CHECK_EQ(submit(context, 1, all), 1);
+	CHECK_ERRNO(syscall(SYS_io_cancel, context, &in, &event), EINPROGRESS);
+	CHECK_EQ(events_of(context, 1, 1, &event, -1), 1);
+	CHECK_EQ(event.obj, (uintptr_t)&in);
+	CHECK_EQ(event.res, 0);
+	CHECK_ERRNO(syscall(SYS_io_cancel, context, &in, &event), EINVAL);
+	CHECK_EQ(submit(context, 1, all), 1);
+	CHECK_EQ(syscall(SYS_io_destroy, context), 0);
+	CHECK_EQ(write(fds[1], "x", 1), 1);
+	CHECK_ERRNO(events_of(context, 0, 1, &event, 0), EINVAL);
+}
+
+CASE(polls_are_checked)
+{
+	aio_context_t context = 0;
+	int fd = temporary(), fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	struct iocb one = poll_of(fd, POLLIN);
+	struct iocb *all[] = { &one };
+
+	CHECK_EQ(setup(8, &context), 0);
+	CHECK_EQ(submit(context, 1, all), 1); /* always ready */
+	one = poll_of(fd, POLLPRI); /* and never so */
+	CHECK_ERRNO(submit(context, 1, all), EINVAL);
+	one = poll_of(-1, POLLIN);
+	CHECK_ERRNO(submit(context, 1, all), EBADF);
+	one = poll_of(fds[0], 0x10000);
+	CHECK_ERRNO(submit(context, 1, all), EINVAL);
+	one = poll_of(fds[0], POLLIN);
+	one.aio_offset = 1;
+	CHECK_ERRNO(submit(context, 1, all), EINVAL);
+	one = poll_of(fds[0], POLLIN);
+	one.aio_nbytes = 1;
+	CHECK_ERRNO(submit(context, 1, all), EINVAL);
 }
 
 CASES_MAIN()

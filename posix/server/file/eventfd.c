@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/access.h>
+#include <posix/server/file/eventfd.h>
 #include <posix/server/file/handlers.h>
 
 constexpr uint64_t EVENTFD_MAX = UINT64_MAX - 1;
@@ -90,6 +91,19 @@ static const struct file_ops eventfd_file_ops = {
 	.poll = eventfd_poll,
 	.release = eventfd_release,
 };
+
+bool file_is_eventfd(const struct file *file)
+{
+	return file->ops == &eventfd_file_ops;
+}
+
+void eventfd_add(struct file *file, uint64_t value)
+{
+	struct eventfd *eventfd = file->data;
+
+	eventfd->count += min_u64(value, EVENTFD_MAX - eventfd->count);
+	wait_queue_wake(&eventfd->changed);
+}
 
 int64_t posix_eventfd2(struct request *request)
 {

@@ -19,6 +19,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <helix/start.h>
+#include <posix/server/file/aio-poll.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/views.h>
 #include <posix/server/process/capabilities.h>
@@ -583,6 +584,7 @@ static void commit(struct exec *exec)
 	}
 	set_name(exec);
 	process_timers_exec(process);
+	aio_polls_release(process);
 	internal->has_executed = true;
 	internal->exit_signal = LINUX_SIGCHLD;
 	process_publish(process);

@@ -4,6 +4,7 @@
  */
 #include <base/assert.h>
 #include <helix/log.h>
+#include <posix/server/file/aio-poll.h>
 #include <posix/server/ipc/ipc.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/oom.h>
@@ -189,6 +190,7 @@ static void release_resources(struct process *process)
 	struct mm *mm = internal->mm;
 
 	process_timers_release(process);
+	aio_polls_release(process);
 	semaphores_process_ended(process);
 	process_vfork_done(process);
 	if (process->files != NULL) {

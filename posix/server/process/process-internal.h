@@ -215,6 +215,7 @@ struct process_internal {
 	struct list timers; /* struct posix_timer, time/posix-timer.c */
 	uint32_t next_timer_id;
 	struct tree semaphore_undos; /* ipc/semaphores.c */
+	struct aio_polls *aio_polls; /* file/aio-poll.c; NULL: it never had any */
 
 	int nice;
 	uint16_t io_priority; /* 0: what nice says */

@@ -14,6 +14,7 @@
 #include <helix/log.h>
 #include <helix/memory.h>
 #include <helix/start.h>
+#include <posix/server/file/aio-poll.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
 #include <posix/server/fs/procfs.h>
@@ -150,6 +151,11 @@ int cpu_limit_follow(struct process *process)
 {
 	(void)process;
 	return 0;
+}
+
+void aio_polls_release(struct process *process)
+{
+	(void)process;
 }
 
 int rt_limit_follow(struct process *process)
