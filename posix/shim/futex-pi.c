@@ -13,7 +13,7 @@
  *	another owner		FUTEX_WAITERS is set, and we wait
  *	   handed over		the kernel has put our number in
  *	   its owner ended	ours, with FUTEX_OWNER_DIED
- *	   no such thread	ESRCH
+ *	   no such thread	ESRCH; as long as one is on its way out, what it leaves is awaited
  *
  * FUTEX_WAIT_REQUEUE_PI waits for its first word until the kernel moves it to the lock
  * (kernel/thor/ipc/futex-requeue.c), which can only be waited for when somebody has it. So
@@ -25,7 +25,7 @@
 #include "futex.h"
 
 constexpr uint32_t FUTEX_OWNER_DIED = 1u << 30;
-constexpr uint32_t LOST_TRIES = 3; /* until an owner that is not found is believed to be gone */
+constexpr uint32_t LOST_TRIES = 2; /* until an owner that is gone is believed to be named still */
 constexpr uint32_t ROBUST_MAX = 2048;
 static_assert(HEL_LOCK_OWNER == FUTEX_OWNER_DIED - 1);
 
@@ -77,19 +77,29 @@ static int take_abandoned(uint32_t *word, uint32_t *value, uint32_t old_owner)
 	}
 }
 
+/*
+ * The kernel knows no thread of the owner's number. Perhaps the lock has been handed over, and the
+ * word does not say so yet; or the thread has ended, and posix has yet to go through its locks. 1:
+ * try again; -LINUX_ESRCH.
+ */
+static int64_t miss_owner(uint32_t owner, uint32_t *n_lost)
+{
+	if (shim_request(POSIX_HAS_THREAD, owner, 0, 0, 0, 0, 0) <= 0 && ++*n_lost >= LOST_TRIES) {
+		return -LINUX_ESRCH;
+	}
+	hel_thread_yield();
+	return 1;
+}
+
 /* What a wait's end means; 1: try again. */
-static int64_t end_of_wait(int error, bool is_try, uint32_t *n_lost, int64_t kicked_result)
+static int64_t end_of_wait(
+	int error, uint32_t owner, bool is_try, uint32_t *n_lost, int64_t kicked_result)
 {
 	switch (-error) {
 	case ERR_RETRY: return 1;
 	case ERR_TIMED_OUT: return is_try ? -LINUX_EAGAIN : -LINUX_ETIMEDOUT;
 	case ERR_ILLEGAL_STATE: return -LINUX_EDEADLK;
-	case ERR_NOT_FOUND: /* perhaps it has been handed over, and the word does not say so yet */
-		if (++*n_lost > LOST_TRIES) {
-			return -LINUX_ESRCH;
-		}
-		hel_thread_yield();
-		return 1;
+	case ERR_NOT_FOUND: return miss_owner(owner, n_lost);
 	case ERR_KICKED:
 		shim_note_kick();
 		if (!shim_has_signal()) {
@@ -129,7 +139,7 @@ static int64_t lock(
 		if (shim_get(&value, (uint64_t)word, sizeof(value))) {
 			return -LINUX_EFAULT;
 		}
-		result = error ? end_of_wait(error, is_try, &n_lost, kicked_result)
+		result = error ? end_of_wait(error, owner, is_try, &n_lost, kicked_result)
 			       : take_abandoned(word, &value, owner);
 		if (result <= 0) {
 			return result;
@@ -272,7 +282,7 @@ static int64_t try_requeue(struct requeue *requeue)
 	if (!error || error == -ERR_ILLEGAL_ARGS) {
 		return error ? -LINUX_EINVAL : 0;
 	}
-	return end_of_wait(error, false, &requeue->n_lost, 0);
+	return end_of_wait(error, lock_value & HEL_LOCK_OWNER, false, &requeue->n_lost, 0);
 }
 
 int64_t shim_futex_cmp_requeue_pi(const uint32_t *word, uint32_t expected, uint32_t n_wake,

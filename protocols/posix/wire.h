@@ -218,7 +218,9 @@ enum posix_internal : uint32_t {
 	POSIX_AIO_TAKE = 10034,
 	/* args: ring, address of a struct iocb, which is over then, or 0: all that are forgotten */
 	POSIX_AIO_CANCEL = 10035,
-	POSIX_SYSCALL_COUNT = 10036,
+	/* args: tid; result: 1: there is such a thread, which may be about to go; 0: none */
+	POSIX_HAS_THREAD = 10036,
+	POSIX_SYSCALL_COUNT = 10037,
 };
 
 /* A poll of Linux' asynchronous I/O that is over. */

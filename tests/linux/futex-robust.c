@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -163,6 +164,34 @@ static void end_with_list(uint64_t head)
 {
 	syscall(SYS_set_robust_list, head, 24);
 	kill(getpid(), SIGKILL);
+}
+
+/* Whoever comes while the owner is just ending waits until that has left its locks. */
+CASE(locks_are_asked_for_while_the_owner_ends)
+{
+	make_locks(PTHREAD_PRIO_INHERIT);
+	for (int round = 0; round < 60; round++) {
+		int i = round % N_LOCKS;
+
+		shared->is_ready = 0;
+		pid_t child = fork();
+
+		if (child == 0) {
+			pthread_mutex_lock(&shared->locks[i]);
+			shared->is_ready = 1;
+			for (;;) {
+				pause();
+			}
+		}
+		while (!shared->is_ready) {
+			sched_yield();
+		}
+		CHECK_EQ(kill(child, SIGKILL), 0);
+		CHECK_EQ(pthread_mutex_lock(&shared->locks[i]), EOWNERDEAD);
+		CHECK_EQ(pthread_mutex_consistent(&shared->locks[i]), 0);
+		CHECK_EQ(pthread_mutex_unlock(&shared->locks[i]), 0);
+		CHECK_EQ(waitpid(child, NULL, 0), child);
+	}
 }
 
 CASE(garbage_ends)

@@ -12,6 +12,7 @@ constexpr uint32_t PID_FIRST_AGAIN = 300; /* where numbers go on after the highe
 
 struct pid_entry {
 	struct thread *thread;
+	uint32_t n_ending; /* threads that had it and are not gone: their locks may still name it */
 	struct process *process;
 	struct process_group *group;
 	struct session *session;
@@ -24,8 +25,8 @@ static bool is_free(uint32_t pid)
 {
 	const struct pid_entry *entry = &pids[pid];
 
-	return entry->thread == NULL && entry->process == NULL && entry->group == NULL &&
-		entry->session == NULL;
+	return entry->thread == NULL && entry->n_ending == 0 && entry->process == NULL &&
+		entry->group == NULL && entry->session == NULL;
 }
 
 uint32_t pid_allocate(void)
@@ -45,6 +46,16 @@ uint32_t pid_allocate(void)
 void pid_set_thread(uint32_t pid, struct thread *thread)
 {
 	pids[pid].thread = thread;
+}
+
+void pid_count_ending(uint32_t pid, int n)
+{
+	pids[pid].n_ending += (uint32_t)n;
+}
+
+bool pid_has_thread(uint32_t pid)
+{
+	return pid < PID_MAX && (pids[pid].thread != NULL || pids[pid].n_ending != 0);
 }
 
 void pid_set_process(uint32_t pid, struct process *process)

@@ -234,6 +234,10 @@ struct process_internal {
 /** pid_allocate() - a number that no thread, process, group or session has; 0 if all are taken */
 uint32_t pid_allocate(void);
 void pid_set_thread(uint32_t pid, struct thread *thread);
+/** pid_count_ending() - one (-1: less) thread that had the number is dying, and not gone yet */
+void pid_count_ending(uint32_t pid, int n);
+/** pid_has_thread() - whether a thread has the number, or one that is not gone yet has had it */
+bool pid_has_thread(uint32_t pid);
 void pid_set_process(uint32_t pid, struct process *process);
 void pid_set_group(uint32_t pid, struct process_group *group);
 void pid_set_session(uint32_t pid, struct session *session);

@@ -11,6 +11,9 @@
  * The list may be garbage or endless. It ends after ENTRIES_MAX entries, as on Linux, and no more
  * than SLICE_ENTRIES are looked at in one turn of the loop; who is not through stands in a line.
  *
+ * Until then the kernel no longer knows whom the number in a PI lock means. Who wants such a lock
+ * asks here, and tries again as long as a thread of the number is not gone (POSIX_HAS_THREAD).
+ *
  * A word is read and written in two steps. Meanwhile somebody else can only add FUTEX_WAITERS to
  * it; that may be lost, so one waiter is woken in any case, and takes the lock as one that has
  * more.
@@ -18,6 +21,7 @@
 #include <async/loop.h>
 #include <base/list.h>
 #include <helix/memory.h>
+#include <posix/server/file/handlers.h>
 #include <posix/server/process/robust.h>
 
 constexpr uint32_t ENTRIES_MAX = 2048;
@@ -133,6 +137,11 @@ static void stand_in_line(const struct walk *walk, struct walk *copy)
 		timer_init(&turn, take_turn);
 		timer_arm(posix_loop(), &turn, clock_monotonic_ns());
 	}
+}
+
+int64_t posix_has_thread(struct request *request)
+{
+	return pid_has_thread((uint32_t)request->args[0]) ? 1 : 0;
 }
 
 bool robust_leave(struct thread *thread)

@@ -406,6 +406,7 @@ void thread_kill(struct thread *thread)
 	if (thread_find(thread->tid) == thread) {
 		pid_set_thread(thread->tid, NULL);
 	}
+	pid_count_ending(thread->tid, 1);
 	if (process_is_alive(thread->process)) {
 		signal_retarget(thread->process);
 	}
@@ -447,6 +448,7 @@ void thread_check_gone(struct thread *thread)
 	if (!robust_leave(thread)) {
 		return;
 	}
+	pid_count_ending(thread->tid, -1);
 	thread_count_add(-1);
 	mm_ref(mm);
 	thread_leave_process(thread, &keeps_process_page);
