@@ -44,9 +44,9 @@ static struct file *file_of(const struct process *process, uint32_t fd)
 }
 
 /* Who has never used it has none, as on Linux, and all these are alike. */
-static const void *io_context_of(const struct process *process)
+static const void *io_context_of(struct process *process)
 {
-	return process->internal->io_priority != 0 ? process : NULL;
+	return process_scheduling(process)->io_priority != 0 ? process : NULL;
 }
 
 static const void *undo_list_of(const struct process *process)
@@ -89,7 +89,8 @@ static int64_t compare_parts(
 	case LINUX_KCMP_FILES: return compare(type, a->files, b->files);
 	case LINUX_KCMP_FS: return compare(type, a->fs, b->fs);
 	case LINUX_KCMP_SIGHAND: return compare(type, a, b);
-	case LINUX_KCMP_IO: return compare(type, io_context_of(a), io_context_of(b));
+	case LINUX_KCMP_IO:
+		return compare(type, io_context_of(processes[0]), io_context_of(processes[1]));
 	case LINUX_KCMP_SYSVSEM: return compare(type, undo_list_of(a), undo_list_of(b));
 	case LINUX_KCMP_EPOLL_TFD: return compare_watched(processes, args);
 	default: return -LINUX_EINVAL;

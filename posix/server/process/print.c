@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* /proc/PID/<name>: a row per file. */
+#include <abi/linux/sched.h>
 #include <abi/linux/time.h>
 #include <base/string.h>
 #include <helix/start.h>
@@ -144,6 +145,15 @@ static const char *name_of(const struct process *process, const struct thread *t
 	return thread != NULL ? thread->internal->name : process->comm;
 }
 
+/* As Linux counts them: what is before others is less. */
+static int priority_of(const struct thread_scheduling *scheduling)
+{
+	if (scheduling->policy == LINUX_SCHED_DEADLINE) {
+		return -101;
+	}
+	return scheduling->priority != 0 ? -1 - scheduling->priority : 20 + scheduling->nice;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 /* Of one thread, or of them all if @thread is NULL; likewise print_status_of(). */
@@ -151,10 +161,10 @@ static void print_stat_of(
 	struct process *process, const struct thread *thread, struct printer *printer)
 {
 	const struct process_internal *internal = process->internal;
-	const struct thread *shown = thread != NULL ? thread : process_first_thread(process);
 	const struct usage *children = &internal->dead_children;
 	const struct mm *mm = internal->mm;
-	struct thread_scheduling scheduling = { 0 };
+	const struct thread_scheduling *scheduling =
+		thread != NULL ? &thread->internal->scheduling : process_scheduling(process);
 	struct memory_size memory;
 	struct signal_sets signals;
 	struct usage usage;
@@ -168,9 +178,6 @@ static void print_stat_of(
 	} else {
 		process_usage(process, &usage);
 	}
-	if (shown != NULL) {
-		scheduling = shown->internal->scheduling;
-	}
 	if (tty != NULL) {
 		tty_number = (uint32_t)tty->rdev;
 		foreground = tty->foreground;
@@ -183,9 +190,8 @@ static void print_stat_of(
 		(unsigned long long)ns_to_ticks(usage.user_ns),
 		(unsigned long long)ns_to_ticks(usage.kernel_ns),
 		(unsigned long long)ns_to_ticks(children->user_ns),
-		(unsigned long long)ns_to_ticks(children->kernel_ns),
-		scheduling.priority != 0 ? -1 - scheduling.priority : 20 + internal->nice,
-		internal->nice, internal->n_threads != 0 ? internal->n_threads : 1,
+		(unsigned long long)ns_to_ticks(children->kernel_ns), priority_of(scheduling),
+		scheduling->nice, internal->n_threads != 0 ? internal->n_threads : 1,
 		(unsigned long long)ns_to_ticks(
 			thread != NULL ? thread->internal->start_ns : internal->start_ns),
 		(unsigned long long)memory.total,
@@ -199,7 +205,7 @@ static void print_stat_of(
 		(unsigned long long)signals.blocked & INT32_MAX,
 		(unsigned long long)signals.ignored & INT32_MAX,
 		(unsigned long long)signals.caught & INT32_MAX, internal->exit_signal,
-		scheduling.priority, scheduling.policy);
+		scheduling->priority, scheduling->policy);
 	print(printer, "%llu %llu %llu %llu %llu %llu %llu %u\n",
 		mm != NULL ? (unsigned long long)mm->data_start : 0,
 		mm != NULL ? (unsigned long long)mm->data_end : 0,

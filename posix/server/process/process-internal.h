@@ -94,8 +94,11 @@ constexpr uint64_t TIMER_SLACK_NS = 50000;
 struct thread_scheduling { /* scheduling.c */
 	uint8_t policy; /* enum linux_sched_policy */
 	uint8_t priority; /* 1 ... 99 of the real-time ones, else 0 */
+	int8_t nice;
 	int8_t kernel_priority; /* that the thread has in thor */
+	int8_t kernel_nice; /* whose weight it has there, NICE_IDLE: that of SCHED_IDLE */
 	bool resets_on_fork;
+	uint16_t io_priority; /* 0: what nice says */
 	struct deadline *deadline; /* of SCHED_DEADLINE only, deadline.c */
 	uint64_t affinity; /* processors that it may run on, 0: all */
 };
@@ -217,8 +220,7 @@ struct process_internal {
 	struct tree semaphore_undos; /* ipc/semaphores.c */
 	struct aio_polls *aio_polls; /* file/aio-poll.c; NULL: it never had any */
 
-	int nice;
-	uint16_t io_priority; /* 0: what nice says */
+	struct thread_scheduling last_scheduling; /* of its first thread, which has ended */
 	int oom_adjustment; /* of what memory's end chooses by, oom.c */
 	int oom_adjustment_min; /* what the unprivileged may lower it to */
 	int parent_death_signal;
@@ -341,8 +343,14 @@ void usage_add(struct usage *to, const struct usage *from);
 
 /* ---- scheduling.c ---------------------------------------------------------------------------- */
 
-/** thread_schedule() - give it the kernel's priority that its policy and its nice value ask for */
+constexpr int NICE_MIN = -20, NICE_MAX = 19, NICE_IDLE = 20;
+
+/** thread_schedule() - give it the kernel's priority and weight, by its policy and nice value */
 void thread_schedule(struct thread *thread);
+/** process_scheduling() - of the thread that has its number, also when that has ended */
+struct thread_scheduling *process_scheduling(struct process *process);
+/** process_allows_nice() - whether its RLIMIT_NICE lets anybody give it a nice value that low */
+bool process_allows_nice(const struct process *target, int nice);
 /** thread_kick_if_running() - make the kernel count what it runs; whether it does */
 bool thread_kick_if_running(struct thread *thread);
 /** thread_schedule_end() - it will not run again */
@@ -355,11 +363,6 @@ uint64_t thread_affinity(const struct thread *thread);
 bool thread_may_be_copied(const struct thread *thread);
 /** thread_schedule_as() - before it starts: inherit from @parent, by clone or (exec) all of it */
 void thread_schedule_as(struct thread *thread, const struct thread *parent, bool is_clone);
-
-/* ---- limits.c -------------------------------------------------------------------------------- */
-
-/** process_set_nice() - for all its threads; -LINUX_EPERM, -LINUX_EACCES */
-int64_t process_set_nice(struct process *caller, struct process *target, int nice);
 
 /* A process page that is not yet, or no longer, the one of its process. */
 struct process_page_holder {

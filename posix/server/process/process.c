@@ -234,8 +234,6 @@ static void inherit(struct process *process, const struct process *parent)
 	process->credentials = parent->credentials;
 	memcpy(process->limits, parent->limits, sizeof(process->limits));
 	memcpy(process->comm, parent->comm, sizeof(process->comm));
-	internal->nice = from->nice;
-	internal->io_priority = from->io_priority;
 	internal->oom_adjustment = from->oom_adjustment;
 	internal->oom_adjustment_min = from->oom_adjustment_min;
 	internal->is_dumpable = from->is_dumpable;

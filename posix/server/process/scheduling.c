@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched_*: how threads are scheduled, and what that is in the kernel's priorities.
+ * sched_*: how threads are scheduled, and what that is in the kernel's priorities and weights.
  *
- * thor has few priorities, and a greater one goes first, always; among equals all get the same
- * share.
+ * thor has few priorities, and a greater one goes first, always; equals share a CPU by their
+ * weights.
  *
  *	7		posix, while there are urgent threads
  *	6		SCHED_DEADLINE, while it has time left of its period (deadline.c)
  *	2 ... 5		SCHED_FIFO and SCHED_RR, by their priority of 1 ... 99
- *	1		a negative nice value
  *	0		everybody else, and every server
- *	-1 ... -7	a positive nice value
- *	-8		SCHED_IDLE, and SCHED_DEADLINE that has had its time
+ *	-8		SCHED_DEADLINE that has had its time
  *
  * Threads above 0 are urgent: they may keep all processors busy. posix is then above them, so that
  * their alarms go off and somebody can end them. That is why posix counts them.
+ *
+ * A nice value is a weight: each step is worth 1.25 times the share. SCHED_IDLE has a weight below
+ * all of them; SCHED_BATCH is SCHED_OTHER, for waking up is no advantage here. As long as there are
+ * threads with negative nice values posix weighs as much as the heaviest of them, or their own
+ * calls, and those of others, would wait for it too long.
  *
  * Threads of the same real-time priority take turns also if they are SCHED_FIFO.
  */
@@ -33,11 +36,16 @@ constexpr int PRIORITY_POSIX = 7;
 constexpr int PRIORITY_REAL_TIME = 2; /* of the least of them */
 constexpr uint32_t N_PRIORITIES_REAL_TIME = 4;
 constexpr int PRIORITY_DEADLINE = 6;
-constexpr int PRIORITY_PREFERRED = 1;
-constexpr int PRIORITY_NICE = -7; /* of the nicest */
-constexpr int PRIORITY_IDLE = -8;
+constexpr int PRIORITY_SPENT = -8;
 constexpr uint32_t REAL_TIME_MAX = 99;
 constexpr int NICE_VALUES = 40;
+
+/* By nice value from NICE_MIN to NICE_MAX, as Linux has them; HEL_WEIGHT_DEFAULT is that of 0. */
+static const uint32_t weights[] = { 88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949,
+	11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423,
+	335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15 };
+static_assert(ARRAY_SIZE(weights) == NICE_MAX - NICE_MIN + 1);
+constexpr uint32_t WEIGHT_IDLE = 3;
 
 /* What is told as the time slice of a thread: thor's granularity, and Linux' of SCHED_RR. */
 constexpr int64_t SLICE_FAIR_NS = 4000000;
@@ -48,30 +56,45 @@ static bool is_real_time(uint32_t policy)
 	return policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR;
 }
 
+/* Those for which the nice value is set with the policy. */
+static bool has_nice(uint32_t policy)
+{
+	return policy == LINUX_SCHED_OTHER || policy == LINUX_SCHED_BATCH;
+}
+
 static bool is_policy(uint32_t policy)
 {
 	return is_real_time(policy) || policy == LINUX_SCHED_OTHER || policy == LINUX_SCHED_BATCH ||
 		policy == LINUX_SCHED_IDLE || policy == LINUX_SCHED_DEADLINE;
 }
 
-/* ---- the kernel's priorities ----------------------------------------------------------------- */
+/* ---- the kernel's priorities and weights ----------------------------------------------------- */
 
-static int kernel_priority(const struct thread_scheduling *scheduling, int nice)
+static int kernel_priority(const struct thread_scheduling *scheduling)
 {
 	if (is_real_time(scheduling->policy)) {
 		return PRIORITY_REAL_TIME +
 			(int)((scheduling->priority - 1u) * N_PRIORITIES_REAL_TIME / REAL_TIME_MAX);
 	}
 	if (scheduling->deadline != NULL) {
-		return deadline_is_spent(scheduling->deadline) ? PRIORITY_IDLE : PRIORITY_DEADLINE;
+		return deadline_is_spent(scheduling->deadline) ? PRIORITY_SPENT : PRIORITY_DEADLINE;
 	}
-	if (scheduling->policy == LINUX_SCHED_IDLE) {
-		return PRIORITY_IDLE;
+	return 0;
+}
+
+static int kernel_nice(const struct thread_scheduling *scheduling)
+{
+	switch (scheduling->policy) {
+	case LINUX_SCHED_OTHER:
+	case LINUX_SCHED_BATCH: return scheduling->nice;
+	case LINUX_SCHED_IDLE: return NICE_IDLE;
+	default: return 0;
 	}
-	if (nice < 0) {
-		return PRIORITY_PREFERRED;
-	}
-	return -nice > PRIORITY_NICE ? -nice : PRIORITY_NICE;
+}
+
+static uint32_t weight_of(int nice)
+{
+	return nice == NICE_IDLE ? WEIGHT_IDLE : weights[nice - NICE_MIN];
 }
 
 static void count_urgent(int n)
@@ -82,6 +105,28 @@ static void count_urgent(int n)
 	n_urgent += (uint32_t)n;
 	if (was_calm != (n_urgent == 0)) {
 		turns_set_priority(was_calm ? PRIORITY_POSIX : 0);
+	}
+}
+
+/* A thread's nice value for the kernel changes; 0: it has none before, or afterwards. */
+static void count_heavy(int before, int after)
+{
+	static uint32_t n_heavy[-NICE_MIN];
+	static int heaviest;
+	int nice = NICE_MIN;
+
+	if (before < 0) {
+		n_heavy[before - NICE_MIN]--;
+	}
+	if (after < 0) {
+		n_heavy[after - NICE_MIN]++;
+	}
+	while (nice < 0 && n_heavy[nice - NICE_MIN] == 0) {
+		nice++;
+	}
+	if (nice != heaviest) {
+		heaviest = nice;
+		hel_thread_set_weight(HEL_THIS, weight_of(nice));
 	}
 }
 
@@ -99,20 +144,51 @@ static void set_kernel_priority(struct thread *thread, int priority)
 	hel_thread_set_priority(thread->internal->thread, priority);
 }
 
+static void set_kernel_nice(struct thread *thread, int nice)
+{
+	struct thread_scheduling *scheduling = &thread->internal->scheduling;
+
+	if (scheduling->kernel_nice == nice) {
+		return;
+	}
+	count_heavy(scheduling->kernel_nice, nice);
+	scheduling->kernel_nice = (int8_t)nice;
+	hel_thread_set_weight(thread->internal->thread, weight_of(nice));
+}
+
 void thread_schedule(struct thread *thread)
 {
-	set_kernel_priority(thread,
-		kernel_priority(&thread->internal->scheduling, thread->process->internal->nice));
+	set_kernel_priority(thread, kernel_priority(&thread->internal->scheduling));
+	set_kernel_nice(thread, kernel_nice(&thread->internal->scheduling));
 	rt_limit_watch(thread);
 }
 
 void thread_schedule_end(struct thread *thread)
 {
-	if (thread->internal->scheduling.kernel_priority > 0) {
+	struct thread_scheduling *scheduling = &thread->internal->scheduling;
+
+	if (scheduling->kernel_priority > 0) {
 		count_urgent(-1);
 	}
-	thread->internal->scheduling.kernel_priority = 0;
+	count_heavy(scheduling->kernel_nice, 0);
+	scheduling->kernel_priority = 0;
+	scheduling->kernel_nice = 0;
 	deadline_end(thread);
+	if (thread->tid == thread->process->pid) {
+		thread->process->internal->last_scheduling = *scheduling;
+	}
+}
+
+struct thread_scheduling *process_scheduling(struct process *process)
+{
+	struct thread *thread = thread_find(process->pid);
+
+	return thread != NULL ? &thread->internal->scheduling : &process->internal->last_scheduling;
+}
+
+bool process_allows_nice(const struct process *target, int nice)
+{
+	return target->limits[LIMIT_NICE][0] >= (uint64_t)(20 - nice);
 }
 
 bool thread_may_be_copied(const struct thread *thread)
@@ -127,14 +203,17 @@ void thread_schedule_as(struct thread *thread, const struct thread *parent, bool
 	const struct thread_scheduling *from = &parent->internal->scheduling;
 	struct thread_scheduling *to = &thread->internal->scheduling;
 
+	bool resets = is_clone && from->resets_on_fork;
+
 	to->affinity = from->affinity;
+	to->io_priority = from->io_priority;
 	to->resets_on_fork = from->resets_on_fork && !is_clone;
-	if (is_clone && from->resets_on_fork &&
-		(is_real_time(from->policy) || from->policy == LINUX_SCHED_DEADLINE)) {
+	if (resets && (is_real_time(from->policy) || from->policy == LINUX_SCHED_DEADLINE)) {
 		return;
 	}
 	to->policy = from->policy;
 	to->priority = from->priority;
+	to->nice = resets && from->nice < 0 ? 0 : from->nice;
 }
 
 int thread_precedence(const struct thread *thread)
@@ -145,7 +224,7 @@ int thread_precedence(const struct thread *thread)
 		return INT32_MAX;
 	}
 	return is_real_time(scheduling->policy) ? NICE_VALUES + scheduling->priority
-						: -thread->process->internal->nice;
+						: -scheduling->nice;
 }
 
 /* ---- affinity -------------------------------------------------------------------------------- */
@@ -169,6 +248,7 @@ uint64_t thread_affinity(const struct thread *thread)
 struct wanted {
 	uint32_t policy;
 	uint32_t priority;
+	int nice; /* counts for SCHED_OTHER and SCHED_BATCH */
 	bool resets_on_fork;
 	const struct linux_sched_attr *times; /* of SCHED_DEADLINE; NULL: none were given */
 };
@@ -191,7 +271,6 @@ static int64_t check_permission(
 {
 	const struct thread_scheduling *now = &target->internal->scheduling;
 	uint64_t limit = target->process->limits[LIMIT_RTPRIO][0];
-	uint64_t limit_nice = target->process->limits[LIMIT_NICE][0];
 
 	if (process_has(caller, LINUX_CAP_SYS_NICE)) {
 		return 0;
@@ -209,7 +288,11 @@ static int64_t check_permission(
 		return -LINUX_EPERM;
 	}
 	if (now->policy == LINUX_SCHED_IDLE && wanted->policy != LINUX_SCHED_IDLE &&
-		(int64_t)limit_nice < 20 - target->process->internal->nice) {
+		!process_allows_nice(target->process, now->nice)) {
+		return -LINUX_EPERM;
+	}
+	if (has_nice(wanted->policy) && wanted->nice < now->nice &&
+		!process_allows_nice(target->process, wanted->nice)) {
 		return -LINUX_EPERM;
 	}
 	return 0;
@@ -259,6 +342,9 @@ static int64_t set_scheduling(
 	scheduling->policy = (uint8_t)wanted->policy;
 	scheduling->priority = (uint8_t)wanted->priority;
 	scheduling->resets_on_fork = wanted->resets_on_fork;
+	if (has_nice(wanted->policy)) {
+		scheduling->nice = (int8_t)wanted->nice;
+	}
 	thread_schedule(target);
 	return 0;
 }
@@ -281,6 +367,7 @@ static int64_t set_by_parameter(
 	wanted = (struct wanted){
 		.policy = now->policy,
 		.priority = (uint32_t)*priority,
+		.nice = now->nice,
 		.resets_on_fork = now->resets_on_fork,
 	};
 	if (policy != NULL) {
@@ -413,6 +500,9 @@ int64_t posix_sched_setattr(struct request *request)
 	wanted = (struct wanted){
 		.policy = attributes->policy,
 		.priority = attributes->priority,
+		.nice = attributes->nice < NICE_MIN   ? NICE_MIN
+			: attributes->nice > NICE_MAX ? NICE_MAX
+						      : attributes->nice,
 		.resets_on_fork = (attributes->flags & LINUX_SCHED_FLAG_RESET_ON_FORK) != 0,
 		.times = attributes,
 	};
@@ -421,15 +511,11 @@ int64_t posix_sched_setattr(struct request *request)
 	}
 	if ((attributes->flags & LINUX_SCHED_FLAG_KEEP_PARAMS) != 0) {
 		wanted.priority = target->internal->scheduling.priority;
+		wanted.nice = target->internal->scheduling.nice;
 		deadline_describe(target, &times);
 		wanted.times = &times;
 	}
-	error = set_scheduling(request, target, &wanted);
-	if (error == 0 && !is_real_time(wanted.policy) && wanted.policy != LINUX_SCHED_DEADLINE &&
-		(attributes->flags & LINUX_SCHED_FLAG_KEEP_PARAMS) == 0) {
-		error = process_set_nice(request->process, target->process, attributes->nice);
-	}
-	return error;
+	return set_scheduling(request, target, &wanted);
 }
 
 int64_t posix_sched_getattr(struct request *request)
@@ -450,7 +536,7 @@ int64_t posix_sched_getattr(struct request *request)
 	attributes.policy = now->policy;
 	attributes.flags = now->resets_on_fork ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0;
 	attributes.priority = now->priority;
-	attributes.nice = is_real_time(now->policy) ? 0 : target->process->internal->nice;
+	attributes.nice = has_nice(now->policy) || now->policy == LINUX_SCHED_IDLE ? now->nice : 0;
 	deadline_describe(target, &attributes);
 	memcpy(out, &attributes, sizeof(attributes));
 	request_set_out_size(request, sizeof(attributes));
