@@ -58,6 +58,7 @@ enum linux_ptrace_event : uint32_t {
 	LINUX_PTRACE_EVENT_EXEC = 4,
 	LINUX_PTRACE_EVENT_VFORK_DONE = 5,
 	LINUX_PTRACE_EVENT_EXIT = 6,
+	LINUX_PTRACE_EVENT_SECCOMP = 7,
 	LINUX_PTRACE_EVENT_STOP = 128,
 };
 
@@ -83,6 +84,7 @@ enum linux_syscall_info_op : uint8_t {
 	LINUX_SYSCALL_INFO_NONE = 0,
 	LINUX_SYSCALL_INFO_ENTRY = 1,
 	LINUX_SYSCALL_INFO_EXIT = 2,
+	LINUX_SYSCALL_INFO_SECCOMP = 3,
 };
 
 constexpr uint32_t LINUX_AUDIT_ARCH_X86_64 = 0xc000003e;
@@ -99,6 +101,10 @@ struct linux_syscall_info {
 			int64_t value;
 			uint8_t is_error;
 		} exit;
+		struct {
+			uint64_t number, arguments[6];
+			uint32_t value;
+		} seccomp;
 		uint8_t bytes[64];
 	};
 };

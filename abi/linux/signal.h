@@ -120,6 +120,11 @@ struct linux_siginfo {
 		struct {
 			uint64_t address;
 		} fault;
+		struct { /* SIGSYS */
+			uint64_t address;
+			int32_t number;
+			uint32_t arch;
+		} call;
 		struct {
 			int64_t band;
 			int32_t fd;

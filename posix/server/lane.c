@@ -20,6 +20,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/turn.h>
 
@@ -122,6 +123,7 @@ static void lane_serve(struct thread *thread, const struct posix_request *header
 {
 	struct request *request = &thread->internal->request;
 	const void *payload;
+	int64_t refusal;
 	int error = lane_take_payload(thread->internal, header, &payload);
 
 	if (unlikely(error < 0)) {
@@ -139,6 +141,9 @@ static void lane_serve(struct thread *thread, const struct posix_request *header
 	} else if (request->internal->row == NULL || request->internal->row->handler == NULL) {
 		unimplemented_count(header->number);
 		request_reply(request, -LINUX_ENOSYS);
+	} else if (unlikely(thread->internal->seccomp != NULL) &&
+		!seccomp_admits(request, &refusal)) {
+		request_reply(request, refusal);
 	} else {
 		request_run(request);
 	}

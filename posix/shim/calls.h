@@ -25,6 +25,8 @@ struct linux_timespec {
  */
 int shim_get_timespec(uint64_t address, uint64_t *out_ns);
 int shim_put_timespec(uint64_t address, uint64_t ns);
+/* Ends the thread, as if by that signal. */
+[[noreturn]] void shim_end_thread(uint64_t signal);
 /* now + ns, saturating. */
 uint64_t shim_deadline_after(uint64_t ns);
 

@@ -10,7 +10,7 @@
  *
  *   syscall -> shim_entry_syscall -> table -> handler -> shim_exit_begin -> program
  *           \                                  \-> pending: shim_exit_slow -> shim_full_return
- *            traced: shim_traced_call -/
+ *            traced or restricted: shim_traced_call -/
  *   stub    -> shim_entry_stub  -> as syscall, without the kernel
  *   kick    -> shim_entry_kick  -> shim_kick()  -> shim_full_return
  *   fault   -> shim_entry_fault -> shim_fault() -> shim_full_return
@@ -64,8 +64,17 @@ shim_exit_end:
 1:
 	cmpl	$0, %gs:TP_TRACE
 	jne	shim_traced_call
+	cmpl	$0, %gs:TP_RESTRICTED
+	jne	3f
+2:
 	call	shim_make_call
 	jmp	shim_exit_begin
+3:	/* what a filter has to see goes the long way, too */
+	cmp	$SHIM_NUMBER_MAX, %rax
+	jae	shim_traced_call
+	bt	%rax, %gs:TP_ALLOWED
+	jc	2b
+	jmp	shim_traced_call
 shim_exit_restart:
 	mov	%gs:TP_STACK, %rsp
 	sub	$CF_SIZE, %rsp
@@ -168,10 +177,10 @@ shim_make_call:
 	jmp	*%rax
 
 /*
- * The long way of traced threads: shim_trace_entry(registers) reports the entry and gives the
- * number of the call to make, ~0 for none, after it has put what the tracer changed into the call
- * frame, which lies behind the registers. That the exit has to look is said after the call: a wait
- * in it would end at once.
+ * The long way of traced and restricted threads: shim_trace_entry(registers) reports the entry,
+ * asks about the call, and gives the number of the call to make, ~0 for none, after it has put what
+ * the tracer changed into the call frame, which lies behind the registers. That the exit has to
+ * look is said after the call: a wait in it would end at once.
  */
 shim_traced_call:
 	sub	$R_SIZE, %rsp

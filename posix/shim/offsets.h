@@ -16,6 +16,8 @@
 #define TP_STUB_ENTRY 304 /* stub_entry */
 #define TP_TRACE      372 /* trace_flags */
 #define TP_FULL_FRAME 488 /* shim_private[0] */
+#define TP_ALLOWED    1048 /* calls_allowed */
+#define TP_RESTRICTED 1112 /* is_restricted */
 
 /* struct hel_registers */
 #define R_RAX    0

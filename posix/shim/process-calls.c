@@ -303,14 +303,24 @@ static void clear_child_tid(void)
 	}
 }
 
+[[noreturn]] static void exit_thread(uint64_t status, uint64_t signal)
+{
+	shim_leave_robust_locks();
+	clear_child_tid();
+	shim_request(POSIX_EXIT_THREAD, status, signal, 0, 0, 0, 0);
+	hel_thread_exit();
+}
+
 int64_t shim_exit(SHIM_ARGS)
 {
 	SHIM_UNUSED;
 	shim_thread()->exit_status = (a0 & 0xff) << 8 | POSIX_EXIT_STATUS_SET;
-	shim_leave_robust_locks();
-	clear_child_tid();
-	shim_request(POSIX_EXIT_THREAD, a0 & 0xff, 0, 0, 0, 0, 0);
-	hel_thread_exit();
+	exit_thread(a0 & 0xff, 0);
+}
+
+void shim_end_thread(uint64_t signal)
+{
+	exit_thread(0, signal);
 }
 
 int64_t shim_exit_group(SHIM_ARGS)

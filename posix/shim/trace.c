@@ -158,6 +158,7 @@ uint64_t shim_trace_entry(struct hel_registers *regs)
 	struct posix_thread_page *page = shim_thread();
 	struct call_frame *frame = (struct call_frame *)(regs + 1);
 	uint64_t number = frame->number;
+	uint64_t made;
 	uint32_t flags = page->trace_flags;
 
 	shim_end_step(regs);
@@ -167,9 +168,16 @@ uint64_t shim_trace_entry(struct hel_registers *regs)
 	if (flags & POSIX_TRACE_CALLS) {
 		report_entry(regs, &number);
 	}
-	if ((page->trace_flags & POSIX_TRACE_LEAVE) &&
-		(number == NR_EXIT || number == NR_EXIT_GROUP)) {
-		report_leaving(regs, &number);
+	made = number;
+	if (page->is_restricted) {
+		made = shim_filter_call(regs, &number);
+		if (page->trace_flags & (POSIX_TRACE_CALLS | POSIX_TRACE_STEP)) {
+			page->trace_due |= POSIX_TRACE_DUE_EXIT;
+		}
+	}
+	if ((page->trace_flags & POSIX_TRACE_LEAVE) && (made == NR_EXIT || made == NR_EXIT_GROUP)) {
+		report_leaving(regs, &made);
+		number = made;
 	}
 	*frame = (struct call_frame){
 		.number_argument = number,
@@ -184,7 +192,7 @@ uint64_t shim_trace_entry(struct hel_registers *regs)
 	page->bounce.user_sp = regs->rsp;
 	page->bounce.user_ip = regs->rip;
 	page->bounce.user_flags = regs->rflags;
-	return number;
+	return made;
 }
 
 void shim_trace_cloned(const struct hel_registers *regs, uint64_t number, int64_t tid)

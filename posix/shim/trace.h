@@ -28,6 +28,11 @@ bool shim_is_stepped(const struct hel_registers *regs);
 void shim_begin_step(const struct hel_registers *regs);
 /* It is back: takes the flag out of the program's; true if the tracer and not the program set it */
 bool shim_end_step(struct hel_registers *regs);
+/*
+ * Asks what becomes of the call *number of a restricted thread, which its tracer may change; the
+ * number of the call to make, SHIM_NO_CALL for none: then regs->rax is the result.
+ */
+uint64_t shim_filter_call(struct hel_registers *regs, uint64_t *number);
 /* After clone: reports what posix said is due, and waits for a vforked child. */
 void shim_trace_cloned(const struct hel_registers *regs, uint64_t number, int64_t tid);
 

@@ -113,7 +113,11 @@ enum posix_internal : uint32_t {
 	 * thread is replaced.
 	 */
 	POSIX_EXECVE = 10001,
-	POSIX_EXIT_THREAD = 10002, /* args: status.  Last thread: the process ends.  No reply. */
+	/*
+	 * args: status, or a signal that it is as if it ended it.  Last thread: the process ends.
+	 * No reply.
+	 */
+	POSIX_EXIT_THREAD = 10002,
 	POSIX_EXIT_GROUP =
 		10003, /* args: status as of wait (code << 8, or signal | 0x80 core).  No reply. */
 	/* args: fd, offset, size, prot, Linux flags, address hint; result: address */
@@ -220,7 +224,13 @@ enum posix_internal : uint32_t {
 	POSIX_AIO_CANCEL = 10035,
 	/* args: tid; result: 1: there is such a thread, which may be about to go; 0: none */
 	POSIX_HAS_THREAD = 10036,
-	POSIX_SYSCALL_COUNT = 10037,
+	/*
+	 * A call of a restricted thread that is not in calls_allowed: args: 1: the tracer has seen
+	 * it at POSIX_TRACE_FILTERED; payload: struct posix_filtered_call; result: enum
+	 * posix_verdict; out: what belongs to that, 8 bytes
+	 */
+	POSIX_FILTER_CALL = 10037,
+	POSIX_SYSCALL_COUNT = 10038,
 };
 
 /* A poll of Linux' asynchronous I/O that is over. */
@@ -237,6 +247,18 @@ struct posix_aio_poll {
 	struct posix_aio_done answer; /* all but the result */
 	uint32_t fd, events;
 	uint32_t has_eventfd, eventfd;
+};
+
+/* What becomes of a call that POSIX_FILTER_CALL asks about; docs/internals/seccomp.md. */
+enum posix_verdict : uint32_t {
+	POSIX_VERDICT_MAKE, /* it is made */
+	POSIX_VERDICT_SKIP, /* it is not; its result comes out */
+	POSIX_VERDICT_STOP, /* for the tracer, who is told what comes out; then ask again */
+	POSIX_VERDICT_END, /* the thread ends, as if by the signal that comes out */
+};
+
+struct posix_filtered_call {
+	uint64_t number, instruction_pointer, arguments[6];
 };
 
 /* Of POSIX_PAGES: what needs CAP_SYS_NICE */
@@ -269,6 +291,7 @@ enum posix_trace_point : uint32_t {
 	POSIX_TRACE_CLONED, /* tid: a child or thread was made (POSIX_TRACE_DUE_CLONED) */
 	POSIX_TRACE_EXECUTED, /* the first thing that a new program's thread does */
 	POSIX_TRACE_LEAVING, /* status as of wait: the thread or its process is about to exit */
+	POSIX_TRACE_FILTERED, /* data: a filter wants the tracer to see a call */
 };
 
 /* posix_thread_page.trace_flags */
@@ -438,6 +461,12 @@ struct posix_thread_page {
 	_Atomic uint32_t trace_due; /* 1040: enum posix_trace_due; posix adds, the shim takes */
 	/* 1044: the shim says what the thread exits with before it wakes who waits for that */
 	uint32_t exit_status; /* as of wait, and POSIX_EXIT_STATUS_SET */
+	/*
+	 * posix writes, of a thread that is restricted by seccomp: calls that need not be asked
+	 * about, by number; calls_end is 0 then
+	 */
+	_Atomic uint64_t calls_allowed[8]; /* 1048 … 1111 */
+	_Atomic uint32_t is_restricted; /* 1112 */
 	alignas(128) struct posix_mailbox mailbox; /* 1152 … 2943 */
 };
 static_assert(POSIX_THREAD_PAGE_OFFSET + sizeof(struct posix_thread_page) == HEL_PAGE_SIZE);

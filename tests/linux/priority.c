@@ -434,8 +434,8 @@ static long used_us(const struct burner *burner)
 /*
  * Two busy threads on one processor: whether the first one gets at least @min and at most @max
  * times as much as the second one. They run until the second one has had @least_us, or longer if
- * that has not come out until then: who takes a whole machine away for a while takes it from either,
- * and it evens out.
+ * that has not come out until then: who takes a whole machine away for a while takes it from
+ * either, and it evens out.
  */
 static bool is_worth(struct burner burners[2], long least_us, long min, long max)
 {

@@ -93,6 +93,20 @@ def views_spoiled_by_their_owner():
     check_alive(outcome)
 
 
+def filters_that_their_process_goes_round():
+    """posix refuses what seccomp forbids, and what was not asked for."""
+    outcome = guest.shell('/hostile-seccomp' + _ALIVE, options=add('hostile-seccomp'), timeout=100)
+    expected = ['asking', 'uname: errno 77', 'execve: errno 77', 'socket of INET: errno 77',
+                'socket of UNIX: made', 'stat: made', 'lseek: errno 77',
+                'all allowed in the page', 'uname: errno 38', 'execve: errno 38',
+                'socket of INET: errno 38', 'socket of UNIX: errno 38', 'stat: made',
+                'asked for something else', 'socket of UNIX: made', 'socket of INET: errno 38',
+                'socket of UNIX: made', 'uname: errno 38', 'lseek: errno 38',
+                'getpid, which is its own: made']
+    check_equal(outcome.text().splitlines()[:len(expected)], expected, 'what became of the calls')
+    check_alive(outcome)
+
+
 def random_code_harms_itself():
     outcome = guest.shell('/crashme; echo $?' + _ALIVE, options=add('crashme'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:200]!r}')
@@ -181,6 +195,7 @@ def memory_comes_back():
 
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
-                random_code_harms_itself, a_process_that_spoils_what_it_shares_harms_itself,
+                filters_that_their_process_goes_round, random_code_harms_itself,
+                a_process_that_spoils_what_it_shares_harms_itself,
                 mailbox_spoiled_by_its_owner, bytes_that_nobody_reads, fork_bomb_gets_eagain,
                 memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])

@@ -15,6 +15,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/pidfd.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 #include <posix/server/vfs/mount.h>
@@ -148,6 +149,15 @@ static void write_tids(const struct clone *clone, const struct thread *thread)
 	}
 }
 
+/* What may fail: the tracer, and what seccomp allows. */
+static int inherit(const struct clone *clone, struct thread *thread)
+{
+	struct thread *caller = clone->request->thread;
+	int error = seccomp_inherit(caller, thread);
+
+	return error != 0 ? error : trace_clone(caller, thread, clone->flags);
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 static int64_t clone_thread(const struct clone *clone)
@@ -176,7 +186,7 @@ static int64_t clone_thread(const struct clone *clone)
 		},
 		&thread);
 	if (error == 0) {
-		error = trace_clone(clone->request->thread, thread, clone->flags);
+		error = inherit(clone, thread);
 		if (error != 0) {
 			thread_discard(thread);
 		}
@@ -288,7 +298,7 @@ static int make_child(const struct clone *clone, struct process *child, struct t
 	if (error == 0) {
 		error = has_large_state(clone) ? copy_large_state(clone, *out_thread) : 0;
 		if (error == 0) {
-			error = trace_clone(clone->request->thread, *out_thread, clone->flags);
+			error = inherit(clone, *out_thread);
 		}
 		if (error != 0) {
 			thread_discard(*out_thread);

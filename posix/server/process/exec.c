@@ -25,6 +25,7 @@
 #include <posix/server/process/capabilities.h>
 #include <posix/server/process/deadline.h>
 #include <posix/server/process/exec.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
 #include <posix/server/trace/trace.h>
@@ -512,8 +513,9 @@ static int64_t build_thread(struct exec *exec, struct thread *caller)
 		page->memory_policy = caller->internal->page->memory_policy;
 		thread_schedule_as(exec->thread, caller, false);
 		exec->thread->internal->timer_slack_ns = caller->internal->timer_slack_ns;
+		error = seccomp_inherit(caller, exec->thread);
 	}
-	return 0;
+	return error;
 }
 
 /* ---- the point of no return ------------------------------------------------------------------ */

@@ -277,7 +277,8 @@ void process_memory_is_back(struct process *process)
 int64_t posix_exit_thread(struct request *request)
 {
 	struct process *process = request->process;
-	uint32_t status = ((uint32_t)request->args[0] & 0xff) << 8;
+	uint32_t signal = (uint32_t)request->args[1] & 0x7f;
+	uint32_t status = signal != 0 ? signal : ((uint32_t)request->args[0] & 0xff) << 8;
 
 	if (list_first(&process->threads) == list_last(&process->threads)) {
 		process_exit(process, status);

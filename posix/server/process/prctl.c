@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
 #include <posix/server/process/capabilities.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 
 static int64_t set_name(struct request *request)
@@ -154,11 +155,20 @@ static int64_t set_timer_slack(struct request *request)
 	return 0;
 }
 
-/* There is no seccomp: no process is restricted. */
 static int64_t get_seccomp(struct request *request)
 {
-	(void)request;
-	return 0;
+	return seccomp_mode_of(request->thread);
+}
+
+static int64_t set_seccomp(struct request *request)
+{
+	switch (request->args[1]) {
+	case LINUX_SECCOMP_MODE_STRICT:
+		return seccomp_set(request, LINUX_SECCOMP_SET_MODE_STRICT, 0, 0);
+	case LINUX_SECCOMP_MODE_FILTER:
+		return seccomp_set(request, LINUX_SECCOMP_SET_MODE_FILTER, 0, request->args[2]);
+	default: return -LINUX_EINVAL;
+	}
 }
 
 static const struct {
@@ -183,6 +193,7 @@ static const struct {
 	{ LINUX_PR_GET_TIMERSLACK, get_timer_slack },
 	{ LINUX_PR_SET_TIMERSLACK, set_timer_slack },
 	{ LINUX_PR_GET_SECCOMP, get_seccomp },
+	{ LINUX_PR_SET_SECCOMP, set_seccomp },
 	{ LINUX_PR_GET_SECUREBITS, get_securebits },
 	{ LINUX_PR_SET_SECUREBITS, set_securebits },
 };

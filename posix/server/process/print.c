@@ -7,6 +7,7 @@
 #include <posix/server/process/oom.h>
 #include <posix/server/process/print.h>
 #include <posix/server/process/usage.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 #include <posix/server/tty/tty.h>
@@ -302,8 +303,10 @@ static void print_status_of(
 		(unsigned long long)sets->inheritable, (unsigned long long)sets->permitted,
 		(unsigned long long)sets->effective, (unsigned long long)sets->bounding,
 		(unsigned long long)sets->ambient);
-	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%llx\n",
+	print(printer, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\nCpus_allowed:\t%llx\n",
 		process->internal->has_no_new_privileges,
+		shown != NULL ? seccomp_mode_of(shown) : LINUX_SECCOMP_MODE_DISABLED,
+		shown != NULL ? seccomp_filters_of(shown) : 0,
 		shown != NULL ? (unsigned long long)thread_affinity(shown) : 0);
 	print(printer, "Mems_allowed:\t%08x\nMems_allowed_list:\t0\n", 1);
 	print_switches(process, thread, printer);

@@ -86,6 +86,7 @@ struct lane {
 };
 
 struct trace;
+struct seccomp;
 
 constexpr uint64_t TIMER_SLACK_NS = 50000;
 
@@ -136,6 +137,7 @@ struct thread_internal {
 	char name[16]; /* of a process' first thread: also the process' comm */
 	bool is_held; /* stopped: its POSIX_SIGNAL_TAKE or POSIX_TRACE_REPORT is parked */
 	struct trace *trace; /* trace/trace.h; NULL: it was never traced */
+	struct seccomp *seccomp; /* seccomp/seccomp.h; NULL: it may make all calls */
 	struct list_node oom_node; /* waits for memory, oom.c */
 };
 
@@ -229,6 +231,7 @@ struct process_internal {
 	struct pidfd_subject *pidfds; /* NULL: none yet; pidfd.c */
 	bool shares_files; /* CLONE_FILES, by whichever side */
 	uint32_t n_view_uses; /* requests that a view would have spared */
+	bool has_no_views; /* seccomp restricts what they are for */
 };
 
 /* ---- pid.c ----------------------------------------------------------------------------------- */

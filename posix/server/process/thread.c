@@ -13,6 +13,7 @@
 #include <posix/server/file/poll.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/process/robust.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 
@@ -272,6 +273,7 @@ static void release(struct thread *thread)
 		internal->trace->thread = NULL;
 		trace_forget(internal->trace);
 	}
+	seccomp_release(thread);
 	mm_unref(internal->mm);
 	helix_free(container_of(thread, struct thread_block, thread));
 }

@@ -358,7 +358,10 @@ size_t trace_get_syscall_info(const struct trace *trace, struct linux_syscall_in
 		.instruction_pointer = r->rip,
 		.stack_pointer = r->rsp,
 	};
-	if (trace->stop == TRACE_STOP_ENTRY) {
+	bool is_filtered =
+		trace->stop == TRACE_STOP_EVENT && trace->status >> 8 == LINUX_PTRACE_EVENT_SECCOMP;
+
+	if (trace->stop == TRACE_STOP_ENTRY || is_filtered) {
 		out_info->op = LINUX_SYSCALL_INFO_ENTRY;
 		out_info->entry.number = trace->context.number;
 		out_info->entry.arguments[0] = r->rdi;
@@ -367,6 +370,12 @@ size_t trace_get_syscall_info(const struct trace *trace, struct linux_syscall_in
 		out_info->entry.arguments[3] = r->r10;
 		out_info->entry.arguments[4] = r->r8;
 		out_info->entry.arguments[5] = r->r9;
+		if (is_filtered) {
+			out_info->op = LINUX_SYSCALL_INFO_SECCOMP;
+			out_info->seccomp.value = (uint32_t)trace->message;
+			return offsetof(struct linux_syscall_info, seccomp.value) +
+				sizeof(out_info->seccomp.value);
+		}
 		return offsetof(struct linux_syscall_info, entry) + sizeof(out_info->entry);
 	}
 	if (trace->stop == TRACE_STOP_EXIT) {

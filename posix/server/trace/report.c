@@ -12,6 +12,7 @@
  */
 #include <base/string.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/trace/trace.h>
 
@@ -344,6 +345,25 @@ static int64_t serve_call(struct request *request, enum trace_stop kind)
 	return stop(request, kind, (uint32_t)LINUX_SIGTRAP | (is_marked ? 0x80 : 0));
 }
 
+/* seccomp.h: the thread asks again when it goes on. */
+static int64_t serve_filtered(struct request *request)
+{
+	struct trace *trace = trace_of(request->thread);
+
+	if (!trace_is_on(trace) || (trace->options & LINUX_PTRACE_O_TRACESECCOMP) == 0) {
+		return answer(request, 0);
+	}
+	trace->message = request->args[1] & LINUX_SECCOMP_RET_DATA;
+	return stop_for_event(request, LINUX_PTRACE_EVENT_SECCOMP);
+}
+
+static void note_seen(const struct thread *thread)
+{
+	if (thread->internal->seccomp != NULL) {
+		thread->internal->seccomp->was_told = true;
+	}
+}
+
 static int64_t begin(struct request *request)
 {
 	const struct trace *trace = trace_of(request->thread);
@@ -360,6 +380,7 @@ static int64_t begin(struct request *request)
 	case POSIX_TRACE_CLONED: return serve_clone(request);
 	case POSIX_TRACE_EXECUTED: return serve_executed(request);
 	case POSIX_TRACE_LEAVING: return serve_leaving(request);
+	case POSIX_TRACE_FILTERED: return serve_filtered(request);
 	}
 	return -LINUX_EINVAL;
 }
@@ -378,6 +399,7 @@ static int64_t go_on(struct request *request)
 	case POSIX_TRACE_SIGNALS:
 	case POSIX_TRACE_FAULT: return serve_signals(request);
 	case POSIX_TRACE_CLONED: return serve_clone(request);
+	case POSIX_TRACE_FILTERED: note_seen(request->thread); [[fallthrough]];
 	case POSIX_TRACE_ENTRY:
 	case POSIX_TRACE_EXIT:
 	case POSIX_TRACE_HANDLER:

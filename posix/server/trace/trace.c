@@ -21,7 +21,10 @@ void trace_publish(const struct trace *trace)
 		}
 	}
 	atomic_store(&page->trace_flags, flags);
-	__atomic_store_n(&page->bounce.calls_end, flags <= POSIX_TRACE_ON ? POSIX_CALLS_END : 0,
+	__atomic_store_n(&page->bounce.calls_end,
+		flags <= POSIX_TRACE_ON && trace->thread->internal->seccomp == NULL
+			? POSIX_CALLS_END
+			: 0,
 		__ATOMIC_RELAXED);
 }
 
