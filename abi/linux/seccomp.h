@@ -24,6 +24,7 @@ enum linux_seccomp_flag : uint32_t {
 	LINUX_SECCOMP_FLAG_SPEC_ALLOW = 4,
 	LINUX_SECCOMP_FLAG_NEW_LISTENER = 8,
 	LINUX_SECCOMP_FLAG_TSYNC_ESRCH = 16,
+	LINUX_SECCOMP_FLAG_WAIT_KILLABLE_RECV = 32,
 };
 
 /* What a filter says; the lower the stronger, as a signed number. */
@@ -65,6 +66,24 @@ struct linux_bpf_program {
 
 constexpr uint32_t LINUX_BPF_INSTRUCTIONS_MAX = 4096;
 constexpr uint32_t LINUX_BPF_WORDS = 16; /* of scratch memory */
+
+/* User notification: what a listener receives, and what it answers. */
+struct linux_seccomp_notification {
+	uint64_t id;
+	uint32_t pid, flags;
+	struct linux_seccomp_data data;
+};
+static_assert(sizeof(struct linux_seccomp_notification) == 80);
+
+constexpr uint32_t LINUX_SECCOMP_RESPONSE_CONTINUE = 1;
+
+struct linux_seccomp_response {
+	uint64_t id;
+	int64_t value;
+	int32_t error;
+	uint32_t flags;
+};
+static_assert(sizeof(struct linux_seccomp_response) == 24);
 
 /* of the structures of user notification */
 struct linux_seccomp_sizes {

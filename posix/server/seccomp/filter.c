@@ -12,7 +12,8 @@
 constexpr uint32_t INSTRUCTIONS_MAX = 32768; /* of all filters of a thread */
 constexpr uint32_t INSTRUCTIONS_EXTRA = 4;   /* that each of them but the latest counts for */
 constexpr uint64_t FLAGS = LINUX_SECCOMP_FLAG_TSYNC | LINUX_SECCOMP_FLAG_LOG |
-	LINUX_SECCOMP_FLAG_SPEC_ALLOW | LINUX_SECCOMP_FLAG_TSYNC_ESRCH;
+	LINUX_SECCOMP_FLAG_SPEC_ALLOW | LINUX_SECCOMP_FLAG_NEW_LISTENER |
+	LINUX_SECCOMP_FLAG_TSYNC_ESRCH | LINUX_SECCOMP_FLAG_WAIT_KILLABLE_RECV;
 
 #define LINUX_CALL(number, name, where, a0, a1, a2, a3, a4, a5) CALL_##name = number,
 enum call : uint32_t {
@@ -33,6 +34,9 @@ static void filter_unref(struct seccomp_filter *filter)
 	while (filter != NULL && --filter->references == 0) {
 		struct seccomp_filter *earlier = filter->earlier;
 
+		if (filter->listener != NULL) {
+			listener_filter_gone(filter->listener);
+		}
 		helix_free(filter);
 		filter = earlier;
 	}
@@ -82,15 +86,18 @@ static int32_t strength(uint32_t verdict)
 	return (int32_t)(verdict & LINUX_SECCOMP_RET_ACTION);
 }
 
-uint32_t seccomp_run(const struct seccomp *seccomp, const struct linux_seccomp_data *data)
+uint32_t seccomp_run(const struct seccomp *seccomp, const struct linux_seccomp_data *data,
+	const struct seccomp_filter **out_filter)
 {
 	uint32_t verdict = LINUX_SECCOMP_RET_ALLOW;
 
+	*out_filter = NULL;
 	for (const struct seccomp_filter *at = seccomp->filter; at != NULL; at = at->earlier) {
 		uint32_t said = bpf_run(at->program, data);
 
 		if (strength(said) < strength(verdict)) {
 			verdict = said;
+			*out_filter = at;
 		}
 	}
 	return verdict;
@@ -328,6 +335,52 @@ static int64_t count(const struct thread *thread, struct seccomp_filter *filter)
 	return filter->n_instructions <= INSTRUCTIONS_MAX ? 0 : -LINUX_ENOMEM;
 }
 
+static bool are_flags_valid(uint64_t flags)
+{
+	bool has_listener = (flags & LINUX_SECCOMP_FLAG_NEW_LISTENER) != 0;
+
+	/* threads and listeners are told in the same result */
+	if (has_listener && (flags & LINUX_SECCOMP_FLAG_TSYNC) != 0 &&
+		(flags & LINUX_SECCOMP_FLAG_TSYNC_ESRCH) == 0) {
+		return false;
+	}
+	return (flags & ~FLAGS) == 0 &&
+		(has_listener || (flags & LINUX_SECCOMP_FLAG_WAIT_KILLABLE_RECV) == 0);
+}
+
+static bool has_open_listener(const struct seccomp_filter *filter)
+{
+	while (filter != NULL && !listener_is_open(filter->listener)) {
+		filter = filter->earlier;
+	}
+	return filter != NULL;
+}
+
+/* The same as put_on(), but for who gets a listener: the result is its descriptor. */
+static int64_t put_on_with_listener(
+	struct request *request, struct seccomp_filter *filter, uint64_t flags)
+{
+	struct process *process = request->process;
+	int64_t fd, error;
+
+	filter->listener = listener_create((flags & LINUX_SECCOMP_FLAG_WAIT_KILLABLE_RECV) != 0);
+	if (filter->listener == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	fd = listener_open(request, filter->listener);
+	if (fd < 0) {
+		return fd;
+	}
+	error = has_open_listener(filter_of(request->thread))
+		? -LINUX_EBUSY
+		: put_on(request->thread, filter, flags);
+	if (error != 0) {
+		fd_table_close(process->files, (int)fd, process);
+		return error;
+	}
+	return fd;
+}
+
 static int64_t set_filter(struct request *request, uint64_t flags, uint64_t address)
 {
 	struct thread *thread = request->thread;
@@ -335,7 +388,7 @@ static int64_t set_filter(struct request *request, uint64_t flags, uint64_t addr
 	struct seccomp_filter *filter;
 	int64_t result;
 
-	if ((flags & ~FLAGS) != 0) {
+	if (!are_flags_valid(flags)) {
 		return -LINUX_EINVAL;
 	}
 	result = read_process(thread, address, &program, sizeof(program));
@@ -356,7 +409,9 @@ static int64_t set_filter(struct request *request, uint64_t flags, uint64_t addr
 	result = seccomp_mode_of(thread) == LINUX_SECCOMP_MODE_STRICT ? -LINUX_EINVAL
 								      : count(thread, filter);
 	if (result == 0) {
-		result = put_on(thread, filter, flags);
+		result = (flags & LINUX_SECCOMP_FLAG_NEW_LISTENER) != 0
+			? put_on_with_listener(request, filter, flags)
+			: put_on(thread, filter, flags);
 	}
 	filter_unref(filter);
 	return result;
@@ -392,6 +447,7 @@ static int64_t get_action(const struct thread *thread, uint64_t flags, uint64_t 
 	case LINUX_SECCOMP_RET_KILL_THREAD:
 	case LINUX_SECCOMP_RET_TRAP:
 	case LINUX_SECCOMP_RET_ERRNO:
+	case LINUX_SECCOMP_RET_USER_NOTIF:
 	case LINUX_SECCOMP_RET_TRACE:
 	case LINUX_SECCOMP_RET_LOG:
 	case LINUX_SECCOMP_RET_ALLOW: return 0;

@@ -24,12 +24,15 @@
 constexpr uint32_t SECCOMP_NUMBERS = 512; /* that may have a bit */
 constexpr uint32_t SECCOMP_WORDS = SECCOMP_NUMBERS / 64;
 
+struct seccomp_listener;
+
 struct seccomp_filter {
 	uint32_t references; /* of threads, and of filters that came later */
 	struct seccomp_filter *earlier; /* referenced; NULL: this is the first */
 	uint32_t n_filters, n_instructions; /* with the earlier ones, as Linux counts */
 	/* by number: whether it is known if this and all earlier ones allow the call; if so */
 	uint64_t is_known[SECCOMP_WORDS], allows[SECCOMP_WORDS];
+	struct seccomp_listener *listener; /* referenced; NULL: nobody is notified */
 	uint32_t n;
 	struct linux_bpf program[];
 };
@@ -48,8 +51,12 @@ struct seccomp {
 /** seccomp_always_allows() - whether the thread may make calls of that number, whatever else */
 bool seccomp_always_allows(const struct seccomp *seccomp, uint32_t number);
 
-/** seccomp_run() - what the filters say: the strongest, of several the latest one's */
-uint32_t seccomp_run(const struct seccomp *seccomp, const struct linux_seccomp_data *data);
+/**
+ * seccomp_run() - what the filters say: the strongest, of several the latest one's
+ * @out_filter: which said it; NULL: they allow the call
+ */
+uint32_t seccomp_run(const struct seccomp *seccomp, const struct linux_seccomp_data *data,
+	const struct seccomp_filter **out_filter);
 
 /** seccomp_publish() - write what the thread's page says of it */
 void seccomp_publish(const struct thread *thread);
@@ -69,6 +76,35 @@ uint32_t seccomp_filters_of(const struct thread *thread);
  * @address: in the process
  */
 int64_t seccomp_set(struct request *request, uint64_t operation, uint64_t flags, uint64_t address);
+
+/* ---- notify.c -------------------------------------------------------------------------------- */
+
+/**
+ * listener_create() - with a reference for the caller; NULL: no memory
+ * @waits_for_answers: signals do not end a call that was received
+ */
+struct seccomp_listener *listener_create(bool waits_for_answers);
+void listener_unref(struct seccomp_listener *listener);
+/** listener_is_open() - whether somebody can be notified; of NULL: no */
+bool listener_is_open(const struct seccomp_listener *listener);
+/** listener_filter_gone() - nobody has the filter any more: takes its reference */
+void listener_filter_gone(struct seccomp_listener *listener);
+/** listener_open() - a file of it for the caller: a descriptor, or a negative errno */
+int64_t listener_open(struct request *request, struct seccomp_listener *listener);
+
+/**
+ * seccomp_begin_notification() - tell of the call that @request asks about
+ * @out_result: what the handler returns
+ *
+ * Return: false if nobody can be told.
+ */
+bool seccomp_begin_notification(struct request *request, struct seccomp_listener *listener,
+	const struct linux_seccomp_data *call, int64_t *out_result);
+/** seccomp_end_notification() - in a later attempt: whether there is an answer */
+bool seccomp_end_notification(struct request *request, struct linux_seccomp_data *out_call,
+	struct linux_seccomp_response *out_response);
+/** seccomp_await_notification() - if there is not: what the handler returns */
+int64_t seccomp_await_notification(struct request *request);
 
 /* ---- admission.c ----------------------------------------------------------------------------- */
 

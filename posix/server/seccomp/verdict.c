@@ -6,6 +6,8 @@
  *	ALLOW, LOG       MAKE, and the thread has a grant for it
  *	TRACE            STOP: the shim reports to the tracer (POSIX_TRACE_FILTERED), which may
  *	                 change the call, and asks again; without such a tracer SKIP with ENOSYS
+ *	USER_NOTIF       parked until the listener has answered (notify.c): SKIP with that, or
+ *	                 MAKE; without a listener SKIP with ENOSYS
  *	ERRNO            SKIP with that
  *	TRAP             SKIP, and SIGSYS is sent to the thread
  *	KILL_THREAD      END: the shim leaves its locks and ends the thread; the last one's process
@@ -102,15 +104,42 @@ static int64_t show_tracer(
 	return answer(request, POSIX_VERDICT_STOP, value);
 }
 
-static int64_t act(struct request *request, const struct linux_seccomp_data *call, uint32_t verdict)
+static int64_t notify(struct request *request, const struct linux_seccomp_data *call,
+	const struct seccomp_filter *filter)
 {
+	int64_t result;
+
+	return seccomp_begin_notification(request, filter->listener, call, &result)
+		? result
+		: skip(request, -LINUX_ENOSYS);
+}
+
+/* The listener may have answered. */
+static int64_t go_on(struct request *request)
+{
+	struct linux_seccomp_response response;
+	struct linux_seccomp_data call;
+
+	if (!seccomp_end_notification(request, &call, &response)) {
+		return seccomp_await_notification(request);
+	}
+	if ((response.flags & LINUX_SECCOMP_RESPONSE_CONTINUE) != 0) {
+		return make(request->thread->internal->seccomp, &call);
+	}
+	return skip(request, response.error != 0 ? response.error : response.value);
+}
+
+static int64_t act(struct request *request, const struct linux_seccomp_data *call)
+{
+	const struct seccomp_filter *filter;
+	uint32_t verdict = seccomp_run(request->thread->internal->seccomp, call, &filter);
 	uint32_t value = verdict & LINUX_SECCOMP_RET_DATA;
 
 	switch (verdict & LINUX_SECCOMP_RET_ACTION) {
 	case LINUX_SECCOMP_RET_ALLOW:
 	case LINUX_SECCOMP_RET_LOG: return make(request->thread->internal->seccomp, call);
 	case LINUX_SECCOMP_RET_TRACE: return show_tracer(request, call, value);
-	case LINUX_SECCOMP_RET_USER_NOTIF: return skip(request, -LINUX_ENOSYS);
+	case LINUX_SECCOMP_RET_USER_NOTIF: return notify(request, call, filter);
 	case LINUX_SECCOMP_RET_ERRNO:
 		return skip(request, value < ERRNO_MAX ? -(int64_t)value : -ERRNO_MAX);
 	case LINUX_SECCOMP_RET_TRAP: return trap(request, call, value);
@@ -133,6 +162,9 @@ int64_t posix_filter_call(struct request *request)
 	const struct posix_filtered_call *asked;
 	size_t size;
 
+	if (!request->is_first_attempt) {
+		return go_on(request);
+	}
 	asked = request_in(request, 0, &size);
 	if (size != sizeof(*asked) || seccomp == NULL) {
 		return -LINUX_EINVAL;
@@ -155,5 +187,5 @@ int64_t posix_filter_call(struct request *request)
 	if (seccomp->mode == LINUX_SECCOMP_MODE_STRICT) {
 		return kill_thread(request, LINUX_SIGKILL);
 	}
-	return act(request, &call, seccomp_run(seccomp, &call));
+	return act(request, &call);
 }
