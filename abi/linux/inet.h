@@ -30,6 +30,7 @@ enum linux_inet_protocol : uint32_t {
 	LINUX_IPPROTO_UDP = 17,
 	LINUX_IPPROTO_IPV6 = 41,
 	LINUX_IPPROTO_ICMPV6 = 58,
+	LINUX_IPPROTO_UDPLITE = 136,
 };
 
 enum linux_tcp_option : uint32_t {
@@ -44,6 +45,11 @@ enum linux_tcp_option : uint32_t {
 	LINUX_TCP_INFO = 11,
 	LINUX_TCP_QUICKACK = 12,
 	LINUX_TCP_USER_TIMEOUT = 18,
+};
+
+enum linux_udplite_option : uint32_t {
+	LINUX_UDPLITE_SEND_CSCOV = 10,
+	LINUX_UDPLITE_RECV_CSCOV = 11,
 };
 
 enum linux_ip_option : uint32_t {

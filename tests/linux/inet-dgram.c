@@ -190,4 +190,28 @@ CASE(poll_of_datagrams)
 	CHECK(poll(&one, 1, 5000) == 1 && one.revents == (POLLIN | POLLOUT));
 }
 
+/* UDP-Lite has ports of its own. */
+CASE(udp_lite)
+{
+	struct sockaddr_in name, from;
+	socklen_t size = sizeof(name);
+	int udp = bound(&name), value = 3;
+	int lite = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	int other = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	char text[8];
+
+	CHECK(udp >= 0 && lite >= 0 && other >= 0);
+	CHECK(bind(lite, (struct sockaddr *)&name, size) == 0);
+	CHECK(bind(other, (struct sockaddr *)&name, size) == -1 && errno == EADDRINUSE);
+	CHECK(send_to(other, "lite", 4, &name) == 4);
+	CHECK(recvfrom(lite, text, sizeof(text), 0, (struct sockaddr *)&from, &size) == 4);
+	CHECK(recv(udp, text, sizeof(text), MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	CHECK(setsockopt(lite, IPPROTO_UDPLITE, 10, &value, sizeof(value)) == 0);
+	CHECK(getsockopt(lite, IPPROTO_UDPLITE, 10, &value, &size) == 0 && value == 8);
+	CHECK(getsockopt(lite, SOL_SOCKET, SO_PROTOCOL, &value, &size) == 0);
+	CHECK(value == IPPROTO_UDPLITE);
+	CHECK(setsockopt(udp, IPPROTO_UDPLITE, 10, &value, sizeof(value)) == -1 &&
+		errno == ENOPROTOOPT);
+}
+
 CASES_MAIN()

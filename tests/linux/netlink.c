@@ -5,8 +5,11 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <linux/netlink.h>
+#include <linux/inet_diag.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -186,6 +189,115 @@ CASE(rules_neighbours_and_routes)
 	CHECK(count_dumped(RTM_GETRULE, AF_INET6, RTM_NEWRULE) >= 2);
 	CHECK(count_dumped(RTM_GETROUTE, AF_INET, RTM_NEWROUTE) >= 3);
 	count_dumped(RTM_GETNEIGH, AF_UNSPEC, RTM_NEWNEIGH);
+}
+
+/* ---- NETLINK_SOCK_DIAG ----------------------------------------------------------------------- */
+
+enum { STATE_LISTEN = 10 };
+
+/*
+ * How many TCP sockets of IPv4 listen on port @port, 0: on any; what is said of the last one.
+ */
+static int count_listeners(uint16_t port, struct inet_diag_msg *out_about)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 body;
+	} message = {
+		.header = { sizeof(message), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1,
+			0 },
+		.body = { AF_INET, IPPROTO_TCP, 0, 0, 1 << STATE_LISTEN, { 0 } },
+	};
+	char bytes[65536];
+	int fd = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG), n = 0;
+
+	CHECK(fd >= 0);
+	CHECK(send(fd, &message, sizeof(message), 0) == sizeof(message));
+	for (;;) {
+		ssize_t size = recv(fd, bytes, sizeof(bytes), 0);
+
+		CHECK(size > 0);
+		for (struct nlmsghdr *one = (struct nlmsghdr *)bytes; NLMSG_OK(one, (size_t)size);
+			one = NLMSG_NEXT(one, size)) {
+			struct inet_diag_msg *about = NLMSG_DATA(one);
+
+			if (one->nlmsg_type == NLMSG_DONE) {
+				close(fd);
+				return n;
+			}
+			CHECK(one->nlmsg_type == SOCK_DIAG_BY_FAMILY);
+			if (port == 0 || about->id.idiag_sport == port) {
+				*out_about = *about;
+				n++;
+			}
+		}
+	}
+}
+
+/* A socket that is bound to a port of its own. */
+static int bound(uint16_t *out_port)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET };
+	socklen_t size = sizeof(name);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(bind(fd, (struct sockaddr *)&name, size) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&name, &size) == 0);
+	*out_port = name.sin_port;
+	return fd;
+}
+
+CASE(sockets_that_listen)
+{
+	struct inet_diag_msg about;
+	uint16_t port;
+	int fd = bound(&port);
+
+	CHECK(count_listeners(port, &about) == 0);
+	CHECK(listen(fd, 7) == 0);
+	CHECK(count_listeners(port, &about) == 1);
+	CHECK(about.idiag_family == AF_INET && about.idiag_state == STATE_LISTEN);
+	CHECK(about.id.idiag_src[0] == htonl(INADDR_LOOPBACK) && about.id.idiag_dport == 0);
+	CHECK(about.idiag_rqueue == 0 && about.idiag_wqueue == 7);
+	CHECK(about.idiag_uid == getuid() && about.idiag_inode != 0);
+	close(fd);
+	CHECK(count_listeners(port, &about) == 0);
+}
+
+CASE(many_sockets)
+{
+	enum { N_SOCKETS = 300 };
+	struct inet_diag_msg about;
+	uint16_t port;
+
+	for (int i = 0; i < N_SOCKETS; i++) {
+		CHECK(listen(bound(&port), 1) == 0);
+	}
+	CHECK(count_listeners(0, &about) >= N_SOCKETS);
+}
+
+CASE(families_without_lists)
+{
+	struct {
+		struct nlmsghdr header;
+		uint8_t body[56];
+	} message = {
+		.header = { sizeof(message), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1,
+			0 },
+		.body = { 200 },
+	};
+	char bytes[8192];
+	struct nlmsghdr *header = (struct nlmsghdr *)bytes;
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG), protocol = -1;
+	socklen_t size = sizeof(protocol);
+
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0);
+	CHECK(protocol == NETLINK_SOCK_DIAG);
+	CHECK(send(fd, &message, sizeof(message), 0) == sizeof(message));
+	CHECK(recv(fd, bytes, sizeof(bytes), 0) > 0 && header->nlmsg_type == NLMSG_ERROR);
+	CHECK(((struct nlmsgerr *)NLMSG_DATA(header))->error < 0);
+	CHECK(socket(AF_NETLINK, SOCK_RAW, 31) == -1 && errno == EPROTONOSUPPORT);
 }
 
 CASES_MAIN()

@@ -586,4 +586,34 @@ CASE(a_connection_waits_for_a_descriptor)
 	CHECK_ERRNO(accept(server, NULL, NULL), EAGAIN);
 }
 
+CASE(descriptors_in_two_headers)
+{
+	union {
+		char bytes[2 * CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec part = { "x", 1 };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	int fds[2] = { open("/dev/null", O_RDONLY), open("/dev/zero", O_RDONLY) }, n = 0;
+	char byte;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	for (int i = 0; i < 2; i++, header = CMSG_NXTHDR(&message, header)) {
+		*header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(header), &fds[i], sizeof(int));
+	}
+	CHECK_EQ(sendmsg(ends[0], &message, 0), 1);
+	memset(&control, 0, sizeof(control));
+	part.iov_base = &byte;
+	CHECK_EQ(recvmsg(ends[1], &message, 0), 1);
+	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+		n += (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	}
+	CHECK_EQ(n, 2);
+}
+
 CASES_MAIN()

@@ -17,22 +17,32 @@ static int64_t proc_print_unix(UNUSED struct proc_inode *node, char *buffer, siz
 
 static int64_t proc_print_tcp(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
-	return (int64_t)inet_print_all(LINUX_AF_INET, LINUX_SOCK_STREAM, buffer, size);
+	return (int64_t)inet_print_all(LINUX_AF_INET, LINUX_IPPROTO_TCP, buffer, size);
 }
 
 static int64_t proc_print_tcp6(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
-	return (int64_t)inet_print_all(LINUX_AF_INET6, LINUX_SOCK_STREAM, buffer, size);
+	return (int64_t)inet_print_all(LINUX_AF_INET6, LINUX_IPPROTO_TCP, buffer, size);
 }
 
 static int64_t proc_print_udp(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
-	return (int64_t)inet_print_all(LINUX_AF_INET, LINUX_SOCK_DGRAM, buffer, size);
+	return (int64_t)inet_print_all(LINUX_AF_INET, LINUX_IPPROTO_UDP, buffer, size);
 }
 
 static int64_t proc_print_udp6(UNUSED struct proc_inode *node, char *buffer, size_t size)
 {
-	return (int64_t)inet_print_all(LINUX_AF_INET6, LINUX_SOCK_DGRAM, buffer, size);
+	return (int64_t)inet_print_all(LINUX_AF_INET6, LINUX_IPPROTO_UDP, buffer, size);
+}
+
+static int64_t proc_print_udplite(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)inet_print_all(LINUX_AF_INET, LINUX_IPPROTO_UDPLITE, buffer, size);
+}
+
+static int64_t proc_print_udplite6(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)inet_print_all(LINUX_AF_INET6, LINUX_IPPROTO_UDPLITE, buffer, size);
 }
 
 static int64_t proc_print_sockstat(UNUSED struct proc_inode *node, char *buffer, size_t size)
@@ -76,6 +86,8 @@ const struct proc_entry proc_net_entries[] = {
 	{ .name = "tcp6", .mode = PROC_FILE, .print = proc_print_tcp6 },
 	{ .name = "udp", .mode = PROC_FILE, .print = proc_print_udp },
 	{ .name = "udp6", .mode = PROC_FILE, .print = proc_print_udp6 },
+	{ .name = "udplite", .mode = PROC_FILE, .print = proc_print_udplite },
+	{ .name = "udplite6", .mode = PROC_FILE, .print = proc_print_udplite6 },
 	{ .name = "unix", .mode = PROC_FILE, .print = proc_print_unix },
 	{},
 };

@@ -346,7 +346,11 @@ int64_t posix_recvfrom(struct request *request)
 	return file_end_call(request, file, ops->receive(request, file, &receive));
 }
 
-/* args: fd, flags, sizes of data, of all output, of control data, and of data that come in bulk */
+/*
+ * args: fd, flags, sizes of data, of all output, of control data, and of all the data that the
+ * program has room for. A packet that has more than the one and fits better into the other is
+ * -LINUX_EMSGSIZE and stays.
+ */
 int64_t posix_socket_receive(struct request *request)
 {
 	const struct socket_ops *ops;
@@ -373,6 +377,7 @@ int64_t posix_socket_receive(struct request *request)
 	struct socket_receive receive = {
 		.buffer = is_bulk ? NULL : bytes + control_size,
 		.size = size,
+		.size_all = (size_t)request->args[5],
 		.flags = (uint32_t)request->args[1],
 		.out = out,
 		.control = { .bytes = bytes,

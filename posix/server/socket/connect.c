@@ -136,7 +136,9 @@ static int64_t connect_stream(
 	if (listener->state != UNIX_LISTENING || listener->is_read_shut) {
 		return -LINUX_ECONNREFUSED;
 	}
-	if (listener->n_children > listener->backlog) {
+	if (listener->n_children > listener->backlog ||
+		(listener->n_children > 0 &&
+			socket_memory_room(&socket->memory, false) < SOCKET_MEMORY_CHILD)) {
 		return socket_wait(file, request, &listener->room, 0, socket->send_timeout_ns);
 	}
 	if (socket->state != UNIX_NEW) {
@@ -154,6 +156,7 @@ static int64_t connect_stream(
 	child->name = listener->name;
 	child->name->references++;
 	child->listener = listener;
+	unix_memory_update(child);
 	socket->own = (struct linux_ucred){ request->process->pid, own->euid, own->egid };
 	unix_connect_pair(socket, child);
 	list_push_back(&listener->children, &child->child_node);
@@ -244,6 +247,8 @@ static int64_t unix_call_accept(struct request *request, struct file *file, uint
 	list_remove(&child->child_node);
 	socket->n_children--;
 	child->listener = NULL;
+	unix_memory_update(child);
+	socket_memory_move(&child->memory, socket->memory.account);
 	wait_queue_wake(&socket->room);
 	write_name(request_out(request, 1, NULL), child->peer == NULL ? NULL : child->peer->name);
 	return socket_install(request, child, flags);

@@ -38,6 +38,7 @@ struct socket_control {
 struct socket_receive {
 	void *buffer; /* NULL: answered through request_bulk*() */
 	size_t size;
+	size_t size_all; /* of the program's whole vector; 0: of which this is all */
 	uint32_t flags;
 	struct posix_socket_received *out; /* NULL: neither name nor control data are wanted */
 	struct socket_control control;

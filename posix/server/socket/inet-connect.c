@@ -89,10 +89,19 @@ int64_t inet_listen(UNUSED struct request *request, struct file *file, uint32_t 
 
 /* ---- connect --------------------------------------------------------------------------------- */
 
+/* The backlog has room, and the caller pays. One child is always there, so somebody is woken. */
+static bool has_room(const struct inet_socket *listener, const struct inet_socket *caller)
+{
+	return listener->n_children == 0 ||
+		(listener->n_children <= listener->backlog &&
+			socket_memory_room(&caller->memory, false) >= SOCKET_MEMORY_CHILD);
+}
+
 /* A child of @listener that is connected to @caller. */
 static bool make_child(struct inet_socket *listener, struct inet_socket *caller)
 {
-	struct inet_socket *child = inet_create(listener->family, listener->type, listener->uid);
+	struct inet_socket *child = inet_create(
+		listener->family, listener->protocol, listener->uid, caller->memory.account->uid);
 
 	if (child == NULL) {
 		return false;
@@ -113,6 +122,7 @@ static bool make_child(struct inet_socket *listener, struct inet_socket *caller)
 	child->references++;
 	child->state = INET_CONNECTED;
 	caller->state = INET_CONNECTED;
+	inet_memory_update(child);
 	list_push_back(&listener->children, &child->child_node);
 	listener->n_children++;
 	wait_queue_wake(&listener->changed);
@@ -132,13 +142,11 @@ static void refuse(struct inet_socket *socket, int32_t error)
 
 void inet_admit(struct inet_socket *listener)
 {
-	while (listener->n_children <= listener->backlog) {
-		struct inet_socket *caller =
-			LIST_POP_FRONT(&listener->callers, struct inet_socket, child_node);
+	struct inet_socket *caller;
 
-		if (caller == NULL) {
-			return;
-		}
+	while ((caller = LIST_FIRST(&listener->callers, struct inet_socket, child_node)) != NULL &&
+		has_room(listener, caller)) {
+		list_remove(&caller->child_node);
 		caller->listener = NULL;
 		if (make_child(listener, caller)) {
 			/* a connect() that was interrupted is told when it is repeated */
@@ -176,11 +184,11 @@ static int64_t call_listener(struct inet_socket *socket, const struct inet_addre
 	socket->local = from;
 	socket->remote = target;
 	socket->error = 0;
-	struct inet_socket *listener = inet_find(LINUX_SOCK_STREAM, &target, &from);
+	struct inet_socket *listener = inet_find(socket->protocol, &target, &from);
 
 	if (listener == NULL) {
 		refuse(socket, LINUX_ECONNREFUSED);
-	} else if (listener->n_children > listener->backlog) {
+	} else if (!has_room(listener, socket)) {
 		socket->state = INET_CONNECTING;
 		socket->listener = listener;
 		list_push_back(&listener->callers, &socket->child_node);
@@ -307,6 +315,8 @@ int64_t inet_accept(struct request *request, struct file *file, uint32_t flags)
 	list_remove(&child->child_node);
 	socket->n_children--;
 	child->listener = NULL;
+	inet_memory_update(child);
+	socket_memory_move(&child->memory, socket->memory.account);
 	inet_admit(socket);
 	inet_encode(child, &child->remote, &name);
 	if (out != NULL) {

@@ -25,7 +25,8 @@ static void keep(
 	uint32_t size = (uint32_t)min_size(datagram->size, max);
 	uint32_t charge = size + INET_DGRAM_CHARGE;
 
-	if (socket->n_charged + charge > socket->receive_max) {
+	if (socket->n_charged + charge > socket->receive_max ||
+		socket_memory_room(&socket->memory, true) < charge) {
 		return;
 	}
 	struct inet_error *error = helix_malloc(sizeof(*error) + size);
@@ -41,6 +42,7 @@ static void keep(
 	memcpy(error->bytes, bytes, size);
 	list_push_back(&socket->errors, &error->node);
 	socket->n_charged += charge;
+	inet_memory_update(socket);
 }
 
 void inet_error_add(
@@ -62,6 +64,7 @@ static void drop(struct inet_socket *socket, struct inet_error *error)
 {
 	list_remove(&error->node);
 	socket->n_charged -= error->n_charged;
+	inet_memory_update(socket);
 	helix_free(error);
 }
 

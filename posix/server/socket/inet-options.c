@@ -8,6 +8,8 @@
 #include <base/string.h>
 #include <posix/server/socket/inet.h>
 
+constexpr int32_t UDPLITE_HEADER = 8;
+
 /* What may go into inet_socket::numbers. */
 struct number_rule {
 	uint32_t level, number;
@@ -31,6 +33,10 @@ static const struct number_rule number_rules[] = {
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_LINGER2, INET_LINGER_2, -1, 120, 60, false },
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_QUICKACK, INET_QUICK_ACK, 0, 1, 1, true },
 	{ LINUX_IPPROTO_TCP, LINUX_TCP_USER_TIMEOUT, INET_USER_TIMEOUT, 0, INT32_MAX, 0, false },
+	{ LINUX_IPPROTO_UDPLITE, LINUX_UDPLITE_SEND_CSCOV, INET_SEND_COVERAGE, 0, UINT16_MAX, 0,
+		false },
+	{ LINUX_IPPROTO_UDPLITE, LINUX_UDPLITE_RECV_CSCOV, INET_RECEIVE_COVERAGE, 0, UINT16_MAX, 0,
+		false },
 	{ LINUX_IPPROTO_IP, LINUX_IP_TOS, INET_TOS, 0, 255, 0, false },
 	{ LINUX_IPPROTO_IP, LINUX_IP_TTL, INET_TTL, 1, 255, 64, false },
 	{ LINUX_IPPROTO_IP, LINUX_IP_MTU_DISCOVER, INET_MTU_DISCOVER, 0, 5, 1, false },
@@ -76,6 +82,7 @@ static bool has_level(const struct inet_socket *socket, uint32_t level)
 	case LINUX_SOL_SOCKET:
 	case LINUX_IPPROTO_IP: return true;
 	case LINUX_IPPROTO_TCP: return inet_is_stream(socket);
+	case LINUX_IPPROTO_UDPLITE: return socket->protocol == LINUX_IPPROTO_UDPLITE;
 	case LINUX_IPPROTO_IPV6: return socket->family == LINUX_AF_INET6;
 	default: return false;
 	}
@@ -108,6 +115,11 @@ static int64_t set_number(struct inet_socket *socket, const struct number_rule *
 {
 	if (rule->is_flag) {
 		value = value != 0;
+	}
+	/* 0 is all of a datagram; its header at least */
+	if (rule->level == LINUX_IPPROTO_UDPLITE && value != 0) {
+		value = value < UDPLITE_HEADER ? UDPLITE_HEADER : value;
+		value = value > (int32_t)UINT16_MAX ? (int32_t)UINT16_MAX : value;
 	}
 	/* -1: what it is usually */
 	bool is_reset = value == -1 && (rule->index == INET_TTL || rule->index == INET_HOPS);
@@ -193,9 +205,7 @@ static int64_t get_number(
 	switch (option->number) {
 	case LINUX_SO_TYPE: *out_value = (int32_t)socket->type; return 0;
 	case LINUX_SO_DOMAIN: *out_value = socket->family; return 0;
-	case LINUX_SO_PROTOCOL:
-		*out_value = inet_is_stream(socket) ? LINUX_IPPROTO_TCP : LINUX_IPPROTO_UDP;
-		return 0;
+	case LINUX_SO_PROTOCOL: *out_value = socket->protocol; return 0;
 	case LINUX_SO_ERROR: *out_value = (int32_t)-inet_take_error(socket); return 0;
 	case LINUX_SO_ACCEPTCONN: *out_value = socket->state == INET_LISTENING; return 0;
 	case LINUX_SO_REUSEADDR: *out_value = socket->reuses_address; return 0;
@@ -208,13 +218,13 @@ static int64_t get_number(
  * TCP_INFO. There are no packets, so none was lost, sent again or waited for; what is the same for
  * all connections is what Linux has over `lo` at their beginning.
  */
-static int64_t get_tcp_info(const struct inet_socket *socket, struct linux_tcp_info *out_info)
+struct linux_tcp_info inet_tcp_info(const struct inet_socket *socket)
 {
 	constexpr uint32_t MSS = 32768, ADVERTISED_MSS = 65483, RTO_MIN_US = 200000, ATO_US = 40000;
 	bool is_connected = socket->peer != NULL;
 	bool is_listening = socket->state == INET_LISTENING;
 
-	*out_info = (struct linux_tcp_info){
+	return (struct linux_tcp_info){
 		.state = inet_state_of(socket),
 		.options = is_connected ? 7 : 0, /* time stamps, selective acks, window scaling */
 		.scales = is_connected ? 0x77 : 0,
@@ -237,7 +247,6 @@ static int64_t get_tcp_info(const struct inet_socket *socket, struct linux_tcp_i
 		.bytes_received = socket->n_received,
 		.snd_wnd = is_connected ? socket->peer->receive_max : 0,
 	};
-	return sizeof(*out_info);
 }
 
 int64_t inet_get_option(struct file *file, const struct socket_option *option)
@@ -266,11 +275,10 @@ int64_t inet_get_option(struct file *file, const struct socket_option *option)
 		}
 	}
 	if (option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_INFO) {
-		struct linux_tcp_info info;
-		int64_t size = get_tcp_info(socket, &info);
+		struct linux_tcp_info info = inet_tcp_info(socket);
 
 		memcpy(option->value, &info, sizeof(info));
-		return size;
+		return sizeof(info);
 	}
 	int64_t error = get_number(socket, option, &value);
 

@@ -58,22 +58,22 @@ static void drop_rested(void)
 	}
 }
 
-static struct inet_port *port_find(uint16_t number, uint32_t type)
+static struct inet_port *port_find(uint16_t number, uint16_t protocol)
 {
 	LIST_FOR_EACH(port, port_list(number), struct inet_port, node) {
-		if (port->number == number && port->type == type) {
+		if (port->number == number && port->protocol == protocol) {
 			return port;
 		}
 	}
 	return NULL;
 }
 
-static struct inet_port *port_create(uint16_t number, uint32_t type)
+static struct inet_port *port_create(uint16_t number, uint16_t protocol)
 {
 	struct inet_port *port = helix_malloc(sizeof(*port));
 
 	if (port != NULL) {
-		*port = (struct inet_port){ .number = number, .type = type };
+		*port = (struct inet_port){ .number = number, .protocol = protocol };
 		list_init(&port->bound);
 		list_node_init(&port->rest_node);
 		list_push_back(port_list(number), &port->node);
@@ -143,8 +143,8 @@ static int64_t bind_to_free(struct inet_socket *socket, const struct inet_addres
 	for (uint32_t i = 0; i < N_PORTS; i++) {
 		uint16_t number = (uint16_t)(EPHEMERAL_FIRST + (start + i) % N_PORTS);
 
-		if (port_find(number, socket->type) == NULL) {
-			struct inet_port *port = port_create(number, socket->type);
+		if (port_find(number, socket->protocol) == NULL) {
+			struct inet_port *port = port_create(number, socket->protocol);
 
 			if (port == NULL) {
 				return -LINUX_ENOMEM;
@@ -163,13 +163,13 @@ int64_t inet_bind_to(struct inet_socket *socket, const struct inet_address *addr
 	if (address->port == 0) {
 		return bind_to_free(socket, address);
 	}
-	struct inet_port *port = port_find(address->port, socket->type);
+	struct inet_port *port = port_find(address->port, socket->protocol);
 
 	if (port != NULL && !port_is_free(port, socket, address)) {
 		return -LINUX_EADDRINUSE;
 	}
 	if (port == NULL) {
-		port = port_create(address->port, socket->type);
+		port = port_create(address->port, socket->protocol);
 	}
 	if (port == NULL) {
 		return -LINUX_ENOMEM;
@@ -258,9 +258,9 @@ static uint32_t score_of(const struct inet_socket *socket, const struct inet_add
 }
 
 struct inet_socket *inet_find(
-	uint32_t type, const struct inet_address *to, const struct inet_address *from)
+	uint16_t protocol, const struct inet_address *to, const struct inet_address *from)
 {
-	struct inet_port *port = port_find(to->port, type);
+	struct inet_port *port = port_find(to->port, protocol);
 	struct inet_socket *best = NULL;
 	uint32_t best_score = 0;
 

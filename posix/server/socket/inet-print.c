@@ -27,6 +27,19 @@ void inet_list_remove(struct inet_socket *socket)
 	*count_of(socket) -= 1;
 }
 
+const struct inet_socket *inet_list_next(const struct inet_socket *socket)
+{
+	const struct list_node *next = socket == NULL ? sockets.head.next : socket->all_node.next;
+
+	return next == &sockets.head ? NULL : container_of(next, struct inet_socket, all_node);
+}
+
+bool inet_is_listed(const struct inet_socket *socket)
+{
+	return socket->port != NULL &&
+		(!inet_is_stream(socket) || inet_state_of(socket) != LINUX_TCP_CLOSE);
+}
+
 struct inet_counts inet_count(void)
 {
 	return counts;
@@ -86,9 +99,9 @@ static size_t print_one(const struct inet_socket *socket, uint32_t index, char *
 	return used;
 }
 
-size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size)
+size_t inet_print_all(uint16_t family, uint16_t protocol, char *buffer, size_t size)
 {
-	const char *more = type == LINUX_SOCK_STREAM ? "" : " ref pointer drops";
+	const char *more = protocol == LINUX_IPPROTO_TCP ? "" : " ref pointer drops";
 	const char *local = family == LINUX_AF_INET
 		? "local_address rem_address   st"
 		: "local_address                         remote_address                        st";
@@ -100,7 +113,8 @@ size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size)
 	LIST_FOR_EACH(socket, &sockets, struct inet_socket, all_node) {
 		char line[256];
 
-		if (socket->family != family || socket->type != type || socket->port == NULL) {
+		if (socket->family != family || socket->protocol != protocol ||
+			!inet_is_listed(socket)) {
 			continue;
 		}
 		size_t n = print_one(socket, index++, line, sizeof(line));

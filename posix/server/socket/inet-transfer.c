@@ -59,6 +59,8 @@ static int64_t receive_stream(
 	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
 	size_t n_ready = inet_urgent_pass(socket, done > 0, is_peek);
 
+	/* the byte at the mark may be gone */
+	inet_memory_update(socket);
 	if (n_ready == 0) {
 		return done > 0 && inet_is_at_mark(socket)
 			? (int64_t)done
@@ -72,6 +74,7 @@ static int64_t receive_stream(
 	}
 	if (!is_peek) {
 		inet_urgent_moved(socket, (size_t)result);
+		inet_memory_update(socket);
 	}
 	if (!is_peek && socket->peer != NULL) {
 		wait_queue_wake(&socket->peer->changed);
@@ -108,6 +111,10 @@ static int64_t receive_dgram(
 						      receive->flags, socket->receive_timeout_ns);
 	}
 	size_t size = first->size;
+
+	if (size > receive->size && receive->size_all > receive->size) {
+		return -LINUX_EMSGSIZE;
+	}
 	int64_t result =
 		socket_take(&socket->bytes, request, receive, min_size(size, receive->size), 0);
 
@@ -123,6 +130,7 @@ static int64_t receive_dgram(
 		byte_queue_drop(&socket->bytes, size - (size_t)result);
 		list_remove(&first->node);
 		socket->n_charged -= first->size + INET_DGRAM_CHARGE;
+		inet_memory_update(socket);
 		helix_free(first);
 	}
 	return (receive->flags & LINUX_MSG_TRUNC) ? (int64_t)size : result;
@@ -173,11 +181,17 @@ static size_t stream_max(const struct inet_socket *socket)
 	return peer->file == NULL ? min_size(max, INET_CHILD_MAX) : max;
 }
 
+/* By how much the memory of what lies at the other end may grow. */
+static uint64_t memory_room(const struct inet_socket *socket)
+{
+	return socket_memory_room(&socket->peer->memory, socket->peer->file != NULL);
+}
+
 size_t inet_room(const struct inet_socket *socket)
 {
 	size_t max = stream_max(socket), used = socket->peer->bytes.n_bytes;
 
-	return used >= max ? 0 : max - used;
+	return used >= max ? 0 : (size_t)min_u64(max - used, memory_room(socket));
 }
 
 bool inet_has_room(const struct inet_socket *socket)
@@ -186,7 +200,9 @@ bool inet_has_room(const struct inet_socket *socket)
 		socket->peer->state != INET_CONNECTED) {
 		return true;
 	}
-	return inet_room(socket) >= stream_max(socket) / 3;
+	size_t max = stream_max(socket);
+
+	return socket->peer->bytes.n_bytes <= max - max / 3 && inet_room(socket) > 0;
 }
 
 /* Why nothing can be sent; 0: it can. */
@@ -214,7 +230,8 @@ static int64_t stream_put(struct inet_socket *socket, struct request *request, c
 	if (room == 0) {
 		return -LINUX_EAGAIN;
 	}
-	bool is_whole = size >= SOCKET_BLOCK_MIN && size <= SOCKET_WHOLE_MAX;
+	bool is_whole =
+		size >= SOCKET_BLOCK_MIN && size <= SOCKET_WHOLE_MAX && size <= memory_room(socket);
 	size_t n_bytes = is_whole ? size : min_size(size, room);
 	uint8_t last = bytes[n_bytes - 1]; /* the bytes may be taken */
 
@@ -226,6 +243,7 @@ static int64_t stream_put(struct inet_socket *socket, struct request *request, c
 	if (is_urgent) {
 		inet_urgent_mark(peer, last);
 	}
+	inet_memory_update(peer);
 	wait_queue_wake(&peer->changed);
 	return (int64_t)n_bytes;
 }
@@ -268,7 +286,8 @@ static int64_t send_stream(struct file *file, struct request *request, const uin
 static int64_t dgram_put(struct inet_socket *to, const struct inet_datagram *what,
 	struct request *request, const uint8_t *bytes)
 {
-	if (to->is_read_shut || to->n_charged >= to->receive_max) {
+	if (to->is_read_shut || to->n_charged >= to->receive_max ||
+		socket_memory_room(&to->memory, true) < what->size + INET_DGRAM_CHARGE) {
 		return 0;
 	}
 	struct inet_datagram *datagram = helix_malloc(sizeof(*datagram));
@@ -283,6 +302,7 @@ static int64_t dgram_put(struct inet_socket *to, const struct inet_datagram *wha
 	}
 	list_push_back(&to->datagrams, &datagram->node);
 	to->n_charged += what->size + INET_DGRAM_CHARGE;
+	inet_memory_update(to);
 	wait_queue_wake(&to->changed);
 	return 0;
 }
@@ -345,7 +365,7 @@ static int64_t send_dgram(
 	datagram.from.port = socket->local.port;
 	datagram.hops = control.hops;
 	datagram.class = control.class;
-	struct inet_socket *to = inet_find(LINUX_SOCK_DGRAM, &datagram.to, &datagram.from);
+	struct inet_socket *to = inet_find(socket->protocol, &datagram.to, &datagram.from);
 
 	if (to == NULL) {
 		inet_error_add(socket, &datagram, message->bytes);

@@ -25,10 +25,21 @@ uint64_t inet_held_bytes(const struct inet_socket *socket)
 	return inet_is_stream(socket) ? socket->bytes.n_bytes : socket->n_charged;
 }
 
-struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid)
+void inet_memory_update(struct inet_socket *socket)
+{
+	bool is_child = socket->file == NULL && socket->listener != NULL;
+
+	socket_memory_set(&socket->memory,
+		inet_is_stream(socket)
+			? socket->bytes.n_bytes + (is_child ? SOCKET_MEMORY_CHILD : 0)
+			: socket->n_charged);
+}
+
+struct inet_socket *inet_create(
+	uint16_t family, uint16_t protocol, uint32_t uid, uint32_t payer_uid)
 {
 	struct inet_socket *socket = helix_malloc(sizeof(*socket));
-	bool is_stream = type == LINUX_SOCK_STREAM;
+	bool is_stream = protocol == LINUX_IPPROTO_TCP;
 
 	if (socket == NULL) {
 		return NULL;
@@ -36,7 +47,8 @@ struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid)
 	*socket = (struct inet_socket){
 		.references = 1,
 		.family = family,
-		.type = type,
+		.protocol = protocol,
+		.type = is_stream ? LINUX_SOCK_STREAM : LINUX_SOCK_DGRAM,
 		.uid = uid,
 		.local = inet_any(family),
 		.remote = inet_any(family),
@@ -45,6 +57,10 @@ struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid)
 		.send_timeout_ns = HEL_DEADLINE_NEVER,
 		.receive_timeout_ns = HEL_DEADLINE_NEVER,
 	};
+	if (socket_memory_init(&socket->memory, payer_uid) < 0) {
+		helix_free(socket);
+		return NULL;
+	}
 	byte_queue_init(&socket->bytes);
 	list_init(&socket->datagrams);
 	list_init(&socket->errors);
@@ -87,7 +103,10 @@ static int64_t check_protocol(const struct request *request, uint32_t type)
 		if (protocol == echo) {
 			return -LINUX_EACCES; /* net.ipv4.ping_group_range is empty */
 		}
-		return protocol == 0 || protocol == LINUX_IPPROTO_UDP ? 0 : -LINUX_EPROTONOSUPPORT;
+		return protocol == 0 || protocol == LINUX_IPPROTO_UDP ||
+				protocol == LINUX_IPPROTO_UDPLITE
+			? 0
+			: -LINUX_EPROTONOSUPPORT;
 	case LINUX_SOCK_RAW:
 		return protocol != 0 &&
 				!credentials_has(&request->process->credentials, LINUX_CAP_NET_RAW)
@@ -110,8 +129,14 @@ int64_t inet_call_socket(struct request *request)
 	if (error < 0) {
 		return error;
 	}
+	const struct credentials *own = &request->process->credentials;
+	uint16_t protocol = (uint16_t)request->args[2];
+
+	if (protocol == 0) {
+		protocol = type == LINUX_SOCK_STREAM ? LINUX_IPPROTO_TCP : LINUX_IPPROTO_UDP;
+	}
 	struct inet_socket *socket =
-		inet_create((uint16_t)request->args[0], type, request->process->credentials.fsuid);
+		inet_create((uint16_t)request->args[0], protocol, own->fsuid, own->uid);
 
 	return socket == NULL ? -LINUX_ENOMEM : inet_install(request, socket, flags);
 }
@@ -217,6 +242,7 @@ void inet_disconnect(struct inet_socket *socket)
 		socket->urgent = INET_URGENT_NONE;
 		socket->n_sent = 0;
 		socket->n_received = 0;
+		inet_memory_update(socket);
 	}
 	if (peer != NULL) {
 		if (peer->state == INET_CONNECTED) {
@@ -266,6 +292,7 @@ void inet_die(struct inet_socket *socket)
 	drop_datagrams(socket);
 	inet_error_drop_all(socket);
 	byte_queue_deinit(&socket->bytes);
+	socket_memory_deinit(&socket->memory);
 	socket->state = INET_DEAD;
 	socket->file = NULL;
 	socket->peer = NULL;

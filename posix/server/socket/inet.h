@@ -25,7 +25,8 @@
  *
  * Who pays. The bytes of a stream lie with the receiver and are limited by the send buffer of the
  * sender and the receive buffer of the receiver; who has not been accepted yet gets less. Datagrams
- * are limited by the receive buffer, and dropped beyond it, as UDP does.
+ * are limited by the receive buffer, and dropped beyond it, as UDP does. All of it counts as memory
+ * of sockets (memory.h); beyond that limit streams wait, backlogs are full, datagrams are dropped.
  *
  * References. The open file holds one, and so do a peer, and a listener for each of its children.
  */
@@ -35,6 +36,7 @@
 #include <abi/linux/inet.h>
 #include <posix/server/file/file.h>
 #include <posix/server/socket/family.h>
+#include <posix/server/socket/memory.h>
 
 constexpr uint32_t INET_SEND_USUAL = 16384, INET_RECEIVE_USUAL = 131072;
 constexpr uint32_t INET_DGRAM_USUAL = 212992; /* both buffers */
@@ -63,7 +65,7 @@ enum inet_state : uint8_t {
 struct inet_port {
 	struct list_node node; /* in the table */
 	uint16_t number;
-	uint32_t type; /* enum linux_socket_type */
+	uint16_t protocol; /* each has ports of its own */
 	struct list bound; /* by port_node */
 	uint32_t n_accepted, n_accepted_strict; /* …without SO_REUSEADDR */
 	struct list_node rest_node;
@@ -109,6 +111,8 @@ enum inet_number : uint8_t {
 	INET_LINGER_2,
 	INET_QUICK_ACK,
 	INET_USER_TIMEOUT,
+	INET_SEND_COVERAGE,
+	INET_RECEIVE_COVERAGE,
 	INET_TOS,
 	INET_TTL,
 	INET_MTU_DISCOVER,
@@ -134,6 +138,7 @@ struct inet_socket {
 	struct list_node all_node; /* of those that are not dead */
 	uint32_t references;
 	uint16_t family;
+	uint16_t protocol; /* enum linux_inet_protocol: TCP, UDP or UDP-Lite */
 	uint32_t type; /* enum linux_socket_type */
 	enum inet_state state;
 	uint32_t uid;
@@ -157,6 +162,7 @@ struct inet_socket {
 	bool lingers;
 	uint32_t linger_seconds;
 
+	struct socket_memory memory;
 	struct byte_queue bytes;
 	enum inet_urgent urgent;
 	bool is_urgent_apart; /* the byte is not in the queue any more */
@@ -191,8 +197,15 @@ static inline bool inet_is_stream(const struct inet_socket *socket)
 /** inet_of_file() - the socket of a file, NULL if it is none of these families */
 struct inet_socket *inet_of_file(const struct file *file);
 uint64_t inet_held_bytes(const struct inet_socket *socket);
-/** inet_create() - of a family, type and user; NULL: no memory */
-struct inet_socket *inet_create(uint16_t family, uint32_t type, uint32_t uid);
+/**
+ * inet_create() - of a family and a protocol; NULL: no memory
+ * @uid: whose it is said to be
+ * @payer_uid: who pays for its memory
+ */
+struct inet_socket *inet_create(
+	uint16_t family, uint16_t protocol, uint32_t uid, uint32_t payer_uid);
+/** inet_memory_update() - after its queues have changed */
+void inet_memory_update(struct inet_socket *socket);
 void inet_unref(struct inet_socket *socket);
 /** inet_install() - give it a file and a descriptor; takes the reference, also on failure */
 int64_t inet_install(struct request *request, struct inet_socket *socket, uint32_t flags);
@@ -267,10 +280,14 @@ struct inet_counts {
 void inet_list_add(struct inet_socket *socket);
 void inet_list_remove(struct inet_socket *socket);
 struct inet_counts inet_count(void);
+/** inet_list_next() - the one behind @socket, NULL: the first one; NULL: there is none */
+const struct inet_socket *inet_list_next(const struct inet_socket *socket);
+/** inet_is_listed() - whether lists show it: streams once they listen or are connected */
+bool inet_is_listed(const struct inet_socket *socket);
 /** inet_state_of() - the number that Linux has for the state; also of datagram sockets */
 enum linux_tcp_state inet_state_of(const struct inet_socket *socket);
 /** inet_print_all() - the text of /proc/net/tcp and its like; its size, also if it did not fit */
-size_t inet_print_all(uint16_t family, uint32_t type, char *buffer, size_t size);
+size_t inet_print_all(uint16_t family, uint16_t protocol, char *buffer, size_t size);
 
 /* ---- inet-address.c -------------------------------------------------------------------------- */
 
@@ -321,7 +338,7 @@ bool inet_can_listen(const struct inet_socket *socket);
  * Streams: one that listens.
  */
 struct inet_socket *inet_find(
-	uint32_t type, const struct inet_address *to, const struct inet_address *from);
+	uint16_t protocol, const struct inet_address *to, const struct inet_address *from);
 
 /* ---- inet-connect.c -------------------------------------------------------------------------- */
 
@@ -353,5 +370,7 @@ size_t inet_room(const struct inet_socket *socket);
 /** inet_has_room() - whether it is worth to be told that it is writable */
 bool inet_has_room(const struct inet_socket *socket);
 void inet_options_init(struct inet_socket *socket);
+/** inet_tcp_info() - TCP_INFO of a stream */
+struct linux_tcp_info inet_tcp_info(const struct inet_socket *socket);
 
 #endif

@@ -19,6 +19,7 @@ static void message_discharge(struct unix_message *message, uint32_t charge)
 	ASSERT(message->charge >= charge && message->sender->n_charged >= charge);
 	message->charge -= charge;
 	message->sender->n_charged -= charge;
+	unix_memory_update(message->sender);
 }
 
 void unix_message_free(struct unix_message *message)
@@ -107,6 +108,13 @@ static struct unix_message *message_to_extend(
 	return last;
 }
 
+uint64_t unix_memory_room(const struct unix_socket *socket)
+{
+	uint64_t room = socket_memory_room(&socket->memory, socket->file != NULL);
+
+	return room < UNIX_MESSAGE_CHARGE ? 0 : room - UNIX_MESSAGE_CHARGE;
+}
+
 /*
  * How many bytes may go now. A packet goes as a whole as soon as its sender owes less than it may,
  * and so does a block of a stream, as Linux does it with the pieces of a stream's send.
@@ -121,11 +129,18 @@ static int64_t room_for(const struct unix_socket *socket, const struct unix_sock
 	if (socket->n_charged >= socket->send_max) {
 		return -LINUX_EAGAIN;
 	}
-	if (!unix_is_stream(socket) ||
-		(send->size >= SOCKET_BLOCK_MIN && send->size <= SOCKET_WHOLE_MAX)) {
+	uint64_t memory = unix_memory_room(socket);
+
+	if ((!unix_is_stream(socket) ||
+		    (send->size >= SOCKET_BLOCK_MIN && send->size <= SOCKET_WHOLE_MAX)) &&
+		send->size <= memory) {
 		return (int64_t)send->size;
 	}
-	return (int64_t)min_size(send->size, socket->send_max - socket->n_charged);
+	/* what was sent before makes room when it is read; without it nobody does */
+	if (!unix_is_stream(socket) || memory == 0) {
+		return socket->n_charged > 0 ? -LINUX_EAGAIN : -LINUX_ENOBUFS;
+	}
+	return (int64_t)min_u64(send->size, min_u64(memory, socket->send_max - socket->n_charged));
 }
 
 int64_t unix_put(struct unix_socket *socket, struct unix_socket *to, struct unix_send *send)
@@ -160,6 +175,7 @@ int64_t unix_put(struct unix_socket *socket, struct unix_socket *to, struct unix
 	message->size += (uint32_t)room;
 	message->charge += (uint32_t)room;
 	socket->n_charged += (uint32_t)room;
+	unix_memory_update(socket);
 	wait_queue_wake(&to->changed);
 	return room;
 }

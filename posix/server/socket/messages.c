@@ -45,22 +45,28 @@ static int64_t decode_credentials(
 	return 0;
 }
 
-static int64_t decode_rights(
-	struct process *process, const uint8_t *data, size_t size, struct unix_send *send)
-{
+/* Those of all headers become one. */
+struct descriptors {
+	uint32_t n;
 	int32_t fds[LINUX_SCM_MAX_FD];
-	size_t n_fds = size / sizeof(fds[0]);
+};
 
-	if (n_fds > LINUX_SCM_MAX_FD || send->rights != NULL) {
+static int64_t decode_rights(const uint8_t *data, size_t size, struct descriptors *all)
+{
+	size_t n_fds = size / sizeof(all->fds[0]);
+
+	if (n_fds > LINUX_SCM_MAX_FD - all->n) {
 		return -LINUX_EINVAL;
 	}
-	memcpy(fds, data, n_fds * sizeof(fds[0]));
-	return unix_rights_create(process, fds, (uint32_t)n_fds, &send->rights);
+	memcpy(all->fds + all->n, data, n_fds * sizeof(all->fds[0]));
+	all->n += (uint32_t)n_fds;
+	return 0;
 }
 
 static int64_t decode_control(
 	struct process *process, const uint8_t *control, size_t size, struct unix_send *send)
 {
+	struct descriptors descriptors = { 0 };
 	size_t offset = 0;
 	int64_t error = 0;
 
@@ -75,7 +81,7 @@ static int64_t decode_control(
 		size_t data_size = (size_t)header.size - CONTROL_HEADER;
 
 		if (header.level == LINUX_SOL_SOCKET && header.type == LINUX_SCM_RIGHTS) {
-			error = decode_rights(process, data, data_size, send);
+			error = decode_rights(data, data_size, &descriptors);
 		} else if (header.level == LINUX_SOL_SOCKET &&
 			header.type == LINUX_SCM_CREDENTIALS) {
 			error = decode_credentials(process, data, data_size, send);
@@ -84,7 +90,9 @@ static int64_t decode_control(
 		}
 		offset += align_up(header.size, sizeof(uint64_t));
 	}
-	return error;
+	return error < 0
+		? error
+		: unix_rights_create(process, descriptors.fds, descriptors.n, &send->rights);
 }
 
 /*
@@ -259,6 +267,7 @@ int64_t unix_call_receive(struct request *request, struct file *file, struct soc
 	struct unix_receive receive = {
 		.buffer = asked->buffer,
 		.size = asked->size,
+		.size_all = asked->size_all,
 		.flags = asked->flags,
 		.wants_rights = asked->out != NULL,
 	};

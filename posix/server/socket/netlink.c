@@ -2,6 +2,7 @@
 /* AF_NETLINK sockets as files, their ports, and their queues of answers. See netlink.h. */
 #include <abi/linux/errno.h>
 #include <abi/linux/poll.h>
+#include <abi/linux/sock-diag.h>
 #include <abi/linux/stat.h>
 #include <base/string.h>
 #include <helix/memory.h>
@@ -96,9 +97,16 @@ static struct netlink_packet *packet_create(size_t size)
 	return NULL;
 }
 
-static bool has_room(const struct netlink_socket *socket, size_t size)
+/* @max: what the queue may hold, the receive buffer or more */
+static bool has_room(const struct netlink_socket *socket, size_t size, uint64_t max)
 {
-	return socket->n_bytes + size <= socket->receive_max;
+	return socket->n_bytes + size <= max && size <= socket_memory_room(&socket->memory, true);
+}
+
+static void set_bytes(struct netlink_socket *socket, uint64_t n_bytes)
+{
+	socket->n_bytes = n_bytes;
+	socket_memory_set(&socket->memory, n_bytes);
 }
 
 static void queue_packet(struct netlink_socket *socket, struct netlink_packet *packet)
@@ -110,7 +118,7 @@ static void queue_packet(struct netlink_socket *socket, struct netlink_packet *p
 /* It has been received: there is room for those who wait for it. */
 static void drop_packet(struct netlink_socket *socket, struct netlink_packet *packet)
 {
-	socket->n_bytes -= packet->size;
+	set_bytes(socket, socket->n_bytes - packet->size);
 	list_remove(&packet->node);
 	packet_destroy(packet);
 	wait_queue_wake(&socket->changed);
@@ -126,7 +134,7 @@ int64_t netlink_notice_create(
 	if (file->ops != &netlink_file_ops) {
 		return inode_is_type(file->inode, LINUX_S_IFSOCK) ? -LINUX_EINVAL : -LINUX_ENOTSOCK;
 	}
-	if (!has_room(socket, size)) {
+	if (!has_room(socket, size, socket->receive_max)) {
 		int64_t error = request_wait_on(request, &socket->changed);
 
 		return error < 0 ? error : REQUEST_PARK;
@@ -143,7 +151,7 @@ int64_t netlink_notice_create(
 	}
 	*notice = (struct netlink_notice){ .file = file, .packet = packet };
 	file_ref(file);
-	socket->n_bytes += size;
+	set_bytes(socket, socket->n_bytes + size);
 	*out_notice = notice;
 	return 0;
 }
@@ -163,7 +171,7 @@ void netlink_notice_discard(struct netlink_notice *notice)
 	}
 	struct netlink_socket *socket = notice->file->data;
 
-	socket->n_bytes -= notice->packet->size;
+	set_bytes(socket, socket->n_bytes - notice->packet->size);
 	packet_destroy(notice->packet);
 	wait_queue_wake(&socket->changed);
 	file_unref(notice->file);
@@ -180,6 +188,7 @@ static void netlink_destroy(struct netlink_socket *socket)
 		packet_destroy(packet);
 	}
 	list_remove(&socket->port_node);
+	socket_memory_deinit(&socket->memory);
 	helix_free(socket);
 }
 
@@ -200,7 +209,9 @@ int64_t netlink_call_socket(struct request *request)
 	if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM) {
 		return -LINUX_ESOCKTNOSUPPORT;
 	}
-	if ((uint32_t)request->args[2] != LINUX_NETLINK_ROUTE) {
+	uint32_t protocol = (uint32_t)request->args[2];
+
+	if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG) {
 		return -LINUX_EPROTONOSUPPORT;
 	}
 	struct netlink_socket *socket = helix_malloc(sizeof(*socket));
@@ -210,11 +221,16 @@ int64_t netlink_call_socket(struct request *request)
 	}
 	*socket = (struct netlink_socket){
 		.type = type,
+		.protocol = protocol,
 		.send_max = BUFFER_USUAL,
 		.receive_max = BUFFER_USUAL,
 		.send_timeout_ns = HEL_DEADLINE_NEVER,
 		.receive_timeout_ns = HEL_DEADLINE_NEVER,
 	};
+	if (socket_memory_init(&socket->memory, request->process->credentials.uid) < 0) {
+		helix_free(socket);
+		return -LINUX_ENOMEM;
+	}
 	list_init(&socket->answers);
 	list_node_init(&socket->port_node);
 	wait_queue_init(&socket->changed);
@@ -358,7 +374,7 @@ static int64_t netlink_get_option(struct file *file, const struct socket_option 
 	switch (option->number) {
 	case LINUX_SO_TYPE: value = (int32_t)socket->type; break;
 	case LINUX_SO_DOMAIN: value = LINUX_AF_NETLINK; break;
-	case LINUX_SO_PROTOCOL: value = LINUX_NETLINK_ROUTE; break;
+	case LINUX_SO_PROTOCOL: value = (int32_t)socket->protocol; break;
 	case LINUX_SO_ERROR: value = 0; break;
 	default: return socket_get_common(&buffers, option);
 	}
@@ -368,25 +384,37 @@ static int64_t netlink_get_option(struct file *file, const struct socket_option 
 
 /* ---- requests and answers -------------------------------------------------------------------- */
 
-static int64_t queue_answer(struct netlink_socket *socket, const struct netlink_answer *answer)
+static int64_t queue_answer(
+	struct netlink_socket *socket, const struct netlink_answer *answer, uint64_t max)
 {
 	struct netlink_packet *packet =
-		has_room(socket, answer->size) ? packet_create(answer->size) : NULL;
+		has_room(socket, answer->size, max) ? packet_create(answer->size) : NULL;
 
 	if (packet == NULL) {
 		return -LINUX_ENOBUFS;
 	}
 	memcpy(packet->block, answer->bytes, answer->size);
-	socket->n_bytes += answer->size;
+	set_bytes(socket, socket->n_bytes + answer->size);
 	queue_packet(socket, packet);
 	return 0;
+}
+
+/* One packet of a long list. */
+static int64_t flush_answer(struct netlink_answer *answer)
+{
+	int64_t error = queue_answer(answer->socket, answer, UINT64_MAX);
+
+	answer->size = 0;
+	return error;
 }
 
 static int64_t answer_request(struct netlink_socket *socket, const struct process *process,
 	const struct linux_nlmsghdr *header, const uint8_t *body)
 {
 	uint8_t bytes[ANSWER_MAX];
+	bool is_diag = socket->protocol == LINUX_NETLINK_SOCK_DIAG;
 	struct netlink_answer answer = {
+		.socket = socket,
 		.bytes = bytes,
 		.max = sizeof(bytes),
 		.sequence = header->sequence,
@@ -396,8 +424,9 @@ static int64_t answer_request(struct netlink_socket *socket, const struct proces
 	if (!(header->flags & LINUX_NLM_F_REQUEST) || header->type < LINUX_NLMSG_FIRST) {
 		return 0;
 	}
-	int64_t error =
-		netlink_answer(process, header, body, header->size - sizeof(*header), &answer);
+	size_t body_size = header->size - sizeof(*header);
+	int64_t error = is_diag ? netlink_diag(header, body, body_size, &answer, flush_answer)
+				: netlink_answer(process, header, body, body_size, &answer);
 	bool is_dump = (header->flags & LINUX_NLM_F_DUMP) == LINUX_NLM_F_DUMP;
 
 	if (error < 0 || ((header->flags & LINUX_NLM_F_ACK) && !is_dump)) {
@@ -408,7 +437,9 @@ static int64_t answer_request(struct netlink_socket *socket, const struct proces
 		memcpy(out, &code, sizeof(code));
 		memcpy(out + sizeof(code), header, sizeof(*header));
 	}
-	return answer.size == 0 ? 0 : queue_answer(socket, &answer);
+	return answer.size == 0
+		? 0
+		: queue_answer(socket, &answer, is_diag ? UINT64_MAX : socket->receive_max);
 }
 
 static int64_t netlink_send(
@@ -470,6 +501,10 @@ static int64_t netlink_receive(
 			socket->receive_timeout_ns);
 	}
 	size_t size = packet->size;
+
+	if (size > receive->size && receive->size_all > receive->size) {
+		return -LINUX_EMSGSIZE;
+	}
 	int64_t result =
 		socket_take(&packet->bytes, request, receive, min_size(size, receive->size), 0);
 

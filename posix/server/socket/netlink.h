@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets of the family AF_NETLINK, protocol NETLINK_ROUTE: programs ask which links, addresses and
+ * Sockets of the family AF_NETLINK. Protocol NETLINK_ROUTE: programs ask which links, addresses and
  * routes there are. There is one link, `lo`, and nothing about it changes, so requests to change
  * something are refused and groups of listeners hear nothing.
  *
+ * NETLINK_SOCK_DIAG: they ask for sockets.
+ *
  * A request is answered inside send(): the answer lies in the socket's own queue, a datagram for
- * each answer. Who asks and does not read gets -LINUX_ENOBUFS. mq_notify(), too, puts datagrams
- * there.
+ * each answer. Who asks and does not read gets -LINUX_ENOBUFS. A list of sockets may be longer than
+ * the receive buffer, as Linux makes it while it is read; its memory is limited as that of all.
+ * mq_notify(), too, puts datagrams there.
  */
 #ifndef POSIX_SOCKET_NETLINK_H
 #define POSIX_SOCKET_NETLINK_H
@@ -14,12 +17,15 @@
 #include <abi/linux/netlink.h>
 #include <posix/server/file/file.h>
 #include <posix/server/socket/family.h>
+#include <posix/server/socket/memory.h>
 
 struct netlink_socket {
 	struct list_node port_node; /* in the table of ports, if it has one */
 	uint32_t port;              /* 0: none yet */
 	uint32_t groups;
+	uint32_t protocol;
 	uint32_t type; /* enum linux_socket_type: raw or datagrams, which is the same */
+	struct socket_memory memory;
 	struct list answers; /* struct netlink_packet */
 	uint64_t n_bytes;    /* of answers, and of notices that are to come */
 	uint32_t send_max, receive_max;
@@ -56,6 +62,7 @@ void netlink_notice_discard(struct netlink_notice *notice);
 
 /* A queue for one answer; see netlink-route.c. */
 struct netlink_answer {
+	struct netlink_socket *socket; /* that it is for */
 	uint8_t *bytes;
 	uint32_t size, max;
 	uint32_t sequence, port;
@@ -82,6 +89,17 @@ void netlink_put_attribute(struct netlink_answer *answer, uint32_t start, uint16
 /** netlink_find_attribute() - the data of the first one of a type, NULL: there is none */
 const void *netlink_find_attribute(
 	const uint8_t *attributes, size_t size, uint16_t type, size_t *out_size);
+
+/* ---- netlink-diag.c -------------------------------------------------------------------------- */
+
+/**
+ * netlink_diag() - what NETLINK_SOCK_DIAG says to one request
+ * @flush: queues what @answer has and empties it; 0 or a negative errno
+ *
+ * Return: 0, or a negative errno that the answer is to be.
+ */
+int64_t netlink_diag(const struct linux_nlmsghdr *request, const uint8_t *body, size_t body_size,
+	struct netlink_answer *answer, int64_t (*flush)(struct netlink_answer *answer));
 
 /* ---- netlink-fib.c --------------------------------------------------------------------------- */
 

@@ -174,6 +174,90 @@ TEST(datagrams_beyond_the_buffer_are_dropped)
 	end();
 }
 
+/* ---- memory -------------------------------------------------------------------------------- */
+
+constexpr uint64_t USER_MEMORY = MIB(512) / 16;
+
+/* A connected socket of @user; *out_accepted is its other end. */
+static int64_t connected(struct user *user, int64_t listener, int64_t *out_accepted)
+{
+	int64_t fd = call_socket(user, LINUX_SOCK_STREAM);
+
+	CHECK_EQ(call_with_port(user, CALL_connect, fd, PORT), 0);
+	*out_accepted = call_accept(user, listener);
+	return fd;
+}
+
+/* However many sockets a user has, what lies in their queues is limited; each still works. */
+TEST(queues_of_a_user_are_limited)
+{
+	constexpr uint32_t N_PAIRS = 400;
+	static uint8_t block[60000];
+	static int64_t fds[N_PAIRS], accepted[N_PAIRS];
+
+	begin();
+	struct user *user = user_create(1000);
+	int64_t listener = call_socket(user, LINUX_SOCK_STREAM);
+
+	CHECK_EQ(call_with_port(user, CALL_bind, listener, PORT), 0);
+	CHECK_EQ(call_listen(user, listener, 10), 0);
+	for (uint32_t i = 0; i < N_PAIRS; i++) {
+		fds[i] = connected(user, listener, &accepted[i]);
+		CHECK(fds[i] >= 0 && accepted[i] >= 0);
+		while (call_write(user, fds[i], block, sizeof(block)) == sizeof(block)) {
+		}
+	}
+	CHECK(socket_memory_total() > USER_MEMORY - MIB(1));
+	CHECK(socket_memory_total() <= USER_MEMORY + N_PAIRS * SOCKET_MEMORY_SURE);
+	/* the last one holds what is sure; what is read makes room for as much */
+	CHECK_EQ(call_read(user, accepted[N_PAIRS - 1], block, sizeof(block)), SOCKET_MEMORY_SURE);
+	CHECK_EQ(call_write(user, fds[N_PAIRS - 1], block, 1000), 1000);
+	/* others are not concerned */
+	int64_t other = call_socket(root, LINUX_SOCK_DGRAM);
+
+	CHECK_EQ(call_with_port(root, CALL_bind, other, PORT + 1), 0);
+	CHECK_EQ(call_send_to(user, call_socket(user, LINUX_SOCK_DGRAM), 5000, PORT + 1), 5000);
+	CHECK_EQ(call_read(root, other, block, sizeof(block)), 5000);
+	user_exit(user);
+	CHECK_EQ(socket_memory_total(), 0);
+	end_of_rest();
+	end();
+}
+
+/* Connections that nobody accepts have no descriptors once their callers have closed. */
+TEST(backlogs_of_a_user_are_limited)
+{
+	constexpr uint32_t N_LISTENERS = 4;
+	static uint8_t block[3000];
+	uint32_t n_made = 0;
+
+	begin();
+	struct user *user = user_create(1000);
+
+	for (uint32_t i = 0; i < N_LISTENERS; i++) {
+		int64_t listener = call_socket(user, LINUX_SOCK_STREAM);
+
+		CHECK_EQ(call_with_port(user, CALL_bind, listener, (uint16_t)(PORT + i)), 0);
+		CHECK_EQ(call_listen(user, listener, LINUX_SOMAXCONN), 0);
+		for (bool is_made = true; is_made;) {
+			int64_t fd = call_socket(user, LINUX_SOCK_STREAM);
+
+			is_made = call_with_port(user, CALL_connect, fd, (uint16_t)(PORT + i)) == 0;
+			n_made += is_made;
+			(void)call_write(user, fd, block, sizeof(block));
+			CHECK_EQ(call_close(user, fd), 0);
+		}
+	}
+	CHECK(n_made > LINUX_SOMAXCONN);
+	CHECK(socket_memory_total() > USER_MEMORY - SOCKET_MEMORY_CHILD);
+	/* a listener has one in any case, so that who waits is woken */
+	CHECK(socket_memory_total() <= USER_MEMORY + N_LISTENERS * SOCKET_MEMORY_CHILD);
+	user_exit(user);
+	CHECK_EQ(socket_memory_total(), 0);
+	end_of_rest();
+	end();
+}
+
 /* Asks NETLINK_ROUTE for a dump; how long its answer is. */
 static int64_t ask_netlink(struct user *user, uint16_t type, uint32_t size)
 {

@@ -351,6 +351,37 @@ static void talk(struct user *other, uint32_t type)
 	(void)call_unlink(root, "/tmp/s");
 }
 
+/* What a user has sent is limited, in however many sockets it is; each still works. */
+TEST(queues_of_a_user_are_limited)
+{
+	constexpr uint32_t N_PAIRS = 300;
+	constexpr uint64_t USER_MEMORY = MIB(512) / 16;
+	static uint8_t block[60000];
+	static int32_t fds[N_PAIRS][2];
+
+	begin();
+	struct user *user = user_create(1000);
+
+	for (uint32_t i = 0; i < N_PAIRS; i++) {
+		CHECK_EQ(call_pair(user, LINUX_SOCK_STREAM, fds[i]), 0);
+		while (call_write(user, fds[i][0], block, sizeof(block)) == sizeof(block)) {
+		}
+	}
+	CHECK(socket_memory_total() > USER_MEMORY - MIB(1));
+	CHECK(socket_memory_total() <= USER_MEMORY + N_PAIRS * SOCKET_MEMORY_SURE);
+	CHECK(call_read(user, fds[N_PAIRS - 1][1], block, sizeof(block)) > 0);
+	CHECK_EQ(call_write(user, fds[N_PAIRS - 1][0], block, 1000), 1000);
+	/* a packet that is too long for what is sure can only fail */
+	int32_t packets[2];
+
+	CHECK_EQ(call_pair(user, LINUX_SOCK_SEQPACKET, packets), 0);
+	CHECK_EQ(call_write(user, packets[0], block, sizeof(block)), -LINUX_ENOBUFS);
+	CHECK_EQ(call_write(user, packets[0], block, 1000), 1000);
+	user_exit(user);
+	CHECK_EQ(socket_memory_total(), 0);
+	end();
+}
+
 TEST(memory_runs_out_anywhere)
 {
 	static const uint32_t types[] = { LINUX_SOCK_STREAM, LINUX_SOCK_DGRAM,

@@ -126,6 +126,10 @@ static int64_t receive_packet(
 	struct unix_message *message = unix_message_first(socket);
 	uint32_t size = message->size;
 	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
+
+	if (size > receive->size && receive->size_all > receive->size) {
+		return -LINUX_EMSGSIZE;
+	}
 	int64_t result = move_bytes(socket, request, receive, min_size(size, receive->size), 0);
 
 	if (result < 0) {
@@ -226,7 +230,8 @@ bool unix_has_room(const struct unix_socket *socket)
 		peer->n_messages >= UNIX_DGRAMS_MAX) {
 		return false;
 	}
-	return socket->n_charged * UINT64_C(4) <= socket->send_max;
+	return socket->n_charged * UINT64_C(4) <= socket->send_max &&
+		(socket->n_charged == 0 || unix_memory_room(socket) > 0);
 }
 
 /* Where it goes, and whether it may. */

@@ -9,7 +9,7 @@
 /* One receive: where the bytes go, and what came with them. */
 struct unix_receive {
 	void *buffer; /* NULL: answered through request_bulk*() */
-	size_t size;
+	size_t size, size_all; /* see struct socket_receive */
 	uint32_t flags; /* enum linux_message_flags */
 	bool wants_rights; /* else they are thrown away, MSG_CTRUNC */
 

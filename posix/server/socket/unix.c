@@ -33,6 +33,10 @@ struct unix_socket *unix_create(uint32_t type, const struct process *process)
 		.send_timeout_ns = HEL_DEADLINE_NEVER,
 		.receive_timeout_ns = HEL_DEADLINE_NEVER,
 	};
+	if (socket_memory_init(&socket->memory, process->credentials.uid) < 0) {
+		helix_free(socket);
+		return NULL;
+	}
 	byte_queue_init(&socket->bytes);
 	list_init(&socket->messages);
 	list_init(&socket->children);
@@ -44,6 +48,12 @@ struct unix_socket *unix_create(uint32_t type, const struct process *process)
 	wait_queue_init(&socket->room);
 	unix_list_add(socket);
 	return socket;
+}
+
+void unix_memory_update(struct unix_socket *socket)
+{
+	socket_memory_set(&socket->memory,
+		socket->n_charged + (socket->listener != NULL ? SOCKET_MEMORY_CHILD : 0));
 }
 
 void unix_ref(struct unix_socket *socket)
@@ -60,6 +70,7 @@ void unix_unref(struct unix_socket *socket)
 	if (--socket->references == 0) {
 		ASSERT(socket->state == UNIX_DEAD && list_is_empty(&socket->messages));
 		unix_name_unref(socket->name);
+		socket_memory_deinit(&socket->memory);
 		helix_free(socket);
 	}
 }
@@ -102,6 +113,7 @@ static void drop_children(struct unix_socket *socket)
 		NULL) {
 		socket->n_children--;
 		child->listener = NULL;
+		unix_memory_update(child);
 		child->was_reset = true;
 		unix_die(child);
 		unix_unref(child);

@@ -11,7 +11,8 @@
  * *message* for each packet. A stream's messages are runs of bytes with the same sender and no
  * descriptors behind the first byte; a read never crosses from one to the next if their ancillary
  * data differ. The sender pays: what its messages hold counts against its own buffer (`n_charged`),
- * wherever they lie, so nobody can be made to hold more than his senders have room for.
+ * wherever they lie, so nobody can be made to hold more than his senders have room for. All of it
+ * counts as memory of sockets (memory.h), for who has made the sender.
  *
  * References. The open file holds one, and so do each socket that has this one as peer, each
  * message that this one sent, and a listener for each child that nobody has accepted. A socket
@@ -27,6 +28,7 @@
 #include <posix/server/file/byte-queue.h>
 #include <posix/server/file/file.h>
 #include <posix/server/process/process.h>
+#include <posix/server/socket/memory.h>
 #include <posix/server/vfs/vfs.h>
 
 /* What Linux' sysctls say by default, and its limits. */
@@ -83,6 +85,7 @@ struct unix_socket {
 	struct list messages;
 	uint32_t n_messages;
 	uint32_t n_charged; /* of what this socket sent and nobody has read */
+	struct socket_memory memory; /* the same, and itself while nobody has accepted it */
 	uint32_t send_max, receive_max;
 	uint64_t send_timeout_ns, receive_timeout_ns; /* HEL_DEADLINE_NEVER: none */
 
@@ -124,6 +127,8 @@ struct unix_socket *unix_of_file(const struct file *file);
 struct unix_socket *unix_create(uint32_t type, const struct process *process);
 void unix_ref(struct unix_socket *socket);
 void unix_unref(struct unix_socket *socket);
+/** unix_memory_update() - after n_charged or the listener has changed */
+void unix_memory_update(struct unix_socket *socket);
 /** unix_die() - its last user is gone: the peer learns of it, all that is queued goes */
 void unix_die(struct unix_socket *socket);
 /** unix_create_file() - an open file for @socket, whose reference is taken, also on failure */
@@ -170,6 +175,9 @@ struct unix_send {
 	bool has_credentials;
 	struct unix_socket *to; /* datagrams; referenced by the caller */
 };
+
+/** unix_memory_room() - how many bytes more may lie in queues, beside their message */
+uint64_t unix_memory_room(const struct unix_socket *socket);
 
 /** unix_put() - queue what there is room for; how many bytes, -LINUX_EAGAIN: none, … */
 int64_t unix_put(struct unix_socket *socket, struct unix_socket *to, struct unix_send *send);

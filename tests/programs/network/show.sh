@@ -27,6 +27,51 @@ getent services ssh
 getent protocols tcp udp
 hostname -i 2>/dev/null | wc -w
 
+echo '== ss'
+python3 - <<'PYTHON'
+import os, socket, subprocess
+
+def bound(family, kind, name):
+    one = socket.socket(family, kind)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6 and name[0] == '::1':
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.bind(name)
+    return one
+
+def show(*options):
+    print('ss', *options, flush=True)
+    text = subprocess.run(['ss', *options], stdout=subprocess.PIPE, text=True).stdout
+    for line in sorted(text.splitlines()):
+        print(' '.join(line.split()).replace(str(os.getpid()), 'PID'), flush=True)
+
+a = bound(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', 6000))
+a.listen(5)
+b = bound(socket.AF_INET6, socket.SOCK_STREAM, ('::', 6001))
+b.listen(128)
+c = bound(socket.AF_INET6, socket.SOCK_STREAM, ('::1', 6002))
+c.listen(1)
+u = bound(socket.AF_INET, socket.SOCK_DGRAM, ('0.0.0.0', 6003))
+v = bound(socket.AF_INET6, socket.SOCK_DGRAM, ('::1', 6004))
+client = bound(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', 6005))
+client.connect(('127.0.0.1', 6000))
+waiting = bound(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', 6006))
+waiting.connect(('127.0.0.1', 6000))
+server, _ = a.accept()
+client.send(b'unread')
+w = bound(socket.AF_INET, socket.SOCK_DGRAM, ('127.0.0.1', 6007))
+w.connect(('127.0.0.1', 6003))
+show('-tln')
+show('-tn')
+show('-tan', 'state', 'established')
+show('-uan')
+show('-tlnp')
+show('-H', '-tn', 'sport', '=', ':6000')
+show('-tn', 'dst', '127.0.0.1:6000')
+show('-6', '-tln')
+show('-tan', 'sport', '>=', ':6000')
+PYTHON
+
 echo '== proc'
 cut -c1-40 /proc/net/tcp | head -1
 cat /proc/net/if_inet6 /proc/net/route
