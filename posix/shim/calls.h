@@ -30,4 +30,12 @@ int shim_put_timespec(uint64_t address, uint64_t ns);
 /* now + ns, saturating. */
 uint64_t shim_deadline_after(uint64_t ns);
 
+/* ---- scratch.c ------------------------------------------------------------------------------- */
+
+/** shim_scratch_map() - memory of the program's for one call; its address, or a negative errno */
+int64_t shim_scratch_map(uint64_t size);
+void shim_scratch_unmap(uint64_t address, uint64_t size);
+/** shim_scratch_copy() - between places of the program; 0 or -LINUX_EFAULT */
+int64_t shim_scratch_copy(uint64_t to, uint64_t from, uint64_t size);
+
 #endif

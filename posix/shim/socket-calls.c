@@ -4,9 +4,11 @@
  * vectors.
  *
  * The bytes of a message go in one request if they fit: short ones are gathered here, long vectors
- * by the kernel. A stream that sends more than one request holds goes in pieces; a packet of that
- * size is refused by posix. A receive into a vector of which no part is long comes with the reply;
- * else one long buffer of the program is filled, or for packets into several of them, a mapping.
+ * by the kernel, longer ones than a request has parts in a mapping. A stream that sends more than
+ * one request holds goes in pieces; a packet of that size is refused by posix. A receive into a
+ * short vector comes with the reply; else its first long part is filled, which is enough for a
+ * stream. posix refuses to cut a packet there that would fit into the vector (-LINUX_EMSGSIZE):
+ * then a mapping is filled, as for streams that want all (MSG_WAITALL).
  */
 #include <abi/linux/socket.h>
 
@@ -256,6 +258,29 @@ static int64_t add_data(
 	return (int64_t)n_added;
 }
 
+/*
+ * The same for a vector of too many parts, from its beginning: they are copied to a mapping, which
+ * is the caller's to unmap.
+ */
+static int64_t add_copied(
+	struct shim_call *call, const struct linux_msghdr *message, uint64_t size, uint64_t scratch)
+{
+	struct cursor cursor = { .message = message };
+	uint64_t done = 0;
+
+	while (done < size) {
+		struct linux_iovec piece;
+
+		if (cursor_next(&cursor, size - done, &piece) || piece.size == 0 ||
+			shim_scratch_copy(scratch + done, piece.base, piece.size)) {
+			return -LINUX_EFAULT;
+		}
+		done += piece.size;
+	}
+	shim_call_in_user(call, scratch, size);
+	return (int64_t)size;
+}
+
 static void send_begin(
 	struct shim_call *call, uint64_t fd, const struct linux_msghdr *message, uint64_t flags)
 {
@@ -268,26 +293,36 @@ static void send_begin(
 	shim_call_in_user(call, message->control, call->header.args[4]);
 }
 
-static int64_t send_message(uint64_t fd, const struct linux_msghdr *asked, uint64_t flags)
+/* All of a vector at once, by way of a mapping. */
+static int64_t send_copied(
+	uint64_t fd, const struct linux_msghdr *message, uint64_t flags, uint64_t total)
 {
-	struct linux_msghdr message = *asked;
-	struct cursor cursor = { .message = asked };
-	uint8_t gathered[DATA_INLINE];
-	uint64_t total, done = 0;
-	int64_t error = vector_size(asked, &total);
+	int64_t scratch = shim_scratch_map(total);
+	struct shim_call call;
 
-	if (error) {
-		return error;
+	if (scratch < 0) {
+		return scratch;
 	}
-	if (message.name_size > INT32_MAX) {
-		return -LINUX_EINVAL;
+	send_begin(&call, fd, message, flags);
+	call.header.args[2] = total;
+	call.header.args[5] = total;
+	int64_t result = add_copied(&call, message, total, (uint64_t)scratch);
+
+	if (result >= 0) {
+		result = shim_call_run(&call);
 	}
-	if (message.control_size > 16384) {
-		return -LINUX_ENOBUFS;
-	}
-	if (message.name && message.name_size > 128) {
-		message.name_size = 128; /* too long for any name; posix refuses it */
-	}
+	shim_scratch_unmap((uint64_t)scratch, total);
+	return result;
+}
+
+/* The same in as many requests as it takes; a vector that has too many parts for one is copied. */
+static int64_t send_pieces(uint64_t fd, struct linux_msghdr message, uint64_t flags, uint64_t total)
+{
+	const struct linux_msghdr vector = message;
+	struct cursor cursor = { .message = &vector };
+	uint8_t gathered[DATA_INLINE];
+	uint64_t done = 0;
+
 	do {
 		struct shim_call call;
 		uint64_t n = total - done;
@@ -295,6 +330,9 @@ static int64_t send_message(uint64_t fd, const struct linux_msghdr *asked, uint6
 
 		send_begin(&call, fd, &message, flags);
 		result = add_data(&call, &cursor, n < PACKET_MAX ? n : PACKET_MAX, gathered);
+		if (result >= 0 && (uint64_t)result < total && done == 0 && total <= PACKET_MAX) {
+			return send_copied(fd, &message, flags, total);
+		}
 		if (result >= 0) {
 			n = (uint64_t)result;
 			call.header.args[2] = n;
@@ -314,6 +352,27 @@ static int64_t send_message(uint64_t fd, const struct linux_msghdr *asked, uint6
 		message.control = 0;
 	} while (done < total);
 	return (int64_t)done;
+}
+
+static int64_t send_message(uint64_t fd, const struct linux_msghdr *asked, uint64_t flags)
+{
+	struct linux_msghdr message = *asked;
+	uint64_t total;
+	int64_t error = vector_size(asked, &total);
+
+	if (error) {
+		return error;
+	}
+	if (message.name_size > INT32_MAX) {
+		return -LINUX_EINVAL;
+	}
+	if (message.control_size > 16384) {
+		return -LINUX_ENOBUFS;
+	}
+	if (message.name && message.name_size > 128) {
+		message.name_size = 128; /* too long for any name; posix refuses it */
+	}
+	return send_pieces(fd, message, flags, total);
 }
 
 int64_t shim_sendmsg(SHIM_ARGS)
@@ -378,10 +437,11 @@ struct received {
 };
 
 /*
- * One receive of at most `size` bytes: into `bulk` if that is not 0, else into *out.
+ * One receive of at most `size` bytes: into `bulk` if that is not 0, else into *out. There is
+ * room for `size_all`; a packet that needs more than `size` of it is -LINUX_EMSGSIZE.
  */
-static int64_t receive(uint64_t fd, uint64_t flags, uint64_t size, uint64_t control_size,
-	uint64_t bulk, struct received *out)
+static int64_t receive(uint64_t fd, uint64_t flags, uint64_t size, uint64_t size_all,
+	uint64_t control_size, uint64_t bulk, struct received *out)
 {
 	uint64_t control_room = (control_size + 7) & ~(uint64_t)7;
 	struct shim_call call;
@@ -392,7 +452,7 @@ static int64_t receive(uint64_t fd, uint64_t flags, uint64_t size, uint64_t cont
 	call.header.args[2] = size;
 	call.header.args[3] = sizeof(out->head) + control_room + (bulk ? 0 : size);
 	call.header.args[4] = control_size;
-	call.header.args[5] = bulk ? size : 0;
+	call.header.args[5] = size_all;
 	shim_call_out(&call, &out->head, sizeof(out->head));
 	shim_call_out(&call, out->control, control_room);
 	if (bulk) {
@@ -434,17 +494,73 @@ static int64_t put_header(const struct linux_msghdr *message, uint64_t address,
 		: 0;
 }
 
-/*
- * The part of a vector that one receive fills: all of it if that is short, else its first long
- * part.
- */
+/* Into all of a vector, by way of a mapping. */
+static int64_t receive_copied(uint64_t fd, uint64_t flags, const struct linux_msghdr *message,
+	uint64_t total, uint64_t control_max, struct received *out)
+{
+	uint64_t size = total < PACKET_MAX ? total : PACKET_MAX, done = 0;
+	struct cursor cursor = { .message = message };
+	int64_t scratch = shim_scratch_map(size);
+
+	if (scratch < 0) {
+		return scratch;
+	}
+	int64_t result = receive(fd, flags, size, size, control_max, (uint64_t)scratch, out);
+	uint64_t n = result < 0 ? 0 : (uint64_t)result < size ? (uint64_t)result : size;
+
+	while (done < n) {
+		struct linux_iovec piece;
+
+		if (cursor_next(&cursor, n - done, &piece) || piece.size == 0 ||
+			shim_scratch_copy(piece.base, (uint64_t)scratch + done, piece.size)) {
+			result = -LINUX_EFAULT;
+			break;
+		}
+		done += piece.size;
+	}
+	shim_scratch_unmap((uint64_t)scratch, size);
+	return result;
+}
+
+/* Into the first part of a vector that is longer than what comes with a reply. */
+static int64_t receive_long(uint64_t fd, uint64_t flags, const struct linux_msghdr *message,
+	uint64_t total, uint64_t control_max, struct received *out)
+{
+	struct cursor cursor = { .message = message };
+	struct linux_iovec first;
+
+	if (cursor_next(&cursor, PACKET_MAX, &first)) {
+		return -LINUX_EFAULT;
+	}
+	bool is_all = first.size == total || first.size == PACKET_MAX;
+
+	if (!is_all && (flags & LINUX_MSG_WAITALL)) {
+		return receive_copied(fd, flags, message, total, control_max, out);
+	}
+	bool is_long = first.size > DATA_INLINE;
+	uint64_t size = is_long ? first.size : DATA_INLINE;
+	int64_t result = receive(
+		fd, flags, size, is_all ? size : total, control_max, is_long ? first.base : 0, out);
+
+	if (result == -LINUX_EMSGSIZE && !is_all) {
+		return receive_copied(fd, flags, message, total, control_max, out);
+	}
+	if (result < 0 || is_long) {
+		return result;
+	}
+	cursor = (struct cursor){ .message = message };
+	return cursor_copy(
+		       &cursor, out->data, (uint64_t)result < size ? (uint64_t)result : size, false)
+		? -LINUX_EFAULT
+		: result;
+}
+
 static int64_t receive_message(uint64_t fd, uint64_t address, uint64_t flags)
 {
 	struct linux_msghdr message;
 	struct cursor cursor = { .message = &message };
-	struct linux_iovec first = {};
 	struct received received;
-	uint64_t total, size, control_max;
+	uint64_t total, control_max;
 	int64_t result;
 
 	if (shim_get(&message, address, sizeof(message))) {
@@ -460,25 +576,19 @@ static int64_t receive_message(uint64_t fd, uint64_t address, uint64_t flags)
 	control_max = !message.control               ? 0
 		: message.control_size < CONTROL_MAX ? message.control_size
 						     : CONTROL_MAX;
-	size = total;
-	if (total > DATA_INLINE) {
-		result = cursor_next(&cursor, PACKET_MAX, &first);
-		size = first.size > DATA_INLINE ? first.size : DATA_INLINE;
-		cursor = (struct cursor){ .message = &message };
-	}
-	if (result) {
-		return result;
-	}
 	received.head = (struct posix_socket_received){};
-	result = receive(
-		fd, flags, size, control_max, size > DATA_INLINE ? first.base : 0, &received);
+	if (total > DATA_INLINE) {
+		result = receive_long(fd, flags, &message, total, control_max, &received);
+	} else {
+		result = receive(fd, flags, total, total, control_max, 0, &received);
+		if (result > 0 &&
+			cursor_copy(&cursor, received.data,
+				(uint64_t)result < total ? (uint64_t)result : total, false)) {
+			return -LINUX_EFAULT;
+		}
+	}
 	if (result < 0) {
 		return result;
-	}
-	if (size <= DATA_INLINE &&
-		cursor_copy(&cursor, received.data,
-			(uint64_t)result < size ? (uint64_t)result : size, false)) {
-		return -LINUX_EFAULT;
 	}
 	return put_header(&message, address, control_max, &received) ? -LINUX_EFAULT : result;
 }
@@ -512,7 +622,7 @@ int64_t shim_recvfrom(SHIM_ARGS)
 		return shim_call_run(&call);
 	}
 	received.head = (struct posix_socket_received){};
-	result = receive(a0, a3, size, 0, size > DATA_INLINE ? a1 : 0, &received);
+	result = receive(a0, a3, size, size, 0, size > DATA_INLINE ? a1 : 0, &received);
 	if (result < 0) {
 		return result;
 	}

@@ -2,9 +2,9 @@
 /*
  * Reading and writing.
  *
- * A read or write longer than POSIX_BULK_MAX goes in pieces, and so do those of vectors; each piece
- * after the first must not wait (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it has, as
- * one call would.
+ * A read or write longer than POSIX_BULK_MAX goes in pieces, and so do reads into vectors; each
+ * piece after the first must not wait (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it
+ * has, as one call would. Writes of vectors go as one if they fit into a request.
  */
 #include "calls.h"
 #include "signal.h"
@@ -174,6 +174,62 @@ static int64_t write_gathered(
 	return shim_call_run(&call);
 }
 
+/* A vector that fits into a request, as one piece: what is written may be a packet or a record. */
+static int64_t write_parts(const struct stream *stream, uint64_t address, uint64_t count,
+	uint64_t total, uint64_t scratch)
+{
+	struct shim_call call;
+	uint64_t done = 0;
+
+	shim_call_init(&call, stream->number);
+	call.header.flags = stream->flags;
+	call.header.args[0] = stream->fd;
+	call.header.args[1] = total;
+	call.header.args[2] = total;
+	call.header.args[3] = stream->offset;
+	for (uint64_t i = 0; i < count; i++) {
+		struct linux_iovec one;
+
+		if (shim_get(&one, address + i * sizeof(one), sizeof(one)) ||
+			!shim_is_user_range(one.base, one.size)) {
+			return -LINUX_EFAULT;
+		}
+		if (one.size > total - done ||
+			(scratch && shim_scratch_copy(scratch + done, one.base, one.size))) {
+			return -LINUX_EFAULT;
+		}
+		done += one.size;
+		if (!scratch && one.size > 0) {
+			shim_call_in_part(&call, one.base, one.size);
+		}
+	}
+	if (done != total) {
+		return -LINUX_EFAULT; /* another thread has changed the vector */
+	}
+	if (scratch) {
+		shim_call_in_user(&call, scratch, total);
+	}
+	return shim_call_run(&call);
+}
+
+/* The same; more parts than a request can have are copied to a mapping first. */
+static int64_t write_as_one(
+	const struct stream *stream, uint64_t address, uint64_t count, uint64_t total)
+{
+	if (count <= ARRAY_SIZE(((struct shim_call *)0)->in)) {
+		return write_parts(stream, address, count, total, 0);
+	}
+	int64_t scratch = shim_scratch_map(total);
+
+	if (scratch < 0) {
+		return scratch;
+	}
+	int64_t result = write_parts(stream, address, count, total, (uint64_t)scratch);
+
+	shim_scratch_unmap((uint64_t)scratch, total);
+	return result;
+}
+
 /* All of a vector's pieces, one after the other, until one is cut short. */
 static int64_t transfer_pieces(struct stream *stream, uint64_t address, uint64_t count)
 {
@@ -196,6 +252,22 @@ static int64_t transfer_pieces(struct stream *stream, uint64_t address, uint64_t
 		}
 	}
 	return (int64_t)stream->done;
+}
+
+static bool is_socket(uint64_t fd)
+{
+	constexpr uint32_t NR_GETSOCKOPT = 55;
+	constexpr uint64_t SOL_SOCKET = 1, SO_TYPE = 3;
+	uint8_t value[256];
+	struct shim_call call;
+
+	shim_call_init(&call, NR_GETSOCKOPT);
+	call.header.args[0] = fd;
+	call.header.args[1] = SOL_SOCKET;
+	call.header.args[2] = SO_TYPE;
+	call.header.args[3] = sizeof(value);
+	shim_call_out(&call, value, sizeof(value));
+	return shim_call_run(&call) >= 0;
 }
 
 static int64_t transfer_vector(struct stream *stream, uint64_t address, uint64_t count)
@@ -222,6 +294,14 @@ static int64_t transfer_vector(struct stream *stream, uint64_t address, uint64_t
 	}
 	if (is_write(stream->number) && count <= ARRAY_SIZE(vector) && total <= POSIX_BULK_INLINE) {
 		return write_gathered(stream, vector, count);
+	}
+	if (is_write(stream->number) && total <= POSIX_BULK_MAX) {
+		int64_t result = write_as_one(stream, address, count, total);
+
+		/* of what lies partly nowhere, all but sockets take the beginning */
+		if (result != -LINUX_EFAULT || is_socket(stream->fd)) {
+			return result;
+		}
 	}
 	return transfer_pieces(stream, address, count);
 }
