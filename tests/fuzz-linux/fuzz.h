@@ -223,6 +223,7 @@ extern struct shared *shared;
 #define ARENA_PAGES 64ul /* readable and writable, then one that is not there */
 #define FDS_FIRST   3
 #define FDS_END     48
+#define NETLINK_FD  43
 #define STACK_BYTES 65536ul
 
 struct worker {

@@ -365,6 +365,10 @@ static uint64_t draw_sigevent(struct worker *worker)
 	memset(&event, 0, sizeof(event));
 	event.sigev_notify = (int)or_any(worker, draw_below(&worker->draw, 3));
 	event.sigev_signo = (int)or_any(worker, SIGALRM);
+	if (event.sigev_notify == SIGEV_THREAD) { /* a socket, and what is to be sent there */
+		event.sigev_signo = (int)or_any(worker, NETLINK_FD);
+		event.sigev_value.sival_ptr = value_place(worker, 32);
+	}
 	memcpy(at, &event, sizeof(event));
 	return place_of(at);
 }

@@ -43,8 +43,9 @@ static const char *const paths[] = { "", "/", ".", "..", "/dev/null", "/dev/zero
 	"/proc/thread-self/stat", "/proc/meminfo", "/proc/stat", "/proc/mounts",
 	"/proc/sys/kernel/hostname", "/proc/sys/kernel/pid_max", "/proc/cpuinfo", "/proc/1/status",
 	"/proc/self/ns/mnt", "/proc/self/ns/pid", "/proc/self/ns/net", "/proc/sysvipc/shm",
-	"/proc/net/unix", "/proc/hati/unimplemented", "/sys", "/sys/kernel", "/tmp", "//", "/../..",
-	"/none" };
+	"/proc/net/unix", "/proc/sys/fs/mqueue/msg_max", "/dev/mqueue", "/dev/mqueue/fuzz0",
+	"/dev/mqueue/fuzz1", "/proc/hati/unimplemented", "/sys", "/sys/kernel", "/tmp", "//",
+	"/../..", "/none" };
 
 static const char *const attribute_names[] = { "user.a", "user.b", "trusted.c", "security.d",
 	"system.posix_acl_access", "user.", "user", "", "tmpfs", "proc", "bind", "overlay" };

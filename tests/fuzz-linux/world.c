@@ -226,6 +226,7 @@ static void open_internet(int type)
 	bind(41, (struct sockaddr *)&address, sizeof(address));
 	listen(41, 4);
 	move_to(socket(AF_INET6, SOCK_STREAM | type, 0), 42);
+	move_to(socket(AF_NETLINK, SOCK_RAW | type, 0), NETLINK_FD);
 }
 
 static void open_sockets(void)
