@@ -2,6 +2,7 @@
 /* What /proc says of processes and threads, and what can be written to it. */
 #include "check.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -138,6 +139,37 @@ CASE(a_thread_has_its_own_name)
 	CHECK(strstr(text, path));
 	snprintf(path, sizeof(path), "\nTgid:\t%d\n", getpid());
 	CHECK(strstr(text, path));
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, NULL);
+}
+
+CASE(threads_have_folders_that_are_not_listed)
+{
+	char path[64], name[32];
+	pthread_t thread;
+	struct stat state;
+	DIR *folder;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	CHECK_EQ(pthread_create(&thread, NULL, other_thread, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	snprintf(path, sizeof(path), "/proc/%d/comm", tid_of_other);
+	CHECK(!strcmp(read_text(path), "worker with a l\n"));
+	snprintf(path, sizeof(path), "/proc/%d/status", tid_of_other);
+	read_text(path);
+	snprintf(path, sizeof(path), "\nPid:\t%d\n", tid_of_other);
+	CHECK(strstr(text, path));
+	snprintf(path, sizeof(path), "\nTgid:\t%d\n", getpid());
+	CHECK(strstr(text, path));
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", tid_of_other, getpid());
+	CHECK_EQ(stat(path, &state), 0);
+	snprintf(name, sizeof(name), "%d", tid_of_other);
+	folder = opendir("/proc");
+	CHECK(folder != NULL);
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+		CHECK(strcmp(entry->d_name, name) != 0);
+	}
+	closedir(folder);
 	pthread_barrier_wait(&barrier);
 	pthread_join(thread, NULL);
 }

@@ -6,7 +6,7 @@
 #include <helix/memory.h>
 #include <posix/server/fs/device.h>
 #include <posix/server/fs/procfs.h>
-#include <posix/server/process/process.h>
+#include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/mount.h>
 
 constexpr uint32_t PROC_FILE = LINUX_S_IFREG | 0444;
@@ -79,12 +79,20 @@ static int64_t proc_print_devices(UNUSED struct proc_inode *node, char *buffer, 
 static int64_t proc_lookup_process(
 	struct proc_inode *directory, const char *name, struct inode **out_inode)
 {
-	uint32_t pid;
+	uint32_t number;
 
-	if (!proc_parse_number(name, &pid) || pid == 0 || process_find(pid) == NULL) {
+	if (!proc_parse_number(name, &number) || number == 0) {
 		return -LINUX_ENOENT;
 	}
-	return proc_inode_create(directory, &proc_process_entry, pid, 0, out_inode);
+	if (process_find(number) != NULL) {
+		return proc_inode_create(directory, &proc_process_entry, number, 0, out_inode);
+	}
+	/* Other threads have a folder, too, which is in no list. */
+	const struct thread *thread = thread_find(number);
+
+	return thread == NULL ? -LINUX_ENOENT
+			      : proc_inode_create(directory, &proc_process_entry,
+					thread->process->pid, number, out_inode);
 }
 
 static int64_t proc_list_processes(

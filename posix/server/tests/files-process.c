@@ -208,6 +208,13 @@ const struct hel_start *helix_start(void)
 	return &start;
 }
 
+struct thread *thread_find(uint32_t tid)
+{
+	struct process *process = process_find(tid); /* each has one thread */
+
+	return process != NULL ? process_first_thread(process) : NULL;
+}
+
 struct thread *process_thread(const struct process *process, uint32_t tid)
 {
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
