@@ -48,6 +48,23 @@ CASE(names_find_queues_until_they_are_removed)
 	CHECK_GET(same, "old", 1);
 }
 
+/* What was looked for, or could not be made, is known not to be there. */
+CASE(names_of_nothing)
+{
+	struct mq_attr wrong = { .mq_maxmsg = 0, .mq_msgsize = 1 };
+
+	own_queues();
+	CHECK_ERRNO(mq_open("/one", O_RDWR | O_CREAT, 0600, &wrong), EINVAL);
+	CHECK_ERRNO(mq_open("/one", O_RDWR), ENOENT);
+	CHECK_ERRNO(mq_unlink("/one"), ENOENT);
+	mqd_t queue = mq_open("/one", O_RDWR | O_CREAT, 0600, NULL);
+
+	CHECK(queue >= 0);
+	CHECK_EQ(mq_unlink("/one"), 0);
+	CHECK_ERRNO(mq_open("/one", O_RDWR), ENOENT);
+	CHECK_ERRNO(mq_unlink("/one"), ENOENT);
+}
+
 CASE(what_names_may_be)
 {
 	char name[5000];

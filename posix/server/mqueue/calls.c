@@ -21,15 +21,20 @@ static int64_t check_name(const char *name)
 	return strlen(name) > NAME_SIZE_MAX ? -LINUX_ENAMETOOLONG : 0;
 }
 
-/* The dentry of a name, referenced. */
+/* The dentry of a name, referenced; only if @is_wanted one of nothing. */
 static int64_t find_name(
 	struct mqueue_super *super, const char *name, bool is_wanted, struct dentry **out_dentry)
 {
 	int64_t error = check_name(name);
 
-	return error < 0
-		? error
-		: dentry_find(super->super.root, name, strlen(name), is_wanted, out_dentry);
+	if (error == 0) {
+		error = dentry_find(super->super.root, name, strlen(name), is_wanted, out_dentry);
+	}
+	if (error == 0 && (*out_dentry)->inode == NULL && !is_wanted) {
+		dentry_unref(*out_dentry);
+		error = -LINUX_ENOENT;
+	}
+	return error;
 }
 
 static struct path path_of_root(struct mqueue_super *super)

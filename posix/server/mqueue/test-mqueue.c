@@ -215,6 +215,15 @@ TEST(descriptors_may_be_closed_while_somebody_waits)
 	end();
 }
 
+TEST(names_of_nothing_are_not_there)
+{
+	begin();
+	CHECK_EQ(call_open_queue(root, "name", LINUX_O_CREAT | LINUX_O_RDWR, 0), -LINUX_EINVAL);
+	CHECK_EQ(call_open_queue(root, "name", LINUX_O_RDWR, 1), -LINUX_ENOENT);
+	CHECK_EQ(call_remove_queue(root, "name"), -LINUX_ENOENT);
+	end();
+}
+
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
 TEST(deadlines_follow_the_wall_clock)
