@@ -21,7 +21,9 @@ MEMORY = '3G'
 MEMORY_LOSS_MAX = 0.05
 
 SMOKE = ('fork', 'pipe', 'futex', 'sigpending', 'mmap', 'sem-sysv', 'shm-sysv', 'msg', 'epoll',
-         'madvise', 'pthread', 'get')
+         'madvise', 'pthread', 'get', 'mq')
+# They refuse to run as root.
+UNPRIVILEGED = ('exec', 'spawn')
 
 # A network, or devices that this machine does not have.
 NO_NETWORK = ('af-alg dccp icmp-flood netdev netlink-proc netlink-task ping-sock rawpkt rawsock '
@@ -34,7 +36,7 @@ NO_DISK = 'hdd swap'
 # What is run after the stressors: the shell forks, memory is back, nobody is stuck.
 SCRIPT = r'''
 available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
-mkdir -p /tmp/stress && cd /tmp/stress || exit 1
+mkdir -p /tmp/stress && chmod 1777 /tmp/stress && cd /tmp/stress || exit 1
 echo "@before $(available)"
 "$@"
 echo "@status $?"
@@ -55,9 +57,10 @@ def marks(text, name):
     return [line[len(name) + 2:] for line in text.splitlines() if line.startswith(f'@{name}')]
 
 
-def stress(*options, seconds):
-    """Runs stress-ng, and looks at what it leaves."""
-    command = ('stress-ng', '--verify', '--oomable', '--temp-path', '/tmp/stress', *options)
+def stress(*options, seconds, before=()):
+    """Runs stress-ng, by the command `before`, and looks at what it leaves."""
+    command = (*before, 'stress-ng', '--verify', '--oomable', '--temp-path', '/tmp/stress',
+               *options)
     outcome = guest.run('/bin/bash', '-c', SCRIPT, 'stress', *command,
                         options=('--root', ROOT, '--memory', MEMORY), timeout=seconds)
     text = outcome.text() + outcome.errors.decode('utf-8', 'replace')
@@ -84,10 +87,17 @@ def make_root():
         raise SystemExit(77)
 
 
+def one_of_each(names):
+    return [word for name in names for word in (f'--{name}', '1')]
+
+
 def chosen_stressors_pass():
-    names = WHICH.split(',') if WHICH else SMOKE
-    options = [word for name in names for word in (f'--{name}', '1')]
-    stress('--timeout', '4', *options, seconds=180)
+    stress('--timeout', '4', *one_of_each(WHICH.split(',') if WHICH else SMOKE), seconds=180)
+
+
+def stressors_without_privileges_pass():
+    stress('--timeout', '2', *one_of_each(UNPRIVILEGED), seconds=180,
+           before=('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'))
 
 
 EXCLUDED = ('--exclude', ','.join(f'{NO_NETWORK} {NO_DEVICE} {NO_DISK}'.split()))
@@ -105,5 +115,5 @@ def random_stressors_pass():
 
 if __name__ == '__main__':
     make_root()
-    guest.main([each_stressor_passes, random_stressors_pass] if WHICH == 'all'
-               else [chosen_stressors_pass])
+    guest.main([each_stressor_passes, stressors_without_privileges_pass, random_stressors_pass]
+               if WHICH == 'all' else [chosen_stressors_pass])
