@@ -22,6 +22,12 @@ DISKS = {
                       '--qemu', '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,'
                                 'drive=d,iommu_platform=on,disable-legacy=on'],
                      'block.name=virtio-0'),
+    'nvme': (['--qemu', '-drive file=@,if=none,id=d,format=raw,discard=unmap '
+                        '-device nvme,drive=d,serial=HATI,max_ioqpairs=4'], 'block.name=nvme0n1'),
+    'nvme-iommu': (['--qemu-first', '-device intel-iommu',
+                    '--qemu', '-drive file=@,if=none,id=d,format=raw '
+                              '-device nvme,drive=d,serial=HATI'],
+                   'block.name=nvme0n1'),
 }
 
 
