@@ -37,6 +37,7 @@ all: guest host
 
 setup:
 	@tools/setup/install.sh
+	@tools/setup/fetch-acpica.sh build/acpica
 
 $(GUEST)/build.ninja: | setup
 	@echo "make: configuring $(GUEST)"

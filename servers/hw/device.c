@@ -168,8 +168,8 @@ static int serve_interrupt(struct bragi_call *call, const struct hw_interrupt_re
 	int error = device_claim(call);
 
 	if (error == 0) {
-		error = interrupts_set_up(
-			object, hw_client_of_call(call), request, &out_reply->kind, &irq);
+		error = interrupts_set_up(call->task, object, hw_client_of_call(call), request,
+			&out_reply->kind, &irq);
 	}
 	return push_handle(call, error, irq);
 }

@@ -2,6 +2,7 @@
 /* A device's interrupts: see interrupts.h. */
 #include "interrupts.h"
 #include "device.h"
+#include "routing.h"
 
 #include <base/errors.h>
 #include <helix/helix.h>
@@ -182,13 +183,18 @@ static int interrupts_move_msi(struct hw_object *object, uint64_t cpu_mask)
 
 /* ---- the line -------------------------------------------------------------------------------- */
 
-static int interrupts_set_up_line(struct hw_object *object, hel_handle *out_irq)
+static int interrupts_set_up_line(struct task *task, struct hw_object *object, hel_handle *out_irq)
 {
 	struct interrupts *interrupts = &object->interrupts;
 	struct interrupt_line line;
 	hel_handle irq;
-	int error = machine_find_line(object->machine, &object->function, &line);
+	int error = routing_find_line(task, object, &line);
 
+	/* Asking took a while: another request may have decided otherwise. */
+	if (error == 0 &&
+		interrupts_choose(object, HW_INTERRUPT_KIND_LINE) != HW_INTERRUPT_KIND_LINE) {
+		error = -ERR_UNSUPPORTED;
+	}
 	if (error == 0) {
 		error = hel_irq_create_line(
 			object->machine->authority, line.number, line.flags, &irq);
@@ -218,7 +224,7 @@ static void interrupts_mask_line(struct hw_object *object, bool is_masked)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-int interrupts_set_up(struct hw_object *object, const struct hw_client *client,
+int interrupts_set_up(struct task *task, struct hw_object *object, const struct hw_client *client,
 	const struct hw_interrupt_request *request, enum hw_interrupt_kind *out_kind,
 	hel_handle *out_irq)
 {
@@ -235,7 +241,7 @@ int interrupts_set_up(struct hw_object *object, const struct hw_client *client,
 	} else if (kind == HW_INTERRUPT_KIND_MSI) {
 		error = interrupts_set_up_msi(object, out_irq);
 	} else {
-		error = interrupts_set_up_line(object, out_irq);
+		error = interrupts_set_up_line(task, object, out_irq);
 	}
 	if (error == 0) {
 		object->interrupts.kind = kind;

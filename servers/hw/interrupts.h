@@ -39,16 +39,16 @@ struct interrupts {
 void interrupts_init(struct hw_object *object);
 
 /**
- * interrupts_set_up() - give the driver a new interrupt, unmasked
+ * interrupts_set_up() - give the driver a new interrupt, unmasked; may suspend @task
  * @client: the driver
  * @kind: what is wanted; HW_INTERRUPT_KIND_ANY: what there is, in the order of their numbers
  *
  * Return: 0, -ERR_OUT_OF_BOUNDS (no such vector), -ERR_UNSUPPORTED (the device has none of this
  * kind, or another kind in use), what the hel calls say.
  */
-MUST_USE int interrupts_set_up(struct hw_object *object, const struct hw_client *client,
-	const struct hw_interrupt_request *request, enum hw_interrupt_kind *out_kind,
-	hel_handle *out_irq);
+MUST_USE int interrupts_set_up(struct task *task, struct hw_object *object,
+	const struct hw_client *client, const struct hw_interrupt_request *request,
+	enum hw_interrupt_kind *out_kind, hel_handle *out_irq);
 
 /** interrupts_mask() - as msix_mask(), or -ERR_UNSUPPORTED (MSI without a mask) */
 MUST_USE int interrupts_mask(

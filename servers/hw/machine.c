@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine as ACPI describes it: see machine.h. */
 #include "machine.h"
-#include "interrupts.h"
 
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/helix.h>
 
 #define TABLE_SIZE_MAX   MIB(1)
-#define BUS_SIZE         MIB(1) /* of configuration space per bus */
-#define ISA_IRQ_MAX      15
 #define SLEEP_ENABLE     (1u << 13)
 #define SLEEP_TYPE_SHIFT 10
 
@@ -73,88 +70,18 @@ static int table_open(const struct machine *machine, uint64_t phys, struct windo
 	return error;
 }
 
-/* ---- configuration space --------------------------------------------------------------------- */
-
-static volatile uint8_t *ecam_register(
-	const struct pci_access *access, struct pci_address address, uint32_t offset)
-{
-	const struct machine_ecam *ecam = container_of(access, struct machine_ecam, access);
-
-	if (address.bus < ecam->range.first_bus || address.bus > ecam->range.last_bus) {
-		return NULL;
-	}
-	return ecam->mapped + (uint64_t)(address.bus - ecam->range.first_bus) * BUS_SIZE +
-		((uint32_t)address.device << 15) + ((uint32_t)address.function << 12) + offset;
-}
-
-static uint32_t ecam_read(const struct pci_access *access, struct pci_address address,
-	uint32_t offset, uint32_t width)
-{
-	volatile uint8_t *place = ecam_register(access, address, offset);
-
-	if (place == NULL) {
-		return 0xffffffffu >> (32 - 8 * width);
-	}
-	switch (width) {
-	case 1: return *place;
-	case 2: return *(volatile uint16_t *)place;
-	default: return *(volatile uint32_t *)place;
-	}
-}
-
-static void ecam_write(const struct pci_access *access, struct pci_address address, uint32_t offset,
-	uint32_t width, uint32_t value)
-{
-	volatile uint8_t *place = ecam_register(access, address, offset);
-
-	if (place == NULL) {
-		return;
-	}
-	switch (width) {
-	case 1: *place = (uint8_t)value; break;
-	case 2: *(volatile uint16_t *)place = (uint16_t)value; break;
-	default: *(volatile uint32_t *)place = value; break;
-	}
-}
-
-static int ecam_open(struct machine *machine, const struct acpi_ecam *range)
-{
-	uint64_t n_buses = (uint64_t)range->last_bus - range->first_bus + 1;
-	hel_handle memory;
-	void *mapped;
-
-	if (range->last_bus < range->first_bus || !is_aligned(range->address_phys, HEL_PAGE_SIZE)) {
-		return -ERR_PROTOCOL;
-	}
-	int error = hel_memory_physical(machine->authority,
-		range->address_phys + range->first_bus * BUS_SIZE, n_buses * BUS_SIZE,
-		HEL_CACHE_UNCACHED, &memory);
-
-	if (error != 0) {
-		return error;
-	}
-	error = helix_map(memory, 0, n_buses * BUS_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
-	hel_close(HEL_THIS, memory);
-	if (error == 0) {
-		machine->ecam = (struct machine_ecam){
-			.access = { .read = ecam_read, .write = ecam_write },
-			.range = *range,
-			.mapped = mapped,
-		};
-		machine->has_ecam = true;
-	}
-	return error;
-}
-
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* What cannot be used is left out: there are the ports. */
 static int machine_read_mcfg(struct machine *machine, const void *table, size_t size)
 {
 	struct acpi_ecam range;
-	int error = acpi_parse_mcfg(table, size, 0, &range);
+	int error = 0;
 
-	if (error == 0) {
-		error = ecam_open(machine, &range);
+	for (size_t i = 0; acpi_parse_mcfg(table, size, i, &range) == 0; i++) {
+		int range_error = config_space_add(&machine->config, &range);
+
+		error = error != 0 ? error : range_error;
 	}
 	return error;
 }
@@ -206,6 +133,8 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 	struct window window;
 
 	*machine = (struct machine){ .authority = authority };
+	list_init(&machine->objects);
+	config_space_init(&machine->config, authority);
 	if (rsdp_phys == 0) {
 		return -ERR_NOT_FOUND;
 	}
@@ -229,22 +158,6 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 	return 0;
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------ */
-
-/* Without AML there is only what the firmware wrote for the ISA interrupt controller. */
-int machine_find_line(const struct machine *machine, const struct pci_function *function,
-	struct interrupt_line *out_line)
-{
-	const struct pci_access *access = &machine->ecam.access;
-	uint32_t isa_irq = access->read(access, function->address, PCI_INTERRUPT_LINE, 1);
-
-	if (isa_irq == 0 || isa_irq > ISA_IRQ_MAX) {
-		return -ERR_UNSUPPORTED;
-	}
-	*out_line = (struct interrupt_line){ .number = isa_irq, .flags = HEL_IRQ_LINE_ISA };
-	return 0;
-}
-
 /* ---- power ----------------------------------------------------------------------------------- */
 
 static int port_write(const struct machine *machine, uint16_t port, uint32_t width, uint32_t value)
@@ -259,8 +172,17 @@ static int port_write(const struct machine *machine, uint16_t port, uint32_t wid
 	return error;
 }
 
-int machine_power_off(const struct machine *machine)
+int machine_power_off(struct task *task, struct machine *machine)
 {
+	struct acpi_sleep_type type;
+
+	/* Interpreting takes longer than all the rest, so it is asked if it runs, or must be. */
+	bool is_asked = machine->firmware.state == FIRMWARE_READY || !machine->has_off;
+
+	if (task != NULL && is_asked && firmware_prepare_off(task, &machine->firmware, &type)) {
+		machine->off = type;
+		machine->has_off = true;
+	}
 	if (!machine->has_fadt || !machine->has_off || machine->fadt.pm1a_control_port == 0) {
 		return -ERR_UNSUPPORTED;
 	}

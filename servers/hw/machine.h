@@ -3,22 +3,16 @@
 #ifndef HW_MACHINE_H
 #define HW_MACHINE_H
 
-#include "pci.h"
+#include "config-space.h"
+#include "firmware.h"
 
-#include <acpi-tables/acpi-tables.h>
 #include <hel/hel-calls.h>
-
-/* Configuration space in memory, for one range of buses. */
-struct machine_ecam {
-	struct pci_access access;
-	struct acpi_ecam range;
-	volatile uint8_t *mapped; /* of the first bus */
-};
 
 struct machine {
 	hel_handle authority;
-	struct machine_ecam ecam;
-	bool has_ecam;
+	struct config_space config;
+	struct firmware firmware;
+	struct list objects; /* struct hw_object, one for each PCI function */
 	struct acpi_fadt fadt;
 	bool has_fadt;
 	struct acpi_sleep_type off;
@@ -34,22 +28,13 @@ struct machine {
  */
 MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
 
-struct interrupt_line;
-
-/**
- * machine_find_line() - which line of an interrupt controller a function's INTx is on
- *
- * Return: 0, -ERR_UNSUPPORTED (nobody knows).
- */
-MUST_USE int machine_find_line(const struct machine *machine, const struct pci_function *function,
-	struct interrupt_line *out_line);
-
 /**
  * machine_power_off() - tell the machine to turn off, which takes it a moment
+ * @task: may be suspended; NULL: it is not there
  *
  * Return: 0, -ERR_UNSUPPORTED, or why it could not be told.
  */
-int machine_power_off(const struct machine *machine);
+int machine_power_off(struct task *task, struct machine *machine);
 
 /** machine_reset() - tell the machine to start again; the same */
 int machine_reset(const struct machine *machine);

@@ -15,7 +15,6 @@
 
 static struct helix_loop loop;
 static struct machine machine;
-static struct list objects = LIST_INIT(objects);
 
 static void device_found(void *context UNUSED, const struct pci_function *function)
 {
@@ -27,9 +26,34 @@ static void device_found(void *context UNUSED, const struct pci_function *functi
 	}
 	object->loop = &loop;
 	object->machine = &machine;
-	object->access = &machine.ecam.access;
+	object->access = &machine.config.access;
 	object->function = *function;
-	list_push_back(&objects, &object->node);
+	list_push_back(&machine.objects, &object->node);
+}
+
+/*
+ * Which buses begin at a host bridge only bytecode knows; looking at all that have configuration
+ * space in memory is quicker. Through the ports it is not: there is bus 0.
+ */
+static void scan_all(void)
+{
+	const struct config_space *config = &machine.config;
+	bool has_first = false;
+
+	for (size_t i = 0; i < config->n_ranges; i++) {
+		const struct acpi_ecam *ecam = &config->ranges[i].ecam;
+		const struct pci_buses buses = {
+			.segment = ecam->segment,
+			.first = ecam->first_bus,
+			.last = ecam->last_bus,
+		};
+
+		has_first |= ecam->segment == 0 && ecam->first_bus == 0;
+		pci_scan(&config->access, &buses, device_found, NULL);
+	}
+	if (!has_first) {
+		pci_scan(&config->access, &(struct pci_buses){}, device_found, NULL);
+	}
 }
 
 static int publish(struct task *task, void *argument UNUSED)
@@ -42,7 +66,7 @@ static int publish(struct task *task, void *argument UNUSED)
 	if (error != 0) {
 		helix_log(HEL_LOG_ERROR, "power cannot be published: %s", error_text(error));
 	}
-	LIST_FOR_EACH(object, &objects, struct hw_object, node) {
+	LIST_FOR_EACH(object, &machine.objects, struct hw_object, node) {
 		const struct pci_function *function = &object->function;
 
 		if (function->is_bridge) {
@@ -76,12 +100,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	if (error != 0) {
 		helix_log(HEL_LOG_ERROR, "no ACPI tables: %s", error_text(error));
 	}
-	if (machine.has_ecam) {
-		const struct acpi_ecam *range = &machine.ecam.range;
-
-		pci_scan(
-			&machine.ecam.access, range->segment, range->first_bus, device_found, NULL);
-	}
+	firmware_init(
+		&machine.firmware, &loop.loop, &machine.config.access, helix_start_handle("mbus"));
+	scan_all();
 	job_init(&job, "publish", publish, NULL);
 	job_submit(&loop.loop, &job);
 	job_init(&drain_job, "drain", drain_watch, NULL);

@@ -17,7 +17,7 @@ struct scan {
 	void (*found)(void *context, const struct pci_function *function);
 	void *context;
 	uint8_t buses[256];
-	size_t n_buses;
+	size_t n_buses, n_scanned;
 	bool is_known[256];
 };
 
@@ -275,25 +275,32 @@ static void scan_device(struct scan *scan, struct pci_address address)
 	}
 }
 
-void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_bus,
+static void scan_buses(struct scan *scan)
+{
+	for (; scan->n_scanned < scan->n_buses; scan->n_scanned++) {
+		for (uint8_t device = 0; device < 32; device++) {
+			scan_device(scan,
+				(struct pci_address){
+					.segment = scan->segment,
+					.bus = scan->buses[scan->n_scanned],
+					.device = device,
+				});
+		}
+	}
+}
+
+void pci_scan(const struct pci_access *access, const struct pci_buses *buses,
 	void (*found)(void *context, const struct pci_function *function), void *context)
 {
 	struct scan scan = {
 		.access = access,
-		.segment = segment,
+		.segment = buses->segment,
 		.found = found,
 		.context = context,
 	};
 
-	scan_add_bus(&scan, first_bus);
-	for (size_t i = 0; i < scan.n_buses; i++) {
-		for (uint8_t device = 0; device < 32; device++) {
-			scan_device(&scan,
-				(struct pci_address){
-					.segment = segment,
-					.bus = scan.buses[i],
-					.device = device,
-				});
-		}
+	for (uint32_t bus = buses->first; bus <= buses->last; bus++) {
+		scan_add_bus(&scan, (uint8_t)bus);
+		scan_buses(&scan);
 	}
 }

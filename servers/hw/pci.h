@@ -107,11 +107,18 @@ struct pci_function {
 	struct pci_msix msix;
 };
 
+/* Buses of a segment. */
+struct pci_buses {
+	uint16_t segment;
+	uint8_t first, last;
+};
+
 /**
- * pci_scan() - find all functions of a segment, starting at one bus and going through bridges
+ * pci_scan() - find all functions on some buses, and behind the bridges there
+ * @buses: the first is that of a host bridge; others are if no bridge before leads there
  * @found: called for each, in the order of discovery; @function is valid during the call
  */
-void pci_scan(const struct pci_access *access, uint16_t segment, uint8_t first_bus,
+void pci_scan(const struct pci_access *access, const struct pci_buses *buses,
 	void (*found)(void *context, const struct pci_function *function), void *context);
 
 /** pci_find_capability() - offset of the first capability @id, 0 if the function has none */

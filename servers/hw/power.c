@@ -27,7 +27,8 @@ static int serve_power_off(struct bragi_call *call,
 	struct hw_power_off_reply *out_reply UNUSED)
 {
 	drain_all(call->task);
-	return power_await_end(call->task, machine_power_off(hw_object_of_call(call)->machine));
+	return power_await_end(
+		call->task, machine_power_off(call->task, hw_object_of_call(call)->machine));
 }
 
 static int serve_reset(struct bragi_call *call, const struct hw_reset_request *request UNUSED,

@@ -100,10 +100,15 @@ static void note_found(void *context, const struct pci_function *function)
 	found[n_found++] = *function;
 }
 
-static void scan(void)
+static void scan_until(uint8_t last_bus)
 {
 	n_found = 0;
-	pci_scan(&access, 0, 0, note_found, NULL);
+	pci_scan(&access, &(struct pci_buses){ .last = last_bus }, note_found, NULL);
+}
+
+static void scan(void)
+{
+	scan_until(0);
 }
 
 TEST(pci_scan_goes_through_bridges)
@@ -126,6 +131,28 @@ TEST(pci_scan_goes_through_bridges)
 	CHECK_EQ(found[2].address.function, 5);
 	CHECK_EQ(found[4].address.bus, 7);
 	CHECK_EQ(found[4].address.device, 31);
+}
+
+/* Buses of further host bridges are those that no bridge leads to. */
+TEST(pci_scan_finds_host_bridges)
+{
+	n_fakes = 0;
+	add_fake(0, 0, 0, 0);
+	struct fake *bridge = add_fake(0, 1, 0, 1);
+
+	bridge->config[PCI_SECONDARY_BUS] = 3;
+	add_fake(3, 0, 0, 0);
+	struct fake *other = add_fake(32, 0, 0, 1);
+
+	other->config[PCI_SECONDARY_BUS] = 33;
+	add_fake(33, 5, 0, 0);
+	scan_until(31);
+	CHECK_EQ(n_found, 3);
+	scan_until(255);
+	CHECK_EQ(n_found, 5);
+	CHECK_EQ(found[3].address.bus, 32);
+	CHECK_EQ(found[4].address.bus, 33);
+	CHECK_EQ(found[4].address.device, 5);
 }
 
 TEST(pci_bars_of_all_kinds)

@@ -13,7 +13,7 @@
 #include <tests/native/task-tests.h>
 
 constexpr uint32_t N_DEVICES = 3;
-constexpr uint32_t N_KILLS = 12;
+constexpr uint32_t N_KILLS = 8;
 constexpr uint64_t PATIENCE_NS = 60'000'000'000;
 constexpr size_t IDS_MAX = 256;
 

@@ -39,6 +39,7 @@ _LAYERS = (
     ('protocols', {'abi', 'base', 'async', 'hel', 'helix', 'bragi-rt', 'protocols'}, False),
     ('drivers/lib', _SERVER, False),
     ('drivers', _SERVER, False),
+    ('servers/acpi', _SERVER | {'acpi'}, False),   # ACPICA, which is not in the tree
     ('servers', _SERVER, False),
     ('posix/server', _SERVER | {'posix'}, False),
     ('posix/shim', {'abi', 'base', 'hel', 'bragi-rt', 'protocols', 'posix'}, False),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Which line of an interrupt controller a device's INTx is on. */
+#ifndef HW_ROUTING_H
+#define HW_ROUTING_H
+
+#include "interrupts.h"
+
+/**
+ * routing_find_line() - ask the bytecode, else believe what the firmware wrote into the device
+ *
+ * Return: 0, -ERR_UNSUPPORTED (nobody knows), the reason if the task is cancelled.
+ */
+MUST_USE int routing_find_line(
+	struct task *task, const struct hw_object *object, struct interrupt_line *out_line);
+
+#endif
