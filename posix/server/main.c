@@ -11,6 +11,7 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/helix.h>
+#include <posix/server/fs/sysfs-pci.h>
 #include <posix/server/fs/unpack.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/rewrite/text.h>
@@ -103,6 +104,9 @@ int main(int n_arguments, char **arguments)
 	error = vfs_init(&initrd);
 	if (error != 0) {
 		helix_fatal("the file system cannot be started: %d", error);
+	}
+	if (sysfs_pci_start() != 0) {
+		helix_log(HEL_LOG_WARNING, "no memory for PCI devices in sysfs");
 	}
 	rewriting_init();
 	load_init();

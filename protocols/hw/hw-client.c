@@ -3,6 +3,7 @@
 #include <protocols/hw/hw-client.h>
 
 #include <base/errors.h>
+#include <base/string.h>
 #include <helix/helix.h>
 
 /* Room for any reply but that of hw_client_info(). */
@@ -214,4 +215,28 @@ int hw_client_reset(struct task *task, struct transport_client *hw)
 
 	hw_reset_device_request_init(&request);
 	return hw_device_reset_device(task, &hw->client, small_call_begin(&call), &request, &reply);
+}
+
+int hw_client_config_block(struct task *task, struct transport_client *hw, uint32_t offset,
+	uint32_t size_bytes, void *out_data, uint32_t *out_space_bytes)
+{
+	uint8_t buffer[HW_LIMITS_CONFIG_BLOCK_MAX + 128];
+	struct hw_config_block_request request;
+	struct hw_config_block_reply reply;
+	struct bragi_exchange exchange;
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hw_config_block_request_init(&request);
+	request.offset = offset;
+	request.size_bytes = size_bytes;
+	int error = hw_device_config_block(task, &hw->client, &exchange, &request, &reply);
+
+	if (error == 0 && reply.data.size != size_bytes) {
+		error = -ERR_PROTOCOL;
+	}
+	if (error == 0) {
+		memcpy(out_data, reply.data.data, size_bytes);
+		*out_space_bytes = reply.space_bytes;
+	}
+	return error;
 }

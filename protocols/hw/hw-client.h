@@ -95,6 +95,15 @@ MUST_USE int hw_client_config_read(struct task *task, struct transport_client *h
 	uint32_t width_bytes, uint32_t *out_value);
 
 /**
+ * hw_client_config_block() - read a piece of the configuration space
+ * @offset: a multiple of 4
+ * @size_bytes: too, at most HW_LIMITS_CONFIG_BLOCK_MAX
+ * @out_space_bytes: how large all of it is
+ */
+MUST_USE int hw_client_config_block(struct task *task, struct transport_client *hw, uint32_t offset,
+	uint32_t size_bytes, void *out_data, uint32_t *out_space_bytes);
+
+/**
  * hw_client_dma_space() - put the device into a dma-space
  * @out_dma_space: the caller's, HEL_NULL on errors
  *

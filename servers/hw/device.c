@@ -35,6 +35,9 @@ void device_set_command(const struct hw_object *object, uint32_t set, uint32_t c
 /* For calls that change the device: only its driver may, and whoever comes first is that. */
 static int device_claim(struct bragi_call *call)
 {
+	if (hw_object_of_call(call)->function.is_bridge) {
+		return -ERR_NO_RIGHTS;
+	}
 	return owner_claim(call->task, hw_object_of_call(call), hw_client_of_call(call));
 }
 
@@ -70,6 +73,8 @@ static int serve_info(struct bragi_call *call, const struct hw_info_request *req
 							    : HW_BAR_KIND_NONE,
 			.is_prefetchable = bar->is_prefetchable,
 			.size_bytes = bar->size_bytes,
+			.address = bar->address,
+			.flags = bar->flags,
 		};
 	}
 	for (uint32_t i = 0; i < function->n_capabilities; i++) {
@@ -147,12 +152,31 @@ static int serve_bar(struct bragi_call *call, const struct hw_bar_request *reque
 	return push_handle(call, error, handle);
 }
 
+/* What the device sends has to come through all bridges before it. */
+static void device_open_bridges(const struct hw_object *object)
+{
+	const struct pci_access *access = object->access;
+	const struct pci_function *bridge =
+		machine_find_bridge(object->machine, &object->function.address);
+
+	for (uint32_t level = 0; bridge != NULL && level < PCI_BUSES_MAX; level++) {
+		uint32_t command = access->read(access, bridge->address, PCI_COMMAND, 2);
+
+		access->write(
+			access, bridge->address, PCI_COMMAND, 2, command | PCI_COMMAND_BUS_MASTER);
+		bridge = machine_find_bridge(object->machine, &bridge->address);
+	}
+}
+
 static int serve_bus_master(struct bragi_call *call, const struct hw_bus_master_request *request,
 	struct hw_bus_master_reply *out_reply UNUSED)
 {
 	const struct hw_object *object = hw_object_of_call(call);
 	int error = device_claim(call);
 
+	if (error == 0 && request->is_enabled != 0) {
+		device_open_bridges(object);
+	}
 	if (error == 0) {
 		device_set_command(object, request->is_enabled != 0 ? PCI_COMMAND_BUS_MASTER : 0,
 			request->is_enabled != 0 ? 0 : PCI_COMMAND_BUS_MASTER);
@@ -212,6 +236,40 @@ static int serve_config_read(struct bragi_call *call, const struct hw_config_rea
 	}
 	out_reply->value =
 		device_read(hw_object_of_call(call), request->offset, request->width_bytes);
+	return 0;
+}
+
+static uint32_t device_config_size(const struct hw_object *object)
+{
+	bool has_more = pci_find_capability(&object->function, PCI_CAPABILITY_EXPRESS) != 0 &&
+		device_read(object, PCI_CONFIG_SIZE, 4) != UINT32_MAX;
+
+	return has_more ? CONFIG_SIZE : PCI_CONFIG_SIZE;
+}
+
+static int serve_config_block(struct bragi_call *call,
+	const struct hw_config_block_request *request, struct hw_config_block_reply *out_reply)
+{
+	const struct hw_object *object = hw_object_of_call(call);
+	uint32_t space = device_config_size(object);
+
+	if (request->offset % 4 != 0 || request->size_bytes % 4 != 0 ||
+		request->size_bytes > HW_LIMITS_CONFIG_BLOCK_MAX || request->offset > space ||
+		request->size_bytes > space - request->offset) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	uint8_t *data = bragi_arena_allocate(&call->arena, request->size_bytes);
+
+	if (data == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	for (uint32_t i = 0; i < request->size_bytes; i += 4) {
+		uint32_t word = device_read(object, request->offset + i, 4);
+
+		memcpy(data + i, &word, sizeof(word));
+	}
+	out_reply->space_bytes = space;
+	out_reply->data = (struct bragi_bytes){ .data = data, .size = request->size_bytes };
 	return 0;
 }
 
@@ -319,6 +377,7 @@ static const struct hw_device_ops device_ops = {
 	.config_read = serve_config_read,
 	.config_write = serve_config_write,
 	.dma_space = serve_dma_space,
+	.config_block = serve_config_block,
 	.hold = serve_hold,
 	.reset_device = serve_reset_device,
 };
@@ -341,7 +400,7 @@ static const struct connect_listener_ops device_listener_ops = {
 	.ended = hw_control_ended,
 };
 
-#define PROPERTIES 10
+#define PROPERTIES 11
 
 /* The texts of an object's properties. */
 struct device_texts {
@@ -374,18 +433,33 @@ static void device_describe(const struct hw_object *object, struct device_texts 
 	texts_add(texts, "pci-revision", 2, function->revision);
 	texts->pairs[texts->count++] =
 		(struct mbus_pair){ .name = "pci-address", .value = object->name };
+	if (object->parent[0] != '\0') {
+		texts->pairs[texts->count++] =
+			(struct mbus_pair){ .name = "pci-parent", .value = object->parent };
+	}
+}
+
+static void device_print_address(const struct pci_address *address, char *out_text, size_t size)
+{
+	format_to(out_text, size, "%04x:%02x:%02x.%x", address->segment, address->bus,
+		address->device, address->function);
 }
 
 int device_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 {
 	const struct pci_address *address = &object->function.address;
+	const struct pci_function *bridge = machine_find_bridge(object->machine, address);
 	struct device_texts texts;
 
-	format_to(object->name, sizeof(object->name), "%04x:%02x:%02x.%x", address->segment,
-		address->bus, address->device, address->function);
+	device_print_address(address, object->name, sizeof(object->name));
+	if (bridge != NULL) {
+		device_print_address(&bridge->address, object->parent, sizeof(object->parent));
+	}
 	object->mbus = mbus;
 	owner_init(object);
-	interrupts_init(object);
+	if (!object->function.is_bridge) {
+		interrupts_init(object);
+	}
 	device_describe(object, &texts);
 	int error = mbus_publish_object(
 		task, mbus, texts.pairs, texts.count, &object->id, &object->control);

@@ -23,6 +23,7 @@ struct hw_object {
 	hel_handle mbus; /* by which it is published */
 	uint64_t id;     /* its object's */
 	char name[16];   /* ssss:bb:dd.f */
+	char parent[16]; /* of the bridge that it is behind; "": none */
 	const struct pci_access *access;
 	struct pci_function function;
 	struct interrupts interrupts;

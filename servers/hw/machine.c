@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine as ACPI describes it: see machine.h. */
 #include "machine.h"
+#include "device.h"
 
 #include <base/errors.h>
 #include <base/string.h>
@@ -156,6 +157,22 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 	}
 	window_close(&window);
 	return 0;
+}
+
+/* ---- bridges --------------------------------------------------------------------------------- */
+
+const struct pci_function *machine_find_bridge(
+	const struct machine *machine, const struct pci_address *address)
+{
+	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
+		const struct pci_function *function = &object->function;
+
+		if (function->is_bridge && function->address.segment == address->segment &&
+			function->secondary_bus == address->bus) {
+			return function;
+		}
+	}
+	return NULL;
 }
 
 /* ---- power ----------------------------------------------------------------------------------- */

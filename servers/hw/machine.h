@@ -28,6 +28,10 @@ struct machine {
  */
 MUST_USE int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_phys);
 
+/** machine_find_bridge() - the bridge to @address' bus, NULL for the bus of a host bridge */
+const struct pci_function *machine_find_bridge(
+	const struct machine *machine, const struct pci_address *address);
+
 /**
  * machine_power_off() - tell the machine to turn off, which takes it a moment
  * @task: may be suspended; NULL: it is not there

@@ -69,9 +69,6 @@ static int publish(struct task *task, void *argument UNUSED)
 	LIST_FOR_EACH(object, &machine.objects, struct hw_object, node) {
 		const struct pci_function *function = &object->function;
 
-		if (function->is_bridge) {
-			continue;
-		}
 		error = device_publish(task, mbus, object);
 		if (error != 0) {
 			helix_log(HEL_LOG_ERROR, "%02x:%02x.%x cannot be published: %s",

@@ -60,6 +60,7 @@ static unsigned bar_read(const struct pci_access *access, struct pci_address add
 		uint32_t io_mask = (uint32_t)mask & 0xfffcu;
 
 		bar->address = low & 0xfffcu;
+		bar->flags = low & 3;
 		bar->size_bytes = io_mask != 0 ? (uint16_t)-io_mask : 0;
 		bar->kind = bar->size_bytes != 0 ? PCI_BAR_IO : PCI_BAR_NONE;
 		return 1;
@@ -67,6 +68,7 @@ static unsigned bar_read(const struct pci_access *access, struct pci_address add
 	bool is_wide = (low & 6) == 4 && index + 1 < n_bars;
 
 	bar->address = low & ~0xfu;
+	bar->flags = low & 0xf;
 	mask &= ~UINT64_C(0xf);
 	if (is_wide) {
 		bar->address |= (uint64_t)pci_read(access, address, offset + 4, 4) << 32;

@@ -14,6 +14,7 @@
 
 #define PCI_BARS_MAX         6
 #define PCI_CAPABILITIES_MAX 32
+#define PCI_BUSES_MAX        256 /* of a segment */
 #define PCI_MSIX_ENTRY_SIZE  16 /* bytes */
 #define PCI_CONFIG_SIZE \
 	256 /* the part with the capabilities we look at; the extended one has 4096 */
@@ -79,6 +80,7 @@ struct pci_bar {
 	bool is_prefetchable;
 	uint64_t address;
 	uint64_t size_bytes; /* a power of two */
+	uint8_t flags; /* the register's low bits */
 };
 
 struct pci_capability {

@@ -6,23 +6,7 @@
 #include <base/errors.h>
 
 constexpr uint32_t PINS = 4;
-constexpr uint32_t LEVELS_MAX = 256; /* of bridges: more than there are buses */
 constexpr uint32_t ISA_IRQ_MAX = 15;
-
-/* The bridge that leads to a bus, NULL for those of host bridges. */
-static const struct pci_function *routing_find_bridge(
-	const struct machine *machine, const struct pci_address *address)
-{
-	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
-		const struct pci_function *function = &object->function;
-
-		if (function->is_bridge && function->address.segment == address->segment &&
-			function->secondary_bus == address->bus) {
-			return function;
-		}
-	}
-	return NULL;
-}
 
 /*
  * Behind a bridge that says nothing of its own, a pin comes out at the bridge as the pin that
@@ -35,10 +19,10 @@ static const struct acpi_route *routing_find_route(
 	struct pci_address at = object->function.address;
 	uint32_t pin = object->function.interrupt_pin;
 
-	for (uint32_t level = 0; level < LEVELS_MAX; level++) {
+	for (uint32_t level = 0; level < PCI_BUSES_MAX; level++) {
 		const struct acpi_route *route =
 			firmware_find_route(task, &machine->firmware, at, pin);
-		const struct pci_function *bridge = routing_find_bridge(machine, &at);
+		const struct pci_function *bridge = machine_find_bridge(machine, &at);
 
 		if (route != NULL || bridge == NULL) {
 			return route;

@@ -21,26 +21,50 @@ int64_t sysfs_make_folder(const char *path)
 		sysfs->root, path, &(struct node_spec){ .mode = LINUX_S_IFDIR | 0755 }, NULL, NULL);
 }
 
-static int64_t sysfs_make_link(const char *path, const char *target)
+int64_t sysfs_make_link(const char *path, const char *target)
 {
 	return tmpfs_make_path(sysfs->root, path,
 		&(struct node_spec){ .mode = LINUX_S_IFLNK | 0777 }, target, NULL);
 }
 
-int64_t sysfs_make_text(const char *path, const char *text)
+int64_t sysfs_make_file(const char *path, const void *data, size_t size, uint32_t mode)
 {
-	struct node_spec spec = { .mode = LINUX_S_IFREG | 0444 };
+	struct node_spec spec = { .mode = LINUX_S_IFREG | mode };
 	struct dentry *dentry;
 	int64_t error = tmpfs_make_path(sysfs->root, path, &spec, NULL, &dentry);
 
 	if (error < 0 && error != -LINUX_EEXIST) {
 		return error;
 	}
-	size_t size = strlen(text);
-	int64_t n_bytes = size == 0 ? 0 : tmpfs_write(dentry->inode, text, size, 0);
+	int64_t n_bytes = size == 0 ? 0 : tmpfs_write(dentry->inode, data, size, 0);
 
 	dentry_unref(dentry);
 	return n_bytes < 0 ? n_bytes : 0;
+}
+
+int64_t sysfs_make_text(const char *path, const char *text)
+{
+	return sysfs_make_file(path, text, strlen(text), 0444);
+}
+
+void sysfs_remove(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	struct dentry *folder;
+	char parent[256];
+
+	if (name == NULL || (size_t)(name - path) >= sizeof(parent)) {
+		return;
+	}
+	memcpy(parent, path, (size_t)(name - path));
+	parent[name - path] = '\0';
+	int64_t error = tmpfs_make_path(sysfs->root, parent,
+		&(struct node_spec){ .mode = LINUX_S_IFDIR | 0755 }, NULL, &folder);
+
+	if (error == 0 || error == -LINUX_EEXIST) {
+		tmpfs_remove(folder, name + 1);
+		dentry_unref(folder);
+	}
 }
 
 int64_t sysfs_mount_create(

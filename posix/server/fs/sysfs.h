@@ -11,6 +11,15 @@ struct super;
 int64_t sysfs_init(void);
 int64_t sysfs_mount_create(const char *source, const char *options, struct super **out_super);
 
+/** sysfs_make_file() - a file that the system writes, or writes anew, making folders on the way */
+int64_t sysfs_make_file(const char *path, const void *data, size_t size, uint32_t mode);
+
+/** sysfs_make_link() - a symbolic link, making folders on the way; @target: as it is read */
+int64_t sysfs_make_link(const char *path, const char *target);
+
+/** sysfs_remove() - take a file or link away; harmless if it is not there */
+void sysfs_remove(const char *path);
+
 /** sysfs_make_text() - a file with a constant text, making folders on the way */
 int64_t sysfs_make_text(const char *path, const char *text);
 int64_t sysfs_make_folder(const char *path);
