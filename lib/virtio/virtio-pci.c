@@ -301,6 +301,11 @@ int virtio_setup_queue(struct virtio_device *device, struct virtqueue *queue,
 	return mmio_read16(common, COMMON_QUEUE_VECTOR) == NO_VECTOR ? -ERR_NO_SPACE : 0;
 }
 
+int virtio_hold(struct task *task, struct virtio_device *device, const struct dma_memory *dma)
+{
+	return dma->space != HEL_NULL ? 0 : hw_client_hold(task, &device->hw, dma->memory);
+}
+
 void virtio_start(struct virtio_device *device)
 {
 	virtio_add_status(device, STATUS_DRIVER_OK);

@@ -53,6 +53,15 @@ MUST_USE int virtio_open(struct task *task, struct virtio_device *device, hel_ha
 MUST_USE int virtio_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *out_agreed);
 
 /**
+ * virtio_hold() - have memory that the device knows last until it is quiet, if the driver dies
+ *
+ * What is in the device's dma-space does anyway: then there is nothing to do.
+ * Return: 0, what hw_client_hold() says.
+ */
+MUST_USE int virtio_hold(
+	struct task *task, struct virtio_device *device, const struct dma_memory *dma);
+
+/**
  * virtio_setup_queue() - make queue @index ready
  * @queue: caller's storage
  * @dma: memory of the ring, allocated here

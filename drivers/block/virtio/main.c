@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* virtio-blk: drives every disk of that kind that hw publishes. See virtio-blk.h. */
+/* virtio-blk: drives the disks that svrctl hands over. See virtio-blk.h. */
 #include "virtio-blk.h"
 
 #include <base/errors.h>
 #include <base/format.h>
-#include <protocols/mbus/mbus-client.h>
+#include <protocols/hw/hw-client.h>
+#include <protocols/svrctl/provide.h>
 
 enum blk_feature : uint64_t {
 	BLK_FEATURE_SEG_MAX = 1u << 2,
@@ -122,13 +123,24 @@ static int blk_negotiate(struct blk *blk)
 	return error == 0 && !has(blk, VIRTIO_FEATURE_INDIRECT) ? -ERR_UNSUPPORTED : error;
 }
 
-/* What the device reaches memory by: it may not be seen by an IOMMU. */
-static int open_dma(struct blk *blk)
+/*
+ * What the device reaches memory by: it may not be seen by an IOMMU. Then hw is given a descriptor,
+ * too, so that what is mapped lasts until the device is quiet, if this driver dies.
+ */
+static int open_dma(struct task *task, struct blk *blk)
 {
+	int error = 0;
+
 	blk->device.has_dma = true;
 	blk->device.is_past_iommu = blk->virtio.dma_space == HEL_NULL;
 	blk->device.dma_space = blk->virtio.dma_space;
-	return blk->device.is_past_iommu ? hel_dma_space_create(&blk->device.dma_space) : 0;
+	if (blk->device.is_past_iommu) {
+		error = hel_dma_space_create(&blk->device.dma_space);
+		if (error == 0) {
+			error = hw_client_hold(task, &blk->virtio.hw, blk->device.dma_space);
+		}
+	}
+	return error;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -144,10 +156,10 @@ static int blk_init(struct task *task, struct blk *blk, hel_handle lane)
 		error = read_config(blk);
 	}
 	if (error == 0) {
-		error = blk_init_queues(blk);
+		error = blk_init_queues(task, blk);
 	}
 	if (error == 0) {
-		error = open_dma(blk);
+		error = open_dma(task, blk);
 	}
 	return error;
 }
@@ -201,7 +213,7 @@ static int drive_blk(struct task *task, void *argument)
 	return 0;
 }
 
-static int device_found(struct task *task UNUSED, void *context UNUSED, hel_handle lane)
+static void device_connected(const char *name UNUSED, hel_handle lane)
 {
 	static uint32_t n_found;
 	struct blk *blk = helix_calloc(1, sizeof(*blk));
@@ -211,42 +223,15 @@ static int device_found(struct task *task UNUSED, void *context UNUSED, hel_hand
 		helix_free(blk);
 		helix_free(drive);
 		hel_close(HEL_THIS, lane);
-		return 0;
+		return;
 	}
 	blk->loop = &loop;
 	*drive = (struct drive){ .blk = blk, .lane = lane, .number = n_found++ };
 	job_init(&blk->job, "device", drive_blk, drive);
 	job_submit(&loop.loop, &blk->job);
-	return 0;
-}
-
-/* Modern devices have one number; 1001 is for those with the legacy interface, too. */
-static const struct mbus_pair kinds[][2] = {
-	{ { "pci-vendor", "1af4" }, { "pci-device", "1042" } },
-	{ { "pci-vendor", "1af4" }, { "pci-device", "1001" } },
-};
-
-static int find_devices(struct task *task, void *argument)
-{
-	int error = mbus_for_each(task, helix_start_handle("mbus"), argument, ARRAY_SIZE(kinds[0]),
-		device_found, NULL);
-
-	helix_log(HEL_LOG_ERROR, "no more devices: %s", error_text(error));
-	return 0;
 }
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job jobs[ARRAY_SIZE(kinds)];
-	int error = helix_loop_init(&loop, NULL);
-
-	if (error != 0) {
-		return error;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		job_init(&jobs[i], "disks", find_devices, (void *)kinds[i]);
-		job_submit(&loop.loop, &jobs[i]);
-	}
-	helix_loop_run(&loop);
-	return 0;
+	return provide_run(&loop, NULL, device_connected);
 }

@@ -158,7 +158,7 @@ void blk_poll(struct blk *blk)
 
 /* ---- the start ------------------------------------------------------------------------------- */
 
-static int queue_init(struct blk *blk, struct blk_queue *queue, uint16_t index)
+static int queue_init(struct task *task, struct blk *blk, struct blk_queue *queue, uint16_t index)
 {
 	int error = virtio_setup_queue(
 		&blk->virtio, &queue->ring, &queue->ring_memory, index, VIRTQUEUE_SIZE_MAX);
@@ -169,6 +169,12 @@ static int queue_init(struct blk *blk, struct blk_queue *queue, uint16_t index)
 	queue->n_frames = (uint16_t)min_size(queue->ring.size, BLK_FRAMES);
 	error = dma_allocate(&queue->frame_memory, blk->virtio.dma_space,
 		queue->n_frames * sizeof(struct blk_frame));
+	if (error == 0) {
+		error = virtio_hold(task, &blk->virtio, &queue->ring_memory);
+	}
+	if (error == 0) {
+		error = virtio_hold(task, &blk->virtio, &queue->frame_memory);
+	}
 	if (error != 0) {
 		return error;
 	}
@@ -180,12 +186,12 @@ static int queue_init(struct blk *blk, struct blk_queue *queue, uint16_t index)
 	return 0;
 }
 
-int blk_init_queues(struct blk *blk)
+int blk_init_queues(struct task *task, struct blk *blk)
 {
 	int error = 0;
 
 	for (uint32_t i = 0; i < blk->n_queues && error == 0; i++) {
-		error = queue_init(blk, &blk->queues[i], (uint16_t)i);
+		error = queue_init(task, blk, &blk->queues[i], (uint16_t)i);
 	}
 	return error;
 }

@@ -68,7 +68,7 @@ struct blk {
 MUST_USE int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *address);
 
 /** blk_init_queues() - make and start the queues; -ERR_NOT_FOUND, -ERR_NO_MEMORY */
-MUST_USE int blk_init_queues(struct blk *blk);
+MUST_USE int blk_init_queues(struct task *task, struct blk *blk);
 
 /** blk_poll() - take what the device has finished */
 void blk_poll(struct blk *blk);
