@@ -96,6 +96,17 @@ void turns_set_priority(int priority)
 	}
 }
 
+void turns_set_weight(uint32_t weight)
+{
+	if (!helix_has_threads) {
+		hel_thread_set_weight(HEL_THIS, weight);
+		return;
+	}
+	for (uint32_t i = 0; i < n_loops; i++) {
+		hel_thread_set_weight(loops[i].thread.handle, weight);
+	}
+}
+
 void turns_count(struct turn_counts *out_counts)
 {
 	*out_counts = (struct turn_counts){ .n_threads = n_loops };

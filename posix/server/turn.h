@@ -62,6 +62,9 @@ NORETURN void turns_run(void);
 /** turns_set_priority() - of all threads of posix, for the kernel */
 void turns_set_priority(int priority);
 
+/** turns_set_weight() - likewise */
+void turns_set_weight(uint32_t weight);
+
 struct turn_counts {
 	uint32_t n_threads;
 	uint64_t n_attempts; /* calls of handlers */

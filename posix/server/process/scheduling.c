@@ -126,7 +126,7 @@ static void count_heavy(int before, int after)
 	}
 	if (nice != heaviest) {
 		heaviest = nice;
-		hel_thread_set_weight(HEL_THIS, weight_of(nice));
+		turns_set_weight(weight_of(nice));
 	}
 }
 
@@ -202,7 +202,6 @@ void thread_schedule_as(struct thread *thread, const struct thread *parent, bool
 {
 	const struct thread_scheduling *from = &parent->internal->scheduling;
 	struct thread_scheduling *to = &thread->internal->scheduling;
-
 	bool resets = is_clone && from->resets_on_fork;
 
 	to->affinity = from->affinity;
