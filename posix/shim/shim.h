@@ -203,6 +203,15 @@ bool shim_has_locked(uint64_t start, uint64_t end);
 /* Puts the polls that are over into their rings. */
 void shim_collect_polls(void);
 
+/* What is pending for this thread or its process, as posix says. */
+static inline uint64_t shim_pending(void)
+{
+	const struct posix_thread_page *page = shim_thread();
+	const struct posix_process_page *process = shim_process();
+
+	return page->signals_pending | process->signals_pending[page->tid != process->pid];
+}
+
 /* ---- waiting without posix (wait.c) ---------------------------------------------------------- */
 
 /* True if a signal that the mask lets through is pending: a wait of ours must end. */

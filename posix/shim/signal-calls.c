@@ -36,7 +36,7 @@ int64_t shim_rt_sigaction(SHIM_ARGS)
 	}
 	shim_unlock();
 	if (a1 && (next.handler == 1 || (next.handler == 0 && is_default_ignored((unsigned)a0))) &&
-		(shim_thread()->signals_pending & 1ull << (a0 - 1))) {
+		(shim_pending() & 1ull << (a0 - 1))) {
 		shim_request(POSIX_SIGACTION_CHANGED, a0, 0, 0, 0, 0, 0);
 	}
 	return a2 ? shim_put(a2, &old, sizeof(old)) : 0;
@@ -67,7 +67,7 @@ int64_t shim_rt_sigprocmask(SHIM_ARGS)
 
 int64_t shim_rt_sigpending(SHIM_ARGS)
 {
-	uint64_t pending = shim_thread()->signals_pending & shim_thread()->signal_mask;
+	uint64_t pending = shim_pending() & shim_thread()->signal_mask;
 
 	SHIM_UNUSED;
 	if (a1 > sizeof(pending)) {

@@ -285,12 +285,11 @@ static int64_t take_offer(struct posix_thread_page *page, struct posix_signal_in
 {
 	struct posix_signal_offer *offer = &page->offer;
 	uint32_t state = offer->state;
-	uint64_t pending = page->signals_pending;
 	const struct linux_siginfo_sender *info = (struct linux_siginfo_sender *)out_info;
 	uint64_t bit;
 
 	if ((state & POSIX_OFFER_STATE_MASK) != POSIX_OFFER_MADE ||
-		(pending & SIGNALS_UNBLOCKABLE)) {
+		(shim_pending() & SIGNALS_UNBLOCKABLE)) {
 		return 0;
 	}
 	*out_info = offer->info;
@@ -301,7 +300,12 @@ static int64_t take_offer(struct posix_thread_page *page, struct posix_signal_in
 	if ((page->signal_mask & bit) || shim_process()->actions[info->signal - 1].handler <= 1) {
 		return 0;
 	}
-	page->signals_pending &= ~bit;
+	if (page->signals_pending & bit) {
+		page->signals_pending &= ~bit;
+	} else {
+		shim_process()->signals_pending[0] &= ~bit;
+		shim_process()->signals_pending[1] &= ~bit;
+	}
 	if (!__c11_atomic_compare_exchange_strong(&offer->state, &state,
 		    state - POSIX_OFFER_MADE + POSIX_OFFER_TAKEN, __ATOMIC_SEQ_CST,
 		    __ATOMIC_SEQ_CST)) {
@@ -343,7 +347,7 @@ static int64_t ask_for_signal(
  */
 static bool has_reason_to_ask(const struct posix_thread_page *page, bool is_first)
 {
-	return shim_has_signal() || (is_first && (page->signals_pending & page->signal_mask));
+	return shim_has_signal() || (is_first && (shim_pending() & page->signal_mask));
 }
 
 /*

@@ -8,9 +8,7 @@
 
 bool shim_has_signal(void)
 {
-	struct posix_thread_page *page = shim_thread();
-
-	return (page->signals_pending & ~page->signal_mask) != 0;
+	return (shim_pending() & ~shim_thread()->signal_mask) != 0;
 }
 
 /*
@@ -72,7 +70,7 @@ static uint64_t read_tsc(void)
 
 static const struct hel_clock_page *clock_page(void)
 {
-	return (const struct hel_clock_page *)shim_process()->clock_page;
+	return (const struct hel_clock_page *)POSIX_CLOCK_PAGE;
 }
 
 uint64_t shim_clock_ns(void)

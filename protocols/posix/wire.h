@@ -429,8 +429,9 @@ struct posix_thread_page {
 	uint64_t stub_entry; /* 304: the shim's: where stubs of rewritten system calls jump to */
 	uint64_t memory_policy; /* 312: the shim's: see protocols/posix/label.h */
 	/*
-	 * signals: posix writes signals_pending (bit n-1: signal n is pending for this thread or
-	 * its process); the shim writes signal_mask; both with atomic operations
+	 * signals: posix writes signals_pending (bit n-1: signal n is pending for this thread;
+	 * those of the process are in its page); the shim writes signal_mask; both with atomic
+	 * operations
 	 */
 	_Atomic uint64_t signals_pending; /* 320 */
 	_Atomic uint64_t signal_mask; /* 328 */
@@ -491,7 +492,11 @@ struct posix_process_page {
 	uint32_t pid, ppid;
 	uint32_t uid, euid, gid, egid;
 	uint32_t is_secure, n_cpus;
-	uint64_t clock_page; /* user address of struct hel_clock_page */
+	/*
+	 * bit n-1: signal n is pending for the process; as the main thread sees it, and the others;
+	 * the shim clears bits that it has taken, with atomic operations
+	 */
+	_Atomic uint64_t signals_pending[2];
 	uint64_t stack_top;
 	uint64_t brk_start;
 	uint64_t
@@ -501,7 +506,6 @@ struct posix_process_page {
 	uint64_t xsave_size, xsave_mask; /* processor state that signal frames carry */
 	uint64_t limit_address_space, limit_data; /* RLIMIT_AS and RLIMIT_DATA in bytes */
 	uint64_t limit_locked; /* RLIMIT_MEMLOCK; ~0 for who need not care */
-	uint64_t vdso_address;
 	uint64_t views; /* user address of struct posix_views, 0: none */
 	/* the shim writes */
 	uint64_t brk_now; /* guarded by lock */

@@ -456,7 +456,6 @@ static void fill_process_page(struct exec *exec)
 
 	page->is_secure = exec->is_secure;
 	page->n_cpus = helix_start()->n_cpus;
-	page->clock_page = POSIX_CLOCK_PAGE;
 	page->stack_top = mm->stack_top;
 	page->brk_start = mm->brk_start;
 	page->brk_now = mm->brk_start;
@@ -465,7 +464,6 @@ static void fill_process_page(struct exec *exec)
 	page->mmap_high = mm->mmap_high;
 	page->xsave_size = processor->xsave_size;
 	page->xsave_mask = processor->xsave_mask;
-	page->vdso_address = shim_vdso();
 	if (old == NULL) {
 		return;
 	}

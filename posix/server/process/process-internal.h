@@ -196,7 +196,6 @@ struct process_internal {
 	struct wait_queue signal_wait; /* a signal was queued */
 	struct wait_queue continue_wait; /* stopped threads wait for SIGCONT */
 	struct signal_pending pending;
-	uint64_t published[2]; /* what all threads were last told of them; signal/send.c */
 	struct thread *offered_to; /* one of these signals is offered to it, NULL: none is */
 	struct usage dead_threads, dead_children;
 	uint64_t start_ns;

@@ -163,6 +163,32 @@ TEST(stopping_costs_the_same_for_each_of_many_threads)
 	CHECK_LINEAR(few, many);
 }
 
+/* A process' signals are sent and taken in one place. */
+static uint64_t signal_process(uint32_t n)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	uint64_t before;
+
+	set_handler(child, LINUX_SIGUSR1, HANDLER, 0);
+	while (child->internal->n_threads < n) {
+		add_thread(child);
+	}
+	before = fake_n_steps;
+	signal_send_process(child, &(struct signal_info){ .signal = LINUX_SIGUSR1 });
+	CHECK_EQ(call(child, POSIX_SIGNAL_TAKE, 0, 0, 0), LINUX_SIGUSR1);
+	before = fake_n_steps - before;
+	end(child, 0);
+	end_session(shell);
+	return before;
+}
+
+TEST(signals_to_a_process_cost_the_same_if_it_has_many_threads)
+{
+	uint64_t few = signal_process(FEW), many = signal_process(MANY);
+
+	CHECK_FLAT(few, many);
+}
+
 /* ---- many queued signals --------------------------------------------------------------------- */
 
 /* The lowest comes first, and is found behind all that were sent before. */

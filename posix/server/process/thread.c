@@ -364,7 +364,7 @@ void thread_start(struct thread *thread)
 	pid_set_thread(thread->tid, thread);
 	internal->start_ns = clock_monotonic_ns();
 	internal->is_started = true;
-	signal_publish_to(thread);
+	signal_publish_for(thread);
 	(void)!hel_futex_name(internal->thread, thread->tid);
 	observe(thread, 0);
 	lane_open(thread);

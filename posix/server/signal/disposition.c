@@ -71,15 +71,21 @@ static const struct thread *main_thread_of(const struct process *process)
 	return first != NULL && first->tid == process->pid ? first : NULL;
 }
 
+uint64_t signal_shown_to_others(const struct process *process)
+{
+	const struct thread *main_thread = main_thread_of(process);
+
+	return main_thread != NULL ? signal_mask_of(main_thread) : ~UINT64_C(0);
+}
+
 uint64_t signal_due(const struct thread *thread)
 {
-	const struct thread *main_thread = main_thread_of(thread->process);
 	uint64_t shared;
 
 	signal_settle(thread->process, thread);
 	shared = thread->process->internal->pending.set;
-	if (main_thread != NULL && main_thread != thread) {
-		shared &= signal_mask_of(main_thread);
+	if (thread != main_thread_of(thread->process)) {
+		shared &= signal_shown_to_others(thread->process);
 	}
 	return thread->internal->pending.set | shared;
 }

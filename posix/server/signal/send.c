@@ -12,23 +12,29 @@
 void signal_publish_to(struct thread *thread)
 {
 	uint64_t hold = trace_holds(thread) ? linux_sigmask(LINUX_SIGSTOP) : 0;
-	uint64_t set = signal_due(thread) | hold;
 
-	atomic_store_explicit(&thread->internal->page->signals_pending, set, memory_order_seq_cst);
+	signal_settle(thread->process, thread);
+	atomic_store_explicit(&thread->internal->page->signals_pending,
+		thread->internal->pending.set | hold, memory_order_seq_cst);
 }
 
-/* What of the process' signals its first thread is shown, and what the others. */
-static void shared_sets(const struct process *process, uint64_t out_sets[2])
+/* One place for all threads, however many there are. */
+void signal_publish_shared(struct process *process)
 {
-	const struct thread *first = process_first_thread(process);
+	struct posix_process_page *page = process->internal->page;
 
-	out_sets[0] = process->internal->pending.set;
-	out_sets[1] = out_sets[0] & (first != NULL ? signal_mask_of(first) : 0);
+	signal_settle(process, NULL);
+	if (page != NULL) {
+		uint64_t set = process->internal->pending.set;
+
+		atomic_store(&page->signals_pending[0], set);
+		atomic_store(&page->signals_pending[1], set & signal_shown_to_others(process));
+	}
 }
 
 void signal_publish(struct process *process)
 {
-	shared_sets(process, process->internal->published);
+	signal_publish_shared(process);
 	LIST_FOR_EACH(thread, &process->threads, struct thread, process_node) {
 		signal_publish_to(thread);
 	}
@@ -36,17 +42,8 @@ void signal_publish(struct process *process)
 
 void signal_publish_for(struct thread *thread)
 {
-	struct process *process = thread->process;
-	uint64_t sets[2];
-
-	signal_settle(process, thread);
-	shared_sets(process, sets);
-	if (sets[0] != process->internal->published[0] ||
-		sets[1] != process->internal->published[1]) {
-		signal_publish(process);
-	} else {
-		signal_publish_to(thread);
-	}
+	signal_publish_to(thread);
+	signal_publish_shared(thread->process);
 }
 
 void signal_kick(struct thread *thread)
@@ -103,7 +100,7 @@ void signal_retarget(struct process *process)
 	if (left == 0) {
 		return;
 	}
-	signal_publish(process);
+	signal_publish_shared(process);
 	while (left != 0) {
 		int signal = __builtin_ctzll(left) + 1;
 		struct thread *target = choose_thread(process, signal);
@@ -197,7 +194,7 @@ static int send(struct process *process, struct thread *thread, const struct sig
 	if (thread != NULL) {
 		signal_publish_for(thread);
 	} else {
-		signal_publish(process);
+		signal_publish_shared(process);
 	}
 	/*
 	 * A thread that has changed its mask since we looked has looked at its bits after that, or

@@ -6,9 +6,9 @@
  * and may say anything, at any moment. posix reads them when it decides; a wrong value harms nobody
  * but that process. SIGKILL and SIGSTOP are decided without looking.
  *
- * thread page .signals_pending is what posix tells the shim: bit n - 1 for a signal that is pending
- * for the thread or its process, and the bit of SIGSTOP while the process is stopped, so that every
- * thread asks (POSIX_SIGNAL_TAKE) and is held.
+ * .signals_pending of both pages is what posix tells the shim: bit n - 1 for a signal that is
+ * pending for the thread or its process, and in all thread pages the bit of SIGSTOP while the
+ * process is stopped, so that every thread asks (POSIX_SIGNAL_TAKE) and is held.
  */
 #ifndef POSIX_SIGNAL_H
 #define POSIX_SIGNAL_H
@@ -76,6 +76,8 @@ bool signal_is_discarded(const struct process *process, int signal);
  * the mask. One sees the other.
  */
 uint64_t signal_mask_of(const struct thread *thread);
+/** signal_shown_to_others() - which of the process' signals threads but the main one may have */
+uint64_t signal_shown_to_others(const struct process *process);
 /**
  * signal_due() - what is pending for the thread or its process, without what is for the main thread
  *
@@ -110,12 +112,14 @@ void signal_offer(struct thread *thread);
 int signal_send_thread(struct thread *thread, const struct signal_info *info);
 /** signal_send_process_checked() - signal_send_process() with a result: 0, -LINUX_EAGAIN */
 int signal_send_process_checked(struct process *process, const struct signal_info *info);
-/** signal_publish() - write signals_pending of all threads of the process */
-void signal_publish(struct process *process);
-/** signal_publish_for() - of @thread, and of the others if what all of them share has changed */
-void signal_publish_for(struct thread *thread);
-/** signal_publish_to() - the same for one of them */
+/** signal_publish_to() - write signals_pending of one thread */
 void signal_publish_to(struct thread *thread);
+/** signal_publish_shared() - write that of the process, which all its threads look at */
+void signal_publish_shared(struct process *process);
+/** signal_publish_for() - of @thread, and of the process */
+void signal_publish_for(struct thread *thread);
+/** signal_publish() - of the process and all its threads, which may be many: for stops */
+void signal_publish(struct process *process);
 /** signal_retarget() - somebody blocks what he was to take, or is gone: find others for it */
 void signal_retarget(struct process *process);
 /** signal_kick() - make the thread look at its signals soon */

@@ -87,7 +87,7 @@ static int64_t signalfd_read(struct file *file, struct request *request, void *b
 	if (n == 0) {
 		return file_wait(file, request, &request->process->internal->signal_wait);
 	}
-	signal_publish(request->process);
+	signal_publish_for(request->thread);
 	return (int64_t)(n * sizeof(*out));
 }
 

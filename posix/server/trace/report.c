@@ -178,7 +178,7 @@ static int64_t act(struct request *request, int signal)
 			return 0;
 		}
 		if (signal_handler_of(process, signal) != LINUX_SIG_DFL) {
-			signal_publish(process);
+			signal_publish_for(request->thread);
 			return answer(request, signal);
 		}
 	}
@@ -209,7 +209,7 @@ static int64_t serve_signals(struct request *request)
 				return signal_hold(request);
 			}
 			if (!signal_take(thread, ~signal_mask_of(thread), &info)) {
-				signal_publish(process);
+				signal_publish_for(thread);
 				signal_retarget(process);
 				return answer(request, 0);
 			}
@@ -217,7 +217,7 @@ static int64_t serve_signals(struct request *request)
 			signal_info_encode(&info, &trace->siginfo);
 			trace->has_siginfo = true;
 			if (is_traced) {
-				signal_publish(process);
+				signal_publish_for(thread);
 				return stop(request, TRACE_STOP_SIGNAL, (uint32_t)signal);
 			}
 		}
