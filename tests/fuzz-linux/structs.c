@@ -467,19 +467,23 @@ static uint64_t draw_queue_attributes(struct worker *worker)
 }
 
 /*
- * A seccomp filter: the call's number is compared, and what follows is an end of some sort; or
- * steps of any kind, most of which are not taken.
+ * A seccomp filter: the call's number, or an argument, is compared, and what follows is an end of
+ * some sort; or steps of any kind, most of which are not taken.
  */
 static uint64_t draw_filter(struct worker *worker)
 {
 	static const uint32_t ends[] = { SECCOMP_RET_ALLOW, SECCOMP_RET_ALLOW,
 		SECCOMP_RET_ERRNO | 1, SECCOMP_RET_TRAP, SECCOMP_RET_TRACE, SECCOMP_RET_LOG,
-		SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS };
+		SECCOMP_RET_USER_NOTIF, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS };
 	struct sock_filter steps[FILTER_STEPS] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0) };
 	uint8_t *at = value_place(worker, sizeof(steps));
 	struct sock_fprog program = { .filter = (struct sock_filter *)at };
 
 	program.len = (unsigned short)or_any(worker, FILTER_STEPS);
+	if (draw_once_in(&worker->draw, 4)) {
+		steps[0].k =
+			4 * (uint32_t)draw_below(&worker->draw, sizeof(struct seccomp_data) / 4);
+	}
 	for (size_t i = 1; i < FILTER_STEPS; i++) {
 		steps[i] = (struct sock_filter)BPF_JUMP(
 			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)draw_below(&worker->draw, 350), 0, 1);

@@ -97,7 +97,7 @@ static const uint64_t ptrace_requests[] = { 1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15,
 	0x420e };
 static const uint64_t log_commands[] = { 2, 3, 9, 10 };
 static const uint64_t seccomp_operations[] = { 0, 1, 1, 2, 3 };
-static const uint64_t seccomp_flags[] = { 1, 2, 4, 8, 16 };
+static const uint64_t seccomp_flags[] = { 1, 2, 4, 8, 16, 32 };
 /* IPC_CREAT and EXCL, modes, SHM_HUGETLB */
 static const uint64_t ipc_flags[] = { 01000, 01000, 02000, 0600, 0400, 0666, 04000 };
 static const uint64_t attach_flags[] = { 010000, 020000, 040000, 0100000 };
