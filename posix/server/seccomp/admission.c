@@ -43,7 +43,6 @@ static const uint16_t others[CALLS_END][CALLS_MAX] = {
 	[CALL_close] = { CALL_accept, CALL_accept4 },
 	[CALL_fsync] = { CALL_io_submit },
 	[CALL_fdatasync] = { CALL_io_submit },
-	[CALL_getdents64] = { CALL_getdents },
 	[CALL_newfstatat] = { CALL_stat, CALL_lstat, CALL_fstat, CALL_io_submit },
 	[CALL_openat] = { CALL_open, CALL_creat },
 	[CALL_mkdirat] = { CALL_mkdir },
