@@ -107,6 +107,13 @@ def filters_that_their_process_goes_round():
     check_alive(outcome)
 
 
+def filters_are_limited_for_each_user():
+    outcome = guest.shell('setsid /hostile-seccomp much' + _ALIVE, timeout=100,
+                          options=(*add('hostile-seccomp'), '--memory', '256M'))
+    check_equal(outcome.text().splitlines()[0], "one user's filters are limited", 'the limit')
+    check_alive(outcome)
+
+
 def random_code_harms_itself():
     outcome = guest.shell('/crashme; echo $?' + _ALIVE, options=add('crashme'), timeout=300)
     check_equal(outcome.text().splitlines()[1:2], ['0'], f'status of {outcome.text()[:200]!r}')
@@ -195,7 +202,8 @@ def memory_comes_back():
 
 if __name__ == '__main__':
     guest.main([mutated_elf_files, wild_arguments_to_every_call, views_spoiled_by_their_owner,
-                filters_that_their_process_goes_round, random_code_harms_itself,
+                filters_that_their_process_goes_round, filters_are_limited_for_each_user,
+                random_code_harms_itself,
                 a_process_that_spoils_what_it_shares_harms_itself,
                 mailbox_spoiled_by_its_owner, bytes_that_nobody_reads, fork_bomb_gets_eagain,
                 memory_exhaustion_is_survived, one_victim_at_a_time, memory_comes_back])

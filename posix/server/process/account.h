@@ -22,6 +22,7 @@ enum account_kind : uint32_t {
 	ACCOUNT_SIGNALS,           /* that are queued */
 	ACCOUNT_MESSAGE_QUEUES,    /* bytes that POSIX message queues may take */
 	ACCOUNT_SOCKET_BYTES,      /* in queues of sockets */
+	ACCOUNT_FILTER_BYTES,      /* of seccomp filters */
 	ACCOUNT_KINDS,
 };
 

@@ -8,9 +8,11 @@
 #include <posix/server/file/views.h>
 #include <posix/server/seccomp/seccomp.h>
 #include <posix/server/trace/trace.h>
+#include <posix/server/vfs/memory-size.h>
 
 constexpr uint32_t INSTRUCTIONS_MAX = 32768; /* of all filters of a thread */
 constexpr uint32_t INSTRUCTIONS_EXTRA = 4;   /* that each of them but the latest counts for */
+constexpr uint64_t MEMORY_PART = 64; /* of the machine's memory, for one user's filters */
 constexpr uint64_t FLAGS = LINUX_SECCOMP_FLAG_TSYNC | LINUX_SECCOMP_FLAG_LOG |
 	LINUX_SECCOMP_FLAG_SPEC_ALLOW | LINUX_SECCOMP_FLAG_NEW_LISTENER |
 	LINUX_SECCOMP_FLAG_TSYNC_ESRCH | LINUX_SECCOMP_FLAG_WAIT_KILLABLE_RECV;
@@ -29,6 +31,11 @@ static const uint32_t view_calls[] = { CALL_read, CALL_pread64, CALL_write, CALL
 
 /* ---- filters --------------------------------------------------------------------------------- */
 
+static size_t filter_size(uint32_t n)
+{
+	return sizeof(struct seccomp_filter) + n * sizeof(struct linux_bpf);
+}
+
 static void filter_unref(struct seccomp_filter *filter)
 {
 	while (filter != NULL && --filter->references == 0) {
@@ -37,6 +44,7 @@ static void filter_unref(struct seccomp_filter *filter)
 		if (filter->listener != NULL) {
 			listener_filter_gone(filter->listener);
 		}
+		account_discharge(filter->account, ACCOUNT_FILTER_BYTES, filter_size(filter->n));
 		helix_free(filter);
 		filter = earlier;
 	}
@@ -298,24 +306,40 @@ static int64_t read_process(
 	return error == 0 ? 0 : error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_EFAULT;
 }
 
+/* One that is counted for the user, and nothing else; NULL: no memory, or no more for this user. */
+static struct seccomp_filter *filter_create(const struct process *process, uint32_t n)
+{
+	struct seccomp_filter *filter = helix_calloc(1, filter_size(n));
+
+	if (filter != NULL &&
+		account_charge(process->credentials.uid, ACCOUNT_FILTER_BYTES, filter_size(n),
+			memory_size_bytes() / MEMORY_PART, &filter->account) != 0) {
+		helix_free(filter);
+		return NULL;
+	}
+	if (filter != NULL) {
+		filter->references = 1;
+		filter->n = n;
+	}
+	return filter;
+}
+
 static int64_t filter_read(const struct thread *thread, const struct linux_bpf_program *from,
 	struct seccomp_filter **out_filter)
 {
-	size_t size = from->n_instructions * sizeof(struct linux_bpf);
-	struct seccomp_filter *filter = helix_calloc(1, sizeof(*filter) + size);
+	struct seccomp_filter *filter = filter_create(thread->process, from->n_instructions);
 	int64_t error;
 
 	if (filter == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	filter->references = 1;
-	filter->n = from->n_instructions;
-	error = read_process(thread, from->address, filter->program, size);
+	error = read_process(
+		thread, from->address, filter->program, filter->n * sizeof(struct linux_bpf));
 	if (error == 0 && !bpf_check(filter->program, filter->n)) {
 		error = -LINUX_EINVAL;
 	}
 	if (error != 0) {
-		helix_free(filter);
+		filter_unref(filter);
 		return error;
 	}
 	*out_filter = filter;

@@ -29,6 +29,7 @@ struct seccomp_listener;
 struct seccomp_filter {
 	uint32_t references; /* of threads, and of filters that came later */
 	struct seccomp_filter *earlier; /* referenced; NULL: this is the first */
+	struct account *account; /* referenced: of the user who made it */
 	uint32_t n_filters, n_instructions; /* with the earlier ones, as Linux counts */
 	/* by number: whether it is known if this and all earlier ones allow the call; if so */
 	uint64_t is_known[SECCOMP_WORDS], allows[SECCOMP_WORDS];

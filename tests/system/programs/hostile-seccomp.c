@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,10 +89,52 @@ static void try_all(void)
 	tell("stat", stat("/", &stat_of_root));
 }
 
-int main(void)
+/* Children that live on, each with a filter as large as it may be; the limit is the user's. */
+static int take_memory(void)
+{
+	static struct instruction filter[4096];
+	const struct {
+		uint16_t n;
+		const struct instruction *filter;
+	} program = { 4096, filter };
+	int n_refused = 0, n_children = 0;
+
+	for (int i = 0; i < 4096; i++) {
+		filter[i] = (struct instruction)ALLOWED;
+	}
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	while (n_children < 200 && n_refused == 0) {
+		int ends[2];
+		char is_refused = 1;
+
+		pipe(ends);
+		if (fork() == 0) {
+			is_refused = prctl(PR_SET_SECCOMP, MODE_FILTER, &program, 0, 0) != 0;
+			write(ends[1], &is_refused, 1);
+			pause();
+		}
+		read(ends[0], &is_refused, 1);
+		close(ends[0]);
+		close(ends[1]);
+		n_children++;
+		n_refused += is_refused;
+	}
+	puts(n_children > 20 && n_refused == 1 ? "one user's filters are limited" : "no limit");
+	fflush(stdout);
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	int file = open("/file", O_RDWR | O_CREAT, 0600);
 	char bytes[16];
+
+	(void)argv;
+	if (argc > 1) {
+		return take_memory();
+	}
 
 	/* something that there would be a view of */
 	write(file, "0123456789abcdef", 16);
