@@ -234,6 +234,13 @@ int64_t posix_shutdown(struct request *request)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+/* Names may be shorter than a number. */
+static bool is_text(const struct socket_option *option)
+{
+	return (option->level == LINUX_SOL_SOCKET && option->number == LINUX_SO_BINDTODEVICE) ||
+		(option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_CONGESTION);
+}
+
 int64_t posix_setsockopt(struct request *request)
 {
 	const struct socket_ops *ops;
@@ -249,7 +256,9 @@ int64_t posix_setsockopt(struct request *request)
 	if (error < 0) {
 		return error;
 	}
-	if ((int32_t)request->args[4] < (int32_t)sizeof(int32_t)) {
+	int32_t size = (int32_t)request->args[4];
+
+	if (size < 0 || (size < (int32_t)sizeof(int32_t) && !is_text(&option))) {
 		return -LINUX_EINVAL;
 	}
 	if (option.value == NULL) {

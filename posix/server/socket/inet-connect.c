@@ -31,7 +31,11 @@ int64_t inet_bind(struct request *request, struct file *file, const void *name, 
 	if (socket->state != INET_NEW || socket->port != NULL) {
 		return -LINUX_EINVAL;
 	}
-	error = inet_bind_to(socket, &address);
+	if (address.port == 0 && socket->numbers[INET_BIND_NO_PORT]) {
+		socket->local = address; /* connect() will choose the port */
+	} else {
+		error = inet_bind_to(socket, &address);
+	}
 	if (error == 0) {
 		socket->has_own_ip = !inet_is_any(&address);
 		socket->has_own_port = address.port != 0;
@@ -110,6 +114,8 @@ static bool make_child(struct inet_socket *listener, struct inet_socket *caller)
 	child->remote = caller->local;
 	child->is_only_v6 = listener->is_only_v6;
 	child->lingers = listener->lingers;
+	child->is_bound_to_lo = listener->is_bound_to_lo;
+	child->is_reno = listener->is_reno;
 	child->linger_seconds = listener->linger_seconds;
 	child->send_max = listener->send_max;
 	child->receive_max = listener->receive_max;

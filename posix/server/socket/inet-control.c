@@ -38,11 +38,28 @@ static void encode_v4(const struct inet_socket *socket, const struct inet_datagr
 	}
 }
 
+/* When it came; for those that were there before the option: now. */
+static void encode_time(const struct inet_socket *socket, const struct inet_datagram *datagram,
+	struct socket_control *control)
+{
+	constexpr uint64_t SECOND_NS = UINT64_C(1000000000);
+	uint64_t ns = datagram->received_ns != 0 ? datagram->received_ns : clock_realtime_ns();
+	bool is_ns = socket->numbers[INET_TIME_STAMP_NS] != 0;
+	int64_t time[2] = { (int64_t)(ns / SECOND_NS),
+		(int64_t)(ns % SECOND_NS / (is_ns ? 1 : 1000)) };
+
+	socket_control_add(control, LINUX_SOL_SOCKET,
+		is_ns ? LINUX_SO_TIMESTAMPNS : LINUX_SO_TIMESTAMP, time, sizeof(time));
+}
+
 void inet_control_encode(const struct inet_socket *socket, const struct inet_datagram *datagram,
 	struct socket_control *control)
 {
 	bool is_v4 = inet_is_v4(&datagram->to);
 
+	if (socket->numbers[INET_TIME_STAMP] || socket->numbers[INET_TIME_STAMP_NS]) {
+		encode_time(socket, datagram, control);
+	}
 	if (socket->numbers[INET_PACKET_INFO_6]) {
 		struct linux_in6_pktinfo info = { .index = LO_INDEX };
 

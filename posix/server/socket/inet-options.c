@@ -9,6 +9,7 @@
 #include <posix/server/socket/inet.h>
 
 constexpr int32_t UDPLITE_HEADER = 8;
+constexpr int32_t LO_MTU = 65536;
 
 /* What may go into inet_socket::numbers. */
 struct number_rule {
@@ -49,6 +50,9 @@ static const struct number_rule number_rules[] = {
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_MULTICAST_LOOP, INET_MULTICAST_LOOP_6, 0, 1, 1, true },
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_MTU_DISCOVER, INET_MTU_DISCOVER_6, 0, 5, 1, false },
 	{ LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVERR, INET_RECEIVE_ERROR_6, 0, 1, 0, true },
+	{ LINUX_IPPROTO_IP, LINUX_IP_BIND_ADDRESS_NO_PORT, INET_BIND_NO_PORT, 0, 1, 0, true },
+	{ LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMP, INET_TIME_STAMP, 0, 1, 0, true },
+	{ LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPNS, INET_TIME_STAMP_NS, 0, 1, 0, true },
 	{ LINUX_IPPROTO_IP, LINUX_IP_PKTINFO, INET_PACKET_INFO, 0, 1, 0, true },
 	{ LINUX_IPPROTO_IP, LINUX_IP_RECVTTL, INET_RECEIVE_TTL, 0, 1, 0, true },
 	{ LINUX_IPPROTO_IP, LINUX_IP_RECVTOS, INET_RECEIVE_TOS, 0, 1, 0, true },
@@ -128,10 +132,52 @@ static int64_t set_number(struct inet_socket *socket, const struct number_rule *
 		return -LINUX_EINVAL;
 	}
 	socket->numbers[rule->index] = is_reset ? rule->initial : value;
+	/* stamps have one form or the other */
+	if (rule->index == INET_TIME_STAMP) {
+		socket->numbers[INET_TIME_STAMP_NS] = 0;
+	} else if (rule->index == INET_TIME_STAMP_NS) {
+		socket->numbers[INET_TIME_STAMP] = 0;
+	}
 	if (value == 0 &&
 		(rule->index == INET_RECEIVE_ERROR || rule->index == INET_RECEIVE_ERROR_6)) {
 		inet_error_drop_all(socket);
 	}
+	return 0;
+}
+
+/* A value that is a name, of which at most 15 bytes count. */
+static void get_text(const struct socket_option *option, char out_text[16])
+{
+	size_t size = min_size(option->size, 15);
+
+	memcpy(out_text, option->value, size);
+	out_text[size] = '\0';
+}
+
+static int64_t set_device(struct inet_socket *socket, const struct socket_option *option)
+{
+	char name[16];
+
+	get_text(option, name);
+	if (name[0] != '\0' && strcmp(name, "lo") != 0) {
+		return -LINUX_ENODEV;
+	}
+	socket->is_bound_to_lo = name[0] != '\0';
+	return 0;
+}
+
+static int64_t set_congestion(struct inet_socket *socket, const struct socket_option *option)
+{
+	char name[16];
+
+	if (option->size < 1) {
+		return -LINUX_EINVAL;
+	}
+	get_text(option, name);
+	if (strcmp(name, "reno") != 0 && strcmp(name, "cubic") != 0) {
+		return -LINUX_ENOENT;
+	}
+	socket->is_reno = strcmp(name, "reno") == 0;
 	return 0;
 }
 
@@ -154,6 +200,12 @@ int64_t inet_set_option(
 
 	if (!has_level(socket, option->level)) {
 		return -LINUX_ENOPROTOOPT;
+	}
+	if (option->level == LINUX_SOL_SOCKET && option->number == LINUX_SO_BINDTODEVICE) {
+		return set_device(socket, option);
+	}
+	if (option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_CONGESTION) {
+		return set_congestion(socket, option);
 	}
 	memcpy(&value, option->value, sizeof(value));
 	if (rule != NULL) {
@@ -198,6 +250,11 @@ static int64_t get_number(
 		/* before there is a connection; then what the MTU of `lo` leaves */
 		*out_value = socket->peer == NULL ? 536 : 32768;
 		return 0;
+	}
+	if ((option->level == LINUX_IPPROTO_IP && option->number == LINUX_IP_MTU) ||
+		(option->level == LINUX_IPPROTO_IPV6 && option->number == LINUX_IPV6_MTU)) {
+		*out_value = LO_MTU;
+		return socket->state == INET_CONNECTED ? 0 : -LINUX_ENOTCONN;
 	}
 	if (option->level != LINUX_SOL_SOCKET) {
 		return -LINUX_ENOPROTOOPT;
@@ -273,6 +330,15 @@ int64_t inet_get_option(struct file *file, const struct socket_option *option)
 			memcpy(option->value, &linger, sizeof(linger));
 			return sizeof(linger);
 		}
+	}
+	if (option->level == LINUX_SOL_SOCKET && option->number == LINUX_SO_BINDTODEVICE) {
+		memcpy(option->value, "lo", 3);
+		return socket->is_bound_to_lo ? 3 : 0;
+	}
+	if (option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_CONGESTION) {
+		memset(option->value, 0, 16);
+		memcpy(option->value, socket->is_reno ? "reno" : "cubic", 5);
+		return 16;
 	}
 	if (option->level == LINUX_IPPROTO_TCP && option->number == LINUX_TCP_INFO) {
 		struct linux_tcp_info info = inet_tcp_info(socket);

@@ -59,8 +59,6 @@ static int64_t receive_stream(
 	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
 	size_t n_ready = inet_urgent_pass(socket, done > 0, is_peek);
 
-	/* the byte at the mark may be gone */
-	inet_memory_update(socket);
 	if (n_ready == 0) {
 		return done > 0 && inet_is_at_mark(socket)
 			? (int64_t)done
@@ -296,6 +294,9 @@ static int64_t dgram_put(struct inet_socket *to, const struct inet_datagram *wha
 		return -LINUX_ENOBUFS;
 	}
 	*datagram = *what;
+	if (to->numbers[INET_TIME_STAMP] || to->numbers[INET_TIME_STAMP_NS]) {
+		datagram->received_ns = clock_realtime_ns();
+	}
 	if (what->size > 0 && !socket_append(&to->bytes, request, bytes, what->size, what->size)) {
 		helix_free(datagram);
 		return -LINUX_ENOBUFS;

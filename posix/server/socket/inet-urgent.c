@@ -53,6 +53,7 @@ size_t inet_urgent_pass(struct inet_socket *socket, bool has_begun, bool is_peek
 	}
 	if (is_hidden(socket)) {
 		byte_queue_drop(&socket->bytes, 1);
+		inet_memory_update(socket);
 		socket->is_urgent_apart = true;
 	}
 	if (!is_peek) {

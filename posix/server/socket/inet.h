@@ -77,6 +77,7 @@ struct inet_datagram {
 	struct inet_address from, to;
 	uint32_t size;
 	uint8_t hops, class; /* as the sender's options say */
+	uint64_t received_ns; /* by the wall clock; 0: the receiver did not want to know */
 };
 
 /* A datagram that nobody took, for MSG_ERRQUEUE. */
@@ -125,6 +126,9 @@ enum inet_number : uint8_t {
 	INET_MULTICAST_LOOP_6,
 	INET_MTU_DISCOVER_6,
 	INET_RECEIVE_ERROR_6,
+	INET_BIND_NO_PORT,
+	INET_TIME_STAMP,
+	INET_TIME_STAMP_NS,
 	INET_PACKET_INFO,
 	INET_RECEIVE_TTL,
 	INET_RECEIVE_TOS,
@@ -173,6 +177,8 @@ struct inet_socket {
 	uint32_t n_charged; /* of received datagrams, and of errors */
 	uint32_t send_max, receive_max;
 	uint64_t send_timeout_ns, receive_timeout_ns;
+	bool is_bound_to_lo; /* SO_BINDTODEVICE, where there is no other device */
+	bool is_reno;        /* TCP_CONGESTION: else cubic */
 	int32_t numbers[INET_N_NUMBERS];
 
 	/* listening */
