@@ -4,7 +4,8 @@
  *
  * A read or write longer than POSIX_BULK_MAX goes in pieces, and so do reads into vectors; each
  * piece after the first must not wait (POSIX_REQUEST_NOWAIT), so that a pipe answers with what it
- * has, as one call would. Writes of vectors go as one if they fit into a request.
+ * has, as one call would. Writes of vectors go as one if they fit into a request. Reads of packets
+ * are as one, too: posix says -LINUX_EMSGSIZE if a vector's first part may not hold all of one.
  */
 #include "calls.h"
 #include "signal.h"
@@ -53,6 +54,7 @@ struct stream {
 	uint32_t flags; /* enum posix_request_flags, for all pieces */
 	uint64_t fd;
 	uint64_t offset; /* of the call's first byte, for calls that have one */
+	uint64_t size_all; /* of a read into a vector; a packet is not cut to its first part */
 	uint64_t done; /* bytes that have been transferred */
 };
 
@@ -77,7 +79,10 @@ static int64_t transfer(struct stream *stream, uint64_t address, uint64_t size)
 			flags |= POSIX_REQUEST_NOWAIT;
 		}
 		result = one_piece(stream->number, stream->fd, address, n,
-			stream->offset + stream->done, flags);
+			stream->number != NR_READ ? stream->offset + stream->done
+				: stream->done    ? 0
+						  : stream->size_all,
+			flags);
 		if (result < 0) {
 			return stream->done > n_before ? (int64_t)(stream->done - n_before)
 						       : result;
@@ -254,6 +259,35 @@ static int64_t transfer_pieces(struct stream *stream, uint64_t address, uint64_t
 	return (int64_t)stream->done;
 }
 
+/* A packet, of which a vector's first part may not hold all: by way of a mapping. */
+static int64_t read_copied(
+	const struct stream *stream, uint64_t address, uint64_t count, uint64_t total)
+{
+	uint64_t size = total < POSIX_BULK_MAX ? total : POSIX_BULK_MAX, done = 0;
+	int64_t scratch = shim_scratch_map(size);
+
+	if (scratch < 0) {
+		return scratch;
+	}
+	int64_t result =
+		one_piece(stream->number, stream->fd, (uint64_t)scratch, size, 0, stream->flags);
+
+	for (uint64_t i = 0; i < count && result > 0 && done < (uint64_t)result; i++) {
+		uint64_t left = (uint64_t)result - done;
+		struct linux_iovec one;
+
+		if (shim_get(&one, address + i * sizeof(one), sizeof(one)) ||
+			shim_scratch_copy(one.base, (uint64_t)scratch + done,
+				one.size < left ? one.size : left)) {
+			result = -LINUX_EFAULT;
+			break;
+		}
+		done += one.size < left ? one.size : left;
+	}
+	shim_scratch_unmap((uint64_t)scratch, size);
+	return result;
+}
+
 static bool is_socket(uint64_t fd)
 {
 	constexpr uint32_t NR_GETSOCKOPT = 55;
@@ -303,7 +337,12 @@ static int64_t transfer_vector(struct stream *stream, uint64_t address, uint64_t
 			return result;
 		}
 	}
-	return transfer_pieces(stream, address, count);
+	stream->size_all = count > 1 && stream->number == NR_READ ? total : 0;
+	int64_t result = transfer_pieces(stream, address, count);
+
+	return result == -LINUX_EMSGSIZE && stream->size_all
+		? read_copied(stream, address, count, total)
+		: result;
 }
 
 int64_t shim_readv(SHIM_ARGS)

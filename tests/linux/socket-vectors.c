@@ -83,6 +83,12 @@ static void check_packets(int from, int to)
 	memset(received, 0, sizeof(received));
 	CHECK(receive_parts(to, SIZE, 3000, 0, &flags) == SIZE && flags == 0);
 	CHECK(memcmp(sent, received, SIZE) == 0);
+	/* also by readv(), of which the first part is just a packet */
+	CHECK(write(from, "abcd", 4) == 4 && write(from, sent, SIZE) == SIZE);
+	CHECK(readv(to, parts, divide(parts, received, 32, 4)) == 4);
+	memset(received, 0, sizeof(received));
+	CHECK(readv(to, parts, divide(parts, received, SIZE, 1000)) == SIZE);
+	CHECK(memcmp(sent, received, SIZE) == 0);
 	/* one that is too long for the vector is cut */
 	fill();
 	CHECK(send(from, sent, SIZE, 0) == SIZE);

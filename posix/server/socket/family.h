@@ -38,7 +38,11 @@ struct socket_control {
 struct socket_receive {
 	void *buffer; /* NULL: answered through request_bulk*() */
 	size_t size;
-	size_t size_all; /* of the program's whole vector; 0: of which this is all */
+	/*
+	 * Of the program's whole vector, 0: this is all. A packet that needs more of it than
+	 * `size`, or may, stays where it is, and -LINUX_EMSGSIZE tells the shim.
+	 */
+	size_t size_all;
 	uint32_t flags;
 	struct posix_socket_received *out; /* NULL: neither name nor control data are wanted */
 	struct socket_control control;
@@ -127,6 +131,9 @@ int64_t socket_take(struct byte_queue *queue, struct request *request,
 /** socket_give() - @n_bytes that are in no queue go to who receives them; as socket_take() */
 int64_t socket_give(struct request *request, const struct socket_receive *receive,
 	const void *bytes, size_t n_bytes);
+
+/** socket_vector_size() - struct socket_receive's `size_all` of a read: posix_read() has args[3] */
+size_t socket_vector_size(const struct request *request);
 
 /** socket_wait() - park within a time; -LINUX_EAGAIN: not, or it is over */
 int64_t socket_wait(struct file *file, struct request *request, struct wait_queue *queue,

@@ -110,7 +110,7 @@ static int64_t receive_dgram(
 	}
 	size_t size = first->size;
 
-	if (size > receive->size && receive->size_all > receive->size) {
+	if (size >= receive->size && receive->size_all > receive->size) {
 		return -LINUX_EMSGSIZE;
 	}
 	int64_t result =
@@ -163,9 +163,15 @@ int64_t inet_read(struct file *file, struct request *request, void *buffer, size
 	return size == 0 ? 0 : inet_receive(request, file, &receive);
 }
 
-int64_t inet_read_bulk(struct file *file, struct request *request, size_t size, uint64_t *offset)
+int64_t inet_read_bulk(
+	struct file *file, struct request *request, size_t size, UNUSED uint64_t *offset)
 {
-	return inet_read(file, request, NULL, size, offset);
+	struct socket_receive receive = {
+		.size = size,
+		.size_all = socket_vector_size(request),
+	};
+
+	return size == 0 ? 0 : inet_receive(request, file, &receive);
 }
 
 /* ---- streams: sending ------------------------------------------------------------------------ */

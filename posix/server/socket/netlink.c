@@ -502,7 +502,7 @@ static int64_t netlink_receive(
 	}
 	size_t size = packet->size;
 
-	if (size > receive->size && receive->size_all > receive->size) {
+	if (size >= receive->size && receive->size_all > receive->size) {
 		return -LINUX_EMSGSIZE;
 	}
 	int64_t result =
@@ -533,9 +533,14 @@ static int64_t netlink_read(struct file *file, struct request *request, void *bu
 }
 
 static int64_t netlink_read_bulk(
-	struct file *file, struct request *request, size_t size, uint64_t *offset)
+	struct file *file, struct request *request, size_t size, UNUSED uint64_t *offset)
 {
-	return netlink_read(file, request, NULL, size, offset);
+	struct socket_receive receive = {
+		.size = size,
+		.size_all = socket_vector_size(request),
+	};
+
+	return netlink_receive(request, file, &receive);
 }
 
 static int64_t netlink_write(struct file *file, struct request *request, const void *buffer,

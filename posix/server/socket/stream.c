@@ -79,6 +79,13 @@ int64_t socket_give(struct request *request, const struct socket_receive *receiv
 	return (int64_t)n_bytes;
 }
 
+size_t socket_vector_size(const struct request *request)
+{
+	constexpr uint32_t NR_READ = 0;
+
+	return request->number == NR_READ ? (size_t)request->args[3] : 0;
+}
+
 int64_t socket_wait(struct file *file, struct request *request, struct wait_queue *queue,
 	uint32_t flags, uint64_t timeout_ns)
 {

@@ -127,7 +127,7 @@ static int64_t receive_packet(
 	uint32_t size = message->size;
 	bool is_peek = (receive->flags & LINUX_MSG_PEEK) != 0;
 
-	if (size > receive->size && receive->size_all > receive->size) {
+	if (size >= receive->size && receive->size_all > receive->size) {
 		return -LINUX_EMSGSIZE;
 	}
 	int64_t result = move_bytes(socket, request, receive, min_size(size, receive->size), 0);
@@ -205,19 +205,25 @@ int64_t unix_receive(struct file *file, struct request *request, struct unix_rec
 	return receive_nothing(file, request, receive, done);
 }
 
-int64_t unix_read(struct file *file, struct request *request, void *buffer, size_t size,
-	UNUSED uint64_t *offset)
+static int64_t read_into(struct file *file, struct request *request, struct unix_receive receive)
 {
-	struct unix_receive receive = { .buffer = buffer, .size = size };
-	int64_t result = size == 0 ? 0 : unix_receive(file, request, &receive);
+	int64_t result = receive.size == 0 ? 0 : unix_receive(file, request, &receive);
 
 	unix_name_unref(receive.from);
 	return result;
 }
 
-int64_t unix_read_bulk(struct file *file, struct request *request, size_t size, uint64_t *offset)
+int64_t unix_read(struct file *file, struct request *request, void *buffer, size_t size,
+	UNUSED uint64_t *offset)
 {
-	return unix_read(file, request, NULL, size, offset);
+	return read_into(file, request, (struct unix_receive){ .buffer = buffer, .size = size });
+}
+
+int64_t unix_read_bulk(
+	struct file *file, struct request *request, size_t size, UNUSED uint64_t *offset)
+{
+	return read_into(file, request,
+		(struct unix_receive){ .size = size, .size_all = socket_vector_size(request) });
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
