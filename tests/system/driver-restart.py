@@ -13,20 +13,28 @@ _DISK_BYTES = 1 << 20
 _LIVES = 5
 
 
-def disk_comes_back():
+def _run(driver, name, device):
     with tempfile.TemporaryDirectory(prefix='hati-restart-') as folder:
         image = os.path.join(folder, 'disk')
         with open(image, 'wb') as file:
             file.truncate(_DISK_BYTES)
-        with guest.Boot('--append', 'hati.list=mbus hati.runsvr=kill:virtio-blk:700', '--qemu',
-                        f'-drive file={image},if=none,id=d,format=raw'
-                        ' -device virtio-blk-pci,drive=d', timeout=100) as boot:
-            boot.wait_for_log(r'(?s)(class=block[^\n]*name=virtio-0.*){%d}' % _LIVES)
+        with guest.Boot('--append', f'hati.list=mbus hati.runsvr=kill:{driver}:700', '--qemu',
+                        f'-drive file={image},if=none,id=d,format=raw -device {device},drive=d',
+                        timeout=100) as boot:
+            boot.wait_for_log(rf'(?s)(class=block[^\n]*name={name}.*){{{_LIVES}}}')
             log = boot.log()
-    check(log.count('virtio-blk has ended') >= _LIVES - 1, 'it was not killed so often')
-    check('driver=virtio-blk' in log, 'mbus does not say who drives the device')
+    check(log.count(f'{driver} has ended') >= _LIVES - 1, 'it was not killed so often')
+    check(f'driver={driver}' in log, 'mbus does not say who drives the device')
     check('cannot be' not in log, 'something failed')
 
 
+def virtio_comes_back():
+    _run('virtio-blk', 'virtio-0', 'virtio-blk-pci')
+
+
+def nvme_comes_back():
+    _run('nvme', 'nvme0', 'nvme,serial=1')
+
+
 if __name__ == '__main__':
-    guest.main([disk_comes_back])
+    guest.main([virtio_comes_back, nvme_comes_back])

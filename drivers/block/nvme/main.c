@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* nvme: drives every NVMe controller that hw publishes. See nvme.h. */
+/* nvme: drives the NVMe controllers that svrctl hands over. See nvme.h. */
 #include "nvme.h"
 
 #include <base/errors.h>
 #include <base/format.h>
-#include <protocols/mbus/mbus-client.h>
+#include <protocols/svrctl/provide.h>
 
 static struct helix_loop loop;
 
@@ -26,7 +26,7 @@ static int drive_nvme(struct task *task, void *argument)
 	return 0;
 }
 
-static int device_found(struct task *task UNUSED, void *context UNUSED, hel_handle lane)
+static void device_connected(const char *name UNUSED, hel_handle lane)
 {
 	static uint32_t n_found;
 	struct nvme *nvme = helix_calloc(1, sizeof(*nvme));
@@ -36,40 +36,16 @@ static int device_found(struct task *task UNUSED, void *context UNUSED, hel_hand
 		helix_free(nvme);
 		helix_free(drive);
 		hel_close(HEL_THIS, lane);
-		return 0;
+		return;
 	}
 	nvme->loop = &loop;
 	format_to(nvme->name, sizeof(nvme->name), "nvme%u", n_found++);
 	*drive = (struct drive){ .nvme = nvme, .lane = lane };
 	job_init(&nvme->job, "controller", drive_nvme, drive);
 	job_submit(&loop.loop, &nvme->job);
-	return 0;
-}
-
-static int find_devices(struct task *task, void *argument UNUSED)
-{
-	static const struct mbus_pair filter[] = {
-		{ "pci-class", "01" },
-		{ "pci-subclass", "08" },
-		{ "pci-interface", "02" },
-	};
-	int error = mbus_for_each(
-		task, helix_start_handle("mbus"), filter, ARRAY_SIZE(filter), device_found, NULL);
-
-	helix_log(HEL_LOG_ERROR, "no more controllers: %s", error_text(error));
-	return 0;
 }
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
-	static struct job job;
-	int error = helix_loop_init(&loop, NULL);
-
-	if (error != 0) {
-		return error;
-	}
-	job_init(&job, "controllers", find_devices, NULL);
-	job_submit(&loop.loop, &job);
-	helix_loop_run(&loop);
-	return 0;
+	return provide_run(&loop, NULL, device_connected);
 }
