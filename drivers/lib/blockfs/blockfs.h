@@ -70,7 +70,7 @@ struct blockfs_mount_options {
 	struct loop *loop;
 	struct device *device;
 	struct blockfs_host *host;
-	struct blockfs_arena arena; /* page-aligned; at least 1 MiB; borrowed until unmount */
+	struct blockfs_arena arena; /* page-aligned; at least 4 MiB; borrowed until unmount */
 	bool is_read_only;
 	bool skips_journal;  /* noload: read-only, as it is */
 	enum blockfs_on_error on_error;

@@ -85,14 +85,16 @@ static void busy_insert(struct ext4 *fs, struct ext4_busy *busy)
 	group->n_busy += busy->n_blocks;
 }
 
-static void busy_destroy(struct ext4 *fs, struct ext4_busy *busy)
+static void busy_destroy(struct ext4 *fs, struct ext4_busy *busy, bool becomes_free)
 {
 	struct ext4_group *group = &fs->groups[busy->group];
 
 	tree_remove(&group->busy, &busy->node);
 	group->n_busy -= busy->n_blocks;
 	list_remove(&busy->freed_node);
-	group_forget_longest(fs, group);
+	if (becomes_free) {
+		group_forget_longest(fs, group);
+	}
 	blockfs_free(busy);
 }
 
@@ -374,7 +376,7 @@ void ext4_unchoose(struct ext4 *fs, struct ext4_busy *busy)
 {
 	if (busy != NULL) {
 		fs->n_busy_new -= busy->n_blocks;
-		busy_destroy(fs, busy);
+		busy_destroy(fs, busy, true);
 	}
 }
 
@@ -400,7 +402,7 @@ int ext4_claim(struct handle *handle, struct ext4 *fs, struct ext4_busy *busy)
 	fs->n_busy_new -= n;
 	uint32_t index = busy->group;
 
-	busy_destroy(fs, busy);
+	busy_destroy(fs, busy, false);
 	return group_close(handle, fs, index);
 }
 
@@ -509,7 +511,7 @@ void ext4_release_freed(struct ext4 *fs, struct list *freed)
 
 	while ((busy = LIST_FIRST(freed, struct ext4_busy, freed_node)) != NULL) {
 		fs->n_busy_freed -= busy->n_blocks;
-		busy_destroy(fs, busy);
+		busy_destroy(fs, busy, true);
 	}
 }
 
@@ -519,7 +521,7 @@ void ext4_allocator_deinit(struct ext4 *fs)
 		struct tree_node *node;
 
 		while ((node = tree_first(&fs->groups[i].busy)) != NULL) {
-			busy_destroy(fs, container_of(node, struct ext4_busy, node));
+			busy_destroy(fs, container_of(node, struct ext4_busy, node), true);
 		}
 	}
 }

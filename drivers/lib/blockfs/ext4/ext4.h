@@ -216,6 +216,9 @@ MUST_USE int ext4_super_load(struct task *task, struct ext4 *fs, bool *out_must_
 /** ext4_super_write() - put fs->super into its buffer, as part of a handle */
 MUST_USE int ext4_super_write(struct handle *handle, struct ext4 *fs);
 
+/** ext4_super_seal() - make the checksum of a superblock true */
+void ext4_super_seal(const struct ext4 *fs, struct ext4_super_block *super);
+
 /** ext4_super_encode() - fs->super with fresh counters and checksum, into its block */
 void ext4_super_encode(struct ext4 *fs, uint8_t *block_data);
 

@@ -83,35 +83,63 @@ static int path_open(struct task *task, struct handle *handle, struct ext4_inode
 	return 0;
 }
 
+/* Set consecutive pointers as far as one block of them goes; *out_n: how many. */
+static int set_run(struct handle *handle, struct ext4_inode *inode, uint64_t block, uint64_t place,
+	uint32_t n_blocks, uint32_t *out_n)
+{
+	struct indirect_path path;
+	int error = path_open(handle->task, handle, inode, block, &path);
+
+	if (error != 0) {
+		return error;
+	}
+	uint32_t depth = path.way.depth;
+	uint32_t slot = path.way.slots[depth];
+	uint32_t n_slots = depth == 0 ? EXT4_N_DIRECT : inode->fs->block_size / 4;
+	uint32_t *pointers = path_pointers(inode, &path, depth);
+	uint32_t n = (uint32_t)min_u64(n_blocks, n_slots - slot);
+
+	error = depth > 0 ? handle_access(handle, path.buffers[depth]) : 0;
+	for (uint32_t i = 0; error == 0 && i < n; i++) {
+		pointers[slot + i] = place != 0 ? (uint32_t)place + i : 0;
+	}
+	*out_n = n;
+	path_release(&path);
+	return error;
+}
+
+/* Take back what was set before there was no room for more blocks of pointers. */
+static void unset_range(
+	struct handle *handle, struct ext4_inode *inode, uint64_t block, uint32_t n_blocks)
+{
+	while (n_blocks > 0) {
+		uint32_t n;
+		int error = set_run(handle, inode, block, 0, n_blocks, &n);
+
+		if (error != 0) {
+			ext4_fail(inode->fs, error, "taking back block pointers");
+			return;
+		}
+		block += n;
+		n_blocks -= n;
+	}
+}
+
 int ext4_indirect_insert(struct handle *handle, struct ext4_inode *inode, uint64_t block,
 	uint64_t place, uint32_t n_blocks)
 {
-	uint32_t per_block = inode->fs->block_size / 4;
-
 	if (place + n_blocks > (uint64_t)UINT32_MAX + 1) {
 		return BLOCKFS_E_NO_SPACE;
 	}
-	while (n_blocks > 0) {
-		struct indirect_path path;
-		int error = path_open(handle->task, handle, inode, block, &path);
+	for (uint32_t done = 0; done < n_blocks;) {
+		uint32_t n;
+		int error = set_run(handle, inode, block + done, place + done, n_blocks - done, &n);
 
 		if (error != 0) {
+			unset_range(handle, inode, block, done);
 			return error;
 		}
-		uint32_t depth = path.way.depth;
-		uint32_t slot = path.way.slots[depth];
-		uint32_t n_slots = depth == 0 ? EXT4_N_DIRECT : per_block;
-		uint32_t *pointers = path_pointers(inode, &path, depth);
-
-		error = depth > 0 ? handle_access(handle, path.buffers[depth]) : 0;
-		for (; error == 0 && n_blocks > 0 && slot < n_slots;
-			slot++, block++, place++, n_blocks--) {
-			pointers[slot] = (uint32_t)place;
-		}
-		path_release(&path);
-		if (error != 0) {
-			return error;
-		}
+		done += n;
 	}
 	return 0;
 }

@@ -570,6 +570,14 @@ int ext4_inode_write(struct handle *handle, struct ext4_inode *inode)
 	if (error != 0) {
 		return error;
 	}
+	if (inode->disk_size > INT32_MAX && ext4_type_of(inode) == EXT4_S_IFREG &&
+		!ext4_has_ro_compat(inode->fs, EXT4_RO_COMPAT_LARGE_FILE)) {
+		inode->fs->super.ro_compat |= EXT4_RO_COMPAT_LARGE_FILE;
+		error = ext4_super_write(handle, inode->fs);
+		if (error != 0) {
+			return error;
+		}
+	}
 	inode_encode(inode, place);
 	ext4_inode_seal(inode, place);
 	inode->is_dirty = false;

@@ -127,12 +127,38 @@ static int super_set_unused(struct task *task, struct ext4 *fs)
 {
 	int error = device_flush(task, fs->device);
 
-	if (fs->fs.error == 0) {
-		fs->super.incompat &= ~EXT4_INCOMPAT_RECOVER;
-		fs->super.state |= EXT4_STATE_CLEAN;
-		fs->super.ro_compat &= ~EXT4_RO_COMPAT_ORPHAN_PRESENT;
-	}
+	fs->super.incompat &= ~EXT4_INCOMPAT_RECOVER;
+	fs->super.state |= EXT4_STATE_CLEAN;
+	fs->super.ro_compat &= ~EXT4_RO_COMPAT_ORPHAN_PRESENT;
 	return error != 0 ? error : super_write_now(task, fs);
+}
+
+/*
+ * After an error: what is in memory is more than what is committed, so the superblock of the disk
+ * is read again and only told that there were errors. The journal is stopped.
+ */
+static int super_set_damaged(struct task *task, struct ext4 *fs)
+{
+	struct device_buffer buffer = {
+		.memory = fs->arena.memory,
+		.offset = fs->arena.offset,
+		.length = fs->block_size,
+		.address = fs->arena.address,
+	};
+	uint64_t place = fs->super_block << fs->block_bits;
+	struct ext4_super_block *super =
+		(struct ext4_super_block *)(fs->arena.address + EXT4_SUPER_OFFSET % fs->block_size);
+	int error = device_transfer(task, fs->device, DEVICE_READ, place, &buffer, 0);
+
+	if (error != 0) {
+		return error;
+	}
+	super->state |= EXT4_STATE_ERRORS;
+	super->error_count = fs->super.error_count;
+	super->first_error_time = fs->super.first_error_time;
+	super->last_error_time = fs->super.last_error_time;
+	ext4_super_seal(fs, super);
+	return device_transfer(task, fs->device, DEVICE_WRITE, place, &buffer, DEVICE_FUA);
 }
 
 /* ---- the journal ----------------------------------------------------------------------------- */
@@ -336,7 +362,7 @@ int blockfs_ext4_mount(
 	struct ext4 *fs;
 	struct blockfs_node *root;
 
-	if (options->arena.size < MIB(1)) {
+	if (options->arena.size < MIB(4)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	int error = fs_create(options, &fs);
@@ -447,7 +473,7 @@ static int fs_make_read_only(struct task *task, struct ext4 *fs)
 	if (error != 0 && fs->fs.error == 0) {
 		fs->fs.error = error;
 	}
-	int written = super_set_unused(task, fs);
+	int written = fs->fs.error == 0 ? super_set_unused(task, fs) : super_set_damaged(task, fs);
 
 	fs->fs.is_read_only = true;
 	return error != 0 ? error : written;

@@ -228,6 +228,13 @@ int ext4_super_load(struct task *task, struct ext4 *fs, bool *out_must_not_write
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+void ext4_super_seal(const struct ext4 *fs, struct ext4_super_block *super)
+{
+	if (fs->has_sums) {
+		super->checksum = super_sum(super);
+	}
+}
+
 void ext4_super_encode(struct ext4 *fs, uint8_t *block_data)
 {
 	struct ext4_super_block *super = &fs->super;
@@ -238,9 +245,7 @@ void ext4_super_encode(struct ext4 *fs, uint8_t *block_data)
 	}
 	super->free_inodes = fs->n_free_inodes;
 	super->write_time = (uint32_t)fs->fs.host->now(fs->fs.host).seconds;
-	if (fs->has_sums) {
-		super->checksum = super_sum(super);
-	}
+	ext4_super_seal(fs, super);
 	memcpy(block_data + EXT4_SUPER_OFFSET % fs->block_size, super, sizeof(*super));
 }
 

@@ -11,8 +11,15 @@
 
 #define ARENA_SIZE MIB(4)
 
+uint64_t harness_fail_allocation_one_in;
+static struct random allocation_random = { .state = { 1, 2, 3, 4 } };
+
 void *blockfs_allocate(size_t size)
 {
+	if (harness_fail_allocation_one_in != 0 &&
+		random_chance(&allocation_random, harness_fail_allocation_one_in)) {
+		return NULL;
+	}
 	return calloc(1, size != 0 ? size : 1);
 }
 

@@ -30,6 +30,9 @@ struct harness {
 	int error; /* of the last harness_run() */
 };
 
+/** harness_fail_allocation_one_in - how often blockfs_allocate() has no memory; 0: never */
+extern uint64_t harness_fail_allocation_one_in;
+
 /** harness_init() - @seed also chooses the order in which things happen; 0: first come first */
 void harness_init(struct harness *harness, uint64_t seed);
 

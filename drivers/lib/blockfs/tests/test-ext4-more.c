@@ -180,50 +180,67 @@ struct worker {
 	uint32_t index;
 };
 
+static int worker_round(struct task *task, struct worker *worker, uint32_t round,
+	struct random *random, struct blockfs_node *directories[2])
+{
+	const struct blockfs_ops *ops = worker->harness->fs->ops;
+	struct blockfs_node *from = directories[random_below(random, 2)];
+	struct blockfs_node *to = directories[random_below(random, 2)];
+	static uint8_t data[20000];
+	size_t size = random_below(random, sizeof(data));
+	struct blockfs_node *node;
+	char name[64], other[64];
+
+	snprintf(name, sizeof(name), "w%u-%u", worker->index, round);
+	snprintf(other, sizeof(other), "x%u-%u", worker->index, round % 5);
+	int error = make_file(task, from, name, &node);
+
+	if (error != 0) {
+		return error;
+	}
+	if (size > 0) {
+		error = file_write(task, node, 0, data, size);
+	}
+	if (error == 0 && random_chance(random, 4)) {
+		error = ops->sync_node(task, node, random_chance(random, 2));
+	}
+	if (error == 0 && random_chance(random, 2)) {
+		error = file_resize(task, node, random_below(random, 30000));
+	}
+	if (error == 0) {
+		error = ops->rename(task, from, name_of(name), to, name_of(other), 0);
+	}
+	ops->node_put(task, node);
+	return error;
+}
+
 /* Each works in its own files, and all in the same two directories. */
 static int worker_task(struct task *task, void *argument)
 {
 	struct worker *worker = argument;
 	struct blockfs *fs = worker->harness->fs;
-	const struct blockfs_ops *ops = fs->ops;
-	struct blockfs_node *directories[2], *node;
-	static uint8_t data[20000];
+	struct blockfs_node *directories[2] = { NULL, NULL };
 	struct random random;
-	char name[64], other[64];
 
 	random_init(&random, worker->index);
-	CHECK_EQ(path_find(task, fs, "a", &directories[0]), 0);
-	CHECK_EQ(path_find(task, fs, "a/b", &directories[1]), 0);
-	for (uint32_t round = 0; round < N_ROUNDS; round++) {
-		struct blockfs_node *from = directories[random_below(&random, 2)];
-		struct blockfs_node *to = directories[random_below(&random, 2)];
-		size_t size = random_below(&random, sizeof(data));
+	int error = path_find(task, fs, "a", &directories[0]);
 
-		snprintf(name, sizeof(name), "w%u-%u", worker->index, round);
-		snprintf(other, sizeof(other), "x%u-%u", worker->index, round % 5);
-		int error = make_file(task, from, name, &node);
-
-		if (error == 0 && size > 0) {
-			error = file_write(task, node, 0, data, size);
-		}
-		if (error == 0 && random_chance(&random, 4)) {
-			error = ops->sync_node(task, node, random_chance(&random, 2));
-		}
-		if (error == 0 && random_chance(&random, 2)) {
-			error = file_resize(task, node, random_below(&random, 30000));
-		}
-		error = error != 0 ? error
-				   : ops->rename(task, from, name_of(name), to, name_of(other), 0);
-		if (error != 0) {
-			printf("# worker %u: %s\n", worker->index, blockfs_error_name(error));
-			return error;
-		}
-		ops->node_put(task, node);
+	error = error != 0 ? error : path_find(task, fs, "a/b", &directories[1]);
+	for (uint32_t round = 0; round < N_ROUNDS && error == 0; round++) {
+		error = worker_round(task, worker, round, &random, directories);
 	}
-	ops->node_put(task, directories[0]);
-	ops->node_put(task, directories[1]);
-	return 0;
+	fs->ops->node_put(task, directories[0]);
+	fs->ops->node_put(task, directories[1]);
+	if (error == -ERR_CANCELLED && worker->harness->test_loop.cancel_one_in != 0) {
+		return 0;
+	}
+	if (error != 0) {
+		printf("# worker %u: %s\n", worker->index, blockfs_error_name(error));
+	}
+	return error;
 }
+
+static uint64_t cancel_one_in; /* of all waits of the workers, 0: none */
 
 static int workers_task(struct task *task, void *argument)
 {
@@ -240,12 +257,16 @@ static int workers_task(struct task *task, void *argument)
 	ops->node_put(task, root);
 	ops->node_put(task, a);
 	ops->node_put(task, b);
-	scope_begin(task, &scope);
+	harness->test_loop.cancel_one_in = cancel_one_in;
+	scope_begin_shield(task, &scope);
 	for (uint32_t i = 0; i < N_WORKERS; i++) {
 		workers[i] = (struct worker){ harness, i };
 		scope_spawn(&scope, "worker", worker_task, &workers[i]);
 	}
-	return scope_join(&scope);
+	int error = scope_join(&scope);
+
+	harness->test_loop.cancel_one_in = 0;
+	return error;
 }
 
 TEST(many_tasks)
@@ -261,6 +282,25 @@ TEST(many_tasks)
 		CHECK_EQ(harness.n_complaints, 0);
 		end(&harness);
 	}
+}
+
+/* Tasks that are cancelled at random: what they had begun is whole, and they hold nothing. */
+TEST(cancelled_tasks)
+{
+	uint64_t seed = test_seed(17);
+
+	cancel_one_in = 300;
+	for (uint64_t i = 0; i < 4; i++) {
+		struct harness harness;
+
+		begin(&harness, i == 0 ? "-t ext2 -b 1024" : "-t ext4 -b 1024 -J size=1", "32M",
+			seed + i);
+		CHECK_EQ(harness_run(&harness, workers_task, &harness), 0);
+		CHECK(harness.test_loop.n_injected > 0);
+		CHECK_EQ(harness.n_complaints, 0);
+		end(&harness);
+	}
+	cancel_one_in = 0;
 }
 
 /* ---- full disks ------------------------------------------------------------------------------ */
@@ -463,6 +503,61 @@ TEST(stops_after_errors)
 		(void)harness_unmount(&harness);
 		CHECK(fake_device_save(&harness.fake, harness_path("image")));
 		/* what had been committed is whole */
+		CHECK(harness_command("e2fsck -fp image") <= 1);
+		CHECK(harness_fsck("image"));
+		harness_deinit(&harness);
+	}
+}
+
+/* ---- no memory ------------------------------------------------------------------------------- */
+
+static int out_of_memory_task(struct task *task, void *argument)
+{
+	struct harness *harness = argument;
+	const struct blockfs_ops *ops = harness->fs->ops;
+	struct blockfs_create_options options = { .mode = 0040755 };
+	struct blockfs_node *root, *node;
+	static uint8_t data[9000];
+	char name[32], other[32];
+	int n_failed = 0;
+
+	CHECK_EQ(ops->root(task, harness->fs, &root), 0);
+	harness_fail_allocation_one_in = random_chance(&harness->fake.random, 2) ? 20 : 300;
+	for (int i = 0; i < 400; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		snprintf(other, sizeof(other), "f%d", i / 2);
+		options.mode = i % 4 == 0 ? 0040755 : 0100644;
+		int error = ops->create(task, root, name_of(name), &options, &node);
+
+		if (error == 0) {
+			if (i % 4 != 0) {
+				error = file_write(
+					task, node, 1000u * (unsigned)i, data, sizeof(data));
+				(void)file_resize(task, node, 300);
+			}
+			ops->node_put(task, node);
+		}
+		n_failed += error != 0 ? 1 : 0;
+		(void)ops->rename(task, root, name_of(other), root, name_of(name), 0);
+		(void)ops->unlink(task, root, name_of(other));
+	}
+	harness_fail_allocation_one_in = 0;
+	ops->node_put(task, root);
+	CHECK(n_failed > 0);
+	return 0;
+}
+
+TEST(lives_without_memory)
+{
+	for (uint64_t i = 0; i < 4; i++) {
+		struct harness harness;
+
+		begin(&harness, i == 3 ? "-t ext3 -b 1024 -J size=1" : "-t ext4 -b 1024 -J size=1",
+			"8M", test_seed(3) + i);
+		harness.is_quiet = true;
+		CHECK_EQ(harness_run(&harness, out_of_memory_task, &harness), 0);
+		(void)harness_unmount(&harness);
+		CHECK(fake_device_save(&harness.fake, harness_path("image")));
 		CHECK(harness_command("e2fsck -fp image") <= 1);
 		CHECK(harness_fsck("image"));
 		harness_deinit(&harness);

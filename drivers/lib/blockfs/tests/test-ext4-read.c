@@ -37,7 +37,7 @@ static void write_host_file(const char *path, uint64_t size, uint64_t hole, stru
 static void make_tree(const char *top, struct random *random)
 {
 	char path[512], target[300];
-	static const uint64_t sizes[] = { 0, 1, 59, 60, 61, 150, 1023, 4096, 4097, 70000, 1500000 };
+	static const uint64_t sizes[] = { 0, 1, 59, 60, 61, 150, 1023, 4096, 4097, 70000, 1400000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		snprintf(path, sizeof(path), "%s/file-%zu", top, i);

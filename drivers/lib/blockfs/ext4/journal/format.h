@@ -29,6 +29,8 @@ enum journal_block_type {
 #define JOURNAL_INCOMPAT_FAST_COMMIT  0x20u
 #define JOURNAL_INCOMPAT_KNOWN        0x3fu
 
+#define JOURNAL_ERROR_IO 0xfffffffbu /* -EIO of Linux: the journal was aborted */
+
 #define JOURNAL_TAG_ESCAPED   1u
 #define JOURNAL_TAG_SAME_UUID 2u
 #define JOURNAL_TAG_DELETED   4u

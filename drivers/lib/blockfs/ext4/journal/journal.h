@@ -101,6 +101,7 @@ struct journal {
 	uint32_t next_id;
 	uint32_t committed_id; /* the newest that is durable */
 	uint32_t head; /* the next block of the log to write */
+	uint32_t n_waiting; /* tasks that wait for handles to end */
 	uint32_t n_free; /* log blocks that may be written */
 	uint32_t transaction_max; /* blocks */
 	uint32_t revokes_max;

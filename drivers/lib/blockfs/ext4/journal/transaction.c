@@ -9,9 +9,10 @@
  */
 #include <base/assert.h>
 #include <base/string.h>
-#include <drivers/lib/blockfs/ext4/ext4.h>
+#include <drivers/lib/blockfs/ext4/change.h>
 
 #define JOURNAL_TRANSACTION_MAX 1024 /* blocks */
+#define JOURNAL_TRANSACTION_MIN 128  /* the largest change has a hundred */
 #define JOURNAL_SLACK           32   /* blocks of handles that needed more than they said */
 #define JOURNAL_REVOKES_MAX     8192
 #define JOURNAL_BLOCKS_MIN      1000 /* mke2fs makes none with less than 1024 */
@@ -80,31 +81,44 @@ static struct transaction *transaction_create(struct journal *journal)
 	return transaction;
 }
 
-/* Blocks that the running transaction may get to have. */
-static uint32_t running_blocks(const struct transaction *running)
-{
-	return running != NULL ? running->n_blocks + running->n_credits : 0;
-}
+enum room { ROOM_YES, ROOM_WAIT, ROOM_COMMIT, ROOM_CHECKPOINT, ROOM_CHECKPOINT_ALL };
 
-enum room { ROOM_YES, ROOM_COMMIT, ROOM_CHECKPOINT, ROOM_CHECKPOINT_ALL };
-
-/* Whether @n_credits more fit into the running transaction, the log and the cache. */
+/*
+ * Whether @n_credits more fit into the running transaction, the log and the cache. Handles ask for
+ * more than they use: where only credits of open ones are in the way, they will be given back.
+ */
 static enum room journal_room(const struct journal *journal, uint32_t n_credits)
 {
 	const struct transaction *running = journal->running;
 	const struct cache *cache = &journal->fs->cache;
-	uint32_t n_blocks = running_blocks(running) + n_credits;
+	uint32_t n_sure = n_credits + (running != NULL ? running->n_blocks : 0);
+	uint32_t n_most = n_sure + (running != NULL ? running->n_credits : 0);
+	uint32_t n_revokes = journal->revokes_max;
 
-	if (running != NULL && running->n_blocks > 0 &&
-		(n_blocks > journal->transaction_max ||
-			running->n_revokes > journal->revokes_max / 2)) {
+	if (n_sure > journal->transaction_max ||
+		(running != NULL && running->n_revokes > n_revokes / 2)) {
 		return ROOM_COMMIT;
 	}
-	if (journal__log_need(journal, n_blocks + JOURNAL_SLACK, journal->revokes_max) >
-		journal->n_free) {
+	if (n_most > journal->transaction_max) {
+		return ROOM_WAIT;
+	}
+	if (journal__log_need(journal, n_sure + JOURNAL_SLACK, n_revokes) > journal->n_free) {
 		return ROOM_CHECKPOINT;
 	}
+	if (journal__log_need(journal, n_most + JOURNAL_SLACK, n_revokes) > journal->n_free) {
+		return ROOM_WAIT;
+	}
 	return cache->n_pinned > cache->n_buffers / 2 ? ROOM_CHECKPOINT_ALL : ROOM_YES;
+}
+
+/* Wait until a handle has ended, or something else has changed. */
+static int journal_wait_for_handles(struct task *task, struct journal *journal)
+{
+	journal->n_waiting++;
+	int error = journal__wait(task, journal);
+
+	journal->n_waiting--;
+	return error;
 }
 
 /* Wait until the handle fits. */
@@ -122,6 +136,7 @@ static int journal_make_room(struct task *task, struct journal *journal, uint32_
 		} else {
 			switch (journal_room(journal, n_credits)) {
 			case ROOM_YES: return 0;
+			case ROOM_WAIT: error = journal_wait_for_handles(task, journal); break;
 			case ROOM_COMMIT: error = journal_commit(task, journal, running->id); break;
 			case ROOM_CHECKPOINT:
 				error = journal_checkpoint(task, journal,
@@ -200,7 +215,8 @@ static void handle_leave(struct handle *handle)
 	transaction->n_credits -= handle->n_credits;
 	handle->n_credits = 0;
 	handle->transaction = NULL;
-	if (--transaction->n_handles == 0 && transaction->state == TRANSACTION_LOCKED) {
+	if ((--transaction->n_handles == 0 && transaction->state == TRANSACTION_LOCKED) ||
+		transaction->journal->n_waiting > 0) {
 		wait_queue_wake(&transaction->journal->changed);
 	}
 }
@@ -369,13 +385,22 @@ int handle_forget(struct handle *handle, uint64_t block, struct buffer *buffer)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
+/* One that was not committed, after an abort. */
+static void transaction_drop(struct ext4 *fs, struct transaction *transaction)
+{
+	if (transaction != NULL) {
+		ext4_release_freed(fs, &transaction->freed);
+		blockfs_free(transaction);
+	}
+}
+
 static void journal_free(struct journal *journal)
 {
 	if (journal != NULL) {
 		blockfs_free(journal->revokes);
 		blockfs_free(journal->old_revokes);
-		blockfs_free(journal->running);
-		blockfs_free(journal->committing);
+		transaction_drop(journal->fs, journal->running);
+		transaction_drop(journal->fs, journal->committing);
 		journal_log_close(&journal->log);
 		blockfs_free(journal);
 	}
@@ -428,6 +453,10 @@ int journal_start(struct task *task, struct ext4 *fs, struct journal_log *log, u
 	journal->old_revokes = blockfs_allocate(journal->revokes_max * sizeof(uint64_t));
 	log->runs = NULL;
 	log->n_runs = 0;
+	if (journal->transaction_max < JOURNAL_TRANSACTION_MIN) {
+		journal_free(journal);
+		return -ERR_NO_MEMORY;
+	}
 	if (journal->revokes == NULL || journal->old_revokes == NULL) {
 		journal_free(journal);
 		return -ERR_NO_MEMORY;
@@ -490,6 +519,8 @@ int journal_stop(struct task *task, struct journal *journal)
 	}
 	if (error != 0) {
 		journal_drop_all(journal);
+		journal->log.super.error = be32_of(JOURNAL_ERROR_IO);
+		(void)journal_log_write_super(task, &journal->log);
 	}
 	journal_free(journal);
 	return error;
