@@ -529,11 +529,14 @@ static void sched_reconsider(struct cpu *cpu, uint64_t now_ns)
 	sched_switch_to(cpu, next);
 }
 
-/* The current thread is not alone: until when it may run. */
+/*
+ * The current thread is not alone: until when it may run. It may have gone while others linger, and
+ * interrupts come before the next one.
+ */
 static __attribute__((noinline)) uint64_t sched_limit_slice(struct cpu *cpu, uint64_t now_ns)
 {
 	struct run_queue *queue = &cpu->run_queue;
-	uint64_t weight = cpu->current->share.weight;
+	uint64_t weight = cpu->current != NULL ? cpu->current->share.weight : 0;
 
 	if (queue->is_lingering) {
 		weight += queue->handoff->share.weight;
