@@ -22,6 +22,9 @@ DISKS = {
                       '--qemu', '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,'
                                 'drive=d,iommu_platform=on,disable-legacy=on'],
                      'block.name=virtio-0'),
+    'ahci': (['--qemu', '-drive file=@,if=none,id=d,format=raw,discard=unmap '
+                        '-device ich9-ahci,id=a -device ide-hd,drive=d,bus=a.0,serial=HATI'],
+             'block.name=ahci0p0'),
     'nvme': (['--qemu', '-drive file=@,if=none,id=d,format=raw,discard=unmap '
                         '-device nvme,drive=d,serial=HATI,max_ioqpairs=4'], 'block.name=nvme0n1'),
     'nvme-iommu': (['--qemu-first', '-device intel-iommu',

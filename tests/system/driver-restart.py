@@ -36,5 +36,9 @@ def nvme_comes_back():
     _run('nvme', 'nvme0', 'nvme,serial=1')
 
 
+def ahci_comes_back():
+    _run('ahci', 'ahci0', 'ich9-ahci,id=a -device ide-hd,bus=a.0')
+
+
 if __name__ == '__main__':
-    guest.main([virtio_comes_back, nvme_comes_back])
+    guest.main([virtio_comes_back, nvme_comes_back, ahci_comes_back])
