@@ -28,6 +28,23 @@ void print(struct printer *printer, const char *format, ...)
 
 /* ---- what several files tell ----------------------------------------------------------------- */
 
+/*
+ * Whether a thread is in a call that is not waiting yet: it runs its request, or has sent one that
+ * another of our threads is to serve. What its page says of that is its own word.
+ */
+static bool is_in_call(const struct thread *thread)
+{
+	const struct posix_thread_page *page = thread->internal->page;
+	enum request_phase phase = thread->internal->request_internal.phase;
+
+	if (phase != REQUEST_IDLE) {
+		return phase != REQUEST_PARKED;
+	}
+	return page != NULL &&
+		*(const volatile uint32_t *)&page->request_sequence !=
+		atomic_load_explicit(&page->mailbox.sequence, memory_order_relaxed);
+}
+
 /* A process is in the state of its first thread. */
 static char state_of(const struct process *process, const struct thread *thread)
 {
@@ -50,8 +67,8 @@ static char state_of(const struct process *process, const struct thread *thread)
 	if (thread == NULL || hel_thread_stats(thread->internal->thread, &stats) != 0) {
 		return 'X';
 	}
-	if (thread->internal->request_internal.phase == REQUEST_RUNNING) {
-		return 'R'; /* it is the one who asks */
+	if (is_in_call(thread)) {
+		return 'R';
 	}
 	return stats.state == 1 || stats.state == 2 ? 'R' : 'S';
 }
