@@ -69,7 +69,8 @@ show('-tlnp')
 show('-H', '-tn', 'sport', '=', ':6000')
 show('-tn', 'dst', '127.0.0.1:6000')
 show('-6', '-tln')
-show('-tan', 'sport', '>=', ':6000')
+# Linux remembers connections of other scripts for a minute
+show('-tan', 'exclude', 'time-wait', 'sport', '>=', ':6000')
 PYTHON
 
 echo '== proc'
