@@ -9,21 +9,17 @@
 #include <base/string.h>
 #include <helix/helix.h>
 #include <mmio/mmio.h>
+#include <protocols/hw/hw-client.h>
 #include <protocols/kernletcc/kernletcc-client.h>
 #include <protocols/kernletcc/kernletcc.gen.h>
+#include <protocols/mbus/mbus-client.h>
 #include <protocols/transport/client.h>
 #include <tests/native/task-tests.h>
 
-#define PCI_PORT           0xcf8
-#define PCI_COMMAND        0x04
-#define PCI_BAR            0x10
-#define PCI_CAPABILITIES   0x34
-#define PCI_CAPABILITY_MSI 5
-#define EDU_ID             0x11e81234u
-#define EDU_SIZE           4096 /* of what is used */
-#define EDU_STATUS         0x24
-#define EDU_RAISE          0x60
-#define EDU_ACKNOWLEDGE    0x64
+#define EDU_SIZE        4096 /* of what is used */
+#define EDU_STATUS      0x24
+#define EDU_RAISE       0x60
+#define EDU_ACKNOWLEDGE 0x64
 
 #define N_INTERRUPTS 20
 #define N_KERNLETS   8
@@ -40,8 +36,8 @@ struct statistics {
 };
 
 struct driver {
-	hel_handle ports, memory, irq, event, statistics_memory, kernlet, bound;
-	uint32_t address; /* of the function, for PCI_PORT */
+	struct transport_client hw; /* hw's lane of the device */
+	hel_handle memory, irq, event, statistics_memory, kernlet, bound;
 	struct mmio edu;
 	volatile struct statistics *statistics;
 };
@@ -50,69 +46,24 @@ static struct driver driver;
 
 /* ---- the device */
 
-static uint32_t config_read(uint32_t offset)
+static void test_device_opens(struct task *task)
 {
-	uint32_t value = ~0u;
-
-	(void)hel_io_write(driver.ports, 0, 4, 0x80000000u | driver.address | (offset & 0xfc));
-	(void)!hel_io_read(driver.ports, 4, 4, &value);
-	return value;
-}
-
-static void config_write(uint32_t offset, uint32_t value)
-{
-	(void)hel_io_write(driver.ports, 0, 4, 0x80000000u | driver.address | (offset & 0xfc));
-	(void)hel_io_write(driver.ports, 4, 4, value);
-}
-
-static bool find_device(void)
-{
-	for (uint32_t device = 0; device < 32; device++) {
-		driver.address = device << 11;
-		if (config_read(0) == EDU_ID) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool enable_msi(const struct hel_msi_info *info)
-{
-	uint32_t at = config_read(PCI_CAPABILITIES) & 0xfc;
-
-	while (at != 0 && (config_read(at) & 0xff) != PCI_CAPABILITY_MSI) {
-		at = config_read(at) >> 8 & 0xfc;
-	}
-	if (at == 0) {
-		return false;
-	}
-	uint32_t control = config_read(at);
-	bool is_64 = (control & 1u << 23) != 0;
-
-	config_write(at + 4, (uint32_t)info->address);
-	if (is_64) {
-		config_write(at + 8, (uint32_t)(info->address >> 32));
-	}
-	config_write(at + (is_64 ? 12 : 8), info->data);
-	config_write(at, control | 1u << 16);
-	config_write(PCI_COMMAND, config_read(PCI_COMMAND) | 6);
-	return true;
-}
-
-static void test_device_opens(struct task *task UNUSED)
-{
-	hel_handle authority = helix_start_handle("authority");
-	struct hel_msi_info info;
+	static const struct mbus_pair filter[] = {
+		{ "pci-vendor", "1234" },
+		{ "pci-device", "11e8" },
+	};
+	struct hw_bar_reply bar;
+	hel_handle lane;
 	void *registers;
 
-	CHECK(hel_io_create(authority, PCI_PORT, 8, &driver.ports) == 0);
-	CHECK(find_device());
-	CHECK(hel_memory_physical(authority, config_read(PCI_BAR) & ~0xfffu, EDU_SIZE,
-		      HEL_CACHE_UNCACHED, &driver.memory) == 0);
+	CHECK(mbus_find(task, helix_start_handle("mbus"), filter, ARRAY_SIZE(filter), &lane) == 0);
+	transport_client_init(&driver.hw, lane, 1);
+	CHECK(hw_client_bar(task, &driver.hw, 0, &bar, &driver.memory) == 0);
 	CHECK(helix_map(driver.memory, 0, EDU_SIZE, HEL_MAP_READ | HEL_MAP_WRITE, &registers) == 0);
 	driver.edu = (struct mmio){ .base = registers, .size = EDU_SIZE };
-	CHECK(hel_irq_create_msi(authority, &info, &driver.irq) == 0);
-	CHECK(enable_msi(&info));
+	CHECK(hw_client_interrupt(task, &driver.hw, 0, &driver.irq) == 0);
+	/* its interrupts are writes to memory */
+	CHECK(hw_client_bus_master(task, &driver.hw, true) == 0);
 }
 
 /* ---- the kernlet */

@@ -178,8 +178,12 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
 	static struct job job;
 	uint64_t size_bytes = size_from_command_line();
-	int error = size_bytes == 0 ? -ERR_ILLEGAL_ARGS : helix_loop_init(&loop, NULL);
+	int error;
 
+	if (size_bytes == 0) {
+		return 0; /* nobody wants one */
+	}
+	error = helix_loop_init(&loop, NULL);
 	if (error == 0) {
 		error = ram_init(&disk, size_bytes);
 	}
