@@ -200,6 +200,7 @@ static int disk_ask_geometry(struct task *task, struct block_disk *disk)
 		.n_queues = reply.n_queues,
 		.depth = reply.depth,
 		.discard_bytes_max = reply.discard_bytes_max,
+		.zeroes_bytes_max = reply.zeroes_bytes_max,
 		.discard_alignment = reply.discard_alignment,
 		.sequence = reply.sequence,
 	};
@@ -411,6 +412,9 @@ static int disk_keep(struct task *task, void *argument)
 		do {
 			error = disk_connect(task, disk);
 		} while (error != 0 && task_sleep_until(task, task_now_ns(task) + RETRY_NS) == 0);
+	}
+	if (disk->state == BLOCK_DISK_OPEN) { /* closed in the moment when it was found again */
+		disk_disconnect(task, disk);
 	}
 	disk_end(disk);
 	return 0;

@@ -41,7 +41,7 @@ struct block_geometry {
 	uint32_t logical_block_bytes, physical_block_bytes, optimal_bytes;
 	uint32_t transfer_bytes_max, segments_max, memory_alignment;
 	uint32_t n_queues, depth;
-	uint64_t discard_bytes_max;
+	uint64_t discard_bytes_max, zeroes_bytes_max;
 	uint32_t discard_alignment;
 	uint32_t sequence;
 	char model[64], serial[64];

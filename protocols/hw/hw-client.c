@@ -4,7 +4,10 @@
 
 #include <base/errors.h>
 #include <base/string.h>
+#include <base/string.h>
 #include <helix/helix.h>
+
+#define INFO_BYTES 2048
 
 /* Room for any reply but that of hw_client_info(). */
 struct small_call {
@@ -34,6 +37,26 @@ int hw_client_info(struct task *task, struct transport_client *hw, struct bragi_
 	int error = hw_device_info(task, &hw->client, exchange, &request, out_reply);
 
 	return error == 0 && out_reply->bars.count < HW_LIMITS_BARS_MAX ? -ERR_PROTOCOL : error;
+}
+
+int hw_client_address(
+	struct task *task, struct transport_client *hw, char out_address[HW_CLIENT_ADDRESS_SIZE])
+{
+	uint8_t buffer[INFO_BYTES];
+	struct bragi_exchange exchange;
+	struct hw_info_reply info;
+
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	int error = hw_client_info(task, hw, &exchange, &info);
+
+	if (error == 0 && info.address.length >= HW_CLIENT_ADDRESS_SIZE) {
+		error = -ERR_PROTOCOL;
+	}
+	if (error == 0) {
+		memcpy(out_address, info.address.text, info.address.length);
+		out_address[info.address.length] = '\0';
+	}
+	return error;
 }
 
 int hw_client_bar(struct task *task, struct transport_client *hw, uint32_t index,

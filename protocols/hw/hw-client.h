@@ -19,6 +19,13 @@
 MUST_USE int hw_client_info(struct task *task, struct transport_client *hw,
 	struct bragi_exchange *exchange, struct hw_info_reply *out_reply);
 
+/** HW_CLIENT_ADDRESS_SIZE - of a device's address as text: ssss:bb:dd.f */
+#define HW_CLIENT_ADDRESS_SIZE 16
+
+/** hw_client_address() - where the device is: the same each time that somebody drives it */
+MUST_USE int hw_client_address(
+	struct task *task, struct transport_client *hw, char out_address[HW_CLIENT_ADDRESS_SIZE]);
+
 /**
  * hw_client_bar() - get a base address register
  * @out_reply: what it is

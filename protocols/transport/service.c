@@ -252,3 +252,22 @@ void transport_service_close(struct transport_service *service)
 		hel_lane_shutdown(service->config.lane);
 	}
 }
+
+/* ---- services of their own ------------------------------------------------------------------- */
+
+static void service_closed(struct transport_service *service)
+{
+	helix_free(service);
+}
+
+void transport_serve(const struct transport_service_config *config)
+{
+	struct transport_service *service = helix_calloc(1, sizeof(*service));
+	struct transport_service_config own = *config;
+
+	own.closed = service_closed;
+	if (service == NULL || transport_service_start(service, &own) != 0) {
+		helix_free(service);
+		hel_close(HEL_THIS, own.lane);
+	}
+}

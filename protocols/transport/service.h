@@ -75,6 +75,14 @@ MUST_USE int transport_service_start(
 	struct transport_service *service, const struct transport_service_config *config);
 
 /**
+ * transport_serve() - the same in memory of its own, which is given back when the client is gone
+ * @config: closed() is not set; the lane is taken in any case
+ *
+ * For servers that keep nothing for a client: if there is no memory its lane ends.
+ */
+void transport_serve(const struct transport_service_config *config);
+
+/**
  * transport_service_close() - end the stream; calls under way are finished, closed() comes later
  */
 void transport_service_close(struct transport_service *service);

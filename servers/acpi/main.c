@@ -98,11 +98,6 @@ static void client_dispatch(struct bragi_call *call)
 	(void)!acpi_aml_dispatch(&aml_ops, call);
 }
 
-static void client_closed(struct transport_service *service)
-{
-	helix_free(service);
-}
-
 static void client_connected(const char *name UNUSED, hel_handle lane)
 {
 	const struct transport_service_config config = {
@@ -110,18 +105,13 @@ static void client_connected(const char *name UNUSED, hel_handle lane)
 		.lane = lane,
 		.name = "acpi call",
 		.dispatch = client_dispatch,
-		.closed = client_closed,
 		.n_calls_max = 1,
 		.request_size_max = ACPI_LIMITS_MESSAGE_MAX,
 		.reply_size_max = ACPI_LIMITS_MESSAGE_MAX,
 		.arena_size = ARENA_SIZE,
 	};
-	struct transport_service *service = helix_calloc(1, sizeof(*service));
 
-	if (service == NULL || transport_service_start(service, &config) != 0) {
-		helix_free(service);
-		hel_close(HEL_THIS, lane);
-	}
+	transport_serve(&config);
 }
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)

@@ -142,6 +142,9 @@ static void test_zeroes(struct task *task)
 		CHECK(act(task, BLOCK_WRITE_ZEROES, 0, KIB(4)) == -ERR_UNSUPPORTED);
 		return;
 	}
+	CHECK(act(task, BLOCK_WRITE_ZEROES, 0,
+		      disk.geometry.zeroes_bytes_max + disk.geometry.logical_block_bytes) ==
+		-ERR_ILLEGAL_ARGS);
 	fill(0, KIB(16), 4);
 	CHECK(transfer(task, BLOCK_WRITE, KIB(32), 0, KIB(16)) == 0);
 	CHECK(act(task, BLOCK_WRITE_ZEROES, KIB(36), KIB(8)) == 0);
@@ -150,6 +153,29 @@ static void test_zeroes(struct task *task)
 	for (uint64_t i = KIB(4); i < KIB(12); i++) {
 		CHECK(bytes[i] == 0);
 	}
+}
+
+/* A client that keeps to no rule loses its queue; the others, and the driver, go on. */
+static void test_queue_of_nonsense(struct task *task)
+{
+	static struct block_disk other;
+	uint32_t block = disk.geometry.logical_block_bytes;
+
+	CHECK(block_disk_open(task, &other, task->loop, helix_start_handle("mbus"), disk.name, 8) ==
+		0);
+	for (uint32_t slot = 0; slot < 4; slot++) {
+		*block_ring_client_slot(&other.ring, slot) =
+			(struct block_slot){ .operation = BLOCK_READ, .position = 1 };
+		block_ring_client_submit(&other.ring, slot);
+	}
+	block_ring_client_submit(&other.ring, 77);
+	CHECK(hel_event_raise(other.doorbell, 1) == 0);
+	for (unsigned i = 0; i < 20; i++) {
+		CHECK(transfer(task, BLOCK_READ, 0, 0, block) == 0);
+		CHECK(task_sleep_until(task, task_now_ns(task) + UINT64_C(1000000)) == 0);
+	}
+	block_disk_close(task, &other);
+	CHECK(transfer(task, BLOCK_READ, 0, 0, block) == 0);
 }
 
 /* Straight into the page cache. */
@@ -254,6 +280,7 @@ static const struct task_test tests[] = {
 	TASK_TEST(longest_request),
 	TASK_TEST(nonsense_is_refused),
 	TASK_TEST(zeroes),
+	TASK_TEST(queue_of_nonsense),
 	TASK_TEST(pages_of_managed_memory),
 	TASK_TEST(many_at_once),
 	TASK_TEST(device_is_left),

@@ -29,15 +29,15 @@ def _run(driver, name, device):
 
 
 def virtio_comes_back():
-    _run('virtio-blk', 'virtio-0', 'virtio-blk-pci')
+    _run('virtio-blk', 'virtio-', 'virtio-blk-pci')
 
 
 def nvme_comes_back():
-    _run('nvme', 'nvme0', 'nvme,serial=1')
+    _run('nvme', 'nvme-', 'nvme,serial=1')
 
 
 def ahci_comes_back():
-    _run('ahci', 'ahci0', 'ich9-ahci,id=a -device ide-hd,bus=a.0')
+    _run('ahci', 'ahci-', 'ich9-ahci,id=a -device ide-hd,bus=a.0')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@
  *	  +-------- no disk, or gone ---+----------------------+ +---- started again -------+
  *
  * After an error the port has stopped. The disk tells which command it was (its log of queued
- * errors); that one fails, all others are submitted again.
+ * errors); that one fails, all others are submitted again, but not more than AHCI_TRIES_MAX times.
  */
 #ifndef DRIVERS_BLOCK_AHCI_AHCI_H
 #define DRIVERS_BLOCK_AHCI_AHCI_H
@@ -29,6 +29,7 @@
 #define AHCI_SLOTS       32
 #define AHCI_EXTENTS_MAX 257 /* a transfer of 1 MiB that begins anywhere in a page */
 #define AHCI_TIMEOUT_NS  UINT64_C(30000000000) /* of a command */
+#define AHCI_TRIES_MAX   3
 #define AHCI_LOOK_NS     UINT64_C(1000000000)
 
 /* Registers of a port (section 3.3), from its start. */
@@ -104,6 +105,7 @@ enum ahci_state { AHCI_EMPTY, AHCI_STARTING, AHCI_READY, AHCI_RECOVERING };
 struct ahci_slot {
 	struct block_request *request; /* NULL: free, or the task's command */
 	uint64_t since_ns;
+	uint32_t n_tries; /* besides the first one */
 	struct ata_command command;
 };
 

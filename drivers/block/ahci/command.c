@@ -121,12 +121,12 @@ void ahci_resubmit(struct ahci_port *port, uint32_t failed)
 
 	port->active = port->queued = port->prepared = 0;
 	for (uint32_t slot = 0; slot < AHCI_SLOTS; slot++) {
-		const struct ahci_slot *old = &port->slots[slot];
+		struct ahci_slot *old = &port->slots[slot];
 
 		if ((again >> slot & 1) == 0) {
 			continue;
 		}
-		if (slot == failed || old->request == NULL) {
+		if (slot == failed || old->request == NULL || ++old->n_tries > AHCI_TRIES_MAX) {
 			slot_end(port, slot, -ERR_IO);
 		} else {
 			struct ata_command command = old->command;
@@ -223,6 +223,7 @@ static void prepare_request(struct ahci_port *port, uint32_t slot, struct block_
 	struct ata_command command;
 
 	port->slots[slot].request = request;
+	port->slots[slot].n_tries = 0;
 	switch (request->operation) {
 	case BLOCK_FLUSH:
 		command = (struct ata_command){ .command = ATA_FLUSH_EXT, .device = DEVICE_LBA };

@@ -3,6 +3,7 @@
 #include "ahci.h"
 
 #include <base/errors.h>
+#include <base/format.h>
 #include <protocols/hw/hw-client.h>
 
 enum ahci_register {
@@ -43,8 +44,15 @@ static int reset(struct task *task, struct ahci *ahci)
 
 static int open_device(struct task *task, struct ahci *ahci)
 {
+	char address[HW_CLIENT_ADDRESS_SIZE];
 	volatile void *registers;
-	int error = hw_client_map_bar(task, &ahci->hw, REGISTERS_BAR, HEL_PAGE_SIZE, &registers);
+	int error = hw_client_address(task, &ahci->hw, address);
+
+	if (error != 0) {
+		return error;
+	}
+	format_to(ahci->name, sizeof(ahci->name), "ahci-%s", address);
+	error = hw_client_map_bar(task, &ahci->hw, REGISTERS_BAR, HEL_PAGE_SIZE, &registers);
 
 	if (error != 0) {
 		return error;

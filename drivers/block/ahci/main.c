@@ -3,7 +3,6 @@
 #include "ahci.h"
 
 #include <base/errors.h>
-#include <base/format.h>
 #include <protocols/svrctl/provide.h>
 
 static struct helix_loop loop;
@@ -28,7 +27,6 @@ static int drive_ahci(struct task *task, void *argument)
 
 static void device_connected(const char *name UNUSED, hel_handle lane)
 {
-	static uint32_t n_found;
 	struct ahci *ahci = helix_calloc(1, sizeof(*ahci));
 	struct drive *drive = helix_malloc(sizeof(*drive));
 
@@ -39,7 +37,6 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 		return;
 	}
 	ahci->loop = &loop;
-	format_to(ahci->name, sizeof(ahci->name), "ahci%u", n_found++);
 	*drive = (struct drive){ .ahci = ahci, .lane = lane };
 	job_init(&ahci->job, "controller", drive_ahci, drive);
 	job_submit(&loop.loop, &ahci->job);

@@ -280,7 +280,10 @@ static int start_disk(struct task *task, struct ahci_port *port)
 	return block_publish(task, &disk->device, helix_start_handle("mbus"));
 }
 
-/* Which command was it? Asking for that also lets the disk go on (ACS-3, section 9.14). */
+/*
+ * Which command was it? Asking for that also lets the disk go on (ACS-3, section 9.14). Always one
+ * of @active, which is not 0: whatever the disk says, the next time there is one less.
+ */
 static uint32_t find_failed(struct task *task, struct ahci_port *port, uint32_t active)
 {
 	const struct ata_command read_log = {
@@ -288,13 +291,14 @@ static uint32_t find_failed(struct task *task, struct ahci_port *port, uint32_t 
 		.lba = LOG_QUEUED_ERRORS,
 		.count = 1,
 	};
-	uint8_t first = port->buffer.data[0];
+	uint32_t any = (uint32_t)__builtin_ctz(active);
 
 	if (port->disk->depth == 1 || ahci_do(task, port, &read_log, ATA_SECTOR) != 0) {
-		return (uint32_t)__builtin_ctz(active);
+		return any;
 	}
-	first = port->buffer.data[0];
-	return (first & LOG_NOT_QUEUED) == 0 ? first & 31u : (uint32_t)__builtin_ctz(active);
+	uint32_t told = port->buffer.data[0];
+
+	return (told & LOG_NOT_QUEUED) == 0 && (active >> (told & 31u) & 1) != 0 ? told & 31u : any;
 }
 
 /* The port has stopped, or has to be. */

@@ -117,7 +117,7 @@ static int read_capabilities(struct nvme *nvme)
 	nvme->doorbell_stride = 4u << (capabilities >> 32 & 15);
 	return page_min != 0 || nvme->n_entries_max < 2 ||
 			NVME_DOORBELLS + 2 * (NVME_QUEUES_MAX + 1) * (size_t)nvme->doorbell_stride >
-				REGISTERS_BYTES
+				nvme->registers.size
 		? -ERR_UNSUPPORTED
 		: 0;
 }
@@ -291,6 +291,7 @@ static void describe_device(struct nvme_namespace *namespace, uint32_t block, ui
 		.extent_bytes_max = BLOCK_TRANSFER_MAX,
 		.memory_alignment = 4,
 		.discard_bytes_max = DISCARD_BLOCKS * block,
+		.zeroes_bytes_max = BLOCKS_MAX * block,
 		.discard_alignment = block,
 		.n_queues = nvme->n_queues,
 		.depth = nvme->queues[0].n_slots,
@@ -379,8 +380,13 @@ static int map_registers(struct task *task, struct nvme *nvme)
 
 static int open_device(struct task *task, struct nvme *nvme)
 {
-	int error = map_registers(task, nvme);
+	char address[HW_CLIENT_ADDRESS_SIZE];
+	int error = hw_client_address(task, &nvme->hw, address);
 
+	if (error == 0) {
+		format_to(nvme->name, sizeof(nvme->name), "nvme-%s", address);
+		error = map_registers(task, nvme);
+	}
 	if (error == 0) {
 		error = read_capabilities(nvme);
 	}

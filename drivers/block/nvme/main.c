@@ -3,7 +3,6 @@
 #include "nvme.h"
 
 #include <base/errors.h>
-#include <base/format.h>
 #include <protocols/svrctl/provide.h>
 
 static struct helix_loop loop;
@@ -28,7 +27,6 @@ static int drive_nvme(struct task *task, void *argument)
 
 static void device_connected(const char *name UNUSED, hel_handle lane)
 {
-	static uint32_t n_found;
 	struct nvme *nvme = helix_calloc(1, sizeof(*nvme));
 	struct drive *drive = helix_malloc(sizeof(*drive));
 
@@ -39,7 +37,6 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 		return;
 	}
 	nvme->loop = &loop;
-	format_to(nvme->name, sizeof(nvme->name), "nvme%u", n_found++);
 	*drive = (struct drive){ .nvme = nvme, .lane = lane };
 	job_init(&nvme->job, "controller", drive_nvme, drive);
 	job_submit(&loop.loop, &nvme->job);

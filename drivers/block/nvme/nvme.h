@@ -12,8 +12,8 @@
  *	                +--taken out (all registers read as ones)----------+--> GONE
  *
  * A reset (section 3.6) loses what the controller had: the slots stay as they are, and are
- * submitted again to the new queues. So a request only fails if the controller says so, or for
- * good.
+ * submitted again to the new queues. So a request only fails if the controller says so, if it was
+ * there at each of NVME_RESETS_MAX resets, or for good.
  */
 #ifndef DRIVERS_BLOCK_NVME_NVME_H
 #define DRIVERS_BLOCK_NVME_NVME_H
@@ -29,6 +29,7 @@
 #define NVME_NAMESPACES_MAX 16
 #define NVME_SECTOR_MAX     4096
 #define NVME_TIMEOUT_NS     UINT64_C(30000000000) /* of a command */
+#define NVME_RESETS_MAX     3
 #define NVME_LOOK_NS        UINT64_C(500000000) /* between two looks at that */
 #define NVME_EXTENTS_MAX    256 /* as many as a page of SGL descriptors has */
 
@@ -80,6 +81,7 @@ struct nvme_admin_op {
 struct nvme_slot {
 	bool is_used;
 	uint64_t since_ns; /* when it was submitted */
+	uint32_t n_resets; /* that it has lived through */
 	struct nvme_command command;
 	struct block_request *request; /* or: */
 	struct nvme_admin_op *admin;
@@ -172,6 +174,9 @@ MUST_USE int nvme_admin(struct task *task, struct nvme *nvme, const struct nvme_
 	uint32_t *out_result);
 
 /* ---- request.c */
+
+/* What nvme_request_done() is told of a command that no controller has answered. */
+#define NVME_STATUS_NO_ANSWER UINT16_MAX
 
 /** nvme_driver - what the class calls */
 extern const struct block_driver nvme_driver;

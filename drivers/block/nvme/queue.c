@@ -55,8 +55,12 @@ void nvme_queue_restart(struct nvme_queue *queue)
 	queue->phase = true;
 	memset(queue->completions.data, 0, queue->completions.size);
 	for (uint16_t i = 0; i < queue->n_slots; i++) {
-		if (queue->slots[i].is_used) {
-			nvme_submit(queue, &queue->slots[i]);
+		struct nvme_slot *slot = &queue->slots[i];
+
+		if (slot->is_used && slot->request != NULL && ++slot->n_resets > NVME_RESETS_MAX) {
+			nvme_request_done(queue, slot, NVME_STATUS_NO_ANSWER);
+		} else if (slot->is_used) {
+			nvme_submit(queue, slot);
 		}
 	}
 }

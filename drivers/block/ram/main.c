@@ -155,6 +155,7 @@ static int ram_init(struct ram_disk *ram, uint64_t size_bytes)
 		.extents_max = BLOCK_LIMITS_SEGMENTS_MAX,
 		.memory_alignment = 1,
 		.discard_bytes_max = size_bytes,
+		.zeroes_bytes_max = size_bytes,
 		.discard_alignment = 512,
 		.n_queues = 1,
 		.depth = DEPTH,

@@ -28,6 +28,7 @@ enum blk_config {
 	CONFIG_QUEUES = 34,
 	CONFIG_DISCARD_SECTORS_MAX = 36,
 	CONFIG_DISCARD_ALIGNMENT = 44, /* sectors */
+	CONFIG_ZEROES_SECTORS_MAX = 48,
 	CONFIG_SIZE_MIN = 24,
 	CONFIG_SIZE = 60,
 };
@@ -65,6 +66,11 @@ static void read_limits(struct blk *blk)
 		device->discard_alignment =
 			mmio_read32(config, CONFIG_DISCARD_ALIGNMENT) * SECTOR_BYTES;
 	}
+	if (has(blk, BLK_FEATURE_WRITE_ZEROES)) {
+		device->features |= BLOCK_FEATURE_WRITE_ZEROES;
+		device->zeroes_bytes_max =
+			(uint64_t)mmio_read32(config, CONFIG_ZEROES_SECTORS_MAX) * SECTOR_BYTES;
+	}
 }
 
 /* Registers of a device are 32 bits wide at most; this one does not change half-way. */
@@ -96,7 +102,6 @@ static int read_config(struct blk *blk)
 	read_limits(blk);
 	device->features |= has(blk, BLK_FEATURE_READ_ONLY) ? BLOCK_FEATURE_READ_ONLY : 0;
 	device->features |= has(blk, BLK_FEATURE_FLUSH) ? BLOCK_FEATURE_WRITE_CACHE : 0;
-	device->features |= has(blk, BLK_FEATURE_WRITE_ZEROES) ? BLOCK_FEATURE_WRITE_ZEROES : 0;
 	blk->n_queues = has(blk, BLK_FEATURE_QUEUES)
 		? (uint32_t)min_u64(mmio_read16(config, CONFIG_QUEUES), BLK_QUEUES_MAX)
 		: 1;
@@ -164,8 +169,10 @@ static int blk_init(struct task *task, struct blk *blk, hel_handle lane)
 	return error;
 }
 
-int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *address)
+int blk_run(struct task *task, struct blk *blk, hel_handle lane)
 {
+	char address[HW_CLIENT_ADDRESS_SIZE];
+
 	blk->device = (struct block_device){
 		.driver = &blk_driver,
 		.loop = &blk->loop->loop,
@@ -173,21 +180,27 @@ int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *add
 		.model = "virtio disk",
 		.serial = blk->serial,
 	};
-	format_to(blk->name, sizeof(blk->name), "virtio-%s", address);
 	int error = blk_init(task, blk, lane);
 
+	if (error == 0) {
+		error = hw_client_address(task, &blk->virtio.hw, address);
+	}
 	if (error != 0) {
 		return error;
 	}
+	format_to(blk->name, sizeof(blk->name), "virtio-%s", address);
 	virtio_start(&blk->virtio);
 	error = blk_read_serial(task, blk);
 	if (error == 0) {
 		block_device_init(&blk->device);
 		error = block_publish(task, &blk->device, helix_start_handle("mbus"));
+		blk->is_published = error == 0;
 	}
 	while (error == 0) {
-		blk_poll(blk);
-		error = virtio_await(task, &blk->virtio);
+		error = blk_poll(blk);
+		if (error == 0) {
+			error = virtio_await(task, &blk->virtio);
+		}
 	}
 	return error;
 }
@@ -196,26 +209,26 @@ int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *add
 struct drive {
 	struct blk *blk;
 	hel_handle lane;
-	uint32_t number;
 };
 
 static int drive_blk(struct task *task, void *argument)
 {
 	struct drive drive = *(struct drive *)argument;
-	char address[16];
 
 	helix_free(argument);
-	format_to(address, sizeof(address), "%u", drive.number);
-	int error = blk_run(task, drive.blk, drive.lane, address);
+	int error = blk_run(task, drive.blk, drive.lane);
 
-	/* The device may still know our memory: it stays. */
 	helix_log(HEL_LOG_ERROR, "%s is given up: %s", drive.blk->name, error_text(error));
+	if (drive.blk->is_published) {
+		/* Its clients wait for answers: the next driver begins with a reset. */
+		helix_exit();
+	}
+	/* The device may still know our memory: it stays. */
 	return 0;
 }
 
 static void device_connected(const char *name UNUSED, hel_handle lane)
 {
-	static uint32_t n_found;
 	struct blk *blk = helix_calloc(1, sizeof(*blk));
 	struct drive *drive = helix_malloc(sizeof(*drive));
 
@@ -226,7 +239,7 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 		return;
 	}
 	blk->loop = &loop;
-	*drive = (struct drive){ .blk = blk, .lane = lane, .number = n_found++ };
+	*drive = (struct drive){ .blk = blk, .lane = lane };
 	job_init(&blk->job, "device", drive_blk, drive);
 	job_submit(&loop.loop, &blk->job);
 }

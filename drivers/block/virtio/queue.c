@@ -148,12 +148,18 @@ static void queue_poll(struct blk_queue *queue)
 	}
 }
 
-void blk_poll(struct blk *blk)
+int blk_poll(struct blk *blk)
 {
+	int error = 0;
+
 	for (uint32_t i = 0; i < blk->n_queues; i++) {
 		queue_poll(&blk->queues[i]);
+		if (blk->queues[i].ring.is_broken) {
+			error = -ERR_PROTOCOL;
+		}
 	}
 	block_settle(&blk->device);
+	return error;
 }
 
 /* ---- the start ------------------------------------------------------------------------------- */

@@ -54,6 +54,7 @@ struct blk {
 	struct virtio_device virtio;
 	struct helix_loop *loop;
 	uint64_t features;
+	bool is_published; /* clients may have it */
 	char name[32], serial[BLK_SERIAL_SIZE + 1];
 	uint32_t n_queues;
 	struct blk_queue queues[BLK_QUEUES_MAX];
@@ -63,15 +64,14 @@ struct blk {
 /**
  * blk_run() - drive a device until it fails
  * @lane: of the PCI function, taken
- * @address: of it, as on mbus
  */
-MUST_USE int blk_run(struct task *task, struct blk *blk, hel_handle lane, const char *address);
+MUST_USE int blk_run(struct task *task, struct blk *blk, hel_handle lane);
 
 /** blk_init_queues() - make and start the queues; -ERR_NOT_FOUND, -ERR_NO_MEMORY */
 MUST_USE int blk_init_queues(struct task *task, struct blk *blk);
 
-/** blk_poll() - take what the device has finished */
-void blk_poll(struct blk *blk);
+/** blk_poll() - take what the device has finished; -ERR_PROTOCOL: what it says makes no sense */
+MUST_USE int blk_poll(struct blk *blk);
 
 /** blk_read_serial() - ask the device for its number, which may be empty */
 MUST_USE int blk_read_serial(struct task *task, struct blk *blk);

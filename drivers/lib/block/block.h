@@ -77,7 +77,7 @@ struct block_device {
 	uint32_t extent_bytes_max;    /* of one extent */
 	uint64_t extent_boundary;     /* that no extent crosses: a power of two; 0: none */
 	uint32_t memory_alignment;    /* of addresses and lengths of extents */
-	uint64_t discard_bytes_max;
+	uint64_t discard_bytes_max, zeroes_bytes_max; /* of one request */
 	uint32_t discard_alignment;
 	uint32_t n_queues, depth;
 	bool has_dma;                 /* extents, in `dma_space`; else pieces */

@@ -140,6 +140,7 @@ static int serve_info(struct bragi_call *call, const struct block_info_request *
 		.n_queues = device->n_queues,
 		.depth = device->depth,
 		.discard_bytes_max = device->discard_bytes_max,
+		.zeroes_bytes_max = device->zeroes_bytes_max,
 		.discard_alignment = device->discard_alignment,
 		.sequence = device->sequence,
 		.model = bragi_string_of(device->model),

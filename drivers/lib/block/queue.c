@@ -100,7 +100,15 @@ static void queue_check_closed(struct block_queue *queue)
 	}
 }
 
-/* Until the client has nothing more, then wait for its doorbell. */
+/* block_settle() looks at it once more; it may be gone then. */
+static void queue_must_be_settled(struct block_queue *queue)
+{
+	if (!list_node_is_linked(&queue->answered_node)) {
+		list_push_back(&queue->client->device->answered, &queue->answered_node);
+	}
+}
+
+/* Until the client has nothing more, then wait for its doorbell. The queue may be gone then. */
 static void queue_work(struct block_queue *queue)
 {
 	struct block_device *device = queue->client->device;
@@ -121,8 +129,10 @@ static void queue_work(struct block_queue *queue)
 			break;
 		}
 	}
+	if (queue->is_closing) {
+		queue_must_be_settled(queue);
+	}
 	block_settle(device);
-	queue_check_closed(queue);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -135,9 +145,7 @@ void block_queue_answer(struct block_queue *queue, uint32_t slot, int error, uin
 	if (!queue->is_closing) {
 		block_ring_driver_answer(&queue->ring, slot, error, n_bytes);
 	}
-	if (!list_node_is_linked(&queue->answered_node)) {
-		list_push_back(&queue->client->device->answered, &queue->answered_node);
-	}
+	queue_must_be_settled(queue);
 }
 
 void block_queue_notify(struct block_queue *queue)

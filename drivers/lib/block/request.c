@@ -47,7 +47,7 @@ static int check_range(const struct block_device *device, const struct block_slo
 {
 	uint64_t length_max = is_transfer(wanted->operation) ? device->transfer_bytes_max
 		: wanted->operation == BLOCK_DISCARD         ? device->discard_bytes_max
-							     : UINT64_MAX;
+							     : device->zeroes_bytes_max;
 
 	if (wanted->operation == BLOCK_FLUSH) {
 		return wanted->position == 0 && wanted->length == 0 && wanted->n_segments == 0
