@@ -195,6 +195,9 @@ static int serve_interrupt(struct bragi_call *call, const struct hw_interrupt_re
 		error = interrupts_set_up(call->task, object, hw_client_of_call(call), request,
 			&out_reply->kind, &irq);
 	}
+	if (error == 0) {
+		owner_tell_interrupts(call->task, object, out_reply->kind);
+	}
 	return push_handle(call, error, irq);
 }
 

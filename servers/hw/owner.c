@@ -12,14 +12,29 @@ void owner_init(struct hw_object *object)
 	wait_queue_init(&object->ownership.freed);
 }
 
-/* Say on mbus who drives it; "": nobody. */
-static void owner_tell(struct task *task, struct hw_object *object, const char *name)
+/* Say on mbus what has changed; "": it is not so any more. */
+static void owner_tell(
+	struct task *task, struct hw_object *object, const char *property, const char *value)
 {
-	int error = mbus_set(task, object->mbus, object->id, "driver", name);
+	int error = mbus_set(task, object->mbus, object->id, property, value);
 
 	if (error != 0) {
-		helix_log(HEL_LOG_WARNING, "%s: its driver cannot be told: %s", object->name,
+		helix_log(HEL_LOG_WARNING, "%s: its %s cannot be told: %s", object->name, property,
 			error_text(error));
+	}
+}
+
+void owner_tell_interrupts(struct task *task, struct hw_object *object, enum hw_interrupt_kind kind)
+{
+	static const char *const names[] = {
+		[HW_INTERRUPT_KIND_MSIX] = "msix",
+		[HW_INTERRUPT_KIND_MSI] = "msi",
+		[HW_INTERRUPT_KIND_LINE] = "line",
+	};
+
+	if (kind != object->ownership.told_kind) {
+		object->ownership.told_kind = kind;
+		owner_tell(task, object, "pci-interrupt", names[kind]);
 	}
 }
 
@@ -37,7 +52,7 @@ int owner_claim(struct task *task, struct hw_object *object, const struct hw_cli
 		return -ERR_BUSY;
 	}
 	object->owner = client;
-	owner_tell(task, object, hw_client_name(client));
+	owner_tell(task, object, "driver", hw_client_name(client));
 	return 0;
 }
 
@@ -87,7 +102,11 @@ static int owner_stop(struct task *task, void *argument)
 		helix_log(HEL_LOG_ERROR, "%s cannot be reset: %s", object->name, error_text(error));
 	}
 	owner_let_go(&object->ownership);
-	owner_tell(task, object, "");
+	if (object->ownership.told_kind != HW_INTERRUPT_KIND_ANY) {
+		object->ownership.told_kind = HW_INTERRUPT_KIND_ANY;
+		owner_tell(task, object, "pci-interrupt", "");
+	}
+	owner_tell(task, object, "driver", "");
 	task->job = NULL; /* the next driver's end has the same job */
 	object->ownership.is_stopping = false;
 	wait_queue_wake(&object->ownership.freed);

@@ -20,6 +20,7 @@
 
 #include <async/sync.h>
 #include <helix/helix.h>
+#include <protocols/hw/hw.gen.h>
 
 constexpr uint32_t OWNER_HELD_MAX = 64;
 
@@ -31,6 +32,7 @@ struct ownership {
 	bool is_stopping;
 	struct job stop_job;
 	hel_handle dma_space; /* of the owner; HEL_NULL: none */
+	enum hw_interrupt_kind told_kind; /* what mbus says of its interrupts; ANY: nothing */
 	hel_handle *held;     /* memory; OWNER_HELD_MAX of them */
 	uint32_t n_held;
 };
@@ -46,6 +48,10 @@ void owner_init(struct hw_object *object);
  */
 MUST_USE int owner_claim(
 	struct task *task, struct hw_object *object, const struct hw_client *client);
+
+/** owner_tell_interrupts() - a vector of the kind was set up: say so on mbus, if it is the first */
+void owner_tell_interrupts(
+	struct task *task, struct hw_object *object, enum hw_interrupt_kind kind);
 
 /** owner_client_gone() - a client's lane has ended; if it was the driver, the device is stopped */
 void owner_client_gone(struct hw_object *object, const struct hw_client *client);

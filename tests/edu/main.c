@@ -27,18 +27,38 @@ static struct {
 	uint32_t n_driven; /* times that an edu device got driver=edu-driver */
 	uint32_t n_left;   /* times that one lost it */
 	uint32_t n_devices;
+	uint64_t driven[IDS_MAX]; /* edu devices that have it now; 0: none */
 } seen;
 
 static struct transport_client svrctl;
 
+/* The place of @id; 0: the first free one. */
+static uint64_t *driven_place(uint64_t id)
+{
+	for (size_t i = 0; i < IDS_MAX; i++) {
+		if (seen.driven[i] == id) {
+			return &seen.driven[i];
+		}
+	}
+	return NULL;
+}
+
+/* Other properties change, too. */
 static void note_device(const struct mbus_object *object)
 {
 	const char *driver = mbus_object_property(object, "driver");
+	bool is_driven = driver != NULL && str_equal(driver, "edu-driver");
+	uint64_t *place = driven_place(object->id);
 
 	seen.n_devices += object->is_known == 0;
-	if (driver != NULL && str_equal(driver, "edu-driver")) {
+	if (is_driven && place == NULL) {
+		place = driven_place(0);
+		if (place != NULL) {
+			*place = object->id;
+		}
 		seen.n_driven++;
-	} else if (object->is_known != 0) {
+	} else if (!is_driven && place != NULL) {
+		*place = 0;
 		seen.n_left++;
 	}
 }
@@ -190,8 +210,9 @@ static void test_mbus_says_who_drives_a_device(struct task *task)
 	read_driver_status(task, &status);
 	CHECK(status.n_starts == 1 + N_KILLS && status.n_devices == N_DEVICES);
 	CHECK(seen.n_devices == N_DEVICES);
-	CHECK(seen.n_left == N_DEVICES * N_KILLS);
-	CHECK(seen.n_driven == N_DEVICES * (N_KILLS + 1));
+	/* of changes in quick succession a watcher may see the last one only */
+	CHECK(seen.n_left >= 1 && seen.n_left <= N_DEVICES * N_KILLS);
+	CHECK(seen.n_driven == seen.n_left + N_DEVICES);
 }
 
 static const struct task_test tests[] = {

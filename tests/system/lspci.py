@@ -33,8 +33,8 @@ _OPTIONS = _lspci_and_libraries()
 
 
 def _lspci(*arguments):
-    """What it says when the console's device, which comes last to its driver, has one."""
-    wait = 'until busybox test -d /sys/bus/pci/drivers/virtio-console; do busybox sleep 0.1; done;'
+    """What it says when the console's device, which comes last to its driver, is set up."""
+    wait = 'until lspci -v | busybox grep -q "MSI-X: Enable+"; do busybox sleep 0.1; done;'
     outcome = guest.run('busybox', 'sh', '-c', f'{wait} lspci {" ".join(arguments)}',
                         options=(*_OPTIONS, *_MACHINE))
     check_equal(outcome.status, 0, 'its status')
