@@ -196,6 +196,7 @@ enum super_flags : uint32_t {
 	SUPER_VOLATILE = 2, /* names come and go by themselves: unused dentries are not kept */
 	SUPER_XATTRS = 4, /* keeps extended attributes; has the hook `charge` */
 	SUPER_NAMES_ONLY = 8, /* what is made has a name: no O_TMPFILE */
+	SUPER_WAITS = 16, /* hooks may need a task and suspend it, see task.h */
 };
 
 struct super_info { /* for statfs; in blocks of inode_block_size bytes */
