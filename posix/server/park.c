@@ -11,6 +11,7 @@
 #include <base/assert.h>
 #include <helix/memory.h>
 #include <posix/server/request-internal.h>
+#include <posix/server/task.h>
 
 constexpr uint32_t WAIT_CHUNK_ENTRIES = 6;
 
@@ -257,24 +258,71 @@ struct request *request_current(void)
 	return turn_current()->running;
 }
 
-void request_run(struct request *request)
+int64_t request_call(struct request *request)
 {
 	struct request_internal *internal = request->internal;
 	struct turn *turn = turn_current();
 	int64_t result;
 
-	ASSERT(internal->phase != REQUEST_PARKED);
-	internal->phase = REQUEST_RUNNING;
 	turn->running = request;
 	turn->n_attempts++;
 	result = internal->row->handler(request);
-	turn->running = NULL;
+	turn_current()->running = NULL;
+	return result;
+}
+
+static void request_conclude(struct request *request, int64_t result)
+{
 	request->is_first_attempt = false;
 	if (result == REQUEST_PARK) {
 		request_park(request);
 	} else {
 		request_finish(request, result);
 	}
+}
+
+/* The handler has to wait for another server. */
+static int64_t request_go_on_in_task(struct request *request)
+{
+	struct wait_queue *queue;
+	int64_t error;
+
+	if (!request_task_may_begin(request, &queue)) {
+		error = request_wait_on(request, queue);
+		return error < 0 ? error : REQUEST_PARK;
+	}
+	error = request_begin_task(request);
+	if (error == 0) {
+		request_task_began(request->thread);
+	}
+	return error;
+}
+
+void request_run(struct request *request)
+{
+	struct request_internal *internal = request->internal;
+	int64_t result;
+
+	ASSERT(internal->phase != REQUEST_PARKED);
+	internal->phase = REQUEST_RUNNING;
+	result = request_call(request);
+	if (unlikely(result == REQUEST_TASK)) {
+		result = request_go_on_in_task(request);
+		if (result == 0) {
+			return;
+		}
+	}
+	request_conclude(request, result);
+}
+
+void request_end_task(struct request *request, int64_t result)
+{
+	struct thread *thread = request->thread;
+
+	ASSERT(result != REQUEST_TASK);
+	request->internal->phase = REQUEST_RUNNING;
+	request_conclude(request, request_is_unwanted(thread) ? REQUEST_NO_REPLY : result);
+	request_task_ended(thread);
 }
 
 bool request_interrupt(struct request *request)

@@ -67,9 +67,11 @@ enum request_phase : uint8_t {
 	REQUEST_RUNNING,
 	REQUEST_PARKED,
 	REQUEST_READY,
+	REQUEST_IN_TASK, /* its handler runs in a task, or is about to; see task.h */
 };
 
 struct wait_chunk;
+struct request_task;
 
 struct request_internal {
 	struct request *request;
@@ -107,6 +109,7 @@ struct request_internal {
 	struct wait_chunk *more_waits;
 	struct timer timer;
 	struct list_node ready_node;
+	struct request_task *task; /* NULL: none */
 
 	alignas(8) uint8_t payload_inline[REQUEST_PAYLOAD_INLINE];
 	alignas(8) uint8_t out_inline[REQUEST_OUT_INLINE];
@@ -149,6 +152,12 @@ void request_leave_waits(struct request *request);
 /** request_run() - call the handler, again if need be, and act upon what it says */
 void request_run(struct request *request);
 
+/** request_call() - call the handler; what it says */
+int64_t request_call(struct request *request);
+
+/** request_end_task() - the task is over in which the handler said @result */
+void request_end_task(struct request *request, int64_t result);
+
 /** request_park_as_killable() - for the handler: signals must not end this wait */
 void request_park_as_killable(struct request *request);
 
@@ -165,6 +174,18 @@ void request_abandon(struct request *request);
 
 /** request_reply() - send the one reply (lane.c) */
 void request_reply(struct request *request, int64_t result);
+
+/** request_is_unwanted() - the thread is dying: nobody waits for an answer */
+bool request_is_unwanted(const struct thread *thread);
+
+/** request_task_began() - the thread has a request in a task now, and is kept as long as it has */
+void request_task_began(struct thread *thread);
+
+/** request_task_ended() - it has none any more; may free the thread with its request */
+void request_task_ended(struct thread *thread);
+
+/** request_task_may_begin() - false: an exec waits for the process' tasks, and wakes the queue */
+bool request_task_may_begin(struct request *request, struct wait_queue **out_queue);
 
 /** request_signal_is_due() - whether a signal would interrupt the thread's wait now (signal/) */
 bool request_signal_is_due(struct thread *thread);

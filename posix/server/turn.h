@@ -16,6 +16,7 @@
 #include <posix/server/request.h>
 
 struct loop;
+struct task;
 
 /* What belongs to the thread that has the turn. */
 struct turn {
@@ -23,6 +24,7 @@ struct turn {
 	struct list ready; /* requests that were woken; see park.c */
 	struct op ready_op; /* runs them */
 	struct request *running; /* NULL: none */
+	struct task *task; /* of what runs, NULL: none; see task.h */
 	uint64_t n_attempts; /* handlers called */
 };
 

@@ -16,6 +16,7 @@
 #include <posix/server/file/views.h>
 #include <posix/server/mqueue/mqueue.h>
 #include <posix/server/socket/family.h>
+#include <posix/server/task.h>
 #include <posix/server/vfs/inode.h>
 
 constexpr uint32_t FD_TABLE_FIRST_SIZE = 16;
@@ -253,6 +254,10 @@ struct file *fd_table_get(struct fd_table *table, int fd)
 
 	if (file != NULL) {
 		file_take_position(file);
+		/* somebody may close it while the task waits */
+		if (unlikely(request_task() != NULL) && !task_hold_file(file)) {
+			return NULL;
+		}
 	}
 	return file;
 }

@@ -8,7 +8,9 @@
  * All is built beside the old program: space, universe, process page, first thread. The commit
  * swaps them in and kills the old threads, which go on their own when the kernel is done with them.
  *
- * The state of the exec under way is static: one thread has the turn, and nothing here waits.
+ * The program may be on a disk, so all but the commit may wait, in a task (task.h). Threads that
+ * the commit ends may be in tasks themselves, which use what the process has: an exec in a task
+ * lets none of its process begin another, and waits for those that have.
  */
 #include <abi/linux/auxv.h>
 #include <abi/linux/fcntl.h>
@@ -24,14 +26,14 @@
 #include <posix/server/file/views.h>
 #include <posix/server/process/capabilities.h>
 #include <posix/server/process/deadline.h>
-#include <posix/server/process/exec.h>
+#include <posix/server/process/exec-state.h>
 #include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
+#include <posix/server/task.h>
 #include <posix/server/time/time.h>
 #include <posix/server/trace/trace.h>
 #include <posix/server/vfs/mount.h>
 
-constexpr size_t EXEC_NAME_MAX = POSIX_PATH_MAX + 24; /* with /dev/fd/N/ in front */
 constexpr uint64_t STACK_GAP = 0x10000;  /* between the stack's top and the shim's region */
 constexpr uint64_t STACK_SIZE_MIN = KIB(132);
 constexpr uint64_t STACK_SIZE_MAX = MIB(64); /* also when unlimited */
@@ -48,34 +50,25 @@ static_assert(STACK_GAP + STACK_SIZE_MAX + STACK_GUARD +
 		(RANDOM_STACK_PAGES + RANDOM_MMAP_PAGES) * HEL_PAGE_SIZE <
 	GIB(1) * 3 / 4);
 
-/* Where the program is, as execveat() says it. */
-struct exec_place {
-	int dirfd;
-	uint32_t flags; /* LINUX_AT_EMPTY_PATH, LINUX_AT_SYMLINK_NOFOLLOW */
-	const char *path;
-};
+/* The last one that ended: there is rarely more than one under way. */
+static struct exec *spare;
 
-struct exec {
-	struct process *process;
-	const struct exec_place *place;
-	const char
-		*path; /* AT_EXECFN: the program as a process that has its descriptors names it */
-	struct exec_strings strings;
-	struct exec_image program, interpreter;
-	bool has_interpreter;
-	struct credentials credentials;
-	bool is_secure;
-	struct mm *mm;
-	hel_handle universe;
-	struct process_page_holder page;
-	struct thread *thread;
-	struct thread *caller; /* NULL: of the first process */
-	struct fd_table *files; /* of its own, if it shared one */
-	uint64_t stack_size;
-	struct exec_stack stack;
-};
+static struct exec *exec_create(void)
+{
+	struct exec *exec = spare != NULL ? spare : helix_malloc(sizeof(*exec));
 
-static struct exec state;
+	spare = NULL;
+	return exec;
+}
+
+static void exec_free(struct exec *exec)
+{
+	if (spare == NULL) {
+		spare = exec;
+	} else {
+		helix_free(exec);
+	}
+}
 
 /* ---- chance ---------------------------------------------------------------------------------- */
 
@@ -116,114 +109,7 @@ static uint64_t random_bytes(const struct exec *exec, uint64_t n_pages)
 	return random_pieces(exec, n_pages, HEL_PAGE_SIZE);
 }
 
-/* ---- finding the program --------------------------------------------------------------------- */
-
-/* The script's interpreter takes its place: argv = interpreter, [argument,] script, rest. */
-static int64_t follow_script(struct exec *exec, const char *script_path)
-{
-	static struct exec_script script;
-	const char *first[3];
-	uint32_t n = 0;
-	int64_t error;
-
-	if (!exec_script_parse(
-		    (const char *)exec->program.head, exec->program.head_size, &script)) {
-		return -LINUX_ENOEXEC;
-	}
-	first[n++] = script.interpreter;
-	if (script.argument[0] != '\0') {
-		first[n++] = script.argument;
-	}
-	first[n++] = script_path;
-	error = exec_strings_prepend(&exec->strings, first, n);
-	if (error != 0) {
-		return error;
-	}
-	exec_image_close(&exec->program);
-	return exec_image_open(
-		exec->process, LINUX_AT_FDCWD, script.interpreter, 0, &exec->program);
-}
-
-static bool is_script(const struct exec_image *image)
-{
-	return image->head_size >= 2 && image->head[0] == '#' && image->head[1] == '!';
-}
-
-/* Relative to the working directory or absolute: the descriptor has no part in it. */
-static bool is_plain(const struct exec_place *place)
-{
-	return place->dirfd == LINUX_AT_FDCWD || place->path[0] == '/';
-}
-
-static void name_program(struct exec *exec)
-{
-	static char name[EXEC_NAME_MAX];
-	const struct exec_place *place = exec->place;
-
-	if (is_plain(place)) {
-		exec->path = place->path;
-	} else {
-		(void)format_to(name, sizeof(name), "/dev/fd/%d%s%s", place->dirfd,
-			place->path[0] != '\0' ? "/" : "", place->path);
-		exec->path = name;
-	}
-}
-
-/* A script's interpreter could not open it: its descriptor is closed by then. */
-static bool will_be_closed(const struct exec *exec)
-{
-	return !is_plain(exec->place) &&
-		fd_table_is_cloexec(exec->process->files, exec->place->dirfd);
-}
-
-static int64_t find_program(struct exec *exec)
-{
-	static char script_path[EXEC_NAME_MAX];
-	const struct exec_place *place = exec->place;
-	int64_t error = exec_image_open(
-		exec->process, place->dirfd, place->path, place->flags, &exec->program);
-
-	name_program(exec);
-	str_copy(script_path, sizeof(script_path), exec->path);
-	for (uint32_t n_scripts = 0; error == 0 && is_script(&exec->program); n_scripts++) {
-		if (n_scripts == EXEC_SCRIPTS_MAX) {
-			return -LINUX_ELOOP;
-		}
-		if (will_be_closed(exec)) {
-			return -LINUX_ENOENT;
-		}
-		error = follow_script(exec, script_path);
-		if (error == 0) {
-			/* argv[0] is the interpreter's path now. */
-			str_copy(script_path, sizeof(script_path), exec->strings.block);
-		}
-	}
-	return error != 0 ? error : exec_image_parse(&exec->program);
-}
-
-static int64_t find_interpreter(struct exec *exec)
-{
-	static char path[POSIX_PATH_MAX];
-	const struct elf_extent *extent = &exec->program.elf.interpreter;
-	int64_t result;
-
-	exec->has_interpreter = extent->size != 0;
-	if (!exec->has_interpreter) {
-		return 0;
-	}
-	if (extent->size < 2 || extent->size > sizeof(path)) {
-		return -LINUX_ENOEXEC;
-	}
-	result = inode_read(exec->program.inode, path, extent->size, extent->offset);
-	if (result != (int64_t)extent->size || path[extent->size - 1] != '\0') {
-		return -LINUX_ENOEXEC;
-	}
-	result = exec_image_open(exec->process, LINUX_AT_FDCWD, path, 0, &exec->interpreter);
-	if (result == 0 && exec_image_parse(&exec->interpreter) != 0) {
-		result = -LINUX_ELIBBAD;
-	}
-	return result;
-}
+/* ---- privileges ----------------------------------------------------------------------------- */
 
 /* Somebody without privileges would have those of the new program. */
 static bool is_traced_by_unprivileged(const struct exec *exec)
@@ -610,10 +496,10 @@ static void abandon(struct exec *exec)
 
 static int64_t prepare(struct exec *exec, struct thread *caller)
 {
-	int64_t error = find_program(exec);
+	int64_t error = exec_find_program(exec);
 
 	if (error == 0) {
-		error = find_interpreter(exec);
+		error = exec_find_interpreter(exec);
 	}
 	if (error == 0) {
 		error = choose_credentials(exec);
@@ -634,45 +520,113 @@ static int64_t prepare(struct exec *exec, struct thread *caller)
 	return error;
 }
 
-static int64_t execute(
-	struct process *process, const struct exec_place *place, struct thread *caller)
+/*
+ * No other thread of the process is in a task, nor begins one before exec_settle(). 0,
+ * REQUEST_TASK, REQUEST_PARK, -LINUX_ENOMEM.
+ */
+static int64_t exec_unsettle(struct thread *caller)
 {
-	struct exec *exec = &state;
-	int64_t error;
+	struct process_internal *internal = caller->process->internal;
 
-	exec->process = process;
-	exec->caller = caller;
-	exec->place = place;
-	exec->path = place->path;
-	exec->program.memory = HEL_NULL;
-	exec->program.path.dentry = NULL;
-	exec->interpreter.memory = HEL_NULL;
-	exec->interpreter.path.dentry = NULL;
-	exec->mm = NULL;
-	exec->universe = HEL_NULL;
-	exec->page = (struct process_page_holder){ 0 };
-	exec->thread = NULL;
-	exec->files = NULL;
-	error = prepare(exec, caller);
+	if (request_task() == NULL) {
+		return internal->n_tasks == 0 ? 0 : REQUEST_TASK;
+	}
+	if (internal->exec_caller != NULL) {
+		/* it may wait for this task: try again when it has ended */
+		int64_t error = request_wait_on(&caller->internal->request, &internal->task_wait);
+
+		return error < 0 ? error : REQUEST_PARK;
+	}
+	internal->exec_caller = caller;
+	while (internal->n_tasks > 1) {
+		task_wait_on(&internal->task_wait);
+	}
+	return 0;
+}
+
+static void exec_settle(struct thread *caller)
+{
+	struct process_internal *internal = caller->process->internal;
+
+	if (internal->exec_caller == caller) {
+		internal->exec_caller = NULL;
+		wait_queue_wake(&internal->task_wait);
+	}
+}
+
+/* All that may fail, and wait; then the commit. */
+static int64_t exec_run(struct exec *exec)
+{
+	struct thread *caller = exec->caller;
+	int64_t error = caller != NULL ? exec_unsettle(caller) : 0;
+
+	if (error == 0) {
+		error = prepare(exec, caller);
+	}
+	if (error == 0 && caller != NULL && caller->internal->is_dying) {
+		error = -LINUX_EINTR; /* it was killed while it waited */
+	}
 	if (error == 0) {
 		commit(exec);
 	} else {
 		abandon(exec);
 	}
+	if (caller != NULL) {
+		exec_settle(caller);
+	}
 	exec_image_close(&exec->program);
 	exec_image_close(&exec->interpreter);
-	exec_strings_release(&exec->strings);
+	return error;
+}
+
+/* Takes the strings. */
+static int64_t execute(struct process *process, const struct exec_place *place,
+	struct thread *caller, struct exec_strings *strings)
+{
+	struct exec *exec = exec_create();
+	int64_t error = -LINUX_ENOMEM;
+
+	if (exec != NULL) {
+		struct exec_place own = *place;
+
+		str_copy(exec->called_as, sizeof(exec->called_as), place->path);
+		own.path = exec->called_as;
+		exec->process = process;
+		exec->caller = caller;
+		exec->place = &own;
+		exec->path = own.path;
+		exec->strings = *strings;
+		exec->program.memory = HEL_NULL;
+		exec->program.path.dentry = NULL;
+		exec->program.denies_writing = false;
+		exec->program.name = NULL;
+		exec->interpreter.memory = HEL_NULL;
+		exec->interpreter.path.dentry = NULL;
+		exec->interpreter.denies_writing = false;
+		exec->interpreter.name = NULL;
+		exec->mm = NULL;
+		exec->universe = HEL_NULL;
+		exec->page = (struct process_page_holder){ 0 };
+		exec->thread = NULL;
+		exec->files = NULL;
+		error = exec_run(exec);
+		*strings = exec->strings;
+		exec_free(exec);
+	}
+	exec_strings_release(strings);
 	return error;
 }
 
 int64_t process_exec_first(
 	struct process *process, const char *path, const struct exec_arguments *arguments)
 {
-	int error = exec_strings_copy(arguments->strings, arguments->size, arguments->argc,
-		arguments->envc, &state.strings);
+	struct exec_strings strings;
+	int error = exec_strings_copy(
+		arguments->strings, arguments->size, arguments->argc, arguments->envc, &strings);
 
-	return error != 0 ? error
-			  : execute(process, &(struct exec_place){ LINUX_AT_FDCWD, 0, path }, NULL);
+	return error != 0
+		? error
+		: execute(process, &(struct exec_place){ LINUX_AT_FDCWD, 0, path }, NULL, &strings);
 }
 
 /* A vforked child's argument list was gathered in memory that its parent would keep. */
@@ -686,33 +640,32 @@ static void unmap_gathered(struct mm *mm, uint64_t address, uint64_t size)
 
 int64_t posix_execve(struct request *request)
 {
-	static char path[POSIX_PATH_MAX];
-	const struct exec_place place = {
+	struct exec_place place = {
 		.dirfd = (int)request->args[0],
 		.flags = (uint32_t)request->args[1],
-		.path = path,
 	};
+	struct exec_strings strings;
 	struct mm *mm = request->thread->internal->mm;
 	uint64_t gathered = request->args[4], gathered_size = request->args[5];
 	size_t size, length;
 	const char *bytes = request_in(request, 0, &size);
 	int64_t error;
 
-	length = bytes != NULL ? strnlen(bytes, min_size(size, sizeof(path))) : size;
-	if (length >= min_size(size, sizeof(path))) {
+	length = bytes != NULL ? strnlen(bytes, min_size(size, POSIX_PATH_MAX)) : size;
+	if (length >= min_size(size, POSIX_PATH_MAX)) {
 		return -LINUX_ENAMETOOLONG;
 	}
-	memcpy(path, bytes, length + 1);
+	place.path = bytes;
 	if ((place.flags & ~(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW)) != 0) {
 		return -LINUX_EINVAL;
 	}
 	error = exec_strings_copy(bytes + length + 1, size - length - 1, (uint32_t)request->args[2],
-		(uint32_t)request->args[3], &state.strings);
+		(uint32_t)request->args[3], &strings);
 	if (error != 0) {
 		return error;
 	}
 	mm_ref(mm);
-	error = execute(request->process, &place, request->thread);
+	error = execute(request->process, &place, request->thread, &strings);
 	if (error == 0) {
 		if (mm->references > 2) {
 			unmap_gathered(mm, gathered, gathered_size);

@@ -190,6 +190,9 @@ struct process_internal {
 	uint64_t page_address; /* in the process */
 	uint32_t page_slot;
 	uint32_t n_threads; /* that are not gone; dying ones of an exec are not counted */
+	uint32_t n_tasks; /* threads' requests that are in a task */
+	struct thread *exec_caller; /* whose exec lets no other begin, NULL: nobody's */
+	struct wait_queue task_wait; /* a task has ended, or that exec */
 	struct account *account; /* of the real user, who has these threads */
 	struct helix_ends_op memory_back; /* EXITING, without threads: memory-back.c */
 	struct wait_queue child_wait; /* something happened to a child */

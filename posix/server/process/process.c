@@ -213,6 +213,7 @@ static void init_internal(struct process *process)
 	wait_queue_init(&internal->signal_wait);
 	wait_queue_init(&internal->continue_wait);
 	wait_queue_init(&internal->vfork_wait);
+	wait_queue_init(&internal->task_wait);
 	signal_pending_init(&internal->pending);
 	list_init(&internal->timers);
 	tree_init(&internal->semaphore_undos);

@@ -300,6 +300,32 @@ void request_reply(struct request *request, int64_t result)
 	request_drop(request);
 }
 
+void file_ref(UNUSED struct file *file)
+{
+}
+
+void file_unref(UNUSED struct file *file)
+{
+}
+
+bool request_is_unwanted(const struct thread *thread)
+{
+	return thread->internal->is_dying;
+}
+
+bool request_task_may_begin(UNUSED struct request *request, UNUSED struct wait_queue **out_queue)
+{
+	return true;
+}
+
+void request_task_began(UNUSED struct thread *thread)
+{
+}
+
+void request_task_ended(UNUSED struct thread *thread)
+{
+}
+
 /* The kernel says that dying threads have terminated. */
 static void reap_threads(void)
 {

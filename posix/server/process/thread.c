@@ -444,7 +444,8 @@ void thread_check_gone(struct thread *thread)
 	uint32_t slot = internal->slot;
 	bool keeps_process_page;
 
-	if (!internal->is_dying || !internal->is_terminated || !lane_is_idle(&internal->lane)) {
+	if (!internal->is_dying || !internal->is_terminated || !lane_is_idle(&internal->lane) ||
+		internal->request_internal.phase == REQUEST_IN_TASK) {
 		return;
 	}
 	if (!robust_leave(thread)) {
@@ -460,6 +461,33 @@ void thread_check_gone(struct thread *thread)
 		mm_slot_release(mm, slot, keeps_process_page);
 	}
 	mm_unref(mm);
+}
+
+bool request_is_unwanted(const struct thread *thread)
+{
+	return thread->internal->is_dying;
+}
+
+bool request_task_may_begin(struct request *request, struct wait_queue **out_queue)
+{
+	struct process_internal *internal = request->process->internal;
+
+	*out_queue = &internal->task_wait;
+	return internal->exec_caller == NULL || internal->exec_caller == request->thread;
+}
+
+void request_task_began(struct thread *thread)
+{
+	thread->process->internal->n_tasks++;
+}
+
+void request_task_ended(struct thread *thread)
+{
+	struct process_internal *internal = thread->process->internal;
+
+	internal->n_tasks--;
+	wait_queue_wake(&internal->task_wait);
+	thread_check_gone(thread);
 }
 
 /* The thread faulted where the shim cannot help, or is gone. */

@@ -4,6 +4,7 @@
 #include <posix/server/time/time.h>
 
 #include <async/loop.h>
+#include <async/test-loop.h>
 #include <helix/memory.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -23,9 +24,19 @@ void __sanitizer_cov_trace_pc(void)
 }
 
 static struct loop loop;
+static struct test_loop *tasks; /* NULL: requests have none */
+
+void fake_have_tasks(struct test_loop *test_loop)
+{
+	tasks = test_loop;
+	turn_first.loop = posix_loop();
+}
 
 struct loop *posix_loop(void)
 {
+	if (tasks != NULL) {
+		return &tasks->loop;
+	}
 	if (loop.ready.head.next == NULL) {
 		list_init(&loop.ready);
 		list_init(&loop.runnable);
@@ -53,6 +64,10 @@ struct loop *turn_choose_home(void)
 
 void fake_run_loop(void)
 {
+	if (tasks != NULL) {
+		test_loop_run(tasks);
+		return;
+	}
 	for (;;) {
 		struct op *op = LIST_POP_FRONT(&posix_loop()->ready, struct op, node);
 		struct timer *timer = loop.timers.first;

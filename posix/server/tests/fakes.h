@@ -21,6 +21,13 @@ extern uint64_t fake_n_steps;
 /** fake_run_loop() - deliver what is ready, and timers that have expired, until nothing is left */
 void fake_run_loop(void);
 
+/**
+ * fake_have_tasks() - from now on the loop is @test_loop, with tasks, and times of its own
+ * @test_loop: NULL: the loop without tasks again, which has nothing pending
+ */
+struct test_loop;
+void fake_have_tasks(struct test_loop *test_loop);
+
 /** fake_n_blocks - blocks of helix_malloc() that were not freed; fake_n_bytes - what is in them */
 extern size_t fake_n_blocks, fake_n_bytes;
 /** fake_fail_allocation - the so-manieth helix_malloc() from now fails; 0: none */

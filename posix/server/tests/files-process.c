@@ -308,6 +308,29 @@ bool request_signal_is_due(struct thread *thread)
 	return false;
 }
 
+bool request_is_unwanted(const struct thread *thread)
+{
+	(void)thread;
+	return false;
+}
+
+bool request_task_may_begin(struct request *request, struct wait_queue **out_queue)
+{
+	(void)request;
+	(void)out_queue;
+	return true;
+}
+
+void request_task_began(struct thread *thread)
+{
+	(void)thread;
+}
+
+void request_task_ended(struct thread *thread)
+{
+	(void)thread;
+}
+
 struct process_group *process_group_find(uint32_t pgid)
 {
 	for (struct user *user = users; user != NULL; user = user->next) {

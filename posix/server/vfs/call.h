@@ -9,6 +9,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/process/process.h>
+#include <posix/server/vfs/lock.h>
 #include <posix/server/vfs/walk.h>
 
 /**

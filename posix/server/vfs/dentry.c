@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/inotify.h>
+#include <posix/server/task.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/file-handle.h>
 
@@ -241,29 +242,53 @@ void dentry_unref(struct dentry *dentry)
 
 /* ---- what the walk and the file systems do ------------------------------------------------- */
 
-int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
-	struct dentry **out_dentry)
+static struct wait_queue looked_up = { .entries = LIST_INIT(looked_up.entries) };
+
+/* A dentry that is in the cache, and known; 0 with NULL if there is none. */
+static int64_t dentry_find_known(
+	const struct dentry *parent, const char *name, size_t name_size, struct dentry **out_dentry)
 {
-	struct dentry *dentry = dentry_find_cached(parent, name, name_size);
+	for (;;) {
+		struct dentry *dentry = dentry_find_cached(parent, name, name_size);
 
-	if (dentry != NULL) {
-		dentry_ref(dentry);
-		*out_dentry = dentry;
-		return 0;
+		if (dentry == NULL || likely(!dentry->is_in_lookup)) {
+			*out_dentry = dentry;
+			return 0;
+		}
+		if (request_task() == NULL) {
+			return REQUEST_TASK;
+		}
+		task_wait_on(&looked_up);
 	}
-	bool is_pinned = (parent->super->flags & SUPER_PINNED) != 0;
+}
 
-	if (is_pinned && !is_wanted) {
-		return -LINUX_ENOENT;
+static int64_t dentry_look_up(struct dentry *dentry)
+{
+	struct inode *directory = dentry->parent->inode;
+
+	if ((dentry->super->flags & SUPER_WAITS) == 0) {
+		return directory->ops->lookup(directory, dentry);
 	}
-	dentry = dentry_create(parent, name, name_size);
+	dentry->is_in_lookup = true;
+	int64_t error = directory->ops->lookup(directory, dentry);
+
+	dentry->is_in_lookup = false;
+	wait_queue_wake(&looked_up);
+	return error;
+}
+
+/* A new dentry, which its file system has been asked about if it has to be. */
+static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_size,
+	bool is_wanted, struct dentry **out_dentry)
+{
+	bool is_made_by_hand = (parent->super->flags & SUPER_VOLATILE) == 0;
+	struct dentry *dentry = dentry_create(parent, name, name_size);
+
 	if (dentry == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	if (!is_pinned) {
-		int64_t error = parent->inode->ops->lookup(parent->inode, dentry);
-
-		bool is_made_by_hand = (parent->super->flags & SUPER_VOLATILE) == 0;
+	if ((parent->super->flags & SUPER_PINNED) == 0) {
+		int64_t error = dentry_look_up(dentry);
 
 		if (error < 0 && (error != -LINUX_ENOENT || !is_wanted || !is_made_by_hand)) {
 			if (error != -LINUX_ENOENT) {
@@ -275,6 +300,26 @@ int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, b
 	}
 	*out_dentry = dentry;
 	return 0;
+}
+
+int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
+	struct dentry **out_dentry)
+{
+	struct dentry *dentry;
+	int64_t error = dentry_find_known(parent, name, name_size, &dentry);
+
+	if (unlikely(error < 0)) {
+		return error;
+	}
+	if (dentry != NULL) {
+		dentry_ref(dentry);
+		*out_dentry = dentry;
+		return 0;
+	}
+	if ((parent->super->flags & SUPER_PINNED) != 0 && !is_wanted) {
+		return -LINUX_ENOENT;
+	}
+	return dentry_make(parent, name, name_size, is_wanted, out_dentry);
 }
 
 void dentry_set_inode(struct dentry *dentry, struct inode *inode)
@@ -318,6 +363,29 @@ void dentry_forget_children(struct dentry *dentry)
 		dentry_unhash(child);
 		dentry_unref(child);
 	}
+}
+
+void dentry_forget_super(const struct super *super)
+{
+	struct list kept = LIST_INIT(kept);
+	struct list rest = LIST_INIT(rest);
+
+	for (;;) {
+		/* parents that nobody uses any more have come since */
+		list_append_all(&rest, &dentry_unused);
+		struct dentry *dentry = LIST_FIRST(&rest, struct dentry, unused_node);
+
+		if (dentry == NULL) {
+			break;
+		}
+		if (dentry->super == super) {
+			dentry_free_unused(dentry);
+		} else {
+			list_remove(&dentry->unused_node);
+			list_push_back(&kept, &dentry->unused_node);
+		}
+	}
+	list_append_all(&dentry_unused, &kept);
 }
 
 int64_t dentry_prepare_move(const struct dentry *to, char **out_memory)

@@ -11,6 +11,8 @@
  *	                 v
  *	            not hashed, used ---> freed with the last reference
  *
+ * While a lookup hook waits for its answer (SUPER_WAITS), others who want that name wait for it.
+ *
  * File systems that live in memory (SUPER_PINNED) hold a reference to each dentry that has an
  * inode: the cache is their directory. They link their dentries into struct ram_directory by
  * `cookie`.
@@ -39,6 +41,7 @@ struct dentry {
 	bool is_hashed;
 	bool is_pinned; /* its file system holds a reference */
 	bool has_handle; /* file-handle.h */
+	bool is_in_lookup; /* somebody asks the file system: it is neither positive nor negative */
 	struct list children;
 	struct list_node sibling;
 	struct list_node unused_node;
@@ -88,6 +91,8 @@ void dentry_move(struct dentry *dentry, struct dentry *to, char *memory);
 void dentry_exchange(struct dentry *a, struct dentry *b);
 /** dentry_forget_children() - free the cached dentries below that nobody uses */
 void dentry_forget_children(struct dentry *dentry);
+/** dentry_forget_super() - free all cached dentries of @super that nobody uses */
+void dentry_forget_super(const struct super *super);
 /** dentry_is_below() - whether @dentry is @ancestor or below it */
 bool dentry_is_below(const struct dentry *dentry, const struct dentry *ancestor);
 /** dentry_cache_size() - how many there are; for statistics and leak checks */

@@ -29,6 +29,7 @@ struct xattr_list;
 struct node_spec {
 	uint32_t mode, uid, gid;
 	uint64_t rdev;
+	bool is_unnamed; /* O_TMPFILE on SUPER_WAITS: the file has no name, and no links */
 };
 
 enum inode_change_mask : uint32_t {
@@ -68,8 +69,8 @@ struct inode_ops {
 	 */
 	int64_t (*unlink)(struct inode *directory, struct dentry *dentry);
 	/*
-	 * flags: LINUX_RENAME_EXCHANGE or 0; @to may be positive and is then replaced
-	 * (-LINUX_ENOTEMPTY). The caller moves the dentries.
+	 * flags: LINUX_RENAME_EXCHANGE, on SUPER_WAITS LINUX_RENAME_WHITEOUT, or 0; @to may be
+	 * positive and is then replaced (-LINUX_ENOTEMPTY). The caller moves the dentries.
 	 */
 	int64_t (*rename)(struct inode *from_directory, struct dentry *from,
 		struct inode *to_directory, struct dentry *to, uint32_t flags);

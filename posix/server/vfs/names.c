@@ -86,15 +86,20 @@ int64_t node_create(struct inode *directory, struct dentry *dentry, const struct
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-/* A name that is to be made: the walk stands in its directory, the dentry is negative. */
+/*
+ * A name that is to be made: the walk stands in its directory, which is locked; the dentry is
+ * negative.
+ */
 struct new_name {
 	struct walk walk;
 	struct dentry *dentry;
+	struct vfs_lock lock;
 };
 
 static void new_name_end(struct new_name *name)
 {
 	dentry_unref(name->dentry);
+	vfs_unlock(&name->lock);
 	walk_end(&name->walk);
 }
 
@@ -108,7 +113,10 @@ static int64_t new_name_find(struct new_name *name, bool is_directory)
 	if (name->walk.last_kind != WALK_LAST_NAME) {
 		return -LINUX_EEXIST;
 	}
-	error = walk_find_last(&name->walk, true, &name->dentry);
+	error = vfs_lock_directory(&name->lock, name->walk.at.dentry->inode);
+	if (error == 0) {
+		error = walk_find_last(&name->walk, true, &name->dentry);
+	}
 	if (error < 0) {
 		return error;
 	}
@@ -128,6 +136,7 @@ static int64_t new_name_begin(struct new_name *name, struct request *request, ui
 	struct process *process = request->process;
 
 	name->dentry = NULL;
+	name->lock.what = NULL;
 	int64_t error =
 		walk_begin(&name->walk, process, &process->credentials, (int)(uint32_t)dirfd, text);
 
@@ -382,7 +391,7 @@ int64_t name_remove(
 	return error < 0 ? error : unlink_found(at->dentry->inode, dentry, false);
 }
 
-static int64_t unlink_last(struct walk *walk, bool is_rmdir)
+static int64_t unlink_locked(struct walk *walk, bool is_rmdir)
 {
 	struct dentry *dentry;
 	int64_t error = walk_find_last(walk, false, &dentry);
@@ -395,6 +404,18 @@ static int64_t unlink_last(struct walk *walk, bool is_rmdir)
 		error = unlink_found(walk->at.dentry->inode, dentry, is_rmdir);
 	}
 	dentry_unref(dentry);
+	return error;
+}
+
+static int64_t unlink_last(struct walk *walk, bool is_rmdir)
+{
+	struct vfs_lock lock;
+	int64_t error = vfs_lock_directory(&lock, walk->at.dentry->inode);
+
+	if (error == 0) {
+		error = unlink_locked(walk, is_rmdir);
+		vfs_unlock(&lock);
+	}
 	return error;
 }
 

@@ -92,15 +92,11 @@ static int64_t opening_check_shared(const struct walk *walk, const struct inode 
 	return (directory->mode & 0022) ? -LINUX_EACCES : 0;
 }
 
-/* The last step of a walk with O_CREAT: 1 if a link was there and the walk goes on. */
-static int64_t opening_create_last(struct opening *opening, struct walk *walk)
+/* The last step of a walk with O_CREAT, in a directory that is locked. */
+static int64_t opening_create_locked(struct opening *opening, struct walk *walk)
 {
 	struct dentry *dentry;
 	bool is_there = false;
-
-	if (walk->last_kind != WALK_LAST_NAME || walk->has_trailing_slash) {
-		return -LINUX_EISDIR;
-	}
 	int64_t result = walk_find_last(walk, true, &dentry);
 
 	if (result < 0) {
@@ -135,6 +131,23 @@ static int64_t opening_create_last(struct opening *opening, struct walk *walk)
 		result = 0;
 	}
 	dentry_unref(dentry);
+	return result;
+}
+
+/* The same: 1 if a link was there and the walk goes on. */
+static int64_t opening_create_last(struct opening *opening, struct walk *walk)
+{
+	struct vfs_lock lock;
+
+	if (walk->last_kind != WALK_LAST_NAME || walk->has_trailing_slash) {
+		return -LINUX_EISDIR;
+	}
+	int64_t result = vfs_lock_directory(&lock, walk->at.dentry->inode);
+
+	if (result == 0) {
+		result = opening_create_locked(opening, walk);
+		vfs_unlock(&lock);
+	}
 	return result;
 }
 
@@ -183,9 +196,13 @@ static int64_t opening_create_nameless(
 	int64_t ctime_ns = directory->ctime_ns;
 	struct node_spec spec =
 		name_spec(opening->process, directory, LINUX_S_IFREG | opening->mode, 0);
+
+	spec.is_unnamed = (directory->super->flags & SUPER_WAITS) != 0;
 	int64_t error = node_create(directory, dentry, &spec, NULL);
 
-	if (error == 0) {
+	if (error == 0 && spec.is_unnamed) {
+		dentry_drop(dentry);
+	} else if (error == 0) {
 		error = directory->ops->unlink(directory, dentry);
 		dentry_drop(dentry);
 		directory->mtime_ns = mtime_ns;

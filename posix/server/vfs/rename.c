@@ -14,6 +14,7 @@ struct renaming {
 	uint32_t flags;
 	struct walk from, to;
 	struct dentry *source, *target; /* referenced; the target may be negative */
+	struct vfs_lock tree, first, second; /* see lock.h */
 };
 
 static bool renaming_is_exchange(const struct renaming *renaming)
@@ -127,7 +128,7 @@ static int64_t renaming_move(struct renaming *renaming)
 		return error;
 	}
 	error = from->ops->rename(from, renaming->source, to, renaming->target,
-		renaming->flags & LINUX_RENAME_EXCHANGE);
+		renaming->flags & ~LINUX_RENAME_NOREPLACE);
 	if (error == 0 && !renaming_is_exchange(renaming)) {
 		dentry_move(renaming->source, renaming->target, memory);
 		return 0;
@@ -232,7 +233,8 @@ static int64_t renaming_act(struct renaming *renaming)
 	struct inode *from = renaming->from.at.dentry->inode;
 	struct dentry *whiteout;
 
-	if (!(renaming->flags & LINUX_RENAME_WHITEOUT)) {
+	/* the disk's file systems do it in one */
+	if (!(renaming->flags & LINUX_RENAME_WHITEOUT) || (from->super->flags & SUPER_WAITS)) {
 		return renaming_move(renaming);
 	}
 	int64_t error = renaming_make_whiteout(renaming, &whiteout);
@@ -240,6 +242,7 @@ static int64_t renaming_act(struct renaming *renaming)
 	if (error < 0) {
 		return error;
 	}
+	renaming->flags &= ~LINUX_RENAME_WHITEOUT;
 	error = renaming_move(renaming);
 	if (error == 0) {
 		error = renaming_place_whiteout(renaming, whiteout);
@@ -247,6 +250,53 @@ static int64_t renaming_act(struct renaming *renaming)
 		dentry_drop(whiteout);
 	}
 	dentry_unref(whiteout);
+	return error;
+}
+
+/* Both directories, and the tree above them if they are two. */
+static int64_t renaming_lock(struct renaming *renaming)
+{
+	const struct inode *from = renaming->from.at.dentry->inode;
+	const struct inode *to = renaming->to.at.dentry->inode;
+	int64_t error;
+
+	if (from == to) {
+		return vfs_lock_directory(&renaming->first, from);
+	}
+	error = vfs_lock_renames(&renaming->tree, from->super);
+	if (error == 0) {
+		error = vfs_lock_directory(&renaming->first, from < to ? from : to);
+	}
+	if (error == 0) {
+		error = vfs_lock_directory(&renaming->second, from < to ? to : from);
+	}
+	return error;
+}
+
+static void renaming_unlock(struct renaming *renaming)
+{
+	vfs_unlock(&renaming->second);
+	vfs_unlock(&renaming->first);
+	vfs_unlock(&renaming->tree);
+}
+
+static int64_t renaming_run_locked(struct renaming *renaming)
+{
+	int64_t error = renaming_find(renaming);
+
+	if (error < 0) {
+		return error;
+	}
+	if (renaming->source->inode == renaming->target->inode) {
+		return 0; /* two names of one file: nothing to do */
+	}
+	error = renaming_check(renaming);
+	if (error == 0) {
+		error = renaming_act(renaming);
+	}
+	if (error == 0) {
+		renaming_notify(renaming);
+	}
 	return error;
 }
 
@@ -269,20 +319,11 @@ static int64_t renaming_run(struct renaming *renaming)
 	if (renaming->to.last_kind != WALK_LAST_NAME) {
 		return (renaming->flags & LINUX_RENAME_NOREPLACE) ? -LINUX_EEXIST : -LINUX_EBUSY;
 	}
-	error = renaming_find(renaming);
-	if (error < 0) {
-		return error;
-	}
-	if (renaming->source->inode == renaming->target->inode) {
-		return 0; /* two names of one file: nothing to do */
-	}
-	error = renaming_check(renaming);
+	error = renaming_lock(renaming);
 	if (error == 0) {
-		error = renaming_act(renaming);
+		error = renaming_run_locked(renaming);
 	}
-	if (error == 0) {
-		renaming_notify(renaming);
-	}
+	renaming_unlock(renaming);
 	return error;
 }
 

@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/process/process.h>
+#include <posix/server/task.h>
 #include <posix/server/vfs/walk.h>
 
 static void walk_set(struct walk *walk, const struct path *to)
@@ -48,9 +49,12 @@ static int64_t walk_start(struct walk *walk, int dirfd, bool is_absolute)
 
 static void walk_choose_top(struct walk *walk)
 {
+	bool is_limited = (walk->flags & (VFS_BENEATH | VFS_IN_ROOT)) != 0;
+
 	walk->top = &walk->process->fs->root;
-	if (walk->flags & (VFS_BENEATH | VFS_IN_ROOT)) {
-		walk->own_top = walk->at;
+	/* while a task waits, another thread may change the root */
+	if (is_limited || request_task() != NULL) {
+		walk->own_top = is_limited ? walk->at : *walk->top;
 		path_ref(&walk->own_top);
 		walk->top = &walk->own_top;
 	}
@@ -224,6 +228,24 @@ static int64_t walk_restart(struct walk *walk)
 	return 0;
 }
 
+/* In a task: a text of one's own, for the link may change while the walk waits. */
+static int64_t walk_keep_text(struct link_target *target)
+{
+	size_t size;
+
+	if (request_task() == NULL || target->owned != NULL || target->text == NULL) {
+		return 0;
+	}
+	size = strlen(target->text) + 1;
+	target->owned = helix_malloc(size);
+	if (target->owned == NULL) {
+		return -LINUX_ENOMEM;
+	}
+	memcpy(target->owned, target->text, size);
+	target->text = target->owned;
+	return 0;
+}
+
 int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 {
 	struct link_target target = { 0 };
@@ -244,6 +266,10 @@ int64_t walk_follow(struct walk *walk, struct inode *inode, bool *out_is_there)
 		helix_free(target.owned);
 		error = walk_jump(walk, &target.jump);
 		*out_is_there = error == 0;
+		return error;
+	}
+	error = walk_keep_text(&target);
+	if (error < 0) {
 		return error;
 	}
 	inode_touch_accessed(inode);
