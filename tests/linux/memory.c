@@ -530,6 +530,28 @@ CASE(seals_and_mappings)
 	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) != MAP_FAILED);
 }
 
+static void ignore_alarm(int signal)
+{
+	(void)signal;
+}
+
+CASE(sealing_is_not_interrupted)
+{
+	struct sigaction action = { .sa_handler = ignore_alarm };
+	struct itimerval often = { .it_interval.tv_usec = 100, .it_value.tv_usec = 100 };
+	struct itimerval never = { 0 };
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+
+	CHECK_EQ(ftruncate(fd, PAGE), 0);
+	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED);
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int i = 0; i < 300; i++) {
+		CHECK_ERRNO(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+	}
+	CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+}
+
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif

@@ -4,7 +4,8 @@
  *
  * A file that somebody can write to through a mapping cannot be sealed against writing. Mappings of
  * a process that has ended are taken apart by the kernel a moment later than its parent is told. So
- * what is busy is looked at again when all is gone that has ended before.
+ * what is busy is looked at again when all is gone that has ended before; signals do not end that
+ * wait, which is short.
  */
 #include <abi/linux/errno.h>
 #include <abi/linux/fcntl.h>
@@ -72,6 +73,7 @@ static int64_t await_ends(struct request *request)
 		wait->is_over = true;
 		return -LINUX_EBUSY;
 	}
+	request_park_as_killable(request);
 	return REQUEST_PARK;
 }
 
