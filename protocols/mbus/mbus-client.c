@@ -93,6 +93,21 @@ int mbus_set(struct task *task, hel_handle mbus, uint64_t id, const char *name, 
 	return mbus_bus_set(task, &client.client, &exchange, &request, &reply);
 }
 
+int mbus_withdraw(struct task *task, hel_handle mbus, uint64_t id)
+{
+	struct transport_client client;
+	struct bragi_exchange exchange;
+	struct mbus_withdraw_request request;
+	struct mbus_withdraw_reply reply;
+	uint8_t buffer[SMALL_BUFFER_SIZE];
+
+	transport_client_init(&client, mbus, 0);
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	mbus_withdraw_request_init(&request);
+	request.id = id;
+	return mbus_bus_withdraw(task, &client.client, &exchange, &request, &reply);
+}
+
 int mbus_bind_for(struct task *task, hel_handle mbus, uint64_t id, const char *client_name,
 	hel_handle *out_lane)
 {

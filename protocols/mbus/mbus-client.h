@@ -42,6 +42,14 @@ MUST_USE int mbus_publish_object(struct task *task, hel_handle mbus,
 MUST_USE int mbus_set(
 	struct task *task, hel_handle mbus, uint64_t id, const char *name, const char *value);
 
+/**
+ * mbus_withdraw() - take back an object: nobody is introduced any more, the control stream ends
+ * @mbus: the lane by which the object was published
+ *
+ * Return: 0, -ERR_NOT_FOUND (not published by this lane), what the transport says.
+ */
+MUST_USE int mbus_withdraw(struct task *task, hel_handle mbus, uint64_t id);
+
 /** mbus_bind() - get a lane to the object @id; -ERR_NOT_FOUND if it has vanished */
 MUST_USE int mbus_bind(struct task *task, hel_handle mbus, uint64_t id, hel_handle *out_lane);
 

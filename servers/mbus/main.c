@@ -217,6 +217,26 @@ static int serve_set(struct bragi_call *call, const struct mbus_set_request *req
 	return error;
 }
 
+static void object_remove(struct object *object)
+{
+	registry_remove(&registry, &object->registered);
+	object_destroy(object);
+}
+
+static int serve_withdraw(struct bragi_call *call, const struct mbus_withdraw_request *request,
+	struct mbus_withdraw_reply *out_reply UNUSED)
+{
+	struct object *object = client_find_object(client_of_call(call), request->id);
+
+	if (object == NULL) {
+		return -ERR_NOT_FOUND;
+	}
+	list_remove(&object->node);
+	object_remove(object);
+	wait_queue_wake(&changes);
+	return 0;
+}
+
 /* ---- watching -------------------------------------------------------------------------------- */
 
 static int copy_filter(struct mbus_property_span from, struct registry_property *filter)
@@ -346,6 +366,7 @@ static const struct mbus_bus_ops bus_ops = {
 	.watch = serve_watch,
 	.bind = serve_bind,
 	.set = serve_set,
+	.withdraw = serve_withdraw,
 };
 
 /* ---- clients --------------------------------------------------------------------------------- */
@@ -363,8 +384,7 @@ static void client_closed(struct transport_service *service)
 	while (!list_is_empty(&client->objects)) {
 		struct object *object = LIST_POP_FRONT(&client->objects, struct object, node);
 
-		registry_remove(&registry, &object->registered);
-		object_destroy(object);
+		object_remove(object);
 	}
 	wait_queue_wake(&changes);
 	helix_free(client);
