@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* The page cache of files, as its manager: see contents.h. */
+#include "contents.h"
+
+#include <base/assert.h>
+#include <base/errors.h>
+#include <drivers/lib/blockfs/errors.h>
+
+static struct {
+	struct list queue; /* struct page_request.queue_node */
+	struct wait_queue has_work;
+	struct job jobs[PAGER_TASKS];
+} pager;
+
+static void request_listen(struct page_request *request);
+
+/* ---- listening ------------------------------------------------------------------------------- */
+
+static struct page_request *request_create(struct contents *contents)
+{
+	struct page_request *request = helix_calloc(1, sizeof(*request));
+
+	if (request != NULL) {
+		request->contents = contents;
+		list_push_back(&contents->requests, &request->node);
+		contents->n_requests++;
+	}
+	return request;
+}
+
+static void request_destroy(struct page_request *request)
+{
+	struct contents *contents = request->contents;
+
+	list_remove(&request->node);
+	contents->n_requests--;
+	helix_free(request);
+}
+
+static struct page_request *find_idle(const struct contents *contents)
+{
+	LIST_FOR_EACH(request, &contents->requests, struct page_request, node) {
+		if (request->state == PAGES_IDLE) {
+			return request;
+		}
+	}
+	return NULL;
+}
+
+/* Whoever has just got a request leaves listening to another one. */
+static void contents_listen(struct contents *contents)
+{
+	struct page_request *request;
+
+	if (contents->is_quiet || contents->n_listening > 0) {
+		return;
+	}
+	request = find_idle(contents);
+	if (request == NULL && contents->n_requests < CONTENTS_REQUESTS_MAX) {
+		request = request_create(contents);
+	}
+	if (request != NULL) {
+		request_listen(request);
+	}
+}
+
+static void request_come(struct op *op)
+{
+	struct page_request *request = op->owner;
+	struct contents *contents = request->contents;
+
+	contents->n_listening--;
+	if (op->error != 0) {
+		request->state = PAGES_IDLE;
+		wait_queue_wake(&contents->listeners);
+		return;
+	}
+	request->state = PAGES_QUEUED;
+	request->offset = request->manage.request.offset;
+	request->length = request->manage.request.length;
+	list_push_back(&pager.queue, &request->queue_node);
+	(void)!wait_queue_wake_one(&pager.has_work, 0);
+	wait_queue_wake(&contents->listeners);
+	contents_listen(contents);
+}
+
+static void request_listen(struct page_request *request)
+{
+	struct contents *contents = request->contents;
+
+	request->state = PAGES_LISTENING;
+	contents->n_listening++;
+	helix_manage_op_init(&request->manage, contents->memory.handle);
+	if (op_start(&request->manage.operation.op, contents->loop, request_come, request) ==
+		OP_DONE) {
+		request_come(&request->manage.operation.op);
+	}
+}
+
+/* It has been answered. */
+static void request_end(struct page_request *request)
+{
+	struct contents *contents = request->contents;
+
+	request->state = PAGES_IDLE;
+	if (!contents->is_quiet && contents->n_listening == 0) {
+		request_listen(request);
+	} else {
+		request_destroy(request);
+	}
+	wait_queue_wake(&contents->listeners);
+}
+
+/* Wait until no request can come that was made before; the task cannot be cancelled meanwhile. */
+static void contents_quieten(struct task *task, struct contents *contents)
+{
+	struct scope shield;
+
+	contents->is_quiet = true;
+	LIST_FOR_EACH(request, &contents->requests, struct page_request, node) {
+		if (request->state == PAGES_LISTENING) {
+			op_cancel(&request->manage.operation.op);
+		}
+	}
+	scope_begin_shield(task, &shield);
+	while (contents->n_listening > 0) {
+		(void)!wait_on(task, &contents->listeners);
+	}
+	(void)!scope_join(&shield);
+}
+
+/* ---- moving pages ---------------------------------------------------------------------------- */
+
+/* What fences and those who wait for pages are told. */
+static int kernel_error(int error)
+{
+	if (error == BLOCKFS_E_NO_SPACE) {
+		return -ERR_NO_SPACE;
+	}
+	return error < 0 ? error : -ERR_IO;
+}
+
+static void answer(const struct page_request *request, enum hel_update update, int error)
+{
+	(void)!hel_memory_update(
+		request->contents->memory.handle, update, request->offset, request->length, error);
+}
+
+static void request_read(struct task *task, struct page_request *request)
+{
+	struct contents *contents = request->contents;
+	const struct device_buffer buffer =
+		io_buffer(&contents->memory, request->offset, request->length, NULL);
+	int error = contents->ops->read(task, contents, request->offset, &buffer);
+
+	if (error == 0) {
+		error = hel_memory_update(contents->memory.handle, HEL_UPDATE_INITIALISED,
+			request->offset, request->length, 0);
+	}
+	if (error != 0) {
+		answer(request, HEL_UPDATE_INITIALISE_FAILED, kernel_error(error));
+	}
+}
+
+void contents_clear_tail(const struct contents *contents, uint64_t size)
+{
+	const struct device_buffer all =
+		io_buffer(&contents->memory, 0, contents->memory_size, NULL);
+	uint64_t end = align_up(size, HEL_PAGE_SIZE);
+
+	if (size < end && end <= contents->memory_size) {
+		io_buffer_zero(&all, size, end - size);
+	}
+}
+
+static void request_write(struct task *task, struct page_request *request)
+{
+	struct contents *contents = request->contents;
+	const struct device_buffer buffer =
+		io_buffer(&contents->memory, request->offset, request->length, NULL);
+	uint64_t size = contents->ops->size(contents);
+
+	if (size > request->offset && size < request->offset + request->length) {
+		contents_clear_tail(contents, size);
+	}
+	int error = contents->ops->write(task, contents, request->offset, &buffer);
+
+	if (error == 0) {
+		answer(request, HEL_UPDATE_WRITTEN_BACK, 0);
+	} else {
+		contents->error = error;
+		answer(request, HEL_UPDATE_WRITE_BACK_FAILED, kernel_error(error));
+	}
+}
+
+static void request_serve(struct task *task, struct page_request *request)
+{
+	struct contents *contents = request->contents;
+
+	request->state = PAGES_WORKING;
+	if (rwlock_read(task, &contents->lock) == 0) {
+		if (request->length > 0 && request->manage.request.kind == HEL_MANAGE_INITIALISE) {
+			request_read(task, request);
+		} else if (request->length > 0) {
+			request_write(task, request);
+		}
+		rwlock_read_done(&contents->lock);
+	}
+	request_end(request);
+}
+
+static int pager_run(struct task *task, UNUSED void *argument)
+{
+	int error = 0;
+
+	while (error == 0) {
+		struct page_request *request =
+			LIST_POP_FRONT(&pager.queue, struct page_request, queue_node);
+
+		if (request != NULL) {
+			request_serve(task, request);
+		} else {
+			error = wait_on(task, &pager.has_work);
+		}
+	}
+	return error;
+}
+
+void pager_start(struct loop *loop)
+{
+	list_init(&pager.queue);
+	wait_queue_init(&pager.has_work);
+	for (size_t i = 0; i < PAGER_TASKS; i++) {
+		job_init(&pager.jobs[i], "pager", pager_run, NULL);
+		job_submit(loop, &pager.jobs[i]);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int contents_init(struct task *task, struct contents *contents, const struct contents_ops *ops,
+	struct loop *loop, struct io *io)
+{
+	struct hel_managed_handles handles;
+
+	*contents = (struct contents){ .ops = ops, .io = io, .loop = loop };
+	rwlock_init(&contents->lock);
+	list_init(&contents->requests);
+	wait_queue_init(&contents->listeners);
+	contents->memory_size = align_up(ops->size(contents), HEL_PAGE_SIZE);
+	int error = hel_memory_create_managed(contents->memory_size, 0, &handles);
+
+	if (error != 0) {
+		return error;
+	}
+	contents->frontal = handles.frontal;
+	error = io_memory_attach(task, io, handles.backing, &contents->memory);
+	if (error == 0) {
+		contents_listen(contents);
+		if (contents->n_listening > 0) {
+			return 0;
+		}
+		io_memory_detach(task, io, &contents->memory);
+		error = -ERR_NO_MEMORY;
+	}
+	hel_close(HEL_THIS, handles.backing);
+	hel_close(HEL_THIS, handles.frontal);
+	return error;
+}
+
+void contents_close(struct task *task, struct contents *contents)
+{
+	struct scope shield;
+
+	scope_begin_shield(task, &shield);
+	hel_close(HEL_THIS, contents->frontal);
+	contents_quieten(task, contents);
+	for (struct page_request *idle; (idle = find_idle(contents)) != NULL;) {
+		request_destroy(idle);
+	}
+	while (contents->n_requests > 0) { /* they are queued or worked on, and end themselves */
+		(void)!wait_on(task, &contents->listeners);
+	}
+	io_memory_detach(task, contents->io, &contents->memory);
+	hel_close(HEL_THIS, contents->memory.handle);
+	(void)!scope_join(&shield);
+}
+
+/* ---- what users of the file do --------------------------------------------------------------- */
+
+int contents_sync(struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
+{
+	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
+	uint64_t end = contents->memory_size;
+
+	if (length != 0 && length < end - min_u64(offset, end)) {
+		end = align_up(offset + length, HEL_PAGE_SIZE);
+	}
+	if (first >= end) {
+		return 0;
+	}
+	return contents_sync_result(
+		contents, helix_fence(task, contents->frontal, first, end - first));
+}
+
+int contents_sync_result(struct contents *contents, int fence_error)
+{
+	int error = contents->error;
+
+	if (fence_error == 0 || fence_error == -ERR_CANCELLED || error == 0) {
+		return fence_error;
+	}
+	contents->error = 0;
+	return error;
+}
+
+int contents_grow(struct contents *contents, uint64_t size)
+{
+	uint64_t memory_size = align_up(size, HEL_PAGE_SIZE);
+
+	if (memory_size < size) {
+		return BLOCKFS_E_TOO_LARGE;
+	}
+	if (memory_size <= contents->memory_size) {
+		return 0;
+	}
+	int error = hel_memory_resize(contents->memory.handle, memory_size);
+
+	if (error == 0) {
+		contents->memory_size = memory_size;
+	}
+	return error == -ERR_ILLEGAL_ARGS ? BLOCKFS_E_TOO_LARGE : error;
+}
+
+/* Requests that have come and were not begun: nothing of them is behind @end. */
+static void cut_requests(struct contents *contents, uint64_t end)
+{
+	LIST_FOR_EACH(request, &contents->requests, struct page_request, node) {
+		if (request->offset >= end) {
+			request->length = 0;
+		} else {
+			request->length = min_u64(request->length, end - request->offset);
+		}
+	}
+}
+
+void contents_cut(struct task *task, struct contents *contents, uint64_t size)
+{
+	uint64_t memory_size = align_up(size, HEL_PAGE_SIZE);
+
+	if (memory_size < contents->memory_size &&
+		hel_memory_resize(contents->memory.handle, memory_size) == 0) {
+		contents->memory_size = memory_size;
+		contents_quieten(task, contents);
+		cut_requests(contents, memory_size);
+		contents->is_quiet = false;
+		contents_listen(contents);
+	}
+	contents_clear_tail(contents, size);
+}
+
+void contents_drop(struct contents *contents, uint64_t offset, uint64_t length)
+{
+	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
+	uint64_t end = contents->memory_size;
+
+	if (length < end - min_u64(offset, end)) {
+		end = align_up(offset + length, HEL_PAGE_SIZE);
+	}
+	if (first < end) {
+		(void)!hel_memory_invalidate(contents->memory.handle, first, end - first);
+	}
+}
+
+void contents_zero(struct contents *contents, uint64_t offset, uint64_t length)
+{
+	const struct device_buffer all =
+		io_buffer(&contents->memory, 0, contents->memory_size, NULL);
+
+	if (offset < contents->memory_size) {
+		io_buffer_zero(&all, offset, min_u64(length, contents->memory_size - offset));
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Types of file systems that this server can mount. */
+#ifndef FS_TYPE_H
+#define FS_TYPE_H
+
+#include <bragi-rt/bragi-rt.h>
+#include <drivers/lib/blockfs/blockfs.h>
+
+/* A type. A further one is a line of the table in type.c. */
+struct fs_type {
+	const char *name; /* as Linux calls it */
+	int (*mount)(struct task *task, const struct blockfs_mount_options *options,
+		struct blockfs **out_fs);
+	/* Options that need nothing to be done: they say what is so anyway. Ends with NULL. */
+	const char *const *harmless;
+};
+
+/** fs_type_find() - the type of that name, NULL if there is none */
+const struct fs_type *fs_type_find(struct bragi_string name);
+
+/** fs_type_accepts() - whether all of @options, with commas between them, mean something */
+bool fs_type_accepts(const struct fs_type *type, struct bragi_string options);
+
+#endif

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout: 300
+"""The file server: what a client (tests/fs) does to ext4, e2fsprogs find on the disk."""
+
+import os
+import subprocess
+import tempfile
+
+import guest
+from guest import check, check_equal
+
+DISK_BYTES = 64 << 20
+GIVEN_BYTES = 100000
+WRITTEN = 300000
+BIG_BYTES = 12 << 20
+
+_TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
+_VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
+_NAME = 'virtio-0000:00:10.0'
+_N_CASES = 14
+
+
+def pattern(offset, length, salt):
+    """The same as in tests/fs."""
+    return bytes((at * 7 + at // 512 * 13 + salt * 31) & 255
+                 for at in range(offset, offset + length))
+
+
+def tool(*command):
+    result = subprocess.run(command, env=_TOOLS, capture_output=True, timeout=120, check=False)
+    check(result.returncode == 0, f'{command}: {result.stdout[-500:]!r} {result.stderr[-500:]!r}')
+    return result.stdout
+
+
+def make_ext4(image, *options):
+    """A file system with the one file that tests/fs knows of."""
+    with open(image, 'wb') as file:
+        file.truncate(DISK_BYTES)
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        with open(os.path.join(folder, 'given'), 'wb') as file:
+            file.write(pattern(0, GIVEN_BYTES, 0))
+        tool('mke2fs', '-q', '-F', '-t', 'ext4', '-d', folder, *options, image)
+
+
+def contents(image, name):
+    return tool('debugfs', '-R', f'cat /{name}', image)
+
+
+def check_image(image):
+    tool('e2fsck', '-fn', image)
+    check_equal(contents(image, 'given') == pattern(0, GIVEN_BYTES, 0), True, 'given')
+    check_equal(contents(image, 'written') == pattern(0, WRITTEN, 1), True, 'written')
+    cut = pattern(0, 10000, 2) + bytes(50000) + pattern(60000, 5000, 2)
+    check_equal(contents(image, 'cut') == cut, True, 'cut')
+    holes = pattern(0, 5000, 3) + bytes(30000) + pattern(35000, 35000, 3) + bytes(20000)
+    check_equal(contents(image, 'holes') == holes, True, 'holes')
+    check_equal(contents(image, 'direct') == pattern(0, 65536, 4), True, 'direct')
+    check_equal(contents(image, 'big') == pattern(0, BIG_BYTES, 5), True, 'big')
+    check_equal(contents(image, 'folder/file'), b'', 'folder/file')
+    listing = tool('debugfs', '-R', 'ls -p /many', image)
+    check_equal(listing.count(b'entry-'), 300, 'entries')
+    with open(image, 'rb') as file:
+        check_equal(file.read(512) == pattern(0, 512, 7), True, 'the first sector')
+
+
+def run_client(image, *, name=_NAME, settings='', timeout=120):
+    cases = guest.cases_of_program('fs', '--qemu', _VIRTIO.replace('@', image), name='fs-test',
+                                   n_cases=_N_CASES, settings=f'fs.name={name} {settings}',
+                                   timeout=timeout)
+    bad = [case for case in cases if case.startswith('not ok')]
+    check(not bad, '; '.join(bad))
+
+
+def _with_file_system(*options, **settings):
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        image = os.path.join(folder, 'disk')
+        make_ext4(image, *options)
+        run_client(image, **settings)
+        check_image(image)
+
+
+def ext4():
+    _with_file_system()
+
+
+def blocks_of_1024_bytes():
+    _with_file_system('-b', '1024')
+
+
+if __name__ == '__main__':
+    guest.main([ext4, blocks_of_1024_bytes])
