@@ -85,6 +85,7 @@ enum linux_errno {
 	LINUX_EALREADY = 114, /* in progress already */
 	LINUX_EINPROGRESS = 115, /* in progress */
 	LINUX_ESTALE = 116, /* stale handle */
+	LINUX_EUCLEAN = 117, /* structure needs cleaning */
 	LINUX_EDQUOT = 122, /* over quota */
 	LINUX_ENOMEDIUM = 123, /* no medium */
 	LINUX_ECANCELED = 125, /* cancelled */
