@@ -510,6 +510,49 @@ HEL_MUST_USE static inline int hel_memory_pin(hel_handle memory, uint64_t offset
 }
 
 /**
+ * hel_memory_try_read() - copy bytes out of a memory if they are there
+ * @memory: needs READ; not that of a device
+ * @offset: bytes from its start
+ * @buffer: where they go
+ * @size: bytes, at most 16 MiB
+ *
+ * As hel_memory_read(), for who has better things to do than to wait for a manager.
+ *
+ * Return: 0, -ERR_AGAIN (a page is absent; it was not asked for), -ERR_ILLEGAL_ARGS (@size is too
+ * large, or device memory that the kernel does not reach), -ERR_OUT_OF_BOUNDS (the range is not
+ * inside the memory), -ERR_IO (managed memory whose manager is gone, or has failed), -ERR_NO_MEMORY
+ * (no memory for a page).
+ */
+HEL_MUST_USE static inline int hel_memory_try_read(hel_handle memory, uint64_t offset, void *buffer,
+	size_t size)
+{
+	return (int)hel_call4(HEL_CALL_memory_try_read, memory, offset, (uint64_t)buffer,
+		size).error;
+}
+
+/**
+ * hel_memory_try_write() - copy bytes into a memory if its pages are there
+ * @memory: needs WRITE; not that of a device
+ * @offset: bytes from its start
+ * @buffer: what to write
+ * @size: bytes, at most 16 MiB
+ *
+ * As hel_memory_write(), for who has better things to do than to wait for a manager.
+ *
+ * Return: 0, -ERR_AGAIN (a page is absent and was not asked for, or so many pages have been written
+ * to that others must be written back before), -ERR_ILLEGAL_ARGS (@size is too large, or device
+ * memory that the kernel does not reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory),
+ * -ERR_IO (managed memory whose manager is gone, or has failed), -ERR_NO_MEMORY (no memory for a
+ * page).
+ */
+HEL_MUST_USE static inline int hel_memory_try_write(hel_handle memory, uint64_t offset,
+	const void *buffer, size_t size)
+{
+	return (int)hel_call4(HEL_CALL_memory_try_write, memory, offset, (uint64_t)buffer,
+		size).error;
+}
+
+/**
  * hel_memory_slice() - make a memory that stands for a range of another one
  * @memory: needs MAP and DERIVE; not the backing of managed memory; of a slice it is one of what
  * 	that shows

@@ -111,6 +111,34 @@ CALL_CHECK(memory_pin_memory_revoked, memory_pin, REVOKED, REVOKED(MEMORY), 0, 4
 CALL_CHECK(memory_pin_memory_of_other_type, memory_pin, BAD_TYPE, OTHER(MEMORY), 0, 4096, 0, 0, 0)
 CALL_CHECK(memory_pin_memory_without_pin, memory_pin, NO_RIGHTS, WITHOUT(MEMORY, PIN), 0, 4096, 0,
 	0, 0)
+CALL_CHECK(memory_try_read_memory_stale, memory_try_read, BAD_HANDLE, STALE(), 0, BUFFER(), 16, 0,
+	0)
+CALL_CHECK(memory_try_read_memory_revoked, memory_try_read, REVOKED, REVOKED(MEMORY), 0, BUFFER(),
+	16, 0, 0)
+CALL_CHECK(memory_try_read_memory_of_other_type, memory_try_read, BAD_TYPE, OTHER(MEMORY), 0,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(memory_try_read_memory_without_read, memory_try_read, NO_RIGHTS, WITHOUT(MEMORY, READ),
+	0, BUFFER(), 16, 0, 0)
+CALL_CHECK(memory_try_read_buffer_unmapped, memory_try_read, FAULT, GOOD(MEMORY), 0, UNMAPPED, 16,
+	0, 0)
+CALL_CHECK(memory_try_read_buffer_kernel_half, memory_try_read, FAULT, GOOD(MEMORY), 0, KERNEL_HALF,
+	16, 0, 0)
+CALL_CHECK(memory_try_read_buffer_wrapping, memory_try_read, FAULT, GOOD(MEMORY), 0, WRAPPING, 16,
+	0, 0)
+CALL_CHECK(memory_try_write_memory_stale, memory_try_write, BAD_HANDLE, STALE(), 0, BUFFER(), 16, 0,
+	0)
+CALL_CHECK(memory_try_write_memory_revoked, memory_try_write, REVOKED, REVOKED(MEMORY), 0, BUFFER(),
+	16, 0, 0)
+CALL_CHECK(memory_try_write_memory_of_other_type, memory_try_write, BAD_TYPE, OTHER(MEMORY), 0,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(memory_try_write_memory_without_write, memory_try_write, NO_RIGHTS,
+	WITHOUT(MEMORY, WRITE), 0, BUFFER(), 16, 0, 0)
+CALL_CHECK(memory_try_write_buffer_unmapped, memory_try_write, FAULT, GOOD(MEMORY), 0, UNMAPPED, 16,
+	0, 0)
+CALL_CHECK(memory_try_write_buffer_kernel_half, memory_try_write, FAULT, GOOD(MEMORY), 0,
+	KERNEL_HALF, 16, 0, 0)
+CALL_CHECK(memory_try_write_buffer_wrapping, memory_try_write, FAULT, GOOD(MEMORY), 0, WRAPPING, 16,
+	0, 0)
 CALL_CHECK(space_create_universe_stale, space_create, BAD_HANDLE, STALE(), 0, 0, 0, 0, 0)
 CALL_CHECK(space_create_universe_revoked, space_create, REVOKED, REVOKED(UNIVERSE), 0, 0, 0, 0, 0)
 CALL_CHECK(space_create_universe_of_other_type, space_create, BAD_TYPE, OTHER(UNIVERSE), 0, 0, 0, 0,

@@ -3,6 +3,7 @@
 #include <thor/bootstrap.h>
 #include <thor/memory/memory-object.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-wait.h>
 #include <thor/object/grant.h>
 #include <thor/syscall/call.h>
 
@@ -228,7 +229,17 @@ static int memory_find_range(struct call *call, uint32_t rights, struct object *
 	return call_lookup(call, 0, HEL_TYPE_MEMORY, rights, out_object);
 }
 
-int call_memory_read(struct call *call)
+/* Who does not want to wait for a page of the memory shall not. */
+static int memory_refuse_wait(int error)
+{
+	if (error == -ERR_FAULT && page_note_is_set()) {
+		page_note_drop();
+		return -ERR_AGAIN;
+	}
+	return error;
+}
+
+static int memory_copy_out(struct call *call, bool may_wait)
 {
 	uint8_t piece[MEMORY_COPY_PIECE];
 	struct object *object;
@@ -245,6 +256,8 @@ int call_memory_read(struct call *call)
 			memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
 		if (error == 0) {
 			error = arch_copy_to_user(call_argument(call, 2) + done, piece, n_bytes);
+		} else if (!may_wait) {
+			error = memory_refuse_wait(error);
 		}
 		done += n_bytes;
 		if (error == 0) {
@@ -255,7 +268,7 @@ int call_memory_read(struct call *call)
 	return error;
 }
 
-int call_memory_write(struct call *call)
+static int memory_copy_in(struct call *call, bool may_wait)
 {
 	uint8_t piece[MEMORY_COPY_PIECE];
 	struct object *object;
@@ -272,6 +285,7 @@ int call_memory_write(struct call *call)
 		if (error == 0) {
 			error = memory_write(
 				memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
+			error = may_wait ? error : memory_refuse_wait(error);
 		}
 		done += n_bytes;
 		if (error == 0) {
@@ -280,6 +294,26 @@ int call_memory_write(struct call *call)
 	}
 	object_unref(object);
 	return error;
+}
+
+int call_memory_read(struct call *call)
+{
+	return memory_copy_out(call, true);
+}
+
+int call_memory_write(struct call *call)
+{
+	return memory_copy_in(call, true);
+}
+
+int call_memory_try_read(struct call *call)
+{
+	return memory_copy_out(call, false);
+}
+
+int call_memory_try_write(struct call *call)
+{
+	return memory_copy_in(call, false);
 }
 
 /*

@@ -179,6 +179,8 @@ FAILURE_TEST(memory)
 	TRY(hel_memory_copy_on_write(object, MIB(300), MIB(4), &view));
 	TRY(hel_memory_write(view, 0, bytes, sizeof(bytes)));
 	TRY(hel_memory_read(view, 4096, bytes, sizeof(bytes)));
+	TRY(hel_memory_try_write(object, MIB(901), bytes, sizeof(bytes)));
+	TRY(hel_memory_try_read(view, 8192, bytes, sizeof(bytes)));
 	TRY(hel_memory_resize(object, MIB(1)));
 }
 

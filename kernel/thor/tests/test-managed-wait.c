@@ -234,6 +234,43 @@ USER_TEST(calls_are_made_again_when_the_page_is_there)
 	end();
 }
 
+USER_TEST(tries_do_not_wait_for_pages)
+{
+	uint64_t word = 0;
+
+	begin(64);
+	server_start();
+	server.delay_ns = 10'000;
+	CHECK_EQ(hel_memory_try_read(server.handles.frontal, 3 * 4096, &word, sizeof(word)),
+		-ERR_AGAIN);
+	CHECK_EQ(hel_memory_try_write(server.handles.frontal, 3 * 4096, &word, sizeof(word)),
+		-ERR_AGAIN);
+	CHECK_OK(hel_memory_read(server.handles.frontal, 3 * 4096, &word, sizeof(word)));
+	word = 0;
+	CHECK_OK(hel_memory_try_read(server.handles.frontal, 3 * 4096, &word, sizeof(word)));
+	CHECK_EQ(word, server_word(3));
+	word = 33;
+	CHECK_OK(hel_memory_try_write(server.handles.frontal, 3 * 4096, &word, sizeof(word)));
+	CHECK_EQ(server_read(3), 33);
+	/* A part that is there, and one that is not. */
+	CHECK_EQ(hel_memory_try_read(server.handles.frontal, 4 * 4096 - 4, &word, sizeof(word)),
+		-ERR_AGAIN);
+	CHECK_EQ(hel_memory_try_read(server.handles.frontal, 64 * 4096, &word, sizeof(word)),
+		-ERR_OUT_OF_BOUNDS);
+	CHECK_EQ(hel_memory_try_write(server.handles.frontal, 64 * 4096, &word, sizeof(word)),
+		-ERR_OUT_OF_BOUNDS);
+	CHECK_EQ(
+		hel_memory_try_read(server.handles.frontal, 0, &word, 17 << 20), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_try_write(server.handles.frontal, 0, &word, 17 << 20),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_OK(hel_close(HEL_THIS, server.handles.backing));
+	CHECK_EQ(hel_memory_try_read(server.handles.frontal, 12 * 4096, &word, sizeof(word)),
+		-ERR_IO);
+	CHECK_EQ(hel_memory_try_write(server.handles.frontal, 12 * 4096, &word, sizeof(word)),
+		-ERR_IO);
+	end();
+}
+
 USER_TEST(calls_fail_when_the_page_cannot_be_read)
 {
 	uint64_t word;
