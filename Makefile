@@ -3,7 +3,8 @@
 # The commands of README.md. The build itself is meson's: see meson.build.
 #
 #   make            set up this machine (Debian packages) and build everything
-#   make run        ... and boot to a shell in QEMU
+#   make run        ... and boot to a shell in QEMU; ROOT=debian: to a login on the image
+#   make image      make a disk image of Debian 12 (docs/guide/images.md)
 #   make test       ... and run every test; T='word...' only those whose names hold a word
 #   make sanitize   ... and run the kernel's tests in kernels that check themselves (KASAN, UBSan)
 #   make fuzz       ... and run the fuzz targets for TIME seconds (default 60)
@@ -31,7 +32,7 @@ meson_type_kasan := $(meson_type_debug) -Dsanitize=kasan
 meson_type_ubsan := $(meson_type_debug) -Dsanitize=ubsan
 ninja_flags := $(if $(V),-v,--quiet)
 
-.PHONY: all setup guest host run test sanitize fuzz coverage bench docs format lint clean
+.PHONY: all setup guest host run image test sanitize fuzz coverage bench docs format lint clean
 all: guest host
 	@echo "make: built $(GUEST) and $(HOST); './hati run' boots, 'make test' tests"
 
@@ -62,8 +63,14 @@ host: setup $(HOST)/build.ninja
 	@echo "make: building $(HOST)"
 	@ninja -C $(HOST) -j $(JOBS) $(ninja_flags)
 
-run: guest
-	@./hati run --build $(BUILD)
+# ROOT is what --root takes, or `debian`, the image.
+IMAGE := build/image/debian.img
+ROOT :=
+run: guest $(if $(filter debian,$(ROOT)),image)
+	@./hati run --build $(BUILD) $(if $(ROOT),--memory 2G --root $(ROOT:debian=$(IMAGE)))
+
+image:
+	@image/make-image.sh $(dir $(IMAGE))
 
 test: guest host
 	@$(PYTHON) -B tools/test/run.py --build $(BUILD) $(TEST_FLAGS)
