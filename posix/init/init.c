@@ -10,8 +10,11 @@
  *     guest -> host   ready                          exit STATUS N_STDOUT N_STDERR
  *     host -> guest   eof N_STDIN    winsize ROWS COLS    close 1|2    hangup
  *
- * With stdio=console the command (without one: a login shell) has the terminal /dev/console as its
- * controlling terminal.
+ * With stdio=console the command (without one: a login shell, or a login on a root that has agetty)
+ * has the terminal /dev/console as its controlling terminal.
+ *
+ * If the root is to be on a disk (root.c), that is mounted first. If that cannot be done, the
+ * command is a message and an error; on a console a shell in the root in memory.
  *
  * One loop over ppoll, all descriptors non-blocking; SIGCHLD is let through only while it waits.
  */
@@ -31,6 +34,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "root.h"
 
 #define ARGS_MAX    4096
 #define BUFFER_SIZE 65536
@@ -53,6 +58,7 @@ struct config {
 	bool is_console;
 	unsigned rows, columns;
 	const char *directory;
+	const char *failure; /* why there is no root to run the command in */
 };
 
 static struct config config;
@@ -341,9 +347,23 @@ static void write_control(const char *text)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static void exec_command(void)
+/* What the console gets if there is no command. */
+static void exec_login(void)
 {
 	static char *const shell[] = { "-sh", NULL };
+	const char *terminal = getenv("TERM");
+	char *const getty[] = { "agetty", "--noclear", "-", (char *)terminal, NULL };
+
+	if (config.is_console && root_is_disk()) {
+		execve("/sbin/agetty", getty, config.env);
+	}
+	execve("/bin/sh", shell, config.env);
+	complain("/bin/sh");
+	_exit(127);
+}
+
+static void exec_command(void)
+{
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -353,10 +373,15 @@ static void exec_command(void)
 		(void)!chdir("/");
 	}
 	environ = config.env;
+	if (config.failure) {
+		dprintf(2, "hati: %s\n", config.failure);
+		if (!config.is_console) {
+			_exit(126);
+		}
+		config.n_args = 0;
+	}
 	if (config.n_args == 0) {
-		execve("/bin/sh", shell, config.env);
-		complain("/bin/sh");
-		_exit(127);
+		exec_login();
 	}
 	for (size_t i = 0; i < config.n_env; i++) {
 		if (!strncmp(config.env[i], "PATH=", 5)) {
@@ -372,20 +397,25 @@ static void exec_command(void)
 	}
 }
 
+/* The console becomes stdin, stdout and stderr. */
+static int take_console(void)
+{
+	int fd = open_patiently("/dev/console", O_RDWR);
+
+	for (int i = 0; fd >= 0 && i < 3; i++) {
+		dup2(fd, i);
+	}
+	return fd;
+}
+
 static void child_on_console(void)
 {
-	int fd;
-
 	setsid();
-	fd = open_patiently("/dev/console", O_RDWR);
-	if (fd < 0) {
+	if (take_console() < 0) {
 		complain("/dev/console");
 		_exit(126);
 	}
-	ioctl(fd, TIOCSCTTY, 0);
-	for (int i = 0; i < 3; i++) {
-		dup2(fd, i);
-	}
+	ioctl(0, TIOCSCTTY, 0);
 	if (config.rows && config.columns) {
 		const struct winsize size = {
 			.ws_row = (unsigned short)config.rows,
@@ -518,12 +548,44 @@ static int run_loop(pid_t child)
 	}
 }
 
+/* A program takes the place of this one, as init= wants it. Returns if that cannot be done. */
+static void become(const char *program)
+{
+	char *const arguments[] = { (char *)program, NULL };
+	sigset_t none;
+
+	if (take_console() >= 0) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		execve(program, arguments, config.env);
+	}
+	config.failure = strerror(errno);
+}
+
+/* The last line of a stream, from init itself. */
+static void relay_end_with(struct relay *relay, const char *text)
+{
+	if (relay->to >= 0 && relay->buffer) {
+		relay->begin = 0;
+		relay->end = (size_t)snprintf(relay->buffer, BUFFER_SIZE, "hati: %s\n", text);
+	}
+	relay_close_from(relay);
+	relay_drain(relay);
+}
+
 static void finish(int status)
 {
 	char line[80];
+	const char *why;
+	bool is_clean = root_leave(&why) == 0;
 
 	relay_drain(&out_relay);
 	relay_drain(&error_relay);
+	if (!is_clean) {
+		relay_end_with(&error_relay, why);
+		status = status ? status : 126;
+	}
 	snprintf(line, sizeof(line), "exit %d %llu %llu\n", status,
 		(unsigned long long)out_relay.n_total, (unsigned long long)error_relay.n_total);
 	write_control(line);
@@ -557,6 +619,12 @@ int main(void)
 	set_default_environment();
 	control = open_port("control");
 	write_control("ready\n");
+	if (root_enter(&config.failure) == 0) {
+		config.failure = NULL;
+		if (root_program()) {
+			become(root_program());
+		}
+	}
 	child = config.is_console ? start_on_console() : start_on_pipes();
 	if (child < 0) {
 		complain("cannot start the command");

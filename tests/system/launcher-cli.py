@@ -30,7 +30,8 @@ def usage_error(name, words, *arguments):
 def help_text(name, *arguments):
     result = hati(*arguments)
     options = ('--arch', '--smp', '--memory', '--root', '--add', '--env', '--timeout', '--log',
-               '--icount', '--gdb', '--append', '--qemu', '--kvm', '124', '125', 'Ctrl-]')
+               '--disk', '--snapshot', '--icount', '--gdb', '--append', '--qemu', '--kvm', '124',
+               '125', 'Ctrl-]')
     missing = [word for word in options if word not in result.stdout]
     if result.returncode != 0 or result.stderr or missing:
         return f'not ok {name}: status {result.returncode}, {result.stderr!r}, lacks {missing}'
@@ -51,7 +52,10 @@ def main():
         usage_error('bad_timeout', ['--timeout', '-3'], 'run', '--timeout', '-3'),
         usage_error('bad_env', ['--env', 'x'], 'run', '--env', 'x'),
         usage_error('missing_root', ['--root', '/nowhere'], 'run', '--root', '/nowhere'),
-        usage_error('root_is_an_image', ['disk images'], 'run', '--root', '/bin/busybox'),
+        usage_error('root_is_a_program', ['disk image'], 'run', '--root', '/bin/busybox'),
+        usage_error('disk_without_image', ['--disk', 'image'], 'run', '--disk', 'nvme'),
+        usage_error('snapshot_of_a_folder', ['--snapshot'], 'run', '--snapshot', '--root', '/tmp'),
+        usage_error('other_disk', ['floppy'], 'run', '--disk', 'floppy'),
         usage_error('missing_addition', ['/nowhere'], 'run', '--add', '/nowhere:/x'),
         usage_error('bad_addition', ['HOSTPATH'], 'run', '--add', '/etc/passwd'),
         usage_error('other_architecture', ['riscv64'], 'run', '--arch', 'riscv64'),

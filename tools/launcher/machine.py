@@ -87,6 +87,8 @@ class Machine:
         for more in options.qemu_first:
             arguments += more
         arguments += _port_arguments(far_ends)
+        if options.image:
+            arguments += options.image.qemu_arguments()
         for more in options.qemu:
             arguments += more
         passed = [end.fileno() for end in far_ends.values()] + [initrd.fileno()]

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import cpio
+import disk
 import overlay
 import report
 import roots
@@ -22,6 +23,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 _N_LOGS_KEPT = 40
 _POWER_OFF_SECONDS = 5.0
 _HANG_UP_SECONDS = 0.5
+_HANG_UP_DISK_SECONDS = 10.0   # in which what was written comes to the disk
 _EXIT_SIGPIPE = 128 + 13
 
 
@@ -102,7 +104,8 @@ def build_initrd(options, build, is_console):
 
     with open(build.system, 'rb') as system:
         append(system)
-    root, index = roots.open_root(options.root or build.root)
+    # of an image the guest starts in the embedded root
+    root, index = roots.open_root(build.root if options.image else options.root or build.root)
     with root:
         append(root)
     overlay.write(initrd, options, index, is_console, terminal.size())
@@ -144,6 +147,11 @@ def explain_timeout(session, options, log_path):
         f'the log is {os.path.relpath(log_path)}')
 
 
+def keeps_disk(options):
+    """Is there an image that what the guest writes stays on?"""
+    return options.image is not None and not options.snapshot
+
+
 def finish(machine, session, end, options, build, log_path):
     """Ends the machine and returns the launcher's exit code."""
     if end is End.EXIT:
@@ -161,11 +169,12 @@ def finish(machine, session, end, options, build, log_path):
     if end is End.BROKEN_PIPE:
         return _EXIT_SIGPIPE
     session.hang_up()
-    machine.wait(_HANG_UP_SECONDS)
+    machine.wait(_HANG_UP_DISK_SECONDS if keeps_disk(options) else _HANG_UP_SECONDS)
     return 0 if end is End.ESCAPE else 128 + session.signal
 
 
 def run(options):
+    options.image = disk.image_of(options)
     build = Build(options)
     build.make()
     on_terminal = os.isatty(0) and os.isatty(1)
@@ -175,6 +184,8 @@ def run(options):
         tracing = Tracing(options)
         stack.callback(tracing.close)
         options.append += tracing.command_line()
+        if options.image:
+            options.append[:0] = options.image.command_line()   # a user's words count, being later
         options.qemu.append(tracing.qemu_arguments())
         initrd = stack.enter_context(build_initrd(options, build, is_console))
         if options.gdb:

@@ -19,6 +19,7 @@ _KVM_GET_API_VERSION = 0xae00
 _KVM_API_VERSION = 12
 
 ARCHITECTURES = ('x86_64',)
+DISKS = ('virtio', 'nvme', 'ahci', 'ide')
 
 DESCRIPTION = """\
 Boots Hati in QEMU.
@@ -118,8 +119,12 @@ def _add_run_options(parser):
     add('--memory', metavar='SIZE', type=_memory, default='1G',
         help='memory, such as 512M or 2G (default 1G)')
     add('--root', metavar='DIR|ARCHIVE|IMAGE',
-        help='root file system: a directory or an archive (.cpio, .tar, each also .gz or .xz); '
-             'default: the embedded one with busybox and bash')
+        help='root file system: a directory, an archive (.cpio, .tar, each also .gz or .xz), or a '
+             'disk image, bare ext4 or with partitions; default: the embedded one with busybox')
+    add('--disk', metavar='KIND', choices=DISKS,
+        help='the disk that an image is to the guest: virtio (default), nvme, ahci or ide')
+    add('--snapshot', action='store_true',
+        help='leave the image as it is: what is written is forgotten in the end')
     add('--add', metavar='HOSTPATH:GUESTPATH', type=_addition, action='append', default=[],
         help='put a host file or tree into the root, owned by root; may repeat')
     add('--env', metavar='K=V', type=_variable, action='append', default=[],
@@ -223,6 +228,7 @@ def parse(arguments):
         hint = '' if what == 'option' else "; a command comes after '--'"
         raise UsageError(f"unknown {what} '{unknown[0]}'{hint}")
     options.command = command
+    options.image = None   # what --root names may be one: disk.py
     _check(options)
     if options.smp is None:
         options.smp = 1 if options.icount else 2

@@ -7,8 +7,13 @@ init reads etc/hati/run, records of "key=value", each ended by a zero byte:
     env=NAME=VALUE  its environment
     stdio=ports     stdin, stdout and stderr are the launcher's ports; or stdio=console
     rows=N cols=N   size of the terminal
+
+If the root is a disk the files of --add come in an archive of their own, etc/hati/added.cpio, which
+init unpacks there. It has no directories but empty ones: of the others nobody here knows whether
+they exist already, with what mode.
 """
 
+import io
 import os
 import stat
 
@@ -17,6 +22,7 @@ import roots
 from options import UsageError
 
 RUN_FILE = 'etc/hati/run'
+ADDED_FILE = 'etc/hati/added.cpio'
 
 _ENVIRONMENT = {
     'HOME': '/root',
@@ -52,14 +58,51 @@ def _make_parents(writer, index, name):
             raise UsageError(f"--add: '/{parent}' is not a directory in the root")
 
 
+class _WithoutFolders:
+    """A writer that leaves out directories that something is in."""
+
+    def __init__(self, writer):
+        self._writer = writer
+        self._waiting = None   # a directory that may be empty: (name, its attributes)
+
+    def _flush(self, next_name):
+        if self._waiting and not next_name.startswith(self._waiting[0] + '/'):
+            self._writer.entry(self._waiting[0], *self._waiting[1], **self._waiting[2])
+        self._waiting = None
+
+    def entry(self, name, mode, *more, **attributes):
+        self._flush(name)
+        if stat.S_ISDIR(mode):
+            self._waiting = name, (mode, *more), attributes
+        else:
+            self._writer.entry(name, mode, *more, **attributes)
+
+    def finish(self):
+        self._flush('')
+        self._writer.finish()
+
+
+def _added_archive(options):
+    """The files of --add as an archive for a root that only the guest knows."""
+    stream = io.BytesIO()
+    writer = _WithoutFolders(cpio.Writer(stream))
+    for host_path, guest_path in options.add:
+        roots.write_tree(writer, roots.Index(), cpio.normal_name(guest_path),
+                         os.path.realpath(host_path), keep_owner=False)
+    writer.finish()
+    return stream.getvalue()
+
+
 def write(output, options, index, is_console, size):
     """Writes the overlay archive to a binary stream."""
     writer = cpio.Writer(output)
-    for host_path, guest_path in options.add:
+    for host_path, guest_path in options.add if not options.image else ():
         name = index.resolve(guest_path, os.path.isdir(host_path))
         _make_parents(writer, index, name)
         # a link named on the command line means the file behind it
         roots.write_tree(writer, index, name, os.path.realpath(host_path), keep_owner=False)
     _make_parents(writer, index, RUN_FILE)
     writer.file(RUN_FILE, run_records(options, is_console, size), 0o600)
+    if options.image and options.add:
+        writer.file(ADDED_FILE, _added_archive(options), 0o600)
     writer.finish()

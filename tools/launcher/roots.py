@@ -208,5 +208,5 @@ def open_root(path):
             output.seek(0)
             return output, index
         output.close()
-    raise UsageError(f"--root: '{path}' is neither a directory nor a cpio or tar archive; "
-                     'disk images are not supported yet')
+    raise UsageError(f"--root: '{path}' is neither a directory nor a cpio or tar archive, and no "
+                     'raw disk image')

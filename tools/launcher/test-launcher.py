@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, '../test')]
 import cases  # noqa: E402
 import cpio  # noqa: E402
+import disk  # noqa: E402
 import machine  # noqa: E402
 import options  # noqa: E402
 import overlay  # noqa: E402
@@ -282,6 +284,85 @@ def case_roots_refuse_images_and_damage():
             except options.UsageError:
                 continue
             raise AssertionError(f'accepted {data[:8]}')
+
+
+def case_overlay_for_a_disk_is_an_archive_of_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        os.makedirs(os.path.join(folder, 'usr/empty'))
+        os.makedirs(os.path.join(folder, 'usr/full'))
+        for name in ('usr/full/f', 'z'):
+            with open(os.path.join(folder, name), 'w', encoding='utf-8') as file:
+                file.write(name)
+        chosen = parsed('--add', f'{folder}:/', '--add', f'{folder}/z:/bin/z')
+        chosen.image = disk.Image('image', 0, 'ext4')
+        stream = io.BytesIO()
+        overlay.write(stream, chosen, index_of(), False, (30, 100))
+    entries = read_back(stream.getvalue())
+    assert list(entries) == ['etc', 'etc/hati', 'etc/hati/run', 'etc/hati/added.cpio']
+    added = stream.getvalue()[stream.getvalue().index(b'added.cpio'):]
+    added = read_back(added[added.index(b'070701'):])
+    assert [name for name in added if not name.startswith('etc')] == \
+        ['usr/empty', 'usr/full/f', 'z', 'bin/z'], list(added)
+
+
+def ext_image(path, type_name):
+    subprocess.run(['/sbin/mke2fs', '-q', '-F', '-t', type_name, path, '4M'], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def put_at(path, offset, data):
+    with open(path, 'r+b' if os.path.exists(path) else 'wb') as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def gpt_entry(type_uuid, start):
+    return type_uuid + b'u' * 16 + struct.pack('<QQQ', start, start + 8191, 0) + b'\0' * 72
+
+
+def case_images_of_file_systems_are_recognised():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'a,b')
+        for type_name in ('ext2', 'ext3', 'ext4'):
+            ext_image(path, type_name)
+            chosen = parsed('--root', path, '--disk', 'nvme', '--snapshot')
+            image = disk.image_of(chosen)
+            assert image.command_line() == ['root=/dev/nvme0n1', f'rootfstype={type_name}', 'rw']
+            line = ' '.join(image.qemu_arguments())
+            assert 'a,,b,' in line and 'snapshot=on' in line and '-device nvme' in line
+        put_at(path, 1024 + 0x18, b'\xff')   # no size of blocks
+        assert disk.recognise(path) is None
+        for option in (['--disk', 'ide'], ['--snapshot']):
+            try:
+                disk.image_of(parsed('--root', path, *option))
+            except options.UsageError as error:
+                assert option[0] in str(error)
+                continue
+            raise AssertionError('accepted')
+
+
+def case_images_of_disks_are_recognised():
+    with tempfile.TemporaryDirectory() as folder:
+        one, path = os.path.join(folder, 'one'), os.path.join(folder, 'disk')
+        ext_image(one, 'ext4')
+        with open(one, 'rb') as file:
+            contents = file.read()
+        put_at(path, 510, b'\x55\xaa')
+        assert disk.recognise(path) is None   # no entry
+        put_at(path, 446 + 16, b'\0\0\0\0\x83\0\0\0' + struct.pack('<II', 2048, 8192))
+        try:
+            disk.recognise(path)
+        except options.UsageError as error:
+            assert 'no partition' in str(error)
+        put_at(path, 2048 * 512, contents)
+        assert disk.recognise(path).command_line()[0] == 'root=/dev/vda2'
+        put_at(path, 512, b'EFI PART' + b'\0' * 64 + struct.pack('<QII', 2, 4, 128))
+        put_at(path, 1024, gpt_entry(b'\1' * 16, 2048) + gpt_entry(b'\1' * 16, 10240))
+        put_at(path, 10240 * 512, contents)
+        assert disk.image_of(parsed('--root', path)).partition == 1
+        put_at(path, 1024 + 128, bytes.fromhex('e3bc684fcde8b14d96e7fbcaf984b709'))
+        image = disk.image_of(parsed('--root', path, '--disk', 'ahci'))
+        assert image.command_line()[0] == 'root=/dev/sda2'
 
 
 def case_qemu_arguments_hold_the_options():
