@@ -313,6 +313,31 @@ static void disk_resume(struct block_disk *disk)
 	wait_queue_wake(&disk->changed);
 }
 
+/* Tell a new driver of all memory, also of what is attached meanwhile. */
+static int disk_offer_memories(struct task *task, struct block_disk *disk)
+{
+	int error = 0;
+
+	do {
+		disk->is_memory_added = false;
+		for (uint32_t id = 0; id < disk->n_memories && error == 0; id++) {
+			const struct block_disk_memory *memory = &disk->memories[id];
+
+			if (memory->handle == HEL_NULL || memory->connection == disk->connection) {
+				continue;
+			}
+			disk->offered = id + 1;
+			error = disk_send_memory(task, disk, memory->handle, id);
+			disk->offered = 0;
+			if (error == 0) {
+				disk->memories[id].connection = disk->connection;
+			}
+			wait_queue_wake(&disk->changed); /* it may be detached now */
+		}
+	} while (error == 0 && disk->is_memory_added);
+	return error;
+}
+
 /* Find a driver, and be its client. */
 static int disk_connect(struct task *task, struct block_disk *disk)
 {
@@ -324,16 +349,17 @@ static int disk_connect(struct task *task, struct block_disk *disk)
 		return error;
 	}
 	transport_client_init(&disk->client, lane, 3);
+	disk->connection++;
 	error = disk_ask_geometry(task, disk);
-	for (uint32_t id = 0; id < disk->n_memories && error == 0; id++) {
-		if (disk->memories[id] != HEL_NULL) {
-			error = disk_send_memory(task, disk, disk->memories[id], id);
+	error = error != 0 ? error : disk_open_queue(task, disk);
+	if (error == 0) {
+		error = disk_offer_memories(task, disk);
+		if (error != 0) {
+			disk_drop_queue(disk);
 		}
 	}
-	if (error == 0) {
-		error = disk_open_queue(task, disk);
-	}
 	if (error != 0) {
+		disk->connection++;
 		hel_close(HEL_THIS, lane);
 		return error;
 	}
@@ -371,6 +397,7 @@ static void disk_disconnect(struct task *task, struct block_disk *disk)
 	}
 	(void)!scope_join(&shield);
 	disk_drop_queue(disk);
+	disk->connection++;
 	hel_close(HEL_THIS, disk->client.lane);
 }
 
@@ -478,7 +505,7 @@ void block_disk_close(struct task *task, struct block_disk *disk)
 static int disk_grow_memories(struct block_disk *disk)
 {
 	uint32_t n_memories = disk->n_memories == 0 ? 16 : 2 * disk->n_memories;
-	hel_handle *memories;
+	struct block_disk_memory *memories;
 
 	if (n_memories > BLOCK_LIMITS_MEMORIES_MAX) {
 		return -ERR_NO_SPACE;
@@ -488,7 +515,7 @@ static int disk_grow_memories(struct block_disk *disk)
 		return -ERR_NO_MEMORY;
 	}
 	for (uint32_t id = disk->n_memories; id < n_memories; id++) {
-		memories[id] = HEL_NULL;
+		memories[id] = (struct block_disk_memory){ .handle = HEL_NULL };
 	}
 	disk->memory_hint = disk->n_memories;
 	disk->memories = memories;
@@ -500,7 +527,7 @@ int block_disk_attach(
 	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id)
 {
 	while (disk->memory_hint < disk->n_memories &&
-		disk->memories[disk->memory_hint] != HEL_NULL) {
+		disk->memories[disk->memory_hint].handle != HEL_NULL) {
 		disk->memory_hint++;
 	}
 	int error = disk->memory_hint == disk->n_memories ? disk_grow_memories(disk) : 0;
@@ -509,15 +536,20 @@ int block_disk_attach(
 		return error;
 	}
 	uint32_t id = disk->memory_hint++;
+	uint32_t connection = disk->connection;
 
-	disk->memories[id] = memory;
+	disk->memories[id] = (struct block_disk_memory){ .handle = memory };
+	disk->is_memory_added = true;
 	/* a driver that is lost gets it from the keeper, with all others */
 	error = disk->state == BLOCK_DISK_OPEN ? disk_send_memory(task, disk, memory, id) : 0;
+	if (error == 0 && disk->state == BLOCK_DISK_OPEN && disk->connection == connection) {
+		disk->memories[id].connection = connection;
+	}
 	if (error == -ERR_END_OF_LANE && disk->state != BLOCK_DISK_GONE) {
 		error = 0;
 	}
 	if (error != 0) {
-		disk->memories[id] = HEL_NULL;
+		disk->memories[id].handle = HEL_NULL;
 		disk->memory_hint = (uint32_t)min_u64(disk->memory_hint, id);
 		return error;
 	}
@@ -531,13 +563,19 @@ void block_disk_detach(struct task *task, struct block_disk *disk, uint32_t id)
 	struct bragi_exchange exchange;
 	struct block_detach_request request;
 	struct block_detach_reply reply;
+	struct scope shield;
 
-	disk->memories[id] = HEL_NULL;
+	scope_begin_shield(task, &shield);
+	while (disk->offered == id + 1) {
+		(void)!wait_on(task, &disk->changed);
+	}
+	disk->memories[id].handle = HEL_NULL;
 	block_detach_request_init(&request);
 	request.id = id;
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	if (disk->state == BLOCK_DISK_OPEN) {
+	if (disk->memories[id].connection == disk->connection) {
 		(void)!block_device_detach(task, &disk->client.client, &exchange, &request, &reply);
 	}
+	(void)!scope_join(&shield);
 	disk->memory_hint = (uint32_t)min_u64(disk->memory_hint, id);
 }

@@ -59,6 +59,12 @@ struct block_op {
 	uint64_t n_bytes; /* result, also with an error: of the range, from its start */
 };
 
+/* Memory that requests may name. */
+struct block_disk_memory {
+	hel_handle handle;   /* HEL_NULL: the id is free */
+	uint32_t connection; /* by which the driver has got it */
+};
+
 struct block_disk {
 	struct loop *loop;
 	hel_handle mbus; /* borrowed */
@@ -77,9 +83,12 @@ struct block_disk {
 	uint32_t *free_slots;
 	uint32_t n_free;
 	struct list waiting; /* struct block_op.op.node: no slot, or no driver */
-	/* memory that is attached, by id; HEL_NULL: free */
-	hel_handle *memories;
+	/* memory that is attached, by id */
+	struct block_disk_memory *memories;
 	uint32_t n_memories, memory_hint;
+	uint32_t connection; /* with a driver, counted; changes when it is found and when it goes */
+	bool is_memory_added; /* while a driver is told of all memory */
+	uint32_t offered; /* id that the keeper tells it just now, plus 1; 0: none */
 	struct wait_queue changed; /* of state and geometry */
 	struct job keeper;
 };
