@@ -95,6 +95,7 @@ struct blockfs_attributes {
 	uint64_t version;
 	struct blockfs_time atime, mtime, ctime, birth;
 	bool has_birth;
+	bool has_xattrs; /* it may have some; false: it has none */
 };
 
 /* What set_attributes() is to change. The ctime becomes now, unless it is given. */

@@ -163,6 +163,7 @@ struct ext4_inode {
 	uint64_t version;
 	uint32_t dtime;
 	uint64_t xattr_block;
+	bool has_inode_xattrs; /* behind its fields: it may have some */
 	uint16_t extra_isize;
 	struct blockfs_time atime, mtime, ctime, crtime;
 	uint8_t block[EXT4_INODE_BLOCK_SIZE] ALIGNED(8);

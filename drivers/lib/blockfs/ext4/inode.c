@@ -315,6 +315,18 @@ static bool inode_shape_is_good(const struct ext4_inode *inode)
 	return true;
 }
 
+static bool inode_has_xattrs(const struct ext4_inode *inode, const struct ext4_inode_disk *place)
+{
+	size_t start = EXT4_INODE_SIZE_OLD + (size_t)inode->extra_isize;
+	uint32_t magic;
+
+	if (inode->extra_isize == 0 || start + sizeof(magic) > inode->fs->inode_size) {
+		return false;
+	}
+	memcpy(&magic, (const uint8_t *)place + start, sizeof(magic));
+	return magic == EXT4_XATTR_MAGIC;
+}
+
 /* Decode one that is in use, or in the middle of being freed. */
 static int inode_decode(struct ext4_inode *inode, const struct ext4_inode_disk *place)
 {
@@ -334,6 +346,7 @@ static int inode_decode(struct ext4_inode *inode, const struct ext4_inode_disk *
 		return BLOCKFS_E_CORRUPT;
 	}
 	inode_decode_times(inode, &disk);
+	inode->has_inode_xattrs = inode_has_xattrs(inode, place);
 	return inode->mode != 0 && !inode_shape_is_good(inode) ? BLOCKFS_E_CORRUPT : 0;
 }
 

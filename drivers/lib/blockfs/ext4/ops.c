@@ -90,6 +90,7 @@ static void ops_get_attributes(struct blockfs_node *node, struct blockfs_attribu
 		.ctime = inode->ctime,
 		.birth = inode->crtime,
 		.has_birth = inode->extra_isize >= 24,
+		.has_xattrs = inode->xattr_block != 0 || inode->has_inode_xattrs,
 	};
 	if (type == EXT4_S_IFCHR || type == EXT4_S_IFBLK) {
 		out->device_number = device_number(inode);

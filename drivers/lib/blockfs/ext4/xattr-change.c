@@ -192,6 +192,7 @@ static int write_inode_area(
 
 		(void)attributes_write(set, place + sizeof(magic));
 		memcpy(place, &magic, sizeof(magic));
+		inode->has_inode_xattrs = true;
 	}
 	return error;
 }

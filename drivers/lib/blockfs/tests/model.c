@@ -627,6 +627,9 @@ static bool compare_node(struct task *task, struct blockfs_node *real,
 		printf("# %u, not %u ", attributes.n_links, node->n_links);
 		return differ("number of links", name);
 	}
+	if (node->xattr_size > 0 && !attributes.has_xattrs) {
+		return differ("has_xattrs", name);
+	}
 	int error = ops->get_xattr(task, real, name_of("user.test"), text, sizeof(text), &size);
 
 	if (error != (node->xattr_size > 0 ? 0 : BLOCKFS_E_NO_ATTRIBUTE) ||

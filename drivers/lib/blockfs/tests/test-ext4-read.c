@@ -296,10 +296,17 @@ static int xattr_task(struct task *task, void *argument)
 	struct harness *harness = argument;
 	const struct blockfs_ops *ops = harness->fs->ops;
 	struct blockfs_node *node;
+	struct blockfs_attributes attributes;
 	char value[5000], names[200];
 	size_t size;
 
+	CHECK_EQ(path_find(task, harness->fs, "file-4", &node), 0);
+	ops->get_attributes(node, &attributes);
+	CHECK_EQ(attributes.has_xattrs, false);
+	ops->node_put(task, node);
 	CHECK_EQ(path_find(task, harness->fs, "file-3", &node), 0);
+	ops->get_attributes(node, &attributes);
+	CHECK_EQ(attributes.has_xattrs, true);
 	CHECK_EQ(ops->get_xattr(task, node, name_of("user.a"), value, sizeof(value), &size), 0);
 	CHECK_EQ(size, 5);
 	CHECK_MEM_EQ(value, "hello", 5);
