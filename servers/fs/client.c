@@ -86,7 +86,8 @@ static int serve_watch(struct bragi_call *call, const struct fs_watch_request *r
 	}
 	client->n_watches++;
 	disk->n_watches++;
-	while (error == 0 && !disk->is_gone && volume->device->size == request->size_bytes) {
+	while (error == 0 && !volume_is_gone(volume) &&
+		volume->device->size == request->size_bytes) {
 		error = wait_on(call->task, &disk->changed);
 	}
 	client->n_watches--;
@@ -95,7 +96,7 @@ static int serve_watch(struct bragi_call *call, const struct fs_watch_request *r
 		wait_queue_wake(&disk->changed); /* it waits until nobody watches */
 	}
 	out_reply->size_bytes = volume->device->size;
-	return error == 0 && disk->is_gone ? -ERR_END_OF_LANE : error;
+	return error == 0 && volume_is_gone(volume) ? -ERR_END_OF_LANE : error;
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */
@@ -115,12 +116,11 @@ static int serve_open(struct bragi_call *call, const struct fs_open_request *req
 	struct volume *volume = client_of_call(call)->volume;
 	hel_handle lane = HEL_NULL;
 	struct scope shield;
-	int error = volume_is_gone(volume) ? -ERR_END_OF_LANE : 0;
 
 	scope_begin_shield(call->task, &shield);
-	error = error != 0 ? error
-			   : session_open(call->task, volume, request->is_writable != 0, &lane,
-				     &out_reply->root);
+	int error = session_open(
+		call->task, volume, request->is_writable != 0, &lane, &out_reply->root);
+
 	(void)!scope_join(&shield);
 	return give_lane(call, error, lane);
 }
@@ -139,7 +139,6 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 	struct session *session;
 	struct blockfs_statistics statistics;
 	struct scope shield;
-	int error = volume_is_gone(volume) ? -ERR_END_OF_LANE : 0;
 
 	if (mount.type == NULL) {
 		return FS_ERROR_UNKNOWN_TYPE;
@@ -148,9 +147,8 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 		return -ERR_ILLEGAL_ARGS;
 	}
 	scope_begin_shield(call->task, &shield);
-	error = error != 0
-		? error
-		: session_mount(call->task, volume, &mount, &session, &lane, &out_reply->root);
+	int error = session_mount(call->task, volume, &mount, &session, &lane, &out_reply->root);
+
 	(void)!scope_join(&shield);
 	if (error == 0) {
 		session->fs->ops->statistics(session->fs, &statistics);

@@ -6,6 +6,9 @@
 #include <base/errors.h>
 #include <drivers/lib/blockfs/errors.h>
 
+/** PAGES_AT_ONCE - that are looked at before others have their turn */
+#define PAGES_AT_ONCE 256
+
 static struct {
 	struct list queue; /* struct page_request.queue_node */
 	struct wait_queue has_work;
@@ -162,14 +165,23 @@ static void request_read(struct task *task, struct page_request *request)
 	}
 }
 
+/* Zeros into a part of a page, if it is there: one that comes later is read from the disk. */
+static void zero_in_page(const struct contents *contents, uint64_t offset, uint64_t length)
+{
+	const struct device_buffer part = io_buffer(&contents->memory, offset, length, NULL);
+	uint8_t byte;
+
+	if (length > 0 && hel_memory_try_read(contents->frontal, offset, &byte, 1) == 0) {
+		io_buffer_zero(&part, 0, length);
+	}
+}
+
 void contents_clear_tail(const struct contents *contents, uint64_t size)
 {
-	const struct device_buffer all =
-		io_buffer(&contents->memory, 0, contents->memory_size, NULL);
 	uint64_t end = align_up(size, HEL_PAGE_SIZE);
 
-	if (size < end && end <= contents->memory_size) {
-		io_buffer_zero(&all, size, end - size);
+	if (end <= contents->memory_size) {
+		zero_in_page(contents, size, end - size);
 	}
 }
 
@@ -372,12 +384,25 @@ void contents_drop(struct contents *contents, uint64_t offset, uint64_t length)
 	}
 }
 
-void contents_zero(struct contents *contents, uint64_t offset, uint64_t length)
+void contents_show_zeros(
+	struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
 {
-	const struct device_buffer all =
-		io_buffer(&contents->memory, 0, contents->memory_size, NULL);
+	uint64_t end = min_u64(offset + length, contents->memory_size);
+	struct hel_memory_info info;
+	uint32_t n_pages = 0;
 
-	if (offset < contents->memory_size) {
-		io_buffer_zero(&all, offset, min_u64(length, contents->memory_size - offset));
+	contents_drop(contents, offset, length);
+	if (hel_memory_info(contents->memory.handle, &info) == 0 && info.resident_bytes == 0) {
+		return;
+	}
+	while (offset < end) {
+		uint64_t part =
+			min_u64(end, align_down(offset, HEL_PAGE_SIZE) + HEL_PAGE_SIZE) - offset;
+
+		zero_in_page(contents, offset, part);
+		offset += part;
+		if (++n_pages % PAGES_AT_ONCE == 0 && task_yield(task) != 0) {
+			return;
+		}
 	}
 }

@@ -130,7 +130,13 @@ void contents_cut(struct task *task, struct contents *contents, uint64_t size);
  */
 void contents_drop(struct contents *contents, uint64_t offset, uint64_t length);
 
-/** contents_zero() - zeros into pages that may be dirty; the lock is held alone */
-void contents_zero(struct contents *contents, uint64_t offset, uint64_t length);
+/**
+ * contents_show_zeros() - a range is zeros on the disk now; the lock is held alone
+ *
+ * Not more than the memory's size. Also pages that somebody has made dirty since the file was
+ * stored have zeros there.
+ */
+void contents_show_zeros(
+	struct task *task, struct contents *contents, uint64_t offset, uint64_t length);
 
 #endif

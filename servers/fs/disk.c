@@ -50,11 +50,29 @@ static int add_volume(struct task *task, struct disk *disk, const struct partiti
 	return error;
 }
 
-static void remove_volume(struct task *task, struct volume *volume)
+/* All but the whole disk, or that, too. Nobody opens one any more before the first is withdrawn. */
+static void remove_volumes(struct task *task, struct disk *disk, bool with_disk)
 {
-	list_remove(&volume->node);
-	volume_withdraw(task, volume);
-	volume_put(volume);
+	struct list removed;
+
+	list_init(&removed);
+	LIST_FOR_EACH_SAFE(volume, &disk->volumes, struct volume, node) {
+		if (with_disk || volume->partition.number != 0) {
+			volume->is_removed = true;
+			list_remove(&volume->node);
+			list_push_back(&removed, &volume->node);
+		}
+	}
+	wait_queue_wake(&disk->changed);
+	for (;;) {
+		struct volume *volume = LIST_POP_FRONT(&removed, struct volume, node);
+
+		if (volume == NULL) {
+			return;
+		}
+		volume_withdraw(task, volume);
+		volume_put(volume);
+	}
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -114,11 +132,7 @@ int disk_rescan(struct task *task, struct disk *disk)
 	} else if (has_used_partition(disk)) {
 		error = -ERR_BUSY;
 	} else {
-		LIST_FOR_EACH_SAFE(volume, &disk->volumes, struct volume, node) {
-			if (volume->partition.number != 0) {
-				remove_volume(task, volume);
-			}
-		}
+		remove_volumes(task, disk, false);
 		error = add_partitions(task, disk);
 	}
 	mutex_unlock(&disk->table_lock);
@@ -191,9 +205,7 @@ static void withdraw_all(struct task *task, struct disk *disk)
 	disk->is_gone = true;
 	wait_queue_wake(&disk->changed);
 	if (mutex_lock(task, &disk->table_lock) == 0) {
-		LIST_FOR_EACH_SAFE(volume, &disk->volumes, struct volume, node) {
-			remove_volume(task, volume);
-		}
+		remove_volumes(task, disk, true);
 		mutex_unlock(&disk->table_lock);
 	}
 	while (disk->n_volumes > 0 || disk->n_watches > 0) {

@@ -47,6 +47,7 @@ struct volume {
 	struct disk *disk;
 	struct list_node node;
 	uint32_t n_references;
+	bool is_removed; /* off the list: nobody opens it any more */
 	char name[VOLUME_NAME_MAX];
 	struct partition partition; /* number 0: the whole disk */
 	struct device *device;      /* of the disk, or of `slice` */
@@ -82,10 +83,10 @@ struct volume *volume_get(struct volume *volume);
 /** volume_put() - one reference less; accepts NULL */
 void volume_put(struct volume *volume);
 
-/** volume_is_gone() - whether its disk was taken out */
+/** volume_is_gone() - whether its disk was taken out, or it is no partition any more */
 static inline bool volume_is_gone(const struct volume *volume)
 {
-	return volume->disk->is_gone;
+	return volume->is_removed || volume->disk->is_gone;
 }
 
 /** volume_publish() - let clients find it */

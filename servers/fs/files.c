@@ -115,18 +115,6 @@ int serve_reserve(struct bragi_call *call, const struct fs_reserve_request *requ
 
 /* ---- holes ----------------------------------------------------------------------------------- */
 
-/* What pages show of a range that is zeros on the disk now. */
-static void show_zeros(struct contents *contents, uint64_t offset, uint64_t length)
-{
-	uint64_t end = offset + length;
-	uint64_t first_whole = min_u64(align_up(offset, HEL_PAGE_SIZE), end);
-	uint64_t end_whole = max_u64(align_down(end, HEL_PAGE_SIZE), first_whole);
-
-	contents_drop(contents, offset, length);
-	contents_zero(contents, offset, first_whole - offset);
-	contents_zero(contents, end_whole, end - end_whole);
-}
-
 static int allocate(struct bragi_call *call, const struct fs_allocate_request *request,
 	struct node *node, struct contents *contents)
 {
@@ -148,7 +136,7 @@ static int allocate(struct bragi_call *call, const struct fs_allocate_request *r
 		: ops_of(call)->allocate(call->task, node->node, (enum blockfs_allocate_mode)mode,
 			  request->offset, request->length);
 	if (zeroes) {
-		show_zeros(contents, request->offset, request->length);
+		contents_show_zeros(call->task, contents, request->offset, request->length);
 	}
 	if (error != 0) {
 		contents_cut(call->task, contents, size_of(node));

@@ -77,6 +77,10 @@ int serve_find(struct bragi_call *call, const struct fs_find_request *request,
 {
 	struct session *session = session_of_call(call);
 	struct blockfs_node *found, *parent;
+
+	if (session_is_gone(session)) {
+		return -ERR_END_OF_LANE;
+	}
 	int error = ops_of(call)->find(
 		call->task, session->fs, request->number, request->generation, &found);
 

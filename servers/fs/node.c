@@ -319,7 +319,7 @@ void node_get_attributes(const struct node *node, struct fs_attributes *out_attr
 		.ctime = time_of(attributes.ctime),
 		.birth = time_of(attributes.birth),
 		.has_birth = attributes.has_birth,
-		.has_xattrs = 1,
+		.has_xattrs = attributes.has_xattrs,
 	};
 }
 

@@ -78,9 +78,19 @@ static const struct blockfs_host session_host = {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
+bool session_is_gone(const struct session *session)
+{
+	return session->volume->disk->is_gone;
+}
+
 int session_find(const struct bragi_call *call, uint64_t id, struct node **out_node)
 {
-	struct node *node = node_find(&session_of_call(call)->nodes, id);
+	struct session *session = session_of_call(call);
+
+	if (session_is_gone(session)) {
+		return -ERR_END_OF_LANE;
+	}
+	struct node *node = node_find(&session->nodes, id);
 
 	if (node == NULL) {
 		return -ERR_NOT_FOUND;
@@ -340,6 +350,9 @@ static int tell_root(struct task *task, struct session *session, struct fs_node 
 int session_mount(struct task *task, struct volume *volume, const struct session_mount *mount,
 	struct session **out_session, hel_handle *out_lane, struct fs_node *out_root)
 {
+	if (volume_is_gone(volume)) {
+		return -ERR_END_OF_LANE;
+	}
 	if (volume->is_mounted || volume->n_writers > 0) {
 		return -ERR_BUSY;
 	}
@@ -372,10 +385,10 @@ int session_mount(struct task *task, struct volume *volume, const struct session
 int session_open(struct task *task, struct volume *volume, bool is_writable, hel_handle *out_lane,
 	struct fs_node *out_root)
 {
-	struct session *session = session_create(volume);
+	struct session *session = volume_is_gone(volume) ? NULL : session_create(volume);
 
 	if (session == NULL) {
-		return -ERR_NO_MEMORY;
+		return volume_is_gone(volume) ? -ERR_END_OF_LANE : -ERR_NO_MEMORY;
 	}
 	int error = volume_open(task, volume, is_writable);
 

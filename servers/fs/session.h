@@ -75,7 +75,10 @@ static inline struct session *session_of_call(const struct bragi_call *call)
 	return container_of(transport_service_of_call(call), struct session, service);
 }
 
-/** session_find() - the node of an id, with one user more: 0, -ERR_NOT_FOUND */
+/** session_is_gone() - whether its disk was taken out: nothing can be done any more */
+bool session_is_gone(const struct session *session);
+
+/** session_find() - the node of an id, with one user more: 0, -ERR_NOT_FOUND, -ERR_END_OF_LANE */
 MUST_USE int session_find(const struct bragi_call *call, uint64_t id, struct node **out_node);
 
 /** session_end() - store, give up, unmount; only this call is under way. The first error */

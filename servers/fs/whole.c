@@ -9,6 +9,10 @@ int serve_sync(struct bragi_call *call, const struct fs_sync_request *request UN
 	struct fs_sync_reply *out_reply UNUSED)
 {
 	struct session *session = session_of_call(call);
+
+	if (session_is_gone(session)) {
+		return -ERR_END_OF_LANE;
+	}
 	int error = node_table_sync(call->task, &session->nodes);
 	int synced = session->fs->ops->sync(call->task, session->fs);
 
@@ -41,9 +45,9 @@ int serve_remount(struct bragi_call *call, const struct fs_remount_request *requ
 {
 	struct session *session = session_of_call(call);
 	bool is_read_only = request->is_read_only != 0;
-	int error = 0;
+	int error = session_is_gone(session) ? -ERR_END_OF_LANE : 0;
 
-	if (is_read_only) {
+	if (error == 0 && is_read_only) {
 		/* what cannot be stored now never will be */
 		error = node_table_sync(call->task, &session->nodes);
 	}

@@ -42,6 +42,27 @@ int fs_volume_find(struct task *task, struct fs_client *volume, const char *name
 	return error != 0 ? error : fs_client_init(volume, lane);
 }
 
+int fs_info(struct task *task, struct fs_client *volume, struct fs_info_reply *out_info)
+{
+	struct fs_info_request request;
+	struct fs_info_reply reply;
+
+	fs_info_request_init(&request);
+	int error = CALL(volume, info, volume);
+
+	*out_info = reply;
+	return error;
+}
+
+int fs_rescan(struct task *task, struct fs_client *volume)
+{
+	struct fs_rescan_request request;
+	struct fs_rescan_reply reply;
+
+	fs_rescan_request_init(&request);
+	return CALL(volume, rescan, volume);
+}
+
 static int take_session(
 	struct fs_client *volume, const struct fs_node *root, struct fs_client *session)
 {

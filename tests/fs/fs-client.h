@@ -33,6 +33,12 @@ void fs_client_deinit(struct fs_client *client);
 /** fs_volume_find() - wait for the volume of that name; @volume is initialised */
 MUST_USE int fs_volume_find(struct task *task, struct fs_client *volume, const char *name);
 
+/** fs_info() - what the volume is; texts are borrowed until the next call */
+MUST_USE int fs_info(struct task *task, struct fs_client *volume, struct fs_info_reply *out_info);
+
+/** fs_rescan() - have the table of partitions of its disk read again */
+MUST_USE int fs_rescan(struct task *task, struct fs_client *volume);
+
 /** fs_mount() - mount it: @session is initialised */
 MUST_USE int fs_mount(struct task *task, struct fs_client *volume, struct fs_client *session,
 	const char *type, bool is_read_only);

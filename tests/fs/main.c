@@ -83,6 +83,47 @@ static void test_volume_is_mounted_once(struct task *task)
 	CHECK(fs_open(task, &volume, &other, true) == FS_ERROR_BUSY);
 }
 
+static void test_volume_is_described(struct task *task)
+{
+	struct fs_info_reply info;
+	char number[8] = "0";
+
+	(void)helix_command_line_option("fs.partition", number, sizeof(number));
+	CHECK(fs_info(task, &volume, &info) == 0);
+	CHECK(info.partition == (uint32_t)(number[0] - '0'));
+	CHECK(info.n_sessions == 1);
+	CHECK(info.size_bytes == (info.partition == 0 ? MIB(64) : MIB(40)));
+	CHECK(info.start_bytes == (info.partition == 0 ? 0 : MIB(17)));
+	CHECK(info.scheme == (info.partition == 0 ? FS_SCHEME_NONE : FS_SCHEME_GPT));
+	CHECK(bragi_string_equals(info.label, info.partition == 0 ? "" : "root"));
+	CHECK((info.flags & FS_VOLUME_FLAG_READ_ONLY) == 0);
+}
+
+/* Not while a partition is in use; then the volumes are other ones. */
+static void test_partitions_are_read_again(struct task *task)
+{
+	struct fs_info_reply info;
+	struct fs_client disk;
+	char disk_name[96];
+
+	CHECK(fs_info(task, &volume, &info) == 0);
+	if (info.partition == 0) {
+		CHECK(fs_rescan(task, &volume) == 0); /* there are none */
+		return;
+	}
+	str_copy(disk_name, sizeof(disk_name), name);
+	disk_name[strlen(name) - strlen("-part2")] = '\0';
+	CHECK(fs_volume_find(task, &disk, disk_name) == 0);
+	CHECK(fs_rescan(task, &disk) == FS_ERROR_BUSY);
+	CHECK(fs_unmount(task, &session) == 0);
+	CHECK(fs_rescan(task, &disk) == 0);
+	CHECK(fs_mount(task, &volume, &session, "ext4", false) == -ERR_END_OF_LANE);
+	fs_client_deinit(&volume);
+	CHECK(fs_volume_find(task, &volume, name) == 0);
+	CHECK(fs_mount(task, &volume, &session, "ext4", false) == 0);
+	fs_client_deinit(&disk);
+}
+
 static void test_what_mke2fs_made_is_read(struct task *task)
 {
 	struct fs_mapped mapped;
@@ -383,6 +424,8 @@ static void test_volume_is_opened(struct task *task)
 static const struct task_test tests[] = {
 	TASK_TEST(volume_is_mounted),
 	TASK_TEST(volume_is_mounted_once),
+	TASK_TEST(volume_is_described),
+	TASK_TEST(partitions_are_read_again),
 	TASK_TEST(what_mke2fs_made_is_read),
 	TASK_TEST(names),
 	TASK_TEST(listing),

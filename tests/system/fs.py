@@ -18,7 +18,7 @@ BIG_BYTES = 12 << 20
 _TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
 _VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
 _NAME = 'virtio-0000:00:10.0'
-_N_CASES = 14
+_N_CASES = 16
 
 
 def pattern(offset, length, salt):
@@ -33,10 +33,10 @@ def tool(*command):
     return result.stdout
 
 
-def make_ext4(image, *options):
+def make_ext4(image, *options, size=DISK_BYTES):
     """A file system with the one file that tests/fs knows of."""
     with open(image, 'wb') as file:
-        file.truncate(DISK_BYTES)
+        file.truncate(size)
     with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
         with open(os.path.join(folder, 'given'), 'wb') as file:
             file.write(pattern(0, GIVEN_BYTES, 0))
@@ -88,5 +88,34 @@ def blocks_of_1024_bytes():
     _with_file_system('-b', '1024')
 
 
+def a_partition():
+    """The second of two: it is cut out of the disk for the tools."""
+    table = """label: gpt
+        start=2048, size=32768, name=boot
+        start=34816, size=81920, name=root
+    """
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        image = os.path.join(folder, 'disk')
+        part = os.path.join(folder, 'part')
+        with open(image, 'wb') as file:
+            file.truncate(DISK_BYTES)
+        subprocess.run(['sfdisk', '-q', image], input=table.encode(), env=_TOOLS, check=True,
+                       timeout=60)
+        make_ext4(part, size=40 << 20)
+        with open(image, 'r+b') as disk, open(part, 'rb') as file:
+            disk.seek(17 << 20)
+            disk.write(file.read())
+        run_client(image, name=f'{_NAME}-part2', settings='fs.partition=2')
+        with open(image, 'rb') as disk, open(part, 'wb') as file:
+            check_equal(any(disk.read(440)), False, 'boot code')
+            disk.seek(17 << 20)
+            file.write(disk.read(40 << 20))
+        check_image(part)
+
+
+def the_driver_dies_all_the_time():
+    _with_file_system(settings='hati.runsvr=kill:virtio-blk:700')
+
+
 if __name__ == '__main__':
-    guest.main([ext4, blocks_of_1024_bytes])
+    guest.main([ext4, blocks_of_1024_bytes, a_partition, the_driver_dies_all_the_time])
