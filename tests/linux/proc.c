@@ -234,6 +234,53 @@ CASE(oom_score_adj_is_not_lowered_without_privilege)
 	CHECK(write_text(path, "-1") < 0 && errno == EACCES);
 }
 
+/* ---- logins ---------------------------------------------------------------------------------- */
+
+/* What pam_loginuid does, in a process of its own: the others stay as they are. */
+static int log_in(void)
+{
+	const char *path = "/proc/self/loginuid";
+	char parent[64], session[16];
+	int fd = open(path, O_RDWR | O_NOFOLLOW);
+
+	snprintf(parent, sizeof(parent), "/proc/%d/loginuid", getppid());
+	snprintf(session, sizeof(session), "%s", read_text("/proc/self/sessionid"));
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	CHECK_EQ(write(fd, "1000", 4), 4);
+	CHECK(!strcmp(read_text(path), "1000"));
+	CHECK(strcmp(read_text("/proc/self/sessionid"), session) != 0);
+	CHECK(write_text(parent, "1000") < 0 && errno == EPERM);
+	CHECK(write_text(path, "many") < 0 && errno == EINVAL);
+	CHECK(write_text(path, "-1") < 0 && errno == EINVAL);
+	CHECK(write_text(path, "4294967296") < 0 && errno == ERANGE);
+	CHECK(!strcmp(read_text(path), "1000"));
+
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		bool is_inherited = !strcmp(read_text(path), "1000");
+
+		_exit(!is_inherited || setresuid(NOBODY, NOBODY, NOBODY) != 0 ||
+			prctl(PR_SET_DUMPABLE, 1) != 0 || write_text(path, "1001") == 0 ||
+			errno != EPERM);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+CASE(login_ids_are_set_once_without_privilege_and_inherited)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		_exit(log_in() != 0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 /* ---- mappings -------------------------------------------------------------------------------- */
 
 #define PAGE 4096ul

@@ -20,9 +20,8 @@ constexpr uint32_t PROC_LINK = LINUX_S_IFLNK | 0777;
 constexpr uint32_t PROC_FOLDER = LINUX_S_IFDIR | 0555;
 constexpr uint32_t PROC_PRIVATE_FOLDER = LINUX_S_IFDIR | 0500;
 constexpr uint32_t PROC_NS_FOLDER = LINUX_S_IFDIR | 0511;
-/* In the one user namespace; and of somebody who has not logged in. */
+/* In the one user namespace. */
 #define PROC_ALL_IDS "         0          0 4294967295\n"
-#define PROC_NO_ID   "4294967295"
 
 /* ---- links to places ----------------------------------------------------------------------- */
 
@@ -312,6 +311,26 @@ static int64_t proc_write_oom_adjustment(
 	return error < 0 ? error : (int64_t)size;
 }
 
+static int64_t proc_write_login_uid(
+	struct proc_inode *node, struct process *writer, const char *text, size_t size)
+{
+	size_t n_digits = size > 0 && text[size - 1] == '\n' ? size - 1 : size;
+	uint64_t value;
+
+	if (proc_process(node) != writer) {
+		return -LINUX_EPERM;
+	}
+	if (!parse_u64_span(text, n_digits, 10, &value)) {
+		return -LINUX_EINVAL;
+	}
+	if (value > UINT32_MAX) {
+		return -LINUX_ERANGE;
+	}
+	int64_t error = process_set_login(writer, (uint32_t)value);
+
+	return error < 0 ? error : (int64_t)size;
+}
+
 /* ---- namespaces ------------------------------------------------------------------------------ */
 
 static int64_t proc_follow_ns(
@@ -388,7 +407,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 			.list = proc_list_fds }, \
 		{ .name = "gid_map", .mode = PROC_FILE, .text = PROC_ALL_IDS }, \
 		{ .name = "limits", .mode = PROC_FILE }, \
-		{ .name = "loginuid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
+		{ .name = "loginuid", .mode = PROC_WRITABLE_FILE, .write = proc_write_login_uid }, \
 		{ .name = "maps", .mode = PROC_FILE, .step = proc_step_maps }, \
 		{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .open = proc_open_memory }, \
 		{ .name = "mountinfo", .mode = PROC_FILE, .print = proc_print_mountinfo }, \
@@ -402,7 +421,7 @@ static int64_t proc_list_tasks(struct proc_inode *directory, struct dirent_write
 			.write = proc_write_oom_adjustment }, \
 		{ .name = "pagemap", .mode = PROC_PRIVATE_FILE, .open = proc_open_pagemap }, \
 		{ .name = "root", .mode = PROC_LINK, .follow = proc_follow_root }, \
-		{ .name = "sessionid", .mode = PROC_FILE, .text = PROC_NO_ID }, \
+		{ .name = "sessionid", .mode = PROC_FILE }, \
 		{ .name = "setgroups", .mode = PROC_FILE, .text = "allow\n" }, \
 		{ .name = "smaps", .mode = PROC_FILE, .step = proc_step_smaps }, \
 		{ .name = "stat", .mode = PROC_FILE }, { .name = "statm", .mode = PROC_FILE }, \

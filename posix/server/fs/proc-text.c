@@ -164,6 +164,12 @@ static int64_t proc_text_write(struct file *file, struct request *request, const
 	return node->entry->write(node, request->process, buffer, size);
 }
 
+/* As opening with O_TRUNC: it changes nothing. */
+static int64_t proc_text_truncate(UNUSED struct file *file, UNUSED uint64_t size)
+{
+	return 0;
+}
+
 static int64_t proc_text_seek(struct file *file, int64_t offset, int whence)
 {
 	if (whence == LINUX_SEEK_END) {
@@ -182,6 +188,7 @@ const struct file_ops proc_text_ops = {
 	.name = "proc text",
 	.read = proc_text_read,
 	.write = proc_text_write,
+	.truncate = proc_text_truncate,
 	.seek = proc_text_seek,
 	.release = proc_text_release,
 };

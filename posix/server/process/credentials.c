@@ -295,3 +295,22 @@ int64_t posix_setgroups(struct request *request)
 	credentials->n_groups = count;
 	return 0;
 }
+
+/* ---- logins ---------------------------------------------------------------------------------- */
+
+int64_t process_set_login(struct process *process, uint32_t uid)
+{
+	static uint32_t n_sessions;
+	struct process_internal *internal = process->internal;
+
+	if (internal->login_uid != LOGIN_NONE && !process_has(process, LINUX_CAP_AUDIT_CONTROL)) {
+		return -LINUX_EPERM;
+	}
+	internal->login_uid = uid;
+	internal->login_session = LOGIN_NONE;
+	if (uid != LOGIN_NONE) {
+		n_sessions = n_sessions + 1 == LOGIN_NONE ? 1 : n_sessions + 1;
+		internal->login_session = n_sessions;
+	}
+	return 0;
+}

@@ -517,6 +517,16 @@ static void print_oom_adjustment(struct process *process, struct printer *printe
 	print(printer, "%d\n", process->internal->oom_adjustment);
 }
 
+static void print_login_uid(struct process *process, struct printer *printer)
+{
+	print(printer, "%u", process->internal->login_uid);
+}
+
+static void print_login_session(struct process *process, struct printer *printer)
+{
+	print(printer, "%u", process->internal->login_session);
+}
+
 static const struct {
 	const char *name;
 	void (*print)(struct process *process, struct printer *printer);
@@ -533,6 +543,8 @@ static const struct {
 	{ "limits", print_limits, NULL },
 	{ "syscall", print_call, print_call_of },
 	{ "wchan", print_wchan, NULL },
+	{ "loginuid", print_login_uid, NULL },
+	{ "sessionid", print_login_session, NULL },
 	{ "oom_score", print_oom_score, NULL },
 	{ "oom_score_adj", print_oom_adjustment, NULL },
 };

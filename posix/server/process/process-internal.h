@@ -227,6 +227,7 @@ struct process_internal {
 	struct thread_scheduling last_scheduling; /* of its first thread, which has ended */
 	int oom_adjustment; /* of what memory's end chooses by, oom.c */
 	int oom_adjustment_min; /* what the unprivileged may lower it to */
+	uint32_t login_uid, login_session; /* LOGIN_NONE: nobody has logged in; credentials.c */
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, is_subreaper;
 	bool has_executed;

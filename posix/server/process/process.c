@@ -224,6 +224,7 @@ static void init_internal(struct process *process)
 	internal->loop = turn_choose_home();
 	internal->start_ns = clock_monotonic_ns();
 	internal->exit_signal = LINUX_SIGCHLD;
+	internal->login_uid = internal->login_session = LOGIN_NONE;
 	internal->is_dumpable = true;
 }
 
@@ -237,6 +238,8 @@ static void inherit(struct process *process, const struct process *parent)
 	memcpy(process->comm, parent->comm, sizeof(process->comm));
 	internal->oom_adjustment = from->oom_adjustment;
 	internal->oom_adjustment_min = from->oom_adjustment_min;
+	internal->login_uid = from->login_uid;
+	internal->login_session = from->login_session;
 	internal->is_dumpable = from->is_dumpable;
 	internal->has_no_new_privileges = from->has_no_new_privileges;
 }

@@ -247,6 +247,13 @@ void thread_set_name(struct thread *thread, const char *name, size_t size)
 	memcpy(comm, name, min_size(size, sizeof(thread->process->comm) - 1));
 }
 
+int64_t process_set_login(struct process *process, uint32_t uid)
+{
+	(void)process;
+	(void)uid;
+	return -LINUX_EPERM;
+}
+
 int64_t process_set_oom_adjustment(
 	struct process *process, const struct process *writer, int64_t value)
 {

@@ -115,6 +115,15 @@ int64_t process_print_mapping(struct process *process, const struct thread *thre
 constexpr size_t PROCESS_MAPPING_TEXT_MAX = POSIX_PATH_MAX + 2048;
 /** thread_set_name() - of 16 bytes, cut off if longer; a first thread's is its process' */
 void thread_set_name(struct thread *thread, const char *name, size_t size);
+/** LOGIN_NONE - of processes that no login has made: their loginuid and sessionid */
+constexpr uint32_t LOGIN_NONE = UINT32_MAX;
+
+/**
+ * process_set_login() - a user has logged in, or with LOGIN_NONE out; @process asks for itself
+ *
+ * Return: 0, -LINUX_EPERM: somebody has logged in there already, and it may not change that.
+ */
+int64_t process_set_login(struct process *process, uint32_t uid);
 /** process_set_oom_adjustment() - 0, -LINUX_EINVAL, -LINUX_EACCES: the writer may not lower it */
 int64_t process_set_oom_adjustment(
 	struct process *process, const struct process *writer, int64_t value);
