@@ -11,6 +11,7 @@
 #include <base/errors.h>
 #include <base/string.h>
 #include <helix/helix.h>
+#include <posix/server/fs/block-finder.h>
 #include <posix/server/fs/sysfs-pci.h>
 #include <posix/server/fs/unpack.h>
 #include <posix/server/process/process-internal.h>
@@ -108,6 +109,7 @@ int main(int n_arguments, char **arguments)
 	if (sysfs_pci_start() != 0) {
 		helix_log(HEL_LOG_WARNING, "no memory for PCI devices in sysfs");
 	}
+	block_finder_start();
 	rewriting_init();
 	load_init();
 	if (helix_command_line_option("hati.trace", text, sizeof(text))) {

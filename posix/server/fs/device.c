@@ -33,10 +33,8 @@ struct device *device_next(struct device *device)
 
 int64_t device_register(struct device *device)
 {
-	struct node_spec spec = { .mode = LINUX_S_IFCHR | device->mode, .rdev = device->rdev };
-
 	list_push_back(&devices, &device->node);
-	return tmpfs_make_path(devtmpfs->root, device->name, &spec, NULL, NULL);
+	return devtmpfs_make_node(device->name, LINUX_S_IFCHR | device->mode, device->rdev);
 }
 
 int64_t devtmpfs_link(const char *name, const char *target)
@@ -44,6 +42,29 @@ int64_t devtmpfs_link(const char *name, const char *target)
 	struct node_spec spec = { .mode = LINUX_S_IFLNK | 0777 };
 
 	return tmpfs_make_path(devtmpfs->root, name, &spec, target, NULL);
+}
+
+int64_t devtmpfs_make_node(const char *name, uint32_t mode, uint64_t rdev)
+{
+	struct node_spec spec = { .mode = mode, .rdev = rdev };
+
+	return tmpfs_make_path(devtmpfs->root, name, &spec, NULL, NULL);
+}
+
+void devtmpfs_remove(const char *name, uint64_t rdev)
+{
+	struct dentry *dentry;
+
+	if (tmpfs_find_path(devtmpfs->root, name, &dentry) < 0) {
+		return;
+	}
+	bool is_node = inode_is_type(dentry->inode, LINUX_S_IFBLK) && dentry->inode->rdev == rdev;
+	bool is_ours = is_node || inode_is_type(dentry->inode, LINUX_S_IFLNK);
+
+	dentry_unref(dentry);
+	if (is_ours) {
+		tmpfs_remove_path(devtmpfs->root, name);
+	}
 }
 
 struct super *devtmpfs_super(void)

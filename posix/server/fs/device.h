@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Character devices: what a device number stands for, and the file system on /dev.
+ * Character devices: what a device number stands for; and the file system on /dev. Block devices
+ * are in block.h.
  *
  * A device node of any file system is opened through its number. Registered devices also have a
  * node on /dev, as on Linux with devtmpfs; programs may make and remove others there.
@@ -34,8 +35,12 @@ int64_t devtmpfs_init(void);
 /** devtmpfs_super() - the one file system that every mount of devtmpfs shows */
 struct super *devtmpfs_super(void);
 int64_t devtmpfs_mount_create(const char *source, const char *options, struct super **out_super);
-/** devtmpfs_link() - make a symbolic link below /dev */
+/** devtmpfs_link() - make a symbolic link below /dev; -LINUX_EEXIST: the name is taken */
 int64_t devtmpfs_link(const char *name, const char *target);
+/** devtmpfs_make_node() - make a device node below /dev; @mode: with its type */
+int64_t devtmpfs_make_node(const char *name, uint32_t mode, uint64_t rdev);
+/** devtmpfs_remove() - take away a link, or the node of @rdev; others of that name stay */
+void devtmpfs_remove(const char *name, uint64_t rdev);
 
 /** memory_devices_init() - null, zero, full, random, urandom, kmsg */
 int64_t memory_devices_init(void);

@@ -4,6 +4,7 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/fs/block.h>
 #include <posix/server/fs/device.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/process/process-internal.h>
@@ -69,9 +70,20 @@ static int64_t proc_print_devices(UNUSED struct proc_inode *node, char *buffer, 
 	static const char text[] =
 		"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
 		"136 pts\n229 hvc\n247 virtio-portsdev\n\nBlock devices:\n";
+	size_t used = min_size(sizeof(text) - 1, size);
 
-	memcpy(buffer, text, min_size(sizeof(text) - 1, size));
-	return sizeof(text) - 1;
+	memcpy(buffer, text, used);
+	return (int64_t)(sizeof(text) - 1 + block_majors_print(buffer + used, size - used));
+}
+
+static int64_t proc_print_partitions(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)block_partitions_print(buffer, size);
+}
+
+static int64_t proc_print_diskstats(UNUSED struct proc_inode *node, char *buffer, size_t size)
+{
+	return (int64_t)block_diskstats_print(buffer, size);
 }
 
 /* ---- processes ----------------------------------------------------------------------------- */
@@ -124,7 +136,7 @@ static const struct proc_entry proc_root_entries[] = {
 	{ .name = "cmdline", .mode = PROC_FILE },
 	{ .name = "cpuinfo", .mode = PROC_FILE },
 	{ .name = "devices", .mode = PROC_FILE, .print = proc_print_devices },
-	{ .name = "diskstats", .mode = PROC_FILE, .text = "" },
+	{ .name = "diskstats", .mode = PROC_FILE, .print = proc_print_diskstats },
 	{ .name = "filesystems", .mode = PROC_FILE, .print = proc_print_filesystems },
 	{ .name = "hati", .mode = PROC_FOLDER, .entries = proc_hati_entries },
 	{ .name = "loadavg", .mode = PROC_FILE },
@@ -132,7 +144,7 @@ static const struct proc_entry proc_root_entries[] = {
 	{ .name = "modules", .mode = PROC_FILE, .text = "" },
 	{ .name = "mounts", .mode = PROC_LINK, .follow = proc_follow_mounts },
 	{ .name = "net", .mode = PROC_LINK, .follow = proc_follow_net },
-	{ .name = "partitions", .mode = PROC_FILE, .text = "major minor  #blocks  name\n\n" },
+	{ .name = "partitions", .mode = PROC_FILE, .print = proc_print_partitions },
 	{ .name = "self", .mode = PROC_LINK, .follow = proc_follow_self },
 	{ .name = "stat", .mode = PROC_FILE },
 	{ .name = "swaps",

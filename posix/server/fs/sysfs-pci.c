@@ -43,6 +43,8 @@ struct sysfs_pci {
 	struct list devices;
 };
 
+static struct sysfs_pci known = { .devices = LIST_INIT(known.devices) };
+
 /* What hw tells of a device. */
 struct facts {
 	struct hw_info_reply info;
@@ -119,29 +121,6 @@ static void device_print(
 
 	va_end(arguments);
 	device_write(device, name, text, min_size(length, sizeof(text) - 1), 0444);
-}
-
-/* A link to another place of sysfs, from a folder that is so many levels deep. */
-static void link_make(const char *path, uint32_t depth, const char *target)
-{
-	char text[PATH_MAX_BYTES + 64];
-	size_t used = 0;
-
-	for (uint32_t i = 0; i < depth; i++) {
-		used += format_to(text + used, sizeof(text) - used, "../");
-	}
-	format_to(text + used, sizeof(text) - used, "%s", target);
-	(void)sysfs_make_link(path, text);
-}
-
-static uint32_t path_depth(const char *path)
-{
-	uint32_t depth = 1;
-
-	for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
-		depth++;
-	}
-	return depth;
 }
 
 static uint64_t resource_flags(const struct hw_bar *bar)
@@ -237,9 +216,9 @@ static void device_set_driver(struct sysfs_pci_device *device, const char *drive
 		return;
 	}
 	driver_link_path(device, path, sizeof(path));
-	link_make(path, path_depth(path) - 1, device->path);
+	(void)sysfs_link(path, device->path);
 	format_to(path, sizeof(path), "bus/pci/drivers/%s", device->driver);
-	link_make(own, path_depth(own) - 1, path);
+	(void)sysfs_link(own, path);
 }
 
 /* ---- devices --------------------------------------------------------------------------------- */
@@ -292,9 +271,9 @@ static void device_link(const struct sysfs_pci_device *device)
 	char path[PATH_MAX_BYTES + 16];
 
 	format_to(path, sizeof(path), "bus/pci/devices/%s", device->address);
-	link_make(path, path_depth(path) - 1, device->path);
+	(void)sysfs_link(path, device->path);
 	format_to(path, sizeof(path), "%s/subsystem", device->path);
-	link_make(path, path_depth(path) - 1, "bus/pci");
+	(void)sysfs_link(path, "bus/pci");
 }
 
 static int pci_appeared(struct task *task, void *context, const struct mbus_object *object)
@@ -358,19 +337,27 @@ static int pci_run(struct task *task, void *argument)
 	return 0;
 }
 
+bool sysfs_pci_path(const char *address, char *out_path, size_t size)
+{
+	LIST_FOR_EACH(device, &known.devices, struct sysfs_pci_device, node) {
+		if (str_equal(device->address, address)) {
+			return !str_copy(out_path, size, device->path);
+		}
+	}
+	return false;
+}
+
 int64_t sysfs_pci_start(void)
 {
-	static struct sysfs_pci pci;
 	int64_t error = sysfs_make_folder("bus/pci/devices");
 
 	if (error == 0) {
 		error = sysfs_make_folder("bus/pci/drivers");
 	}
 	if (error == 0) {
-		list_init(&pci.devices);
-		pci.mbus = helix_start_handle("mbus");
-		job_init(&pci.job, "PCI devices", pci_run, &pci);
-		job_submit(posix_loop(), &pci.job);
+		known.mbus = helix_start_handle("mbus");
+		job_init(&known.job, "PCI devices", pci_run, &known);
+		job_submit(posix_loop(), &known.job);
 	}
 	return error;
 }

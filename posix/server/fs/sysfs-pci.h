@@ -14,4 +14,12 @@
 /** sysfs_pci_start() - hear of devices, for ever; bus/pci is there at once */
 int64_t sysfs_pci_start(void);
 
+/**
+ * sysfs_pci_path() - the folder of a device, below sysfs
+ * @address: ssss:bb:dd.f
+ *
+ * Return: false: it is not known, or its path does not fit.
+ */
+bool sysfs_pci_path(const char *address, char *out_path, size_t size);
+
 #endif

@@ -27,6 +27,24 @@ int64_t sysfs_make_link(const char *path, const char *target)
 		&(struct node_spec){ .mode = LINUX_S_IFLNK | 0777 }, target, NULL);
 }
 
+int64_t sysfs_link(const char *path, const char *target)
+{
+	char text[512];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
+		used += format_to(text + used, sizeof(text) - used, "../");
+		if (used >= sizeof(text)) {
+			return -LINUX_ENAMETOOLONG;
+		}
+	}
+	if (format_to(text + used, sizeof(text) - used, "%s", target) >= sizeof(text) - used) {
+		return -LINUX_ENAMETOOLONG;
+	}
+	return sysfs_make_link(path, text);
+}
+
 int64_t sysfs_make_file(const char *path, const void *data, size_t size, uint32_t mode)
 {
 	struct node_spec spec = { .mode = LINUX_S_IFREG | mode };
@@ -36,10 +54,29 @@ int64_t sysfs_make_file(const char *path, const void *data, size_t size, uint32_
 	if (error < 0 && error != -LINUX_EEXIST) {
 		return error;
 	}
-	int64_t n_bytes = size == 0 ? 0 : tmpfs_write(dentry->inode, data, size, 0);
+	if (error == -LINUX_EEXIST) {
+		error = dentry->inode->ops->truncate(dentry->inode, 0);
+	}
+	int64_t n_bytes =
+		error == 0 && size > 0 ? tmpfs_write(dentry->inode, data, size, 0) : error;
 
 	dentry_unref(dentry);
 	return n_bytes < 0 ? n_bytes : 0;
+}
+
+int64_t sysfs_make_live(const char *path, sysfs_print_fn print, uint64_t key)
+{
+	const struct node_spec spec = { .mode = LINUX_S_IFREG | 0444 };
+	struct dentry *dentry;
+	int64_t error = tmpfs_make_path(sysfs->root, path, &spec, NULL, &dentry);
+
+	if (error == 0) {
+		error = sysfs_live_init(dentry->inode, print, key);
+		dentry_unref(dentry);
+	} else if (error == -LINUX_EEXIST) {
+		dentry_unref(dentry);
+	}
+	return error;
 }
 
 int64_t sysfs_make_text(const char *path, const char *text)
@@ -49,22 +86,7 @@ int64_t sysfs_make_text(const char *path, const char *text)
 
 void sysfs_remove(const char *path)
 {
-	const char *name = strrchr(path, '/');
-	struct dentry *folder;
-	char parent[256];
-
-	if (name == NULL || (size_t)(name - path) >= sizeof(parent)) {
-		return;
-	}
-	memcpy(parent, path, (size_t)(name - path));
-	parent[name - path] = '\0';
-	int64_t error = tmpfs_make_path(sysfs->root, parent,
-		&(struct node_spec){ .mode = LINUX_S_IFDIR | 0755 }, NULL, &folder);
-
-	if (error == 0 || error == -LINUX_EEXIST) {
-		tmpfs_remove(folder, name + 1);
-		dentry_unref(folder);
-	}
+	tmpfs_remove_path(sysfs->root, path);
 }
 
 int64_t sysfs_mount_create(

@@ -287,6 +287,34 @@ int64_t tmpfs_make_path(struct dentry *root, const char *name, const struct node
 	}
 }
 
+int64_t tmpfs_find_path(struct dentry *root, const char *name, struct dentry **out_dentry)
+{
+	struct dentry *at = root;
+
+	dentry_ref(at);
+	while (*name != '\0') {
+		const char *slash = strchr(name, '/');
+		size_t size = slash != NULL ? (size_t)(slash - name) : strlen(name);
+		struct dentry *next = NULL;
+		int64_t error = inode_is_directory(at->inode) && size <= NAME_SIZE_MAX
+			? dentry_find(at, name, size, false, &next)
+			: -LINUX_ENOENT;
+
+		dentry_unref(at);
+		if (error == 0 && next->inode == NULL) {
+			dentry_unref(next);
+			error = -LINUX_ENOENT;
+		}
+		if (error < 0) {
+			return error;
+		}
+		at = next;
+		name += size + (slash != NULL);
+	}
+	*out_dentry = at;
+	return 0;
+}
+
 int64_t tmpfs_make_link(struct dentry *parent, const char *name, struct inode *inode)
 {
 	struct dentry *dentry;
@@ -315,6 +343,32 @@ void tmpfs_remove(struct dentry *parent, const char *name)
 		dentry_drop(dentry);
 	}
 	dentry_unref(dentry);
+}
+
+/* From the leaves up, as tmpfs_unmount(). */
+void tmpfs_remove_path(struct dentry *root, const char *name)
+{
+	struct dentry *top;
+
+	if (tmpfs_find_path(root, name, &top) < 0) {
+		return;
+	}
+	for (struct dentry *at = top == root ? NULL : top; at != NULL;) {
+		struct ram_directory *directory = &tmpfs_inode_of(at->inode)->directory;
+
+		if (at->inode->ops == &tmpfs_directory_inode_ops && directory->n_entries > 0) {
+			at = TREE_ENTRY(tree_first(&directory->entries), struct dentry, order);
+			continue;
+		}
+		struct dentry *parent = at->parent;
+
+		dentry_ref(at);
+		(void)parent->inode->ops->unlink(parent->inode, at); /* it is empty */
+		dentry_drop(at);
+		dentry_unref(at);
+		at = at == top ? NULL : parent;
+	}
+	dentry_unref(top);
 }
 
 int64_t tmpfs_anonymous_inode(

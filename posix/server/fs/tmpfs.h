@@ -42,11 +42,22 @@ int64_t tmpfs_make(struct dentry *parent, const char *name, const struct node_sp
 int64_t tmpfs_make_path(struct dentry *root, const char *name, const struct node_spec *spec,
 	const char *target, struct dentry **out_dentry);
 
+/**
+ * tmpfs_find_path() - what is at a path below @root, links not followed
+ * @out_dentry: referenced
+ *
+ * Return: 0, -LINUX_ENOENT, -LINUX_ENOMEM.
+ */
+int64_t tmpfs_find_path(struct dentry *root, const char *name, struct dentry **out_dentry);
+
 /** tmpfs_make_link() - give a file of this file system a further name */
 int64_t tmpfs_make_link(struct dentry *parent, const char *name, struct inode *inode);
 
 /** tmpfs_remove() - the system takes a name away; harmless if it is not there */
 void tmpfs_remove(struct dentry *parent, const char *name);
+
+/** tmpfs_remove_path() - the same for a path, with all that is below it */
+void tmpfs_remove_path(struct dentry *root, const char *name);
 
 /** tmpfs_write() - append-less write of the system's own (unpacking) */
 int64_t tmpfs_write(struct inode *inode, const void *data, size_t size, uint64_t offset);

@@ -68,6 +68,9 @@ struct volume *volume_find_name(const char *name);
 void volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
 
+/** volume_is_claimed() - an open file, or a mount of what is on or around it, wants it alone */
+bool volume_is_claimed(const struct volume *volume);
+
 /** fs_errno() - what a file server's answer, or the way to it, is to programs: 0, -LINUX_E... */
 int64_t fs_errno(int error);
 

@@ -7,6 +7,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/fs/kernel-log.h>
+#include <posix/server/fs/sysfs-pci.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/tests/files-machine.h>
 #include <posix/server/time/time.h>
@@ -231,6 +232,37 @@ size_t kernel_log_read(uint64_t *in_out_position, void *buffer, size_t size)
 	(void)buffer;
 	(void)size;
 	return 0;
+}
+
+/* ---- what is not here ------------------------------------------------------------------------ */
+
+bool sysfs_pci_path(const char *address, char *out_path, size_t size)
+{
+	(void)address;
+	(void)out_path;
+	(void)size;
+	return false;
+}
+
+int (*fake_transact)(struct task *, struct bragi_client *, struct bragi_exchange *);
+
+void transport_client_init(struct transport_client *client, hel_handle lane, uint32_t n_handles_max)
+{
+	*client = (struct transport_client){
+		.client = { .transact = fake_transact },
+		.lane = lane,
+		.n_handles_max = n_handles_max,
+	};
+}
+
+void transport_close_handles(struct bragi_handles *handles)
+{
+	for (uint32_t i = 0; i < handles->count; i++) {
+		if (handles->items[i] != HEL_NULL) {
+			hel_close(HEL_THIS, handles->items[i]);
+		}
+	}
+	handles->count = 0;
 }
 
 /* ---- the kernel's statistics --------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #define POSIX_TESTS_FILES_MACHINE_H
 
 #include <abi/hel/types.h>
+#include <protocols/transport/client.h>
 
 /** fake_memory_size - what the machine has */
 extern uint64_t fake_memory_size;
@@ -19,5 +20,8 @@ const void *fake_process_memory(uint64_t space, uint64_t address);
 void fake_spaces_end(void);
 /** fake_fail_maps - so many mappings for processes fail */
 extern size_t fake_fail_maps;
+
+/** fake_transact - where calls to servers go: to a server in the test */
+extern int (*fake_transact)(struct task *, struct bragi_client *, struct bragi_exchange *);
 
 #endif
