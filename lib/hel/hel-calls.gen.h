@@ -819,6 +819,57 @@ HEL_MUST_USE static inline int hel_space_move(hel_handle space, uint64_t from, u
 }
 
 /**
+ * hel_space_try_read() - copy bytes out of another space if they are there
+ * @space: HEL_THIS or needs READ; where they are
+ * @address: in @space
+ * @buffer: in the caller's space
+ * @size: at most 16 MiB
+ * @out_size: also with an error; may be NULL; bytes copied
+ *
+ * As hel_space_read(), for who has better things to do than to wait for a manager.
+ *
+ * Return: 0, -ERR_AGAIN (a page is absent; it was not asked for), -ERR_ILLEGAL_ARGS (@size is too
+ * large), -ERR_FAULT (@address is not readable there), -ERR_NO_MEMORY (no memory for a page).
+ */
+HEL_MUST_USE static inline int hel_space_try_read(hel_handle space, uint64_t address, void *buffer,
+	size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_space_try_read, space, address,
+		(uint64_t)buffer, size);
+
+	if (out_size != NULL) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
+ * hel_space_try_write() - copy bytes into another space if its pages are there
+ * @space: HEL_THIS or needs WRITE; where they go
+ * @address: in @space
+ * @buffer: in the caller's space
+ * @size: at most 16 MiB
+ * @out_size: also with an error; may be NULL; bytes copied
+ *
+ * As hel_space_write(), for who has better things to do than to wait for a manager.
+ *
+ * Return: 0, -ERR_AGAIN (a page is absent and was not asked for, or so many pages have been written
+ * to that others must be written back before), -ERR_ILLEGAL_ARGS (@size is too large), -ERR_FAULT
+ * (@address is not writable there), -ERR_NO_MEMORY (no memory for a page).
+ */
+HEL_MUST_USE static inline int hel_space_try_write(hel_handle space, uint64_t address,
+	const void *buffer, size_t size, size_t *out_size)
+{
+	struct hel_outcome outcome = hel_call4(HEL_CALL_space_try_write, space, address,
+		(uint64_t)buffer, size);
+
+	if (out_size != NULL) {
+		*out_size = (size_t)outcome.value;
+	}
+	return (int)outcome.error;
+}
+
+/**
  * hel_space_populate() - make pages present before they are touched
  * @space: HEL_THIS or needs MAP; whose pages
  * @address: page-aligned, as @size_bytes

@@ -12,6 +12,10 @@
  *	                            v
  *	                        the process is killed
  *
+ * Pages of a file on a disk may be absent where a payload lies, or where bytes go to. posix does
+ * not wait for them: the thread makes them present and asks again, for the request from its start,
+ * or for the answer, which is kept.
+ *
  * Whatever goes wrong on a lane is the process' doing, or its death: the thread's process is
  * killed, posix goes on. An element never outlives the call that takes it, so a thread that sends
  * without end keeps no chunk from others.
@@ -40,13 +44,31 @@ void lane_close(struct thread *thread)
 		return;
 	}
 	lane->is_open = false;
+	if (lane->has_answer) {
+		lane->has_answer = false;
+		request_drop(&thread->internal->request);
+	}
 	hel_lane_shutdown(lane->handle);
 	hel_close(HEL_THIS, lane->handle);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* The payload is in pieces in the process' memory: 0, a negative errno, 1: garbage. */
+/* What becomes of a call whose memory could not be copied. */
+static int lane_result(int error, int64_t if_absent)
+{
+	switch (error) {
+	case 0: return 0;
+	case -ERR_NO_MEMORY: return -LINUX_ENOMEM;
+	case -ERR_AGAIN: return (int)if_absent;
+	default: return -LINUX_EFAULT;
+	}
+}
+
+/*
+ * The payload is in pieces in the process' memory: 0, a negative errno, POSIX_TOUCH_PIECES, 1:
+ * garbage.
+ */
 static int lane_read_pieces(const struct thread_internal *internal, void *buffer, size_t size)
 {
 	const struct posix_mailbox *mailbox = &internal->page->mailbox;
@@ -65,10 +87,10 @@ static int lane_read_pieces(const struct thread_internal *internal, void *buffer
 		if (pieces[i].length > left) {
 			return 1;
 		}
-		error = hel_space_read(
+		error = hel_space_try_read(
 			internal->mm->space, pieces[i].address, bytes, pieces[i].length, NULL);
 		if (error != 0) {
-			return error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_EFAULT;
+			return lane_result(error, POSIX_TOUCH_PIECES);
 		}
 		bytes += pieces[i].length;
 		left -= pieces[i].length;
@@ -78,7 +100,7 @@ static int lane_read_pieces(const struct thread_internal *internal, void *buffer
 
 /*
  * Where a payload is that no longer changes, or will be copied by request_decode(): 0 and
- * *out_payload, a negative errno, 1: garbage.
+ * *out_payload, a negative errno, POSIX_TOUCH_PIECES, 1: garbage.
  */
 static int lane_take_payload(struct thread_internal *internal, const struct posix_request *header,
 	const void **out_payload)
@@ -117,6 +139,21 @@ static void lane_refuse(struct thread *thread, const struct posix_request *heade
 	empty.in_size = 0;
 	(void)request_decode(request, &empty, "", 0);
 	request_reply(request, result);
+}
+
+/* The thread asks for what was kept for it, or says that it can have no use for it. */
+static void lane_answer(struct thread *thread, const struct posix_request *header)
+{
+	struct thread_internal *internal = thread->internal;
+
+	if ((header->flags & POSIX_REQUEST_ANSWER) == 0 || header->in_size != 0) {
+		lane_fail(thread);
+		return;
+	}
+	internal->lane.has_answer = false;
+	internal->request_internal.sequence = header->sequence;
+	request_reply(
+		&internal->request, header->args[0] == 0 ? internal->lane.answer : -LINUX_EFAULT);
 }
 
 static void lane_serve(struct thread *thread, const struct posix_request *header)
@@ -197,7 +234,11 @@ static void listen_take(struct helix_operation *operation, const struct hel_elem
 	} else if (likely(!thread->internal->is_dying)) {
 		if (likely(element_has_request(element) && !lane->is_serving)) {
 			lane->is_serving = true;
-			lane_serve(thread, hel_result_data(result));
+			if (unlikely(lane->has_answer)) {
+				lane_answer(thread, hel_result_data(result));
+			} else {
+				lane_serve(thread, hel_result_data(result));
+			}
 		} else {
 			lane_fail(thread);
 		}
@@ -289,27 +330,40 @@ static size_t bulk_size_of(const struct request_internal *internal, int64_t resu
 	return min_size(size, internal->bulk_max);
 }
 
-/* Writes what is long to the process' memory: 0, or what becomes of the call. */
-static int64_t lane_write(
-	const struct thread_internal *internal, uint64_t address, const void *data, size_t size)
-{
-	int error = hel_space_write(internal->mm->space, address, data, size, NULL);
-
-	return error == 0 ? 0 : error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_EFAULT;
-}
-
 static int64_t lane_write_bulk(const struct request *request, int64_t result)
 {
 	const struct request_internal *internal = request->internal;
 	const struct thread_internal *thread = request->thread->internal;
 	size_t size = bulk_size_of(internal, result);
-	int64_t error = 0;
+	int error = 0;
 
 	if (size != 0) {
-		error = lane_write(
-			thread, thread->page->mailbox.bulk_address, internal->bulk, size);
+		error = hel_space_try_write(thread->mm->space, thread->page->mailbox.bulk_address,
+			internal->bulk, size, NULL);
 	}
-	return error != 0 ? error : result;
+	return error != 0 ? lane_result(error, POSIX_TOUCH_BULK) : result;
+}
+
+static void lane_tell(struct thread_internal *thread, int64_t result, size_t out_size)
+{
+	struct posix_mailbox *mailbox = &thread->page->mailbox;
+
+	mailbox->result = result;
+	mailbox->out_size = (uint32_t)out_size;
+	thread->lane.is_serving = false;
+	atomic_store_explicit(
+		&mailbox->sequence, thread->request_internal.sequence, memory_order_release);
+	helix_loop_alert(helix_loop_of(turn_current()->loop), thread->lane.queue);
+}
+
+/* The thread has pages to make present before it can have its answer. */
+static void lane_keep_answer(struct request *request, int64_t result)
+{
+	struct thread_internal *thread = request->thread->internal;
+
+	thread->lane.has_answer = true;
+	thread->lane.answer = result;
+	lane_tell(thread, POSIX_TOUCH_BULK, bulk_size_of(request->internal, result));
 }
 
 void request_reply(struct request *request, int64_t result)
@@ -324,19 +378,23 @@ void request_reply(struct request *request, int64_t result)
 		return;
 	}
 	if (internal->wants_bulk_reply) {
-		result = lane_write_bulk(request, result);
+		int64_t written = lane_write_bulk(request, result);
+
+		if (unlikely(written == POSIX_TOUCH_BULK)) {
+			lane_keep_answer(request, result);
+			return;
+		}
+		result = written;
 	}
 	if (likely(data.size <= sizeof(mailbox->data))) {
 		memcpy(mailbox->data, data.data, data.size);
 	} else {
-		int64_t error = lane_write(thread, mailbox->out_address, data.data, data.size);
+		/* on the shim's stack, which is no file */
+		int error = hel_space_try_write(
+			thread->mm->space, mailbox->out_address, data.data, data.size, NULL);
 
-		result = error != 0 ? error : result;
+		result = error != 0 ? lane_result(error, -LINUX_EFAULT) : result;
 	}
-	mailbox->result = result;
-	mailbox->out_size = (uint32_t)data.size;
 	request_drop(request);
-	thread->lane.is_serving = false;
-	atomic_store_explicit(&mailbox->sequence, internal->sequence, memory_order_release);
-	helix_loop_alert(helix_loop_of(turn_current()->loop), thread->lane.queue);
+	lane_tell(thread, result, data.size);
 }

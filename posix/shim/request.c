@@ -205,14 +205,67 @@ static int64_t read_reply(const struct shim_call *call, const struct posix_mailb
 
 /* ---- the exchange ---------------------------------------------------------------------------- */
 
+static void exchange(struct posix_thread_page *page, struct posix_request *request)
+{
+	request->sequence = ++page->request_sequence;
+	submit(page, request);
+	await_reply(page, request->sequence);
+}
+
+/* Makes pages present, as if the program touched them; this is where it waits for a disk. */
+static int touch(uint64_t address, uint64_t size, uint64_t flags)
+{
+	uint64_t start = address & ~(uint64_t)(HEL_PAGE_SIZE - 1);
+	uint64_t end = (address + size + HEL_PAGE_SIZE - 1) & ~(uint64_t)(HEL_PAGE_SIZE - 1);
+
+	return end > start ? hel_space_populate(HEL_THIS, start, end - start, flags) : 0;
+}
+
+static int touch_pieces(const struct posix_mailbox *mailbox)
+{
+	const struct hel_sg *pieces = (const struct hel_sg *)mailbox->data;
+	int error = 0;
+
+	for (uint64_t i = 0; i < mailbox->n_pieces && i < POSIX_PIECES_MAX && !error; i++) {
+		error = touch(pieces[i].address, pieces[i].length, 0);
+	}
+	return error;
+}
+
+/* posix does not wait for absent pages: see wire.h. */
+static __attribute__((noinline)) void touch_and_go_on(
+	struct shim_call *call, struct posix_thread_page *page)
+{
+	struct posix_mailbox *mailbox = &page->mailbox;
+
+	while (mailbox->result == POSIX_TOUCH_PIECES || mailbox->result == POSIX_TOUCH_BULK) {
+		if (mailbox->result == POSIX_TOUCH_PIECES) {
+			if (touch_pieces(mailbox)) {
+				mailbox->result = -LINUX_EFAULT;
+				return;
+			}
+			exchange(page, &call->header);
+		} else {
+			uint64_t size = mailbox->out_size < call->bulk_out_size
+				? mailbox->out_size
+				: call->bulk_out_size;
+			struct posix_request ask = { .flags = POSIX_REQUEST_ANSWER };
+
+			ask.args[0] = touch(mailbox->bulk_address, size, HEL_POPULATE_WRITE) != 0;
+			exchange(page, &ask);
+		}
+	}
+}
+
 static int64_t run(struct shim_call *call)
 {
 	struct posix_thread_page *page = shim_thread();
 	int64_t result;
 
-	call->header.sequence = ++page->request_sequence;
-	submit(page, &call->header);
-	await_reply(page, call->header.sequence);
+	exchange(page, &call->header);
+	if (__builtin_expect(page->mailbox.result <= POSIX_TOUCH_PIECES, 0)) {
+		touch_and_go_on(call, page);
+	}
 	result = read_reply(call, &page->mailbox);
 	if ((result <= -LINUX_ERESTARTSYS && result >= -LINUX_ERESTART_RESTARTBLOCK) ||
 		(shim_has_signal() && call->header.number != POSIX_SIGNAL_TAKE)) {

@@ -53,6 +53,8 @@ enum posix_request_flags : uint32_t {
 	POSIX_REQUEST_NOWAIT =
 		4, /* a further piece of one read or write: -EAGAIN instead of waiting */
 	POSIX_REQUEST_APPEND = 8, /* pwrite: at the end of the file, wherever that is */
+	/* the answer that did not fit: args[0]: it is EFAULT, for the pages cannot be had */
+	POSIX_REQUEST_ANSWER = 16,
 };
 
 enum posix_poll_flags : uint32_t {
@@ -87,6 +89,10 @@ struct posix_mailbox {
 static_assert(sizeof(struct posix_mailbox) == 64 + POSIX_MAILBOX_DATA);
 static_assert(POSIX_BULK_INLINE <= POSIX_MAILBOX_DATA);
 static_assert(POSIX_PIECES_MAX * sizeof(struct hel_sg) <= POSIX_MAILBOX_DATA);
+
+/* No answer yet: make pages present, */
+constexpr int64_t POSIX_TOUCH_PIECES = -600; /* the payload's, and send the request again */
+constexpr int64_t POSIX_TOUCH_BULK = -601; /* at bulk_address, and ask for the answer */
 
 /* As inside Linux; the shim turns them into EINTR or a restart. */
 constexpr int64_t LINUX_ERESTARTSYS = 512;           /* restart if SA_RESTART or no handler */

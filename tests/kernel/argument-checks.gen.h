@@ -380,6 +380,28 @@ CALL_CHECK(thread_set_weight_thread_of_other_type, thread_set_weight, BAD_TYPE, 
 	0, 0, 0, 0)
 CALL_CHECK(thread_set_weight_thread_without_manage, thread_set_weight, NO_RIGHTS,
 	WITHOUT(THREAD, MANAGE), 1024, 0, 0, 0, 0)
+CALL_CHECK(space_try_read_space_stale, space_try_read, BAD_HANDLE, STALE(), 0, BUFFER(), 16, 0, 0)
+CALL_CHECK(space_try_read_space_revoked, space_try_read, REVOKED, REVOKED(SPACE), 0, BUFFER(), 16,
+	0, 0)
+CALL_CHECK(space_try_read_space_of_other_type, space_try_read, BAD_TYPE, OTHER(SPACE), 0, BUFFER(),
+	16, 0, 0)
+CALL_CHECK(space_try_read_space_without_read, space_try_read, NO_RIGHTS, WITHOUT(SPACE, READ), 0,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(space_try_read_buffer_unmapped, space_try_read, FAULT, HEL_THIS, 0, UNMAPPED, 16, 0, 0)
+CALL_CHECK(space_try_read_buffer_kernel_half, space_try_read, FAULT, HEL_THIS, 0, KERNEL_HALF, 16,
+	0, 0)
+CALL_CHECK(space_try_read_buffer_wrapping, space_try_read, FAULT, HEL_THIS, 0, WRAPPING, 16, 0, 0)
+CALL_CHECK(space_try_write_space_stale, space_try_write, BAD_HANDLE, STALE(), 0, BUFFER(), 16, 0, 0)
+CALL_CHECK(space_try_write_space_revoked, space_try_write, REVOKED, REVOKED(SPACE), 0, BUFFER(), 16,
+	0, 0)
+CALL_CHECK(space_try_write_space_of_other_type, space_try_write, BAD_TYPE, OTHER(SPACE), 0,
+	BUFFER(), 16, 0, 0)
+CALL_CHECK(space_try_write_space_without_write, space_try_write, NO_RIGHTS, WITHOUT(SPACE, WRITE),
+	0, BUFFER(), 16, 0, 0)
+CALL_CHECK(space_try_write_buffer_unmapped, space_try_write, FAULT, HEL_THIS, 0, UNMAPPED, 16, 0, 0)
+CALL_CHECK(space_try_write_buffer_kernel_half, space_try_write, FAULT, HEL_THIS, 0, KERNEL_HALF, 16,
+	0, 0)
+CALL_CHECK(space_try_write_buffer_wrapping, space_try_write, FAULT, HEL_THIS, 0, WRAPPING, 16, 0, 0)
 CALL_CHECK(queue_create_params_unmapped, queue_create, FAULT, UNMAPPED, 0, 0, 0, 0, 0)
 CALL_CHECK(queue_create_params_kernel_half, queue_create, FAULT, KERNEL_HALF, 0, 0, 0, 0, 0)
 CALL_CHECK(queue_create_params_wrapping, queue_create, FAULT, WRAPPING, 0, 0, 0, 0, 0)

@@ -76,6 +76,15 @@ void page_note_drop(void)
 	}
 }
 
+int page_note_refuse(int error)
+{
+	if (error == -ERR_FAULT && page_note_is_set()) {
+		page_note_drop();
+		return -ERR_AGAIN;
+	}
+	return error;
+}
+
 int page_note_wait(struct page_wait *wait)
 {
 	const struct page_note note = arch_this_cpu()->page_note;

@@ -82,6 +82,9 @@ bool page_note_is_write(void);
 /** page_note_drop() - forget it */
 void page_note_drop(void);
 
+/** page_note_refuse() - a copy's error for who does not want to wait: -ERR_AGAIN if it would */
+int page_note_refuse(int error);
+
 /**
  * page_note_wait() - wait for what the note says, and drop it
  *

@@ -229,16 +229,6 @@ static int memory_find_range(struct call *call, uint32_t rights, struct object *
 	return call_lookup(call, 0, HEL_TYPE_MEMORY, rights, out_object);
 }
 
-/* Who does not want to wait for a page of the memory shall not. */
-static int memory_refuse_wait(int error)
-{
-	if (error == -ERR_FAULT && page_note_is_set()) {
-		page_note_drop();
-		return -ERR_AGAIN;
-	}
-	return error;
-}
-
 static int memory_copy_out(struct call *call, bool may_wait)
 {
 	uint8_t piece[MEMORY_COPY_PIECE];
@@ -257,7 +247,7 @@ static int memory_copy_out(struct call *call, bool may_wait)
 		if (error == 0) {
 			error = arch_copy_to_user(call_argument(call, 2) + done, piece, n_bytes);
 		} else if (!may_wait) {
-			error = memory_refuse_wait(error);
+			error = page_note_refuse(error);
 		}
 		done += n_bytes;
 		if (error == 0) {
@@ -285,7 +275,7 @@ static int memory_copy_in(struct call *call, bool may_wait)
 		if (error == 0) {
 			error = memory_write(
 				memory_of(object), call_argument(call, 1) + done, piece, n_bytes);
-			error = may_wait ? error : memory_refuse_wait(error);
+			error = may_wait ? error : page_note_refuse(error);
 		}
 		done += n_bytes;
 		if (error == 0) {

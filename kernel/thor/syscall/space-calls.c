@@ -2,6 +2,7 @@
 /* hel calls on spaces. */
 #include <thor/ipc/queue.h>
 #include <thor/memory/memory.h>
+#include <thor/memory/page-wait.h>
 #include <thor/object/grant.h>
 #include <thor/sched/sched.h>
 #include <thor/syscall/call.h>
@@ -310,7 +311,7 @@ int call_space_fork(struct call *call)
  * Copies between the caller's space and another one, page by page, from where it was paused; the
  * value is what was copied.
  */
-static int space_transfer(struct call *call, struct space *space, bool is_read)
+static int space_transfer(struct call *call, struct space *space, bool is_read, bool may_wait)
 {
 	struct space *own = call->thread->space;
 	uint64_t address = call_argument(call, 1);
@@ -337,33 +338,44 @@ static int space_transfer(struct call *call, struct space *space, bool is_read)
 		if (error == 0) {
 			call->value += n_bytes;
 			error = call_next_copy(call, call->value, size);
+		} else if (!may_wait) {
+			error = page_note_refuse(error);
 		}
+	}
+	return error;
+}
+
+static int space_copy(struct call *call, bool is_read, bool may_wait)
+{
+	struct space *space;
+	int error = call_find_space(
+		call, call_argument(call, 0), is_read ? HEL_RIGHT_READ : HEL_RIGHT_WRITE, &space);
+
+	if (error == 0) {
+		error = space_transfer(call, space, is_read, may_wait);
+		object_unref((struct object *)space);
 	}
 	return error;
 }
 
 int call_space_read(struct call *call)
 {
-	struct space *space;
-	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_READ, &space);
-
-	if (error == 0) {
-		error = space_transfer(call, space, true);
-		object_unref((struct object *)space);
-	}
-	return error;
+	return space_copy(call, true, true);
 }
 
 int call_space_write(struct call *call)
 {
-	struct space *space;
-	int error = call_find_space(call, call_argument(call, 0), HEL_RIGHT_WRITE, &space);
+	return space_copy(call, false, true);
+}
 
-	if (error == 0) {
-		error = space_transfer(call, space, false);
-		object_unref((struct object *)space);
-	}
-	return error;
+int call_space_try_read(struct call *call)
+{
+	return space_copy(call, true, false);
+}
+
+int call_space_try_write(struct call *call)
+{
+	return space_copy(call, false, false);
 }
 
 int call_space_query(struct call *call)

@@ -162,6 +162,7 @@ FAILURE_TEST(space)
 	TRY(hel_space_protect(HEL_THIS, address + 4096, 4096, HEL_MAP_READ));
 	TRY(hel_space_fork(HEL_THIS, HEL_THIS, &child));
 	TRY(hel_space_write(child, address + 600'000, bytes, 128, NULL));
+	TRY(hel_space_try_write(child, address + 700'000, bytes, 128, NULL));
 	TRY(hel_space_fork(child, HEL_THIS, &grandchild));
 	TRY(hel_space_discard(HEL_THIS, address, 4096 * 100));
 	TRY(hel_space_unmap(HEL_THIS, address + 8192, 4096));

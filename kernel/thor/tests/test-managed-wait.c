@@ -271,6 +271,32 @@ USER_TEST(tries_do_not_wait_for_pages)
 	end();
 }
 
+USER_TEST(tries_between_spaces_do_not_wait_for_pages)
+{
+	uint64_t value = 33;
+
+	begin(64);
+	server_start();
+	server.delay_ns = 10'000;
+	void *word = (void *)memory;
+
+	CHECK_EQ(hel_space_try_read(HEL_THIS, frontal(3), word, 8, NULL), -ERR_AGAIN);
+	CHECK_EQ(hel_space_try_write(HEL_THIS, frontal(3), word, 8, NULL), -ERR_AGAIN);
+	CHECK_OK(hel_space_read(HEL_THIS, frontal(3), word, 8, NULL));
+	sim_store(memory, &value, sizeof(value));
+	CHECK_OK(hel_space_try_write(HEL_THIS, frontal(3), word, 8, NULL));
+	CHECK_EQ(server_read(3), 33);
+	CHECK_OK(hel_space_try_read(HEL_THIS, frontal(3), word, 8, NULL));
+	sim_load(&value, memory, sizeof(value));
+	CHECK_EQ(value, 33);
+	CHECK_EQ(hel_space_try_read(HEL_THIS, 4096, word, 8, NULL), -ERR_FAULT);
+	CHECK_EQ(hel_space_try_write(HEL_THIS, 4096, word, 8, NULL), -ERR_FAULT);
+	CHECK_EQ(hel_space_try_read(HEL_THIS, frontal(3), word, 17 << 20, NULL), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(
+		hel_space_try_write(HEL_THIS, frontal(3), word, 17 << 20, NULL), -ERR_ILLEGAL_ARGS);
+	end();
+}
+
 USER_TEST(calls_fail_when_the_page_cannot_be_read)
 {
 	uint64_t word;

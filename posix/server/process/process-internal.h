@@ -83,6 +83,8 @@ struct lane {
 	bool is_open;
 	bool is_listening; /* `listen` is pending */
 	bool is_serving; /* a request has come and is not answered yet */
+	bool has_answer; /* to its last request, for which pages were absent */
+	int64_t answer;
 };
 
 struct trace;
