@@ -13,6 +13,7 @@
 #include <posix/server/process/exec.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/rewriting.h>
+#include <posix/server/task.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
 
@@ -137,21 +138,41 @@ static uint32_t map_flags_of(uint32_t elf_flags)
 	return flags;
 }
 
-/* A private view of [offset, offset + size) of the file, zero from @zero_from on. */
-static int map_private(struct exec_image *image, struct mm *mm, const struct elf_segment *segment,
-	uint64_t address, uint64_t size)
+/* Clears the end of a view, without a wait for its last page, which may be on a disk still. */
+static int64_t clear_end(const struct exec_image *image, hel_handle view, uint64_t view_offset,
+	uint64_t from, uint64_t to)
 {
 	static const uint8_t zeros[HEL_PAGE_SIZE];
+
+	for (;;) {
+		uint8_t byte;
+		int error = hel_memory_try_write(view, from, zeros, to - from);
+
+		if (error != -ERR_AGAIN) {
+			return linux_errno_of(error);
+		}
+		int64_t result = inode_read(image->inode, &byte, 1, view_offset + from - 1);
+
+		if (result < 1) {
+			return result < 0 ? result : -LINUX_ENOEXEC;
+		}
+	}
+}
+
+/* A private view of the segment's part of the file, zero behind that. */
+static int64_t map_private(struct exec_image *image, struct mm *mm,
+	const struct elf_segment *segment, uint64_t address, uint64_t size)
+{
 	uint64_t offset = align_down(segment->offset, HEL_PAGE_SIZE);
 	uint64_t file_end = segment->offset - offset + segment->file_size;
 	hel_handle view;
-	int error = hel_memory_copy_on_write(image->memory, offset, size, &view);
+	int64_t error = hel_memory_copy_on_write(image->memory, offset, size, &view);
 
 	if (error != 0) {
 		return error == -ERR_NO_MEMORY ? -LINUX_ENOMEM : -LINUX_ENOEXEC;
 	}
 	if (size > file_end) {
-		error = linux_errno_of(hel_memory_write(view, file_end, zeros, size - file_end));
+		error = clear_end(image, view, offset, file_end, size);
 	}
 	if (error == 0) {
 		error = mm_map_tagged(mm, view, 0, address, size,
@@ -180,7 +201,8 @@ static int map_shared(struct exec_image *image, struct mm *mm, const struct elf_
 		mm, view.memory, offset, address, size, map_flags_of(segment->flags), view.tag);
 }
 
-static int load_segment(struct exec_image *image, struct mm *mm, const struct elf_segment *segment)
+static int64_t load_segment(
+	struct exec_image *image, struct mm *mm, const struct elf_segment *segment)
 {
 	uint64_t vaddr = image->base + segment->vaddr;
 	uint64_t start = align_down(vaddr, HEL_PAGE_SIZE);
@@ -190,7 +212,7 @@ static int load_segment(struct exec_image *image, struct mm *mm, const struct el
 	uint64_t end = align_up(vaddr + segment->memory_size, HEL_PAGE_SIZE);
 	bool is_private =
 		(segment->flags & ELF_FLAG_WRITE) != 0 || segment->memory_size > segment->file_size;
-	int error = 0;
+	int64_t error = 0;
 
 	if (file_end > start && is_private) {
 		error = map_private(image, mm, segment, start, file_end - start);
@@ -221,14 +243,15 @@ static void note_areas(const struct exec_image *image, struct mm *mm)
 	}
 }
 
-int exec_image_load(struct process *process, struct exec_image *image, struct mm *mm)
+int64_t exec_image_load(struct process *process, struct exec_image *image, struct mm *mm)
 {
 	image->name = mapped_file_create(process, &image->path, image->inode);
 	for (size_t i = 0; i < image->elf.n_segments; i++) {
-		int error = load_segment(image, mm, &image->elf.segments[i]);
+		int64_t error = load_segment(image, mm, &image->elf.segments[i]);
 
 		if (error != 0) {
-			return error == -LINUX_ENOMEM ? error : -LINUX_ENOEXEC;
+			return error == -LINUX_ENOMEM || error == REQUEST_TASK ? error
+									       : -LINUX_ENOEXEC;
 		}
 	}
 	note_areas(image, mm);

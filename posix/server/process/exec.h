@@ -108,8 +108,11 @@ int64_t exec_image_open(struct process *process, int dirfd, const char *path, ui
 	struct exec_image *out_image);
 /** exec_image_parse() - check that it is a program for this machine; -LINUX_ENOEXEC */
 int exec_image_parse(struct exec_image *image);
-/** exec_image_load() - map it into @process' new @mm at image->base; -LINUX_ENOMEM, ENOEXEC */
-int exec_image_load(struct process *process, struct exec_image *image, struct mm *mm);
+/**
+ * exec_image_load() - map it into @process' new @mm at image->base; -LINUX_ENOMEM, ENOEXEC,
+ * REQUEST_TASK
+ */
+int64_t exec_image_load(struct process *process, struct exec_image *image, struct mm *mm);
 void exec_image_close(struct exec_image *image);
 
 #endif
