@@ -134,6 +134,8 @@ enum hel_map_flags : uint32_t {
 	HEL_MAP_LARGE = 1u << 8,
 	/* fresh anonymous memory with FORK_COPY or FORK_DROP: pages may go to the swap manager */
 	HEL_MAP_SWAPPABLE = 1u << 9,
+	/* the range may end beyond the memory: there, accesses fault until it is that large */
+	HEL_MAP_BEYOND = 1u << 10,
 };
 
 enum hel_space_advice : uint32_t {

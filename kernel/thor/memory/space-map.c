@@ -12,7 +12,8 @@ constexpr uint64_t SPACE_SEARCH_LOW =
 constexpr uint32_t SPACE_UNMAP_MAPPINGS = 4; /* unmapped before others have their turn */
 
 constexpr uint32_t SPACE_MAP_FLAGS = MAPPING_ACCESS | MAPPING_FORK | HEL_MAP_FIXED |
-	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD | HEL_MAP_LARGE | HEL_MAP_SWAPPABLE;
+	HEL_MAP_FIXED_NOREPLACE | HEL_MAP_GUARD | HEL_MAP_LARGE | HEL_MAP_SWAPPABLE |
+	HEL_MAP_BEYOND;
 
 /* What space_map() was asked for, checked. */
 struct space_request {
@@ -45,6 +46,10 @@ static int space_check_flags(const struct hel_map_args *args, const struct memor
 			(flags & MAPPING_FORK) == 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
+	/* a slice's end is one that nobody gets beyond */
+	if ((flags & HEL_MAP_BEYOND) != 0 && (memory == NULL || memory->kind == HEL_MEMORY_SLICE)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
 	return 0;
 }
 
@@ -62,11 +67,13 @@ static int space_check_args(const struct hel_map_args *args, struct memory *memo
 		return -ERR_ILLEGAL_ARGS;
 	}
 	if (memory != NULL) {
-		uint64_t size_bytes;
+		uint64_t size_bytes = MEMORY_SIZE_MAX;
 
-		spinlock_acquire(&memory->lock);
-		size_bytes = memory->size_bytes;
-		spinlock_release(&memory->lock);
+		if ((args->flags & HEL_MAP_BEYOND) == 0) {
+			spinlock_acquire(&memory->lock);
+			size_bytes = memory->size_bytes;
+			spinlock_release(&memory->lock);
+		}
 		if (args->offset > size_bytes || args->size_bytes > size_bytes - args->offset) {
 			return -ERR_OUT_OF_BOUNDS;
 		}

@@ -647,4 +647,40 @@ USER_TEST(labels_are_checked)
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, 8 * PAGE));
 }
 
+TEST(space_mappings_may_end_beyond_their_memory)
+{
+	constexpr uint64_t place = 0x10000000;
+
+	fixture_begin(1, 16, 1);
+	struct space *space;
+	struct memory *memory, *slice;
+	struct hel_map_args args = {
+		.size_bytes = 4 * PAGE,
+		.address = place,
+		.offset = PAGE,
+		.flags = HEL_MAP_READ | HEL_MAP_WRITE | HEL_MAP_FIXED,
+	};
+	uint64_t address;
+
+	CHECK_OK(space_create(&space));
+	CHECK_OK(memory_create_allocated(2 * PAGE, 0, &memory));
+	CHECK_EQ(space_map(space, memory, &args, &address), -ERR_OUT_OF_BOUNDS);
+	args.flags |= HEL_MAP_BEYOND;
+	CHECK_OK(space_map(space, memory, &args, &address));
+	CHECK_OK(space_fault(space, place, SPACE_ACCESS_WRITE));
+	CHECK_EQ(space_fault(space, place + PAGE, SPACE_ACCESS_READ), -ERR_OUT_OF_BOUNDS);
+	CHECK_OK(memory_resize(memory, 3 * PAGE));
+	CHECK_OK(space_fault(space, place + PAGE, SPACE_ACCESS_WRITE));
+	CHECK_EQ(space_fault(space, place + 3 * PAGE, SPACE_ACCESS_READ), -ERR_OUT_OF_BOUNDS);
+	args.offset = ~4095ull;
+	CHECK_EQ(space_map(space, memory, &args, &address), -ERR_OUT_OF_BOUNDS);
+	args.offset = 0;
+	CHECK_OK(memory_create_slice(memory, 0, PAGE, &slice));
+	CHECK_EQ(space_map(space, slice, &args, &address), -ERR_ILLEGAL_ARGS);
+	object_unref(&slice->object);
+	object_unref(&memory->object);
+	object_unref(&space->object);
+	CHECK(fixture_end());
+}
+
 TEST_MAIN()

@@ -84,6 +84,7 @@ TEST(space_bad_arguments_are_refused)
 			.flags = HEL_MAP_FIXED | HEL_MAP_FIXED_NOREPLACE,
 			.address = BASE },
 		{ .size_bytes = PAGE, .flags = HEL_MAP_GUARD | HEL_MAP_READ },
+		{ .size_bytes = PAGE, .flags = HEL_MAP_READ | HEL_MAP_BEYOND },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {

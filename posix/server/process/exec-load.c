@@ -13,6 +13,7 @@
 #include <posix/server/process/exec.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/rewriting.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/task.h>
 #include <posix/server/vfs/dentry.h>
 #include <posix/server/vfs/mount.h>
@@ -39,8 +40,13 @@ static int64_t check_executable(const struct process *process, const struct path
 static int64_t read_head(struct exec_image *image)
 {
 	hel_handle memory;
-	int64_t result = inode_contents(image->inode, &memory, &image->file_size);
+	int64_t result;
 
+	/* what follows may wait at many places */
+	if ((image->inode->super->flags & SUPER_WAITS) != 0 && request_task() == NULL) {
+		return REQUEST_TASK;
+	}
+	result = inode_contents(image->inode, &memory, &image->file_size);
 	if (result < 0) {
 		return result;
 	}
@@ -53,8 +59,10 @@ static int64_t read_head(struct exec_image *image)
 	if (image->file_size == 0) {
 		return 0; /* ENOEXEC follows */
 	}
-	return linux_errno_of(
-		hel_transfer(HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
+	result = rewritten_text_prepare(image->inode);
+	return result < 0 ? result
+			  : linux_errno_of(hel_transfer(
+				    HEL_THIS, memory, HEL_THIS, CONTENTS_RIGHTS, &image->memory));
 }
 
 int64_t exec_image_open(struct process *process, int dirfd, const char *path, uint32_t at_flags,

@@ -15,6 +15,7 @@
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/process/rewriting.h>
+#include <posix/server/rewrite/text.h>
 #include <posix/server/vfs/inode.h>
 #include <posix/server/vfs/mount.h>
 
@@ -56,6 +57,31 @@ static int64_t check_access(const struct file *file, const struct file_mapping *
 	return 0;
 }
 
+/* A copy of a range that may end beyond the memory, where it has zeros. */
+static int make_copy(hel_handle memory, uint64_t offset, uint64_t size, hel_handle *out_view)
+{
+	struct hel_memory_info info;
+	int error = hel_memory_copy_on_write(memory, offset, size, out_view);
+
+	if (error != -ERR_OUT_OF_BOUNDS) {
+		return error;
+	}
+	error = hel_memory_info(memory, &info);
+	if (error != 0) {
+		return error;
+	}
+	error = offset < info.size_bytes
+		? hel_memory_copy_on_write(memory, offset, info.size_bytes - offset, out_view)
+		: hel_memory_copy_on_write(HEL_NULL, 0, size, out_view);
+	if (error == 0) {
+		error = hel_memory_resize(*out_view, size);
+		if (error != 0) {
+			hel_close(HEL_THIS, *out_view);
+		}
+	}
+	return error;
+}
+
 /* A descriptor of ours for what is to be mapped, and the offset in it. */
 static int make_view(const struct file *file, const struct file_mapping *mapping, uint64_t size,
 	hel_handle memory, hel_handle *out_view, uint64_t *out_offset)
@@ -64,7 +90,7 @@ static int make_view(const struct file *file, const struct file_mapping *mapping
 
 	if (!mapping->is_shared) {
 		*out_offset = 0;
-		return hel_memory_copy_on_write(memory, mapping->offset, size, out_view);
+		return make_copy(memory, mapping->offset, size, out_view);
 	}
 	if ((file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR && !is_sealed(file)) {
 		rights |= HEL_RIGHT_WRITE;
@@ -75,7 +101,8 @@ static int make_view(const struct file *file, const struct file_mapping *mapping
 
 static uint32_t map_flags_of(const struct file_mapping *mapping)
 {
-	uint32_t flags = mapping->is_shared ? HEL_MAP_FORK_SHARE : HEL_MAP_FORK_COPY;
+	uint32_t flags =
+		mapping->is_shared ? HEL_MAP_FORK_SHARE | HEL_MAP_BEYOND : HEL_MAP_FORK_COPY;
 
 	if ((mapping->prot & (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)) != 0) {
 		flags |= HEL_MAP_READ;
@@ -169,6 +196,11 @@ static int64_t decode(const struct request *request, struct file_mapping *out_ma
 	return 0;
 }
 
+static bool is_text(const struct file_mapping *mapping)
+{
+	return !mapping->is_shared && mapping->prot == (LINUX_PROT_READ | LINUX_PROT_EXEC);
+}
+
 /*
  * A private mapping of program text: everybody's, as it is rewritten. @name: NULL: none. False:
  * there is no such text, and nothing was done.
@@ -180,8 +212,7 @@ static bool map_text(struct mm *mm, const struct file *file, struct file_mapping
 		mapping->size };
 	struct text_view view;
 
-	if (mapping->is_shared || mapping->prot != (LINUX_PROT_READ | LINUX_PROT_EXEC) ||
-		!mm_rewritten_view(mm, &text, &view)) {
+	if (!is_text(mapping) || !mm_rewritten_view(mm, &text, &view)) {
 		return false;
 	}
 	mapping->tag = view.tag;
@@ -213,8 +244,8 @@ static int64_t map_file(struct mm *mm, struct file *file, struct file_mapping *m
 int64_t posix_mmap_file(struct request *request)
 {
 	struct file *file = fd_table_get(request->process->files, (int)request->args[0]);
-	struct mm *mm = request->thread->internal->mm;
 	struct file_mapping mapping;
+	struct mm *mm;
 	hel_handle memory;
 	int64_t result = decode(request, &mapping);
 
@@ -224,12 +255,16 @@ int64_t posix_mmap_file(struct request *request)
 	if (result == 0) {
 		result = check_access(file, &mapping);
 	}
+	if (result == 0 && is_text(&mapping)) {
+		result = rewritten_text_prepare(file->inode);
+	}
 	if (result == 0) {
 		result = file_contents_memory(file, mapping.offset + mapping.size, &memory);
 	}
 	if (result < 0) {
 		return result;
 	}
+	mm = request->thread->internal->mm; /* as it is now: it may have waited */
 	struct mapped_file *name = mapped_file_create(request->process, &file->path, file->inode);
 
 	if (!map_text(mm, file, &mapping, memory, name, &result)) {

@@ -17,7 +17,7 @@ bool mm_rewritten_view(
 	if (mm->keeps_text || mapping->name == NULL) {
 		return false;
 	}
-	text = rewritten_text_find(mapping->inode, mapping->memory);
+	text = rewritten_text_find(mapping->inode);
 	/* Sites jump to stubs anywhere in the text: all of it or nothing. */
 	if (text == NULL || text->offset != mapping->offset || text->size != mapping->size) {
 		return false;

@@ -7,6 +7,7 @@
 #include <helix/memory.h>
 #include <helix/start.h>
 #include <posix/server/rewrite/plan.h>
+#include <posix/server/task.h>
 #include <posix/server/vfs/inode.h>
 
 constexpr uint32_t TEXT_RIGHTS =
@@ -110,7 +111,7 @@ static void rewrite(struct rewritten_text *text, uint8_t *file)
 	rewrite_plan_release(&plan);
 }
 
-static struct rewritten_text *text_make(const struct inode *inode, hel_handle memory)
+static struct rewritten_text *text_make(struct inode *inode)
 {
 	struct rewritten_text *text = helix_calloc(1, sizeof(*text));
 	uint8_t *file = NULL;
@@ -125,7 +126,8 @@ static struct rewritten_text *text_make(const struct inode *inode, hel_handle me
 	if (text->file_size != 0 && text->file_size <= REWRITE_FILE_MAX) {
 		file = helix_malloc(text->file_size);
 	}
-	if (file != NULL && hel_memory_read(memory, 0, file, text->file_size) == 0) {
+	if (file != NULL &&
+		inode_read(inode, file, text->file_size, 0) == (int64_t)text->file_size) {
 		rewrite(text, file);
 	}
 	helix_free(file);
@@ -160,18 +162,48 @@ static bool is_of(const struct rewritten_text *text, const struct inode *inode)
 		text->ctime_ns == inode->ctime_ns;
 }
 
-struct rewritten_text *rewritten_text_find(struct inode *inode, hel_handle memory)
+static bool may_have_text(const struct inode *inode)
 {
-	if (!is_on || inode->n_writers != 0 || inode->is_map_shared ||
-		!inode_is_type(inode, LINUX_S_IFREG)) {
-		return NULL;
-	}
+	return is_on && inode->n_writers == 0 && !inode->is_map_shared &&
+		inode_is_type(inode, LINUX_S_IFREG);
+}
+
+static void drop_old_text(struct inode *inode)
+{
 	if (inode->text != NULL && !is_of(inode->text, inode)) {
 		rewritten_text_unref(inode->text);
 		inode->text = NULL;
 	}
-	if (inode->text == NULL) {
-		inode->text = text_make(inode, memory);
+}
+
+int64_t rewritten_text_prepare(struct inode *inode)
+{
+	if (!may_have_text(inode)) {
+		return 0;
 	}
+	drop_old_text(inode);
+	if (inode->text != NULL) {
+		return 0;
+	}
+	if ((inode->super->flags & SUPER_WAITS) != 0 && request_task() == NULL) {
+		return REQUEST_TASK;
+	}
+	struct rewritten_text *text = text_make(inode);
+
+	/* another task may have made it, or somebody begun to write, while this one read */
+	if (text != NULL && inode->text == NULL && may_have_text(inode) && is_of(text, inode)) {
+		inode->text = text;
+	} else {
+		rewritten_text_unref(text);
+	}
+	return 0;
+}
+
+struct rewritten_text *rewritten_text_find(struct inode *inode)
+{
+	if (!may_have_text(inode)) {
+		return NULL;
+	}
+	drop_old_text(inode);
 	return inode->text != NULL && inode->text->memory != HEL_NULL ? inode->text : NULL;
 }

@@ -41,13 +41,20 @@ struct rewritten_text {
 void rewriting_init(void);
 
 /**
- * rewritten_text_find() - the text of a file that is about to be mapped, made if need be
- * @memory: the file's contents, to be read
+ * rewritten_text_prepare() - the text of a file is about to be mapped: make it, unless that was
+ * done before
  *
- * Return: borrowed from the inode; NULL if there is none: it is off, the file has nothing to be
- * rewritten, may be changed, or there is no memory.
+ * Return: 0, also if none can be made; REQUEST_TASK.
  */
-struct rewritten_text *rewritten_text_find(struct inode *inode, hel_handle memory);
+int64_t rewritten_text_prepare(struct inode *inode);
+
+/**
+ * rewritten_text_find() - what was made
+ *
+ * Return: borrowed from the inode; NULL if there is none: it is off, was not prepared, the file has
+ * nothing to be rewritten, may be changed, or there is no memory.
+ */
+struct rewritten_text *rewritten_text_find(struct inode *inode);
 
 /** rewritten_text_stubs_only() - the other copy, borrowed; HEL_NULL: no memory */
 hel_handle rewritten_text_stubs_only(struct rewritten_text *text);
