@@ -208,9 +208,10 @@ static const struct inode_ops slow_ops = {
 
 /* ---- the file system ------------------------------------------------------------------------- */
 
-static void slow_info(struct super *super UNUSED, struct super_info *out_info)
+static int64_t slow_info(struct super *super UNUSED, struct super_info *out_info)
 {
 	*out_info = (struct super_info){ 0 };
+	return 0;
 }
 
 static void slow_unmount(struct super *super)

@@ -6,8 +6,10 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/views.h>
+#include <posix/server/fs/disk.h>
 #include <posix/server/process/process.h>
 #include <posix/server/socket/family.h>
+#include <posix/server/task.h>
 #include <posix/server/tty/port.h>
 #include <posix/server/vfs/inode.h>
 #include <posix/server/vfs/mount.h>
@@ -281,16 +283,19 @@ int64_t posix_fdatasync(struct request *request)
 }
 
 /*
- * Nothing that is mounted keeps anything longer than memory does. What is to be seen outside are
- * the bytes on their way through ports: whoever calls sync() before the machine stops wants them to
- * arrive.
+ * The disks, and the bytes on their way through ports: whoever calls sync() before the machine
+ * stops wants them to arrive.
  */
 int64_t posix_sync(struct request *request)
 {
 	if (request->is_timed_out) {
 		return 0;
 	}
-	if (request->is_first_attempt) {
+	if (request->state[0] == 0) {
+		if (disk_sync_all() == REQUEST_TASK) {
+			return REQUEST_TASK;
+		}
+		request->state[0] = 1;
 		request->deadline_ns = clock_monotonic_ns() + SYNC_TIME_MAX_NS;
 	}
 	return ports_wait_drained(request);
@@ -314,5 +319,12 @@ int64_t posix_sync_file_range(struct request *request)
 
 int64_t posix_syncfs(struct request *request)
 {
-	return file_of_fd(request, request->args[0]) == NULL ? -LINUX_EBADF : 0;
+	struct file *file = file_of_fd(request, request->args[0]);
+
+	if (file == NULL) {
+		return -LINUX_EBADF;
+	}
+	struct super *super = file->inode->super;
+
+	return (super->flags & SUPER_WAITS) ? super->ops->sync(super) : 0;
 }

@@ -49,9 +49,10 @@ static const struct file_ops ns_file_ops = {
 
 /* ---- the file system ------------------------------------------------------------------------- */
 
-static void nsfs_info(UNUSED struct super *super, struct super_info *out_info)
+static int64_t nsfs_info(UNUSED struct super *super, struct super_info *out_info)
 {
 	*out_info = (struct super_info){ .magic = NSFS_MAGIC };
+	return 0;
 }
 
 static void nsfs_keep(UNUSED struct super *super)

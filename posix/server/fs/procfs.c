@@ -268,9 +268,10 @@ bool proc_folder_process(const struct file *file, struct process **out_process)
 
 /* ---- the file system ----------------------------------------------------------------------- */
 
-static void proc_info(UNUSED struct super *super, struct super_info *out_info)
+static int64_t proc_info(UNUSED struct super *super, struct super_info *out_info)
 {
 	*out_info = (struct super_info){ .magic = PROC_MAGIC };
+	return 0;
 }
 
 static void proc_unmount(struct super *super)

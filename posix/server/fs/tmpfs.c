@@ -10,7 +10,7 @@
 
 constexpr uint64_t TMPFS_MAGIC = 0x01021994;
 
-static void tmpfs_info(struct super *super, struct super_info *out_info)
+static int64_t tmpfs_info(struct super *super, struct super_info *out_info)
 {
 	const struct tmpfs_super *tmpfs = tmpfs_super_of(super);
 
@@ -21,6 +21,7 @@ static void tmpfs_info(struct super *super, struct super_info *out_info)
 		.n_files = tmpfs->n_files_max,
 		.n_files_free = tmpfs->n_files_max - tmpfs->n_files,
 	};
+	return 0;
 }
 
 /* Takes all names off, from the leaves up and without recursion: a tree may be deep. */

@@ -231,9 +231,10 @@ static const struct inode_ops folder_inode_ops = {
 
 /* ---- the file system ------------------------------------------------------------------------- */
 
-static void mqueue_info(UNUSED struct super *super, struct super_info *out_info)
+static int64_t mqueue_info(UNUSED struct super *super, struct super_info *out_info)
 {
 	*out_info = (struct super_info){ .magic = MQUEUE_MAGIC };
+	return 0;
 }
 
 /* The calls use it without a mount, so it is never without one. */

@@ -64,6 +64,52 @@ hel_handle fake_memory_with(const void *data, size_t size)
 	return memory.value;
 }
 
+hel_handle fake_memory_share(hel_handle memory)
+{
+	int fd = dup((int)(memory - HANDLE_BASE));
+
+	ASSERT(fd >= 0);
+	fake_n_memories++;
+	return HANDLE_BASE + (uint64_t)fd;
+}
+
+void fake_memory_clear(hel_handle memory, uint64_t offset, uint64_t size)
+{
+	static const char zeros[4096];
+
+	for (uint64_t at = offset; at < offset + size; at += sizeof(zeros)) {
+		size_t n_bytes = min_size(sizeof(zeros), offset + size - at);
+
+		ASSERT(pwrite((int)(memory - HANDLE_BASE), zeros, n_bytes, (off_t)at) ==
+			(ssize_t)n_bytes);
+	}
+}
+
+void fake_memory_read(hel_handle memory, void *buffer, uint64_t size)
+{
+	ASSERT(pread((int)(memory - HANDLE_BASE), buffer, size, 0) == (ssize_t)size);
+}
+
+/* A copy that must not wait. */
+static struct hel_outcome memory_try(const uint64_t *arguments, bool is_write)
+{
+	int fd = (int)(arguments[0] - HANDLE_BASE);
+	off_t offset = (off_t)arguments[1];
+	size_t size = arguments[3];
+	int error = fake_memory_try(arguments[0], arguments[1], size, is_write);
+
+	if (error == 0 && lseek(fd, 0, SEEK_END) < offset + (off_t)size) {
+		error = -ERR_OUT_OF_BOUNDS;
+	}
+	if (error == 0) {
+		ssize_t n_bytes = is_write ? pwrite(fd, (const void *)arguments[2], size, offset)
+					   : pread(fd, (void *)arguments[2], size, offset);
+
+		ASSERT(n_bytes == (ssize_t)size);
+	}
+	return (struct hel_outcome){ error, 0 };
+}
+
 /* ---- spaces of processes ------------------------------------------------------------------- */
 
 struct mapping {
@@ -172,8 +218,13 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		break;
 	case HEL_CALL_transfer: return memory_transfer(arguments[1]);
 	case HEL_CALL_space_unmap: space_unmap(arguments[0], arguments[1], arguments[2]); break;
+	case HEL_CALL_memory_try_read: return memory_try(arguments, false);
+	case HEL_CALL_memory_try_write: return memory_try(arguments, true);
+	case HEL_CALL_memory_unlock: fake_memory_unlock(); break;
+	case HEL_CALL_memory_advise: break;
 	case HEL_CALL_close:
 		fake_n_memories--;
+		fake_memory_closed(arguments[1]);
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
 	case HEL_CALL_space_populate: break;

@@ -411,7 +411,7 @@ int64_t call_ioctl(struct user *user, int64_t fd, uint32_t command, uint64_t val
 	return finish(user, buffer, out_size);
 }
 
-int64_t call_mount(struct user *user, const char *source, const char *target, const char *type,
+void start_mount(struct user *user, const char *source, const char *target, const char *type,
 	const char *options, uint64_t flags)
 {
 	const char *strings[] = { source, target, type, options };
@@ -423,6 +423,12 @@ int64_t call_mount(struct user *user, const char *source, const char *target, co
 		size += align_up(strlen(strings[i]) + 1, 8);
 	}
 	start_raw(user, POSIX_MOUNT, (const uint64_t[6]){ flags }, payload, size);
+}
+
+int64_t call_mount(struct user *user, const char *source, const char *target, const char *type,
+	const char *options, uint64_t flags)
+{
+	start_mount(user, source, target, type, options, flags);
 	return finish(user, NULL, 0);
 }
 

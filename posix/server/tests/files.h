@@ -144,6 +144,8 @@ int64_t call_lock(struct user *user, int64_t fd, uint32_t command, struct linux_
 int64_t call_poll(struct user *user, struct linux_pollfd *fds, size_t n_fds, uint64_t timeout_ns);
 int64_t call_ioctl(struct user *user, int64_t fd, uint32_t command, uint64_t value, void *buffer,
 	size_t in_size, size_t out_size);
+void start_mount(struct user *user, const char *source, const char *target, const char *type,
+	const char *options, uint64_t flags);
 int64_t call_mount(struct user *user, const char *source, const char *target, const char *type,
 	const char *options, uint64_t flags);
 

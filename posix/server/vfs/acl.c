@@ -121,6 +121,24 @@ static bool is_mode(const struct acl *acl, uint32_t *out_mode)
 	return mask == NULL;
 }
 
+enum acl_verdict acl_judge(const char *name, const void *value, size_t size)
+{
+	bool is_access = str_equal(name, LINUX_XATTR_ACL_ACCESS);
+	struct acl acl;
+	uint32_t unused;
+
+	if (decode(value, size, &acl) < 0) {
+		return ACL_INVALID;
+	}
+	if (acl.n == 0) {
+		return ACL_USELESS;
+	}
+	if (!is_valid(&acl)) {
+		return ACL_INVALID;
+	}
+	return is_access && is_mode(&acl, &unused) ? ACL_USELESS : ACL_FINE;
+}
+
 /* ---- changing -------------------------------------------------------------------------------- */
 
 static int64_t store(struct inode *inode, const char *name, const void *value, size_t size)
@@ -191,16 +209,17 @@ static void set_permissions(struct linux_acl_entry *entry, uint32_t permissions)
 	entry->permissions = permissions & 7;
 }
 
-void acl_follow_mode(struct inode *inode, uint32_t mode)
+int64_t acl_follow_mode(struct inode *inode, uint32_t mode)
 {
 	struct acl acl;
 
 	if (!acl_of(inode, LINUX_XATTR_ACL_ACCESS, &acl)) {
-		return;
+		return 0;
 	}
 	set_permissions(find_entry(&acl, LINUX_ACL_USER_OBJ), mode >> 6);
 	set_permissions(find_entry(&acl, LINUX_ACL_MASK), mode >> 3);
 	set_permissions(find_entry(&acl, LINUX_ACL_OTHER), mode);
+	return xattr_changed(inode, LINUX_XATTR_ACL_ACCESS);
 }
 
 /* ---- deciding -------------------------------------------------------------------------------- */
@@ -280,7 +299,7 @@ int64_t acl_inherit(const struct inode *directory, struct inode *inode, uint32_t
 	if (!is_mode(&acl, &unused)) {
 		error = store(inode, LINUX_XATTR_ACL_ACCESS, value, (size_t)size);
 		if (error == 0) {
-			acl_follow_mode(inode, mode);
+			error = acl_follow_mode(inode, mode);
 		}
 	}
 	if (error == 0 && inode_is_directory(inode)) {

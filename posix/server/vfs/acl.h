@@ -43,8 +43,17 @@ int64_t acl_get(const struct inode *inode, const char *name, const void **out_va
 int64_t acl_check(
 	const struct credentials *credentials, const struct inode *inode, uint32_t access);
 
-/** acl_follow_mode() - the mode was changed */
-void acl_follow_mode(struct inode *inode, uint32_t mode);
+/** acl_follow_mode() - the mode was changed; 0 or what keeping that says */
+int64_t acl_follow_mode(struct inode *inode, uint32_t mode);
+
+enum acl_verdict : uint8_t {
+	ACL_FINE,
+	ACL_USELESS, /* it says no more than a mode: it is not to be kept */
+	ACL_INVALID,
+};
+
+/** acl_judge() - whether what a disk says is a list as it is stored here */
+enum acl_verdict acl_judge(const char *name, const void *value, size_t size);
 
 /** acl_mode_in() - the mode of what is made in @directory with @mode and @umask */
 uint32_t acl_mode_in(const struct inode *directory, uint32_t mode, uint32_t umask);

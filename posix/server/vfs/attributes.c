@@ -75,10 +75,7 @@ static int64_t change_mode(struct request *request, struct inode *inode, uint32_
 	int64_t error = inode->ops->change(
 		inode, &(struct inode_change){ .mask = INODE_CHANGE_MODE, .mode = mode });
 
-	if (error == 0) {
-		acl_follow_mode(inode, mode);
-	}
-	return error;
+	return error < 0 ? error : acl_follow_mode(inode, mode);
 }
 
 static int64_t fchmod_apply(struct request *request, struct inode *inode)

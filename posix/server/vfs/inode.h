@@ -198,20 +198,37 @@ enum super_flags : uint32_t {
 	SUPER_XATTRS = 4, /* keeps extended attributes; has the hook `charge` */
 	SUPER_NAMES_ONLY = 8, /* what is made has a name: no O_TMPFILE */
 	SUPER_WAITS = 16, /* hooks may need a task and suspend it, see task.h */
+	SUPER_READ_ONLY = 32, /* for all mounts */
+	SUPER_USER_XATTRS = 64, /* also those that any owner may give a file: "user." */
 };
 
-struct super_info { /* for statfs; in blocks of inode_block_size bytes */
+struct super_info { /* for statfs; in blocks of super->block_size bytes */
 	uint64_t magic, n_blocks, n_blocks_free, n_files, n_files_free;
+	uint64_t n_blocks_available; /* to those who are not root; 0: all that are free */
+	uint64_t id; /* 0: the device number */
+	uint32_t name_size_max; /* 0: NAME_SIZE_MAX */
 };
 
 struct super_ops {
 	const char *type; /* as in /proc/filesystems */
-	void (*info)(struct super *super, struct super_info *out_info);
+	int64_t (*info)(struct super *super, struct super_info *out_info);
 	/*
 	 * Memory is wanted for what hangs on its inodes, or comes back (negative): 0,
 	 * -LINUX_ENOSPC. Needed for SUPER_XATTRS only.
 	 */
 	int64_t (*charge)(struct super *super, int64_t n_bytes);
+	/*
+	 * An extended attribute is about to be made, changed or, with @value NULL, removed: keep
+	 * that. NULL: the list in memory is all that there is.
+	 */
+	int64_t (*store_xattr)(struct inode *inode, const char *name, const void *value,
+		size_t size, uint32_t flags);
+	/* All that was written is on the disk. This and the next two for SUPER_WAITS only. */
+	int64_t (*sync)(struct super *super);
+	/* The last `unmount` is over: wait for it, in a task. */
+	int64_t (*settle)(struct super *super);
+	/* Other options; SUPER_READ_ONLY is as @is_read_only says then. */
+	int64_t (*remount)(struct super *super, const char *options, bool is_read_only);
 	/* The last mount is gone: let go of everything in it, also of `root`. */
 	void (*unmount)(struct super *super);
 	/* The last reference is gone: free the structure. */

@@ -4,11 +4,13 @@
 #include <base/string.h>
 #include <posix/server/file/views.h>
 #include <posix/server/fs/device.h>
+#include <posix/server/fs/disk.h>
 #include <posix/server/fs/nsfs.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/mqueue/mqueue.h>
+#include <posix/server/task.h>
 #include <posix/server/tty/pty.h>
 #include <posix/server/vfs/call.h>
 
@@ -38,13 +40,16 @@ enum linux_umount_flags : uint64_t {
 };
 
 static const struct file_system_type types[] = {
-	{ "sysfs", false, sysfs_mount_create },
-	{ "tmpfs", false, tmpfs_mount_create },
-	{ "ramfs", false, tmpfs_mount_create },
-	{ "proc", false, procfs_mount_create },
-	{ "devtmpfs", false, devtmpfs_mount_create },
-	{ "devpts", false, devpts_mount_create },
-	{ "mqueue", false, mqueue_mount_create },
+	{ "sysfs", sysfs_mount_create },
+	{ "tmpfs", tmpfs_mount_create },
+	{ "ramfs", tmpfs_mount_create },
+	{ "proc", procfs_mount_create },
+	{ "devtmpfs", devtmpfs_mount_create },
+	{ "devpts", devpts_mount_create },
+	{ "mqueue", mqueue_mount_create },
+	{ "ext3", NULL },
+	{ "ext2", NULL },
+	{ "ext4", NULL },
 };
 
 const struct file_system_type *file_system_type_find(const char *name)
@@ -63,7 +68,7 @@ size_t file_system_types_print(char *buffer, size_t size)
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		used += format_to(buffer + min_size(used, size), size - min_size(used, size),
-			"%s\t%s\n", types[i].needs_device ? "" : "nodev", types[i].name);
+			"%s\t%s\n", types[i].create == NULL ? "" : "nodev", types[i].name);
 	}
 	return used;
 }
@@ -94,7 +99,42 @@ static int64_t mount_graft_or_dissolve(struct mount *mount, const struct path *a
 	return error;
 }
 
-static int64_t mount_new(struct request *request, const struct path *at, uint64_t flags)
+static int64_t mount_find_device(struct request *request, const char *source, uint64_t *out_rdev)
+{
+	struct path path;
+	int64_t error = vfs_lookup(request->process, LINUX_AT_FDCWD, source, VFS_FOLLOW, &path);
+
+	if (error < 0) {
+		return error;
+	}
+	if (!inode_is_type(path.dentry->inode, LINUX_S_IFBLK)) {
+		error = -LINUX_ENOTBLK;
+	} else if (path.mount->flags & MOUNT_NO_DEVICES) {
+		error = -LINUX_EACCES;
+	}
+	*out_rdev = path.dentry->inode->rdev;
+	path_unref(&path);
+	return error;
+}
+
+static int64_t mount_find_super(struct request *request, const struct file_system_type *type,
+	uint64_t flags, struct super **out_super)
+{
+	const char *source = request_path(request, 0);
+	const char *options = request_path(request, 3);
+	uint64_t rdev;
+
+	if (type->create != NULL) {
+		return type->create(source, options, out_super);
+	}
+	int64_t error = mount_find_device(request, source, &rdev);
+
+	return error < 0 ? error
+			 : disk_mount_create(type->name, rdev, options,
+				   (flags & LINUX_MS_RDONLY) != 0, out_super);
+}
+
+static int64_t mount_new(struct request *request, struct path *at, uint64_t flags)
 {
 	const char *source = request_path(request, 0);
 	const struct file_system_type *type = file_system_type_find(request_path(request, 2));
@@ -104,12 +144,14 @@ static int64_t mount_new(struct request *request, const struct path *at, uint64_
 	if (type == NULL) {
 		return -LINUX_ENODEV;
 	}
-	int64_t error = type->create(source, request_path(request, 3), &super);
+	int64_t error = mount_find_super(request, type, flags, &super);
 
 	if (error < 0) {
 		return error;
 	}
-	error = mount_check_kinds(at, super->root);
+	mount_step_down(at); /* something may have been mounted there meanwhile */
+	error = at->mount->tree != request->process->fs->tree ? -LINUX_EINVAL
+							      : mount_check_kinds(at, super->root);
 	if (error == 0) {
 		error = mount_create(super, super->root, source[0] == '\0' ? "none" : source,
 			mount_flags_from(flags), &mount);
@@ -250,10 +292,20 @@ static int64_t mount_set_propagation(const struct path *at, uint64_t flags)
 	return error;
 }
 
-static int64_t mount_change(const struct path *at, uint64_t flags)
+static int64_t mount_change(struct request *request, const struct path *at, uint64_t flags)
 {
+	struct super *super = at->mount->super;
+
 	if (at->dentry != at->mount->root) {
 		return -LINUX_EINVAL;
+	}
+	if ((super->flags & SUPER_WAITS) && !(flags & LINUX_MS_BIND)) {
+		int64_t error = super->ops->remount(
+			super, request_path(request, 3), (flags & LINUX_MS_RDONLY) != 0);
+
+		if (error < 0) {
+			return error;
+		}
 	}
 	views_all_changed(); /* MOUNT_NO_ACCESS_TIME */
 	at->mount->flags = mount_flags_from(flags);
@@ -291,7 +343,7 @@ int64_t posix_mount(struct request *request)
 	} else if (at.mount->tree != request->process->fs->tree) {
 		error = -LINUX_EINVAL; /* reached through a descriptor, but not in our tree */
 	} else if (flags & LINUX_MS_REMOUNT) {
-		error = mount_change(&at, flags);
+		error = mount_change(request, &at, flags);
 	} else if (!(flags & LINUX_MS_BIND) && (flags & propagation)) {
 		error = mount_set_propagation(&at, flags);
 	} else {
@@ -301,7 +353,7 @@ int64_t posix_mount(struct request *request)
 	return error;
 }
 
-static int64_t umount_run(struct mount *mount, uint64_t flags)
+static int64_t umount_detach(struct mount *mount, uint64_t flags)
 {
 	bool is_lazy = (flags & LINUX_MNT_DETACH) != 0;
 
@@ -313,6 +365,27 @@ static int64_t umount_run(struct mount *mount, uint64_t flags)
 		return -LINUX_EAGAIN;
 	}
 	return mount_detach(mount, false);
+}
+
+/* Takes the caller's reference; of a disk's file system, what was written is there then. */
+static int64_t umount_run(struct mount *mount, uint64_t flags)
+{
+	struct super *super = mount->super;
+	bool waits = (super->flags & SUPER_WAITS) != 0;
+	int64_t error;
+
+	if (waits && request_task() == NULL) {
+		mount_unref(mount);
+		return REQUEST_TASK;
+	}
+	super_ref(super);
+	error = umount_detach(mount, flags);
+	mount_unref(mount);
+	if (error == 0 && waits) {
+		error = super->ops->settle(super);
+	}
+	super_unref(super);
+	return error;
 }
 
 int64_t posix_umount2(struct request *request)
@@ -347,7 +420,7 @@ int64_t posix_umount2(struct request *request)
 		((flags & LINUX_MNT_EXPIRE) && (flags & forcing))) {
 		error = -LINUX_EINVAL;
 	} else {
-		error = umount_run(mount, flags);
+		return umount_run(mount, flags);
 	}
 	mount_unref(mount);
 	return error;

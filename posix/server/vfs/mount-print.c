@@ -132,13 +132,14 @@ static void write_mount(
 		write_numbers(writer, mount);
 		write_field(writer, where);
 		write_byte(writer, ' ');
-		write_options(writer, mount->flags);
+		write_options(writer, mount_shown_flags(mount));
 		write_relations(writer, mount);
 		write_text(writer, " - ");
 		write_text(writer, mount->super->ops->type);
 		write_byte(writer, ' ');
 		write_field(writer, mount->source);
-		write_text(writer, (mount->flags & MOUNT_READ_ONLY) != 0 ? " ro\n" : " rw\n");
+		write_text(writer,
+			(mount_shown_flags(mount) & MOUNT_READ_ONLY) != 0 ? " ro\n" : " rw\n");
 		return;
 	}
 	write_field(writer, mount->source);
@@ -147,7 +148,7 @@ static void write_mount(
 	write_byte(writer, ' ');
 	write_text(writer, mount->super->ops->type);
 	write_byte(writer, ' ');
-	write_options(writer, mount->flags);
+	write_options(writer, mount_shown_flags(mount));
 	write_text(writer, " 0 0\n");
 }
 

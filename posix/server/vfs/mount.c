@@ -301,5 +301,5 @@ int64_t mount_move(struct mount *mount, const struct path *at)
 
 int64_t mount_may_write(const struct path *path)
 {
-	return (path->mount->flags & MOUNT_READ_ONLY) ? -LINUX_EROFS : 0;
+	return (mount_shown_flags(path->mount) & MOUNT_READ_ONLY) ? -LINUX_EROFS : 0;
 }

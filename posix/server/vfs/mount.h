@@ -75,6 +75,12 @@ struct mount {
 int64_t mount_create(struct super *super, struct dentry *root, const char *source, uint32_t flags,
 	struct mount **out_mount);
 
+/** mount_shown_flags() - its flags, with those of its file system */
+static inline uint32_t mount_shown_flags(const struct mount *mount)
+{
+	return mount->flags | ((mount->super->flags & SUPER_READ_ONLY) ? MOUNT_READ_ONLY : 0);
+}
+
 /** mount_limit() - how many there may be in all trees, fs.mount-max */
 uint32_t mount_limit(void);
 
@@ -175,8 +181,10 @@ size_t mount_print(struct process *process, bool is_info, char *buffer, size_t s
 
 struct file_system_type {
 	const char *name;
-	bool needs_device;
-	/* options: the text after -o, for this type */
+	/*
+	 * options: the text after -o, for this type; NULL: it is on a block device, and
+	 * disk_mount_create() is called
+	 */
 	int64_t (*create)(const char *source, const char *options, struct super **out_super);
 };
 

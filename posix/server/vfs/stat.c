@@ -284,19 +284,24 @@ static int64_t statfs_fill(struct request *request, struct mount *mount, struct 
 	if (out == NULL) {
 		return -LINUX_EFAULT;
 	}
-	super->ops->info(super, &info);
+	int64_t error = super->ops->info(super, &info);
+
+	if (error < 0) {
+		return error;
+	}
 	*out = (struct linux_statfs){
 		.type = (int64_t)info.magic,
 		.block_size = super->block_size,
 		.blocks = info.n_blocks,
 		.blocks_free = info.n_blocks_free,
-		.blocks_available = info.n_blocks_free,
+		.blocks_available =
+			info.n_blocks_available != 0 ? info.n_blocks_available : info.n_blocks_free,
 		.files = info.n_files,
 		.files_free = info.n_files_free,
-		.id = { (int32_t)super->dev, 0 },
-		.name_max = NAME_SIZE_MAX,
+		.id = { (int32_t)(info.id != 0 ? info.id : super->dev), (int32_t)(info.id >> 32) },
+		.name_max = info.name_size_max != 0 ? info.name_size_max : NAME_SIZE_MAX,
 		.fragment_size = super->block_size,
-		.flags = 0x20 /* ST_VALID */ | (mount == NULL ? 0 : mount->flags),
+		.flags = 0x20 /* ST_VALID */ | (mount == NULL ? 0 : mount_shown_flags(mount)),
 	};
 	return 0;
 }

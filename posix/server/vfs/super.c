@@ -50,9 +50,10 @@ void super_put_mount(struct super *super)
 
 /* ---- files without a name ------------------------------------------------------------------ */
 
-static void anonymous_info(UNUSED struct super *super, struct super_info *out_info)
+static int64_t anonymous_info(UNUSED struct super *super, struct super_info *out_info)
 {
 	*out_info = (struct super_info){ .magic = 0x09041934 };
+	return 0;
 }
 
 static void anonymous_keep(UNUSED struct super *super)

@@ -3,11 +3,11 @@
  * The twelve calls on extended attributes: set, get, list, remove; each by name, by name without
  * following a link, and by descriptor.
  *
- * Which names there are and who may use them depends on the prefix, as on a tmpfs of Linux 6.1:
+ * Which names there are and who may use them depends on the prefix, as on Linux 6.1:
  *
  *	security.  everybody reads, the superuser writes
  *	trusted.   the superuser's alone: nobody else sees them
- *	user.      not supported, whatever the file's mode says
+ *	user.      as the contents of files and directories; on a tmpfs not supported
  *	system.    access control lists, which the owner changes (acl.h)
  */
 #include <abi/linux/xattr.h>
@@ -132,6 +132,9 @@ static int64_t xattr_check_kind(const struct inode *inode, const char *name)
 		if (str_starts_with(name, prefixes[i])) {
 			return name[strlen(prefixes[i])] == '\0' ? -LINUX_EINVAL : 0;
 		}
+	}
+	if (str_starts_with(name, LINUX_XATTR_USER) && (inode->super->flags & SUPER_USER_XATTRS)) {
+		return name[strlen(LINUX_XATTR_USER)] == '\0' ? -LINUX_EINVAL : 0;
 	}
 	return -LINUX_EOPNOTSUPP;
 }

@@ -41,6 +41,14 @@ static int64_t xattr_charge(struct inode *inode, int64_t n_bytes)
 	return inode->super->ops->charge(inode->super, n_bytes);
 }
 
+static int64_t xattr_store(
+	struct inode *inode, const char *name, const void *value, size_t size, uint32_t flags)
+{
+	const struct super_ops *ops = inode->super->ops;
+
+	return ops->store_xattr == NULL ? 0 : ops->store_xattr(inode, name, value, size, flags);
+}
+
 static void xattr_free(struct inode *inode, struct xattr *xattr)
 {
 	inode->xattrs->names_size -= xattr->name_size;
@@ -130,24 +138,46 @@ int64_t xattr_set(
 	if (!xattr_need_list(inode)) {
 		return -LINUX_ENOMEM;
 	}
-	int64_t error = xattr_put(inode, old, name, value, size);
+	int64_t error = xattr_store(inode, name, size > 0 ? value : "", size, flags);
 
+	if (error == 0) {
+		/* what was found before may have been replaced while it was stored */
+		error = xattr_put(inode, xattr_find(inode, name), name, value, size);
+	}
 	if (error == 0) {
 		inode_touch_changed(inode);
 	}
 	return error;
 }
 
+int64_t xattr_learn(struct inode *inode, const char *name, const void *value, size_t size)
+{
+	return xattr_need_list(inode) ? xattr_put(inode, xattr_find(inode, name), name, value, size)
+				      : -LINUX_ENOMEM;
+}
+
+int64_t xattr_changed(struct inode *inode, const char *name)
+{
+	const struct xattr *xattr = xattr_find(inode, name);
+
+	return xattr == NULL
+		? 0
+		: xattr_store(inode, name, xattr->bytes + xattr->name_size, xattr->value_size, 0);
+}
+
 int64_t xattr_remove(struct inode *inode, const char *name)
 {
-	struct xattr *xattr = xattr_find(inode, name);
-
-	if (xattr == NULL) {
+	if (xattr_find(inode, name) == NULL) {
 		return -LINUX_ENODATA;
 	}
-	xattr_free(inode, xattr);
-	inode_touch_changed(inode);
-	return 0;
+	int64_t error = xattr_store(inode, name, NULL, 0, 0);
+	struct xattr *xattr = error < 0 ? NULL : xattr_find(inode, name);
+
+	if (xattr != NULL) {
+		xattr_free(inode, xattr);
+		inode_touch_changed(inode);
+	}
+	return error;
 }
 
 /* The names of the system, or the others, behind those that are in the buffer. */

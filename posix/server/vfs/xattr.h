@@ -3,8 +3,9 @@
  * Extended attributes: names with values that hang on an inode.
  *
  * File systems that keep them (SUPER_XATTRS) leave it to this list, which the inode owns, and are
- * asked for the memory by their `charge` hook. Who may see and change which attribute is the
- * business of the calls (xattr-calls.c); here everything goes.
+ * asked for the memory by their `charge` hook; those of disks, which fill it when they find the
+ * inode, also to store what changes (`store_xattr`, which may need a task). Who may see and change
+ * which attribute is the business of the calls (xattr-calls.c); here everything goes.
  *
  * The names of one inode fit into one answer of listxattr(): more are -LINUX_ENOSPC. So the list is
  * short, and is searched from its start.
@@ -38,6 +39,12 @@ int64_t xattr_get_to_change(const struct inode *inode, const char *name, void **
  */
 int64_t xattr_set(
 	struct inode *inode, const char *name, const void *value, size_t size, uint32_t flags);
+
+/** xattr_learn() - the disk has that attribute */
+int64_t xattr_learn(struct inode *inode, const char *name, const void *value, size_t size);
+
+/** xattr_changed() - a value was changed in place: keep that */
+int64_t xattr_changed(struct inode *inode, const char *name);
 
 /** xattr_remove() - 0 or -LINUX_ENODATA */
 int64_t xattr_remove(struct inode *inode, const char *name);
