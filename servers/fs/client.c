@@ -101,10 +101,10 @@ static int serve_watch(struct bragi_call *call, const struct fs_watch_request *r
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
-static int give_lane(struct bragi_call *call, int error, hel_handle lane)
+static int give(struct bragi_call *call, int error, hel_handle handle)
 {
-	if (error == 0 && !bragi_handles_add(&call->to_send, lane)) {
-		hel_close(HEL_THIS, lane);
+	if (error == 0 && !bragi_handles_add(&call->to_send, handle)) {
+		hel_close(HEL_THIS, handle);
 		error = -ERR_NO_SPACE;
 	}
 	return fs_error_of(error);
@@ -122,7 +122,7 @@ static int serve_open(struct bragi_call *call, const struct fs_open_request *req
 		call->task, volume, request->is_writable != 0, &lane, &out_reply->root);
 
 	(void)!scope_join(&shield);
-	return give_lane(call, error, lane);
+	return give(call, error, lane);
 }
 
 static int serve_mount(struct bragi_call *call, const struct fs_mount_request *request,
@@ -155,7 +155,7 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 		out_reply->block_bytes = statistics.block_size;
 		out_reply->is_read_only = session->fs->is_read_only;
 	}
-	return give_lane(call, error, lane);
+	return give(call, error, lane);
 }
 
 static_assert((int)FS_ON_ERROR_CONTINUE == BLOCKFS_ON_ERROR_CONTINUE);
@@ -220,6 +220,17 @@ static int serve_clear(struct bragi_call *call, const struct fs_clear_request *r
 	return fs_error_of(error);
 }
 
+static int serve_counters(struct bragi_call *call, const struct fs_counters_request *request UNUSED,
+	struct fs_counters_reply *out_reply UNUSED)
+{
+	const struct volume *volume = client_of_call(call)->volume;
+	hel_handle memory;
+	int error = hel_transfer(HEL_THIS, volume->counters.memory, HEL_THIS,
+		HEL_RIGHT_READ | HEL_RIGHT_DERIVE, &memory);
+
+	return error != 0 ? error : give(call, 0, memory);
+}
+
 static const struct fs_volume_ops volume_ops = {
 	.info = serve_info,
 	.open = serve_open,
@@ -227,6 +238,7 @@ static const struct fs_volume_ops volume_ops = {
 	.rescan = serve_rescan,
 	.clear = serve_clear,
 	.watch = serve_watch,
+	.counters = serve_counters,
 };
 
 /* ---- clients --------------------------------------------------------------------------------- */

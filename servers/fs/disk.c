@@ -16,7 +16,8 @@ static struct volume *volume_create(struct disk *disk, const struct partition *p
 {
 	struct volume *volume = helix_calloc(1, sizeof(*volume));
 
-	if (volume == NULL) {
+	if (volume == NULL || counters_init(&volume->counters) != 0) {
+		helix_free(volume);
 		return NULL;
 	}
 	volume->disk = disk;
@@ -33,6 +34,7 @@ static struct volume *volume_create(struct disk *disk, const struct partition *p
 			&volume->slice, &disk->io.device, partition->start, partition->size);
 		volume->device = &volume->slice.device;
 	}
+	volume->device->owner = &volume->counters;
 	list_push_back(&disk->volumes, &volume->node);
 	disk->n_volumes++;
 	return volume;

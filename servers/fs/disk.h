@@ -16,6 +16,7 @@
 #define FS_DISK_H
 
 #include "contents.h"
+#include "counters.h"
 
 #include <drivers/lib/blockfs/partition/partition.h>
 #include <protocols/svrctl/connect.h>
@@ -52,6 +53,7 @@ struct volume {
 	struct partition partition; /* number 0: the whole disk */
 	struct device *device;      /* of the disk, or of `slice` */
 	struct device_slice slice;
+	struct counters counters; /* the owner of `device` */
 	/* on mbus */
 	bool is_published;
 	uint64_t object;

@@ -2,6 +2,8 @@
 /* Requests of file systems, cut to what the disk takes: see io.h. */
 #include "io.h"
 
+#include "counters.h"
+
 #include <base/assert.h>
 #include <base/errors.h>
 
@@ -16,9 +18,33 @@ static struct io *io_of(const struct device_request *request)
 
 /* ---- flights --------------------------------------------------------------------------------- */
 
+/* Counts it for whom it was made, and for the disk. */
+static void flight_count_begin(const struct io *io, struct io_flight *flight)
+{
+	const struct device_request *request = flight->request;
+
+	flight->since_ns = loop_now_ns(io->disk->loop);
+	counters_begin(request->owner, request, flight->since_ns);
+	if (io->device.owner != request->owner) {
+		counters_begin(io->device.owner, request, flight->since_ns);
+	}
+}
+
+static void flight_count_end(const struct io *io, const struct io_flight *flight)
+{
+	const struct device_request *request = flight->request;
+	uint64_t now_ns = loop_now_ns(io->disk->loop);
+
+	counters_end(request->owner, request, now_ns, now_ns - flight->since_ns);
+	if (io->device.owner != request->owner) {
+		counters_end(io->device.owner, request, now_ns, now_ns - flight->since_ns);
+	}
+}
+
 static void flight_check_end(struct io *io, struct io_flight *flight)
 {
 	if (flight->is_cut && flight->n_pieces == 0) {
+		flight_count_end(io, flight);
 		op_complete(&flight->request->op, flight->error);
 		list_push_back(&io->free_flights, &flight->node);
 	}
@@ -64,6 +90,7 @@ static void flight_begin(struct io *io, struct io_flight *flight, struct device_
 		.left = request->length,
 	};
 	request->driver = flight;
+	flight_count_begin(io, flight);
 	list_push_back(&io->cutting, &flight->node);
 }
 

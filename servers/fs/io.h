@@ -44,6 +44,7 @@ struct io_flight {
 	uint64_t inside; /* the buffer */
 	uint32_t n_pieces; /* under way */
 	bool is_cut;       /* nothing is left to begin */
+	uint64_t since_ns;
 	int error;
 };
 

@@ -22,6 +22,8 @@ void volume_put(struct volume *volume)
 		return;
 	}
 	ASSERT(!volume->has_raw && !volume->is_mounted);
+	volume->device->owner = NULL;
+	counters_deinit(&volume->counters);
 	volume->disk->n_volumes--;
 	wait_queue_wake(&volume->disk->changed);
 	helix_free(volume);

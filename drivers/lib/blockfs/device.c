@@ -47,6 +47,7 @@ void device_request_init(struct device_request *request, struct device *device,
 		.action = action,
 		.offset = offset,
 		.length = length,
+		.owner = device->owner,
 	};
 	op_init(&request->op, &request_class);
 }

@@ -45,6 +45,7 @@ struct device_request {
 	uint64_t length;
 	const struct device_buffer *buffers; /* their lengths add up to `length` */
 	size_t n_buffers;
+	void *owner;  /* that of the device that it was made for */
 	void *driver; /* the driver's own while it is in flight */
 };
 
@@ -62,6 +63,7 @@ struct device {
 	bool is_read_only;
 	bool can_discard;
 	bool can_write_zeroes;
+	void *owner; /* for the driver: whose requests these are; NULL: nobody's */
 };
 
 /** device_request_init() - prepare a request without buffers */
