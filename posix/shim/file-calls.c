@@ -465,13 +465,36 @@ int64_t shim_fcntl(SHIM_ARGS)
 }
 
 struct ioctl_row {
-	uint16_t command;
+	uint32_t command;
 	/* bytes that go in, that come out; both 0: the value itself is the argument */
 	uint8_t in, out;
 };
 
-/* The terminal's requests predate the encoding of size and direction in the number. */
+/*
+ * The requests of terminals, interfaces and disks predate the encoding of size and direction in the
+ * number, or have a wrong one.
+ */
 static const struct ioctl_row ioctl_rows[] = {
+	{ 0x301, 0, 16 }, /* HDIO_GETGEO */
+	{ 0x125d, 4, 0 }, /* BLKROSET */
+	{ 0x125e, 0, 4 }, /* BLKROGET */
+	{ 0x1260, 0, 8 }, /* BLKGETSIZE */
+	{ 0x1263, 0, 8 }, /* BLKRAGET */
+	{ 0x1265, 0, 8 }, /* BLKFRAGET */
+	{ 0x1267, 0, 2 }, /* BLKSECTGET */
+	{ 0x1268, 0, 4 }, /* BLKSSZGET */
+	{ 0x1269, 24, 0 }, /* BLKPG */
+	{ 0x1277, 16, 0 }, /* BLKDISCARD */
+	{ 0x1278, 0, 4 }, /* BLKIOMIN */
+	{ 0x1279, 0, 4 }, /* BLKIOOPT */
+	{ 0x127a, 0, 4 }, /* BLKALIGNOFF */
+	{ 0x127b, 0, 4 }, /* BLKPBSZGET */
+	{ 0x127c, 0, 4 }, /* BLKDISCARDZEROES */
+	{ 0x127d, 16, 0 }, /* BLKSECDISCARD */
+	{ 0x127e, 0, 2 }, /* BLKROTATIONAL */
+	{ 0x127f, 16, 0 }, /* BLKZEROOUT */
+	{ 0x40081271, 4, 0 }, /* BLKBSZSET */
+	{ 0x80081270, 0, 4 }, /* BLKBSZGET */
 	{ 0x5401, 0, 36 }, /* TCGETS */
 	{ 0x5402, 36, 0 }, /* TCSETS */
 	{ 0x5403, 36, 0 }, /* TCSETSW */

@@ -158,6 +158,9 @@ int64_t file_contents_memory(struct file *file, uint64_t size_needed, hel_handle
 	if (file->ops->map == file_default_map) {
 		return -LINUX_ENODEV;
 	}
+	if (file->inode->ops->contents == inode_default_contents) {
+		return file->ops->map(file, out_memory); /* of a device: not its node's */
+	}
 	return file->inode->ops->contents(file->inode, size_needed, out_memory);
 }
 

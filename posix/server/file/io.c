@@ -6,6 +6,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/inotify.h>
 #include <posix/server/file/views.h>
+#include <posix/server/fs/block.h>
 #include <posix/server/fs/disk.h>
 #include <posix/server/process/process.h>
 #include <posix/server/socket/family.h>
@@ -292,7 +293,7 @@ int64_t posix_sync(struct request *request)
 		return 0;
 	}
 	if (request->state[0] == 0) {
-		if (disk_sync_all() == REQUEST_TASK) {
+		if (disk_sync_all() == REQUEST_TASK || block_sync_all() == REQUEST_TASK) {
 			return REQUEST_TASK;
 		}
 		request->state[0] = 1;

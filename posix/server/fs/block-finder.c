@@ -13,11 +13,16 @@
 #include <posix/server/fs/block-finder.h>
 #include <posix/server/fs/block-look.h>
 #include <posix/server/fs/block.h>
+#include <posix/server/task.h>
 #include <posix/server/tty/channel-loop.h>
 #include <protocols/mbus/mbus-client.h>
 
 constexpr size_t INFO_BYTES = 4096; /* a request and its reply */
 constexpr uint64_t LOOK_NS = 10'000'000'000; /* a disk that does not answer is shown without */
+
+/* Volumes that were heard of and are not shown yet; who waits for that. */
+static uint32_t n_found;
+static struct wait_queue found_changed = { .entries = LIST_INIT(found_changed.entries) };
 
 struct found_volume {
 	struct job job;
@@ -112,6 +117,23 @@ static int found_add(struct task *task, const struct found_volume *found, struct
 	return error;
 }
 
+/* A server that counts nothing is none to complain of. */
+static void found_ask_counters(struct task *task, struct block *block)
+{
+	struct fs_counters_request request;
+	struct fs_counters_reply reply;
+	struct bragi_exchange exchange;
+	uint8_t bytes[256];
+
+	bragi_exchange_init(&exchange, bytes, sizeof(bytes));
+	fs_counters_request_init(&request);
+	if (fs_volume_counters(task, &block->volume.client.client, &exchange, &request, &reply) ==
+		0) {
+		block_set_counters(block, bragi_handles_take(&exchange.received, 0));
+	}
+	transport_close_handles(&exchange.received);
+}
+
 static void found_look(struct task *task, struct block *block)
 {
 	struct block_probe probe;
@@ -130,7 +152,10 @@ static void found_look(struct task *task, struct block *block)
 	}
 }
 
-/* Hears of changes of its size, until it is gone. */
+/*
+ * Hears of changes of its size, until it is gone. A server that tells no more, as one with very
+ * many volumes, does not take it away.
+ */
 static void found_watch(struct task *task, struct block *block, uint64_t object)
 {
 	struct fs_watch_request request;
@@ -149,6 +174,9 @@ static void found_watch(struct task *task, struct block *block, uint64_t object)
 			block_resized(block, reply.size_bytes);
 		}
 	}
+	if (error == -ERR_END_OF_LANE) {
+		block_gone(object);
+	}
 }
 
 static int found_run(struct task *task, void *argument)
@@ -164,13 +192,17 @@ static int found_run(struct task *task, void *argument)
 	}
 	task->job = NULL; /* the job goes before its task ends */
 	helix_free(found);
+	if (error == 0) {
+		found_ask_counters(task, block);
+		found_look(task, block);
+		block_show(block);
+	}
+	n_found--;
+	wait_queue_wake(&found_changed);
 	if (error != 0) {
 		return 0;
 	}
-	found_look(task, block);
-	block_show(block);
 	found_watch(task, block, object);
-	block_gone(object);
 	volume_unref(&block->volume);
 	return 0;
 }
@@ -196,6 +228,7 @@ static void volume_appeared(const struct mbus_object *object)
 	found->object = object->id;
 	str_copy(found->name, sizeof(found->name), name);
 	str_copy(found->disk, sizeof(found->disk), disk);
+	n_found++;
 	job_init(&found->job, "volume", found_run, found);
 	job_submit(posix_loop(), &found->job);
 }
@@ -274,6 +307,20 @@ static int finder_run(struct task *task, void *argument UNUSED)
 
 	helix_log(HEL_LOG_ERROR, "nothing more is heard of disks: %s", error_text(error));
 	return 0;
+}
+
+void block_finder_settle(void)
+{
+	constexpr uint64_t NOTHING = 0; /* no object has that number */
+	struct request_pause pause;
+	hel_handle lane;
+
+	request_pause(&pause);
+	(void)!mbus_bind(pause.task, helix_start_handle("mbus"), NOTHING, &lane);
+	request_resume(&pause);
+	while (n_found > 0) {
+		task_wait_on(&found_changed);
+	}
 }
 
 void block_finder_start(void)

@@ -9,4 +9,12 @@
 /** block_finder_start() - in jobs of posix_loop() */
 void block_finder_start(void);
 
+/**
+ * block_finder_settle() - wait until what has been published or withdrawn by now is seen here
+ *
+ * In a task of a request. It asks mbus for nothing: mbus tells watchers of a change before it
+ * answers calls that came later.
+ */
+void block_finder_settle(void);
+
 #endif

@@ -131,11 +131,12 @@ static int64_t print_stat(uint64_t key, char *buffer, size_t size)
 			      : (int64_t)block_stat_print(block_of(volume), buffer, size);
 }
 
-/* Nobody here knows what the server has under way. */
 static int64_t print_in_flight(uint64_t key, char *buffer, size_t size)
 {
-	return volume_find(key) == NULL ? -LINUX_ENODEV
-					: (int64_t)format_to(buffer, size, "%8u %8u\n", 0u, 0u);
+	struct volume *volume = volume_find(key);
+
+	return volume == NULL ? -LINUX_ENODEV
+			      : (int64_t)block_in_flight_print(block_of(volume), buffer, size);
 }
 
 static void put_live(const struct block *block, const char *folder)

@@ -11,7 +11,7 @@
 #include <hel/hel-calls.h>
 #include <helix/log.h>
 #include <helix/memory.h>
-#include <posix/server/fs/block.h>
+#include <posix/server/fs/block-session.h>
 #include <posix/server/fs/device.h>
 
 constexpr uint32_t NODE_MODE = LINUX_S_IFBLK | 0600;
@@ -133,6 +133,28 @@ static int64_t block_check(const struct block_found *found)
 	return n_blocks < BLOCKS_MAX ? 0 : -LINUX_ENOSPC;
 }
 
+/* In order of the numbers, as /proc lists them. */
+static void block_insert(struct block *block)
+{
+	uint64_t rdev = block->volume.rdev;
+	struct block *after = NULL;
+
+	for (struct block *other = block_next(NULL); other != NULL; other = block_next(other)) {
+		uint32_t major = linux_major(other->volume.rdev);
+
+		if (major > linux_major(rdev) ||
+			(major == linux_major(rdev) &&
+				linux_minor(other->volume.rdev) > linux_minor(rdev))) {
+			break;
+		}
+		after = other;
+	}
+	struct list_node *position = after == NULL ? blocks.head.next : after->volume.node.next;
+
+	list_insert_before(position, &block->volume.node);
+	n_blocks++;
+}
+
 static int64_t block_create(const struct block_found *found, struct block **out_block)
 {
 	struct block *block = helix_calloc(1, sizeof(*block));
@@ -146,6 +168,7 @@ static int64_t block_create(const struct block_found *found, struct block **out_
 	volume->references = 1;
 	str_copy(volume->name, sizeof(volume->name), found->name);
 	str_copy(block->disk_name, sizeof(block->disk_name), found->disk);
+	block->counters = HEL_NULL;
 	list_init(&block->links);
 	block_place_parse(found->disk, &block->place);
 	int64_t error = block_names_index(&names, found->disk, &block->index);
@@ -160,10 +183,20 @@ static int64_t block_create(const struct block_found *found, struct block **out_
 	}
 	block_name_print(&block->place, block->index, found->info->partition, volume->node_name,
 		sizeof(volume->node_name));
-	list_push_back(&blocks, &volume->node);
-	n_blocks++;
+	block_insert(block);
 	*out_block = block;
 	return 0;
+}
+
+/* The largest that divides the device into whole blocks, up to a page. */
+static uint32_t first_block_bytes(const struct volume_info *info)
+{
+	uint32_t bytes = info->logical_block_bytes;
+
+	while (bytes < HEL_PAGE_SIZE && (info->size_bytes & bytes) == 0) {
+		bytes *= 2;
+	}
+	return bytes;
 }
 
 int64_t block_add(const struct block_found *found, struct block **out_block)
@@ -186,7 +219,7 @@ int64_t block_add(const struct block_found *found, struct block **out_block)
 	block->volume.object = found->object;
 	block->volume.info = *found->info;
 	transport_client_init(&block->volume.client, found->lane, 1);
-	block->block_bytes = found->info->logical_block_bytes;
+	block->block_bytes = first_block_bytes(found->info);
 	block->read_ahead = READ_AHEAD_SECTORS;
 	volume_ref(&block->volume); /* while it is published */
 	*out_block = block;
@@ -293,6 +326,7 @@ void block_gone(uint64_t object)
 			block_hide(block_of(volume));
 			volume->object = 0;
 			block_of(volume)->session = NULL; /* its files keep it, and get errors */
+			block_set_counters(block_of(volume), HEL_NULL);
 			/* calls that are under way end, whether the server lives or not */
 			(void)hel_lane_shutdown(volume->client.lane);
 			hel_close(HEL_THIS, volume->client.lane);
@@ -327,10 +361,23 @@ void block_set_probe(struct block *block, const struct block_probe *probe)
 	}
 }
 
+void block_set_counters(struct block *block, hel_handle memory)
+{
+	if (block->counters != HEL_NULL) {
+		hel_close(HEL_THIS, block->counters);
+	}
+	if (!block_is_there(block) && memory != HEL_NULL) {
+		hel_close(HEL_THIS, memory); /* it has gone meanwhile */
+		memory = HEL_NULL;
+	}
+	block->counters = memory;
+}
+
 void block_resized(struct block *block, uint64_t size_bytes)
 {
 	if (size_bytes % BLOCK_SECTOR == 0 && size_bytes <= INT64_MAX) {
 		block->volume.info.size_bytes = size_bytes;
+		block_session_resized(block);
 		if (block->is_shown) {
 			block_sysfs_update(block);
 		}

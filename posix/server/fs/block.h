@@ -27,14 +27,6 @@
 
 struct block_session;
 
-/* What was transferred, in the order of /sys/block/NAME/stat. */
-struct block_counters {
-	uint64_t n_reads, n_read_bytes, read_ns;
-	uint64_t n_writes, n_written_bytes, write_ns;
-	uint64_t n_discards, n_discarded_bytes, discard_ns;
-	uint64_t n_flushes, flush_ns;
-};
-
 struct block {
 	struct volume volume;
 	struct block_place place; /* of the disk */
@@ -48,7 +40,7 @@ struct block {
 	uint32_t read_ahead; /* sectors; what BLKRASET has set */
 	struct block_probe probe;
 	struct list links; /* struct block_link */
-	struct block_counters counters;
+	hel_handle counters; /* memory with a struct fs_counters, HEL_NULL: none */
 	/* opened as it is: see block-session.h */
 	struct block_session *session;
 	uint32_t n_opens, n_writers;
@@ -89,6 +81,9 @@ void block_show(struct block *block);
 /** block_set_probe() - what is on it was looked at: its links may change */
 void block_set_probe(struct block *block, const struct block_probe *probe);
 
+/** block_set_counters() - its server counts in @memory, which is taken */
+void block_set_counters(struct block *block, hel_handle memory);
+
 /** block_resized() - the disk has another size now */
 void block_resized(struct block *block, uint64_t size_bytes);
 
@@ -124,6 +119,9 @@ int64_t block_open(struct inode *inode, struct file *file, struct request *reque
 int64_t block_ioctl(struct file *file, struct request *request, uint32_t command, uint64_t value,
 	void *buffer, size_t size);
 
+/** block_sync_all() - all that was written to open devices is on the disks; 0 or REQUEST_TASK */
+int64_t block_sync_all(void);
+
 /* ---- what is told of them -------------------------------------------------------------------- */
 
 void block_sysfs_add(const struct block *block);
@@ -137,6 +135,8 @@ void block_links_remove(struct block *block);
 
 /** block_stat_print() - the text of /sys/block/NAME/stat */
 size_t block_stat_print(const struct block *block, char *buffer, size_t size);
+/** block_in_flight_print() - that of /sys/block/NAME/inflight */
+size_t block_in_flight_print(const struct block *block, char *buffer, size_t size);
 /** block_partitions_print(), ... - /proc/partitions, /proc/diskstats; the size of the whole text */
 size_t block_partitions_print(char *buffer, size_t size);
 size_t block_diskstats_print(char *buffer, size_t size);

@@ -2,6 +2,7 @@
 /* Device numbers and the file system on /dev. */
 #include <abi/linux/errno.h>
 #include <posix/server/file/access.h>
+#include <posix/server/fs/block.h>
 #include <posix/server/fs/device.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/tty/pty.h>
@@ -124,14 +125,11 @@ int64_t devtmpfs_init(void)
 
 int64_t device_inode_open(struct inode *inode, struct file *file, struct request *request)
 {
-	struct device *device = NULL;
-
-	if (inode_is_type(inode, LINUX_S_IFCHR)) {
-		if (pty_is_slave_number(inode->rdev)) {
-			return pty_open_slave(inode->rdev, file, request);
-		}
-		device = device_find(inode->rdev);
+	if (pty_is_slave_number(inode->rdev)) {
+		return pty_open_slave(inode->rdev, file, request);
 	}
+	struct device *device = device_find(inode->rdev);
+
 	return device == NULL ? -LINUX_ENXIO : device->open(device, file, request);
 }
 
@@ -139,8 +137,8 @@ int64_t inode_open_special(struct inode *inode, struct file *file, struct reques
 {
 	switch (inode->mode & LINUX_S_IFMT) {
 	case LINUX_S_IFIFO: return pipe_inode_open(inode, file, request);
-	case LINUX_S_IFCHR:
-	case LINUX_S_IFBLK: return device_inode_open(inode, file, request);
+	case LINUX_S_IFCHR: return device_inode_open(inode, file, request);
+	case LINUX_S_IFBLK: return block_open(inode, file, request);
 	default: return -LINUX_ENXIO; /* sockets */
 	}
 }

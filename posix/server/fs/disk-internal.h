@@ -220,6 +220,38 @@ void disk_farewell_await(struct disk_super *disk);
 /** disk_super_end() - nothing is left but to end the session */
 void disk_super_end(struct task *task, struct disk_super *disk);
 
+/** disk_super_create() - one that is MOUNTING, with one reference; NULL: no memory */
+struct disk_super *disk_super_create(struct volume *volume, const struct super_ops *ops);
+
+/** disk_super_destroy() - hook `destroy` */
+void disk_super_destroy(struct super *super);
+
+void disk_super_set_phase(struct disk_super *disk, enum disk_phase phase);
+
+/* ---- disk-volume.c --------------------------------------------------------------------------- */
+
+/**
+ * disk_open_volume() - open a volume as it is, with a session of its own
+ * @volume: referenced by the caller
+ * @out_node: its bytes, for disk_contents_read() and the like, until disk_close_volume()
+ *
+ * Return: 0; REQUEST_TASK; -LINUX_EBUSY: what is on it is mounted, and it was to be written;
+ * -LINUX_EROFS, -LINUX_ENOMEM, -LINUX_EIO.
+ */
+int64_t disk_open_volume(struct volume *volume, bool is_writable, struct disk_inode **out_node);
+
+/** disk_close_volume() - the session ends, in a job, when what was written is stored */
+void disk_close_volume(struct disk_inode *node);
+
+/** disk_volume_resized() - the volume has another size */
+void disk_volume_resized(struct disk_inode *node, uint64_t size);
+
+/** disk_sync_volume() - disk_sync_node() for such a node */
+int64_t disk_sync_volume(struct disk_inode *node);
+
+/** disk_volume_settle() - whether it waited for a session of the volume to end, in a task */
+bool disk_volume_settle(const struct volume *volume);
+
 /* ---- the others ------------------------------------------------------------------------------ */
 
 /* disk-names.c */

@@ -24,7 +24,7 @@ static struct list all = LIST_INIT(all); /* struct disk_super.node: those that a
 
 static uint64_t n_mounted_ever;
 
-static void phase_set(struct disk_super *disk, enum disk_phase phase)
+void disk_super_set_phase(struct disk_super *disk, enum disk_phase phase)
 {
 	disk->phase = phase;
 	wait_queue_wake(&disk->phase_changed);
@@ -49,8 +49,10 @@ void disk_super_end(struct task *task, struct disk_super *disk)
 	}
 	hel_close(HEL_THIS, disk->lane);
 	disk->lane = HEL_NULL;
-	disk->volume->super = NULL;
-	phase_set(disk, DISK_GONE);
+	if (disk->volume->super == &disk->super) {
+		disk->volume->super = NULL;
+	}
+	disk_super_set_phase(disk, DISK_GONE);
 }
 
 static void disk_unmount(struct super *super)
@@ -63,7 +65,7 @@ static void disk_unmount(struct super *super)
 	dentry_forget_super(super);
 	dentry_unref(root);
 	dentry_forget_super(super);
-	phase_set(disk, DISK_UNMOUNTING);
+	disk_super_set_phase(disk, DISK_UNMOUNTING);
 	disk_farewell_start(disk);
 }
 
@@ -80,7 +82,7 @@ static int64_t disk_settle(struct super *super)
 	return 0;
 }
 
-static void disk_destroy(struct super *super)
+void disk_super_destroy(struct super *super)
 {
 	struct disk_super *disk = disk_super_of(super);
 
@@ -214,7 +216,7 @@ static int64_t disk_remount(struct super *super, const char *text, bool is_read_
 		.remount = disk_remount, \
 		.settle = disk_settle, \
 		.unmount = disk_unmount, \
-		.destroy = disk_destroy }
+		.destroy = disk_super_destroy }
 
 static const struct super_ops disk_super_ops[] = {
 	DISK_SUPER_OPS("ext4"),
@@ -237,7 +239,7 @@ static const struct super_ops *disk_ops_of(const char *type)
 
 /* ---- mounting -------------------------------------------------------------------------------- */
 
-static struct disk_super *disk_super_create(struct volume *volume, const struct super_ops *ops)
+struct disk_super *disk_super_create(struct volume *volume, const struct super_ops *ops)
 {
 	struct disk_super *disk = helix_calloc(1, sizeof(*disk));
 
@@ -320,18 +322,18 @@ static int64_t disk_super_begin(struct disk_super *disk, const struct disk_optio
 
 	if (error < 0) {
 		disk->volume->super = NULL;
-		phase_set(disk, DISK_GONE);
+		disk_super_set_phase(disk, DISK_GONE);
 		return error;
 	}
 	error = root_make(disk, &root);
 	if (error < 0) {
-		phase_set(disk, DISK_UNMOUNTING);
+		disk_super_set_phase(disk, DISK_UNMOUNTING);
 		disk_farewell_start(disk);
 		return error;
 	}
 	disk->serial = ++n_mounted_ever;
 	list_push_back(&all, &disk->node);
-	phase_set(disk, DISK_MOUNTED);
+	disk_super_set_phase(disk, DISK_MOUNTED);
 	return 0;
 }
 
@@ -372,7 +374,10 @@ static int64_t mount_on_volume(struct volume *volume, const struct super_ops *op
 	if (volume_is_claimed(volume)) {
 		return -LINUX_EBUSY;
 	}
-	while (volume->super != NULL) {
+	while (volume->super != NULL || disk_volume_settle(volume)) {
+		if (volume->super == NULL) {
+			continue; /* who had it open to write has gone, but others may have come */
+		}
 		struct disk_super *disk = disk_super_of(volume->super);
 
 		if (disk->phase == DISK_MOUNTED) {

@@ -3,6 +3,7 @@
 #include <base/format.h>
 #include <posix/server/fs/block.h>
 #include <posix/server/tests/files.h>
+#include <protocols/fs/counters.h>
 
 static const struct volume_info disk_info = {
 	.flags = FS_VOLUME_FLAG_ROTATIONAL | FS_VOLUME_FLAG_WRITE_CACHE,
@@ -224,6 +225,36 @@ TEST(proc_lists_them)
 		"   8       1 sda1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
 	CHECK(strstr(file_text(root, "/proc/devices"), "Block devices:\n  1 ramdisk\n  8 sd\n") !=
 		NULL);
+	all_gone();
+	end();
+}
+
+TEST(counters_are_those_of_the_server)
+{
+	const struct fs_counters counters = {
+		.n_reads = 1,
+		.n_read_bytes = 1024,
+		.read_ns = 3'500'000,
+		.n_writes = 4,
+		.n_written_bytes = 512 * 5,
+		.write_ns = 6'000'000,
+		.n_discards = 7,
+		.n_discarded_bytes = 512 * 8,
+		.discard_ns = 9'000'000,
+		.n_flushes = 10,
+		.flush_ns = 11'000'000,
+		.n_reads_now = 12,
+		.n_writes_now = 13,
+		.busy_ns = 14'000'000,
+	};
+
+	begin_disks();
+	block_set_counters(add_disk(), fake_memory_with(&counters, sizeof(counters)));
+	CHECK_STR_EQ(
+		file_text(root, "/sys/block/sda/stat"), "1 0 2 3 4 0 5 6 25 14 29 7 0 8 9 10 11\n");
+	CHECK_STR_EQ(file_text(root, "/sys/block/sda/inflight"), "      12       13\n");
+	CHECK_STR_EQ(file_text(root, "/proc/diskstats"),
+		"   8       0 sda 1 0 2 3 4 0 5 6 25 14 29 7 0 8 9 10 11\n");
 	all_gone();
 	end();
 }

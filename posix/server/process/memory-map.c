@@ -146,14 +146,25 @@ static int64_t map_at(const struct mm *mm, const struct file_mapping *mapping, h
 	return error != 0 ? linux_errno_of(error) : (int64_t)address;
 }
 
+/* The end of the file's last page; that of a device, whose node has no size, is the memory's. */
+static uint64_t contents_end(const struct file *file, hel_handle memory)
+{
+	struct hel_memory_info info;
+
+	if (inode_is_type(file->inode, LINUX_S_IFBLK) && hel_memory_info(memory, &info) == 0) {
+		return info.size_bytes;
+	}
+	return align_up(file->inode->size_bytes, HEL_PAGE_SIZE);
+}
+
 /*
- * Makes the mapping, also where it goes beyond the file's last page: the memory was made large
- * enough for it and shrinks when the mapping is there, so that access beyond is a SIGBUS.
+ * Makes the mapping, also where it goes beyond @end, that of the file's last page: the memory was
+ * made large enough for it and shrinks when the mapping is there, so that access beyond is a
+ * SIGBUS.
  */
 static int64_t map_view(struct file *file, const struct mm *mm, const struct file_mapping *mapping,
-	hel_handle view, uint64_t offset)
+	hel_handle view, uint64_t offset, uint64_t end)
 {
-	uint64_t end = align_up(file->inode->size_bytes, HEL_PAGE_SIZE);
 	int64_t address = map_at(mm, mapping, view, offset, mapping->size, map_flags_of(mapping));
 
 	if (address >= 0 && !mapping->is_shared && end < mapping->offset + mapping->size) {
@@ -236,7 +247,7 @@ static int64_t map_file(struct mm *mm, struct file *file, struct file_mapping *m
 		mm, name, mapping->is_shared ? 0 : mapping->offset, !mapping->is_shared);
 	file->inode->is_map_shared |=
 		mapping->is_shared && (file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR;
-	result = map_view(file, mm, mapping, view, offset);
+	result = map_view(file, mm, mapping, view, offset, contents_end(file, memory));
 	hel_close(HEL_THIS, view);
 	return result;
 }

@@ -6,6 +6,7 @@
 #include <helix/log.h>
 #include <helix/memory.h>
 #include <helix/start.h>
+#include <posix/server/fs/block-finder.h>
 #include <posix/server/fs/kernel-log.h>
 #include <posix/server/fs/sysfs-pci.h>
 #include <posix/server/process/process-internal.h>
@@ -108,6 +109,22 @@ static struct hel_outcome memory_try(const uint64_t *arguments, bool is_write)
 		ASSERT(n_bytes == (ssize_t)size);
 	}
 	return (struct hel_outcome){ error, 0 };
+}
+
+static struct hel_outcome memory_copy_out(const uint64_t *arguments)
+{
+	ssize_t n_bytes = pread((int)(arguments[0] - HANDLE_BASE), (void *)arguments[2],
+		arguments[3], (off_t)arguments[1]);
+
+	return (struct hel_outcome){ n_bytes == (ssize_t)arguments[3] ? 0 : -ERR_OUT_OF_BOUNDS, 0 };
+}
+
+static struct hel_outcome memory_copy_in(const uint64_t *arguments)
+{
+	ssize_t n_bytes = pwrite((int)(arguments[0] - HANDLE_BASE), (const void *)arguments[2],
+		arguments[3], (off_t)arguments[1]);
+
+	return (struct hel_outcome){ n_bytes == (ssize_t)arguments[3] ? 0 : -ERR_OUT_OF_BOUNDS, 0 };
 }
 
 /* ---- spaces of processes ------------------------------------------------------------------- */
@@ -218,6 +235,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		break;
 	case HEL_CALL_transfer: return memory_transfer(arguments[1]);
 	case HEL_CALL_space_unmap: space_unmap(arguments[0], arguments[1], arguments[2]); break;
+	case HEL_CALL_memory_read: return memory_copy_out(arguments);
+	case HEL_CALL_memory_write: return memory_copy_in(arguments);
 	case HEL_CALL_memory_try_read: return memory_try(arguments, false);
 	case HEL_CALL_memory_try_write: return memory_try(arguments, true);
 	case HEL_CALL_memory_unlock: fake_memory_unlock(); break;
@@ -293,6 +312,10 @@ bool sysfs_pci_path(const char *address, char *out_path, size_t size)
 	(void)out_path;
 	(void)size;
 	return false;
+}
+
+void block_finder_settle(void)
+{
 }
 
 int (*fake_transact)(struct task *, struct bragi_client *, struct bragi_exchange *);

@@ -197,7 +197,7 @@ size_t file_system_types_print(char *buffer, size_t size);
 
 int64_t pipe_inode_open(struct inode *inode, struct file *file, struct request *request);
 
-/** device_inode_open() - the open hook of character and block devices of any file system */
+/** device_inode_open() - the open hook of character devices of any file system */
 int64_t device_inode_open(struct inode *inode, struct file *file, struct request *request);
 
 /** inode_open_special() - the open of whatever is no regular file, by the type of the inode */
