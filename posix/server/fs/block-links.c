@@ -138,8 +138,13 @@ static void links_add_path(struct block *block)
 		format_to(value, sizeof(value), "pci-%s-nvme-%u", place->address_text, place->unit);
 		break;
 	default:
-		format_to(value, sizeof(value), "pci-%s-ata-%u", place->address_text,
-			place->unit + 1);
+		if (str_equal(place->driver, "ide")) { /* a channel, and which one on it */
+			format_to(value, sizeof(value), "pci-%s-ata-%u.%u", place->address_text,
+				(place->unit >> 16) + 1, place->unit & 0xffff);
+		} else {
+			format_to(value, sizeof(value), "pci-%s-ata-%u", place->address_text,
+				place->unit + 1);
+		}
 	}
 	link_add(block, "path", value, true);
 }

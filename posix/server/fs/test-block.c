@@ -86,6 +86,7 @@ static void begin_disks(void)
 		add_partition();
 		add("virtio-0000:00:10.0", "virtio-0000:00:10.0", &info);
 		add("nvme-0000:00:11.0n1", "nvme-0000:00:11.0n1", &info);
+		add("ide-0000:00:01.1c1d0", "ide-0000:00:01.1c1d0", &info);
 		all_gone();
 		end_case();
 	}
@@ -192,6 +193,8 @@ TEST(links_are_those_of_udev)
 	block_set_probe(partition, &probe);
 	CHECK_STR_EQ(link_text("/dev/disk/by-path/pci-0000:00:1f.2-ata-3"), "../../sda");
 	CHECK_STR_EQ(link_text("/dev/disk/by-path/pci-0000:00:1f.2-ata-3-part1"), "../../sda1");
+	add("ide-0000:00:01.1c1d0", "ide-0000:00:01.1c1d0", &disk_info);
+	CHECK_STR_EQ(link_text("/dev/disk/by-path/pci-0000:00:01.1-ata-2.0"), "../../sdb");
 	CHECK_STR_EQ(link_text("/dev/disk/by-id/ata-QEMU_HARDDISK_HATI_1"), "../../sda");
 	CHECK_STR_EQ(link_text("/dev/disk/by-partuuid/0fc63daf-8483-4772-8e79-3d69d8477de4"),
 		"../../sda1");
