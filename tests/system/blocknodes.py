@@ -198,9 +198,26 @@ busybox sync
         check_equal(file.read(2), b'\0\0', 'the magic number of what was wiped')
 
 
+@with_machine
+def devices_come_back_with_their_server(machine):
+    machine.options += ['--append', 'hati.runsvr=kill:fs:8000']
+    text = machine.run(f"""
+exec 3</dev/sda; busybox ls -l /dev/vda2
+while [ -b /dev/sda ]; do busybox sleep 0.1; done
+{_WAIT}
+busybox ls -l /dev/vda2; /disk/dd bs=512 count=1 status=none <&3 2>&1 | busybox tail -1
+/disk/dd if=/dev/nvme0n1 bs=64k status=none | busybox md5sum
+""").splitlines()
+    numbers = [re.search(r'(\d+), +(\d+)', line).groups() for line in text[:2]]
+    check_equal(numbers[1], numbers[0], 'the number of vda2')
+    check(text[2].endswith('Input/output error'), f'what was open answers {text[2]}')
+    check_equal(text[3].split()[0], machine.digest('nvme'), 'the digest')
+
+
 if __name__ == '__main__':
     if _OPTIONS is None:
         print('skip: there is no e2fsprogs or fdisk')
         raise SystemExit(77)
     guest.main([disks_are_listed_as_they_are, bytes_are_those_of_the_image,
-                file_systems_are_made_and_checked, a_table_is_written_and_read_again])
+                file_systems_are_made_and_checked, a_table_is_written_and_read_again,
+                devices_come_back_with_their_server])
