@@ -95,7 +95,7 @@ static void link_add(struct block *block, const char *kind, const char *value, b
 {
 	char name[LINK_BYTES], target[VOLUME_NAME_SIZE + 8], part[16] = "";
 
-	if (value[0] == '\0') {
+	if (value[0] == '\0' || str_equal(value, ".") || str_equal(value, "..")) {
 		return;
 	}
 	if (is_of_disk && block->volume.info.partition != 0) {

@@ -204,8 +204,9 @@ TEST(links_are_those_of_udev)
 	/* the first one keeps a name */
 	block_set_probe(disk, &probe);
 	CHECK_STR_EQ(link_text("/dev/disk/by-uuid/1234-5678"), "../../sda1");
-	probe = (struct block_probe){ .uuid = "abc" };
+	probe = (struct block_probe){ .uuid = "abc", .label = ".." };
 	block_set_probe(partition, &probe);
+	CHECK_STR_EQ(link_text("/dev/disk/by-label/.."), "");
 	CHECK_STR_EQ(link_text("/dev/disk/by-uuid/1234-5678"), "");
 	CHECK_STR_EQ(link_text("/dev/disk/by-uuid/abc"), "../../sda1");
 	all_gone();
