@@ -12,7 +12,9 @@
  * anybody can ask for it through mbus, where svrctl publishes it in the server's place.
  *
  * A driver (driver.h) has no server at first, either: it is started when a device appears on mbus
- * that its manifest names. Of several that serve an object, the first one gets it.
+ * that its manifest names. Of several that serve an object, the first one gets it. One that is
+ * wanted once for `each` value of a property becomes a server of its own when the first object with
+ * a value appears, with the same manifest, and stays.
  *
  * When a server dies it is logged with its registers, and its clients see their lanes end. Only
  * servers on demand and drivers are started again.
@@ -32,6 +34,9 @@
 #include <protocols/mbus/mbus-client.h>
 #include <protocols/svrctl/connect.h>
 
+/** EACH_MAX - processes of drivers that have several */
+constexpr size_t EACH_MAX = 64;
+
 struct server {
 	const struct manifest *manifest;
 	/* our end of its control stream; HEL_NULL: it provides nothing, or the demand has it */
@@ -40,6 +45,7 @@ struct server {
 	uint32_t n_starts;
 	struct job watch;
 	struct driver driver; /* of a driver */
+	char *value; /* of a driver for `each` value of a property; NULL: of none */
 	/* of a server on demand */
 	struct demand demand;
 	struct connect_listener asked; /* through mbus */
@@ -52,7 +58,7 @@ static_assert(DEMAND_CLIENTS_MAX >= BOOT_SERVERS_MAX);
 static struct helix_loop loop;
 static const void *archive;
 static size_t archive_size;
-static struct server servers[BOOT_SERVERS_MAX];
+static struct server servers[BOOT_SERVERS_MAX + EACH_MAX];
 static size_t n_servers;
 
 /* ---- handles --------------------------------------------------------------------------------- */
@@ -259,7 +265,8 @@ static int server_watch(struct task *task, void *argument)
 static int server_spawn(struct server *server, const struct grants *grants)
 {
 	const struct manifest *manifest = server->manifest;
-	const char *arguments[MANIFEST_ARGUMENTS_MAX + 1] = { manifest->binary };
+	const char *arguments[MANIFEST_ARGUMENTS_MAX + 2] = { manifest->binary };
+	size_t n_arguments = manifest->n_arguments + 1;
 	struct cpio_entry file;
 
 	if (!cpio_find(archive, archive_size, manifest->binary, &file)) {
@@ -268,11 +275,14 @@ static int server_spawn(struct server *server, const struct grants *grants)
 	for (size_t i = 0; i < manifest->n_arguments; i++) {
 		arguments[i + 1] = manifest->arguments[i];
 	}
+	if (server->value != NULL) {
+		arguments[n_arguments++] = server->value;
+	}
 	const struct svrctl_program program = {
 		.image = file.data,
 		.image_size = file.size,
 		.arguments = arguments,
-		.n_arguments = manifest->n_arguments + 1,
+		.n_arguments = n_arguments,
 		.grants = grants->items,
 		.n_grants = grants->count,
 		.command_line = (const char *)helix_start()->command_line,
@@ -442,19 +452,64 @@ static const char *device_property(const void *object, const char *name)
 	return mbus_object_property(object, name);
 }
 
+/* The server for an object with that value, which may be a new one: 0, -ERR_X. */
+static int find_server_for(
+	const struct manifest *manifest, const char *value, struct server **out_server)
+{
+	if (value == NULL) {
+		return -ERR_NOT_FOUND;
+	}
+	for (size_t i = 0; i < n_servers; i++) {
+		if (servers[i].manifest == manifest && servers[i].value != NULL &&
+			str_equal(servers[i].value, value)) {
+			*out_server = &servers[i];
+			return 0;
+		}
+	}
+	if (n_servers == ARRAY_SIZE(servers)) {
+		return -ERR_NO_SPACE;
+	}
+	size_t size = strlen(value) + 1;
+	char *copy = helix_malloc(size);
+
+	if (copy == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	struct server *server = &servers[n_servers++];
+
+	memcpy(copy, value, size);
+	server->manifest = manifest;
+	server->value = copy;
+	driver_init(&server->driver, &server_driver_ops, &loop.loop, manifest->name);
+	*out_server = server;
+	return 0;
+}
+
+static int add_device(struct server *server, const struct mbus_object *object)
+{
+	const struct manifest *manifest = server->manifest;
+	const char *class = mbus_object_property(object, "class");
+	int error = 0;
+
+	if (manifest->each[0] != '\0') {
+		error = find_server_for(
+			manifest, mbus_object_property(object, manifest->each), &server);
+	}
+	return error != 0
+		? error
+		: driver_add(&server->driver, object->id, class != NULL ? class : "object");
+}
+
 static int device_appeared(
 	struct task *task UNUSED, void *context UNUSED, const struct mbus_object *object)
 {
-	const char *class = mbus_object_property(object, "class");
-
 	for (size_t i = 0; object->is_known == 0 && i < n_servers; i++) {
 		struct server *server = &servers[i];
 
 		if (!manifest_serves(server->manifest, device_property, object)) {
 			continue;
 		}
-		int error =
-			driver_add(&server->driver, object->id, class != NULL ? class : "object");
+		int error = add_device(server, object);
 
 		if (error != 0) {
 			helix_log(HEL_LOG_WARNING, "%s does not get object %llu: %s",
@@ -567,9 +622,11 @@ static void start_servers(const struct boot_plan *plan)
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
+	/* beside the usual ones: of each that has several, the driver's task and the watch */
+	const struct helix_loop_config config = { .n_tasks_max = HELIX_TASKS_MAX + 2 * EACH_MAX };
 	static struct job publish, devices;
 	struct boot_plan plan;
-	int error = helix_loop_init(&loop, NULL);
+	int error = helix_loop_init(&loop, &config);
 
 	if (error == 0) {
 		error = map_archive();

@@ -129,6 +129,9 @@ static int manifest_set_key(struct manifest *manifest, struct word key, struct w
 	if (word_equals(key, "provide")) {
 		return manifest_set(value, manifest->provides, sizeof(manifest->provides));
 	}
+	if (word_equals(key, "each")) {
+		return manifest_set(value, manifest->each, sizeof(manifest->each));
+	}
 	if (word_equals(key, "when")) {
 		return manifest_set_when(manifest, value);
 	}
@@ -168,7 +171,7 @@ static bool manifest_is_whole(const struct manifest *manifest)
 
 	return manifest->name[0] != '\0' && manifest->binary[0] != '\0' &&
 		(!manifest->is_on_demand || may_be_on_demand) &&
-		(!manifest_is_driver(manifest) || may_be_driver);
+		(manifest_is_driver(manifest) ? may_be_driver : manifest->each[0] == '\0');
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line)

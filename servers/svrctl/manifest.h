@@ -22,6 +22,9 @@
  *	                  these properties, hand it a lane to each such object on "control", and
  *	                  start it again with the same ones when it dies; may repeat; not with
  *	                  `provide`
+ *	each PROPERTY     of a driver: it has a process of its own for each value of that
+ *	                  property among the objects that it serves, which gets the value as its
+ *	                  last argument
  *	when NAME=VALUE   start it only if the kernel's command line has this option
  *	on-demand         start it when a client asks for what it provides, and again after its end
  *	critical          when it dies, the system cannot go on: svrctl ends the machine
@@ -61,6 +64,7 @@ struct manifest {
 	size_t n_needs;
 	char provides[HEL_START_NAME_MAX];  /* "": nothing */
 	struct manifest_serve serves[MANIFEST_SERVES_MAX];
+	char each[MANIFEST_TEXT_MAX]; /* "": one process for all */
 	size_t n_serves; /* not 0: it is a driver, and neither provides anything nor is on demand */
 	char when_name[HEL_START_NAME_MAX]; /* "": always */
 	char when_value[HEL_START_NAME_MAX];
@@ -75,8 +79,8 @@ struct manifest {
  * @out_line: number of the offending line, with an error
  *
  * Return: 0; -ERR_PROTOCOL (unknown key, missing or repeated value, on-demand without a service or
- * with an end of the machine, a driver with a service), -ERR_NO_SPACE (a text is too long, or there
- * are too many).
+ * with an end of the machine, a driver with a service, `each` without `serve`), -ERR_NO_SPACE (a
+ * text is too long, or there are too many).
  */
 MUST_USE int manifest_parse(
 	const char *text, size_t size, struct manifest *out_manifest, unsigned *out_line);

@@ -95,6 +95,9 @@ TEST(manifest_says_what_a_driver_serves)
 	CHECK(manifest_serves(&manifest, property_of, "vendor=1af4 class=usb device=7"));
 	CHECK(!manifest_serves(&manifest, property_of, "class=pci vendor=1af4 device=1041"));
 	CHECK(!manifest_serves(&manifest, property_of, "class=pci device=1042"));
+	CHECK_STR_EQ(manifest.each, "");
+	CHECK_EQ(parse("name a\nbinary b\nserve class=block\neach name\n", &manifest, &line), 0);
+	CHECK_STR_EQ(manifest.each, "name");
 	CHECK_EQ(parse("name a\nbinary b\n", &manifest, &line), 0);
 	CHECK(!manifest_is_driver(&manifest));
 	CHECK(!manifest_serves(&manifest, property_of, "class=pci"));
@@ -125,6 +128,8 @@ TEST(manifest_refuses_nonsense)
 		{ "name a\nbinary b\nserve a=1 =2\n", -ERR_PROTOCOL, 3 },
 		{ "name a\nbinary b\nserve a=1 b=2 c=3 d=4 e=5 f=6 g=7\n", -ERR_NO_SPACE, 3 },
 		{ "name a\nbinary b\nserve a=1\nprovide c\n", -ERR_PROTOCOL, 4 },
+		{ "name a\nbinary b\neach c\n", -ERR_PROTOCOL, 3 },
+		{ "name a\nbinary b\nserve a=1\neach\n", -ERR_PROTOCOL, 4 },
 		{ "need a\nneed b\nneed c\nneed d\nneed e\nneed f\nneed g\nneed h\nneed i\n",
 			-ERR_NO_SPACE, 9 },
 	};
@@ -147,7 +152,7 @@ TEST(manifest_survives_random_bytes)
 	random_init(&random, test_seed(1));
 	for (int i = 0; i < 20000; i++) {
 		static const char words[] =
-			"name binary need serve when critical final = \n\n  a/b \t#";
+			"name binary need serve each when critical final = \n\n  a/b \t#";
 		size_t size = random_below(&random, 200);
 		char *text = malloc(size + 1); /* exact, so that ASan sees any step beyond */
 
