@@ -132,6 +132,39 @@ static void contents_quieten(struct task *task, struct contents *contents)
 	(void)!scope_join(&shield);
 }
 
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static bool is_in_the_way(const struct contents *contents, const struct contents_range *range)
+{
+	LIST_FOR_EACH(other, &contents->ranges, struct contents_range, node) {
+		if ((other->is_write || range->is_write) &&
+			other->offset < range->offset + range->length &&
+			range->offset < other->offset + other->length) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int contents_move_begin(struct task *task, struct contents *contents, struct contents_range *range)
+{
+	int error = 0;
+
+	while (error == 0 && is_in_the_way(contents, range)) {
+		error = wait_on(task, &contents->moved);
+	}
+	if (error == 0) {
+		list_push_back(&contents->ranges, &range->node);
+	}
+	return error;
+}
+
+void contents_move_end(struct contents *contents, struct contents_range *range)
+{
+	list_remove(&range->node);
+	wait_queue_wake(&contents->moved);
+}
+
 /* ---- moving pages ---------------------------------------------------------------------------- */
 
 /* What fences and those who wait for pages are told. */
@@ -205,16 +238,33 @@ static void request_write(struct task *task, struct page_request *request)
 	}
 }
 
+static void request_move(struct task *task, struct page_request *request)
+{
+	struct contents_range range = {
+		.offset = request->offset,
+		.length = request->length,
+		.is_write = request->manage.request.kind == HEL_MANAGE_WRITE_BACK,
+	};
+
+	if (contents_move_begin(task, request->contents, &range) != 0) {
+		return; /* never: nobody cancels pagers */
+	}
+	if (range.is_write) {
+		request_write(task, request);
+	} else {
+		request_read(task, request);
+	}
+	contents_move_end(request->contents, &range);
+}
+
 static void request_serve(struct task *task, struct page_request *request)
 {
 	struct contents *contents = request->contents;
 
 	request->state = PAGES_WORKING;
 	if (rwlock_read(task, &contents->lock) == 0) {
-		if (request->length > 0 && request->manage.request.kind == HEL_MANAGE_INITIALISE) {
-			request_read(task, request);
-		} else if (request->length > 0) {
-			request_write(task, request);
+		if (request->length > 0) {
+			request_move(task, request);
 		}
 		rwlock_read_done(&contents->lock);
 	}
@@ -258,6 +308,8 @@ int contents_init(struct task *task, struct contents *contents, const struct con
 	*contents = (struct contents){ .ops = ops, .io = io, .loop = loop };
 	rwlock_init(&contents->lock);
 	list_init(&contents->requests);
+	list_init(&contents->ranges);
+	wait_queue_init(&contents->moved);
 	wait_queue_init(&contents->listeners);
 	contents->memory_size = align_up(ops->size(contents), HEL_PAGE_SIZE);
 	int error = hel_memory_create_managed(contents->memory_size, 0, &handles);
@@ -300,6 +352,14 @@ void contents_close(struct task *task, struct contents *contents)
 
 /* ---- what users of the file do --------------------------------------------------------------- */
 
+/* Whether there are no pages at all. */
+static bool contents_is_empty(const struct contents *contents)
+{
+	struct hel_memory_info info;
+
+	return hel_memory_info(contents->memory.handle, &info) == 0 && info.resident_bytes == 0;
+}
+
 int contents_sync(struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
 {
 	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
@@ -308,7 +368,7 @@ int contents_sync(struct task *task, struct contents *contents, uint64_t offset,
 	if (length != 0 && length < end - min_u64(offset, end)) {
 		end = align_up(offset + length, HEL_PAGE_SIZE);
 	}
-	if (first >= end) {
+	if (first >= end || contents_is_empty(contents)) {
 		return 0;
 	}
 	return contents_sync_result(
@@ -388,11 +448,10 @@ void contents_show_zeros(
 	struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
 {
 	uint64_t end = min_u64(offset + length, contents->memory_size);
-	struct hel_memory_info info;
 	uint32_t n_pages = 0;
 
 	contents_drop(contents, offset, length);
-	if (hel_memory_info(contents->memory.handle, &info) == 0 && info.resident_bytes == 0) {
+	if (contents_is_empty(contents)) {
 		return;
 	}
 	while (offset < end) {

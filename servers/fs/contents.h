@@ -21,6 +21,10 @@
  * requests that have come by then are cut to the new size. Nobody may wait for pages with the lock
  * held: pagers need it.
  *
+ * Transfers under way, the pager's and those past the cache, are *ranges*: two that overlap come
+ * one after the other unless both read. So no block is written twice at a time, nor read while it
+ * is written for the first time.
+ *
  * The memory has the size of the file in whole pages. Bytes behind the file's end in its last page
  * are made zero when the page is stored; a client that has been told a larger size (reserve) comes
  * after that, so it cannot lose anything.
@@ -51,6 +55,13 @@ struct contents_ops {
 
 enum page_request_state { PAGES_IDLE, PAGES_LISTENING, PAGES_QUEUED, PAGES_WORKING };
 
+/* Bytes that are being moved. */
+struct contents_range {
+	struct list_node node; /* of contents->ranges */
+	uint64_t offset, length;
+	bool is_write;
+};
+
 struct page_request {
 	struct helix_manage_op manage;
 	struct contents *contents;
@@ -70,6 +81,8 @@ struct contents {
 	struct rwlock lock;
 	struct list requests; /* struct page_request.node */
 	uint32_t n_requests, n_listening;
+	struct list ranges;          /* struct contents_range.node */
+	struct wait_queue moved;     /* a range has ended */
 	bool is_quiet;               /* no new listeners */
 	struct wait_queue listeners; /* one has ended, or a request */
 	int error;     /* of the last write-back that failed, until it is told */
@@ -113,6 +126,18 @@ int contents_sync_result(struct contents *contents, int fence_error);
  */
 void contents_clear_tail(const struct contents *contents, uint64_t size);
 
+/**
+ * contents_move_begin() - bytes are about to be moved: wait for others that are in the way
+ * @range: its numbers are filled in; borrowed until contents_move_end()
+ *
+ * The lock is held. Return: 0, or the reason of a cancel.
+ */
+MUST_USE int contents_move_begin(
+	struct task *task, struct contents *contents, struct contents_range *range);
+
+/** contents_move_end() - they have been moved, or not */
+void contents_move_end(struct contents *contents, struct contents_range *range);
+
 /** contents_grow() - the memory is to have room for @size bytes at least; the lock is held */
 MUST_USE int contents_grow(struct contents *contents, uint64_t size);
 
@@ -124,7 +149,7 @@ MUST_USE int contents_grow(struct contents *contents, uint64_t size);
 void contents_cut(struct task *task, struct contents *contents, uint64_t size);
 
 /**
- * contents_drop() - what the disk has in a range has changed; the lock is held alone
+ * contents_drop() - what the disk has in a range has changed; the lock is held, or a range of it
  *
  * Pages that are not dirty are dropped; a part of a page counts as all of it.
  */

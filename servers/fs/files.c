@@ -226,62 +226,85 @@ static int check_memory(const struct contents *contents, hel_handle memory,
 	return alignment > 1 && request->memory_offset % alignment != 0 ? -ERR_ILLEGAL_ARGS : 0;
 }
 
+/* With the lock, and nothing else under way there. */
+static int move(struct task *task, struct contents *contents,
+	const struct fs_transfer_request *request, const struct device_buffer *buffer)
+{
+	struct contents_range range = {
+		.offset = request->offset,
+		.length = request->length,
+		.is_write = request->is_write != 0,
+	};
+	int error = contents_move_begin(task, contents, &range);
+
+	if (error != 0) {
+		return error;
+	}
+	if (range.is_write) {
+		error = contents->ops->write(task, contents, request->offset, buffer);
+		contents_drop(contents, request->offset, request->length);
+	} else {
+		error = contents->ops->read(task, contents, request->offset, buffer);
+	}
+	contents_move_end(contents, &range);
+	return error;
+}
+
 int files_transfer(struct task *task, struct contents *contents,
 	const struct fs_transfer_request *request, hel_handle memory)
 {
-	struct io_memory attached;
+	struct io_guest *guest;
 	int error = check_memory(contents, memory, request);
 
-	error = error != 0 ? error : io_memory_attach(task, contents->io, memory, &attached);
+	if (error != 0) {
+		if (memory != HEL_NULL) {
+			hel_close(HEL_THIS, memory);
+		}
+		return error;
+	}
+	error = io_guest_get(task, contents->io, memory, &guest);
 	if (error != 0) {
 		return error;
 	}
 	const struct device_buffer buffer =
-		io_buffer(&attached, request->memory_offset, request->length, NULL);
+		io_buffer(&guest->memory, request->memory_offset, request->length, NULL);
 
-	/* whoever is asked to, and fails, has nothing in flight any more */
 	error = contents_sync(task, contents, request->offset, request->length);
-	if (error == 0 && request->is_write != 0) {
-		error = rwlock_write(task, &contents->lock);
-		if (error == 0) {
-			contents_drop(contents, request->offset, request->length);
-			error = contents->ops->write(task, contents, request->offset, &buffer);
-			rwlock_write_done(&contents->lock);
-		}
-	} else if (error == 0) {
-		error = rwlock_read(task, &contents->lock);
-		if (error == 0) {
-			error = contents->ops->read(task, contents, request->offset, &buffer);
-			rwlock_read_done(&contents->lock);
-		}
+	error = error != 0 ? error : rwlock_read(task, &contents->lock);
+	if (error == 0) {
+		error = move(task, contents, request, &buffer);
+		rwlock_read_done(&contents->lock);
 	}
-	io_memory_detach(task, contents->io, &attached);
+	io_guest_put(task, contents->io, guest, error);
 	return error;
 }
 
 int serve_transfer(struct bragi_call *call, const struct fs_transfer_request *request,
 	struct fs_transfer_reply *out_reply)
 {
-	hel_handle memory = bragi_handles_take(&call->received, 0);
 	struct contents *contents;
 	struct node *node;
 	int error = request->length > INT64_MAX || request->offset > INT64_MAX - request->length
 		? FS_ERROR_TOO_LARGE
 		: find_contents(call, request->node, &node, &contents);
 
-	if (error == 0) {
-		uint64_t size = size_of(node);
+	if (error != 0) {
+		return error;
+	}
+	uint64_t size = size_of(node);
 
-		error = fs_error_of(files_transfer(call->task, contents, request, memory));
-		if (error == 0) {
-			out_reply->n_bytes =
-				min_u64(request->length, size - min_u64(size, request->offset));
-		}
-		node_put(call->task, node);
+	if (request->is_write != 0 && session_of_call(call)->fs->is_read_only) {
+		error = FS_ERROR_READ_ONLY;
 	}
-	if (memory != HEL_NULL) {
-		hel_close(HEL_THIS, memory);
+	if (error == 0 && request->length > 0) {
+		error = fs_error_of(files_transfer(
+			call->task, contents, request, bragi_handles_take(&call->received, 0)));
 	}
+	if (error == 0) {
+		out_reply->n_bytes =
+			min_u64(request->length, size - min_u64(size, request->offset));
+	}
+	node_put(call->task, node);
 	return error;
 }
 

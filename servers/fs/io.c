@@ -262,6 +262,7 @@ int io_init(struct io *io, struct block_disk *disk)
 	list_init(&io->cutting);
 	list_init(&io->free_flights);
 	list_init(&io->free_pieces);
+	list_init(&io->guests);
 	if (io->flights == NULL || io->pieces == NULL) {
 		io_deinit(io);
 		return -ERR_NO_MEMORY;
@@ -296,6 +297,107 @@ void io_memory_detach(struct task *task, struct io *io, struct io_memory *memory
 {
 	block_disk_detach(task, io->disk, memory->id);
 }
+
+/* ---- guests ---------------------------------------------------------------------------------- */
+
+static void guest_end(struct task *task, struct io *io, struct io_guest *guest)
+{
+	list_remove(&guest->node);
+	io->n_guests--;
+	io_memory_detach(task, io, &guest->memory);
+	hel_close(HEL_THIS, guest->memory.handle);
+	helix_free(guest);
+}
+
+/* As far as they are not used. */
+static void guests_trim(struct task *task, struct io *io, uint32_t n_max)
+{
+	while (io->n_guests > n_max) {
+		struct io_guest *oldest = NULL;
+
+		LIST_FOR_EACH(guest, &io->guests, struct io_guest, node) {
+			if (guest->n_users == 0) {
+				oldest = guest;
+				break;
+			}
+		}
+		if (oldest == NULL) {
+			return;
+		}
+		guest_end(task, io, oldest);
+	}
+}
+
+static struct io_guest *guest_find(const struct io *io, const struct hel_descriptor_info *info)
+{
+	LIST_FOR_EACH(guest, &io->guests, struct io_guest, node) {
+		if (guest->identity == info->identity && guest->rights == info->rights) {
+			return guest;
+		}
+	}
+	return NULL;
+}
+
+static int guest_create(struct task *task, struct io *io, hel_handle handle,
+	const struct hel_descriptor_info *info, struct io_guest **out_guest)
+{
+	struct io_guest *guest = helix_calloc(1, sizeof(*guest));
+
+	if (guest == NULL) {
+		return -ERR_NO_MEMORY;
+	}
+	int error = io_memory_attach(task, io, handle, &guest->memory);
+
+	if (error != 0) {
+		helix_free(guest);
+		return error;
+	}
+	guest->identity = info->identity;
+	guest->rights = info->rights;
+	guest->n_users = 1;
+	list_push_back(&io->guests, &guest->node);
+	io->n_guests++;
+	*out_guest = guest;
+	guests_trim(task, io, IO_GUESTS_MAX);
+	return 0;
+}
+
+int io_guest_get(struct task *task, struct io *io, hel_handle handle, struct io_guest **out_guest)
+{
+	struct hel_descriptor_info info;
+	int error = hel_descriptor_info(HEL_THIS, handle, &info);
+	struct io_guest *guest = error == 0 ? guest_find(io, &info) : NULL;
+
+	if (guest != NULL) {
+		hel_close(HEL_THIS, handle);
+		list_remove(&guest->node);
+		list_push_back(&io->guests, &guest->node);
+		guest->n_users++;
+		*out_guest = guest;
+		return 0;
+	}
+	error = error != 0 ? error : guest_create(task, io, handle, &info, out_guest);
+	if (error != 0) {
+		hel_close(HEL_THIS, handle);
+	}
+	return error;
+}
+
+void io_guest_put(struct task *task, struct io *io, struct io_guest *guest, int error)
+{
+	guest->n_users--;
+	if (error != 0 && guest->n_users == 0) {
+		guest_end(task, io, guest);
+	}
+	guests_trim(task, io, IO_GUESTS_MAX);
+}
+
+void io_guests_drop(struct task *task, struct io *io)
+{
+	guests_trim(task, io, 0);
+}
+
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 void io_buffer_zero(const struct device_buffer *buffer, uint64_t offset, uint64_t length)
 {

@@ -28,11 +28,21 @@
 #define IO_PIECES         IO_SLOTS
 #define IO_FLIGHTS        256
 #define IO_PIECE_SEGMENTS 64
+#define IO_GUESTS_MAX     16
 
 /* A memory object that requests can name: attached to the disk. */
 struct io_memory {
 	hel_handle handle;
 	uint32_t id;
+};
+
+/* Memory of a client that was attached for a transfer, and is kept for the next one. */
+struct io_guest {
+	struct list_node node; /* of io->guests, the one that was used last at the end */
+	struct io_memory memory;
+	uint64_t identity;
+	uint32_t rights; /* of the descriptor: another one may allow less */
+	uint32_t n_users;
 };
 
 struct io_flight {
@@ -64,6 +74,8 @@ struct io {
 	struct list free_flights, free_pieces;
 	struct io_flight *flights;
 	struct io_piece *pieces;
+	struct list guests; /* struct io_guest.node */
+	uint32_t n_guests;
 };
 
 /**
@@ -86,6 +98,21 @@ MUST_USE int io_memory_attach(
 
 /** io_memory_detach() - nothing in flight names it */
 void io_memory_detach(struct task *task, struct io *io, struct io_memory *memory);
+
+/**
+ * io_guest_get() - a client's memory, for one transfer
+ * @handle: taken in any case
+ *
+ * A client that does many uses the same memory for them, so IO_GUESTS_MAX stay attached.
+ */
+MUST_USE int io_guest_get(
+	struct task *task, struct io *io, hel_handle handle, struct io_guest **out_guest);
+
+/** io_guest_put() - the transfer has ended so: after an error the memory is not kept */
+void io_guest_put(struct task *task, struct io *io, struct io_guest *guest, int error);
+
+/** io_guests_drop() - forget those that are not used */
+void io_guests_drop(struct task *task, struct io *io);
 
 /** io_buffer() - a range of attached memory, which is mapped at @address or not (NULL) */
 static inline struct device_buffer io_buffer(

@@ -2,9 +2,10 @@
 /*
  * fs: file systems on block devices, for the Linux layer (protocols/fs).
  *
- * svrctl starts it when there is a block device. It finds devices by their names on mbus, because a
- * name outlasts the driver (protocols/block/block-client.h); a device of a name that is served
- * already is the same one, with a new driver.
+ * svrctl starts it for each name that a block device has, which is its argument, so that what goes
+ * wrong with one disk does not concern the others. A name outlasts the driver
+ * (protocols/block/block-client.h): a device of the same name is the same one, with a new driver.
+ * If a disk was taken out, it is another disk, though somebody may still hold on to the former.
  */
 #include "contents.h"
 #include "disk.h"
@@ -22,6 +23,7 @@
 static struct helix_loop loop;
 static struct list disks = LIST_INIT(disks); /* struct disk.node */
 static struct job watch;
+static const char *disk_name; /* NULL: whatever there is */
 
 void *blockfs_allocate(size_t size)
 {
@@ -62,8 +64,9 @@ static const struct mbus_watch_ops block_ops = { .appeared = block_appeared };
 
 static int watch_run(struct task *task, void *argument UNUSED)
 {
-	const struct mbus_pair filter = { "class", "block" };
-	int error = mbus_watch(task, helix_start_handle("mbus"), &filter, 1, &block_ops, NULL);
+	const struct mbus_pair filter[] = { { "class", "block" }, { "name", disk_name } };
+	int error = mbus_watch(task, helix_start_handle("mbus"), filter,
+		disk_name != NULL ? ARRAY_SIZE(filter) : 1, &block_ops, NULL);
 
 	helix_log(HEL_LOG_WARNING, "no more disks will be found: %s", error_text(error));
 	return 0;
@@ -80,9 +83,10 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 	}
 }
 
-int main(int n_arguments UNUSED, char **arguments UNUSED)
+int main(int n_arguments, char **arguments)
 {
 	const struct helix_loop_config config = { .n_tasks_max = TASKS_MAX };
 
+	disk_name = n_arguments > 1 ? arguments[1] : NULL;
 	return provide_run(&loop, &config, device_connected);
 }

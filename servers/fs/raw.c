@@ -183,7 +183,6 @@ static bool is_range_of(const struct device *device, uint64_t offset, uint64_t l
 static int raw_transfer(struct bragi_call *call, const struct fs_transfer_request *request,
 	struct fs_transfer_reply *out_reply)
 {
-	hel_handle memory = bragi_handles_take(&call->received, 0);
 	struct volume *volume;
 	int error = find(call, request->node, &volume);
 
@@ -194,13 +193,11 @@ static int raw_transfer(struct bragi_call *call, const struct fs_transfer_reques
 		error = -ERR_ILLEGAL_ARGS;
 	}
 	if (error == 0 && request->length > 0) {
-		error = fs_error_of(files_transfer(call->task, &volume->raw, request, memory));
+		error = fs_error_of(files_transfer(
+			call->task, &volume->raw, request, bragi_handles_take(&call->received, 0)));
 	}
 	if (error == 0) {
 		out_reply->n_bytes = request->length;
-	}
-	if (memory != HEL_NULL) {
-		hel_close(HEL_THIS, memory);
 	}
 	return error;
 }

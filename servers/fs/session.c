@@ -158,6 +158,7 @@ int session_end(struct task *task, struct session *session)
 	}
 	error = session->fs != NULL ? session_unmount(task, session)
 				    : volume_close(task, session->volume, session->is_writable);
+	io_guests_drop(task, &session->volume->disk->io);
 	(void)!scope_join(&shield);
 	session->has_ended = true;
 	session->volume->n_sessions--;

@@ -159,7 +159,7 @@ MUST_USE int files_push_contents(
 
 /**
  * files_transfer() - between the contents' place on the disk and a client's memory
- * @memory: borrowed
+ * @memory: taken
  *
  * What the pages have of the range is stored first, and dropped when the disk's contents change.
  * Return: 0, -ERR_X, or a BLOCKFS_E_*.

@@ -25,6 +25,14 @@ int fs_client_init(struct fs_client *client, hel_handle lane)
 	return 0;
 }
 
+int fs_client_init_again(struct fs_client *client, const struct fs_client *other)
+{
+	client->root = other->root;
+	client->buffer = helix_malloc(FS_BUFFER_BYTES);
+	transport_client_init(&client->client, other->client.lane, 1);
+	return client->buffer != NULL ? 0 : -ERR_NO_MEMORY;
+}
+
 void fs_client_deinit(struct fs_client *client)
 {
 	hel_close(HEL_THIS, client->client.lane);

@@ -27,6 +27,12 @@ struct fs_mapped {
 /** fs_client_init() - calls on a lane, which is taken */
 MUST_USE int fs_client_init(struct fs_client *client, hel_handle lane);
 
+/**
+ * fs_client_init_again() - the same lane, for calls of another task
+ * @client: only its buffer is its own: to be freed
+ */
+MUST_USE int fs_client_init_again(struct fs_client *client, const struct fs_client *other);
+
 /** fs_client_deinit() - the lane is closed */
 void fs_client_deinit(struct fs_client *client);
 

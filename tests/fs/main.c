@@ -5,6 +5,7 @@
  * The command line says which volume: fs.name=NAME. It holds ext4, with a file `given` of
  * GIVEN_BYTES bytes of pattern 0, and nothing else. tests/system/fs.py boots this.
  */
+#include "exerciser.h"
 #include "fs-client.h"
 
 #include <base/errors.h>
@@ -344,6 +345,26 @@ static void test_removed_files_are_freed(struct task *task)
 	}
 }
 
+static uint64_t number_option(const char *option, uint64_t otherwise)
+{
+	char text[24];
+	uint64_t value = 0;
+
+	if (!helix_command_line_option(option, text, sizeof(text))) {
+		return otherwise;
+	}
+	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++) {
+		value = value * 10 + (uint64_t)(*digit - '0');
+	}
+	return value;
+}
+
+static void test_random_changes(struct task *task)
+{
+	CHECK(exercise(task, &session, "random", number_option("fs.seed", 1),
+		(uint32_t)number_option("fs.operations", 1500)));
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void test_nonsense_is_refused(struct task *task)
@@ -435,6 +456,7 @@ static const struct task_test tests[] = {
 	TASK_TEST(direct_transfers),
 	TASK_TEST(much_is_written),
 	TASK_TEST(removed_files_are_freed),
+	TASK_TEST(random_changes),
 	TASK_TEST(nonsense_is_refused),
 	TASK_TEST(client_that_goes_away),
 	TASK_TEST(volume_is_opened),

@@ -18,7 +18,7 @@ BIG_BYTES = 12 << 20
 _TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
 _VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
 _NAME = 'virtio-0000:00:10.0'
-_N_CASES = 16
+_N_CASES = 17
 
 
 def pattern(offset, length, salt):
