@@ -315,6 +315,7 @@ USER_TEST(no_memory_for_pages)
 	CHECK(from != 0 && to != 0);
 	fixture_fail_after(0);
 	CHECK_EQ(hel_space_read(HEL_THIS, from, (void *)to, 16, &size), -ERR_NO_MEMORY);
+	CHECK_EQ(hel_space_try_read(HEL_THIS, from, (void *)to, 16, &size), -ERR_NO_MEMORY);
 	CHECK_EQ(hel_futex_requeue((const uint32_t *)from, 0, (const uint32_t *)to, 1, 1, &count),
 		-ERR_NO_MEMORY);
 	fixture_fail_after(~(uint64_t)0);
