@@ -88,7 +88,7 @@ static int serve_info(struct bragi_call *call, const struct hw_info_request *req
 
 	out_reply->n_msi_vectors = function->msix.n_vectors;
 	out_reply->has_msi = object->interrupts.msi.offset != 0;
-	out_reply->has_line = function->interrupt_pin != 0;
+	out_reply->has_line = interrupts_count_lines(object) != 0;
 	out_reply->id = (uint32_t)function->device << 16 | function->vendor;
 	out_reply->subsystem_id =
 		(uint32_t)function->subsystem_device << 16 | function->subsystem_vendor;

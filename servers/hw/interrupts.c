@@ -19,12 +19,21 @@ void interrupts_init(struct hw_object *object)
 	device_set_command(object, PCI_COMMAND_NO_INTX, 0);
 }
 
+uint32_t interrupts_count_lines(const struct hw_object *object)
+{
+	const struct pci_function *function = &object->function;
+
+	return function->compatible_channels != 0 ? PCI_IDE_CHANNELS
+		: function->interrupt_pin != 0    ? 1
+						  : 0;
+}
+
 static bool interrupts_has(const struct hw_object *object, enum hw_interrupt_kind kind)
 {
 	switch (kind) {
 	case HW_INTERRUPT_KIND_MSIX: return object->function.msix.n_vectors != 0;
 	case HW_INTERRUPT_KIND_MSI: return object->interrupts.msi.offset != 0;
-	case HW_INTERRUPT_KIND_LINE: return object->function.interrupt_pin != 0;
+	case HW_INTERRUPT_KIND_LINE: return interrupts_count_lines(object) != 0;
 	default: return false;
 	}
 }
@@ -181,14 +190,15 @@ static int interrupts_move_msi(struct hw_object *object, uint64_t cpu_mask)
 	return error;
 }
 
-/* ---- the line -------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
-static int interrupts_set_up_line(struct task *task, struct hw_object *object, hel_handle *out_irq)
+static int interrupts_set_up_line(
+	struct task *task, struct hw_object *object, uint32_t vector, hel_handle *out_irq)
 {
 	struct interrupts *interrupts = &object->interrupts;
 	struct interrupt_line line;
 	hel_handle irq;
-	int error = routing_find_line(task, object, &line);
+	int error = routing_find_line(task, object, vector, &line);
 
 	/* Asking took a while: another request may have decided otherwise. */
 	if (error == 0 &&
@@ -207,10 +217,10 @@ static int interrupts_set_up_line(struct task *task, struct hw_object *object, h
 		hel_close(HEL_THIS, irq);
 		return error;
 	}
-	if (interrupts->line_irq != HEL_NULL) {
-		hel_close(HEL_THIS, interrupts->line_irq);
+	if (interrupts->line_irqs[vector] != HEL_NULL) {
+		hel_close(HEL_THIS, interrupts->line_irqs[vector]);
 	}
-	interrupts->line_irq = irq;
+	interrupts->line_irqs[vector] = irq;
 	interrupts->is_masked = false;
 	device_set_command(object, 0, PCI_COMMAND_NO_INTX);
 	return 0;
@@ -236,12 +246,13 @@ int interrupts_set_up(struct task *task, struct hw_object *object, const struct 
 	}
 	if (kind == HW_INTERRUPT_KIND_MSIX) {
 		error = interrupts_set_up_msix(object, client, request->vector, out_irq);
-	} else if (request->vector != 0) {
+	} else if (request->vector >=
+		(kind == HW_INTERRUPT_KIND_LINE ? interrupts_count_lines(object) : 1)) {
 		error = -ERR_OUT_OF_BOUNDS;
 	} else if (kind == HW_INTERRUPT_KIND_MSI) {
 		error = interrupts_set_up_msi(object, out_irq);
 	} else {
-		error = interrupts_set_up_line(task, object, out_irq);
+		error = interrupts_set_up_line(task, object, request->vector, out_irq);
 	}
 	if (error == 0) {
 		object->interrupts.kind = kind;
@@ -250,14 +261,18 @@ int interrupts_set_up(struct task *task, struct hw_object *object, const struct 
 	return error;
 }
 
-/* Whether a request is about the one vector of MSI or a line, which this client has. */
-static int interrupts_check_single(
+/* Whether a request is about the one vector of MSI, or that of a line, which this client has. */
+static int interrupts_check_vector(
 	const struct hw_object *object, const struct hw_client *client, uint32_t vector)
 {
-	if (vector != 0) {
+	const struct interrupts *interrupts = &object->interrupts;
+	bool is_line = interrupts->kind == HW_INTERRUPT_KIND_LINE;
+
+	if (vector >= (is_line ? interrupts_count_lines(object) : 1)) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
-	bool is_set_up = object->interrupts.kind != HW_INTERRUPT_KIND_ANY;
+	bool is_set_up = is_line ? interrupts->line_irqs[vector] != HEL_NULL
+				 : interrupts->kind != HW_INTERRUPT_KIND_ANY;
 
 	return is_set_up && object->owner == client ? 0 : -ERR_NOT_FOUND;
 }
@@ -270,7 +285,7 @@ int interrupts_mask(
 	if (interrupts->kind == HW_INTERRUPT_KIND_MSIX) {
 		return msix_mask(&interrupts->msix, client, vector, is_masked);
 	}
-	int error = interrupts_check_single(object, client, vector);
+	int error = interrupts_check_vector(object, client, vector);
 
 	if (error == 0 && interrupts->kind == HW_INTERRUPT_KIND_MSI) {
 		if (!interrupts->msi.can_mask) {
@@ -278,6 +293,8 @@ int interrupts_mask(
 		}
 		msi_set_masked(
 			object->access, object->function.address, &interrupts->msi, is_masked);
+	} else if (error == 0 && pci_ide_is_compatible(&object->function, vector)) {
+		return -ERR_UNSUPPORTED; /* the function's own mask is that of INTx */
 	} else if (error == 0) {
 		interrupts_mask_line(object, is_masked);
 	}
@@ -294,14 +311,14 @@ int interrupts_move(struct hw_object *object, const struct hw_client *client, ui
 	if (interrupts->kind == HW_INTERRUPT_KIND_MSIX) {
 		return msix_move(&interrupts->msix, client, vector, cpu_mask);
 	}
-	int error = interrupts_check_single(object, client, vector);
+	int error = interrupts_check_vector(object, client, vector);
 
 	if (error != 0) {
 		return error;
 	}
 	return interrupts->kind == HW_INTERRUPT_KIND_MSI
 		? interrupts_move_msi(object, cpu_mask)
-		: hel_irq_set_affinity(interrupts->line_irq, cpu_mask, &message);
+		: hel_irq_set_affinity(interrupts->line_irqs[vector], cpu_mask, &message);
 }
 
 int interrupts_retarget(struct hw_object *object, const struct hw_client *client, uint32_t vector,
@@ -310,9 +327,12 @@ int interrupts_retarget(struct hw_object *object, const struct hw_client *client
 	if (object->interrupts.kind == HW_INTERRUPT_KIND_MSIX) {
 		return msix_retarget(&object->interrupts.msix, client, vector, to_vector);
 	}
-	int error = interrupts_check_single(object, client, vector);
+	int error = interrupts_check_vector(object, client, vector);
 
-	return error != 0 ? error : interrupts_check_single(object, client, to_vector);
+	if (error == 0) {
+		error = interrupts_check_vector(object, client, to_vector);
+	}
+	return error == 0 && vector != to_vector ? -ERR_UNSUPPORTED : error;
 }
 
 /* What the device could still send is turned off before the irqs behind it are given up. */
@@ -332,8 +352,12 @@ void interrupts_release(struct hw_object *object, const struct hw_client *client
 		interrupts->msi_target = NULL;
 		break;
 	case HW_INTERRUPT_KIND_LINE:
-		hel_close(HEL_THIS, interrupts->line_irq);
-		interrupts->line_irq = HEL_NULL;
+		for (uint32_t i = 0; i < PCI_IDE_CHANNELS; i++) {
+			if (interrupts->line_irqs[i] != HEL_NULL) {
+				hel_close(HEL_THIS, interrupts->line_irqs[i]);
+				interrupts->line_irqs[i] = HEL_NULL;
+			}
+		}
 		break;
 	default: break;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's interrupts, of whichever kind: MSI-X, MSI, or a line that others may share.
+ * A device's interrupts, of whichever kind: MSI-X, MSI, or a line that others may share. An IDE
+ * controller in compatibility mode has two lines, a vector for each of its channels.
  *
  *	NONE --interrupts_set_up()--> MSIX, MSI or LINE --interrupts_release()--> NONE
  *
@@ -13,6 +14,7 @@
 #include "irq-target.h"
 #include "msi.h"
 #include "msix.h"
+#include "pci.h"
 
 #include <protocols/hw/hw.gen.h>
 
@@ -31,12 +33,15 @@ struct interrupts {
 	struct msix msix;
 	struct msi msi;
 	struct irq_target *msi_target;
-	hel_handle line_irq; /* with all rights */
-	bool is_masked; /* of MSI and the line */
+	hel_handle line_irqs[PCI_IDE_CHANNELS]; /* with all rights, by vector */
+	bool is_masked; /* of MSI and INTx */
 };
 
 /** interrupts_init() - nobody drives the device: it interrupts nobody, whatever the firmware did */
 void interrupts_init(struct hw_object *object);
+
+/** interrupts_count_lines() - vectors of the kind LINE */
+uint32_t interrupts_count_lines(const struct hw_object *object);
 
 /**
  * interrupts_set_up() - give the driver a new interrupt, unmasked; may suspend @task
@@ -50,7 +55,7 @@ MUST_USE int interrupts_set_up(struct task *task, struct hw_object *object,
 	const struct hw_client *client, const struct hw_interrupt_request *request,
 	enum hw_interrupt_kind *out_kind, hel_handle *out_irq);
 
-/** interrupts_mask() - as msix_mask(), or -ERR_UNSUPPORTED (MSI without a mask) */
+/** interrupts_mask() - as msix_mask(), or -ERR_UNSUPPORTED (MSI without a mask, ISA interrupts) */
 MUST_USE int interrupts_mask(
 	struct hw_object *object, const struct hw_client *client, uint32_t vector, bool is_masked);
 

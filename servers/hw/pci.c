@@ -7,6 +7,8 @@
 #define HEADER_TYPE_BRIDGE      1
 #define HEADER_MANY_FUNCTIONS   0x80
 #define STATUS_HAS_CAPABILITIES (1u << 4)
+#define CLASS_STORAGE           1
+#define SUBCLASS_IDE            1
 #define MSI_SIZE                24
 #define MSIX_SIZE               12
 
@@ -96,6 +98,31 @@ static void function_read_bars(const struct pci_access *access, struct pci_funct
 		i += bar_read(access, function->address, i, n_bars, &function->bars[i]);
 	}
 	pci_write(access, function->address, PCI_COMMAND, 2, command);
+}
+
+/* The ports of channels in compatibility mode; bits 0 and 2 of the interface say which are not. */
+static void function_add_compatible_ports(struct pci_function *function)
+{
+	static const uint16_t ports[PCI_IDE_CHANNELS][2] = { { 0x1f0, 0x3f6 }, { 0x170, 0x376 } };
+
+	for (uint32_t i = 0; i < PCI_IDE_CHANNELS; i++) {
+		if ((function->interface >> (2 * i) & 1) != 0) {
+			continue;
+		}
+		function->compatible_channels |= (uint8_t)(1u << i);
+		function->bars[2 * i] = (struct pci_bar){
+			.kind = PCI_BAR_IO,
+			.address = ports[i][0],
+			.size_bytes = 8,
+			.flags = 1,
+		};
+		function->bars[2 * i + 1] = (struct pci_bar){
+			.kind = PCI_BAR_IO,
+			.address = ports[i][1],
+			.size_bytes = 1,
+			.flags = 1,
+		};
+	}
 }
 
 static struct pci_range range_of_pages(uint64_t address, uint64_t size_bytes, uint64_t page_size)
@@ -252,6 +279,10 @@ static void scan_function(struct scan *scan, struct pci_address address, uint8_t
 		return; /* a CardBus bridge, or something from the future */
 	}
 	function_read_bars(access, &function);
+	if (function.class == CLASS_STORAGE && function.subclass == SUBCLASS_IDE &&
+		!function.is_bridge) {
+		function_add_compatible_ports(&function);
+	}
 	function_read_capabilities(access, &function);
 	scan->found(scan->context, &function);
 }

@@ -101,6 +101,7 @@ struct pci_function {
 	uint16_t vendor, device, subsystem_vendor, subsystem_device;
 	uint8_t class, subclass, interface, revision;
 	uint8_t interrupt_pin; /* 1 to 4: A to D; 0: no line */
+	uint8_t compatible_channels; /* bits, see pci_ide_is_compatible() */
 	bool is_bridge;
 	uint8_t secondary_bus; /* of a bridge */
 	struct pci_bar bars[PCI_BARS_MAX];
@@ -142,6 +143,21 @@ struct pci_range {
  */
 struct pci_range pci_bar_pages(
 	const struct pci_function *function, uint32_t index, uint64_t page_size);
+
+/** PCI_IDE_CHANNELS - of an IDE controller */
+#define PCI_IDE_CHANNELS 2
+
+/**
+ * pci_ide_is_compatible() - whether a channel of an IDE controller is where the ISA bus had it
+ *
+ * In compatibility mode (PCI IDE Controller Specification 1.0) the first channel has the ports 1f0
+ * to 1f7 and 3f6 and the ISA interrupt 14, the second one 170 to 177, 376 and 15, whatever the
+ * function's registers say. The ports are in `bars` as if they were the channel's two BARs.
+ */
+static inline bool pci_ide_is_compatible(const struct pci_function *function, uint32_t channel)
+{
+	return channel < PCI_IDE_CHANNELS && (function->compatible_channels >> channel & 1) != 0;
+}
 
 /**
  * pci_config_is_writable() - whether a driver may write a register of its own function

@@ -7,6 +7,7 @@
 
 constexpr uint32_t PINS = 4;
 constexpr uint32_t ISA_IRQ_MAX = 15;
+constexpr uint32_t ISA_IRQ_IDE = 14; /* and 15 */
 
 /*
  * Behind a bridge that says nothing of its own, a pin comes out at the bridge as the pin that
@@ -33,9 +34,16 @@ static const struct acpi_route *routing_find_route(
 	return NULL;
 }
 
-int routing_find_line(
-	struct task *task, const struct hw_object *object, struct interrupt_line *out_line)
+int routing_find_line(struct task *task, const struct hw_object *object, uint32_t vector,
+	struct interrupt_line *out_line)
 {
+	if (pci_ide_is_compatible(&object->function, vector)) {
+		*out_line = (struct interrupt_line){
+			.number = ISA_IRQ_IDE + vector,
+			.flags = HEL_IRQ_LINE_ISA,
+		};
+		return 0;
+	}
 	const struct acpi_route *route = routing_find_route(task, object);
 	int error = task_check(task);
 

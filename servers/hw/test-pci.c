@@ -273,6 +273,42 @@ TEST(pci_drivers_do_not_get_the_table)
 	CHECK_EQ(pci_bar_pages(&neighbour, 3, 0x1000).end, 0x14000); /* its first half is left */
 }
 
+/* Channels of an IDE controller in compatibility mode are where the ISA bus had them. */
+TEST(pci_knows_ports_of_ide_channels)
+{
+	n_fakes = 0;
+	struct fake *fake = add_fake(0, 1, 0, 0);
+
+	fake->config[PCI_CLASS] = 1;
+	fake->config[PCI_SUBCLASS] = 1;
+	fake->config[PCI_INTERFACE] = 0x8e; /* the second channel is in native mode */
+	add_bar(fake, 0, 0xc001, 8, false);
+	add_bar(fake, 2, 0xc011, 8, false);
+	add_bar(fake, 3, 0xc021, 4, false);
+	add_bar(fake, 4, 0xc031, 16, false);
+	scan();
+	CHECK_EQ(n_found, 1);
+	CHECK(pci_ide_is_compatible(&found[0], 0));
+	CHECK(!pci_ide_is_compatible(&found[0], 1));
+	CHECK(!pci_ide_is_compatible(&found[0], 2));
+	CHECK_EQ(found[0].bars[0].kind, PCI_BAR_IO);
+	CHECK_EQ(found[0].bars[0].address, 0x1f0);
+	CHECK_EQ(found[0].bars[0].size_bytes, 8);
+	CHECK_EQ(found[0].bars[1].address, 0x3f6);
+	CHECK_EQ(found[0].bars[1].size_bytes, 1);
+	CHECK_EQ(found[0].bars[2].address, 0xc010);
+	CHECK_EQ(found[0].bars[3].size_bytes, 4);
+	CHECK_EQ(found[0].bars[4].address, 0xc030);
+	fake->config[PCI_INTERFACE] = 0x80;
+	scan();
+	CHECK_EQ(found[0].bars[2].address, 0x170);
+	CHECK_EQ(found[0].bars[3].address, 0x376);
+	fake->config[PCI_SUBCLASS] = 6;
+	scan();
+	CHECK_EQ(found[0].compatible_channels, 0);
+	CHECK_EQ(found[0].bars[0].address, 0xc000);
+}
+
 TEST(pci_survives_random_configuration)
 {
 	struct random random;
