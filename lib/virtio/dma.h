@@ -26,6 +26,15 @@ struct dma_memory {
  */
 MUST_USE int dma_allocate(struct dma_memory *dma, hel_handle space, size_t size);
 
+/**
+ * dma_allocate_within() - the same, for devices that do not put out all bits of an address
+ * @address_bits: how many they do, 13 to 52; 0: all
+ *
+ * Return: as above; -ERR_NO_SPACE: no address of the space is so low.
+ */
+MUST_USE int dma_allocate_within(
+	struct dma_memory *dma, hel_handle space, size_t size, uint32_t address_bits);
+
 /** dma_free() - give it back; the device must not know of it any more; harmless if there is none */
 void dma_free(struct dma_memory *dma);
 

@@ -49,7 +49,10 @@ struct block_request {
 	bool is_fua; /* only if the device has BLOCK_FEATURE_FUA */
 	bool may_unmap;
 	uint64_t position, length; /* bytes; 0 of flushes */
-	/* of reads and writes; which of the two says block_device.has_dma */
+	/*
+	 * Of reads and writes. Extents only if the device has DMA; none if the memory is beyond its
+	 * dma_limit.
+	 */
 	const struct block_extent *extents;
 	const struct block_piece *pieces;
 	uint32_t n_extents, n_pieces;
@@ -80,21 +83,21 @@ struct block_device {
 	uint64_t discard_bytes_max, zeroes_bytes_max; /* of one request */
 	uint32_t discard_alignment;
 	uint32_t n_queues, depth;
-	bool has_dma;                 /* extents, in `dma_space`; else pieces */
+	bool has_dma;                 /* extents, in `dma_space`; else pieces only */
 	bool is_past_iommu;           /* it uses physical addresses, whatever there is */
 	hel_handle dma_space;
-	uint64_t dma_limit;           /* the first address out of reach; 0: none */
+	uint64_t dma_limit; /* the first address out of reach, such as 1 << 32; 0: none */
 
 	/* the class' own */
 	bool is_gone;
-	uint32_t sequence;            /* of the geometry */
+	uint32_t sequence; /* of the geometry */
 	struct list clients;
-	struct list pending;          /* struct block_request_internal.node */
-	struct list answered;         /* struct block_queue.answered_node: to be told */
+	struct list pending; /* struct block_request_internal.node */
+	struct list answered; /* struct block_queue.answered_node: to be told */
 	struct connect_listener listener;
 	hel_handle control;
-	struct wait_queue watchers;   /* of the geometry */
-	uint64_t n_active;            /* requests that are the driver's */
+	struct wait_queue watchers; /* of the geometry */
+	uint64_t n_active; /* requests that are the driver's */
 };
 
 /** BLOCK_TRANSFER_MAX - bytes of one request: what one mapping for DMA holds */

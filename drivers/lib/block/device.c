@@ -52,9 +52,9 @@ void block_device_take(struct block_device *device, struct block_request_interna
 
 static void request_flush(struct block_device *device, struct block_request_internal *request)
 {
+	block_request_release(request);
 	request->is_flushing = true;
 	request->request.operation = BLOCK_FLUSH;
-	request->request.n_extents = request->request.n_pieces = 0;
 	list_push_back(&device->pending, &request->node);
 }
 

@@ -121,7 +121,10 @@ MUST_USE int block_request_make(struct block_queue *queue, uint32_t slot,
 	const struct block_slot *wanted, const struct block_segment *segments,
 	struct block_request_internal **out_request);
 
-/** block_request_free() - its memory is the client's alone again */
+/** block_request_release() - its memory is the client's alone again */
+void block_request_release(struct block_request_internal *request);
+
+/** block_request_free() - the same, and the request is no more */
 void block_request_free(struct block_request_internal *request);
 
 /* ---- device.c */

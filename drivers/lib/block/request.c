@@ -219,12 +219,28 @@ static int find_pieces(struct block_request_internal *request, const struct bloc
 	return 0;
 }
 
+static void unmap_pieces(const struct block_device *device, struct block_request_internal *request)
+{
+	for (uint32_t i = 0; i < request->n_mappings; i++) {
+		/* an IOMMU that does not answer keeps the pages */
+		(void)!hel_dma_unmap(device->dma_space, request->mappings[i].token,
+			request->mappings[i].size_bytes);
+	}
+	request->n_mappings = 0;
+	request->request.n_extents = 0;
+}
+
+/* All of them, or none if some are beyond what the device reaches: then the driver copies. */
 static int map_pieces(const struct block_device *device, struct block_request_internal *request)
 {
 	int error = 0;
 
 	for (uint32_t i = 0; i < request->request.n_pieces && device->has_dma && error == 0; i++) {
 		error = map_piece(device, request, &request->pieces[i]);
+	}
+	if (error == -ERR_NO_SPACE && device->dma_limit != 0) {
+		unmap_pieces(device, request);
+		error = 0;
 	}
 	return error;
 }
@@ -277,19 +293,20 @@ int block_request_make(struct block_queue *queue, uint32_t slot, const struct bl
 	return 0;
 }
 
-void block_request_free(struct block_request_internal *request)
+void block_request_release(struct block_request_internal *request)
 {
-	const struct block_device *device = request->queue->client->device;
 	uint32_t n_pieces = 0;
 
-	for (uint32_t i = 0; i < request->n_mappings; i++) {
-		/* an IOMMU that does not answer keeps the pages */
-		(void)!hel_dma_unmap(device->dma_space, request->mappings[i].token,
-			request->mappings[i].size_bytes);
-	}
+	unmap_pieces(request->queue->client->device, request);
 	while (n_pieces < request->request.n_pieces) {
 		block_memory_release(request->pieces[n_pieces++].memory);
 	}
+	request->request.n_pieces = 0;
+}
+
+void block_request_free(struct block_request_internal *request)
+{
+	block_request_release(request);
 	helix_free(request);
 }
 
