@@ -13,12 +13,15 @@
  *	  +-------- no disk, or gone ---+----------------------+ +---- started again -------+
  *
  * After an error the port has stopped. The disk tells which command it was (its log of queued
- * errors); that one fails, all others are submitted again, but not more than AHCI_TRIES_MAX times.
+ * errors); that one fails, all others are submitted again. If it does not tell, they are submitted
+ * one by one, and nothing new meanwhile, until it is known. After a reset because there was no
+ * answer all are submitted again, but not more than AHCI_TRIES_MAX times.
  */
 #ifndef DRIVERS_BLOCK_AHCI_AHCI_H
 #define DRIVERS_BLOCK_AHCI_AHCI_H
 
 #include <async/sync.h>
+#include <drivers/lib/ata/ata.h>
 #include <drivers/lib/block/block.h>
 #include <helix/helix.h>
 #include <mmio/mmio.h>
@@ -97,7 +100,7 @@ struct ahci_disk {
 	struct ahci_port *port;
 	char name[48], model[41], serial[21];
 	uint32_t depth; /* 1: no queuing */
-	bool has_fua, has_trim, has_cache;
+	bool has_fua;
 };
 
 enum ahci_state { AHCI_EMPTY, AHCI_STARTING, AHCI_READY, AHCI_RECOVERING };
@@ -105,7 +108,7 @@ enum ahci_state { AHCI_EMPTY, AHCI_STARTING, AHCI_READY, AHCI_RECOVERING };
 struct ahci_slot {
 	struct block_request *request; /* NULL: free, or the task's command */
 	uint64_t since_ns;
-	uint32_t n_tries; /* besides the first one */
+	uint32_t n_tries; /* resets because there was no answer */
 	struct ata_command command;
 };
 
@@ -121,6 +124,7 @@ struct ahci_port {
 	uint32_t active; /* slots that the disk has */
 	uint32_t queued; /* those of them that are queued commands */
 	uint32_t prepared; /* slots that wait for the doorbell */
+	uint32_t careful; /* slots that wait until they are alone */
 	struct ahci_slot slots[AHCI_SLOTS];
 	struct ahci_disk *disk; /* while one is there */
 	bool has_failed, has_changed; /* since the task looked last */
@@ -169,8 +173,19 @@ void ahci_issue(struct ahci_port *port);
 /** ahci_take() - end what the disk has finished */
 void ahci_take(struct ahci_port *port);
 
-/** ahci_resubmit() - issue again all that the disk had but @failed (AHCI_SLOTS: none) */
-void ahci_resubmit(struct ahci_port *port, uint32_t failed);
+/** ahci_slots_in_use() - those that a request has */
+static inline uint32_t ahci_slots_in_use(const struct ahci_port *port)
+{
+	return port->active | port->prepared | port->careful;
+}
+
+/**
+ * ahci_resubmit() - issue again all that the disk had
+ * @failed: but this slot, which failed; AHCI_SLOTS: none did, or nobody knows which
+ * @is_late: there was no answer; that is counted
+ * @is_careful: one by one
+ */
+void ahci_resubmit(struct ahci_port *port, uint32_t failed, bool is_late, bool is_careful);
 
 /** ahci_abandon() - the disk is gone */
 void ahci_abandon(struct ahci_port *port);

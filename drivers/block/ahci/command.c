@@ -5,26 +5,11 @@
 #include <base/errors.h>
 #include <base/string.h>
 
-enum ata_opcode : uint8_t {
-	ATA_READ_DMA_EXT = 0x25,
-	ATA_WRITE_DMA_EXT = 0x35,
-	ATA_WRITE_DMA_FUA_EXT = 0x3d,
-	ATA_DATA_SET_MANAGEMENT = 0x06,
-	ATA_READ_QUEUED = 0x60,
-	ATA_WRITE_QUEUED = 0x61,
-	ATA_FLUSH_EXT = 0xea,
-};
-
 #define FIS_HOST_TO_DEVICE 0x27
 #define FIS_IS_COMMAND     0x80
 #define FIS_WORDS          5
 #define HEADER_WRITE       (1u << 6)
-#define DEVICE_LBA         0x40u
 #define DEVICE_FUA         0x80u /* of queued writes */
-#define TASK_ERROR         1u
-#define TRIM               1u
-#define TRIM_SECTORS_MAX   65535u
-#define SECTOR_BYTES       512u
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -102,6 +87,21 @@ static void slot_end(struct ahci_port *port, uint32_t slot, int error)
 	}
 }
 
+/* The next of those that are issued one by one, when the one before is done. */
+static void issue_careful(struct ahci_port *port)
+{
+	if (port->active == 0 && port->prepared == 0 && port->careful != 0) {
+		port->prepared = port->careful & -port->careful;
+		port->careful &= ~port->prepared;
+		for (uint32_t slot = 0; slot < AHCI_SLOTS; slot++) {
+			if ((port->prepared >> slot & 1) != 0) {
+				port->slots[slot].since_ns = loop_now_ns(&port->ahci->loop->loop);
+			}
+		}
+		ahci_issue(port);
+	}
+}
+
 void ahci_take(struct ahci_port *port)
 {
 	uint32_t busy = mmio_read32(port->registers, PORT_ISSUE) |
@@ -113,20 +113,24 @@ void ahci_take(struct ahci_port *port)
 			slot_end(port, slot, 0);
 		}
 	}
+	if (port->state == AHCI_READY && !port->has_failed) {
+		issue_careful(port);
+	}
 }
 
-void ahci_resubmit(struct ahci_port *port, uint32_t failed)
+void ahci_resubmit(struct ahci_port *port, uint32_t failed, bool is_late, bool is_careful)
 {
-	uint32_t again = port->active | port->prepared;
+	uint32_t again = ahci_slots_in_use(port);
 
-	port->active = port->queued = port->prepared = 0;
+	port->active = port->queued = port->prepared = port->careful = 0;
 	for (uint32_t slot = 0; slot < AHCI_SLOTS; slot++) {
 		struct ahci_slot *old = &port->slots[slot];
 
 		if ((again >> slot & 1) == 0) {
 			continue;
 		}
-		if (slot == failed || old->request == NULL || ++old->n_tries > AHCI_TRIES_MAX) {
+		old->n_tries += is_late ? 1 : 0;
+		if (slot == failed || old->request == NULL || old->n_tries > AHCI_TRIES_MAX) {
 			slot_end(port, slot, -ERR_IO);
 		} else {
 			struct ata_command command = old->command;
@@ -135,14 +139,20 @@ void ahci_resubmit(struct ahci_port *port, uint32_t failed)
 				old->request->n_extents);
 		}
 	}
-	ahci_issue(port);
+	if (is_careful) {
+		port->careful = port->prepared;
+		port->prepared = 0;
+		issue_careful(port);
+	} else {
+		ahci_issue(port);
+	}
 }
 
 void ahci_abandon(struct ahci_port *port)
 {
-	uint32_t left = port->active | port->prepared;
+	uint32_t left = ahci_slots_in_use(port);
 
-	port->prepared = 0;
+	port->prepared = port->careful = 0;
 	for (uint32_t slot = 0; slot < AHCI_SLOTS; slot++) {
 		if ((left >> slot & 1) != 0) {
 			slot_end(port, slot, -ERR_END_OF_LANE);
@@ -171,7 +181,7 @@ static struct ata_command transfer_of(
 	bool is_write = request->operation == BLOCK_WRITE;
 	struct ata_command command = {
 		.lba = request->position / block,
-		.device = DEVICE_LBA,
+		.device = ATA_DEVICE_LBA,
 		.is_write = is_write,
 	};
 
@@ -194,22 +204,13 @@ static struct ata_command transfer_of(
 static struct ata_command trim_of(struct ahci_port *port, const struct block_request *request)
 {
 	uint32_t block = port->disk->device.logical_block_bytes;
-	uint64_t first = request->position / block, left = request->length / block;
-	uint64_t *ranges = (uint64_t *)port->buffer.data;
 
-	memset(ranges, 0, SECTOR_BYTES);
-	for (size_t i = 0; left > 0 && i < SECTOR_BYTES / sizeof(ranges[0]); i++) {
-		uint64_t n = min_u64(left, TRIM_SECTORS_MAX);
-
-		ranges[i] = first | n << 48;
-		first += n;
-		left -= n;
-	}
+	ata_trim_list(port->buffer.data, request->position / block, request->length / block);
 	return (struct ata_command){
 		.command = ATA_DATA_SET_MANAGEMENT,
-		.features = TRIM,
+		.features = ATA_TRIM,
 		.count = 1,
-		.device = DEVICE_LBA,
+		.device = ATA_DEVICE_LBA,
 		.is_write = true,
 	};
 }
@@ -218,7 +219,7 @@ static void prepare_request(struct ahci_port *port, uint32_t slot, struct block_
 {
 	const struct block_extent ranges = {
 		.address = port->buffer.address,
-		.length = SECTOR_BYTES,
+		.length = ATA_SECTOR_BYTES,
 	};
 	struct ata_command command;
 
@@ -226,7 +227,8 @@ static void prepare_request(struct ahci_port *port, uint32_t slot, struct block_
 	port->slots[slot].n_tries = 0;
 	switch (request->operation) {
 	case BLOCK_FLUSH:
-		command = (struct ata_command){ .command = ATA_FLUSH_EXT, .device = DEVICE_LBA };
+		command =
+			(struct ata_command){ .command = ATA_FLUSH_EXT, .device = ATA_DEVICE_LBA };
 		ahci_prepare(port, slot, &command, NULL, 0);
 		return;
 	case BLOCK_DISCARD:
@@ -250,10 +252,11 @@ static bool submit(
 {
 	struct ahci_disk *disk = container_of(device, struct ahci_disk, device);
 	struct ahci_port *port = disk->port;
-	uint32_t used = port->active | port->prepared;
+	uint32_t used = ahci_slots_in_use(port);
 	bool is_alone = !is_queued(disk, request);
 
-	if (port->state != AHCI_READY || port->disk != disk || (is_alone && used != 0)) {
+	if (port->state != AHCI_READY || port->disk != disk || port->careful != 0 ||
+		(is_alone && used != 0)) {
 		return false;
 	}
 	/* nothing joins a command that has to be alone */
@@ -305,7 +308,7 @@ int ahci_do(struct task *task, struct ahci_port *port, const struct ata_command 
 
 	port->active &= ~1u;
 	if (error == 0 && joined == 0 && !port->has_failed &&
-		(mmio_read32(port->registers, PORT_TASK_FILE) & TASK_ERROR) == 0) {
+		(mmio_read32(port->registers, PORT_TASK_FILE) & ATA_STATUS_ERROR) == 0) {
 		return 0;
 	}
 	return error != 0 ? error : joined != 0 ? joined : -ERR_IO;

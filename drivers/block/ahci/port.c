@@ -23,27 +23,8 @@
 #define RESET_NS          UINT64_C(2000000)
 #define STEP_NS           UINT64_C(1000000)
 #define FIS_BYTES         256
-#define ATA_IDENTIFY      0xec
-#define ATA_READ_LOG      0x2f
 #define LOG_QUEUED_ERRORS 0x10
 #define LOG_NOT_QUEUED    0x80u
-#define ATA_SECTOR        512
-#define TRIM_BYTES_MAX    (64 * UINT64_C(65535) * 512)
-
-/* Words of what IDENTIFY DEVICE tells (ACS-3, section 7.12.7). */
-enum identify_word {
-	WORD_SERIAL = 10, /* 20 bytes */
-	WORD_MODEL = 27, /* 40 bytes */
-	WORD_DEPTH = 75,
-	WORD_SATA = 76,
-	WORD_COMMANDS = 83,
-	WORD_COMMANDS_MORE = 84,
-	WORD_ENABLED = 85,
-	WORD_SECTORS = 100,
-	WORD_SECTOR_SIZES = 106,
-	WORD_LOGICAL_WORDS = 117,
-	WORD_TRIM = 169,
-};
 
 /* ---- the engine ------------------------------------------------------------------------------ */
 
@@ -139,72 +120,29 @@ static bool is_present(const struct ahci_port *port)
 
 /* ---- what the disk is ------------------------------------------------------------------------ */
 
-static uint16_t word_at(const struct ahci_port *port, size_t word)
+static void choose_abilities(
+	const struct ahci_port *port, const struct ata_identity *identity, struct ahci_disk *disk)
 {
-	const uint8_t *bytes = port->buffer.data + 2 * word;
-
-	return (uint16_t)(bytes[0] | bytes[1] << 8);
-}
-
-/* The bytes of each word are in the wrong order; filled up with spaces. */
-static void copy_text(const struct ahci_port *port, size_t word, size_t size, char *out_text)
-{
-	for (size_t i = 0; i < size; i += 2) {
-		out_text[i] = (char)(word_at(port, word + i / 2) >> 8);
-		out_text[i + 1] = (char)word_at(port, word + i / 2);
-	}
-	while (size > 0 && (out_text[size - 1] == ' ' || out_text[size - 1] == '\0')) {
-		size--;
-	}
-	out_text[size] = '\0';
-}
-
-static uint32_t logical_block_of(const struct ahci_port *port)
-{
-	uint16_t sizes = word_at(port, WORD_SECTOR_SIZES);
-	bool has_sizes = (sizes & 0xc000) == 0x4000;
-
-	return has_sizes && (sizes & 1u << 12) != 0 ? 2u *
-			(word_at(port, WORD_LOGICAL_WORDS) |
-				(uint32_t)word_at(port, WORD_LOGICAL_WORDS + 1) << 16)
-						    : ATA_SECTOR;
-}
-
-static uint32_t physical_block_of(const struct ahci_port *port, uint32_t logical)
-{
-	uint16_t sizes = word_at(port, WORD_SECTOR_SIZES);
-	bool has_exponent = (sizes & 0xc000) == 0x4000 && (sizes & 1u << 13) != 0;
-
-	return has_exponent ? logical << (sizes & 7) : logical;
-}
-
-static void read_abilities(const struct ahci_port *port, struct ahci_disk *disk)
-{
-	bool has_queuing = port->ahci->has_queuing && (word_at(port, WORD_SATA) & 1u << 8) != 0;
-	uint32_t depth = (word_at(port, WORD_DEPTH) & 31u) + 1;
-
-	disk->depth = has_queuing ? (uint32_t)min_u64(depth, port->ahci->n_slots) : 1;
+	disk->depth = port->ahci->has_queuing
+		? (uint32_t)min_u64(identity->depth, port->ahci->n_slots)
+		: 1;
 	/* what is queued has FUA always; other writes if the disk says so */
-	disk->has_fua = disk->depth > 1 || (word_at(port, WORD_COMMANDS_MORE) & 1u << 6) != 0;
-	disk->has_cache = (word_at(port, WORD_ENABLED) & 1u << 5) != 0;
-	disk->has_trim = (word_at(port, WORD_TRIM) & 1) != 0;
-	copy_text(port, WORD_SERIAL, sizeof(disk->serial) - 1, disk->serial);
-	copy_text(port, WORD_MODEL, sizeof(disk->model) - 1, disk->model);
+	disk->has_fua = disk->depth > 1 || identity->has_fua;
+	memcpy(disk->serial, identity->serial, sizeof(disk->serial));
+	memcpy(disk->model, identity->model, sizeof(disk->model));
 }
 
 static int describe_device(struct ahci_port *port, struct ahci_disk *disk)
 {
-	uint64_t n_blocks = 0;
-	uint32_t block = logical_block_of(port);
+	struct ata_identity identity;
 
-	if ((word_at(port, WORD_COMMANDS) & 1u << 10) == 0 || !is_power_of_two(block) ||
-		block < ATA_SECTOR || block > HEL_PAGE_SIZE) {
+	ata_identity_read(port->buffer.data, &identity);
+	if (!ata_identity_is_usable(&identity) || !identity.has_long) {
 		return -ERR_UNSUPPORTED; /* no 48-bit addresses, or odd blocks */
 	}
-	for (size_t i = 0; i < 4; i++) {
-		n_blocks |= (uint64_t)word_at(port, WORD_SECTORS + i) << (16 * i);
-	}
-	read_abilities(port, disk);
+	uint32_t block = identity.logical_block_bytes;
+
+	choose_abilities(port, &identity, disk);
 	format_to(disk->name, sizeof(disk->name), "%sp%u", port->ahci->name, port->number);
 	disk->device = (struct block_device){
 		.driver = &ahci_driver,
@@ -212,17 +150,18 @@ static int describe_device(struct ahci_port *port, struct ahci_disk *disk)
 		.name = disk->name,
 		.model = disk->model,
 		.serial = disk->serial,
-		.features = (disk->has_cache ? BLOCK_FEATURE_WRITE_CACHE : 0) |
+		.features = (identity.has_cache ? BLOCK_FEATURE_WRITE_CACHE : 0) |
 			(disk->has_fua ? BLOCK_FEATURE_FUA : 0) |
-			(disk->has_trim ? BLOCK_FEATURE_DISCARD : 0),
-		.size_bytes = (n_blocks & ((UINT64_C(1) << 48) - 1)) * block,
+			(identity.has_trim ? BLOCK_FEATURE_DISCARD : 0) |
+			(identity.is_rotational ? BLOCK_FEATURE_ROTATIONAL : 0),
+		.size_bytes = identity.n_blocks * block,
 		.logical_block_bytes = block,
-		.physical_block_bytes = physical_block_of(port, block),
+		.physical_block_bytes = identity.physical_block_bytes,
 		.transfer_bytes_max = BLOCK_TRANSFER_MAX,
 		.extents_max = AHCI_EXTENTS_MAX,
 		.extent_bytes_max = BLOCK_TRANSFER_MAX,
 		.memory_alignment = 2,
-		.discard_bytes_max = TRIM_BYTES_MAX,
+		.discard_bytes_max = ATA_TRIM_BLOCKS_MAX * block,
 		.discard_alignment = block,
 		.n_queues = 1,
 		.depth = disk->depth,
@@ -261,7 +200,7 @@ static int start_disk(struct task *task, struct ahci_port *port)
 		return -ERR_UNSUPPORTED; /* a drive for discs, or a port multiplier */
 	}
 	if (error == 0) {
-		error = ahci_do(task, port, &identify, ATA_SECTOR);
+		error = ahci_do(task, port, &identify, ATA_SECTOR_BYTES);
 	}
 	struct ahci_disk *disk = error == 0 ? helix_calloc(1, sizeof(*disk)) : NULL;
 
@@ -281,60 +220,74 @@ static int start_disk(struct task *task, struct ahci_port *port)
 }
 
 /*
- * Which command was it? Asking for that also lets the disk go on (ACS-3, section 9.14). Always one
- * of @active, which is not 0: whatever the disk says, the next time there is one less.
+ * Which command of @active was it? Asking for that also lets the disk go on (ACS-3, section 9.14).
+ * AHCI_SLOTS: there are several, and the disk does not say.
  */
-static uint32_t find_failed(struct task *task, struct ahci_port *port, uint32_t active)
+static uint32_t ask_failed(struct task *task, struct ahci_port *port, uint32_t active)
 {
 	const struct ata_command read_log = {
-		.command = ATA_READ_LOG,
+		.command = ATA_READ_LOG_EXT,
 		.lba = LOG_QUEUED_ERRORS,
 		.count = 1,
 	};
-	uint32_t any = (uint32_t)__builtin_ctz(active);
+	bool is_known =
+		port->disk->depth > 1 && ahci_do(task, port, &read_log, ATA_SECTOR_BYTES) == 0;
+	uint32_t told = is_known ? port->buffer.data[0] : LOG_NOT_QUEUED;
 
-	if (port->disk->depth == 1 || ahci_do(task, port, &read_log, ATA_SECTOR) != 0) {
-		return any;
+	if ((told & LOG_NOT_QUEUED) == 0 && (active >> (told & 31u) & 1) != 0) {
+		return told & 31u;
 	}
-	uint32_t told = port->buffer.data[0];
+	return is_power_of_two(active) ? (uint32_t)__builtin_ctz(active) : AHCI_SLOTS;
+}
 
-	return (told & LOG_NOT_QUEUED) == 0 && (active >> (told & 31u) & 1) != 0 ? told & 31u : any;
+static int restart(struct task *task, struct ahci_port *port, bool is_reset)
+{
+	int error = port_stop(task, port);
+
+	if (error != 0 || is_reset ||
+		(mmio_read32(port->registers, PORT_TASK_FILE) & TASK_BUSY) != 0) {
+		error = port_reset(task, port);
+	}
+	return error != 0 ? error : port_start(task, port);
+}
+
+/* Slot 0 is wanted for asking; what was there is put back behind it. */
+static int find_failed(struct task *task, struct ahci_port *port, uint32_t *out_failed)
+{
+	struct ahci_slot first = port->slots[0];
+	uint32_t active = port->active, prepared = port->prepared;
+	int error = 0;
+
+	port->active = port->queued = port->prepared = 0;
+	*out_failed = ask_failed(task, port, active);
+	if (port->has_failed) {
+		/* it does not know that log: a reset lets it go on, too */
+		port->has_failed = false;
+		error = restart(task, port, true);
+	}
+	port->slots[0] = first;
+	port->active = active;
+	port->prepared = prepared;
+	return error;
 }
 
 /* The port has stopped, or has to be. */
 static int recover(struct task *task, struct ahci_port *port, bool is_late)
 {
-	uint32_t active, failed = AHCI_SLOTS;
-	struct block_request *first = NULL;
+	uint32_t failed = AHCI_SLOTS;
 
 	ahci_take(port); /* what was finished before */
-	active = port->active | port->prepared;
 	port->state = AHCI_RECOVERING;
 	port->has_failed = false;
-	int error = port_stop(task, port);
+	bool is_asked = !is_late && port->active != 0;
+	int error = restart(task, port, is_late);
 
-	if (error != 0 || is_late ||
-		(mmio_read32(port->registers, PORT_TASK_FILE) & TASK_BUSY) != 0) {
-		error = port_reset(task, port);
-	}
-	if (error == 0) {
-		error = port_start(task, port);
-	}
-	if (error == 0 && !is_late && active != 0) {
-		/* slot 0 is wanted for asking; what was there is put back behind it */
-		first = port->slots[0].request;
-
-		struct ata_command command = port->slots[0].command;
-
-		port->active = port->queued = port->prepared = 0;
-		failed = find_failed(task, port, active);
-		port->slots[0].request = first;
-		port->slots[0].command = command;
-		port->active = active;
+	if (error == 0 && is_asked) {
+		error = find_failed(task, port, &failed);
 	}
 	if (error == 0) {
 		port->state = AHCI_READY;
-		ahci_resubmit(port, failed);
+		ahci_resubmit(port, failed, is_late, is_asked && failed == AHCI_SLOTS);
 		block_settle(&port->disk->device);
 	}
 	return error;
