@@ -1,89 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of a block device, any: what it writes it reads again, whatever memory it comes from,
- * with many requests under way. Tests destroy what is on the disk.
+ * Tests of a block device, any: what is written is read again, whatever memory it comes from, with
+ * many requests under way. They destroy what is on the disk.
  *
- * The command line says which: block.name=NAME. tests/system/block.py boots this.
+ * The command line says which: block.name=NAME; tests/system/block.py boots this. With
+ * block.bad=BYTE the device has places that fail (errors.c), with block.read-only=BYTES it has so
+ * many of the script's (read-only.c), block.rounds=N is for slow ones.
  */
+#include "client.h"
+
 #include <base/errors.h>
 #include <base/random.h>
 #include <base/string.h>
 #include <helix/managed.h>
-#include <protocols/block/block-client.h>
-#include <tests/native/task-tests.h>
 
-#define MEMORY_BYTES MIB(4)
-#define DEPTH        32
-#define ROUNDS       40
-#define PIECES_MAX   5
-#define MODEL_BYTES  MIB(8) /* of the disk, which the random test uses */
-#define SEED         1
-
-static struct block_disk disk;
-static hel_handle memory;
-static uint32_t memory_id;
-static uint8_t *bytes; /* of the memory */
-
-static int transfer(struct task *task, enum block_operation operation, uint64_t position,
-	uint64_t offset, uint32_t length)
-{
-	struct block_segment segment = { .offset = offset, .memory = memory_id, .length = length };
-	struct block_op request;
-
-	block_op_init(&request, &disk, operation, position, &segment, 1);
-	int error = await(task, &request.op);
-
-	return error == 0 && request.n_bytes != length ? -ERR_PROTOCOL : error;
-}
-
-static int act(
-	struct task *task, enum block_operation operation, uint64_t position, uint64_t length)
-{
-	struct block_op request;
-
-	block_op_init_range(&request, &disk, operation, position, length);
-	return await(task, &request.op);
-}
-
-static uint8_t pattern(uint64_t at, uint64_t salt)
-{
-	return (uint8_t)(at * 7 + at / 512 * 13 + salt * 31);
-}
-
-static void fill(uint64_t offset, uint64_t length, uint64_t salt)
-{
-	for (uint64_t i = 0; i < length; i++) {
-		bytes[offset + i] = pattern(i, salt);
-	}
-}
-
-static bool is_filled(uint64_t offset, uint64_t length, uint64_t salt)
-{
-	for (uint64_t i = 0; i < length; i++) {
-		if (bytes[offset + i] != pattern(i, salt)) {
-			return false;
-		}
-	}
-	return true;
-}
+#define ROUNDS      40
+#define PIECES_MAX  5
+#define MODEL_BYTES MIB(8) /* of the disk, which the random test uses */
+#define SEED        1
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 static void test_device_is_found(struct task *task)
 {
-	char name[BLOCK_NAME_MAX];
-	void *pointer;
-
-	CHECK(helix_command_line_option("block.name", name, sizeof(name)));
-	CHECK(block_disk_open(task, &disk, task->loop, helix_start_handle("mbus"), name, DEPTH) ==
-		0);
+	CHECK(client_open(task) == 0);
 	CHECK(disk.geometry.size_bytes >= MODEL_BYTES);
 	CHECK(disk.geometry.logical_block_bytes >= 512);
 	CHECK(disk.geometry.transfer_bytes_max >= KIB(64));
-	CHECK(hel_memory_allocate(MEMORY_BYTES, 0, &memory) == 0);
-	CHECK(helix_map(memory, 0, MEMORY_BYTES, HEL_MAP_READ | HEL_MAP_WRITE, &pointer) == 0);
-	bytes = pointer;
-	CHECK(block_disk_attach(task, &disk, memory, &memory_id) == 0);
 }
 
 static void test_what_is_written_is_read(struct task *task)
@@ -152,6 +95,47 @@ static void test_zeroes(struct task *task)
 	CHECK(is_filled(0, KIB(4), 4));
 	for (uint64_t i = KIB(4); i < KIB(12); i++) {
 		CHECK(bytes[i] == 0);
+	}
+	for (uint64_t i = KIB(12); i < KIB(16); i++) {
+		CHECK(bytes[i] == pattern(i, 4));
+	}
+}
+
+/* What is discarded may be anything; what is beside it stays, and it can be written again. */
+static void test_discard(struct task *task)
+{
+	if ((disk.geometry.features & BLOCK_FEATURE_DISCARD) == 0) {
+		CHECK(act(task, BLOCK_DISCARD, 0, KIB(4)) == -ERR_UNSUPPORTED);
+		return;
+	}
+	fill(0, KIB(64), 6);
+	CHECK(transfer(task, BLOCK_WRITE, MIB(3), 0, KIB(64)) == 0);
+	CHECK(act(task, BLOCK_DISCARD, MIB(3) + KIB(16), KIB(16)) == 0);
+	CHECK(transfer(task, BLOCK_READ, MIB(3), KIB(64), KIB(64)) == 0);
+	CHECK(is_filled(KIB(64), KIB(16), 6));
+	CHECK(memcmp(bytes + KIB(64) + KIB(32), bytes + KIB(32), KIB(32)) == 0);
+	CHECK(transfer(task, BLOCK_WRITE, MIB(3) + KIB(16), KIB(16), KIB(16)) == 0);
+	CHECK(transfer(task, BLOCK_READ, MIB(3), KIB(64), KIB(64)) == 0);
+	CHECK(is_filled(KIB(64), KIB(64), 6));
+	CHECK(act(task, BLOCK_DISCARD, 0,
+		      min_u64(disk.geometry.discard_bytes_max, disk.geometry.size_bytes)) == 0);
+}
+
+/* A write that is safe when it is answered; the driver may have to flush for that. */
+static void test_forced_writes(struct task *task)
+{
+	struct block_segment segment = { .memory = memory_id, .length = KIB(16) };
+	struct block_op request;
+
+	for (uint64_t i = 0; i < 8; i++) {
+		fill(0, KIB(16), 7 + i);
+		block_op_init(&request, &disk, BLOCK_WRITE, MIB(1) + i * KIB(16), &segment, 1);
+		request.flags = BLOCK_FUA;
+		CHECK(await(task, &request.op) == 0 && request.n_bytes == KIB(16));
+	}
+	for (uint64_t i = 0; i < 8; i++) {
+		CHECK(transfer(task, BLOCK_READ, MIB(1) + i * KIB(16), 0, KIB(16)) == 0);
+		CHECK(is_filled(0, KIB(16), 7 + i));
 	}
 }
 
@@ -238,9 +222,10 @@ static void test_many_at_once(struct task *task)
 {
 	struct random random;
 	struct op *ops[DEPTH];
+	uint64_t n_rounds = client_option("block.rounds", ROUNDS);
 
 	random_init(&random, SEED);
-	for (uint64_t round = 0; round < ROUNDS; round++) {
+	for (uint64_t round = 0; round < n_rounds; round++) {
 		bool is_write = round % 2 == 0;
 		uint64_t first = random_below(&random, ARRAY_SIZE(salts) - DEPTH + 1);
 
@@ -280,6 +265,8 @@ static const struct task_test tests[] = {
 	TASK_TEST(longest_request),
 	TASK_TEST(nonsense_is_refused),
 	TASK_TEST(zeroes),
+	TASK_TEST(discard),
+	TASK_TEST(forced_writes),
 	TASK_TEST(queue_of_nonsense),
 	TASK_TEST(pages_of_managed_memory),
 	TASK_TEST(many_at_once),
@@ -288,5 +275,11 @@ static const struct task_test tests[] = {
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
+	if (client_option("block.bad", 0) != 0) {
+		return errors_main();
+	}
+	if (client_option("block.read-only", 0) != 0) {
+		return read_only_main();
+	}
 	return task_tests_main(tests, ARRAY_SIZE(tests));
 }

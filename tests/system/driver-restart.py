@@ -40,5 +40,9 @@ def ahci_comes_back():
     _run('ahci', 'ahci-', 'ich9-ahci,id=a -device ide-hd,bus=a.0')
 
 
+def ide_comes_back():
+    _run('ide', 'ide-', 'piix4-ide,id=i -device ide-hd,bus=i.0')
+
+
 if __name__ == '__main__':
-    guest.main([virtio_comes_back, nvme_comes_back, ahci_comes_back])
+    guest.main([virtio_comes_back, nvme_comes_back, ahci_comes_back, ide_comes_back])
