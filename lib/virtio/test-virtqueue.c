@@ -15,12 +15,17 @@ static uint8_t memory[16384] __attribute__((aligned(4096)));
 static struct virtqueue queue;
 static struct device device;
 
+static void setup_as(const struct virtqueue_layout *layout)
+{
+	CHECK(virtqueue_memory_size(layout) <= sizeof(memory));
+	memset(memory, 0, sizeof(memory));
+	virtqueue_init(&queue, memory, layout);
+	device = (struct device){ .queue = &queue };
+}
+
 static void setup(uint16_t size)
 {
-	CHECK(virtqueue_memory_size(size) <= sizeof(memory));
-	memset(memory, 0, sizeof(memory));
-	virtqueue_init(&queue, memory, size);
-	device = (struct device){ .queue = &queue };
+	setup_as(&(struct virtqueue_layout){ size, VIRTQUEUE_ALIGNMENT, false });
 }
 
 /* The next chain that the driver has published: its first descriptor, or -1. */
@@ -120,7 +125,53 @@ TEST(virtqueue_survives_a_broken_device)
 	CHECK(queue.is_broken);
 }
 
-TEST(virtqueue_random_traffic)
+TEST(virtqueue_legacy_layout)
+{
+	const struct virtqueue_layout layout = { 256, VIRTQUEUE_ALIGNMENT_LEGACY, false };
+
+	CHECK_EQ(virtqueue_available_offset(&layout), 4096);
+	CHECK_EQ(virtqueue_used_offset(&layout), 8192);
+	CHECK_EQ(virtqueue_memory_size(&layout), 8192 + 6 + 8 * 256);
+	setup_as(&layout);
+	CHECK((const uint8_t *)queue.used_header == memory + 8192);
+}
+
+static volatile uint16_t *event_of_device(void)
+{
+	return (volatile uint16_t *)&queue.used[queue.size];
+}
+
+/* Each side is told at the entry that it has named, also when indexes wrap. */
+TEST(virtqueue_event_indexes)
+{
+	static const struct virtio_buffer buffer = { .address_phys = 0x1000, .size = 16 };
+	void *taken;
+	uint32_t size;
+	int token;
+
+	setup_as(&(struct virtqueue_layout){ 4, VIRTQUEUE_ALIGNMENT, true });
+	queue.used_header[0] = 1; /* means nothing then */
+	for (uint32_t i = 0; i < 200000; i++) {
+		uint16_t at = (uint16_t)(2 * i);
+
+		CHECK(virtqueue_add(&queue, &buffer, 1, &token));
+		CHECK(virtqueue_add(&queue, &buffer, 1, &token));
+		*event_of_device() = (uint16_t)(at + i % 4 - 1);
+		/* the two new ones are at and at + 1 */
+		CHECK_EQ(virtqueue_publish(&queue), i % 4 == 1 || i % 4 == 2);
+		int first = device_next(), second = device_next();
+
+		CHECK(first >= 0 && second >= 0);
+		device_use((uint32_t)first, 0);
+		CHECK(virtqueue_take(&queue, &taken, &size));
+		device_use((uint32_t)second, 0);
+		CHECK(virtqueue_take(&queue, &taken, &size));
+		CHECK(!virtqueue_take(&queue, &taken, &size));
+		CHECK_EQ(queue.available[2 + queue.size], (uint16_t)(at + 2));
+	}
+}
+
+static void random_traffic(bool has_event_index)
 {
 	static int tokens[64];
 	static int first_of[64];
@@ -131,7 +182,8 @@ TEST(virtqueue_random_traffic)
 	uint32_t size;
 
 	random_init(&random, test_seed(5));
-	setup(16);
+	memset(tokens, 0, sizeof(tokens));
+	setup_as(&(struct virtqueue_layout){ 16, VIRTQUEUE_ALIGNMENT, has_event_index });
 	for (int i = 0; i < 200000; i++) {
 		struct virtio_buffer buffers[4];
 		uint16_t n_buffers = (uint16_t)random_between(&random, 1, 4);
@@ -170,6 +222,12 @@ TEST(virtqueue_random_traffic)
 		}
 	}
 	CHECK(!queue.is_broken);
+}
+
+TEST(virtqueue_random_traffic)
+{
+	random_traffic(false);
+	random_traffic(true);
 }
 
 TEST_MAIN()

@@ -10,34 +10,37 @@
 #define USED_NO_NOTIFY   1u
 #define NONE             UINT16_MAX
 
-size_t virtqueue_available_offset(uint16_t size)
+size_t virtqueue_available_offset(const struct virtqueue_layout *layout)
 {
-	return size * sizeof(struct virtqueue_descriptor);
+	return layout->size * sizeof(struct virtqueue_descriptor);
 }
 
-size_t virtqueue_used_offset(uint16_t size)
+size_t virtqueue_used_offset(const struct virtqueue_layout *layout)
 {
 	/* flags, index, ring, used event */
-	return align_up_size(virtqueue_available_offset(size) + 6 + 2u * size, 4);
+	return align_up_size(
+		virtqueue_available_offset(layout) + 6 + 2u * layout->size, layout->used_alignment);
 }
 
-size_t virtqueue_memory_size(uint16_t size)
+size_t virtqueue_memory_size(const struct virtqueue_layout *layout)
 {
-	return virtqueue_used_offset(size) + 6 + size * sizeof(struct virtqueue_used);
+	return virtqueue_used_offset(layout) + 6 + layout->size * sizeof(struct virtqueue_used);
 }
 
-void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t size)
+void virtqueue_init(struct virtqueue *queue, void *memory, const struct virtqueue_layout *layout)
 {
-	uint8_t *bytes = memory;
+	uint16_t size = layout->size;
+	uint8_t *bytes = memory, *used = bytes + virtqueue_used_offset(layout);
 
 	ASSERT(is_power_of_two(size));
 	ASSERT(size <= VIRTQUEUE_SIZE_MAX);
 	*queue = (struct virtqueue){
 		.size = size,
+		.has_event_index = layout->has_event_index,
 		.descriptors = memory,
-		.available = (uint16_t *)(bytes + virtqueue_available_offset(size)),
-		.used_header = (volatile uint16_t *)(bytes + virtqueue_used_offset(size)),
-		.used = (volatile struct virtqueue_used *)(bytes + virtqueue_used_offset(size) + 4),
+		.available = (uint16_t *)(bytes + virtqueue_available_offset(layout)),
+		.used_header = (volatile uint16_t *)used,
+		.used = (volatile struct virtqueue_used *)(used + 4),
 		.n_free = size,
 	};
 	for (uint16_t i = 0; i < size; i++) {
@@ -112,16 +115,42 @@ void virtqueue_describe(struct virtqueue_descriptor *table, uint16_t index,
 	};
 }
 
+/* Behind the used ring: the entry of the available one that the device wants to be told of. */
+static uint16_t wanted_by_device(const struct virtqueue *queue)
+{
+	return *(volatile uint16_t *)&queue->used[queue->size];
+}
+
 bool virtqueue_publish(struct virtqueue *queue)
 {
-	if (queue->published_index == queue->available_index) {
+	uint16_t before = queue->published_index, now = queue->available_index;
+
+	if (before == now) {
 		return false;
 	}
-	queue->published_index = queue->available_index;
-	__atomic_store_n(&queue->available[1], queue->available_index, __ATOMIC_RELEASE);
+	queue->published_index = now;
+	__atomic_store_n(&queue->available[1], now, __ATOMIC_RELEASE);
 	/* the device asks for notifications, then looks at the index; we the other way round */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return (queue->used_header[0] & USED_NO_NOTIFY) == 0;
+	if (!queue->has_event_index) {
+		return (queue->used_header[0] & USED_NO_NOTIFY) == 0;
+	}
+	/* whether it is among those that are new; indexes wrap */
+	return (uint16_t)(now - wanted_by_device(queue) - 1) < (uint16_t)(now - before);
+}
+
+/* Whether there is something to take; if not, the next one will be told. */
+static bool virtqueue_has_used(struct virtqueue *queue)
+{
+	if (__atomic_load_n(&queue->used_header[1], __ATOMIC_ACQUIRE) != queue->used_index) {
+		return true;
+	}
+	if (!queue->has_event_index) {
+		return false;
+	}
+	__atomic_store_n(&queue->available[2 + queue->size], queue->used_index, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&queue->used_header[1], __ATOMIC_ACQUIRE) != queue->used_index;
 }
 
 /* Put the chain that begins at @first back on the free list. */
@@ -140,9 +169,7 @@ static void virtqueue_release(struct virtqueue *queue, uint16_t first)
 
 bool virtqueue_take(struct virtqueue *queue, void **out_token, uint32_t *out_size)
 {
-	uint16_t used_index = __atomic_load_n(&queue->used_header[1], __ATOMIC_ACQUIRE);
-
-	if (queue->is_broken || used_index == queue->used_index) {
+	if (queue->is_broken || !virtqueue_has_used(queue)) {
 		return false;
 	}
 	volatile struct virtqueue_used *used = &queue->used[queue->used_index % queue->size];

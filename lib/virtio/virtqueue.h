@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split virtqueues (virtio 1.0, section 2.4): the driver's side of one ring.
+ * Split virtqueues (virtio 1.2, section 2.7): the driver's side of one ring.
  *
  * The memory is shared with the device: descriptors and the available ring are ours, the used ring
  * is the device's. What the device writes is data: an id that names no buffer in flight breaks the
@@ -9,6 +9,10 @@
  *	virtqueue_add(queue, buffers, n, token)    any number of times
  *	if (virtqueue_publish(queue)) notify       once for all
  *	virtqueue_take(queue, &token, &size)       after an interrupt, until there is nothing more
+ *
+ * With event indexes each side says at which entry it wants to be told: the device at the end of
+ * the used ring, we at the end of the available one. We do when there is nothing more to take, so
+ * while we are at it we are not told again.
  *
  * The queue itself is plain data: memory, addresses and notification are the transport's
  * (virtio-pci.h).
@@ -41,8 +45,19 @@ struct virtqueue_used {
 	uint32_t size;
 };
 
+/* What a device and its transport make of a queue. */
+struct virtqueue_layout {
+	uint16_t size; /* descriptors: a power of two, at most VIRTQUEUE_SIZE_MAX */
+	uint16_t used_alignment; /* of the used ring: VIRTQUEUE_ALIGNMENT, or _LEGACY */
+	bool has_event_index; /* VIRTIO_FEATURE_EVENT_INDEX was agreed on */
+};
+
+#define VIRTQUEUE_ALIGNMENT        4
+#define VIRTQUEUE_ALIGNMENT_LEGACY 4096
+
 struct virtqueue {
 	uint16_t size; /* a power of two */
+	bool has_event_index;
 	struct virtqueue_descriptor *descriptors;
 	uint16_t *available; /* flags, index, ring[size] */
 	volatile uint16_t *used_header; /* flags, index */
@@ -62,21 +77,20 @@ struct virtqueue {
 	size_t notify_offset;
 };
 
-/** virtqueue_memory_size() - bytes of memory for a queue of @size descriptors */
-size_t virtqueue_memory_size(uint16_t size);
+/** virtqueue_memory_size() - bytes of memory for a queue */
+size_t virtqueue_memory_size(const struct virtqueue_layout *layout);
 
 /** virtqueue_available_offset() - where in that memory the available ring is */
-size_t virtqueue_available_offset(uint16_t size);
+size_t virtqueue_available_offset(const struct virtqueue_layout *layout);
 
 /** virtqueue_used_offset() - where in that memory the used ring is */
-size_t virtqueue_used_offset(uint16_t size);
+size_t virtqueue_used_offset(const struct virtqueue_layout *layout);
 
 /**
  * virtqueue_init() - an empty queue
  * @memory: virtqueue_memory_size() bytes, page-aligned, zeroed, borrowed
- * @size: a power of two, at most VIRTQUEUE_SIZE_MAX
  */
-void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t size);
+void virtqueue_init(struct virtqueue *queue, void *memory, const struct virtqueue_layout *layout);
 
 /**
  * virtqueue_add() - give the device a chain of buffers
@@ -107,7 +121,8 @@ void virtqueue_describe(struct virtqueue_descriptor *table, uint16_t index,
 MUST_USE bool virtqueue_publish(struct virtqueue *queue);
 
 /**
- * virtqueue_take() - the next chain that the device has used
+ * virtqueue_take() - the next chain that the device has used; until there is none, or it may not
+ * tell of the next one
  * @out_size: bytes that the device says it has written, not more than there is room for
  *
  * Return: false if there is none.

@@ -16,6 +16,7 @@ _READ_ONLY = '-drive file=@,if=none,id=d,format=raw,read-only=on'
 _PLACE = 'addr=0x10'
 _NAME = '0000:00:10.0'
 _VIRTIO = f'{_DRIVE} -device virtio-blk-pci,{_PLACE},drive=d'
+_LEGACY = 'disable-modern=on,disable-legacy=off'
 _NVME = f'{_DRIVE} -device nvme,{_PLACE},drive=d,serial=HATI'
 _IDE_BUS = f'-device piix4-ide,{_PLACE},id=i'
 _IDE = f'{_DRIVE} {_IDE_BUS} -device ide-hd,drive=d,bus=i.0'
@@ -30,6 +31,11 @@ DISKS = {
     'virtio': (['--qemu', f'{_VIRTIO},num-queues=4'], f'virtio-{_NAME}'),
     'virtio-4096': (['--qemu', f'{_VIRTIO},logical_block_size=4096,physical_block_size=4096'],
                     f'virtio-{_NAME}'),
+    'virtio-no-events': (['--qemu', f'{_VIRTIO},event_idx=off'], f'virtio-{_NAME}'),
+    'virtio-line': (['--qemu', f'{_VIRTIO},vectors=0'], f'virtio-{_NAME}'),
+    'virtio-legacy': (['--qemu', f'{_VIRTIO},{_LEGACY},num-queues=4'], f'virtio-{_NAME}'),
+    'virtio-legacy-line': (['--qemu', f'{_VIRTIO},{_LEGACY},vectors=0,event_idx=off'],
+                           f'virtio-{_NAME}'),
     'virtio-iommu': (_IOMMU + ['--qemu', f'{_VIRTIO},iommu_platform=on,disable-legacy=on'],
                      f'virtio-{_NAME}'),
     'ahci': (['--qemu', f'{_DRIVE} -device ich9-ahci,{_PLACE},id=a '

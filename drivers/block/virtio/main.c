@@ -43,13 +43,17 @@ static bool has(const struct blk *blk, uint64_t feature)
 	return (blk->features & feature) != 0;
 }
 
+static uint32_t config_read(const struct blk *blk, enum blk_config offset, uint32_t width)
+{
+	return virtio_config_read(&blk->virtio, offset, width);
+}
+
 /* ---- what the device is ---------------------------------------------------------------------- */
 
 static void read_limits(struct blk *blk)
 {
 	struct block_device *device = &blk->device;
-	struct mmio config = blk->virtio.config;
-	uint32_t n_extents = has(blk, BLK_FEATURE_SEG_MAX) ? mmio_read32(config, CONFIG_SEG_MAX)
+	uint32_t n_extents = has(blk, BLK_FEATURE_SEG_MAX) ? config_read(blk, CONFIG_SEG_MAX, 4)
 							   : SEG_MAX_DEFAULT;
 
 	device->extents_max = (uint32_t)min_u64(n_extents, BLK_EXTENTS_MAX);
@@ -62,32 +66,31 @@ static void read_limits(struct blk *blk)
 	if (has(blk, BLK_FEATURE_DISCARD)) {
 		device->features |= BLOCK_FEATURE_DISCARD;
 		device->discard_bytes_max =
-			(uint64_t)mmio_read32(config, CONFIG_DISCARD_SECTORS_MAX) * SECTOR_BYTES;
+			(uint64_t)config_read(blk, CONFIG_DISCARD_SECTORS_MAX, 4) * SECTOR_BYTES;
 		device->discard_alignment =
-			mmio_read32(config, CONFIG_DISCARD_ALIGNMENT) * SECTOR_BYTES;
+			config_read(blk, CONFIG_DISCARD_ALIGNMENT, 4) * SECTOR_BYTES;
 	}
 	if (has(blk, BLK_FEATURE_WRITE_ZEROES)) {
 		device->features |= BLOCK_FEATURE_WRITE_ZEROES;
 		device->zeroes_bytes_max =
-			(uint64_t)mmio_read32(config, CONFIG_ZEROES_SECTORS_MAX) * SECTOR_BYTES;
+			(uint64_t)config_read(blk, CONFIG_ZEROES_SECTORS_MAX, 4) * SECTOR_BYTES;
 	}
 }
 
 /* Registers of a device are 32 bits wide at most; this one does not change half-way. */
-static uint64_t read_capacity(struct mmio config)
+static uint64_t read_capacity(const struct blk *blk)
 {
-	return mmio_read32(config, CONFIG_CAPACITY) |
-		(uint64_t)mmio_read32(config, CONFIG_CAPACITY + 4) << 32;
+	return config_read(blk, CONFIG_CAPACITY, 4) |
+		(uint64_t)config_read(blk, CONFIG_CAPACITY + 4, 4) << 32;
 }
 
 static int read_config(struct blk *blk)
 {
 	struct block_device *device = &blk->device;
-	struct mmio config = blk->virtio.config;
-	uint32_t block = has(blk, BLK_FEATURE_BLOCK_SIZE) ? mmio_read32(config, CONFIG_BLOCK_SIZE)
+	uint32_t block = has(blk, BLK_FEATURE_BLOCK_SIZE) ? config_read(blk, CONFIG_BLOCK_SIZE, 4)
 							  : SECTOR_BYTES;
 
-	device->size_bytes = read_capacity(config) * SECTOR_BYTES;
+	device->size_bytes = read_capacity(blk) * SECTOR_BYTES;
 	if (!is_power_of_two(block) || block < SECTOR_BYTES || block > HEL_PAGE_SIZE) {
 		return -ERR_UNSUPPORTED;
 	}
@@ -96,14 +99,14 @@ static int read_config(struct blk *blk)
 	device->physical_block_bytes = block;
 	if (has(blk, BLK_FEATURE_TOPOLOGY)) {
 		device->physical_block_bytes = block
-			<< (mmio_read8(config, CONFIG_PHYSICAL_EXPONENT) & 7);
-		device->optimal_bytes = mmio_read32(config, CONFIG_OPTIMAL_BLOCKS) * block;
+			<< (config_read(blk, CONFIG_PHYSICAL_EXPONENT, 1) & 7);
+		device->optimal_bytes = config_read(blk, CONFIG_OPTIMAL_BLOCKS, 4) * block;
 	}
 	read_limits(blk);
 	device->features |= has(blk, BLK_FEATURE_READ_ONLY) ? BLOCK_FEATURE_READ_ONLY : 0;
 	device->features |= has(blk, BLK_FEATURE_FLUSH) ? BLOCK_FEATURE_WRITE_CACHE : 0;
 	blk->n_queues = has(blk, BLK_FEATURE_QUEUES)
-		? (uint32_t)min_u64(mmio_read16(config, CONFIG_QUEUES), BLK_QUEUES_MAX)
+		? (uint32_t)min_u64(config_read(blk, CONFIG_QUEUES, 2), BLK_QUEUES_MAX)
 		: 1;
 	device->n_queues = blk->n_queues;
 	return device->extents_max < 2 || blk->n_queues == 0 ? -ERR_UNSUPPORTED : 0;
@@ -116,7 +119,7 @@ static int blk_negotiate(struct blk *blk)
 		BLK_FEATURE_QUEUES | BLK_FEATURE_DISCARD | BLK_FEATURE_WRITE_ZEROES;
 	constexpr uint64_t with_registers = BLK_FEATURE_TOPOLOGY | BLK_FEATURE_QUEUES |
 		BLK_FEATURE_DISCARD | BLK_FEATURE_WRITE_ZEROES;
-	size_t size = blk->virtio.config.size;
+	size_t size = blk->virtio.config_size;
 
 	if (size < CONFIG_SIZE_MIN) {
 		return -ERR_UNSUPPORTED;

@@ -100,7 +100,7 @@ static bool blk_submit(struct block_device *device, uint32_t number, struct bloc
 
 	frame->header = (struct blk_header){
 		.type = type,
-		.sector = has_range(type) ? 0 : request->position / SECTOR_BYTES,
+		.sector = type == BLK_IN || type == BLK_OUT ? request->position / SECTOR_BYTES : 0,
 	};
 	frame->range = (struct blk_range){
 		.sector = request->position / SECTOR_BYTES,

@@ -12,7 +12,7 @@ static int console_init_ports(struct console *console)
 	uint32_t n_ports_max = 1;
 
 	if (console->is_multiport) {
-		n_ports_max = mmio_read32(console->device.config, CONFIG_PORTS_MAX);
+		n_ports_max = virtio_config_read(&console->device, CONFIG_PORTS_MAX, 4);
 	}
 	while (console->n_ports < n_ports_max && console->n_ports < CONSOLE_PORTS_MAX) {
 		int error = port_init(console, &console->ports[console->n_ports], console->n_ports);
@@ -38,7 +38,7 @@ static int console_init(struct task *task, struct console *console, hel_handle l
 		return error;
 	}
 	console->is_multiport = (features & FEATURE_MULTIPORT) != 0 &&
-		console->device.config.size >= CONFIG_PORTS_MAX + sizeof(uint32_t);
+		console->device.config_size >= CONFIG_PORTS_MAX + sizeof(uint32_t);
 	error = console_init_ports(console);
 	return error != 0 ? error : control_init(console);
 }
