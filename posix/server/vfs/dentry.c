@@ -405,6 +405,7 @@ void dentry_move(struct dentry *dentry, struct dentry *to, char *memory)
 	struct dentry *old_parent = dentry->parent;
 	struct dentry *new_parent = to->parent;
 
+	dentry_forget_children(to); /* of a directory: names that were not there */
 	dentry_unhash(dentry);
 	dentry_unhash(to);
 	dentry_free_name(dentry);
