@@ -8,6 +8,9 @@
 #   --build TYPE     which build of Hati: release (default) or debug
 #   --linux-again    measure Linux even if build/bench/linux.tsv is there and up to date
 #
+# The rows dir.* and disk.* are measured in a second boot, with two virtio-blk disks whose images
+# lie in memory: one as it is, one with ext4.
+#
 # Both count instructions (QEMU's -icount): 1 "ns" is 1 instruction, and the host's load does not
 # matter. Linux is the kernel of Debian's linux-image-cloud-amd64, downloaded into build/bench and
 # never installed; without a network the recorded bench/baseline/linux-icount.tsv stands in. The
@@ -33,6 +36,19 @@ while [[ $# -gt 0 ]]; do
 done
 mkdir -p "$out"
 
+# ---- disks, as run-linux.sh makes them
+disks=$(mktemp -d -p "$([[ -w /dev/shm ]] && echo /dev/shm || echo "$out")")
+trap 'rm -rf "$disks"' EXIT
+disk_rows=('dir.*' 'disk.*')
+[[ ${arguments[*]} == --time\ 30 ]] || disk_rows=()  # who chooses rows says which
+
+make_disks() {
+    dd if=/dev/zero of="$disks/disk.raw" bs=1M count=256 status=none
+    rm -f "$disks/disk.ext4"
+    truncate -s 256M "$disks/disk.ext4"
+    mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$disks/disk.ext4"
+}
+
 # ---- osbench, one static program for both
 osbench=$out/osbench
 if [[ ! -x $osbench || $here/osbench.c -nt $osbench ]]; then
@@ -45,6 +61,13 @@ if [[ $again || ! -s $out/linux.tsv || $osbench -nt $out/linux.tsv ]]; then
         say "measuring Linux"
         "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux.log" \
             "$kernel" -- "${arguments[@]}" >"$out/linux.raw"
+        modules=$(compgen -G "$out/linux/lib/modules/*" | head -1)
+        if [[ ${disk_rows[*]} && $modules ]]; then
+            "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux-disk.log" \
+                --modules "$modules" --disk "$disks/disk" --cache writeback \
+                "$kernel" -- "${arguments[@]}" "${disk_rows[@]}" |
+                grep -E '^(dir|disk)\.' >>"$out/linux.raw"
+        fi
         awk -f "$here/merge.awk" "$out/linux.raw" >"$out/linux.tsv"
     else
         say 'no Linux kernel to be had; comparing with the recorded baseline'
@@ -59,6 +82,20 @@ status=0
     --add "$osbench:/bin/osbench" --add "$here/guest.sh:/bin/bench" \
     -- /bin/sh /bin/bench "${arguments[@]}" >"$out/hati.raw" </dev/null || status=$?
 [[ -s $out/hati.raw ]] || die "Hati printed nothing (status $status); see $out/hati.log"
+if [[ ${disk_rows[*]} ]]; then
+    make_disks
+    drives=
+    for name in raw ext4; do
+        drives+=" -drive if=none,id=$name,format=raw,file=$disks/disk.$name,cache=writeback"
+        drives+=" -device virtio-blk-pci,drive=$name"
+    done
+    "$top/hati" run --icount --build "$build" --timeout 1800 --log "$out/hati-disk.log" \
+        --qemu "$drives" \
+        --add "$osbench:/bin/osbench" --add "$here/guest-disks.sh:/bin/bench" \
+        -- /bin/sh /bin/bench "${arguments[@]}" "${disk_rows[@]}" \
+        >"$out/hati-disk.raw" </dev/null || status=$?
+    grep -E '^(dir|disk)\.' "$out/hati-disk.raw" >>"$out/hati.raw" || :
+fi
 awk -f "$here/merge.awk" "$out/hati.raw" >"$out/hati.tsv"
 
 # ---- side by side
