@@ -375,15 +375,23 @@ int contents_sync(struct task *task, struct contents *contents, uint64_t offset,
 		contents, helix_fence(task, contents->frontal, first, end - first));
 }
 
+/* The client's fences may have been told of an error that ours would else end with. */
 int contents_sync_result(struct contents *contents, int fence_error)
 {
 	int error = contents->error;
 
-	if (fence_error == 0 || fence_error == -ERR_CANCELLED || error == 0) {
+	if (fence_error == -ERR_CANCELLED || error == 0) {
 		return fence_error;
 	}
 	contents->error = 0;
 	return error;
+}
+
+void contents_store(struct task *task, struct contents *contents)
+{
+	if (!contents_is_empty(contents)) {
+		(void)!helix_fence(task, contents->frontal, 0, contents->memory_size);
+	}
 }
 
 int contents_grow(struct contents *contents, uint64_t size)

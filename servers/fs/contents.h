@@ -116,6 +116,9 @@ void contents_close(struct task *task, struct contents *contents);
 MUST_USE int contents_sync(
 	struct task *task, struct contents *contents, uint64_t offset, uint64_t length);
 
+/** contents_store() - store what is dirty; an error is kept for contents_sync() */
+void contents_store(struct task *task, struct contents *contents);
+
 /** contents_sync_result() - what contents_sync() returns when the fence has ended so */
 int contents_sync_result(struct contents *contents, int fence_error);
 

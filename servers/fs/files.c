@@ -189,6 +189,12 @@ int serve_map(struct bragi_call *call, const struct fs_map_request *request,
 	if (error != 0) {
 		return error;
 	}
+	struct contents *contents = node_contents_if_any(node);
+
+	if (contents != NULL) {
+		contents_store(
+			call->task, contents); /* what programs' mappings have put into holes */
+	}
 	error = fs_error_of(ops_of(call)->map(call->task, node->node, request->offset, &extent));
 	node_put(call->task, node);
 	out_reply->kind = (enum fs_extent_kind)extent.kind; /* in the same order */

@@ -40,7 +40,7 @@ MARKER = struct.Struct('<QQII')  # struct plan_marker
 MARKER_MAGIC = 0x7475637265776f70
 
 JUDGE = os.path.join(guest.TOP, 'build/host/tests/powercut/powercut-judge')
-WORKLOAD = os.path.join(guest.BUILD, 'tests/powercut/workload')
+WORKLOAD = os.path.join(guest.BUILD_FOLDER, 'tests/powercut/workload')
 
 DEVICES = {
     'virtio': '-device virtio-blk-pci,drive=d',
@@ -49,8 +49,12 @@ DEVICES = {
 }
 
 SCRIPT = '''
-for disk in vda nvme0n1p sda; do
-	for part in /dev/$disk[12]; do [ -b $part ] && found=${part%?}; done
+for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for disk in vda nvme0n1p sda; do
+		[ -b /dev/${disk}2 ] && found=/dev/$disk
+	done
+	[ "$found" ] && break
+	sleep 0.2
 done
 mkdir -p /mnt && mount -t ext4 ${found}1 /mnt || exit 1
 /workload /mnt ${found}2 "$@"
