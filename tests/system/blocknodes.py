@@ -200,10 +200,12 @@ busybox sync
 
 @with_machine
 def devices_come_back_with_their_server(machine):
-    machine.options += ['--append', 'hati.runsvr=kill:fs:8000']
+    machine.options += ['--append', 'hati.runsvr=kill:fs:20000']
     text = machine.run(f"""
 exec 3</dev/sda; busybox ls -l /dev/vda2
-while [ -b /dev/sda ]; do busybox sleep 0.1; done
+while /disk/dd iflag=direct bs=512 count=1 status=none <&3 >/dev/null 2>&1; do
+	busybox sleep 0.1
+done
 {_WAIT}
 busybox ls -l /dev/vda2; /disk/dd bs=512 count=1 status=none <&3 2>&1 | busybox tail -1
 /disk/dd if=/dev/nvme0n1 bs=64k status=none | busybox md5sum
