@@ -567,12 +567,17 @@ bool svrctl_server_status(size_t index, struct server_status *out_status)
 
 int svrctl_kill(const char *name)
 {
+	int result = -ERR_NOT_FOUND;
+
+	/* some have a process for each device */
 	for (size_t i = 0; i < n_servers; i++) {
 		if (str_equal(servers[i].manifest->name, name) && servers[i].thread != HEL_NULL) {
-			return hel_thread_kill(servers[i].thread);
+			int error = hel_thread_kill(servers[i].thread);
+
+			result = result == -ERR_NOT_FOUND || error != 0 ? error : result;
 		}
 	}
-	return -ERR_NOT_FOUND;
+	return result;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

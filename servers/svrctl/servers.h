@@ -23,7 +23,7 @@ struct server_status {
 /** svrctl_server_status() - of the server number @index; false behind the last */
 bool svrctl_server_status(size_t index, struct server_status *out_status);
 
-/** svrctl_kill() - end a server by force; -ERR_NOT_FOUND (no such one runs) */
+/** svrctl_kill() - end all processes of a server by force; -ERR_NOT_FOUND (no such one runs) */
 MUST_USE int svrctl_kill(const char *name);
 
 #endif
