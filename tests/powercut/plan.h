@@ -6,7 +6,8 @@
  * Each worker has a directory and a marker, a sector outside of the file system. A step ends with
  * the fsync that makes it durable, and then its number is written to the marker. So wherever the
  * power goes, a worker's directory must be as after the step of its marker, or as after the next
- * one, or something that this passes through: a file that grows has any size between the two.
+ * one, or something that this passes through: a file that grows has any size between the two, of
+ * one that is cut the rest may be zero already.
  *
  * What stands in a file is made of its identity, which no other file has, and the place.
  *
