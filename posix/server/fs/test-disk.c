@@ -256,6 +256,27 @@ TEST(removed_files_live_while_they_are_open)
 	end_disk();
 }
 
+/* What was asked for in them, and was not there, does not keep them. */
+TEST(removed_directories_are_gone)
+{
+	struct linux_stat stat;
+
+	begin_disk();
+	CHECK_EQ(mount_disk(), 0);
+	CHECK_EQ(call_mkdir(root, "/m/removed", 0755), 0);
+	CHECK_EQ(call_mkdir(root, "/m/replaced", 0755), 0);
+	CHECK_EQ(call_mkdir(root, "/m/new", 0755), 0);
+	CHECK_EQ(call_stat(root, "/m/removed/none", &stat), -LINUX_ENOENT);
+	CHECK_EQ(call_stat(root, "/m/replaced/none", &stat), -LINUX_ENOENT);
+	CHECK_EQ(call_rmdir(root, "/m/removed"), 0);
+	CHECK_EQ(call_rename(root, "/m/new", "/m/replaced", 0), 0);
+	fake_run_loop();
+	CHECK_EQ(disk_server_n_nodes(), 2);
+	CHECK_EQ(call_mount(root, "", "/m", "", "", 32 | 1), 0);
+	CHECK_EQ(umount_disk(0), 0);
+	end_disk();
+}
+
 TEST(directories_are_listed_in_pieces)
 {
 	char name[32], text[8];
