@@ -420,6 +420,26 @@ static void end_processes(void)
 	}
 }
 
+/* A place as /proc/mounts writes it, with "\\040" for a space; as long as it is, or shorter. */
+static char *place_from(const char *text)
+{
+	char *place = strdup(text), *to = place;
+	unsigned code;
+
+	for (const char *at = place; at && *at; to++) {
+		if (sscanf(at, "\\%3o", &code) == 1) {
+			*to = (char)code;
+			at += 4;
+		} else {
+			*to = *at++;
+		}
+	}
+	if (place) {
+		*to = 0;
+	}
+	return place;
+}
+
 /* Takes off what devices are mounted, the last ones first; the root stays. */
 static void unmount_all(void)
 {
@@ -430,7 +450,7 @@ static void unmount_all(void)
 
 	while (file && n_places < PLACES_MAX && (entry = getmntent(file))) {
 		if (entry->mnt_fsname[0] == '/' && strcmp(entry->mnt_dir, "/") != 0) {
-			places[n_places++] = strdup(entry->mnt_dir);
+			places[n_places++] = place_from(entry->mnt_dir);
 		}
 	}
 	if (file) {

@@ -152,6 +152,12 @@ def keeps_disk(options):
     return options.image is not None and not options.snapshot
 
 
+def has_init(options):
+    """Is process 1 a program that tells us no exit status?"""
+    words = ' '.join(options.append).split()
+    return any(word.startswith('init=') for word in words)
+
+
 def finish(machine, session, end, options, build, log_path):
     """Ends the machine and returns the launcher's exit code."""
     if end is End.EXIT:
@@ -161,7 +167,10 @@ def finish(machine, session, end, options, build, log_path):
             return EXIT_PANIC
         return session.status
     if end is End.GONE:
-        explain_end(machine, machine.wait(_POWER_OFF_SECONDS), log_path, build)
+        status = machine.wait(_POWER_OFF_SECONDS)
+        if status == 0 and has_init(options) and not report.panic_lines(report.read_log(log_path)):
+            return 0
+        explain_end(machine, status, log_path, build)
         return EXIT_PANIC
     if end is End.TIMEOUT:
         explain_timeout(session, options, log_path)
