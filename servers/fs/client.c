@@ -134,6 +134,7 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 		.is_read_only = request->is_read_only != 0,
 		.skips_journal = request->skips_journal != 0,
 		.on_error = (enum blockfs_on_error)request->on_error, /* in the same order */
+		.options = { request->options.text, request->options.length },
 	};
 	hel_handle lane = HEL_NULL;
 	struct session *session;

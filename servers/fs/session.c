@@ -305,6 +305,7 @@ static int mount_type(struct task *task, struct session *session, const struct s
 		.is_read_only = mount->is_read_only || session->volume->device->is_read_only,
 		.skips_journal = mount->skips_journal,
 		.on_error = mount->on_error,
+		.text = mount->options,
 	};
 
 	return mount->type->mount(task, &options, &session->fs);

@@ -50,6 +50,7 @@ struct session_mount {
 	const struct fs_type *type;
 	bool is_read_only, skips_journal;
 	enum blockfs_on_error on_error;
+	struct blockfs_name options; /* that the type has accepted; borrowed */
 };
 
 /**

@@ -18,9 +18,10 @@ static const char *const ext4_harmless[] = {
 };
 
 static const struct fs_type types[] = {
-	{ "ext4", blockfs_ext4_mount, ext4_harmless },
-	{ "ext3", blockfs_ext4_mount, ext4_harmless },
-	{ "ext2", blockfs_ext4_mount, ext4_harmless },
+	{ "ext4", blockfs_ext4_mount, ext4_harmless, NULL },
+	{ "ext3", blockfs_ext4_mount, ext4_harmless, NULL },
+	{ "ext2", blockfs_ext4_mount, ext4_harmless, NULL },
+	{ "vfat", blockfs_fat_mount, NULL, blockfs_fat_accepts },
 };
 
 const struct fs_type *fs_type_find(struct bragi_string name)
@@ -50,6 +51,9 @@ bool fs_type_accepts(const struct fs_type *type, struct bragi_string options)
 {
 	uint32_t begin = 0;
 
+	if (type->accepts != NULL) {
+		return type->accepts((struct blockfs_name){ options.text, options.length });
+	}
 	for (uint32_t end = 0; end <= options.length; end++) {
 		if (end == options.length || options.text[end] == ',') {
 			const struct bragi_string option = { options.text + begin, end - begin };

@@ -13,6 +13,8 @@ struct fs_type {
 		struct blockfs **out_fs);
 	/* Options that need nothing to be done: they say what is so anyway. Ends with NULL. */
 	const char *const *harmless;
+	/* Further options, which the mount is given; NULL: there are none. */
+	bool (*accepts)(struct blockfs_name options);
 };
 
 /** fs_type_find() - the type of that name, NULL if there is none */

@@ -9,7 +9,8 @@ packages='
 	clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 clang-tidy-19
 	meson ninja-build git make python3
 	qemu-system-x86 busybox-static bash-static
-	gcc libc6-dev musl-tools expect spin e2fsprogs fdisk
+	gcc libc6-dev musl-tools expect spin
+	e2fsprogs fdisk dosfstools mtools xorriso
 '
 if [ $# -gt 0 ]; then
 	packages=$*

@@ -66,6 +66,11 @@ enum blockfs_on_error {
 	BLOCKFS_ON_ERROR_PANIC
 };
 
+struct blockfs_name {
+	const char *text; /* not terminated; not empty, no slash, not "." or ".." */
+	size_t length;
+};
+
 struct blockfs_mount_options {
 	struct loop *loop;
 	struct device *device;
@@ -74,6 +79,7 @@ struct blockfs_mount_options {
 	bool is_read_only;
 	bool skips_journal;  /* noload: read-only, as it is */
 	enum blockfs_on_error on_error;
+	struct blockfs_name text; /* FAT, ISO 9660: further options, with commas between them */
 };
 
 struct blockfs_node {
@@ -108,11 +114,6 @@ struct blockfs_attributes {
 #define BLOCKFS_SET_CTIME   0x40u
 #define BLOCKFS_SET_FLAGS   0x80u
 #define BLOCKFS_SET_PROJECT 0x100u
-
-struct blockfs_name {
-	const char *text; /* not terminated; not empty, no slash, not "." or ".." */
-	size_t length;
-};
 
 struct blockfs_create_options {
 	uint32_t mode; /* type and permissions */
@@ -274,5 +275,18 @@ struct blockfs {
  */
 MUST_USE int blockfs_ext4_mount(
 	struct task *task, const struct blockfs_mount_options *options, struct blockfs **out_fs);
+
+/**
+ * blockfs_fat_mount() - mount FAT12, FAT16 or FAT32
+ * @out_fs: until its unmount()
+ *
+ * Reads the whole table. Return: 0, BLOCKFS_E_NOT_THIS, _UNSUPPORTED, _CORRUPT, -ERR_ILLEGAL_ARGS
+ * (an unknown option), -ERR_X.
+ */
+MUST_USE int blockfs_fat_mount(
+	struct task *task, const struct blockfs_mount_options *options, struct blockfs **out_fs);
+
+/** blockfs_fat_accepts() - whether all of the options are known */
+bool blockfs_fat_accepts(struct blockfs_name options);
 
 #endif

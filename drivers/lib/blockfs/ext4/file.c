@@ -2,7 +2,7 @@
 /*
  * Contents of files: between the server's pages and the disk.
  *
- * Writing goes in rounds. A round takes up to EXT4_IO_REQUESTS *pieces* of the range, each a run of
+ * Writing goes in rounds. A round takes up to FILE_IO_REQUESTS *pieces* of the range, each a run of
  * blocks that are alike: written, unwritten, or a hole, for which blocks are chosen now. All pieces
  * are written to the disk at once. When the data are there, and only then, the map learns of them:
  * blocks that were chosen are claimed and put into the map, unwritten ones become written, and the
@@ -12,13 +12,13 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <drivers/lib/blockfs/ext4/change.h>
-#include <drivers/lib/blockfs/ext4/io.h>
+#include <drivers/lib/blockfs/io.h>
 
 #define PIECE_BLOCKS_MAX 8192 /* of a request */
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int read_inline(struct task *task, struct ext4_inode *inode, struct ext4_io *io,
+static int read_inline(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t offset, uint64_t length)
 {
 	uint8_t *data = blockfs_allocate(EXT4_INLINE_MAX);
@@ -29,15 +29,15 @@ static int read_inline(struct task *task, struct ext4_inode *inode, struct ext4_
 	}
 	int error = ext4_inline_read(task, inode, data, EXT4_INLINE_MAX, &size);
 
-	ext4_io_fill(io, offset, NULL, length);
+	file_io_fill(io, offset, NULL, length);
 	if (error == 0 && offset == 0) {
-		ext4_io_fill(io, 0, data, min_u64(length, min_u64(size, inode->size)));
+		file_io_fill(io, 0, data, min_u64(length, min_u64(size, inode->size)));
 	}
 	blockfs_free(data);
 	return error;
 }
 
-static int read_blocks(struct task *task, struct ext4_inode *inode, struct ext4_io *io,
+static int read_blocks(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t offset, uint64_t end)
 {
 	uint32_t bits = inode->fs->block_bits;
@@ -53,39 +53,22 @@ static int read_blocks(struct task *task, struct ext4_inode *inode, struct ext4_
 		uint64_t length = min_u64(end - offset, n_blocks << bits);
 
 		if (mapping.kind == BLOCKFS_DATA) {
-			ext4_io_add(io, DEVICE_READ, offset, length, mapping.place);
+			file_io_add(io, DEVICE_READ, offset, length, mapping.place << bits);
 		} else {
-			ext4_io_fill(io, offset, NULL, length);
+			file_io_fill(io, offset, NULL, length);
 		}
-		if (ext4_io_is_full(io)) {
-			error = ext4_io_run(task, io);
+		if (file_io_is_full(io)) {
+			error = file_io_run(task, io);
 		}
 		if (error != 0) {
 			return error;
 		}
 		offset += length;
 	}
-	return ext4_io_run(task, io);
+	return file_io_run(task, io);
 }
 
-static int check_range(const struct ext4 *fs, uint64_t offset, uint64_t length,
-	const struct device_buffer *buffers, size_t n_buffers)
-{
-	uint64_t n_bytes = 0;
-
-	for (size_t i = 0; i < n_buffers; i++) {
-		if (buffers[i].length > UINT64_MAX - n_bytes) {
-			return -ERR_ILLEGAL_ARGS;
-		}
-		n_bytes += buffers[i].length;
-	}
-	return is_aligned(offset | length, fs->block_size) && n_bytes == length &&
-			length <= INT64_MAX && offset <= INT64_MAX - length
-		? 0
-		: -ERR_ILLEGAL_ARGS;
-}
-
-static int read_range(struct task *task, struct ext4_inode *inode, struct ext4_io *io,
+static int read_range(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t offset, uint64_t length)
 {
 	struct ext4 *fs = inode->fs;
@@ -103,7 +86,7 @@ static int read_range(struct task *task, struct ext4_inode *inode, struct ext4_i
 	uint64_t zero_from = max_u64(offset, min_u64(inode->size, end));
 
 	if (zero_from < offset + length) {
-		ext4_io_fill(io, zero_from, NULL, offset + length - zero_from);
+		file_io_fill(io, zero_from, NULL, offset + length - zero_from);
 	}
 	return 0;
 }
@@ -111,12 +94,13 @@ static int read_range(struct task *task, struct ext4_inode *inode, struct ext4_i
 int ext4_file_read(struct task *task, struct ext4_inode *inode, uint64_t offset, uint64_t length,
 	const struct device_buffer *buffers, size_t n_buffers)
 {
-	int error = check_range(inode->fs, offset, length, buffers, n_buffers);
+	int error = file_io_check(inode->fs->block_size, offset, length, buffers, n_buffers);
 
 	if (error != 0 || length == 0) {
 		return error;
 	}
-	struct ext4_io *io = ext4_io_create(inode->fs, offset, buffers, n_buffers);
+	struct file_io *io =
+		file_io_create(inode->fs->device, inode->fs->fs.host, offset, buffers, n_buffers);
 
 	if (io == NULL) {
 		return -ERR_NO_MEMORY;
@@ -126,7 +110,7 @@ int ext4_file_read(struct task *task, struct ext4_inode *inode, uint64_t offset,
 		error = read_range(task, inode, io, offset, length);
 		rwlock_read_done(&inode->lock);
 	}
-	ext4_io_destroy(io);
+	file_io_destroy(io);
 	return error;
 }
 
@@ -141,7 +125,7 @@ struct piece {
 };
 
 struct round {
-	struct piece pieces[EXT4_IO_REQUESTS];
+	struct piece pieces[FILE_IO_REQUESTS];
 	size_t n_pieces;
 	bool changes_map;
 };
@@ -186,7 +170,7 @@ static int piece_plan(struct task *task, struct ext4_inode *inode, uint64_t bloc
 	return error;
 }
 
-static int round_plan(struct task *task, struct ext4_inode *inode, struct ext4_io *io,
+static int round_plan(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t *block, uint64_t end, struct round *out_round)
 {
 	uint32_t bits = inode->fs->block_bits;
@@ -194,13 +178,13 @@ static int round_plan(struct task *task, struct ext4_inode *inode, struct ext4_i
 
 	out_round->n_pieces = 0;
 	out_round->changes_map = false;
-	while (error == 0 && *block < end && !ext4_io_is_full(io)) {
+	while (error == 0 && *block < end && !file_io_is_full(io)) {
 		struct piece *piece = &out_round->pieces[out_round->n_pieces];
 
 		error = piece_plan(task, inode, *block, end - *block, piece);
 		if (error == 0) {
-			ext4_io_add(io, DEVICE_WRITE, piece->block << bits,
-				(uint64_t)piece->n_blocks << bits, piece->place);
+			file_io_add(io, DEVICE_WRITE, piece->block << bits,
+				(uint64_t)piece->n_blocks << bits, piece->place << bits);
 			out_round->n_pieces++;
 			out_round->changes_map =
 				out_round->changes_map || piece->kind != BLOCKFS_DATA;
@@ -286,7 +270,7 @@ static void round_drop(struct ext4 *fs, struct round *round)
 	}
 }
 
-static int write_blocks(struct task *task, struct ext4_inode *inode, struct ext4_io *io,
+static int write_blocks(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t block, uint64_t end)
 {
 	struct round *round = blockfs_allocate(sizeof(*round));
@@ -295,7 +279,7 @@ static int write_blocks(struct task *task, struct ext4_inode *inode, struct ext4
 	while (error == 0 && block < end) {
 		error = round_plan(task, inode, io, &block, end, round);
 		if (error == 0) {
-			error = ext4_io_run(task, io);
+			error = file_io_run(task, io);
 			error = error != 0 ? error : round_finish(task, inode, round);
 			round_drop(inode->fs, round);
 		}
@@ -308,7 +292,7 @@ int ext4_file_write(struct task *task, struct ext4_inode *inode, uint64_t offset
 	const struct device_buffer *buffers, size_t n_buffers)
 {
 	struct ext4 *fs = inode->fs;
-	int error = check_range(fs, offset, length, buffers, n_buffers);
+	int error = file_io_check(fs->block_size, offset, length, buffers, n_buffers);
 
 	if (error != 0) {
 		return error;
@@ -322,7 +306,7 @@ int ext4_file_write(struct task *task, struct ext4_inode *inode, uint64_t offset
 			return error;
 		}
 	}
-	struct ext4_io *io = ext4_io_create(fs, offset, buffers, n_buffers);
+	struct file_io *io = file_io_create(fs->device, fs->fs.host, offset, buffers, n_buffers);
 
 	if (io == NULL) {
 		return -ERR_NO_MEMORY;
@@ -339,7 +323,7 @@ int ext4_file_write(struct task *task, struct ext4_inode *inode, uint64_t offset
 		(void)scope_join(&shield);
 		rwlock_read_done(&inode->lock);
 	}
-	ext4_io_destroy(io);
+	file_io_destroy(io);
 	return error;
 }
 

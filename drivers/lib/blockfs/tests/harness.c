@@ -48,7 +48,7 @@ static void host_complain(struct blockfs_host *host, const char *text)
 
 	harness->n_complaints++;
 	if (!harness->is_quiet) {
-		printf("# ext4: %s\n", text);
+		printf("# complaint: %s\n", text);
 	}
 }
 
@@ -70,6 +70,7 @@ void harness_init(struct harness *harness, uint64_t seed)
 			.complain = host_complain,
 			.random = host_random,
 		},
+		.mount = blockfs_ext4_mount,
 		.arena_size = ARENA_SIZE,
 		.seed = seed,
 		.now = 1700000000,
@@ -154,7 +155,10 @@ static int mount_task(struct task *task, void *argument)
 		.is_read_only = mount->is_read_only,
 	};
 
-	return blockfs_ext4_mount(task, &options, &harness->fs);
+	if (harness->options != NULL) {
+		options.text = name_of(harness->options);
+	}
+	return harness->mount(task, &options, &harness->fs);
 }
 
 int harness_mount(struct harness *harness, bool is_read_only)
@@ -183,7 +187,7 @@ static char folder[64];
 const char *harness_folder(void)
 {
 	if (folder[0] == 0) {
-		strcpy(folder, "/tmp/hati-ext4-XXXXXX");
+		strcpy(folder, "/tmp/hati-blockfs-XXXXXX");
 		if (mkdtemp(folder) == NULL) {
 			abort();
 		}
@@ -270,6 +274,16 @@ void harness_must(const char *format, ...)
 bool harness_fsck(const char *path)
 {
 	int status = harness_command("e2fsck -fn '%s'", path);
+
+	if (status != 0) {
+		print_log();
+	}
+	return status == 0;
+}
+
+bool harness_fsck_fat(const char *path)
+{
+	int status = harness_command("fsck.fat -n '%s'", path);
 
 	if (status != 0) {
 		print_log();

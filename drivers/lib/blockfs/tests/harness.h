@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of file systems share: a loop with virtual time, a disk in memory, a host, images
- * made by mke2fs, and a small server that reads and writes bytes through the library.
+ * made by tools of the host, and a small server that reads and writes bytes through the library.
  *
  * A test runs functions as tasks: harness_run() returns when the task and everything that it
  * started has ended. Faults of the library itself end the test.
@@ -25,6 +25,10 @@ struct harness {
 	uint64_t seed;
 	int64_t now; /* the host's clock, seconds; it ticks at each look */
 	uint64_t random;
+	/* what is mounted, and how; ext4 if nothing else is said */
+	int (*mount)(struct task *task, const struct blockfs_mount_options *options,
+		struct blockfs **out_fs);
+	const char *options;
 	bool is_quiet; /* complaints are not printed */
 	uint64_t n_complaints;
 	int error; /* of the last harness_run() */
@@ -66,6 +70,9 @@ void harness_must(const char *format, ...) __attribute__((format(printf, 1, 2)))
 
 /** harness_fsck() - e2fsck -fn of an image: it must find nothing; prints what it found */
 bool harness_fsck(const char *path);
+
+/** harness_fsck_fat() - the same with fsck.fat -n */
+bool harness_fsck_fat(const char *path);
 
 /* ---- a small server; all are called in tasks ------------------------------------------------- */
 

@@ -42,6 +42,7 @@ struct model {
 	struct random random;
 	uint64_t n_steps, n_done;
 	bool can_allocate; /* unwritten extents */
+	bool is_plain;     /* as FAT: no links, attributes, holes; case does not matter */
 	size_t file_max;
 	struct model_node *last; /* the file that the last step changed, or NULL */
 };

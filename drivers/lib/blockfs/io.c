@@ -2,18 +2,19 @@
 /* Transfers of files: see io.h. */
 #include <base/assert.h>
 #include <base/string.h>
-#include <drivers/lib/blockfs/ext4/io.h>
+#include <drivers/lib/blockfs/io.h>
 
-struct ext4_io *ext4_io_create(
-	struct ext4 *fs, uint64_t offset, const struct device_buffer *buffers, size_t n_buffers)
+struct file_io *file_io_create(struct device *device, struct blockfs_host *host, uint64_t offset,
+	const struct device_buffer *buffers, size_t n_buffers)
 {
 	/* each request cuts at most one buffer more in two */
-	size_t n_slices = n_buffers + EXT4_IO_REQUESTS;
-	struct ext4_io *io =
+	size_t n_slices = n_buffers + FILE_IO_REQUESTS;
+	struct file_io *io =
 		blockfs_allocate(sizeof(*io) + n_slices * sizeof(struct device_buffer));
 
 	if (io != NULL) {
-		io->fs = fs;
+		io->device = device;
+		io->host = host;
 		io->buffers = buffers;
 		io->n_buffers = n_buffers;
 		io->offset = offset;
@@ -24,19 +25,36 @@ struct ext4_io *ext4_io_create(
 	return io;
 }
 
-void ext4_io_destroy(struct ext4_io *io)
+int file_io_check(uint32_t block_size, uint64_t offset, uint64_t length,
+	const struct device_buffer *buffers, size_t n_buffers)
+{
+	uint64_t n_bytes = 0;
+
+	for (size_t i = 0; i < n_buffers; i++) {
+		if (buffers[i].length > UINT64_MAX - n_bytes) {
+			return -ERR_ILLEGAL_ARGS;
+		}
+		n_bytes += buffers[i].length;
+	}
+	return is_aligned(offset | length, block_size) && n_bytes == length &&
+			length <= INT64_MAX && offset <= INT64_MAX - length
+		? 0
+		: -ERR_ILLEGAL_ARGS;
+}
+
+void file_io_destroy(struct file_io *io)
 {
 	blockfs_free(io);
 }
 
-bool ext4_io_is_full(const struct ext4_io *io)
+bool file_io_is_full(const struct file_io *io)
 {
-	return io->n_requests == EXT4_IO_REQUESTS;
+	return io->n_requests == FILE_IO_REQUESTS;
 }
 
 /* The buffer that holds a byte of the file, and where in it. */
 static const struct device_buffer *io_find(
-	struct ext4_io *io, uint64_t offset, uint64_t *out_inside)
+	struct file_io *io, uint64_t offset, uint64_t *out_inside)
 {
 	if (offset < io->cursor_offset) {
 		io->cursor = 0;
@@ -54,7 +72,7 @@ static const struct device_buffer *io_find(
 	UNREACHABLE();
 }
 
-void ext4_io_add(struct ext4_io *io, enum device_action action, uint64_t offset, uint64_t length,
+void file_io_add(struct file_io *io, enum device_action action, uint64_t offset, uint64_t length,
 	uint64_t place)
 {
 	struct device_request *request = &io->requests[io->n_requests];
@@ -63,7 +81,7 @@ void ext4_io_add(struct ext4_io *io, enum device_action action, uint64_t offset,
 	const struct device_buffer *buffer = io_find(io, offset, &inside);
 	size_t n = 0;
 
-	device_request_init(request, io->fs->device, action, place << io->fs->block_bits, length);
+	device_request_init(request, io->device, action, place, length);
 	for (uint64_t left = length; left > 0; buffer++, inside = 0) {
 		uint64_t part = min_u64(left, buffer->length - inside);
 
@@ -82,7 +100,7 @@ void ext4_io_add(struct ext4_io *io, enum device_action action, uint64_t offset,
 	io->ops[io->n_requests++] = &request->op;
 }
 
-int ext4_io_run(struct task *task, struct ext4_io *io)
+int file_io_run(struct task *task, struct file_io *io)
 {
 	int error = io->n_requests > 0 ? await_all(task, io->ops, io->n_requests) : 0;
 
@@ -91,9 +109,9 @@ int ext4_io_run(struct task *task, struct ext4_io *io)
 	return error;
 }
 
-void ext4_io_fill(struct ext4_io *io, uint64_t offset, const void *data, uint64_t length)
+void file_io_fill(struct file_io *io, uint64_t offset, const void *data, uint64_t length)
 {
-	struct blockfs_host *host = io->fs->fs.host;
+	struct blockfs_host *host = io->host;
 	const uint8_t *bytes = data;
 
 	while (length > 0) {
