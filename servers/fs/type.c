@@ -22,6 +22,7 @@ static const struct fs_type types[] = {
 	{ "ext3", blockfs_ext4_mount, ext4_harmless, NULL },
 	{ "ext2", blockfs_ext4_mount, ext4_harmless, NULL },
 	{ "vfat", blockfs_fat_mount, NULL, blockfs_fat_accepts },
+	{ "iso9660", blockfs_iso9660_mount, NULL, blockfs_iso9660_accepts },
 };
 
 const struct fs_type *fs_type_find(struct bragi_string name)

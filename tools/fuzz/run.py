@@ -28,7 +28,8 @@ CORPUS = os.path.join(TOP, 'build/fuzz')
 KEPT = os.path.join(TOP, 'tests/fuzz/corpus')
 _N_AT_ONCE = 2
 # Runs of --smoke; the simulated machine is slow, and so are whole file systems.
-_SMOKE_RUNS = {'calls': 1000, 'exchange': 2000, 'queue': 2000, 'ext4': 300}
+_SMOKE_RUNS = {'calls': 1000, 'exchange': 2000, 'queue': 2000, 'ext4': 300, 'fat': 1000,
+               'iso9660': 1000}
 _SMOKE_RUNS_OF_OTHERS = 20000
 # What finds more in more time than the others.
 _WEIGHTS = {'calls': 4}

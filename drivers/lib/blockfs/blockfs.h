@@ -289,4 +289,17 @@ MUST_USE int blockfs_fat_mount(
 /** blockfs_fat_accepts() - whether all of the options are known */
 bool blockfs_fat_accepts(struct blockfs_name options);
 
+/**
+ * blockfs_iso9660_mount() - mount ISO 9660, with Rock Ridge or Joliet; read-only
+ * @out_fs: until its unmount()
+ *
+ * Return: 0, BLOCKFS_E_NOT_THIS, _UNSUPPORTED, _CORRUPT, -ERR_ILLEGAL_ARGS (an unknown option),
+ * -ERR_X.
+ */
+MUST_USE int blockfs_iso9660_mount(
+	struct task *task, const struct blockfs_mount_options *options, struct blockfs **out_fs);
+
+/** blockfs_iso9660_accepts() - whether all of the options are known */
+bool blockfs_iso9660_accepts(struct blockfs_name options);
+
 #endif

@@ -10,6 +10,7 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <drivers/lib/blockfs/fat/fat.h>
+#include <drivers/lib/blockfs/utf16.h>
 
 #define READ_AHEAD_SECTORS 16u
 #define TYPE_DIRECTORY     4u
@@ -112,7 +113,7 @@ static int read_long(
 
 			entry->first_slot = entry->slot - number;
 			entry->length =
-				fat_name_decode(units, n_units, entry->name, sizeof(entry->name));
+				utf16_decode(units, n_units, entry->name, sizeof(entry->name));
 			entry->has_long = entry->length > 0;
 		}
 	}

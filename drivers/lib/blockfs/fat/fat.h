@@ -378,9 +378,6 @@ void fat_time_encode(
 
 /* ---- name.c ---------------------------------------------------------------------------------- */
 
-/** fat_name_decode() - UTF-16 to UTF-8; 0 if it has no room or is no name */
-size_t fat_name_decode(const uint16_t *units, size_t n_units, char *out_name, size_t size);
-
 /** fat_name_encode() - UTF-8 to UTF-16; -ERR_ILLEGAL_ARGS, BLOCKFS_E_NAME_TOO_LONG */
 MUST_USE int fat_name_encode(struct blockfs_name name, uint16_t *out_units, size_t *out_n_units);
 

@@ -7,6 +7,7 @@
  */
 #include <base/string.h>
 #include <drivers/lib/blockfs/fat/fat.h>
+#include <drivers/lib/blockfs/utf16.h>
 
 /* Code page 437 from 0x80 on. */
 static const uint16_t code_page[128] = {
@@ -142,56 +143,6 @@ static const uint16_t code_page[128] = {
 
 /* ---- UTF-8 and UTF-16 ------------------------------------------------------------------------ */
 
-static size_t put_utf8(uint32_t code, char *out)
-{
-	size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-	static const uint8_t heads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
-
-	for (size_t i = n; i-- > 1; code >>= 6) {
-		out[i] = (char)(0x80 | (code & 0x3f));
-	}
-	out[0] = (char)(heads[n] | code);
-	return n;
-}
-
-static bool is_high_surrogate(uint32_t unit)
-{
-	return (unit & 0xfc00) == 0xd800;
-}
-
-static bool is_low_surrogate(uint32_t unit)
-{
-	return (unit & 0xfc00) == 0xdc00;
-}
-
-size_t fat_name_decode(const uint16_t *units, size_t n_units, char *out_name, size_t size)
-{
-	size_t length = 0;
-
-	for (size_t i = 0; i < n_units; i++) {
-		uint32_t code = units[i];
-
-		if (is_high_surrogate(code) && i + 1 < n_units && is_low_surrogate(units[i + 1])) {
-			code = 0x10000 + ((code & 0x3ff) << 10) + (units[++i] & 0x3ffu);
-		} else if ((code & 0xf800) == 0xd800 || code == '/' || code == 0) {
-			code = '?'; /* what can be in no name of a program */
-		}
-		if (length + 4 >= size) {
-			char bytes[4];
-
-			if (length + put_utf8(code, bytes) >= size) {
-				return 0;
-			}
-		}
-		length += put_utf8(code, out_name + length);
-	}
-	out_name[length] = 0;
-	return (length == 1 && out_name[0] == '.') ||
-			(length == 2 && out_name[0] == '.' && out_name[1] == '.')
-		? 0
-		: length;
-}
-
 /* The next character of a name; -1: it is not UTF-8. */
 static int32_t take_utf8(const uint8_t **at, const uint8_t *end)
 {
@@ -286,7 +237,7 @@ static size_t short_part(const uint8_t *bytes, size_t size, bool is_lower, char 
 		uint8_t byte = is_lower ? short_lower(bytes[i]) : bytes[i];
 		uint32_t code = byte < 0x80 ? byte : code_page[byte - 0x80];
 
-		length += put_utf8(code == '/' || code == 0 ? '?' : code, out + length);
+		length += utf8_put(code == '/' || code == 0 ? '?' : code, out + length);
 	}
 	return length;
 }
