@@ -15,6 +15,8 @@ struct transport_slot {
 	uint8_t *reply;
 	uint8_t *arena;
 	size_t request_size; /* with its frame */
+	struct list_node node; /* on service->accepting */
+	bool is_ready; /* it has a call, and waits for those that came before */
 	bool is_serving;
 };
 
@@ -158,6 +160,30 @@ static bool slot_may_go_on(int accept_error)
 		accept_error == -ERR_DISMISSED;
 }
 
+/*
+ * Accepts are matched in the order in which they were made, but finish when their message is there:
+ * a short one that another processor copies overtakes a long one.
+ */
+static void service_start_calls(struct transport_service *service)
+{
+	while (!list_is_empty(&service->accepting)) {
+		struct transport_slot *slot =
+			LIST_FIRST(&service->accepting, struct transport_slot, node);
+
+		if (!slot->is_ready) {
+			return;
+		}
+		list_remove(&slot->node);
+		slot->is_ready = false;
+		slot->is_serving = true;
+		job_init(&slot->job, service->config.name, slot_job, slot);
+		job_submit(service->config.loop, &slot->job);
+		if (service->is_closing) {
+			job_cancel(&slot->job, -ERR_END_OF_LANE);
+		}
+	}
+}
+
 static void slot_accepted(struct op *op)
 {
 	struct transport_slot *slot = op->owner;
@@ -171,14 +197,15 @@ static void slot_accepted(struct op *op)
 	}
 	helix_exchange_release(accept);
 	if (error == 0) {
-		slot->is_serving = true;
-		job_init(&slot->job, slot->service->config.name, slot_job, slot);
-		job_submit(slot->service->config.loop, &slot->job);
+		slot->is_ready = true;
+		service_start_calls(slot->service);
 		return;
 	}
 	if (accept_error == 0) {
 		hel_close(HEL_THIS, slot->lane); /* the request did not fit, or there was none */
 	}
+	list_remove(&slot->node);
+	service_start_calls(slot->service);
 	if (!is_whole_failure && slot_may_go_on(accept_error)) {
 		slot_accept(slot);
 	} else {
@@ -194,6 +221,7 @@ static void slot_accept(struct transport_slot *slot)
 		slot_idle(slot);
 		return;
 	}
+	list_push_back(&service->accepting, &slot->node);
 	helix_exchange_init(&slot->accept, service->config.lane);
 	helix_exchange_add_accept(&slot->accept, true);
 	helix_exchange_add_receive(&slot->accept, slot->request,
@@ -228,6 +256,7 @@ int transport_service_start(
 {
 	ASSERT(config->n_calls_max > 0);
 	*service = (struct transport_service){ .config = *config };
+	list_init(&service->accepting);
 	service->slots = helix_calloc(config->n_calls_max, sizeof(*service->slots));
 	if (service->slots == NULL) {
 		return -ERR_NO_MEMORY;

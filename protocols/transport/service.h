@@ -10,8 +10,8 @@
  *	error = transport_service_start(&client->service, &config);
  *
  * There is one *slot* per call that may be under way: its buffers, and while it has no call, an
- * accept that waits on the lane. So calls start in the order in which they came, and a client that
- * has n_calls_max of them waits.
+ * accept that waits on the lane. Calls start in the order in which they came, whichever message is
+ * there first, and a client that has n_calls_max of them waits.
  *
  *	ACCEPTING --offer--> SERVING --replied--> ACCEPTING ...      each slot
  *	    | lane ended
@@ -55,6 +55,7 @@ struct transport_service_config {
 struct transport_service {
 	struct transport_service_config config;
 	struct transport_slot *slots;
+	struct list accepting; /* slots in the order of their accepts */
 	uint32_t n_active; /* slots that are not idle */
 	bool is_closing;
 };

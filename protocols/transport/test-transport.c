@@ -246,6 +246,59 @@ TEST(transport_many_callers_in_order)
 	}
 }
 
+/* A call whose message is late: offered before the others, sent after them. */
+static void bind_late(struct task *task)
+{
+	struct helix_exchange offer, rest;
+	struct mbus_bind_request request;
+	hel_handle conversation, token;
+	uint8_t message[64] = {}, reply[64];
+	size_t size;
+
+	mbus_bind_request_init(&request);
+	request.id = 1;
+	helix_exchange_init(&offer, client.lane);
+	helix_exchange_add_offer(&offer, true);
+	CHECK_EQ(helix_exchange_await(task, &offer), 0);
+	CHECK_EQ(helix_exchange_next_handle(&offer, &conversation), 0);
+	helix_exchange_release(&offer);
+	CHECK_EQ(task_sleep_until(task, task_now_ns(task) + 1000), 0);
+	CHECK_EQ(n_served, 0);
+	CHECK_EQ(mbus_bind_request_encode(&request, message, sizeof(message) - 8, &size), 0);
+	helix_exchange_init(&rest, conversation);
+	helix_exchange_add_send(&rest, message, size + 8); /* with a frame */
+	helix_exchange_add_receive(&rest, reply, sizeof(reply));
+	helix_exchange_add_pull(&rest);
+	CHECK_EQ(helix_exchange_await(task, &rest), 0);
+	CHECK_EQ(helix_exchange_next(&rest), 0);
+	CHECK_EQ(helix_exchange_next_size(&rest, &size), 0);
+	CHECK_EQ(helix_exchange_next_handle(&rest, &token), 0);
+	helix_exchange_release(&rest);
+	hel_close(HEL_THIS, token);
+	hel_close(HEL_THIS, conversation);
+}
+
+static void bind_late_and_others(struct task *task)
+{
+	static bool is_other;
+	hel_handle handle;
+
+	if (!is_other) {
+		is_other = true;
+		bind_late(task);
+	} else {
+		CHECK_EQ(call_bind(task, 2, &handle), 0);
+		hel_close(HEL_THIS, handle);
+	}
+}
+
+TEST(transport_late_message_is_not_overtaken)
+{
+	run_clients(bind_late_and_others, 3);
+	CHECK_EQ(n_served, 3);
+	CHECK_EQ(served[0], 1);
+}
+
 /* ---- clients that go away -------------------------------------------------------------------- */
 
 static void watch_and_give_up(struct task *task)
