@@ -37,6 +37,9 @@ bool is_filled(uint64_t offset, uint64_t length, uint64_t salt);
 /** errors_main() - the tests of a device with bad places; as task_tests_main() */
 int errors_main(void);
 
+/** media_main() - the tests of a drive whose disc changes */
+int media_main(void);
+
 /** read_only_main() - the tests of one that cannot be written */
 int read_only_main(void);
 

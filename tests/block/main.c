@@ -3,9 +3,10 @@
  * Tests of a block device, any: what is written is read again, whatever memory it comes from, with
  * many requests under way. They destroy what is on the disk.
  *
- * The command line says which: block.name=NAME; tests/system/block.py boots this. With
- * block.bad=BYTE the device has places that fail (errors.c), with block.read-only=BYTES it has so
- * many of the script's (read-only.c), block.rounds=N is for slow ones.
+ * The command line says which: block.name=NAME; tests/system/block.py boots this. Other tests are
+ * those of a device with bad places, from block.bad=BYTE on (errors.c), of one that is read-only
+ * and has block.read-only=BYTES (read-only.c), and of discs that come and go (block.media=BYTES,
+ * media.c). block.rounds=N is for slow devices.
  */
 #include "client.h"
 
@@ -288,6 +289,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
 	if (client_option("block.bad", 0) != 0) {
 		return errors_main();
+	}
+	if (client_option("block.media", 0) != 0) {
+		return media_main();
 	}
 	if (client_option("block.read-only", 0) != 0) {
 		return read_only_main();
