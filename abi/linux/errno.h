@@ -46,6 +46,7 @@ enum linux_errno {
 	LINUX_ELOOP = 40, /* too many symbolic links */
 	LINUX_ENOMSG = 42, /* no such message */
 	LINUX_EIDRM = 43, /* identifier removed */
+	LINUX_EBADR = 53, /* invalid request descriptor */
 	LINUX_ENOSTR = 60, /* not a stream */
 	LINUX_ENODATA = 61, /* no data */
 	LINUX_ETIME = 62, /* timer expired */

@@ -533,6 +533,9 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x8933, 40, 40 }, /* SIOCGIFINDEX */
 	{ 0x8942, 40, 40 }, /* SIOCGIFTXQLEN */
 	{ 0x8970, 40, 40 }, /* SIOCGIFMAP */
+	{ 0x80086601, 0, 4 }, /* FS_IOC_GETFLAGS */
+	{ 0x40086602, 4, 0 }, /* FS_IOC_SETFLAGS */
+	{ 0x80087601, 0, 4 }, /* FS_IOC_GETVERSION */
 };
 
 /* Bits 31-30 of a modern number: 1 the program gives, 2 the program takes; bits 29-16: the size. */
@@ -596,6 +599,84 @@ static int64_t list_interfaces(uint64_t fd, uint64_t address)
 		: 0;
 }
 
+constexpr uint32_t FIEMAP = 0xc020660b;
+constexpr uint32_t FIEMAP_FLAG_SYNC = 1, FIEMAP_EXTENT_LAST = 1;
+constexpr uint32_t FIEMAP_PIECE = 4; /* extents of one request */
+
+struct fiemap_head {
+	uint64_t start, length;
+	uint32_t flags, n_mapped, n_extents, reserved;
+};
+
+struct fiemap_extent {
+	uint64_t logical, physical, length, reserved64[2];
+	uint32_t flags, reserved[3];
+};
+
+struct fiemap_piece {
+	struct fiemap_head head;
+	struct fiemap_extent extents[FIEMAP_PIECE];
+};
+
+static int64_t map_piece(uint64_t fd, struct fiemap_piece *piece)
+{
+	struct shim_call call;
+
+	shim_call_init(&call, POSIX_IOCTL);
+	call.header.args[0] = fd;
+	call.header.args[1] = FIEMAP;
+	call.header.args[2] = sizeof(*piece);
+	call.header.args[3] = sizeof(piece->head);
+	call.header.args[4] = sizeof(*piece);
+	shim_call_in(&call, &piece->head, sizeof(piece->head));
+	shim_call_out(&call, piece, sizeof(*piece));
+	return shim_call_run(&call);
+}
+
+/* FIEMAP: extents of a file, as many as the program has room for, in pieces. */
+static int64_t map_file(uint64_t fd, uint64_t address)
+{
+	struct fiemap_head head;
+	struct fiemap_piece piece;
+	bool is_counting, is_last = false;
+
+	if (shim_get(&head, address, sizeof(head))) {
+		return -LINUX_EFAULT;
+	}
+	is_counting = !head.n_extents;
+	head.n_mapped = 0;
+	piece.head = head;
+	do {
+		uint32_t left = head.n_extents - head.n_mapped;
+
+		piece.head.n_extents = left < FIEMAP_PIECE ? left : FIEMAP_PIECE;
+		int64_t result = map_piece(fd, &piece);
+
+		if (result < 0) {
+			return result;
+		}
+		uint32_t n = piece.head.n_mapped;
+
+		if (is_counting || !n || n > piece.head.n_extents) {
+			head.n_mapped += is_counting ? n : 0;
+			break;
+		}
+		if (shim_put(address + sizeof(head) + head.n_mapped * sizeof(piece.extents[0]),
+			    piece.extents, n * sizeof(piece.extents[0]))) {
+			return -LINUX_EFAULT;
+		}
+		uint64_t next = piece.extents[n - 1].logical + piece.extents[n - 1].length;
+
+		head.n_mapped += n;
+		is_last = piece.extents[n - 1].flags & FIEMAP_EXTENT_LAST ||
+			next - head.start >= head.length;
+		piece.head.start = next;
+		piece.head.length = head.length - (next - head.start);
+		piece.head.flags &= ~FIEMAP_FLAG_SYNC;
+	} while (!is_last && head.n_mapped < head.n_extents);
+	return shim_put(address, &head, sizeof(head)) ? -LINUX_EFAULT : 0;
+}
+
 int64_t shim_ioctl(SHIM_ARGS)
 {
 	struct shim_call call;
@@ -604,6 +685,9 @@ int64_t shim_ioctl(SHIM_ARGS)
 	SHIM_UNUSED;
 	if ((uint32_t)a1 == SIOCGIFCONF) {
 		return list_interfaces(a0, a2);
+	}
+	if ((uint32_t)a1 == FIEMAP) {
+		return map_file(a0, a2);
 	}
 	ioctl_sizes((uint32_t)a1, &in, &out);
 	size = in > out ? in : out;

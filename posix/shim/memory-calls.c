@@ -42,6 +42,7 @@ enum linux_madvise : uint64_t {
 
 constexpr uint64_t LINUX_PROT_WRITE = 2;
 constexpr uint64_t LINUX_MS_INVALIDATE = 2;
+constexpr uint64_t LINUX_MS_SYNC = 4;
 /* Where Linux' programs end, so that a range up to here is a range to them. */
 constexpr uint64_t LINUX_TASK_END = 0x7ffffffff000;
 
@@ -533,8 +534,8 @@ int64_t shim_madvise(SHIM_ARGS)
 }
 
 /*
- * File mappings share the file's own pages, so there is nothing to write back; the range must be
- * mapped.
+ * File mappings share the file's own pages, so there is nothing to do but for files on disks, whose
+ * pages are managed memory; the range must be mapped.
  */
 int64_t shim_msync(SHIM_ARGS)
 {
@@ -555,6 +556,13 @@ int64_t shim_msync(SHIM_ARGS)
 		}
 		if (a2 & LINUX_MS_INVALIDATE && info.label & POSIX_LABEL_LOCKED) {
 			return -LINUX_EBUSY;
+		}
+		if (a2 & LINUX_MS_SYNC && info.kind == HEL_MEMORY_MANAGED) {
+			int64_t error = shim_request(POSIX_MSYNC, info.tag, 0, 0, 0, 0, 0);
+
+			if (error < 0) {
+				return error;
+			}
 		}
 		at = info.address + info.size_bytes;
 	}

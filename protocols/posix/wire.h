@@ -236,7 +236,9 @@ enum posix_internal : uint32_t {
 	 * posix_verdict; out: what belongs to that, 8 bytes
 	 */
 	POSIX_FILTER_CALL = 10037,
-	POSIX_SYSCALL_COUNT = 10038,
+	/* args: the tag of a mapping of a file: what was written through it is to be on the disk */
+	POSIX_MSYNC = 10038,
+	POSIX_SYSCALL_COUNT = 10039,
 };
 
 /* A poll of Linux' asynchronous I/O that is over. */

@@ -342,7 +342,7 @@ static int64_t reserve(struct disk_inode *node, uint64_t offset, uint64_t end)
 	struct disk_super *disk = disk_of(node);
 	int64_t error = reserve_once(node, offset, end);
 
-	if (error == -LINUX_ENOSPC && disk->is_saying_farewell) {
+	if (error == -LINUX_ENOSPC && disk_is_leaving(disk)) {
 		disk_farewell_await(disk);
 		error = reserve_once(node, offset, end);
 	}
@@ -385,12 +385,25 @@ static void give_size_back(struct disk_inode *node)
 	disk_room_forget(node, node->inode.size_bytes);
 }
 
+static int64_t write_cached(
+	struct disk_inode *node, const void *buffer, size_t size, uint64_t offset)
+{
+	struct disk_copy copy = { .node = node, .from = buffer, .size = size, .offset = offset };
+
+	return copy_run(&copy);
+}
+
 int64_t disk_contents_write(
 	struct disk_inode *node, const void *buffer, size_t size, uint64_t offset)
 {
+	return disk_write_with(node, buffer, size, offset, write_cached);
+}
+
+int64_t disk_write_with(struct disk_inode *node, const void *buffer, size_t size, uint64_t offset,
+	disk_write_fn write)
+{
 	struct inode *inode = &node->inode;
 	uint64_t end = offset + size;
-	struct disk_copy copy = { .node = node, .from = buffer, .size = size, .offset = offset };
 	int64_t error = disk_need_contents(node);
 
 	if (error == 0) {
@@ -399,7 +412,7 @@ int64_t disk_contents_write(
 	if (error < 0) {
 		return error;
 	}
-	int64_t n_bytes = copy_run(&copy);
+	int64_t n_bytes = write(node, buffer, size, offset);
 
 	if (n_bytes > 0) {
 		inode->size_bytes = max_u64(inode->size_bytes, offset + (uint64_t)n_bytes);

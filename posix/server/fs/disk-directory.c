@@ -9,7 +9,7 @@
 #include <abi/linux/errno.h>
 #include <base/string.h>
 #include <helix/memory.h>
-#include <posix/server/fs/disk-internal.h>
+#include <posix/server/fs/disk-ioctl.h>
 #include <posix/server/vfs/directory.h>
 
 constexpr size_t ENTRY_HEAD = 18; /* number, cookie, type, size of the name */
@@ -181,11 +181,18 @@ static int64_t disk_directory_sync(struct file *file, UNUSED struct request *req
 	return disk_sync_node(disk_inode_of(file->inode), false);
 }
 
+static int64_t disk_directory_ioctl(struct file *file, struct request *request, uint32_t command,
+	UNUSED uint64_t value, void *buffer, size_t size)
+{
+	return disk_ioctl(file, request, command, buffer, size);
+}
+
 static const struct file_ops disk_directory_ops = {
 	FILE_OPS_DEFAULT,
 	DIRECTORY_FILE_OPS,
 	.name = "directory",
 	.readdir = disk_readdir,
+	.ioctl = disk_directory_ioctl,
 	.sync = disk_directory_sync,
 	.release = disk_directory_release,
 };

@@ -29,7 +29,7 @@ static void farewell_tell(struct task *task, struct disk_super *disk, struct dis
 	disk_inode_has_told(node, &told);
 }
 
-static void disk_inode_free(struct disk_super *disk, struct disk_inode *node)
+void disk_inode_free(struct disk_super *disk, struct disk_inode *node)
 {
 	hash_table_remove(&disk->inodes, &node->hash_node);
 	disk->n_gone++;
@@ -95,10 +95,10 @@ static void farewell_last(struct task *task, struct disk_super *disk)
 	disk_super_end(task, disk);
 }
 
-static int farewell_run(struct task *task, void *argument)
+/* Those who are leaving now, one after the other; there is one task at a time that does this. */
+static void farewell_say_all(struct task *task, struct disk_super *disk)
 {
-	struct disk_super *disk = argument;
-
+	disk->is_saying_farewell = true;
 	while (disk->phase == DISK_MOUNTED && !list_is_empty(&disk->leaving)) {
 		farewell_say(
 			task, disk, LIST_FIRST(&disk->leaving, struct disk_inode, leaving_node));
@@ -107,26 +107,52 @@ static int farewell_run(struct task *task, void *argument)
 		farewell_last(task, disk);
 	}
 	disk->is_saying_farewell = false;
-	task->job = NULL; /* the job may go before its task ends */
 	wait_queue_wake(&disk->all_gone);
+}
+
+static int farewell_run(struct task *task, void *argument)
+{
+	struct disk_super *disk = argument;
+
+	disk->has_farewell_job = false;
+	task->job = NULL; /* it may be submitted again, and go before its task ends */
+	if (!disk->is_saying_farewell) {
+		farewell_say_all(task, disk);
+	}
 	super_unref(&disk->super);
 	return 0;
 }
 
 void disk_farewell_start(struct disk_super *disk)
 {
-	if (disk->is_saying_farewell || disk->phase == DISK_MOUNTING || disk->phase == DISK_GONE) {
+	if (disk->is_saying_farewell || disk->has_farewell_job || disk->phase == DISK_MOUNTING ||
+		disk->phase == DISK_GONE) {
 		return;
 	}
-	disk->is_saying_farewell = true;
+	disk->has_farewell_job = true;
 	super_ref(&disk->super);
 	job_init(&disk->farewell, "disk farewell", farewell_run, disk);
 	job_submit(posix_loop(), &disk->farewell);
 }
 
+bool disk_is_leaving(const struct disk_super *disk)
+{
+	return disk->is_saying_farewell || !list_is_empty(&disk->leaving);
+}
+
+/* Not by waiting for the job: it may wait for a task, of which there are as many as there are. */
 void disk_farewell_await(struct disk_super *disk)
 {
+	struct request_pause pause;
+
+	super_ref(&disk->super);
 	while (disk->is_saying_farewell) {
 		task_wait_on(&disk->all_gone);
 	}
+	if (!list_is_empty(&disk->leaving)) {
+		request_pause(&pause);
+		farewell_say_all(pause.task, disk);
+		request_resume(&pause);
+	}
+	super_unref(&disk->super);
 }

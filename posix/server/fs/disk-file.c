@@ -4,7 +4,8 @@
 #include <abi/linux/fcntl.h>
 #include <abi/linux/xattr.h>
 #include <posix/server/file/access.h>
-#include <posix/server/fs/disk-internal.h>
+#include <posix/server/fs/disk-direct.h>
+#include <posix/server/fs/disk-ioctl.h>
 #include <posix/server/process/process.h>
 #include <posix/server/vfs/xattr.h>
 
@@ -13,8 +14,13 @@ constexpr uint32_t CALL_FDATASYNC = 75;
 static int64_t disk_file_read(struct file *file, UNUSED struct request *request, void *buffer,
 	size_t size, uint64_t *offset)
 {
-	int64_t n_bytes = disk_contents_read(file->inode, buffer, size, *offset);
+	int64_t n_bytes = disk_direct_check(file, *offset, size);
 
+	if (n_bytes == 0) {
+		n_bytes = (file->flags & LINUX_O_DIRECT) != 0
+			? disk_direct_read(disk_inode_of(file->inode), buffer, size, *offset)
+			: disk_contents_read(file->inode, buffer, size, *offset);
+	}
 	if (n_bytes >= 0) {
 		*offset += (uint64_t)n_bytes;
 		file_touch_accessed(file);
@@ -65,10 +71,15 @@ static int64_t write_locked(struct file *file, struct request *request, const vo
 {
 	struct inode *inode = file->inode;
 	uint64_t at = write_appends(file, request) ? inode->size_bytes : *offset;
-	int64_t result = write_limit(request, at, &size);
+	int64_t result = disk_direct_check(file, at, size);
 
 	if (result == 0) {
-		result = disk_contents_write(disk_inode_of(inode), buffer, size, at);
+		result = write_limit(request, at, &size);
+	}
+	if (result == 0) {
+		result = (file->flags & LINUX_O_DIRECT) != 0
+			? disk_direct_write(disk_inode_of(inode), buffer, size, at)
+			: disk_contents_write(disk_inode_of(inode), buffer, size, at);
 	}
 	if (result > 0) {
 		*offset = at + (uint64_t)result;
@@ -135,10 +146,12 @@ static int64_t disk_file_map(struct file *file, hel_handle *out_memory)
 	return disk_contents_memory(file->inode, file->inode->size_bytes, out_memory);
 }
 
-static int64_t disk_file_ioctl(struct file *file, UNUSED struct request *request, uint32_t command,
+static int64_t disk_file_ioctl(struct file *file, struct request *request, uint32_t command,
 	UNUSED uint64_t value, void *buffer, size_t size)
 {
-	return file_ioctl_regular(file, command, buffer, size);
+	int64_t result = disk_ioctl(file, request, command, buffer, size);
+
+	return result != -LINUX_ENOTTY ? result : file_ioctl_regular(file, command, buffer, size);
 }
 
 static const struct file_ops disk_file_ops = {
@@ -155,9 +168,27 @@ static const struct file_ops disk_file_ops = {
 	.map = disk_file_map,
 };
 
-int64_t disk_file_open(
-	UNUSED struct inode *inode, struct file *file, UNUSED struct request *request)
+/* chattr +i and +a. */
+static int64_t check_flags(const struct disk_inode *node, const struct file *file)
 {
-	file->ops = &disk_file_ops;
-	return 0;
+	if (!file_is_writable(file) && (file->flags & LINUX_O_TRUNC) == 0) {
+		return 0;
+	}
+	if ((node->flags & LINUX_FS_IMMUTABLE_FL) != 0) {
+		return -LINUX_EPERM;
+	}
+	return (node->flags & LINUX_FS_APPEND_FL) != 0 &&
+			((file->flags & LINUX_O_APPEND) == 0 || (file->flags & LINUX_O_TRUNC) != 0)
+		? -LINUX_EPERM
+		: 0;
+}
+
+int64_t disk_file_open(struct inode *inode, struct file *file, UNUSED struct request *request)
+{
+	int64_t error = check_flags(disk_inode_of(inode), file);
+
+	if (error == 0) {
+		file->ops = &disk_file_ops;
+	}
+	return error;
 }

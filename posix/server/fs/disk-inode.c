@@ -225,12 +225,13 @@ static struct disk_inode *disk_inode_create(struct disk_super *disk, const struc
 	}
 	*node = (struct disk_inode){
 		.id = from->id,
-		.generation = from->generation,
 		.flags = attributes->flags,
+		.project = attributes->project,
 		.contents = HEL_NULL,
 	};
 	inode_init(&node->inode, ops_of(spec.mode), &disk->super, &spec);
 	node->inode.ino = from->number;
+	node->inode.generation = from->generation;
 	node->inode.size_bytes = attributes->size;
 	node->inode.nlink = attributes->n_links;
 	node->inode.blocks = attributes->n_sectors;
@@ -413,6 +414,10 @@ void disk_inode_release(struct inode *inode)
 	struct disk_inode *node = disk_inode_of(inode);
 	struct disk_super *disk = disk_of(node);
 
+	if (disk->phase == DISK_GONE) {
+		disk_inode_free(disk, node);
+		return;
+	}
 	list_push_back(&disk->leaving, &node->leaving_node);
 	disk_farewell_start(disk);
 }

@@ -57,9 +57,10 @@ struct disk_super {
 	struct hash_table inodes; /* struct disk_inode.hash_node, by number */
 	uint64_t n_gone; /* inodes that were taken out of it, ever */
 	struct list leaving; /* struct disk_inode.leaving_node */
-	struct wait_queue all_gone; /* woken when `leaving` is empty and all is forgotten */
+	struct wait_queue all_gone; /* woken when `leaving` was empty and all was forgotten */
 	struct job farewell;
-	bool is_saying_farewell;
+	bool has_farewell_job; /* which has not begun */
+	bool is_saying_farewell; /* some task does */
 };
 
 /* What the server knows of what changes here without a message. */
@@ -77,8 +78,8 @@ struct disk_inode {
 	struct hash_node hash_node;
 	struct list_node leaving_node; /* in disk->leaving */
 	uint64_t id; /* of the node */
-	uint32_t generation;
 	uint32_t flags; /* FS_..._FL */
+	uint32_t project;
 	uint64_t n_given; /* references that the server has given */
 	struct disk_told told;
 	hel_handle contents; /* HEL_NULL: not asked for yet */
@@ -209,8 +210,14 @@ int64_t disk_time_to_ns(const struct fs_time *time);
 
 /* ---- farewell: disk-farewell.c --------------------------------------------------------------- */
 
+/** disk_inode_free() - nobody uses it, and it says no farewell */
+void disk_inode_free(struct disk_super *disk, struct disk_inode *node);
+
 /** disk_farewell_start() - somebody is leaving, or all is over: let the job run */
 void disk_farewell_start(struct disk_super *disk);
+
+/** disk_is_leaving() - whether there is somebody who has not gone yet */
+bool disk_is_leaving(const struct disk_super *disk);
 
 /** disk_farewell_await() - wait until all who were leaving have gone, in a task */
 void disk_farewell_await(struct disk_super *disk);
@@ -262,6 +269,8 @@ int64_t disk_link(struct inode *directory, struct dentry *dentry, struct inode *
 int64_t disk_unlink(struct inode *directory, struct dentry *dentry);
 int64_t disk_rename(struct inode *from_directory, struct dentry *from, struct inode *to_directory,
 	struct dentry *to, uint32_t flags);
+int64_t disk_find(
+	struct super *super, uint64_t number, uint32_t generation, struct inode **out_inode);
 int64_t disk_follow(struct inode *inode, struct process *process, struct link_target *out_target);
 
 /* disk-directory.c */
@@ -287,6 +296,14 @@ int64_t disk_contents_read(struct inode *inode, void *buffer, size_t size, uint6
 int64_t disk_contents_write(
 	struct disk_inode *node, const void *buffer, size_t size, uint64_t offset);
 
+/** disk_write_fn - moves bytes for which there is room; returns as disk_contents_write() */
+typedef int64_t (*disk_write_fn)(
+	struct disk_inode *node, const void *buffer, size_t size, uint64_t offset);
+
+/** disk_write_with() - what is around that: room before, size and times afterwards */
+int64_t disk_write_with(struct disk_inode *node, const void *buffer, size_t size, uint64_t offset,
+	disk_write_fn write);
+
 /** disk_room_forget() - the file may have lost what it had, from @offset on */
 void disk_room_forget(struct disk_inode *node, uint64_t offset);
 
@@ -295,11 +312,16 @@ int64_t disk_contents_memory(struct inode *inode, uint64_t size_needed, hel_hand
 int64_t disk_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
 
 /* disk-space.c */
+
+/** disk_map() - what is at an offset: 0, REQUEST_TASK, -LINUX_ENOENT behind the end, … */
+int64_t disk_map(struct disk_inode *node, uint64_t offset, struct fs_map_reply *out_reply);
+
 int64_t disk_seek_data(struct file *file, uint64_t offset, bool is_data);
 int64_t disk_fallocate(struct file *file, int mode, uint64_t offset, uint64_t size);
 
 /* disk-sync.c */
 int64_t disk_sync_node(struct disk_inode *node, bool is_data_only);
+int64_t disk_sync_inode(struct inode *inode);
 int64_t disk_sync_super(struct super *super);
 
 #endif

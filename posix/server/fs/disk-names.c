@@ -24,9 +24,9 @@ static uint64_t id_of(struct inode *inode)
 	return disk_inode_of(inode)->id;
 }
 
-/* A reply's node becomes the dentry's inode. */
-static int64_t name_set(
-	struct disk_super *disk, struct dentry *dentry, struct fs_node *from, uint64_t n_gone)
+/* The inode of a reply's node, ready to be used. */
+static int64_t node_take(struct disk_super *disk, struct fs_node *from, uint64_t n_gone,
+	struct disk_inode **out_node)
 {
 	struct disk_inode *node;
 	int64_t error = disk_inode_take(disk, from, n_gone, &node);
@@ -35,10 +35,25 @@ static int64_t name_set(
 		return error;
 	}
 	error = disk_xattrs_load(node, from->attributes.has_xattrs != 0);
+	if (error < 0) {
+		inode_unref(&node->inode);
+		return error;
+	}
+	*out_node = node;
+	return 0;
+}
+
+/* It becomes the dentry's. */
+static int64_t name_set(
+	struct disk_super *disk, struct dentry *dentry, struct fs_node *from, uint64_t n_gone)
+{
+	struct disk_inode *node;
+	int64_t error = node_take(disk, from, n_gone, &node);
+
 	if (error == 0) {
 		dentry_set_inode(dentry, &node->inode);
+		inode_unref(&node->inode);
 	}
-	inode_unref(&node->inode);
 	return error;
 }
 
@@ -62,6 +77,38 @@ int64_t disk_lookup(struct inode *directory, struct dentry *dentry)
 	return error < 0 ? error : name_set(disk, dentry, &reply.node, n_gone);
 }
 
+int64_t disk_find(
+	struct super *super, uint64_t number, uint32_t generation, struct inode **out_inode)
+{
+	struct disk_super *disk = disk_super_of(super);
+	uint64_t n_gone = disk->n_gone;
+	struct fs_find_request request;
+	struct fs_find_reply reply;
+	struct disk_inode *node;
+	struct disk_call call;
+	int64_t error = disk_call_begin(&call, disk);
+
+	if (error < 0) {
+		return error;
+	}
+	fs_find_request_init(&request);
+	request.number = number;
+	request.generation = generation;
+	error = disk_call_end(
+		&call, fs_session_find(call.task, DISK_CLIENT(&call), &request, &reply));
+	if (error == 0) {
+		error = node_take(disk, &reply.node, n_gone, &node);
+	}
+	if (error == 0 && node->inode.nlink == 0) {
+		inode_unref(&node->inode);
+		error = -LINUX_ESTALE;
+	}
+	if (error == 0) {
+		*out_inode = &node->inode;
+	}
+	return error == -LINUX_ENOENT || error == -LINUX_EINVAL ? -LINUX_ESTALE : error;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static void fill_create(struct fs_create_request *out_request, struct inode *directory,
@@ -82,7 +129,7 @@ static void fill_create(struct fs_create_request *out_request, struct inode *dir
 /* The server has said no for lack of room: what is being given back may make some. */
 static bool may_try_again(struct disk_super *disk, int64_t error, bool *has_tried)
 {
-	if (error != -LINUX_ENOSPC || *has_tried || !disk->is_saying_farewell) {
+	if (error != -LINUX_ENOSPC || *has_tried || !disk_is_leaving(disk)) {
 		return false;
 	}
 	*has_tried = true;

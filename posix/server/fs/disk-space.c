@@ -6,8 +6,7 @@
 #include <posix/server/file/views.h>
 #include <posix/server/fs/disk-internal.h>
 
-/* What is at an offset: 0, REQUEST_TASK, -LINUX_ENOENT behind the end, … */
-static int64_t space_map(struct disk_inode *node, uint64_t offset, struct fs_map_reply *out_reply)
+int64_t disk_map(struct disk_inode *node, uint64_t offset, struct fs_map_reply *out_reply)
 {
 	struct fs_map_request request;
 	struct disk_call call;
@@ -46,7 +45,7 @@ int64_t disk_seek_data(struct file *file, uint64_t offset, bool is_data)
 	}
 	for (uint64_t at = offset; at < file->inode->size_bytes;
 		at = extent.offset + extent.length) {
-		int64_t error = space_map(node, at, &extent);
+		int64_t error = disk_map(node, at, &extent);
 
 		if (error == -LINUX_ENOENT) {
 			break;

@@ -213,8 +213,10 @@ static int64_t disk_remount(struct super *super, const char *text, bool is_read_
 		.charge = disk_charge, \
 		.store_xattr = disk_store_xattr, \
 		.sync = disk_sync_super, \
+		.sync_inode = disk_sync_inode, \
 		.remount = disk_remount, \
 		.settle = disk_settle, \
+		.find = disk_find, \
 		.unmount = disk_unmount, \
 		.destroy = disk_super_destroy }
 

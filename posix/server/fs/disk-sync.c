@@ -24,6 +24,11 @@ int64_t disk_sync_node(struct disk_inode *node, bool is_data_only)
 		&call, fs_session_sync_node(call.task, DISK_CLIENT(&call), &request, &reply));
 }
 
+int64_t disk_sync_inode(struct inode *inode)
+{
+	return disk_sync_node(disk_inode_of(inode), false);
+}
+
 /* ---- all of a file system -------------------------------------------------------------------- */
 
 /* Who is leaving tells by itself, who has no links has nobody to tell of it. */

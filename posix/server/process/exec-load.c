@@ -254,6 +254,9 @@ static void note_areas(const struct exec_image *image, struct mm *mm)
 int64_t exec_image_load(struct process *process, struct exec_image *image, struct mm *mm)
 {
 	image->name = mapped_file_create(process, &image->path, image->inode);
+	if (image->name == NULL && (image->inode->super->flags & SUPER_WAITS) != 0) {
+		return -LINUX_ENOMEM;
+	}
 	for (size_t i = 0; i < image->elf.n_segments; i++) {
 		int64_t error = load_segment(image, mm, &image->elf.segments[i]);
 

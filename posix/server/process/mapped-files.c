@@ -4,9 +4,10 @@
 
 #include <base/string.h>
 #include <helix/memory.h>
+#include <posix/server/file/handlers.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/rewrite/text.h>
-#include <posix/server/vfs/inode.h>
+#include <posix/server/vfs/dentry.h>
 
 constexpr uint64_t TAG_FIRST = 1 << 16; /* below are the shim's */
 constexpr uint32_t NOTES_MIN = 16;
@@ -22,13 +23,24 @@ struct mapped_file *mapped_file_create(
 {
 	static char text[POSIX_PATH_MAX];
 	int64_t size = path->dentry == NULL ? -1 : path_print(process, path, text, sizeof(text));
+	bool is_kept = path->dentry != NULL && (inode->super->flags & SUPER_WAITS) != 0;
+
+	if (size < 0 && is_kept) {
+		text[0] = '\0';
+		size = 1;
+	}
 	struct mapped_file *file = size < 0 ? NULL : helix_malloc(sizeof(*file) + (size_t)size);
 
-	if (file != NULL) {
-		*file = (struct mapped_file){
-			.references = 1, .dev = inode->super->dev, .ino = inode->ino
-		};
-		memcpy(file->name, text, (size_t)size);
+	if (file == NULL) {
+		return NULL;
+	}
+	*file = (struct mapped_file){
+		.references = 1, .dev = inode->super->dev, .ino = inode->ino
+	};
+	memcpy(file->name, text, (size_t)size);
+	if (is_kept) {
+		file->path = *path;
+		path_ref(path);
 	}
 	return file;
 }
@@ -37,6 +49,7 @@ void mapped_file_unref(struct mapped_file *file)
 {
 	if (file != NULL && --file->references == 0) {
 		rewritten_text_unref(file->text);
+		path_unref(&file->path);
 		helix_free(file);
 	}
 }
@@ -172,4 +185,46 @@ uint64_t mapped_files_add_rewritten(
 		}
 	}
 	return tag;
+}
+
+static bool keeps_files(const struct mm *mm)
+{
+	const struct mapped_files *files = mm->mapped_files;
+
+	for (uint32_t i = 0; files != NULL && i < files->n_notes; i++) {
+		if (files->notes[i].file->path.dentry != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void mapped_files_forget_unused(void)
+{
+	for (struct process *process = process_first(); process != NULL;
+		process = process_next(process)) {
+		struct mm *mm = process->internal->mm;
+
+		if (mm != NULL && keeps_files(mm)) {
+			(void)notes_renew(mm);
+		}
+	}
+}
+
+int64_t posix_msync(struct request *request)
+{
+	const struct mapping_note *note =
+		mapped_files_find(request->thread->internal->mm, request->args[0]);
+	struct path path;
+
+	if (note == NULL || note->file->path.dentry == NULL) {
+		return 0;
+	}
+	path = note->file->path;
+	path_ref(&path);
+	struct inode *inode = path.dentry->inode;
+	int64_t error = inode->super->ops->sync_inode(inode);
+
+	path_unref(&path);
+	return error;
 }

@@ -30,6 +30,11 @@ struct mapping_note {
 /* A file as it was called when it was mapped. */
 struct mapped_file {
 	uint32_t references;
+	/*
+	 * Referenced, of a file on a disk: its pages can be brought as long as somebody has the
+	 * file. Else there is no dentry.
+	 */
+	struct path path;
 	uint64_t dev, ino;
 	struct rewritten_text *text; /* NULL: none of its mappings shows any */
 	char name[];
@@ -58,6 +63,9 @@ uint64_t mapped_files_add_rewritten(
 
 /** mapped_files_find() - what a tag stands for, NULL: no file */
 const struct mapping_note *mapped_files_find(const struct mm *mm, uint64_t tag);
+
+/** mapped_files_forget_unused() - let go of files that are mapped no more, in all processes */
+void mapped_files_forget_unused(void);
 
 /** mapped_files_share() - the notes for a forked copy */
 struct mapped_files *mapped_files_share(struct mapped_files *files);

@@ -245,6 +245,10 @@ static int64_t map_file(struct mm *mm, struct file *file, struct file_mapping *m
 	}
 	mapping->tag = mapped_files_add(
 		mm, name, mapping->is_shared ? 0 : mapping->offset, !mapping->is_shared);
+	if (mapping->tag == 0 && name != NULL && name->path.dentry != NULL) {
+		hel_close(HEL_THIS, view);
+		return -LINUX_ENOMEM; /* nothing would keep the file */
+	}
 	file->inode->is_map_shared |=
 		mapping->is_shared && (file->flags & LINUX_O_ACCMODE) == LINUX_O_RDWR;
 	result = map_view(file, mm, mapping, view, offset, contents_end(file, memory));
@@ -278,6 +282,9 @@ int64_t posix_mmap_file(struct request *request)
 	mm = request->thread->internal->mm; /* as it is now: it may have waited */
 	struct mapped_file *name = mapped_file_create(request->process, &file->path, file->inode);
 
+	if (name == NULL && (file->inode->super->flags & SUPER_WAITS) != 0) {
+		return -LINUX_ENOMEM;
+	}
 	if (!map_text(mm, file, &mapping, memory, name, &result)) {
 		result = map_file(mm, file, &mapping, memory, name);
 	}

@@ -99,6 +99,7 @@ static const uint16_t *calls_of(enum posix_internal number)
 	case POSIX_AIO_POLL: CALLS(CALL_io_submit)
 	case POSIX_AIO_CANCEL: CALLS(CALL_io_cancel, CALL_io_destroy)
 	case POSIX_HAS_THREAD: CALLS(CALL_futex)
+	case POSIX_MSYNC: CALLS(CALL_msync)
 	/* its own signals, memory, end, and what tells us of it */
 	case POSIX_EXIT_THREAD:
 	case POSIX_EXIT_GROUP:

@@ -2,6 +2,7 @@
 /* What the file side needs of processes: who they are, and signals that are only noted. */
 #include <posix/server/fs/caches.h>
 #include <posix/server/fs/proc-executable.h>
+#include <posix/server/process/mapped-files.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/ipc/ipc.h>
@@ -378,4 +379,10 @@ size_t semaphores_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED siz
 size_t shared_memory_print(UNUSED uint64_t *cursor, UNUSED char *buffer, UNUSED size_t size)
 {
 	return 0;
+}
+
+/* ---- mappings, of which there are none ------------------------------------------------------- */
+
+void mapped_files_forget_unused(void)
+{
 }

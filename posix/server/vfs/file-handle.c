@@ -16,6 +16,7 @@ constexpr int32_t HANDLE_TYPE = 1;    /* the only one: an inode and its file sys
 struct PACKED handle_bytes {
 	uint64_t ino;
 	uint32_t dev;
+	uint32_t generation;
 };
 static_assert(sizeof(struct handle_bytes) <= POSIX_FILE_HANDLE_MAX);
 
@@ -46,6 +47,7 @@ static struct handle_bytes bytes_of(const struct dentry *dentry)
 	return (struct handle_bytes){
 		.ino = dentry->inode->ino,
 		.dev = (uint32_t)dentry->super->dev,
+		.generation = dentry->inode->generation,
 	};
 }
 
@@ -60,7 +62,8 @@ static bool handle_equal(const struct hash_node *node, const void *key)
 	const struct handle_bytes *wanted = key;
 	const struct handle_bytes bytes = bytes_of(handle->dentry);
 
-	return bytes.ino == wanted->ino && bytes.dev == wanted->dev;
+	return bytes.ino == wanted->ino && bytes.dev == wanted->dev &&
+		bytes.generation == wanted->generation;
 }
 
 static struct handle *handle_find(const struct handle_bytes *bytes)
@@ -109,7 +112,7 @@ void file_handle_forget(struct dentry *dentry)
 /* A dentry without a name has no way back; Linux' handle of such a file is stale at once. */
 static int64_t handle_of(struct dentry *dentry, struct handle_bytes *out_bytes)
 {
-	if ((dentry->super->flags & SUPER_PINNED) == 0) {
+	if ((dentry->super->flags & SUPER_PINNED) == 0 && dentry->super->ops->find == NULL) {
 		return -LINUX_EOPNOTSUPP;
 	}
 	*out_bytes = bytes_of(dentry);
@@ -158,17 +161,48 @@ static int64_t mount_of_fd(struct request *request, uint64_t fd, struct path *ou
 	return call_lookup(request, fd, "", LINUX_AT_EMPTY_PATH, out_path);
 }
 
+/*
+ * A file whose name is not in the cache: a place of its own, which has no way back. A directory
+ * needs one.
+ */
+static int64_t handle_find_file(
+	struct super *super, const struct handle_bytes *bytes, struct dentry **out_dentry)
+{
+	struct inode *inode;
+	int64_t error = super->ops->find == NULL || bytes->dev != (uint32_t)super->dev
+		? -LINUX_ESTALE
+		: super->ops->find(super, bytes->ino, bytes->generation, &inode);
+
+	if (error < 0) {
+		return error;
+	}
+	*out_dentry = inode_is_directory(inode) ? NULL : dentry_create_root(super, inode, "");
+	error = *out_dentry != NULL ? 0 : inode_is_directory(inode) ? -LINUX_ESTALE : -LINUX_ENOMEM;
+	inode_unref(inode);
+	return error;
+}
+
 /* The place that a handle means, in the mount that @path is in and is replaced by. */
 static int64_t handle_find_place(const struct handle_bytes *bytes, int32_t type, struct path *path)
 {
 	const struct handle *handle = type == HANDLE_TYPE ? handle_find(bytes) : NULL;
+	struct super *super = path->mount->super;
+	struct dentry *dentry;
 
-	if (handle == NULL || handle->dentry->super != path->mount->super) {
+	if (handle != NULL && handle->dentry->super == super) {
+		dentry = handle->dentry;
+		dentry_ref(dentry);
+	} else if (handle != NULL || type != HANDLE_TYPE) {
 		return -LINUX_ESTALE;
+	} else {
+		int64_t error = handle_find_file(super, bytes, &dentry);
+
+		if (error < 0) {
+			return error;
+		}
 	}
-	dentry_ref(handle->dentry);
 	dentry_unref(path->dentry);
-	path->dentry = handle->dentry;
+	path->dentry = dentry;
 	return 0;
 }
 

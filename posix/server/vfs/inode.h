@@ -105,6 +105,7 @@ struct inode {
 	uint32_t references;
 	uint32_t mode, uid, gid, nlink;
 	uint64_t ino, rdev, size_bytes;
+	uint32_t generation; /* another one when the number is used again; 0: it never is */
 	uint64_t blocks; /* of 512 bytes */
 	int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
 	bool is_linkable; /* O_TMPFILE: may get a name although it has none */
@@ -223,10 +224,17 @@ struct super_ops {
 	 */
 	int64_t (*store_xattr)(struct inode *inode, const char *name, const void *value,
 		size_t size, uint32_t flags);
-	/* All that was written is on the disk. This and the next two for SUPER_WAITS only. */
+	/* All that was written is on the disk. This and the next ones for SUPER_WAITS only. */
 	int64_t (*sync)(struct super *super);
+	int64_t (*sync_inode)(struct inode *inode);
 	/* The last `unmount` is over: wait for it, in a task. */
 	int64_t (*settle)(struct super *super);
+	/*
+	 * The file of that number and generation, from a handle: an inode with a reference,
+	 * -LINUX_ESTALE. NULL: handles last as long as dentries.
+	 */
+	int64_t (*find)(
+		struct super *super, uint64_t ino, uint32_t generation, struct inode **out_inode);
 	/* Other options; SUPER_READ_ONLY is as @is_read_only says then. */
 	int64_t (*remount)(struct super *super, const char *options, bool is_read_only);
 	/* The last mount is gone: let go of everything in it, also of `root`. */

@@ -10,6 +10,7 @@
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/mqueue/mqueue.h>
+#include <posix/server/process/mapped-files.h>
 #include <posix/server/task.h>
 #include <posix/server/tty/pty.h>
 #include <posix/server/vfs/call.h>
@@ -377,6 +378,9 @@ static int64_t umount_run(struct mount *mount, uint64_t flags)
 	if (waits && request_task() == NULL) {
 		mount_unref(mount);
 		return REQUEST_TASK;
+	}
+	if (waits) {
+		mapped_files_forget_unused();
 	}
 	super_ref(super);
 	error = umount_detach(mount, flags);
