@@ -48,13 +48,19 @@ static int slot_pull(struct task *task, struct transport_slot *slot, uint32_t n_
 }
 
 static void slot_reply(
-	struct task *task, const struct transport_slot *slot, const struct bragi_call *call)
+	struct task *task, struct transport_slot *slot, const struct bragi_call *call)
 {
 	const struct transport_frame frame = { .n_handles = call->to_send.count };
 	struct helix_exchange exchange;
 	struct hel_sg segments[2];
 
 	transport_frame_segments(segments, slot->reply, call->reply_size, &frame);
+	/* a short one goes with the next drive, and takes the lane along */
+	if (call->to_send.count == 0 &&
+		helix_send_quietly(task->loop, slot->lane, true, segments, 2)) {
+		slot->lane = HEL_NULL;
+		return;
+	}
 	helix_exchange_init(&exchange, slot->lane);
 	helix_exchange_add_send_sg(&exchange, segments, 2);
 	for (uint32_t i = 0; i < call->to_send.count; i++) {
@@ -99,7 +105,9 @@ static int slot_job(struct task *task, void *argument)
 	struct transport_slot *slot = argument;
 
 	slot_serve(task, slot);
-	hel_close(HEL_THIS, slot->lane);
+	if (slot->lane != HEL_NULL) {
+		hel_close(HEL_THIS, slot->lane);
+	}
 	/* the job ends with this function: leave it before its memory is used again, or freed */
 	task->job = NULL;
 	slot->is_serving = false;
