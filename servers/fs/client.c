@@ -129,7 +129,8 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 	struct fs_mount_reply *out_reply)
 {
 	struct volume *volume = client_of_call(call)->volume;
-	const struct session_mount mount = {
+	struct fs_type_options options;
+	struct session_mount mount = {
 		.type = fs_type_find(request->type),
 		.is_read_only = request->is_read_only != 0,
 		.skips_journal = request->skips_journal != 0,
@@ -144,11 +145,14 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 	if (mount.type == NULL) {
 		return FS_ERROR_UNKNOWN_TYPE;
 	}
-	if (!fs_type_accepts(mount.type, request->options)) {
-		return -ERR_ILLEGAL_ARGS;
+	int error = fs_type_parse(mount.type, request->options, &options);
+
+	if (error != 0) {
+		return error;
 	}
+	mount.tick_seconds = options.tick_seconds;
 	scope_begin_shield(call->task, &shield);
-	int error = session_mount(call->task, volume, &mount, &session, &lane, &out_reply->root);
+	error = session_mount(call->task, volume, &mount, &session, &lane, &out_reply->root);
 
 	(void)!scope_join(&shield);
 	if (error == 0) {

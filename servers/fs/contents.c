@@ -7,7 +7,9 @@
 #include <drivers/lib/blockfs/errors.h>
 
 /** PAGES_AT_ONCE - that are looked at before others have their turn */
-#define PAGES_AT_ONCE 256
+#define PAGES_AT_ONCE   256
+/** RACES_BYTES_MAX - in longer holes only the ends are zeroed where somebody writes meanwhile */
+#define RACES_BYTES_MAX MIB(64)
 
 static struct {
 	struct list queue; /* struct page_request.queue_node */
@@ -182,13 +184,34 @@ static void answer(const struct page_request *request, enum hel_update update, i
 		request->contents->memory.handle, update, request->offset, request->length, error);
 }
 
+/* The driver learns of the memory. */
+static int contents_attach(struct task *task, struct contents *contents)
+{
+	if (contents->is_attached) {
+		return 0;
+	}
+	int error = mutex_lock(task, &contents->attach_lock);
+
+	if (error != 0) {
+		return error;
+	}
+	if (!contents->is_attached) { /* by somebody else meanwhile */
+		error = io_memory_attach(
+			task, contents->io, contents->memory.handle, &contents->memory);
+		contents->is_attached = error == 0;
+	}
+	mutex_unlock(&contents->attach_lock);
+	return error;
+}
+
 static void request_read(struct task *task, struct page_request *request)
 {
 	struct contents *contents = request->contents;
 	const struct device_buffer buffer =
 		io_buffer(&contents->memory, request->offset, request->length, NULL);
-	int error = contents->ops->read(task, contents, request->offset, &buffer);
+	int error = contents_attach(task, contents);
 
+	error = error != 0 ? error : contents->ops->read(task, contents, request->offset, &buffer);
 	if (error == 0) {
 		error = hel_memory_update(contents->memory.handle, HEL_UPDATE_INITIALISED,
 			request->offset, request->length, 0);
@@ -228,8 +251,9 @@ static void request_write(struct task *task, struct page_request *request)
 	if (size > request->offset && size < request->offset + request->length) {
 		contents_clear_tail(contents, size);
 	}
-	int error = contents->ops->write(task, contents, request->offset, &buffer);
+	int error = contents_attach(task, contents);
 
+	error = error != 0 ? error : contents->ops->write(task, contents, request->offset, &buffer);
 	if (error == 0) {
 		answer(request, HEL_UPDATE_WRITTEN_BACK, 0);
 	} else {
@@ -300,8 +324,8 @@ void pager_start(struct loop *loop)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-int contents_init(struct task *task, struct contents *contents, const struct contents_ops *ops,
-	struct loop *loop, struct io *io)
+int contents_init(
+	struct contents *contents, const struct contents_ops *ops, struct loop *loop, struct io *io)
 {
 	struct hel_managed_handles handles;
 
@@ -311,6 +335,7 @@ int contents_init(struct task *task, struct contents *contents, const struct con
 	list_init(&contents->ranges);
 	wait_queue_init(&contents->moved);
 	wait_queue_init(&contents->listeners);
+	mutex_init(&contents->attach_lock);
 	contents->memory_size = align_up(ops->size(contents), HEL_PAGE_SIZE);
 	int error = hel_memory_create_managed(contents->memory_size, 0, &handles);
 
@@ -318,18 +343,14 @@ int contents_init(struct task *task, struct contents *contents, const struct con
 		return error;
 	}
 	contents->frontal = handles.frontal;
-	error = io_memory_attach(task, io, handles.backing, &contents->memory);
-	if (error == 0) {
-		contents_listen(contents);
-		if (contents->n_listening > 0) {
-			return 0;
-		}
-		io_memory_detach(task, io, &contents->memory);
-		error = -ERR_NO_MEMORY;
+	contents->memory.handle = handles.backing;
+	contents_listen(contents);
+	if (contents->n_listening == 0) {
+		hel_close(HEL_THIS, handles.backing);
+		hel_close(HEL_THIS, handles.frontal);
+		return -ERR_NO_MEMORY;
 	}
-	hel_close(HEL_THIS, handles.backing);
-	hel_close(HEL_THIS, handles.frontal);
-	return error;
+	return 0;
 }
 
 void contents_close(struct task *task, struct contents *contents)
@@ -345,15 +366,16 @@ void contents_close(struct task *task, struct contents *contents)
 	while (contents->n_requests > 0) { /* they are queued or worked on, and end themselves */
 		(void)!wait_on(task, &contents->listeners);
 	}
-	io_memory_detach(task, contents->io, &contents->memory);
+	if (contents->is_attached) {
+		io_memory_detach(task, contents->io, &contents->memory);
+	}
 	hel_close(HEL_THIS, contents->memory.handle);
 	(void)!scope_join(&shield);
 }
 
 /* ---- what users of the file do --------------------------------------------------------------- */
 
-/* Whether there are no pages at all. */
-static bool contents_is_empty(const struct contents *contents)
+bool contents_is_empty(const struct contents *contents)
 {
 	struct hel_memory_info info;
 
@@ -452,24 +474,34 @@ void contents_drop(struct contents *contents, uint64_t offset, uint64_t length)
 	}
 }
 
+/* Whole pages that are dirty all the same: of a mapping that is written to at this moment. */
+static void zero_pages(
+	struct task *task, const struct contents *contents, uint64_t offset, uint64_t end)
+{
+	uint32_t n_pages = 0;
+
+	if (end - offset > RACES_BYTES_MAX) {
+		return;
+	}
+	for (; offset < end; offset += HEL_PAGE_SIZE) {
+		zero_in_page(contents, offset, HEL_PAGE_SIZE);
+		if (++n_pages % PAGES_AT_ONCE == 0 && task_yield(task) != 0) {
+			return;
+		}
+	}
+}
+
 void contents_show_zeros(
 	struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
 {
 	uint64_t end = min_u64(offset + length, contents->memory_size);
-	uint32_t n_pages = 0;
+	uint64_t first_whole = min_u64(align_up(offset, HEL_PAGE_SIZE), end);
+	uint64_t end_whole = max_u64(align_down(end, HEL_PAGE_SIZE), first_whole);
 
 	contents_drop(contents, offset, length);
-	if (contents_is_empty(contents)) {
-		return;
-	}
-	while (offset < end) {
-		uint64_t part =
-			min_u64(end, align_down(offset, HEL_PAGE_SIZE) + HEL_PAGE_SIZE) - offset;
-
-		zero_in_page(contents, offset, part);
-		offset += part;
-		if (++n_pages % PAGES_AT_ONCE == 0 && task_yield(task) != 0) {
-			return;
-		}
+	if (offset < end && !contents_is_empty(contents)) {
+		zero_in_page(contents, offset, first_whole - offset);
+		zero_pages(task, contents, first_whole, end_whole);
+		zero_in_page(contents, end_whole, end - end_whole);
 	}
 }

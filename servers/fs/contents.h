@@ -75,7 +75,9 @@ struct contents {
 	const struct contents_ops *ops;
 	struct io *io;
 	struct loop *loop;
-	struct io_memory memory; /* the backing */
+	struct io_memory memory;   /* the backing */
+	struct mutex attach_lock;  /* held while it is attached to the disk */
+	bool is_attached;          /* when the first page moves: many files never come that far */
 	hel_handle frontal;
 	uint64_t memory_size; /* whole pages */
 	struct rwlock lock;
@@ -95,10 +97,10 @@ void pager_start(struct loop *loop);
  * contents_init() - make memory for contents, and listen
  * @io: borrowed until contents_close()
  *
- * Return: 0, -ERR_NO_MEMORY, what the driver says.
+ * Return: 0, -ERR_NO_MEMORY, -ERR_NO_SPACE.
  */
-MUST_USE int contents_init(struct task *task, struct contents *contents,
-	const struct contents_ops *ops, struct loop *loop, struct io *io);
+MUST_USE int contents_init(struct contents *contents, const struct contents_ops *ops,
+	struct loop *loop, struct io *io);
 
 /**
  * contents_close() - give up the memory; what is dirty is lost, see contents_sync()
@@ -106,6 +108,9 @@ MUST_USE int contents_init(struct task *task, struct contents *contents,
  * Waits for what is under way, whatever happens to the task.
  */
 void contents_close(struct task *task, struct contents *contents);
+
+/** contents_is_empty() - whether it has no pages at all now */
+bool contents_is_empty(const struct contents *contents);
 
 /**
  * contents_sync() - store what is dirty in a range
@@ -161,8 +166,8 @@ void contents_drop(struct contents *contents, uint64_t offset, uint64_t length);
 /**
  * contents_show_zeros() - a range is zeros on the disk now; the lock is held alone
  *
- * Not more than the memory's size. Also pages that somebody has made dirty since the file was
- * stored have zeros there.
+ * Also pages that somebody has made dirty since the file was stored have zeros there, unless the
+ * range is very long: who writes to a mapping while it becomes a hole may find it written.
  */
 void contents_show_zeros(
 	struct task *task, struct contents *contents, uint64_t offset, uint64_t length);

@@ -126,8 +126,8 @@ int node_contents(struct task *task, struct node *node, struct contents **out_co
 		return error;
 	}
 	if (!node->has_contents) {
-		error = contents_init(task, &node->contents, &file_contents_ops, node->table->loop,
-			node->table->io);
+		error = contents_init(
+			&node->contents, &file_contents_ops, node->table->loop, node->table->io);
 		if (error == 0) {
 			node->has_contents = true;
 			list_push_back(&node->table->files, &node->file_node);
@@ -395,9 +395,12 @@ static int sync_files(struct task *task, struct node_table *table, struct sync_b
 
 		batch->n_nodes = 0;
 		for (; at != NULL && n_left > 0 && batch->n_nodes < FENCES; n_left--) {
-			batch->nodes[batch->n_nodes++] =
-				node_use(container_of(at, struct node, file_node));
+			struct node *node = container_of(at, struct node, file_node);
+
 			at = list_next(&table->files, at);
+			if (!contents_is_empty(&node->contents)) {
+				batch->nodes[batch->n_nodes++] = node_use(node);
+			}
 		}
 		if (batch->n_nodes == 0) {
 			break;

@@ -10,11 +10,10 @@
 #include <base/errors.h>
 #include <base/string.h>
 
-#define TICK_NS         UINT64_C(5000000000)
 #define ARENA_BYTES_MIN MIB(8)
 #define ARENA_BYTES_MAX MIB(64)
 #define ARENA_SHARE     128 /* of the volume's bytes */
-#define NS_PER_SECOND   1000000000
+#define NS_PER_SECOND   UINT64_C(1000000000)
 
 /* ---- what file systems ask for --------------------------------------------------------------- */
 
@@ -26,11 +25,12 @@ static struct session *session_of_host(struct blockfs_host *host)
 static struct blockfs_time host_now(UNUSED struct blockfs_host *host)
 {
 	int64_t now_ns = fs_realtime_ns();
-	int64_t seconds = now_ns / NS_PER_SECOND - (now_ns % NS_PER_SECOND < 0);
+	const int64_t second = (int64_t)NS_PER_SECOND;
+	int64_t seconds = now_ns / second - (now_ns % second < 0);
 
 	return (struct blockfs_time){
 		.seconds = seconds,
-		.nanoseconds = (uint32_t)(now_ns - seconds * NS_PER_SECOND),
+		.nanoseconds = (uint32_t)(now_ns - seconds * second),
 	};
 }
 
@@ -256,7 +256,9 @@ static int ticker_run(struct task *task, void *argument)
 {
 	struct session *session = argument;
 
-	while (task_sleep_until(task, task_now_ns(task) + TICK_NS) == 0) {
+	uint64_t period_ns = session->tick_seconds * NS_PER_SECOND;
+
+	while (task_sleep_until(task, task_now_ns(task) + period_ns) == 0) {
 		(void)session->fs->ops->tick(task, session->fs); /* it keeps its error */
 	}
 	session->is_ticking = false;
@@ -330,6 +332,7 @@ static int mount_all(struct task *task, struct session *session, const struct se
 		return error;
 	}
 	session->is_ticking = true;
+	session->tick_seconds = mount->tick_seconds;
 	job_init(&session->ticker, "tick", ticker_run, session);
 	job_submit(session->volume->disk->loop, &session->ticker);
 	return 0;

@@ -44,10 +44,12 @@ struct session {
 	struct node_table nodes;
 	struct job ticker;
 	bool is_ticking;
+	uint32_t tick_seconds;
 };
 
 struct session_mount {
 	const struct fs_type *type;
+	uint32_t tick_seconds;
 	bool is_read_only, skips_journal;
 	enum blockfs_on_error on_error;
 	struct blockfs_name options; /* that the type has accepted; borrowed */

@@ -2,7 +2,11 @@
 /* The table of types: see type.h. */
 #include "type.h"
 
+#include <base/errors.h>
 #include <base/string.h>
+
+#define TICK_SECONDS     5
+#define TICK_SECONDS_MAX 3600
 
 static const char *const ext4_harmless[] = {
 	"acl",
@@ -10,6 +14,7 @@ static const char *const ext4_harmless[] = {
 	"barrier=1",
 	"block_validity",
 	"data=ordered",
+	"data=writeback", /* which promises less */
 	"delalloc",
 	"nodiscard",
 	"noquota",
@@ -37,9 +42,6 @@ const struct fs_type *fs_type_find(struct bragi_string name)
 
 static bool is_harmless(const struct fs_type *type, struct bragi_string option)
 {
-	if (option.length == 0) {
-		return true;
-	}
 	for (const char *const *harmless = type->harmless; *harmless != NULL; harmless++) {
 		if (bragi_string_equals(option, *harmless)) {
 			return true;
@@ -48,22 +50,53 @@ static bool is_harmless(const struct fs_type *type, struct bragi_string option)
 	return false;
 }
 
-bool fs_type_accepts(const struct fs_type *type, struct bragi_string options)
+/* `commit=N`, in seconds; 0 stands for the usual time, as in Linux. */
+static bool parse_commit(struct bragi_string option, struct fs_type_options *options)
+{
+	static const char key[] = "commit=";
+	uint32_t at = sizeof(key) - 1;
+	uint32_t seconds = 0;
+
+	if (option.length <= at || memcmp(option.text, key, at) != 0) {
+		return false;
+	}
+	for (; at < option.length; at++) {
+		char digit = option.text[at];
+
+		if (digit < '0' || digit > '9' || seconds > TICK_SECONDS_MAX) {
+			return false;
+		}
+		seconds = seconds * 10 + (uint32_t)(digit - '0');
+	}
+	options->tick_seconds = seconds == 0 ? TICK_SECONDS : seconds;
+	return seconds <= TICK_SECONDS_MAX;
+}
+
+int fs_type_parse(const struct fs_type *type, struct bragi_string options,
+	struct fs_type_options *out_options)
 {
 	uint32_t begin = 0;
 
+	*out_options = (struct fs_type_options){ .tick_seconds = TICK_SECONDS };
 	if (type->accepts != NULL) {
-		return type->accepts((struct blockfs_name){ options.text, options.length });
+		return type->accepts((struct blockfs_name){ options.text, options.length })
+			? 0
+			: -ERR_ILLEGAL_ARGS;
 	}
 	for (uint32_t end = 0; end <= options.length; end++) {
-		if (end == options.length || options.text[end] == ',') {
-			const struct bragi_string option = { options.text + begin, end - begin };
-
-			if (!is_harmless(type, option)) {
-				return false;
-			}
-			begin = end + 1;
+		if (end < options.length && options.text[end] != ',') {
+			continue;
 		}
+		const struct bragi_string option = {
+			.text = options.text + begin,
+			.length = end - begin,
+		};
+
+		if (option.length > 0 && !parse_commit(option, out_options) &&
+			!is_harmless(type, option)) {
+			return -ERR_ILLEGAL_ARGS;
+		}
+		begin = end + 1;
 	}
-	return true;
+	return 0;
 }

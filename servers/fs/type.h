@@ -20,7 +20,18 @@ struct fs_type {
 /** fs_type_find() - the type of that name, NULL if there is none */
 const struct fs_type *fs_type_find(struct bragi_string name);
 
-/** fs_type_accepts() - whether all of @options, with commas between them, mean something */
-bool fs_type_accepts(const struct fs_type *type, struct bragi_string options);
+/* What options of a mount say. */
+struct fs_type_options {
+	uint32_t tick_seconds; /* commit=N: how much a power cut loses at most */
+};
+
+/**
+ * fs_type_parse() - read the options of a mount
+ * @options: with commas between them
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS: one means nothing, or what this server cannot do.
+ */
+MUST_USE int fs_type_parse(const struct fs_type *type, struct bragi_string options,
+	struct fs_type_options *out_options);
 
 #endif

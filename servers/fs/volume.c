@@ -100,8 +100,8 @@ int volume_open(struct task *task, struct volume *volume, bool is_writable)
 		error = -ERR_BUSY;
 	}
 	if (error == 0 && !volume->has_raw) {
-		error = contents_init(task, &volume->raw, &raw_contents_ops, volume->disk->loop,
-			&volume->disk->io);
+		error = contents_init(
+			&volume->raw, &raw_contents_ops, volume->disk->loop, &volume->disk->io);
 		volume->has_raw = error == 0;
 	}
 	if (error == 0) {

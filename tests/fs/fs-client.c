@@ -71,6 +71,16 @@ int fs_rescan(struct task *task, struct fs_client *volume)
 	return CALL(volume, rescan, volume);
 }
 
+int fs_watch(struct task *task, struct fs_client *volume, uint64_t size_bytes)
+{
+	struct fs_watch_request request;
+	struct fs_watch_reply reply;
+
+	fs_watch_request_init(&request);
+	request.size_bytes = size_bytes;
+	return CALL(volume, watch, volume);
+}
+
 static int take_session(
 	struct fs_client *volume, const struct fs_node *root, struct fs_client *session)
 {

@@ -45,6 +45,9 @@ MUST_USE int fs_info(struct task *task, struct fs_client *volume, struct fs_info
 /** fs_rescan() - have the table of partitions of its disk read again */
 MUST_USE int fs_rescan(struct task *task, struct fs_client *volume);
 
+/** fs_watch() - wait until the volume's size is another one, or it is gone */
+MUST_USE int fs_watch(struct task *task, struct fs_client *volume, uint64_t size_bytes);
+
 /** fs_mount() - mount it: @session is initialised */
 MUST_USE int fs_mount(struct task *task, struct fs_client *volume, struct fs_client *session,
 	const char *type, bool is_read_only);

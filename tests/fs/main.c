@@ -3,10 +3,12 @@
  * A client of the file server: what it does to a file system, Linux' tools find afterwards.
  *
  * The command line says which volume: fs.name=NAME. It holds ext4, with a file `given` of
- * GIVEN_BYTES bytes of pattern 0, and nothing else. tests/system/fs.py boots this.
+ * GIVEN_BYTES bytes of pattern 0, and nothing else. fs.mode=MODE is for other disks, and for
+ * measuring. tests/system/fs.py boots this.
  */
 #include "exerciser.h"
 #include "fs-client.h"
+#include "garbage.h"
 
 #include <base/errors.h>
 #include <base/format.h>
@@ -92,12 +94,24 @@ static void test_volume_is_described(struct task *task)
 	(void)helix_command_line_option("fs.partition", number, sizeof(number));
 	CHECK(fs_info(task, &volume, &info) == 0);
 	CHECK(info.partition == (uint32_t)(number[0] - '0'));
-	CHECK(info.n_sessions == 1);
+	CHECK(info.n_sessions >= 1); /* posix looks at volumes, too */
 	CHECK(info.size_bytes == (info.partition == 0 ? MIB(64) : MIB(40)));
 	CHECK(info.start_bytes == (info.partition == 0 ? 0 : MIB(17)));
 	CHECK(info.scheme == (info.partition == 0 ? FS_SCHEME_NONE : FS_SCHEME_GPT));
 	CHECK(bragi_string_equals(info.label, info.partition == 0 ? "" : "root"));
 	CHECK((info.flags & FS_VOLUME_FLAG_READ_ONLY) == 0);
+}
+
+/* Others may be looking at it. */
+static int rescan_when_free(struct task *task, struct fs_client *disk)
+{
+	int error;
+
+	do {
+		error = fs_rescan(task, disk);
+	} while (error == FS_ERROR_BUSY &&
+		task_sleep_until(task, task_now_ns(task) + UINT64_C(10000000)) == 0);
+	return error;
 }
 
 /* Not while a partition is in use; then the volumes are other ones. */
@@ -109,7 +123,7 @@ static void test_partitions_are_read_again(struct task *task)
 
 	CHECK(fs_info(task, &volume, &info) == 0);
 	if (info.partition == 0) {
-		CHECK(fs_rescan(task, &volume) == 0); /* there are none */
+		CHECK(rescan_when_free(task, &volume) == 0); /* there are none */
 		return;
 	}
 	str_copy(disk_name, sizeof(disk_name), name);
@@ -117,7 +131,7 @@ static void test_partitions_are_read_again(struct task *task)
 	CHECK(fs_volume_find(task, &disk, disk_name) == 0);
 	CHECK(fs_rescan(task, &disk) == FS_ERROR_BUSY);
 	CHECK(fs_unmount(task, &session) == 0);
-	CHECK(fs_rescan(task, &disk) == 0);
+	CHECK(rescan_when_free(task, &disk) == 0);
 	CHECK(fs_mount(task, &volume, &session, "ext4", false) == -ERR_END_OF_LANE);
 	fs_client_deinit(&volume);
 	CHECK(fs_volume_find(task, &volume, name) == 0);
@@ -399,6 +413,12 @@ static void test_nonsense_is_refused(struct task *task)
 	CHECK(fs_forget(task, &session, node.id, UINT64_MAX) == 0);
 }
 
+static void test_garbage_is_refused(struct task *task)
+{
+	CHECK(send_garbage(task, &session, "garbage", number_option("fs.seed", 1),
+		(uint32_t)number_option("fs.requests", 3000)));
+}
+
 static void test_client_that_goes_away(struct task *task)
 {
 	struct fs_node node;
@@ -442,6 +462,138 @@ static void test_volume_is_opened(struct task *task)
 	CHECK(fs_unmount(task, &session) == 0);
 }
 
+/* ---- a disk with bad blocks: fs.mode=errors -------------------------------------------------- */
+
+#define BAD_TO_READ  2 /* pages of `given` */
+#define BAD_TO_WRITE 5
+
+static void test_errors_are_told(struct task *task)
+{
+	struct fs_mapped mapped;
+	struct fs_node node;
+	hel_handle memory;
+	uint8_t byte = 0;
+
+	CHECK(fs_walk(task, &session, "given", &node) == 0);
+	CHECK(hel_memory_allocate(KIB(64), 0, &memory) == 0);
+	CHECK(fs_transfer(task, &session, node.id, false, 0, KIB(64), memory) == -ERR_IO);
+	CHECK(fs_transfer(task, &session, node.id, false, KIB(32), KIB(64), memory) == 0);
+	CHECK(fs_map(task, &session, node.id, GIVEN_BYTES, true, &mapped) == 0);
+	CHECK(hel_memory_read(mapped.memory, BAD_TO_READ * HEL_PAGE_SIZE, &byte, 1) != 0);
+	CHECK(hel_memory_read(mapped.memory, (BAD_TO_READ + 1) * HEL_PAGE_SIZE, &byte, 1) == 0);
+	CHECK(fs_reserve(task, &session, node.id, BAD_TO_WRITE * HEL_PAGE_SIZE, 1, 0) == 0);
+	CHECK(hel_memory_write(mapped.memory, BAD_TO_WRITE * HEL_PAGE_SIZE, &byte, 1) == 0);
+	CHECK(fs_sync_node(task, &session, node.id) == -ERR_IO);
+	CHECK(fs_sync_node(task, &session, node.id) == -ERR_IO); /* it was tried again */
+	fs_unmap(&mapped);
+	hel_close(HEL_THIS, memory);
+	CHECK(fs_create(task, &session, session.root.id, "other", S_IFREG | 0644, NULL, &node) ==
+		0);
+	CHECK(fs_unmount(task, &session) == -ERR_IO); /* and in vain once more */
+	CHECK(fs_mount(task, &volume, &session, "ext4", false) == 0);
+	CHECK(fs_walk(task, &session, "other", &node) == 0);
+	CHECK(fs_unmount(task, &session) == 0);
+}
+
+static const struct task_test error_tests[] = {
+	TASK_TEST(volume_is_mounted),
+	TASK_TEST(errors_are_told),
+};
+
+/* ---- a disk that is taken out: fs.mode=removal ----------------------------------------------- */
+
+static void test_disk_is_taken_out(struct task *task)
+{
+	struct fs_attributes attributes;
+	struct fs_info_reply info;
+	struct fs_mapped mapped;
+	uint8_t byte = 1;
+
+	CHECK(helix_command_line_option("fs.name", name, sizeof(name)));
+	CHECK(fs_volume_find(task, &volume, name) == 0);
+	CHECK(fs_info(task, &volume, &info) == 0);
+	CHECK(fs_open(task, &volume, &session, true) == 0);
+	CHECK(fs_map(task, &session, session.root.id, KIB(8), true, &mapped) == 0);
+	CHECK(hel_memory_write(mapped.memory, 0, &byte, 1) == 0);
+	CHECK(fs_sync(task, &session) == 0);
+	CHECK(fs_watch(task, &volume, info.size_bytes) == -ERR_END_OF_LANE);
+	CHECK(hel_memory_write(mapped.memory, 0, &byte, 1) == 0); /* the page is there */
+	CHECK(fs_sync(task, &session) == -ERR_END_OF_LANE);
+	CHECK(fs_get_attributes(task, &session, session.root.id, &attributes) == -ERR_END_OF_LANE);
+	CHECK(hel_memory_read(mapped.memory, KIB(64), &byte, 1) != 0);
+	fs_unmap(&mapped);
+	CHECK(fs_unmount(task, &session) != 0); /* what was dirty is lost */
+	CHECK(fs_info(task, &volume, &info) == -ERR_END_OF_LANE);
+	CHECK(fs_mount(task, &volume, &session, "ext4", true) == -ERR_END_OF_LANE);
+	fs_client_deinit(&volume);
+}
+
+static const struct task_test removal_tests[] = { TASK_TEST(disk_is_taken_out) };
+
+/* ---- what calls cost: fs.mode=measure -------------------------------------------------------- */
+
+#define MEASURED 2000
+
+static void say_cost(struct task *task, const char *what, uint64_t since_ns)
+{
+	helix_log(HEL_LOG_INFO, "%s: %llu ns", what,
+		(unsigned long long)((task_now_ns(task) - since_ns) / MEASURED));
+}
+
+static void test_calls_are_measured(struct task *task)
+{
+	uint64_t root = session.root.id, start_ns = task_now_ns(task);
+	struct fs_attributes attributes;
+	struct fs_mapped mapped;
+	struct fs_node node;
+	hel_handle memory;
+
+	for (uint32_t i = 0; i < MEASURED; i++) {
+		CHECK(fs_get_attributes(task, &session, root, &attributes) == 0);
+	}
+	say_cost(task, "get_attributes", start_ns);
+	start_ns = task_now_ns(task);
+	for (uint32_t i = 0; i < MEASURED; i++) {
+		CHECK(fs_lookup(task, &session, root, "given", &node) == 0);
+		CHECK(fs_forget(task, &session, node.id, 1) == 0);
+	}
+	say_cost(task, "lookup, forget", start_ns);
+	start_ns = task_now_ns(task);
+	for (uint32_t i = 0; i < MEASURED; i++) {
+		CHECK(fs_create(task, &session, root, "new", S_IFREG | 0600, NULL, &node) == 0);
+		CHECK(fs_unlink(task, &session, root, "new", node.id, false) == 0);
+		CHECK(fs_forget(task, &session, node.id, 1) == 0);
+	}
+	say_cost(task, "create, unlink, forget", start_ns);
+	start_ns = task_now_ns(task);
+	for (uint32_t i = 0; i < MEASURED; i++) {
+		CHECK(fs_create(task, &session, root, "new", S_IFREG | 0600, NULL, &node) == 0);
+		CHECK(fs_reserve(task, &session, node.id, 0, KIB(4), KIB(4)) == 0);
+		CHECK(fs_map(task, &session, node.id, KIB(4), true, &mapped) == 0);
+		mapped.bytes[0] = 1;
+		fs_unmap(&mapped);
+		CHECK(fs_unlink(task, &session, root, "new", node.id, false) == 0);
+		CHECK(fs_forget(task, &session, node.id, 1) == 0);
+	}
+	say_cost(task, "the same with a page written", start_ns);
+	CHECK(hel_memory_allocate(KIB(4), 0, &memory) == 0);
+	CHECK(fs_lookup(task, &session, root, "given", &node) == 0);
+	start_ns = task_now_ns(task);
+	for (uint32_t i = 0; i < MEASURED; i++) {
+		CHECK(fs_transfer(task, &session, node.id, false, i % 20 * KIB(4), KIB(4),
+			      memory) == 0);
+	}
+	say_cost(task, "transfer of 4 KiB, reading", start_ns);
+	CHECK(fs_forget(task, &session, node.id, 1) == 0);
+	hel_close(HEL_THIS, memory);
+	CHECK(fs_unmount(task, &session) == 0);
+}
+
+static const struct task_test measurements[] = {
+	TASK_TEST(volume_is_mounted),
+	TASK_TEST(calls_are_measured),
+};
+
 static const struct task_test tests[] = {
 	TASK_TEST(volume_is_mounted),
 	TASK_TEST(volume_is_mounted_once),
@@ -458,11 +610,24 @@ static const struct task_test tests[] = {
 	TASK_TEST(removed_files_are_freed),
 	TASK_TEST(random_changes),
 	TASK_TEST(nonsense_is_refused),
+	TASK_TEST(garbage_is_refused),
 	TASK_TEST(client_that_goes_away),
 	TASK_TEST(volume_is_opened),
 };
 
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
+	char mode[16] = "";
+
+	(void)helix_command_line_option("fs.mode", mode, sizeof(mode));
+	if (str_equal(mode, "errors")) {
+		return task_tests_main(error_tests, ARRAY_SIZE(error_tests));
+	}
+	if (str_equal(mode, "removal")) {
+		return task_tests_main(removal_tests, ARRAY_SIZE(removal_tests));
+	}
+	if (str_equal(mode, "measure")) {
+		return task_tests_main(measurements, ARRAY_SIZE(measurements));
+	}
 	return task_tests_main(tests, ARRAY_SIZE(tests));
 }

@@ -18,7 +18,7 @@ BIG_BYTES = 12 << 20
 _TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
 _VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
 _NAME = 'virtio-0000:00:10.0'
-_N_CASES = 17
+_N_CASES = 18
 
 
 def pattern(offset, length, salt):
@@ -40,7 +40,7 @@ def make_ext4(image, *options, size=DISK_BYTES):
     with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
         with open(os.path.join(folder, 'given'), 'wb') as file:
             file.write(pattern(0, GIVEN_BYTES, 0))
-        tool('mke2fs', '-q', '-F', '-t', 'ext4', '-d', folder, *options, image)
+        tool('mke2fs', '-q', '-F', '-t', 'ext4', '-b', '4096', '-d', folder, *options, image)
 
 
 def contents(image, name):
@@ -64,9 +64,10 @@ def check_image(image):
         check_equal(file.read(512) == pattern(0, 512, 7), True, 'the first sector')
 
 
-def run_client(image, *, name=_NAME, settings='', timeout=120):
-    cases = guest.cases_of_program('fs', '--qemu', _VIRTIO.replace('@', image), name='fs-test',
-                                   n_cases=_N_CASES, settings=f'fs.name={name} {settings}',
+def run_client(image, *, name=_NAME, settings='', drive=_VIRTIO, n_cases=_N_CASES, timeout=120):
+    qemu = ['--qemu', drive.replace('@', image)] if drive else []
+    cases = guest.cases_of_program('fs', *qemu, name='fs-test',
+                                   n_cases=n_cases, settings=f'fs.name={name} {settings}',
                                    timeout=timeout)
     bad = [case for case in cases if case.startswith('not ok')]
     check(not bad, '; '.join(bad))
@@ -113,9 +114,32 @@ def a_partition():
         check_image(part)
 
 
+def errors_of_the_disk():
+    """A block of `given` cannot be read, another one not be written."""
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        image = os.path.join(folder, 'disk')
+        make_ext4(image)
+        blocks = tool('debugfs', '-R', 'blocks given', image).split()
+        rules = ''.join(
+            f',file.inject-error.{rule}.event=none,file.inject-error.{rule}.iotype={kind}'
+            f',file.inject-error.{rule}.sector={int(blocks[block]) * 8}'
+            for rule, kind, block in ((0, 'read', 2), (1, 'write', 5)))
+        drive = ('-drive if=none,id=d,format=raw,file.driver=blkdebug,file.image.driver=file,'
+                 f'file.image.filename=@{rules} -device virtio-blk-pci,addr=0x10,drive=d')
+        run_client(image, drive=drive, settings='fs.mode=errors', n_cases=2)
+        tool('e2fsck', '-fn', image)
+        check_equal(contents(image, 'given') == pattern(0, GIVEN_BYTES, 0), True, 'given')
+
+
+def a_disk_is_taken_out():
+    run_client('', drive='', name='ram0', n_cases=1,
+               settings='hati.ramdisk=16 hati.ramdisk.life=3000 fs.mode=removal')
+
+
 def the_driver_dies_all_the_time():
     _with_file_system(settings='hati.runsvr=kill:virtio-blk:700')
 
 
 if __name__ == '__main__':
-    guest.main([ext4, blocks_of_1024_bytes, a_partition, the_driver_dies_all_the_time])
+    guest.main([ext4, blocks_of_1024_bytes, a_partition, errors_of_the_disk,
+                a_disk_is_taken_out, the_driver_dies_all_the_time])

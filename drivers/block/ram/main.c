@@ -4,7 +4,8 @@
  *
  * The machine has one if the kernel's command line says hati.ramdisk=SIZE, in MiB. Nothing of it
  * outlasts the driver. Its "device" is always done at once, but answers like a real one: what
- * submit() takes is finished from the loop, as by an interrupt.
+ * submit() takes is finished from the loop, as by an interrupt. With hati.ramdisk.life=MS it is
+ * taken out after that time.
  */
 #include <base/errors.h>
 #include <base/format.h>
@@ -14,6 +15,8 @@
 
 #define SIZE_MIB_MAX UINT64_C(1048576)
 #define DEPTH        128
+#define LIFE_MS_MAX  UINT64_C(86400000)
+#define NS_PER_MS    UINT64_C(1000000)
 
 struct ram_disk {
 	struct block_device device;
@@ -22,6 +25,7 @@ struct ram_disk {
 	struct list submitted; /* struct block_request.node */
 	uint32_t n_submitted;
 	struct op work; /* pending while there are some */
+	uint64_t life_ms; /* 0: for ever */
 };
 
 static struct helix_loop loop;
@@ -113,19 +117,19 @@ static const struct block_driver driver = { .submit = ram_submit, .commit = ram_
 
 /* ---- the disk -------------------------------------------------------------------------------- */
 
-static uint64_t size_from_command_line(void)
+/* At most @max; 0 without such an option. */
+static uint64_t number_from_command_line(const char *name, uint64_t max)
 {
 	char text[24];
-	uint64_t size_mib = 0;
+	uint64_t number = 0;
 
-	if (!helix_command_line_option("hati.ramdisk", text, sizeof(text))) {
+	if (!helix_command_line_option(name, text, sizeof(text))) {
 		return 0;
 	}
-	for (const char *digit = text; *digit >= '0' && *digit <= '9' && size_mib <= SIZE_MIB_MAX;
-		digit++) {
-		size_mib = size_mib * 10 + (uint64_t)(*digit - '0');
+	for (const char *digit = text; *digit >= '0' && *digit <= '9' && number <= max; digit++) {
+		number = number * 10 + (uint64_t)(*digit - '0');
 	}
-	return min_u64(size_mib, SIZE_MIB_MAX) * MIB(1);
+	return min_u64(number, max);
 }
 
 static int ram_init(struct ram_disk *ram, uint64_t size_bytes)
@@ -171,6 +175,9 @@ static int publish(struct task *task, void *argument)
 
 	if (error != 0) {
 		helix_log(HEL_LOG_ERROR, "not published: %s", error_text(error));
+	} else if (ram->life_ms != 0 &&
+		task_sleep_until(task, task_now_ns(task) + ram->life_ms * NS_PER_MS) == 0) {
+		block_gone(&ram->device);
 	}
 	return 0;
 }
@@ -178,7 +185,7 @@ static int publish(struct task *task, void *argument)
 int main(int n_arguments UNUSED, char **arguments UNUSED)
 {
 	static struct job job;
-	uint64_t size_bytes = size_from_command_line();
+	uint64_t size_bytes = number_from_command_line("hati.ramdisk", SIZE_MIB_MAX) * MIB(1);
 	int error;
 
 	if (size_bytes == 0) {
@@ -192,6 +199,7 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 		helix_log(HEL_LOG_ERROR, "no RAM disk: %s", error_text(error));
 		return 0;
 	}
+	disk.life_ms = number_from_command_line("hati.ramdisk.life", LIFE_MS_MAX);
 	job_init(&job, "publish", publish, &disk);
 	job_submit(&loop.loop, &job);
 	helix_loop_run(&loop);
