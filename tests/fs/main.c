@@ -9,6 +9,7 @@
 #include "exerciser.h"
 #include "fs-client.h"
 #include "garbage.h"
+#include "survivor.h"
 
 #include <base/errors.h>
 #include <base/format.h>
@@ -530,6 +531,17 @@ static void test_disk_is_taken_out(struct task *task)
 
 static const struct task_test removal_tests[] = { TASK_TEST(disk_is_taken_out) };
 
+/* ---- a server that is killed: fs.mode=ends --------------------------------------------------- */
+
+static void test_what_was_synced_is_there(struct task *task)
+{
+	CHECK(helix_command_line_option("fs.name", name, sizeof(name)));
+	CHECK(survive(task, &volume, name, (uint32_t)number_option("fs.ends", 6)));
+	CHECK(fs_volume_find(task, &volume, name) == 0);
+}
+
+static const struct task_test end_tests[] = { TASK_TEST(what_was_synced_is_there) };
+
 /* ---- what calls cost: fs.mode=measure -------------------------------------------------------- */
 
 #define MEASURED 2000
@@ -625,6 +637,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	}
 	if (str_equal(mode, "removal")) {
 		return task_tests_main(removal_tests, ARRAY_SIZE(removal_tests));
+	}
+	if (str_equal(mode, "ends")) {
+		return task_tests_main(end_tests, ARRAY_SIZE(end_tests));
 	}
 	if (str_equal(mode, "measure")) {
 		return task_tests_main(measurements, ARRAY_SIZE(measurements));

@@ -140,6 +140,18 @@ def the_driver_dies_all_the_time():
     _with_file_system(settings='hati.runsvr=kill:virtio-blk:700')
 
 
+def the_server_dies_all_the_time():
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        image = os.path.join(folder, 'disk')
+        make_ext4(image)
+        run_client(image, settings='hati.runsvr=kill:fs:900 fs.mode=ends', n_cases=1)
+        # the journal is replayed, which is all that is wrong
+        subprocess.run(['e2fsck', '-y', '-E', 'journal_only', image], env=_TOOLS, timeout=120,
+                       capture_output=True, check=False)
+        tool('e2fsck', '-fn', image)
+
+
 if __name__ == '__main__':
     guest.main([ext4, blocks_of_1024_bytes, a_partition, errors_of_the_disk,
-                a_disk_is_taken_out, the_driver_dies_all_the_time])
+                a_disk_is_taken_out, the_driver_dies_all_the_time,
+                the_server_dies_all_the_time])
