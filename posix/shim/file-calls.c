@@ -467,7 +467,7 @@ int64_t shim_fcntl(SHIM_ARGS)
 struct ioctl_row {
 	uint32_t command;
 	/* bytes that go in, that come out; both 0: the value itself is the argument */
-	uint8_t in, out;
+	uint16_t in, out;
 };
 
 /*
@@ -495,6 +495,9 @@ static const struct ioctl_row ioctl_rows[] = {
 	{ 0x127f, 16, 0 }, /* BLKZEROOUT */
 	{ 0x40081271, 4, 0 }, /* BLKBSZSET */
 	{ 0x80081270, 0, 4 }, /* BLKBSZGET */
+	{ 0x4c04, 232, 0 }, /* LOOP_SET_STATUS64 */
+	{ 0x4c05, 0, 232 }, /* LOOP_GET_STATUS64 */
+	{ 0x4c0a, 304, 0 }, /* LOOP_CONFIGURE */
 	{ 0x5401, 0, 36 }, /* TCGETS */
 	{ 0x5402, 36, 0 }, /* TCSETS */
 	{ 0x5403, 36, 0 }, /* TCSETSW */
@@ -691,7 +694,7 @@ int64_t shim_ioctl(SHIM_ARGS)
 	}
 	ioctl_sizes((uint32_t)a1, &in, &out);
 	size = in > out ? in : out;
-	if (size > 256) {
+	if (size > POSIX_IOCTL_MAX) {
 		return -LINUX_ENOTTY;
 	}
 	shim_call_init(&call, POSIX_IOCTL);

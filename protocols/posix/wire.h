@@ -45,6 +45,7 @@ constexpr uint32_t POSIX_BULK_INLINE = 1536;
 constexpr uint32_t POSIX_BULK_MAX = 131072;
 constexpr uint32_t POSIX_INLINE_MAX = 3584; /* data of an argument with a count, but for bulk */
 constexpr uint32_t POSIX_PATH_MAX = 4096;
+constexpr uint32_t POSIX_IOCTL_MAX = 512; /* what the structure of an ioctl may have */
 constexpr uint64_t POSIX_MAKE_PRIVATE_MAX = 1 << 20;
 
 enum posix_request_flags : uint32_t {
@@ -143,7 +144,7 @@ enum posix_internal : uint32_t {
 	POSIX_SIGTIMEDWAIT =
 		/* args: set, timeout_ns (~0 never); result: signal; out: posix_signal_info */
 	10009,
-	POSIX_IOCTL = 10011, /* args: fd, request, value or size; in/out: payload up to 256 bytes */
+	POSIX_IOCTL = 10011, /* args: fd, request, value or size; in/out: POSIX_IOCTL_MAX bytes */
 	POSIX_FCNTL =
 		/* args: fd, cmd, value; struct flock (32 bytes) in and out for lock commands */
 	10012,

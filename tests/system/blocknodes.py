@@ -14,9 +14,9 @@ import guest
 from guest import check, check_equal
 
 _PATH = os.environ['PATH'] + ':/usr/sbin:/sbin'
-_PACKAGES = ('util-linux', 'fdisk', 'e2fsprogs')
+_PACKAGES = ('util-linux', 'mount', 'fdisk', 'e2fsprogs')
 _PROGRAMS = ('lsblk', 'blkid', 'fdisk', 'sfdisk', 'mke2fs', 'e2fsck', 'tune2fs', 'dd', 'blockdev',
-             'mkswap', 'blkdiscard', 'wipefs')
+             'mkswap', 'blkdiscard', 'wipefs', 'losetup')
 
 _TABLE = """label: gpt
 label-id: 11111111-2222-3333-4444-555555555555
@@ -216,10 +216,40 @@ busybox ls -l /dev/vda2; /disk/dd bs=512 count=1 status=none <&3 2>&1 | busybox 
     check_equal(text[3].split()[0], machine.digest('nvme'), 'the digest')
 
 
+@with_machine
+def files_are_disks(machine):
+    text = machine.run("""
+busybox mkdir -p /tmp /mnt /inner; busybox dd if=/dev/zero of=/tmp/f bs=1M count=16 2>/dev/null
+d=$(/disk/losetup -f --show -o 1M --sizelimit 8M /tmp/f); echo $d; /disk/blockdev --getsize64 $d
+printf 'label: dos\\n2048,4096\\n,,\\n' | /disk/sfdisk -q $d && echo part > ${d}p1 || echo bad
+busybox dd if=/tmp/f bs=1M skip=2 count=1 2>/dev/null | busybox head -c 5
+/disk/losetup -a; /disk/losetup -d $d; /disk/losetup -a; busybox ls /sys/block | busybox grep loop
+/disk/losetup -r /dev/loop3 /tmp/f
+/disk/dd if=/tmp/f of=/dev/loop3 conv=nocreat 2>&1 | busybox grep -c permitted
+/disk/losetup -d /dev/loop3; /disk/losetup -d /dev/loop3 2>&1 | busybox grep -c 'No such'
+/disk/mke2fs -q -F -t ext4 /dev/sda; busybox mount -t ext4 /dev/sda /mnt
+busybox dd if=/dev/zero of=/mnt/f bs=1M count=8 2>/dev/null; /disk/mke2fs -q -F -t ext4 /mnt/f
+busybox mount -t ext4 -o loop /mnt/f /inner && busybox cp /bin/busybox /inner/copy || echo bad
+/disk/losetup -a; busybox umount /inner
+while [ -n "$(/disk/losetup -a)" ]; do busybox sleep 0.1; done
+/disk/e2fsck -fn /mnt/f >/dev/null 2>&1 || echo bad
+busybox umount /mnt
+""")
+    check('bad' not in text, text)
+    lines = text.splitlines()
+    check_equal(lines[:3], ['/dev/loop0', str(8 << 20), 'part'], 'the first device')
+    check(re.fullmatch(r'/dev/loop0: .*\(/tmp/f\), offset 1048576, sizelimit 8388608', lines[3]),
+          f'losetup says {lines[3]}')
+    check_equal(lines[4:6], ['1', '1'], 'errors')
+    check(re.fullmatch(r'/dev/loop0: .*\(/mnt/f\)', lines[6]), f'losetup says {lines[6]}')
+    check_equal(len(lines), 7, 'lines')
+    tool('e2fsck', '-fn', machine.images['ahci'])
+
+
 if __name__ == '__main__':
     if _OPTIONS is None:
         print('skip: there is no e2fsprogs or fdisk')
         raise SystemExit(77)
     guest.main([disks_are_listed_as_they_are, bytes_are_those_of_the_image,
                 file_systems_are_made_and_checked, a_table_is_written_and_read_again,
-                devices_come_back_with_their_server])
+                devices_come_back_with_their_server, files_are_disks])

@@ -95,7 +95,10 @@ struct block_device {
 	struct list pending; /* struct block_request_internal.node */
 	struct list answered; /* struct block_queue.answered_node: to be told */
 	struct connect_listener listener;
-	hel_handle control;
+	hel_handle control, mbus;
+	uint64_t object; /* on mbus */
+	bool is_listening; /* clients may still be introduced */
+	struct wait_queue quiet; /* a client has gone, or a request, or the listener */
 	struct wait_queue watchers; /* of the geometry */
 	uint64_t n_active; /* requests that are the driver's */
 };
@@ -129,6 +132,14 @@ void block_resized(struct block_device *device, uint64_t size_bytes);
 
 /** block_gone() - the device was taken out: the driver has completed all that it had */
 void block_gone(struct block_device *device);
+
+/**
+ * block_end() - the same for a device that nobody shall find any more
+ *
+ * Suspends until nobody knows it: then its memory can be freed. The driver goes on completing what
+ * it has. Not before block_publish() has returned 0.
+ */
+void block_end(struct task *task, struct block_device *device);
 
 /**
  * block_piece_read(), block_piece_write() - copy out of, or into, a client's memory

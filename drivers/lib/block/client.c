@@ -234,9 +234,12 @@ static void client_dispatch(struct bragi_call *call)
 void block_client_check_gone(struct block_client *client)
 {
 	if (client->is_closed && list_is_empty(&client->queues)) {
+		struct block_device *device = client->device;
+
 		list_remove(&client->node);
 		forget_memories(client);
 		helix_free(client);
+		wait_queue_wake(&device->quiet);
 	}
 }
 

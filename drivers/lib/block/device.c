@@ -65,6 +65,7 @@ void block_complete(struct block_request *completed, int error)
 
 	ASSERT(device->n_active > 0);
 	device->n_active--;
+	wait_queue_wake(&device->quiet);
 	if (error == 0 && request->wants_flush && !request->is_flushing) {
 		request_flush(device, request);
 	} else {
@@ -139,9 +140,25 @@ void block_gone(struct block_device *device)
 	block_settle(device);
 }
 
+void block_end(struct task *task, struct block_device *device)
+{
+	if (!device->is_gone) {
+		block_gone(device);
+	}
+	/* without mbus nobody finds it anyway */
+	(void)!mbus_withdraw(task, device->mbus, device->object);
+	while (device->is_listening || !list_is_empty(&device->clients) || device->n_active > 0) {
+		if (wait_on(task, &device->quiet) != 0) {
+			return; /* cancelled: the memory stays */
+		}
+	}
+	hel_close(HEL_THIS, device->control);
+}
+
 void block_device_init(struct block_device *device)
 {
 	device->is_gone = false;
+	device->is_listening = false;
 	device->sequence = 1;
 	device->n_active = 0;
 	device->control = HEL_NULL;
@@ -149,6 +166,7 @@ void block_device_init(struct block_device *device)
 	list_init(&device->pending);
 	list_init(&device->answered);
 	wait_queue_init(&device->watchers);
+	wait_queue_init(&device->quiet);
 }
 
 static void device_connected(struct connect_listener *listener, const char *name, hel_handle lane)
@@ -163,9 +181,15 @@ static void device_connected(struct connect_listener *listener, const char *name
 	}
 }
 
-static void device_control_ended(struct connect_listener *listener UNUSED)
+static void device_control_ended(struct connect_listener *listener)
 {
-	helix_log(HEL_LOG_WARNING, "mbus is gone, no more clients will come");
+	struct block_device *device = container_of(listener, struct block_device, listener);
+
+	device->is_listening = false;
+	wait_queue_wake(&device->quiet);
+	if (!device->is_gone) {
+		helix_log(HEL_LOG_WARNING, "mbus is gone, no more clients will come");
+	}
 }
 
 static const struct connect_listener_ops listener_ops = {
@@ -181,11 +205,14 @@ int block_publish(struct task *task, struct block_device *device, hel_handle mbu
 		{ "model", device->model },
 		{ "serial", device->serial },
 	};
-	int error = mbus_publish(task, mbus, properties, ARRAY_SIZE(properties), &device->control);
+	int error = mbus_publish_object(
+		task, mbus, properties, ARRAY_SIZE(properties), &device->object, &device->control);
 
 	if (error != 0) {
 		return error;
 	}
+	device->mbus = mbus;
+	device->is_listening = true;
 	helix_log(HEL_LOG_INFO, "%s: %s, %llu MiB", device->name, device->model,
 		(unsigned long long)(device->size_bytes / MIB(1)));
 	connect_listen(&device->listener, &listener_ops, device->loop, device->control);

@@ -188,7 +188,7 @@ static bool control_ioctl_generic(struct request *request, struct file *file, co
 int64_t posix_ioctl(struct request *request)
 {
 	struct file *file = file_of_call(request, request->args[0]);
-	alignas(8) uint8_t buffer[256] = { 0 };
+	alignas(8) uint8_t buffer[POSIX_IOCTL_MAX] = { 0 };
 	size_t in_size;
 	const void *in = request_in(request, 2, &in_size);
 	size_t out_size = (size_t)request->args[4];

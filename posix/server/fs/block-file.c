@@ -6,6 +6,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/fs/block-session.h>
 #include <posix/server/fs/disk-internal.h>
+#include <posix/server/fs/loop.h>
 
 static uint64_t block_size(const struct file *file)
 {
@@ -190,14 +191,9 @@ bool block_file_is_exclusive(const struct file *file)
 	return block_file_of(file)->is_exclusive;
 }
 
-int64_t block_open(struct inode *inode, struct file *file, UNUSED struct request *request)
+int64_t block_open_volume(struct volume *volume, struct file *file)
 {
-	struct volume *volume = volume_find(inode->rdev);
 	bool is_exclusive = (file->flags & LINUX_O_EXCL) != 0;
-
-	if (volume == NULL) {
-		return -LINUX_ENXIO;
-	}
 	struct block *block = block_of(volume);
 	struct block_file *own = helix_malloc(sizeof(*own));
 
@@ -223,4 +219,16 @@ int64_t block_open(struct inode *inode, struct file *file, UNUSED struct request
 	}
 	volume_unref(volume);
 	return error;
+}
+
+int64_t block_open(struct inode *inode, struct file *file, UNUSED struct request *request)
+{
+	struct loopdev *loop = loopdev_find(inode->rdev);
+
+	if (loop != NULL) {
+		return loopdev_open(loop, file);
+	}
+	struct volume *volume = volume_find(inode->rdev);
+
+	return volume == NULL ? -LINUX_ENXIO : block_open_volume(volume, file);
 }

@@ -171,11 +171,11 @@ static void found_watch(struct task *task, struct block *block, uint64_t object)
 		error = fs_volume_watch(
 			task, &block->volume.client.client, &exchange, &request, &reply);
 		if (error == 0) {
-			block_resized(block, reply.size_bytes);
+			block_size_changed(block, reply.size_bytes);
 		}
 	}
 	if (error == -ERR_END_OF_LANE) {
-		block_gone(object);
+		block_vanished(object);
 	}
 }
 
@@ -292,7 +292,7 @@ static int finder_appeared(
 
 static int finder_vanished(struct task *task UNUSED, void *context UNUSED, uint64_t id)
 {
-	block_gone(id);
+	block_vanished(id);
 	return 0;
 }
 

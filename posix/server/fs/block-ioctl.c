@@ -292,3 +292,18 @@ int64_t block_ioctl(struct file *file, struct request *request, uint32_t command
 	default: return get_fact(&control, command);
 	}
 }
+
+int64_t block_ioctl_unbound(uint32_t command, void *buffer, size_t size)
+{
+	const struct block_control control = { .buffer = buffer, .size = size };
+
+	switch (command) {
+	case LINUX_BLKGETSIZE:
+	case LINUX_BLKGETSIZE64: return put_u64(&control, 0);
+	case LINUX_BLKROGET: return put_u32(&control, 0);
+	case LINUX_BLKSSZGET:
+	case LINUX_BLKPBSZGET: return put_u32(&control, BLOCK_SECTOR);
+	case LINUX_BLKFLSBUF: return 0;
+	default: return -LINUX_ENXIO;
+	}
+}

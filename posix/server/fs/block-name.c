@@ -8,6 +8,7 @@
 #include <posix/server/fs/block-name.h>
 
 constexpr uint32_t MAJOR_RAM = 1;
+constexpr uint32_t MAJOR_LOOP = 7;
 constexpr uint32_t MAJOR_VD = 254; /* the first that Linux gives away */
 constexpr uint32_t MAJOR_EXTRA = 259;
 constexpr uint32_t PARTITIONS_MAX = 16; /* with numbers of their own: of vd and sd */
@@ -35,6 +36,7 @@ static enum block_family family_of_driver(const char *driver)
 		{ "virtio", BLOCK_FAMILY_VD },
 		{ "nvme", BLOCK_FAMILY_NVME },
 		{ "ram", BLOCK_FAMILY_RAM },
+		{ "loop", BLOCK_FAMILY_LOOP },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -220,8 +222,10 @@ int64_t block_names_index(struct block_names *names, const char *name, uint32_t 
 	}
 	if (!named->has_index) {
 		uint64_t *taken = names->taken[place.family];
-		/* disks in memory say which one they are */
-		uint64_t index = place.family == BLOCK_FAMILY_RAM ? place.unit : place_rank(named);
+		/* these say which one they are */
+		bool is_numbered =
+			place.family == BLOCK_FAMILY_RAM || place.family == BLOCK_FAMILY_LOOP;
+		uint64_t index = is_numbered ? place.unit : place_rank(named);
 
 		if (index >= BLOCK_NAME_PLACES_MAX || bitmap_test(taken, index)) {
 			index = bitmap_find_clear(taken, BLOCK_NAME_PLACES_MAX, 0);
@@ -262,6 +266,7 @@ size_t block_name_print(const struct block_place *place, uint32_t index, uint32_
 		format_to(disk, sizeof(disk), "nvme%un%u", index, place->unit);
 		break;
 	case BLOCK_FAMILY_RAM: format_to(disk, sizeof(disk), "ram%u", index); break;
+	case BLOCK_FAMILY_LOOP: format_to(disk, sizeof(disk), "loop%u", index); break;
 	default:
 		memcpy(disk, place->family == BLOCK_FAMILY_VD ? "vd" : "sd", used);
 		print_letters(index, disk + used, sizeof(disk) - used);
@@ -293,6 +298,7 @@ static bool fixed_number(
 			linux_makedev(sd_majors[sd_group], index % 16 * PARTITIONS_MAX + partition);
 		return true;
 	case BLOCK_FAMILY_RAM: *out_rdev = linux_makedev(MAJOR_RAM, index); return partition == 0;
+	case BLOCK_FAMILY_LOOP: *out_rdev = linux_makedev(MAJOR_LOOP, index); return partition == 0;
 	default: return false;
 	}
 }
@@ -322,7 +328,7 @@ void block_names_give_number(struct block_names *names, uint64_t rdev)
 
 size_t block_majors_print(char *buffer, size_t size)
 {
-	size_t used = format_to(buffer, size, "  1 ramdisk\n");
+	size_t used = format_to(buffer, size, "  1 ramdisk\n  7 loop\n");
 
 	for (size_t i = 0; i < ARRAY_SIZE(sd_majors); i++) {
 		used += format_to(buffer + min_size(used, size), size - min_size(used, size),

@@ -26,6 +26,7 @@ enum block_family : uint8_t {
 	BLOCK_FAMILY_SD, /* also all that is not known to be of another one */
 	BLOCK_FAMILY_NVME,
 	BLOCK_FAMILY_RAM,
+	BLOCK_FAMILY_LOOP,
 	BLOCK_FAMILIES,
 };
 

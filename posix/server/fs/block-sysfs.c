@@ -46,7 +46,7 @@ static void print_disk_folders(const struct block *block, const char *name, stru
 	uint32_t index = block->index;
 
 	out->device[0] = '\0';
-	if (!place->has_address || place->family == BLOCK_FAMILY_RAM) {
+	if (!place->has_address) {
 		format_to(out->own, sizeof(out->own), "devices/virtual/block/%s", name);
 		return;
 	}

@@ -18,6 +18,8 @@ constexpr uint32_t NODE_MODE = LINUX_S_IFBLK | 0600;
 constexpr uint32_t READ_AHEAD_SECTORS = 256;
 constexpr uint32_t BLOCKS_MAX = 4096;
 
+struct wait_queue block_news = { .entries = LIST_INIT(block_news.entries) };
+
 static struct list blocks = LIST_INIT(blocks);
 static uint32_t n_blocks;
 static struct block_names names;
@@ -26,6 +28,12 @@ static uint64_t last_sequence;
 static bool block_is_disk(const struct block *block)
 {
 	return block->volume.info.partition == 0;
+}
+
+/* Loop devices have nodes also while there is no disk. */
+static bool block_has_lasting_node(const struct block *block)
+{
+	return block->place.family == BLOCK_FAMILY_LOOP && block_is_disk(block);
 }
 
 static bool block_is_there(const struct block *block)
@@ -243,7 +251,9 @@ static struct block *block_find_disk(const struct block *partition)
 
 static void block_make_seen(struct block *block)
 {
-	int64_t error = devtmpfs_make_node(block->volume.node_name, NODE_MODE, block->volume.rdev);
+	int64_t error = block_has_lasting_node(block)
+		? 0
+		: devtmpfs_make_node(block->volume.node_name, NODE_MODE, block->volume.rdev);
 
 	if (error < 0) {
 		helix_log(HEL_LOG_WARNING, "/dev/%s cannot be made: errno %d",
@@ -252,6 +262,7 @@ static void block_make_seen(struct block *block)
 	block->is_shown = true;
 	block_sysfs_add(block);
 	block_links_add(block);
+	wait_queue_wake(&block_news);
 }
 
 /* Partitions that came before their disk, or whose disk was away. */
@@ -295,7 +306,10 @@ static void block_make_unseen(struct block *block)
 	block->is_shown = false;
 	block_links_remove(block);
 	block_sysfs_remove(block);
-	devtmpfs_remove(block->volume.node_name, block->volume.rdev);
+	if (!block_has_lasting_node(block)) {
+		devtmpfs_remove(block->volume.node_name, block->volume.rdev);
+	}
+	wait_queue_wake(&block_news);
 	if (block->disk != NULL) {
 		block->disk->n_exclusive_partitions -= block->n_exclusive;
 		volume_unref(&block->disk->volume);
@@ -319,7 +333,7 @@ static void block_hide(struct block *block)
 	}
 }
 
-void block_gone(uint64_t object)
+void block_vanished(uint64_t object)
 {
 	LIST_FOR_EACH(volume, &blocks, struct volume, node) {
 		if (volume->object == object && object != 0) {
@@ -373,7 +387,7 @@ void block_set_counters(struct block *block, hel_handle memory)
 	block->counters = memory;
 }
 
-void block_resized(struct block *block, uint64_t size_bytes)
+void block_size_changed(struct block *block, uint64_t size_bytes)
 {
 	if (size_bytes % BLOCK_SECTOR == 0 && size_bytes <= INT64_MAX) {
 		block->volume.info.size_bytes = size_bytes;

@@ -27,6 +27,9 @@
 
 struct block_session;
 
+/** block_news - woken when a device is shown, or not any more */
+extern struct wait_queue block_news;
+
 struct block {
 	struct volume volume;
 	struct block_place place; /* of the disk */
@@ -84,11 +87,11 @@ void block_set_probe(struct block *block, const struct block_probe *probe);
 /** block_set_counters() - its server counts in @memory, which is taken */
 void block_set_counters(struct block *block, hel_handle memory);
 
-/** block_resized() - the disk has another size now */
-void block_resized(struct block *block, uint64_t size_bytes);
+/** block_size_changed() - the disk has another size now */
+void block_size_changed(struct block *block, uint64_t size_bytes);
 
-/** block_gone() - the volume with that number on mbus has vanished; harmless if there is none */
-void block_gone(uint64_t object);
+/** block_vanished() - the volume of that number on mbus has gone; harmless if there is none */
+void block_vanished(uint64_t object);
 
 /** block_forget_places() - there is no device left: numbers begin anew; for tests */
 void block_forget_places(void);
@@ -114,6 +117,12 @@ void block_unclaim(struct block *block);
 
 /** block_open() - the open hook of block device nodes; needs a task */
 int64_t block_open(struct inode *inode, struct file *file, struct request *request);
+
+/** block_open_volume() - give @file the ops and data of an open block device; needs a task */
+int64_t block_open_volume(struct volume *volume, struct file *file);
+
+/** block_ioctl_unbound() - the ioctls of a block device that has no disk: its size is 0 */
+int64_t block_ioctl_unbound(uint32_t command, void *buffer, size_t size);
 
 /** block_ioctl() - the ioctls of block devices; @buffer, @size: as file_ops.ioctl */
 int64_t block_ioctl(struct file *file, struct request *request, uint32_t command, uint64_t value,

@@ -4,6 +4,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/fs/block.h>
 #include <posix/server/fs/device.h>
+#include <posix/server/fs/loop.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/tty/pty.h>
 #include <posix/server/vfs/dentry.h>
@@ -117,6 +118,9 @@ int64_t devtmpfs_init(void)
 	}
 	if (error == 0) {
 		error = memory_devices_init();
+	}
+	if (error == 0) {
+		error = loops_init();
 	}
 	return error;
 }

@@ -17,6 +17,7 @@
 #include <posix/server/fs/disk-internal.h>
 #include <posix/server/fs/disk-options.h>
 #include <posix/server/fs/disk-xattr.h>
+#include <posix/server/fs/loop.h>
 
 constexpr size_t END_BYTES = 512;
 
@@ -51,6 +52,7 @@ void disk_super_end(struct task *task, struct disk_super *disk)
 	disk->lane = HEL_NULL;
 	if (disk->volume->super == &disk->super) {
 		disk->volume->super = NULL;
+		loopdev_released(disk->volume);
 	}
 	disk_super_set_phase(disk, DISK_GONE);
 }

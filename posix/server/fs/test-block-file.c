@@ -4,6 +4,7 @@
  * seed is printed, TEST_SEED replays one.
  */
 #include <abi/linux/block.h>
+#include <abi/linux/loop.h>
 #include <async/task.h>
 #include <async/test-loop.h>
 #include <base/errors.h>
@@ -202,7 +203,7 @@ static void begin_device(uint32_t flags)
 		users_free(); \
 		fake_run_loop(); \
 		CHECK_EQ(server.n_sessions, 0); \
-		block_gone(1); \
+		block_vanished(1); \
 		volume_unref(&block->volume); \
 		CHECK(block_next(NULL) == NULL); \
 		block_forget_places(); \
@@ -393,7 +394,7 @@ TEST(a_device_that_goes_while_it_is_open)
 	begin_device(0);
 	int64_t fd = call_open(root, "/disk", LINUX_O_RDWR, 0);
 
-	block_gone(1);
+	block_vanished(1);
 	CHECK_EQ(call_read(root, fd, text, 8), -LINUX_EIO);
 	CHECK_EQ(call_open(root, "/disk", LINUX_O_RDWR, 0), -LINUX_ENXIO);
 	CHECK_EQ(call_close(root, fd), 0);
@@ -518,6 +519,73 @@ TEST(ranges_are_cleared)
 	start(root, 285, V(fd), V(0), V(8192), V(4096));
 	fake_run_loop();
 	CHECK_EQ(result_of(root), -LINUX_EOPNOTSUPP);
+	end_device();
+}
+
+/* ---- loop devices: the machine has nobody who would make disks of files --------------------- */
+
+TEST(loop_devices_come_and_go)
+{
+	struct linux_loop_info info = { 0 };
+	struct linux_stat stat;
+
+	begin_device(0);
+	int64_t all = call_open(root, "/dev/loop-control", LINUX_O_RDWR, 0);
+
+	CHECK(all >= 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_GET_FREE, 0, NULL, 0, 0), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_GET_FREE, 0, NULL, 0, 0), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 5, NULL, 0, 0), 5);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 5, NULL, 0, 0), -LINUX_EEXIST);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 100000, NULL, 0, 0), -LINUX_EINVAL);
+	CHECK_EQ(call_stat(root, "/dev/loop5", &stat), 0);
+	CHECK_EQ(stat.rdev, linux_makedev(7, 5));
+	int64_t fd = call_open(root, "/dev/loop5", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 5, NULL, 0, 0), -LINUX_EBUSY);
+	CHECK_EQ(asked(root, fd, LINUX_BLKGETSIZE64, 8), 0);
+	CHECK_EQ(call_read(root, fd, &info, sizeof(info)), 0);
+	CHECK_EQ(call_write(root, fd, &info, sizeof(info)), -LINUX_ENOSPC);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CLR_FD, 0, NULL, 0, 0), -LINUX_ENXIO);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_GET_STATUS64, 232, &info, 0, 232), -LINUX_ENXIO);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_SET_STATUS64, 232, &info, 232, 0), -LINUX_ENXIO);
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 5, NULL, 0, 0), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 5, NULL, 0, 0), -LINUX_ENODEV);
+	CHECK_EQ(call_stat(root, "/dev/loop5", &stat), -LINUX_ENOENT);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 0, NULL, 0, 0), 0);
+	end_device();
+}
+
+TEST(what_cannot_be_a_loop_device)
+{
+	struct linux_loop_config config = { .fd = 99 };
+
+	begin_device(0);
+	int64_t all = call_open(root, "/dev/loop-control", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 0, NULL, 0, 0), 0);
+	int64_t fd = call_open(root, "/dev/loop0", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, fd, LINUX_LOOP_SET_FD, 99, NULL, 0, 0), -LINUX_EBADF);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_SET_FD, (uint64_t)fd, NULL, 0, 0), -LINUX_EBADF);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_SET_FD, (uint64_t)all, NULL, 0, 0), -LINUX_EINVAL);
+	write_file(root, "/f", "hello");
+	config.fd = (uint32_t)call_open(root, "/f", LINUX_O_RDWR, 0);
+	config.block_size = 1000;
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CONFIGURE, 304, &config, 304, 0), -LINUX_EINVAL);
+	config.block_size = 512;
+	config.info.encrypt_type = 1;
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CONFIGURE, 304, &config, 304, 0), -LINUX_EINVAL);
+	config.info.encrypt_type = 0;
+	config.reserved[3] = 1;
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CONFIGURE, 304, &config, 304, 0), -LINUX_EINVAL);
+	config.reserved[3] = 0;
+	/* all is well, but there is no driver: nothing is left of it */
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CONFIGURE, 304, &config, 304, 0), -LINUX_EIO);
+	CHECK_EQ(control(root, fd, LINUX_LOOP_CLR_FD, 0, NULL, 0, 0), -LINUX_ENXIO);
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 0, NULL, 0, 0), 0);
 	end_device();
 }
 

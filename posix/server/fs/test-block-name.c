@@ -66,6 +66,8 @@ TEST(names_and_numbers_are_those_of_linux)
 	CHECK_STR_EQ(name_of("ram0", 0), "ram0");
 	CHECK_STR_EQ(name_of("ram7", 1), "ram7p1");
 	CHECK_EQ(number_of("ram7", 0), linux_makedev(1, 7));
+	CHECK_STR_EQ(name_of("loop3", 1), "loop3p1");
+	CHECK_EQ(number_of("loop3", 0), linux_makedev(7, 3));
 	end();
 }
 

@@ -643,7 +643,7 @@ void disk_server_end(void)
 	ASSERT(!disk_server.is_mounted && block->volume.super == NULL);
 	ASSERT(block->volume.references == 2);
 	volume_unref(&block->volume);
-	block_gone(1);
+	block_vanished(1);
 	block_forget_places();
 	ASSERT(disk_server.n_locked == 0 && disk_server.n_at_once == 0);
 	memset(entries, 0, sizeof(entries));

@@ -8,6 +8,7 @@
 #include <helix/start.h>
 #include <posix/server/fs/block-finder.h>
 #include <posix/server/fs/kernel-log.h>
+#include <posix/server/fs/loop-driver.h>
 #include <posix/server/fs/sysfs-pci.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/tests/files-machine.h>
@@ -316,6 +317,21 @@ bool sysfs_pci_path(const char *address, char *out_path, size_t size)
 
 void block_finder_settle(void)
 {
+}
+
+int loop_driver_start(
+	struct task *task, const struct loop_driver_config *config, struct loop_driver **out_driver)
+{
+	(void)task;
+	(void)config;
+	(void)out_driver;
+	return -ERR_UNSUPPORTED;
+}
+
+void loop_driver_end(struct task *task, struct loop_driver *driver)
+{
+	(void)task;
+	(void)driver;
 }
 
 int (*fake_transact)(struct task *, struct bragi_client *, struct bragi_exchange *);
