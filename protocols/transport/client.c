@@ -57,7 +57,9 @@ static int client_parse(const struct transport_client *client, struct helix_exch
 	int error = helix_exchange_next_size(exchange, &call->reply_size);
 
 	if (error != 0) {
-		return first_error != 0 ? first_error : error;
+		error = first_error != 0 ? first_error : error;
+		/* a server that ends has taken the conversation, and not yet what we sent */
+		return error == -ERR_DISMISSED ? -ERR_END_OF_LANE : error;
 	}
 	error = transport_frame_parse(
 		bragi_exchange_reply(call, &reply_size_max), &call->reply_size, &frame);
