@@ -57,9 +57,7 @@ static int client_parse(const struct transport_client *client, struct helix_exch
 	int error = helix_exchange_next_size(exchange, &call->reply_size);
 
 	if (error != 0) {
-		error = first_error != 0 ? first_error : error;
-		/* a server that ends has taken the conversation, and not yet what we sent */
-		return error == -ERR_DISMISSED ? -ERR_END_OF_LANE : error;
+		return first_error != 0 ? first_error : error;
 	}
 	error = transport_frame_parse(
 		bragi_exchange_reply(call, &reply_size_max), &call->reply_size, &frame);
@@ -101,7 +99,8 @@ static int client_transact(
 		error = parse_error == 0 || error == 0 ? parse_error : error;
 	}
 	helix_exchange_release(&exchange);
-	return error;
+	/* a server that ended had taken the conversation, and not yet what we sent */
+	return error == -ERR_DISMISSED ? -ERR_END_OF_LANE : error;
 }
 
 void transport_client_init(struct transport_client *client, hel_handle lane, uint32_t n_handles_max)
