@@ -4,6 +4,7 @@
 
 #include <base/errors.h>
 #include <base/string.h>
+#include <drivers/lib/blockfs/option.h>
 
 #define TICK_SECONDS     5
 #define TICK_SECONDS_MAX 3600
@@ -40,63 +41,43 @@ const struct fs_type *fs_type_find(struct bragi_string name)
 	return NULL;
 }
 
-static bool is_harmless(const struct fs_type *type, struct bragi_string option)
+struct parsing {
+	const struct fs_type *type;
+	struct fs_type_options *options;
+};
+
+static bool is_harmless(const struct fs_type *type, struct blockfs_name option)
 {
-	for (const char *const *harmless = type->harmless; *harmless != NULL; harmless++) {
-		if (bragi_string_equals(option, *harmless)) {
-			return true;
-		}
+	size_t n_texts = 0;
+
+	while (type->harmless[n_texts] != NULL) {
+		n_texts++;
 	}
-	return false;
+	return option_is_among(option, type->harmless, n_texts);
 }
 
-/* `commit=N`, in seconds; 0 stands for the usual time, as in Linux. */
-static bool parse_commit(struct bragi_string option, struct fs_type_options *options)
+static bool take_option(struct blockfs_name option, void *context)
 {
-	static const char key[] = "commit=";
-	uint32_t at = sizeof(key) - 1;
-	uint32_t seconds = 0;
+	const struct parsing *parsing = context;
+	uint32_t seconds;
 
-	if (option.length <= at || memcmp(option.text, key, at) != 0) {
-		return false;
+	if (!option_number(option, "commit=", 10, &seconds)) {
+		return is_harmless(parsing->type, option);
 	}
-	for (; at < option.length; at++) {
-		char digit = option.text[at];
-
-		if (digit < '0' || digit > '9' || seconds > TICK_SECONDS_MAX) {
-			return false;
-		}
-		seconds = seconds * 10 + (uint32_t)(digit - '0');
-	}
-	options->tick_seconds = seconds == 0 ? TICK_SECONDS : seconds;
+	/* 0 stands for the usual time, as in Linux */
+	parsing->options->tick_seconds = seconds == 0 ? TICK_SECONDS : seconds;
 	return seconds <= TICK_SECONDS_MAX;
 }
 
 int fs_type_parse(const struct fs_type *type, struct bragi_string options,
 	struct fs_type_options *out_options)
 {
-	uint32_t begin = 0;
+	const struct blockfs_name text = { options.text, options.length };
+	struct parsing parsing = { type, out_options };
 
 	*out_options = (struct fs_type_options){ .tick_seconds = TICK_SECONDS };
-	if (type->accepts != NULL) {
-		return type->accepts((struct blockfs_name){ options.text, options.length })
-			? 0
-			: -ERR_ILLEGAL_ARGS;
-	}
-	for (uint32_t end = 0; end <= options.length; end++) {
-		if (end < options.length && options.text[end] != ',') {
-			continue;
-		}
-		const struct bragi_string option = {
-			.text = options.text + begin,
-			.length = end - begin,
-		};
+	bool is_known = type->accepts != NULL ? type->accepts(text)
+					      : options_parse(text, take_option, &parsing);
 
-		if (option.length > 0 && !parse_commit(option, out_options) &&
-			!is_harmless(type, option)) {
-			return -ERR_ILLEGAL_ARGS;
-		}
-		begin = end + 1;
-	}
-	return 0;
+	return is_known ? 0 : -ERR_ILLEGAL_ARGS;
 }

@@ -82,12 +82,23 @@ void block_session_resized(struct block *block)
 	}
 }
 
-/* One device; its session is held meanwhile. */
-static void session_sync(struct block_session *session)
+/* One device; it and its session are held meanwhile. */
+static int64_t session_sync(struct block_session *session)
 {
+	struct block *block = session->block;
+
+	volume_ref(&block->volume);
 	session->n_files++;
-	(void)disk_sync_volume(session->node); /* sync() tells no errors */
+	int64_t error = disk_sync_volume(session->node);
+
 	block_session_put(session);
+	volume_unref(&block->volume);
+	return error;
+}
+
+static bool has_writable_session(const struct block *block)
+{
+	return block->session != NULL && block->session->is_writable;
 }
 
 int64_t block_sync_all(void)
@@ -95,7 +106,7 @@ int64_t block_sync_all(void)
 	for (struct block *block = block_next(NULL); block != NULL;) {
 		struct block *held = block;
 
-		if (block->session == NULL || !block->session->is_writable) {
+		if (!has_writable_session(block)) {
 			block = block_next(block);
 			continue;
 		}
@@ -103,11 +114,26 @@ int64_t block_sync_all(void)
 			return REQUEST_TASK;
 		}
 		volume_ref(&held->volume);
-		session_sync(held->session);
+		(void)session_sync(held->session); /* sync() tells no errors */
 		block = block_next(held);
 		volume_unref(&held->volume);
 	}
 	return 0;
+}
+
+int64_t block_sync_device(uint64_t rdev)
+{
+	struct volume *volume = volume_find(rdev);
+	int64_t error = -LINUX_EIO;
+
+	if (volume == NULL) {
+		return error;
+	}
+	if (has_writable_session(block_of(volume))) {
+		error = request_task() == NULL ? REQUEST_TASK
+					       : session_sync(block_of(volume)->session);
+	}
+	return error;
 }
 
 void block_session_put(struct block_session *session)

@@ -131,6 +131,14 @@ int64_t block_ioctl(struct file *file, struct request *request, uint32_t command
 /** block_sync_all() - all that was written to open devices is on the disks; 0 or REQUEST_TASK */
 int64_t block_sync_all(void);
 
+/**
+ * block_sync_device() - all that was written to an open device is on the disk, also by mappings
+ *
+ * Return: 0, REQUEST_TASK, -LINUX_EIO (also: nobody has it open to write, so what a mapping still
+ * has of it is lost).
+ */
+int64_t block_sync_device(uint64_t rdev);
+
 /* ---- what is told of them -------------------------------------------------------------------- */
 
 void block_sysfs_add(const struct block *block);

@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <helix/memory.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/fs/block.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/rewrite/text.h>
 #include <posix/server/vfs/dentry.h>
@@ -35,7 +36,10 @@ struct mapped_file *mapped_file_create(
 		return NULL;
 	}
 	*file = (struct mapped_file){
-		.references = 1, .dev = inode->super->dev, .ino = inode->ino
+		.references = 1,
+		.dev = inode->super->dev,
+		.ino = inode->ino,
+		.block_device = inode_is_type(inode, LINUX_S_IFBLK) ? inode->rdev : 0,
 	};
 	memcpy(file->name, text, (size_t)size);
 	if (is_kept) {
@@ -217,7 +221,13 @@ int64_t posix_msync(struct request *request)
 		mapped_files_find(request->thread->internal->mm, request->args[0]);
 	struct path path;
 
-	if (note == NULL || note->file->path.dentry == NULL) {
+	if (note == NULL) {
+		return -LINUX_EIO; /* there was no memory to note what it shows */
+	}
+	if (note->file->block_device != 0) {
+		return block_sync_device(note->file->block_device);
+	}
+	if (note->file->path.dentry == NULL) {
 		return 0;
 	}
 	path = note->file->path;

@@ -36,6 +36,7 @@ struct mapped_file {
 	 */
 	struct path path;
 	uint64_t dev, ino;
+	uint64_t block_device; /* its number if the file is one, else 0 */
 	struct rewritten_text *text; /* NULL: none of its mappings shows any */
 	char name[];
 };

@@ -4,6 +4,7 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <drivers/lib/blockfs/iso9660/iso9660.h>
+#include <drivers/lib/blockfs/option.h>
 
 #define CACHE_SIZE_MAX MIB(2)
 
@@ -25,52 +26,31 @@ int iso_corrupt(struct iso *fs, const char *what, ...)
 static const char *const harmless[] = { "iocharset=utf8", "utf8", "map=normal", "map=n",
 	"session=0", "sbsector=0" };
 
-static bool is_text(struct blockfs_name option, const char *text)
+static bool take_option(struct blockfs_name option, void *context)
 {
-	return option.length == strlen(text) && memcmp(option.text, text, option.length) == 0;
-}
-
-static bool take_number(
-	struct blockfs_name option, const char *name, unsigned base, uint32_t *out_value)
-{
-	size_t length = strlen(name);
-	uint64_t value;
-
-	if (option.length <= length || memcmp(option.text, name, length) != 0 ||
-		!parse_u64_span(option.text + length, option.length - length, base, &value) ||
-		value > UINT32_MAX) {
-		return false;
-	}
-	*out_value = (uint32_t)value;
-	return true;
-}
-
-static bool take_option(struct blockfs_name option, struct iso_options *options)
-{
+	struct iso_options *options = context;
 	uint32_t value;
 
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
-		if (is_text(option, harmless[i])) {
-			return true;
-		}
+	if (option_is_among(option, harmless, ARRAY_SIZE(harmless))) {
+		return true;
 	}
-	if (is_text(option, "norock")) {
+	if (option_is(option, "norock")) {
 		return options->skips_rock = true;
 	}
-	if (is_text(option, "nojoliet")) {
+	if (option_is(option, "nojoliet")) {
 		return options->skips_joliet = true;
 	}
-	if (take_number(option, "uid=", 10, &options->uid)) {
+	if (option_number(option, "uid=", 10, &options->uid)) {
 		return options->has_uid = true;
 	}
-	if (take_number(option, "gid=", 10, &options->gid)) {
+	if (option_number(option, "gid=", 10, &options->gid)) {
 		return options->has_gid = true;
 	}
-	if (take_number(option, "mode=", 8, &value)) {
+	if (option_number(option, "mode=", 8, &value)) {
 		options->file_mode = value & 07777;
 		return true;
 	}
-	if (take_number(option, "dmode=", 8, &value)) {
+	if (option_number(option, "dmode=", 8, &value)) {
 		options->directory_mode = value & 07777;
 		return true;
 	}
@@ -79,24 +59,11 @@ static bool take_option(struct blockfs_name option, struct iso_options *options)
 
 bool iso_options_parse(struct blockfs_name text, struct iso_options *out_options)
 {
-	size_t begin = 0;
-
 	*out_options = (struct iso_options){
 		.file_mode = ISO_MODE_UNSET,
 		.directory_mode = ISO_MODE_UNSET,
 	};
-	for (size_t end = 0; end <= text.length; end++) {
-		if (end == text.length || text.text[end] == ',') {
-			if (end > begin &&
-				!take_option(
-					(struct blockfs_name){ text.text + begin, end - begin },
-					out_options)) {
-				return false;
-			}
-			begin = end + 1;
-		}
-	}
-	return true;
+	return options_parse(text, take_option, out_options);
 }
 
 bool blockfs_iso9660_accepts(struct blockfs_name options)
