@@ -7,6 +7,9 @@ bool options_parse(struct blockfs_name text, option_take_fn take, void *context)
 {
 	size_t begin = 0;
 
+	if (text.length == 0) {
+		return true; /* an empty name may have no address to count from */
+	}
 	for (size_t end = 0; end <= text.length; end++) {
 		if (end < text.length && text.text[end] != ',') {
 			continue;

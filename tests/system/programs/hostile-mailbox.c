@@ -157,8 +157,11 @@ static int name_absent_pieces(void)
 	MAILBOX[N_PIECES] = 1;
 	MAILBOX[DATA] = 0xdead0000;
 	MAILBOX[DATA + 1] = 4096;
+	MAILBOX[RESULT] = 1;
 	send_request(SYS_WRITE | BULK_IN, 4096, MESSAGE_SIZE, 1, 4096);
-	usleep(1000);
+	while ((int64_t)MAILBOX[RESULT] == 1) { /* the alarm ends who waits for ever */
+		usleep(1000);
+	}
 	return (int64_t)MAILBOX[RESULT] == -14 ? 0 : 1;
 }
 
