@@ -69,8 +69,10 @@ ROOT :=
 run: guest $(if $(filter debian,$(ROOT)),image)
 	@./hati run --build $(BUILD) $(if $(ROOT),--memory 2G --root $(ROOT:debian=$(IMAGE)))
 
-image:
-	@image/make-image.sh $(dir $(IMAGE))
+# What boots the disk is copied to it each time; the root is made only if its own files changed.
+image: guest
+	@image/make-boot.sh $(GUEST) $(dir $(IMAGE))boot
+	@image/make-image.sh $(dir $(IMAGE)) $(dir $(IMAGE))boot
 
 test: guest host
 	@$(PYTHON) -B tools/test/run.py --build $(BUILD) $(TEST_FLAGS)

@@ -30,8 +30,8 @@ def usage_error(name, words, *arguments):
 def help_text(name, *arguments):
     result = hati(*arguments)
     options = ('--arch', '--smp', '--memory', '--root', '--add', '--env', '--timeout', '--log',
-               '--disk', '--snapshot', '--icount', '--gdb', '--append', '--qemu', '--kvm', '124',
-               '125', 'Ctrl-]')
+               '--disk', '--snapshot', '--firmware', '--icount', '--gdb', '--append', '--qemu',
+               '--kvm', '124', '125', 'Ctrl-]')
     missing = [word for word in options if word not in result.stdout]
     if result.returncode != 0 or result.stderr or missing:
         return f'not ok {name}: status {result.returncode}, {result.stderr!r}, lacks {missing}'
@@ -55,6 +55,8 @@ def main():
         usage_error('root_is_a_program', ['disk image'], 'run', '--root', '/bin/busybox'),
         usage_error('disk_without_image', ['--disk', 'image'], 'run', '--disk', 'nvme'),
         usage_error('snapshot_of_a_folder', ['--snapshot'], 'run', '--snapshot', '--root', '/tmp'),
+        usage_error('firmware_without_image', ['--firmware', 'image'], 'run', '--firmware', 'ovmf'),
+        usage_error('other_firmware', ['coreboot'], 'run', '--firmware', 'coreboot'),
         usage_error('other_disk', ['floppy'], 'run', '--disk', 'floppy'),
         usage_error('missing_addition', ['/nowhere'], 'run', '--add', '/nowhere:/x'),
         usage_error('bad_addition', ['HOSTPATH'], 'run', '--add', '/etc/passwd'),

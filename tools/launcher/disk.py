@@ -100,11 +100,15 @@ class Image:
         name = partition.format(self.partition) if self.partition else disk
         return [f'root=/dev/{name}', f'rootfstype={self.type}', 'rw']
 
-    def qemu_arguments(self):
+    def qemu_arguments(self, is_booted=False):
+        """QEMU's; is_booted: its firmware boots this disk."""
         path = self.path.replace(',', ',,')
         snapshot = 'on' if self.is_snapshot else 'off'
         drive = f'file={path},if=none,id=root,format=raw,discard=unmap,snapshot={snapshot}'
-        return ['-drive', drive, *_KINDS[self.kind][2]]
+        devices = _KINDS[self.kind][2]
+        if is_booted:
+            devices = [word + ',bootindex=0' if ',drive=root' in word else word for word in devices]
+        return ['-drive', drive, *devices]
 
 
 def recognise(path):

@@ -34,8 +34,14 @@ def _escaped(path):
     return path.replace(',', ',,')
 
 
-def qemu_arguments(options, eir_path, log_path, initrd_path):
-    """QEMU's command line, but for the channels."""
+def kernel_arguments(options, eir_path, initrd):
+    """What makes QEMU boot a kernel itself."""
+    return ['-kernel', eir_path, '-initrd', f'/dev/fd/{initrd.fileno()}',
+            '-append', ' '.join(options.append)]
+
+
+def qemu_arguments(options, boot, log_path):
+    """QEMU's command line, but for the channels; `boot` is what makes it boot."""
     if options.kvm:
         accelerator = ['-cpu', 'host', '-accel', 'kvm']
     elif options.icount:
@@ -46,9 +52,7 @@ def qemu_arguments(options, eir_path, log_path, initrd_path):
         accelerator = ['-cpu', 'max,-erms', '-accel', 'tcg,thread=multi']
     arguments = [f'qemu-system-{options.arch}', '-name', 'hati', '-M', 'q35', *accelerator,
                  '-m', options.memory, '-smp', str(options.smp),
-                 '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-                 '-kernel', eir_path, '-initrd', initrd_path,
-                 '-append', ' '.join(options.append),
+                 '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', *boot,
                  '-chardev', f'file,id=log,path={_escaped(log_path)},append=on',
                  '-serial', 'chardev:log',
                  '-device', 'isa-debug-exit,iobase=0xf4,iosize=4']
@@ -71,9 +75,9 @@ def _die_with_parent():
 
 
 class Machine:
-    """One QEMU process; `channels` maps a port's name to our end of it."""
+    """One QEMU process, which inherits `files`; `channels` maps a port's name to our end of it."""
 
-    def __init__(self, options, eir_path, log_path, initrd):
+    def __init__(self, options, boot, log_path, files=()):
         self.channels = {}
         self._errors = tempfile.TemporaryFile()
         far_ends = {}
@@ -83,15 +87,15 @@ class Machine:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
             near.setblocking(False)
             self.channels[name], far_ends[name] = near, far
-        arguments = qemu_arguments(options, eir_path, log_path, f'/dev/fd/{initrd.fileno()}')
+        arguments = qemu_arguments(options, boot, log_path)
         for more in options.qemu_first:
             arguments += more
         arguments += _port_arguments(far_ends)
         if options.image:
-            arguments += options.image.qemu_arguments()
+            arguments += options.image.qemu_arguments(options.firmware is not None)
         for more in options.qemu:
             arguments += more
-        passed = [end.fileno() for end in far_ends.values()] + [initrd.fileno()]
+        passed = [end.fileno() for end in (*far_ends.values(), *files)]
         try:
             self._process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors,

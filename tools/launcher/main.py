@@ -10,11 +10,12 @@ import tempfile
 
 import cpio
 import disk
+import firmware
 import overlay
 import report
 import roots
 import terminal
-from machine import STATUS_PANIC, Machine
+from machine import STATUS_PANIC, Machine, kernel_arguments
 from options import EXIT_PANIC, EXIT_TIMEOUT, EXIT_USAGE, UsageError, parse
 from session import End, Session
 from tracing import Tracing
@@ -182,8 +183,19 @@ def finish(machine, session, end, options, build, log_path):
     return 0 if end is End.ESCAPE else 128 + session.signal
 
 
+def start(options, build, is_console, log_path, stack):
+    """Starts the machine: with the build's kernel, or with what its firmware finds on the disk."""
+    if options.firmware:
+        boot, files = firmware.qemu_arguments(options, stack), ()
+    else:
+        initrd = stack.enter_context(build_initrd(options, build, is_console))
+        boot, files = kernel_arguments(options, build.eir, initrd), (initrd,)
+    return Machine(options, boot, log_path, files)
+
+
 def run(options):
     options.image = disk.image_of(options)
+    firmware.check(options)
     build = Build(options)
     build.make()
     on_terminal = os.isatty(0) and os.isatty(1)
@@ -196,13 +208,12 @@ def run(options):
         if options.image:
             options.append[:0] = options.image.command_line()   # a user's words count, being later
         options.qemu.append(tracing.qemu_arguments())
-        initrd = stack.enter_context(build_initrd(options, build, is_console))
         if options.gdb:
             say(f'hati: waiting for gdb: gdb {os.path.relpath(build.thor)} '
                 "-ex 'target remote localhost:1234'")
         if is_console and not options.command:
             say(f'hati: booting; Ctrl-] leaves; the log is {os.path.relpath(log_path)}')
-        machine = Machine(options, build.eir, log_path, initrd)
+        machine = start(options, build, is_console, log_path, stack)
         stack.callback(machine.stop)
         if is_console:
             stack.enter_context(terminal.RawTerminal(0))

@@ -20,6 +20,7 @@ _KVM_API_VERSION = 12
 
 ARCHITECTURES = ('x86_64',)
 DISKS = ('virtio', 'nvme', 'ahci', 'ide')
+FIRMWARES = ('seabios', 'ovmf')
 
 DESCRIPTION = """\
 Boots Hati in QEMU.
@@ -125,6 +126,9 @@ def _add_run_options(parser):
         help='the disk that an image is to the guest: virtio (default), nvme, ahci or ide')
     add('--snapshot', action='store_true',
         help='leave the image as it is: what is written is forgotten in the end')
+    add('--firmware', metavar='KIND', choices=FIRMWARES,
+        help='boot what is on the image, as a machine does: seabios (a BIOS) or ovmf (UEFI); '
+             "default: the build's own kernel")
     add('--add', metavar='HOSTPATH:GUESTPATH', type=_addition, action='append', default=[],
         help='put a host file or tree into the root, owned by root; may repeat')
     add('--env', metavar='K=V', type=_variable, action='append', default=[],

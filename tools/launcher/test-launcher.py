@@ -17,6 +17,7 @@ sys.path[:0] = [here, os.path.join(here, '../test')]
 import cases  # noqa: E402
 import cpio  # noqa: E402
 import disk  # noqa: E402
+import firmware  # noqa: E402
 import machine  # noqa: E402
 import options  # noqa: E402
 import overlay  # noqa: E402
@@ -365,14 +366,36 @@ def case_images_of_disks_are_recognised():
         assert image.command_line()[0] == 'root=/dev/sda2'
 
 
+def case_firmware_boots_only_what_is_on_the_image():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'image')
+        ext_image(path, 'ext4')
+        chosen = parsed('--root', path, '--firmware', 'seabios')
+        chosen.image = disk.image_of(chosen)
+        firmware.check(chosen)
+        assert firmware.qemu_arguments(chosen, None) == []
+        assert 'bootindex=0' in ' '.join(chosen.image.qemu_arguments(True))
+        assert 'bootindex' not in ' '.join(chosen.image.qemu_arguments())
+        for wrong in (['--append', 'x'], ['--env', 'A=b'], ['--add', f'{path}:/x'], ['--', 'ls']):
+            chosen = parsed('--root', path, '--firmware', 'ovmf', *wrong)
+            chosen.image = disk.image_of(chosen)
+            try:
+                firmware.check(chosen)
+            except options.UsageError as error:
+                assert 'on the disk' in str(error)
+                continue
+            raise AssertionError(f'accepted: {wrong}')
+
+
 def case_qemu_arguments_hold_the_options():
     chosen = parsed('--smp', '3', '--memory', '256M', '--append', 'a=b', '--append', 'c', '--gdb')
-    words = machine.qemu_arguments(chosen, 'eir', '/a,b', 'initrd')
+    boot = machine.kernel_arguments(chosen, 'eir', sys.stdin)
+    words = machine.qemu_arguments(chosen, boot, '/a,b')
     line = ' '.join(words)
     for part in ('-smp 3', '-m 262144K', 'path=/a,,b', '-kernel eir', '-S', 'max,-erms'):
         assert part in line, part
     assert words[words.index('-append') + 1] == 'a=b c'
-    counted = ' '.join(machine.qemu_arguments(parsed('--icount'), 'eir', 'log', 'initrd'))
+    counted = ' '.join(machine.qemu_arguments(parsed('--icount'), [], 'log'))
     assert 'shift=0,sleep=off' in counted and '-smp 1' in counted
 
 

@@ -56,9 +56,17 @@ static bool boot_has_option(const char *option)
 	return false;
 }
 
+/* Whole pages with any byte of the range. */
+static void boot_mark(uint64_t address, uint64_t size, enum boot_memory_type type)
+{
+	memory_map_mark(&boot_map, align_down(address, MEMORY_PAGE_SIZE),
+		align_up(address + size, MEMORY_PAGE_SIZE), type);
+}
+
 /* RAM shrinks to whole pages, everything else grows to them and wins. */
 static void boot_build_map(const struct boot_source *source)
 {
+	const struct boot_framebuffer *framebuffer = &source->framebuffer;
 	uint64_t start, end;
 
 	for (uint32_t i = 0; i < source->n_memory; i++) {
@@ -74,14 +82,13 @@ static void boot_build_map(const struct boot_source *source)
 		const struct boot_memory *entry = &source->memory[i];
 
 		if (entry->type != BOOT_MEMORY_FREE) {
-			start = align_down(entry->address, MEMORY_PAGE_SIZE);
-			end = align_up(entry->address + entry->size_bytes, MEMORY_PAGE_SIZE);
-			memory_map_mark(&boot_map, start, end, (enum boot_memory_type)entry->type);
+			boot_mark(entry->address, entry->size_bytes,
+				(enum boot_memory_type)entry->type);
 		}
 	}
-	start = align_down(source->initrd_phys, MEMORY_PAGE_SIZE);
-	end = align_up(source->initrd_phys + source->initrd_size, MEMORY_PAGE_SIZE);
-	memory_map_mark(&boot_map, start, end, BOOT_MEMORY_INITRD);
+	boot_mark(framebuffer->address_phys, (uint64_t)framebuffer->pitch * framebuffer->height,
+		BOOT_MEMORY_RESERVED);
+	boot_mark(source->initrd_phys, source->initrd_size, BOOT_MEMORY_INITRD);
 	arch_image_range(&start, &end);
 	memory_map_mark(&boot_map, start, end, BOOT_MEMORY_RECLAIM);
 	arch_reserve(&boot_map);
@@ -95,10 +102,24 @@ static uint64_t boot_choose_direct_map(uint64_t seed, uint64_t size)
 	return ARCH_DIRECT_MAP_BASE + seed % (room / ARCH_DIRECT_MAP_UNIT) * ARCH_DIRECT_MAP_UNIT;
 }
 
+/* Where the root pointer of ACPI is in memory that thor keeps, and lets servers read. */
+static uint64_t boot_place_rsdp(const struct boot_source *source)
+{
+	if (source->rsdp_phys != 0 || source->rsdp_size == 0) {
+		return source->rsdp_phys;
+	}
+	uint64_t phys = memory_map_allocate(&boot_map, MEMORY_PAGE_SIZE, BOOT_MEMORY_ACPI);
+
+	memset((void *)phys, 0, MEMORY_PAGE_SIZE);
+	memcpy((void *)phys, source->rsdp, source->rsdp_size);
+	return phys;
+}
+
 /* The last step: after the copy of the memory map nothing may be allocated any more. */
 static uint64_t boot_fill_info(
 	const struct boot_source *source, uint64_t direct_map_base, uint64_t root, bool is_random)
 {
+	uint64_t rsdp_phys = boot_place_rsdp(source);
 	uint64_t phys =
 		memory_map_allocate(&boot_map, sizeof(struct boot_info), BOOT_MEMORY_KERNEL);
 	struct boot_info *info = (struct boot_info *)phys;
@@ -113,7 +134,7 @@ static uint64_t boot_fill_info(
 	info->kernel_size = boot_image.size;
 	info->kernel_slide = boot_image.slide;
 	info->page_table_phys = root;
-	info->rsdp_phys = source->rsdp_phys;
+	info->rsdp_phys = rsdp_phys;
 	info->initrd_phys = source->initrd_phys;
 	info->initrd_size = source->initrd_size;
 	for (size_t i = 0; i < ARRAY_SIZE(info->random_seed) && is_random; i++) {
@@ -127,13 +148,15 @@ static uint64_t boot_fill_info(
 	return phys;
 }
 
-void boot_run(const struct boot_source *source)
+void boot_run(struct boot_source *source)
 {
+	const char *why = boot_source_check(source);
+
+	if (why != NULL) {
+		boot_fail("%s", why);
+	}
 	str_copy(boot_command_line, sizeof(boot_command_line),
 		source->command_line != NULL ? source->command_line : "");
-	if (source->initrd_size == 0) {
-		boot_fail("there is no initrd: start QEMU with -initrd");
-	}
 	boot_build_map(source);
 
 	bool is_random = !boot_has_option("nokaslr");

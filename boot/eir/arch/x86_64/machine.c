@@ -6,26 +6,21 @@
 #include <eir/core/boot.h>
 #include <eir/core/memory-map.h>
 
+#include "machine.h"
+
 #define COM1             0x3f8
 #define DEBUG_EXIT_PORT  0xf4
 #define DEBUG_EXIT_PANIC 0x7d
-
-#define PAGE_PRESENT    0x1u
-#define PAGE_WRITE      0x2u
-#define PAGE_LARGE      0x80u
-#define PAGE_GLOBAL     0x100u
-#define PAGE_NO_EXECUTE (UINT64_C(1) << 63)
-#define PAGE_ADDRESS    0x000ffffffffff000u
 
 /* The real-mode start of further CPUs needs one page below 1 MiB: see thor's arch/x86_64/smp.c. */
 #define TRAMPOLINE_PHYS 0x8000u
 
 #define RELOCATION_RELATIVE 8
 
-extern uint64_t eir_pml4[512];
-extern uint8_t eir_stack_top[], eir_image_start[], eir_image_end[];
-
-NORETURN void arch__jump(uint64_t entry, uint64_t boot_info, uint64_t stack);
+ALIGNED(4096) uint64_t eir_pml4[512];
+ALIGNED(4096) uint64_t eir_pml3[512];
+ALIGNED(4096) uint64_t eir_pml2[4 * 512];
+ALIGNED(16) uint8_t eir_stack[EIR_STACK_SIZE];
 
 static void port_write(uint16_t port, uint8_t value)
 {
@@ -75,10 +70,9 @@ void arch_stop(void)
 uint64_t arch_random(void)
 {
 	static uint64_t state;
-	uint32_t registers[4], low, high;
+	uint32_t registers[4];
 
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	state = hash_combine(state, (uint64_t)high << 32 | low);
+	state = hash_combine(state, machine_tsc());
 	cpuid(1, registers);
 	if ((registers[2] >> 30 & 1) != 0) {
 		uint64_t value;
@@ -93,12 +87,6 @@ uint64_t arch_random(void)
 		}
 	}
 	return state != 0 ? state : 1;
-}
-
-void arch_image_range(uint64_t *out_start, uint64_t *out_end)
-{
-	*out_start = align_down((uint64_t)eir_image_start, MEMORY_PAGE_SIZE);
-	*out_end = align_up((uint64_t)eir_image_end, MEMORY_PAGE_SIZE);
 }
 
 void arch_reserve(struct memory_map *map)
@@ -177,10 +165,19 @@ bool arch_relocate(void *place, uint32_t type, uint64_t base_and_addend)
 	return true;
 }
 
+/* thor is called as on Linux, whatever the ABI of this file is. */
 void arch_enter(uint64_t root, uint64_t entry, uint64_t boot_info, uint64_t direct_map_base)
 {
 	const uint64_t *table = (const uint64_t *)root;
+	uint64_t stack = direct_map_base + (uint64_t)eir_stack + EIR_STACK_SIZE;
 
 	memcpy(&eir_pml4[256], &table[256], 256 * sizeof(uint64_t));
-	arch__jump(entry, boot_info, direct_map_base + (uint64_t)eir_stack_top);
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "push %%rbp\n\t"
+			 "jmp *%1"
+		:
+		: "d"(stack), "a"(entry), "D"(boot_info)
+		: "memory");
+	__builtin_unreachable();
 }

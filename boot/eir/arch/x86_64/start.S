@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the 32-bit state of PVH to long mode, and from eir to thor.
+ * From the 32-bit state of PVH and Multiboot 2, which is the same, to long mode.
  *
- * eir runs on its own page tables, which map the low 4 GiB one to one with 2 MiB pages;
- * arch_enter adds thor's upper half to them, so that the jump needs no page that both have.  thor
- * loads its own root itself.
+ * eir runs on its own page tables, which map the low 4 GiB one to one with 2 MiB pages.
  */
+#include <eir/arch/x86_64/stack.h>
+
 #define CR0_PE 0x1
 #define CR0_WP 0x10000
 #define CR0_PG 0x80000000
@@ -16,27 +16,54 @@
 #define MSR_EFER 0xc0000080
 #define PAGE_PRESENT_WRITE 0x3
 #define PAGE_LARGE 0x80
+#define MULTIBOOT2_HEADER 0xe85250d6
+#define MULTIBOOT2_HEADER_SIZE 72
+#define MULTIBOOT2_MAGIC 0x36d76289
 
 	.section .note.pvh, "a", @note
 	.balign 4
 	.long 4, 4, 18		/* sizes of name and contents; XEN_ELFNOTE_PHYS32_ENTRY */
 	.asciz "Xen"
-	.long eir_start32
+	.long eir_start_pvh
 
 	.section .text.start, "ax", @progbits
+	.balign 8
+multiboot2_header:
+	.long MULTIBOOT2_HEADER, 0, MULTIBOOT2_HEADER_SIZE	/* 0: for this architecture */
+	.long 0x100000000 - MULTIBOOT2_HEADER - MULTIBOOT2_HEADER_SIZE
+	.short 5, 1			/* a framebuffer, if there can be one */
+	.long 20, 1024, 768, 32, 0
+	.short 3, 0			/* where to enter */
+	.long 12, eir_start_multiboot2, 0
+	.short 6, 0			/* modules on pages of their own */
+	.long 8
+	.short 0, 0			/* the end */
+	.long 8
+	.if . - multiboot2_header - MULTIBOOT2_HEADER_SIZE
+	.error "the size of the Multiboot 2 header is wrong"
+	.endif
+
 	.code32
-	.globl eir_start32
-eir_start32:
+eir_start_multiboot2:
+	cmp $MULTIBOOT2_MAGIC, %eax
+	jne no_boot_protocol
+	mov $multiboot2_main, %ebp
+	jmp enter_long_mode
+
+	.globl eir_start_pvh
+eir_start_pvh:
+	mov $pvh_main, %ebp
+
+enter_long_mode:			/* and call ebp(ebx) */
 	cld
 	cli
-	mov %ebx, %esi			/* struct hvm_start_info */
+	mov %ebx, %esi
 	mov $eir_bss_start, %edi
 	mov $eir_bss_end, %ecx
 	sub %edi, %ecx
 	shr $2, %ecx
 	xor %eax, %eax
 	rep stosl
-	mov $eir_stack_top, %esp
 
 	mov $0x80000000, %eax
 	cpuid
@@ -81,8 +108,12 @@ eir_start32:
 	lgdt eir_gdt_pointer
 	ljmp $0x08, $eir_start64
 
+no_boot_protocol:
+	mov $no_boot_protocol_text, %esi
+	jmp fail
 no_long_mode:
 	mov $no_long_mode_text, %esi
+fail:
 	mov $0x3f8, %dx
 3:	lodsb
 	test %al, %al
@@ -103,24 +134,17 @@ eir_start64:
 	xor %eax, %eax
 	mov %eax, %fs
 	mov %eax, %gs
-	mov $eir_stack_top, %rsp
+	mov $(eir_stack + EIR_STACK_SIZE), %rsp
 	mov %esi, %edi
+	mov %ebp, %eax
 	xor %ebp, %ebp
-	call pvh_main
+	call *%rax
 6:	hlt
 	jmp 6b
 
-/* arch__jump(entry, boot_info, stack) */
-	.globl arch__jump
-arch__jump:
-	mov %rdx, %rsp
-	mov %rdi, %rax
-	mov %rsi, %rdi
-	xor %ebp, %ebp
-	push %rbp
-	jmp *%rax
-
 	.section .rodata.start, "a", @progbits
+no_boot_protocol_text:
+	.asciz "eir: started by something else than Multiboot 2\n"
 no_long_mode_text:
 	.asciz "eir: this processor has no 64-bit mode\n"
 	.balign 8
@@ -131,17 +155,3 @@ eir_gdt:
 eir_gdt_pointer:
 	.word 23
 	.long eir_gdt
-
-	.section .bss.start, "aw", @nobits
-	.balign 4096
-	.globl eir_pml4
-eir_pml4:
-	.skip 4096
-eir_pml3:
-	.skip 4096
-eir_pml2:
-	.skip 4 * 4096
-	.globl eir_stack_top
-eir_stack:
-	.skip 16384
-eir_stack_top:

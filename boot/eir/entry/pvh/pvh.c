@@ -6,6 +6,7 @@
  * adds the memory map, without which we do not start.
  */
 #include <base/string.h>
+#include <eir/arch/x86_64/machine.h>
 #include <eir/core/boot.h>
 
 #define PVH_MAGIC 0x336ec578u
@@ -47,35 +48,24 @@ static void pvh_read_memory(const struct pvh_start_info *info)
 {
 	const struct pvh_memory *memory = (const struct pvh_memory *)info->memory_phys;
 
-	if (info->n_memory > BOOT_MEMORY_MAX) {
-		boot_fail("the memory map has more than %u entries", BOOT_MEMORY_MAX);
-	}
 	for (uint32_t i = 0; i < info->n_memory; i++) {
 		uint32_t type = BOOT_MEMORY_RESERVED;
 
-		if (memory[i].size == 0) {
-			continue;
-		}
 		if (memory[i].type == PVH_MEMORY_RAM) {
 			type = BOOT_MEMORY_FREE;
 		} else if (memory[i].type == PVH_MEMORY_ACPI) {
 			type = BOOT_MEMORY_ACPI;
 		}
-		pvh_source.memory[pvh_source.n_memory++] = (struct boot_memory){
-			.address = memory[i].address,
-			.size_bytes = memory[i].size,
-			.type = type,
-		};
+		if (!boot_source_add(&pvh_source, memory[i].address, memory[i].size, type)) {
+			boot_fail("the memory map has more than %u entries", BOOT_MEMORY_MAX);
+		}
 	}
 }
 
 /* Called from start.S in long mode. */
 void pvh_main(const struct pvh_start_info *info)
 {
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	pvh_source.tsc_at_entry = (uint64_t)high << 32 | low;
+	pvh_source.tsc_at_entry = machine_tsc();
 	if (info->magic != PVH_MAGIC || info->version < 1 || info->memory_phys == 0) {
 		boot_fail("the loader gave no PVH start information with a memory map");
 	}
