@@ -7,9 +7,10 @@
 # BUILD is a folder that `make guest` has filled, such as build/x86_64-debug. The WORDs become the
 # kernel's command line; without any it names the root of disk.sh. FOLDER gets
 #
+#	efi/EFI/BOOT/BOOTX64.EFI	eir, as an application of a UEFI firmware
 #	efi/hati/eir			eir, as GRUB loads it
 #	efi/hati/initrd			the system and the root in memory, as the launcher has them
-#	efi/hati/boot.cfg		the command line
+#	efi/hati/boot.cfg		the command line, for both
 #	efi/hati/grub.cfg		what GRUB does
 #	boot.img, core.img		GRUB
 #
@@ -40,7 +41,8 @@ if ! log=$("$here/../tools/setup/install.sh" grub-common grub-pc-bin mtools 2>&1
 fi
 
 rm -rf "$folder"
-mkdir -p "$folder/efi/hati"
+mkdir -p "$folder/efi/EFI/BOOT" "$folder/efi/hati"
+cp "$build/boot/eir/BOOTX64.EFI" "$folder/efi/EFI/BOOT"
 cp "$build/boot/eir/eir" "$folder/efi/hati"
 for archive in system root; do
 	cat "$build/image/$archive.cpio" >>"$folder/efi/hati/initrd"
@@ -48,7 +50,7 @@ for archive in system root; do
 done
 
 cat >"$folder/efi/hati/boot.cfg" <<END
-# What boots, with which command line. GRUB reads this.
+# What boots, with which command line. eir reads this, and so does GRUB.
 initrd="/hati/initrd"
 options="$*"
 END

@@ -31,6 +31,19 @@ def skip(reason):
     sys.exit(0)
 
 
+def make(script, *words):
+    """Runs a script of image/; ends this one if it says that it cannot be done here."""
+    result = _tool(os.path.join(IMAGE, script), *words)
+    if result.returncode == EXIT_SKIP:
+        skip(result.stdout.strip())
+    guest.check_equal(result.returncode, 0, f'the status of {script} ({result.stderr[-300:]})')
+
+
+def has_ovmf():
+    """Is the UEFI firmware there, or can it be installed?"""
+    return _tool(INSTALL, 'ovmf').returncode == 0
+
+
 class Disk:
     """A disk that boots: the embedded root in ext4, and the build's boot files."""
 
@@ -43,29 +56,29 @@ class Disk:
             subprocess.run([guest.BUSYBOX, 'cpio', '-idm'], stdin=archive, cwd=root,
                            stderr=subprocess.DEVNULL, check=True)
         self._collect()
-        self._run('make-disk.sh', root, self.path, str(DISK_MIB), self._boot)
-
-    @staticmethod
-    def _run(script, *words):
-        result = _tool(os.path.join(IMAGE, script), *words)
-        if result.returncode == EXIT_SKIP:
-            skip(result.stdout.strip())
-        guest.check_equal(result.returncode, 0, f'the status of {script} ({result.stderr[-300:]})')
+        make('make-disk.sh', root, self.path, str(DISK_MIB), self._boot)
 
     def _collect(self, *words):
-        self._run('make-boot.sh', guest.BUILD_FOLDER, self._boot, *words)
+        make('make-boot.sh', guest.BUILD_FOLDER, self._boot, *words)
 
     def install(self, *words):
         """Other boot files, with these words as the command line, on the same disk."""
         self._collect(*words)
-        self._run('install-boot.sh', self.path, self._boot)
+        make('install-boot.sh', self.path, self._boot)
 
     def replace(self, name, contents):
         """Another file hati/NAME on the first partition."""
         path = os.path.join(self._boot, 'efi/hati', name)
         with open(path, 'wb') as file:
             file.write(contents)
-        self._run('install-boot.sh', self.path, self._boot)
+        make('install-boot.sh', self.path, self._boot)
+
+    def last_words(self, firmware):
+        """What the launcher says of a boot that fails."""
+        outcome = guest.run(options=('--root', self.path, '--firmware', firmware),
+                            timeout=BOOT_SECONDS)
+        guest.check_equal(outcome.status, 125, 'the status')
+        return outcome.errors.decode('utf-8', 'replace')
 
     def check(self):
         """The root is clean, with no journal to replay."""

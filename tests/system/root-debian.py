@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+import booting
 import guest
 from console import Terminal
 
@@ -28,6 +29,9 @@ class Disk:
         self._folder = folder
         self.path = os.path.join(folder, 'debian.img')
         subprocess.run(['cp', '--sparse=always', IMAGE, self.path], check=True)
+        boot = os.path.join(folder, 'boot')
+        booting.make('make-boot.sh', guest.BUILD_FOLDER, boot)
+        booting.make('install-boot.sh', self.path, boot)
 
     def fetch(self, *command):
         """What `apt-get COMMAND` downloads: its path."""
@@ -51,10 +55,10 @@ class Disk:
         guest.check_equal(result.returncode, 0, f'the status of e2fsck ({result.stdout!r})')
 
 
-def root_logs_in(disk):
-    terminal = Terminal(24, 80, options=('--root', disk.path, '--memory', '2G'))
+def root_logs_in(disk, *options):
+    terminal = Terminal(24, 80, options=('--root', disk.path, '--memory', '2G', *options))
     try:
-        terminal.expect('hati login: ', 60)
+        terminal.expect('hati login: ', 120)
         terminal.send('root\r')
         terminal.expect(r'root@hati:~# ', 60)
         terminal.send('id; tty; cat /proc/self/loginuid; echo\r')
@@ -64,6 +68,14 @@ def root_logs_in(disk):
     finally:
         terminal.close()
     disk.check()
+
+
+def a_bios_boots_to_the_login(disk):
+    root_logs_in(disk, '--firmware', 'seabios')
+
+
+def uefi_boots_to_the_login(disk):
+    root_logs_in(disk, '--firmware', 'ovmf')
 
 
 def sources_are_built(disk):
@@ -127,8 +139,11 @@ def main():
         print(f'skip root-debian: {made.stdout.strip()}')
         sys.exit(0)
     made.check_returncode()
-    cases = [root_logs_in, sources_are_built, repositories_are_cloned, packages_are_installed,
-             transactions_are_kept]
+    cases = [root_logs_in, a_bios_boots_to_the_login, uefi_boots_to_the_login, sources_are_built,
+             repositories_are_cloned, packages_are_installed, transactions_are_kept]
+    if not booting.has_ovmf():
+        cases.remove(uefi_boots_to_the_login)
+        print('skip uefi_boots_to_the_login: OVMF cannot be installed')
     with tempfile.TemporaryDirectory(prefix='hati-debian-') as folder:
         disk = Disk(folder)
         guest.main([functools.update_wrapper(functools.partial(case, disk), case)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What eir's common path needs from an architecture; eir runs identity-mapped over the low 4 GiB.
+ * What eir's common path needs from an architecture; eir runs identity-mapped over the low 4 GiB
+ * and what it occupies itself.
  */
 #ifndef EIR_CORE_ARCH_H
 #define EIR_CORE_ARCH_H

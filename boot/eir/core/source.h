@@ -12,7 +12,7 @@
 /*
  * Memory entries may overlap, touch and be in any order; types are those of boot-info, only FREE,
  * RECLAIM, ACPI and RESERVED. What is free and something else is not free. Everything that eir
- * reads must lie below 4 GiB.
+ * reads must lie below 4 GiB, or in eir itself.
  */
 struct boot_source {
 	struct boot_memory memory[BOOT_MEMORY_MAX];

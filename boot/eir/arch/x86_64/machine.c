@@ -19,7 +19,7 @@
 
 ALIGNED(4096) uint64_t eir_pml4[512];
 ALIGNED(4096) uint64_t eir_pml3[512];
-ALIGNED(4096) uint64_t eir_pml2[4 * 512];
+ALIGNED(4096) uint64_t eir_pml2[6 * 512];
 ALIGNED(16) uint8_t eir_stack[EIR_STACK_SIZE];
 
 static void port_write(uint16_t port, uint8_t value)
