@@ -40,7 +40,7 @@ if ! log=$("$here/../tools/setup/install.sh" grub-common grub-pc-bin mtools 2>&1
 	exit 77
 fi
 
-rm -rf "$folder"
+rm -rf "$folder/efi"
 mkdir -p "$folder/efi/EFI/BOOT" "$folder/efi/hati"
 cp "$build/boot/eir/BOOTX64.EFI" "$folder/efi/EFI/BOOT"
 cp "$build/boot/eir/eir" "$folder/efi/hati"

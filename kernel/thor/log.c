@@ -10,6 +10,7 @@
 #include <base/string.h>
 #include <thor/arch.h>
 #include <thor/panic.h>
+#include <thor/screen/screen.h>
 #include <thor/spinlock.h>
 
 static struct spinlock log_lock = { .rank = LOCK_RANK_LOG };
@@ -18,6 +19,7 @@ static _Atomic bool log_is_lock_broken;
 /* guarded by log_lock */
 static char log_ring[LOG_SIZE_BYTES];
 static uint64_t log_end; /* bytes ever written */
+static struct screen *log_screen; /* or NULL */
 
 static void log_acquire(void)
 {
@@ -49,6 +51,9 @@ static void log_put(UNUSED void *context, const char *text, size_t size)
 		done += n;
 	}
 	arch_early_write(text, size);
+	if (log_screen != NULL) {
+		screen_write(log_screen, text, size);
+	}
 }
 
 static void log_put_time(void)
@@ -86,6 +91,16 @@ void klog(const char *format, ...)
 	va_start(arguments, format);
 	log_vwrite(format, arguments);
 	va_end(arguments);
+}
+
+void log_set_screen(struct screen *screen)
+{
+	log_acquire();
+	for (uint64_t at = log_end - min_u64(log_end, LOG_SIZE_BYTES); at < log_end; at++) {
+		screen_write(screen, &log_ring[at % LOG_SIZE_BYTES], 1);
+	}
+	log_screen = screen;
+	log_release();
 }
 
 size_t log_read(uint64_t *position, char *out_buffer, size_t size)

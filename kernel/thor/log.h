@@ -5,6 +5,8 @@
 
 #include <base/types.h>
 
+struct screen;
+
 constexpr size_t LOG_SIZE_BYTES = 64 * 1024;
 
 /** log_write() - one line with time stamp; @text need not be terminated and may hold anything */
@@ -22,6 +24,12 @@ void log_vwrite(const char *format, va_list arguments) PRINTF_LIKE(1, 0);
  * Return: bytes copied; 0: nothing new.
  */
 size_t log_read(uint64_t *position, char *out_buffer, size_t size);
+
+/**
+ * log_set_screen() - show what is in the ring, and all that comes, on a screen, too
+ * @screen: the log's from now on
+ */
+void log_set_screen(struct screen *screen);
 
 /** log_break_lock() - from now on log without the lock: its holder may never go on */
 void log_break_lock(void);

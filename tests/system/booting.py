@@ -3,6 +3,7 @@
 
 import functools
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,67 @@ class Disk:
         return text.replace('\r', '')
 
 
+def _glyphs():
+    """{rows of a cell, as strings of '#' and '.': its character}, out of the kernel's font."""
+    with open(os.path.join(guest.TOP, 'kernel/thor/screen/font.txt'), encoding='ascii') as file:
+        lines = file.read().splitlines()
+    glyphs = {}
+    for index in range(96):
+        sheet, column = divmod(index, 16)
+        rows = (line[6 * column:6 * column + 5] + '.' for line in lines[10 * sheet:10 * sheet + 9])
+        glyphs[(*rows, '......')] = chr(32 + index)
+    return glyphs
+
+
+def text_of_screen(path):
+    """The lines of text on a picture, in PPM, of a screen."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    _, size, _, pixels = data.split(b'\n', 3)
+    width, height = map(int, size.split())
+    lit = bytes(pixels[::3])
+    guest.check(len(lit) == width * height, 'the picture is no PPM of three bytes a pixel')
+    table = bytes(ord('#') if value else ord('.') for value in range(256))
+    rows = [lit[width * y:width * (y + 1)].translate(table).decode() for y in range(height)]
+    glyphs = _glyphs()
+    return [''.join(glyphs.get(tuple(row[x:x + 6] for row in rows[y:y + 10]), '?')
+                    for x in range(0, width - 5, 6)).rstrip() for y in range(0, height - 9, 10)]
+
+
+def _picture(monitor, path):
+    """Has QEMU's monitor, a socket, make a picture of the screen."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(monitor)
+        text = b''
+        for line in (b'', f'screendump {path}\n'.encode()):
+            connection.sendall(line)
+            while not text.endswith(b'(qemu) '):
+                text += connection.recv(4096)
+            text = b''
+
+
+def log_is_on_the_screen(disk, firmware):
+    """What the firmware's framebuffer shows is the log, from its first line on."""
+    with tempfile.TemporaryDirectory(prefix='hati-screen-') as folder:
+        monitor, path = os.path.join(folder, 'monitor'), os.path.join(folder, 'picture')
+        options = ('--root', disk.path, '--snapshot', '--firmware', firmware,
+                   '--qemu', f'-vga std -monitor unix:{monitor},server,nowait')
+        with guest.Boot(*options, command=(), timeout=BOOT_SECONDS) as boot:
+            boot.wait_for_log('init: the root is')
+            guest.check('the root is' in boot.log(), f'no root: {boot.log()[-300:]!r}')
+            _picture(monitor, path)
+            log = boot.log()
+        shown = text_of_screen(path)
+    lines = [line for line in log.splitlines() if line.startswith('[')]
+    guest.check('screen of' in log, f'no screen: {log!r}')
+    guest.check_equal(shown[0], lines[0], 'the first line on the screen')
+    shown = [line for line in shown if line]
+    guest.check(len(shown) > 15, f'the lines are {shown}')
+    for line in shown[:-1]:   # the last one may be in the making
+        guest.check(line in log, f'{line!r} is on the screen, but not in the log')
+
+
 def root_is_mounted(disk, firmware, kind, name, *options):
     """Boots from one kind of disk, whose third partition has to become the root."""
     device = f'/dev/disk/by-partuuid/{PARTUUID}'
@@ -139,6 +201,7 @@ def main(firmware, kinds, more=()):
             case = functools.partial(root_is_mounted, disk, firmware, kind, name)
             case.__name__ = f'{kind}_boots'
             cases.append(case)
-        for case in (boot_files_can_change, several_processors_and_much_memory, *more):
+        for case in (boot_files_can_change, several_processors_and_much_memory,
+                     log_is_on_the_screen, *more):
             cases.append(functools.update_wrapper(functools.partial(case, disk, firmware), case))
         guest.main(cases)

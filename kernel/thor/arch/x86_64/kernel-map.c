@@ -119,7 +119,7 @@ static uint64_t kernel_map_reserve(uint64_t size)
 	return address;
 }
 
-void *kernel_map_device(uint64_t phys, uint64_t size)
+static void *kernel_map_range(uint64_t phys, uint64_t size, uint64_t caching)
 {
 	uint64_t start = align_down(phys, PAGE_SIZE_BYTES);
 	uint64_t end = align_up(phys + size, PAGE_SIZE_BYTES);
@@ -127,11 +127,21 @@ void *kernel_map_device(uint64_t phys, uint64_t size)
 
 	for (uint64_t offset = 0; offset < end - start; offset += PAGE_SIZE_BYTES) {
 		if (kernel_map_page(address + offset, start + offset,
-			    PAGE_UNCACHED | PAGE_WRITE | PAGE_NO_EXECUTE) != 0) {
+			    caching | PAGE_WRITE | PAGE_NO_EXECUTE) != 0) {
 			return NULL;
 		}
 	}
 	return (void *)(address + (phys - start));
+}
+
+void *kernel_map_device(uint64_t phys, uint64_t size)
+{
+	return kernel_map_range(phys, size, PAGE_UNCACHED);
+}
+
+void *kernel_map_framebuffer(uint64_t phys, uint64_t size)
+{
+	return kernel_map_range(phys, size, PAGE_WRITE_COMBINE);
 }
 
 static int kernel_map_stack(uint64_t size, uint64_t *out_top)

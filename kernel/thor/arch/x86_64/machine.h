@@ -67,6 +67,9 @@ void kernel_map_init(const struct boot_info *boot);
 /** kernel_map_device() - map registers uncached; NULL: no memory. Never unmapped. */
 void *kernel_map_device(uint64_t phys, uint64_t size);
 
+/** kernel_map_framebuffer() - map what is written to mostly; NULL: no memory. Never unmapped. */
+void *kernel_map_framebuffer(uint64_t phys, uint64_t size);
+
 /** kernel_map_stacks() - stacks with guard pages for @cpu; -ERR_NO_MEMORY */
 MUST_USE int kernel_map_stacks(struct cpu *cpu);
 
