@@ -11,6 +11,7 @@
 struct hw_client {
 	struct transport_service service;
 	struct hw_object *object;
+	uint64_t since_ns;
 	char name[CONNECT_NAME_MAX];
 };
 
@@ -27,6 +28,11 @@ struct hw_object *hw_object_of_call(const struct bragi_call *call)
 const char *hw_client_name(const struct hw_client *client)
 {
 	return client->name;
+}
+
+uint64_t hw_client_since_ns(const struct hw_client *client)
+{
+	return client->since_ns;
 }
 
 static void client_closed(struct transport_service *service)
@@ -55,6 +61,7 @@ void hw_client_start(struct hw_object *object, const char *name, hel_handle lane
 
 	if (client != NULL) {
 		client->object = object;
+		client->since_ns = loop_now_ns(&object->loop->loop);
 		str_copy(client->name, sizeof(client->name), name);
 		if (transport_service_start(&client->service, &config) == 0) {
 			return;

@@ -53,6 +53,9 @@ const struct hw_client *hw_client_of_call(const struct bragi_call *call);
 /** hw_client_name() - what mbus calls it */
 const char *hw_client_name(const struct hw_client *client);
 
+/** hw_client_since_ns() - when it has come */
+uint64_t hw_client_since_ns(const struct hw_client *client);
+
 /** device_read() - read a register of the device's configuration space */
 uint32_t device_read(const struct hw_object *object, uint32_t offset, uint32_t width);
 

@@ -5,6 +5,7 @@
 #include "reset.h"
 
 #include <base/errors.h>
+#include <base/string.h>
 #include <protocols/mbus/mbus-client.h>
 
 void owner_init(struct hw_object *object)
@@ -38,22 +39,51 @@ void owner_tell_interrupts(struct task *task, struct hw_object *object, enum hw_
 	}
 }
 
-int owner_claim(struct task *task, struct hw_object *object, const struct hw_client *client)
+/*
+ * Whether the driver may have ended, and @client be the next one: who starts drivers can know of an
+ * end before the lane's has come here.
+ */
+static bool owner_may_be_succeeded(const struct hw_object *object, const struct hw_client *client)
 {
+	return str_equal(hw_client_name(object->owner), hw_client_name(client));
+}
+
+/* Wait until nobody but @client drives the device. */
+static int owner_await_turn(
+	struct task *task, struct hw_object *object, const struct hw_client *client)
+{
+	struct ownership *ownership = &object->ownership;
+	uint64_t deadline_ns = hw_client_since_ns(client) + OWNER_SUCCESSION_NS;
 	int error = 0;
 
-	while (error == 0 && object->ownership.is_stopping) {
-		error = wait_on(task, &object->ownership.freed);
+	while (error == 0 && object->owner != client) {
+		struct wait_op freed;
+
+		if (ownership->is_stopping) {
+			error = wait_on(task, &ownership->freed);
+		} else if (object->owner == NULL) {
+			break;
+		} else if (!owner_may_be_succeeded(object, client) ||
+			task_now_ns(task) >= deadline_ns) {
+			return -ERR_BUSY;
+		} else {
+			wait_op_init(&freed, &ownership->freed);
+			error = await_until(task, &freed.op, deadline_ns);
+			error = error == -ERR_TIMED_OUT ? 0 : error;
+		}
 	}
-	if (error != 0 || object->owner == client) {
-		return error;
+	return error;
+}
+
+int owner_claim(struct task *task, struct hw_object *object, const struct hw_client *client)
+{
+	int error = owner_await_turn(task, object, client);
+
+	if (error == 0 && object->owner == NULL) {
+		object->owner = client;
+		owner_tell(task, object, "driver", hw_client_name(client));
 	}
-	if (object->owner != NULL) {
-		return -ERR_BUSY;
-	}
-	object->owner = client;
-	owner_tell(task, object, "driver", hw_client_name(client));
-	return 0;
+	return error;
 }
 
 int owner_hold(struct hw_object *object, hel_handle memory)

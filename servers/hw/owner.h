@@ -8,6 +8,10 @@
  *	                                                    |
  *	                                    claims wait here, in the order of their coming
  *
+ * Whoever restarts a driver may see its end before hw does. So a claim of a client that has the
+ * owner's name waits for that, too, until the client is OWNER_SUCCESSION_NS old; others are refused
+ * at once.
+ *
  * Stopping is what makes it safe to start a driver again after it has died: the device must not
  * write to memory that is somebody else's by then. It takes as long as its dma-space is there, of
  * which hw has a descriptor, and as long as what the driver had it hold: only when the device is
@@ -23,6 +27,7 @@
 #include <protocols/hw/hw.gen.h>
 
 constexpr uint32_t OWNER_HELD_MAX = 64;
+constexpr uint64_t OWNER_SUCCESSION_NS = 3'000'000'000;
 
 struct hw_client;
 struct hw_object;
@@ -43,8 +48,8 @@ void owner_init(struct hw_object *object);
 /**
  * owner_claim() - make @client the driver, or see that it is
  *
- * Waits while the device is being stopped. Return: 0, -ERR_BUSY (somebody else is), the reason if
- * the task is cancelled.
+ * Waits while the device is being stopped, and for the end of an owner of the same name. Return: 0,
+ * -ERR_BUSY (somebody else is), the reason if the task is cancelled.
  */
 MUST_USE int owner_claim(
 	struct task *task, struct hw_object *object, const struct hw_client *client);
