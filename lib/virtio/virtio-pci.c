@@ -14,6 +14,7 @@ enum virtio_status {
 	STATUS_ACKNOWLEDGE = 1,
 	STATUS_DRIVER = 2,
 	STATUS_DRIVER_OK = 4,
+	STATUS_NONE = 0xff, /* there is no device */
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ static int virtio_reset(struct task *task, struct virtio_device *device)
 	return 0;
 }
 
-static void virtio_close(struct virtio_device *device)
+static void virtio_drop(struct virtio_device *device)
 {
 	for (size_t i = 0; i < VIRTIO_PCI_BARS; i++) {
 		if (device->modern.bars[i].size != 0) {
@@ -119,9 +120,19 @@ int virtio_open(struct task *task, struct virtio_device *device, hel_handle lane
 		error = virtio_connect(task, device);
 	}
 	if (error != 0) {
-		virtio_close(device);
+		virtio_drop(device);
 	}
 	return error;
+}
+
+/* What is out reads as ones, and is waited for in vain. */
+void virtio_close(struct task *task, struct virtio_device *device)
+{
+	if (device->transport != NULL && device->transport->status(device) != STATUS_NONE) {
+		(void)!virtio_reset(task, device);
+	}
+	virtio_drop(device);
+	device->transport = NULL;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */

@@ -102,6 +102,13 @@ void virtio_start(struct virtio_device *device);
 /** virtio_kick() - publish what was added to @queue, and notify the device if it wants that */
 void virtio_kick(struct virtio_device *device, struct virtqueue *queue);
 
+/**
+ * virtio_close() - reset a device that is used no more, and let go of it
+ *
+ * It knows no memory any more, nor does it if it is out. The lane to hw is the caller's.
+ */
+void virtio_close(struct task *task, struct virtio_device *device);
+
 /** virtio_await() - wait for an interrupt; 0, or what ended the wait */
 MUST_USE int virtio_await(struct task *task, struct virtio_device *device);
 

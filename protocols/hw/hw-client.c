@@ -263,3 +263,32 @@ int hw_client_config_block(struct task *task, struct transport_client *hw, uint3
 	}
 	return error;
 }
+
+/* ---- removal --------------------------------------------------------------------------------- */
+
+static int removal_wait(struct task *task, void *argument)
+{
+	struct hw_removal *removal = argument;
+	struct small_call call;
+	struct hw_removal_request request;
+	struct hw_removal_reply reply;
+
+	hw_removal_request_init(&request);
+	int error = hw_device_removal(
+		task, &removal->hw->client, small_call_begin(&call), &request, &reply);
+
+	removal->is_waiting = false;
+	task->job = NULL; /* the one who is told may free it */
+	if (error == 0) {
+		removal->told(removal, reply.is_gone != 0);
+	}
+	return 0;
+}
+
+void hw_removal_watch(struct hw_removal *removal, struct loop *loop, struct transport_client *hw,
+	void (*told)(struct hw_removal *removal, bool is_gone))
+{
+	*removal = (struct hw_removal){ .hw = hw, .told = told, .is_waiting = true };
+	job_init(&removal->job, "removal", removal_wait, removal);
+	job_submit(loop, &removal->job);
+}

@@ -129,6 +129,25 @@ MUST_USE int hw_client_dma_space(
  */
 MUST_USE int hw_client_hold(struct task *task, struct transport_client *hw, hel_handle memory);
 
+/* Tells a driver that its device is taken out. */
+struct hw_removal {
+	struct job job;
+	struct transport_client *hw;
+	void (*told)(struct hw_removal *removal, bool is_gone);
+	bool is_waiting;
+};
+
+/**
+ * hw_removal_watch() - have @told called once, on @loop, when the device is about to be taken out
+ * @removal: in use until told() is called, or the lane has ended
+ * @hw: borrowed until then; the driver closes its lane soon after
+ * @told: is_gone: the device is out already
+ *
+ * It is not called if hw itself ends.
+ */
+void hw_removal_watch(struct hw_removal *removal, struct loop *loop, struct transport_client *hw,
+	void (*told)(struct hw_removal *removal, bool is_gone));
+
 /** hw_client_reset() - reset the device; 0, -ERR_BUSY, -ERR_UNSUPPORTED (it has no way), -ERR_IO */
 MUST_USE int hw_client_reset(struct task *task, struct transport_client *hw);
 

@@ -9,11 +9,19 @@
 #define CALLS_MAX   4
 
 struct hw_client {
+	struct list_node node; /* on object->clients */
 	struct transport_service service;
 	struct hw_object *object;
 	uint64_t since_ns;
 	char name[CONNECT_NAME_MAX];
 };
+
+const struct hw_client *hw_client_self(void)
+{
+	static const struct hw_client self = { .name = "hw" };
+
+	return &self;
+}
 
 const struct hw_client *hw_client_of_call(const struct bragi_call *call)
 {
@@ -38,9 +46,20 @@ uint64_t hw_client_since_ns(const struct hw_client *client)
 static void client_closed(struct transport_service *service)
 {
 	struct hw_client *client = container_of(service, struct hw_client, service);
+	struct hw_object *object = client->object;
 
-	owner_client_gone(client->object, client);
+	list_remove(&client->node);
+	owner_client_gone(object, client);
 	helix_free(client);
+	wait_queue_wake(&object->departed);
+}
+
+void hw_clients_close(struct hw_object *object)
+{
+	LIST_FOR_EACH(client, &object->clients, struct hw_client, node) {
+		helix_log(HEL_LOG_WARNING, "%s: %s has not let go", object->name, client->name);
+		transport_service_close(&client->service);
+	}
 }
 
 void hw_client_start(struct hw_object *object, const char *name, hel_handle lane,
@@ -64,14 +83,10 @@ void hw_client_start(struct hw_object *object, const char *name, hel_handle lane
 		client->since_ns = loop_now_ns(&object->loop->loop);
 		str_copy(client->name, sizeof(client->name), name);
 		if (transport_service_start(&client->service, &config) == 0) {
+			list_push_back(&object->clients, &client->node);
 			return;
 		}
 		helix_free(client);
 	}
 	hel_close(HEL_THIS, lane);
-}
-
-void hw_control_ended(struct connect_listener *listener UNUSED)
-{
-	helix_log(HEL_LOG_WARNING, "mbus is gone, no more clients will come");
 }

@@ -369,6 +369,19 @@ static int serve_reset_device(struct bragi_call *call,
 	return error;
 }
 
+static int serve_removal(struct bragi_call *call, const struct hw_removal_request *request UNUSED,
+	struct hw_removal_reply *out_reply)
+{
+	struct hw_object *object = hw_object_of_call(call);
+	int error = 0;
+
+	while (error == 0 && !object->is_leaving) {
+		error = wait_on(call->task, &object->departed);
+	}
+	out_reply->is_gone = object->is_gone;
+	return error;
+}
+
 static const struct hw_device_ops device_ops = {
 	.info = serve_info,
 	.bar = serve_bar,
@@ -383,6 +396,7 @@ static const struct hw_device_ops device_ops = {
 	.config_block = serve_config_block,
 	.hold = serve_hold,
 	.reset_device = serve_reset_device,
+	.removal = serve_removal,
 };
 
 /* ---- the object ------------------------------------------------------------------------------ */
@@ -398,12 +412,30 @@ static void device_connected(struct connect_listener *listener, const char *clie
 		container_of(listener, struct hw_object, listener), client, lane, device_dispatch);
 }
 
+static void device_control_ended(struct connect_listener *listener)
+{
+	struct hw_object *object = container_of(listener, struct hw_object, listener);
+
+	object->is_published = false;
+	wait_queue_wake(&object->departed);
+	if (!object->is_leaving) {
+		helix_log(HEL_LOG_WARNING, "%s: mbus is gone, no more clients will come",
+			object->name);
+	}
+}
+
 static const struct connect_listener_ops device_listener_ops = {
 	.connected = device_connected,
-	.ended = hw_control_ended,
+	.ended = device_control_ended,
 };
 
 #define PROPERTIES 11
+
+static void device_print_address(const struct pci_address *address, char *out_text, size_t size)
+{
+	format_to(out_text, size, "%04x:%02x:%02x.%x", address->segment, address->bus,
+		address->device, address->function);
+}
 
 /* The texts of an object's properties. */
 struct device_texts {
@@ -442,10 +474,18 @@ static void device_describe(const struct hw_object *object, struct device_texts 
 	}
 }
 
-static void device_print_address(const struct pci_address *address, char *out_text, size_t size)
+void device_init(
+	struct hw_object *object, struct machine *machine, const struct pci_function *function)
 {
-	format_to(out_text, size, "%04x:%02x:%02x.%x", address->segment, address->bus,
-		address->device, address->function);
+	object->loop = machine->loop;
+	object->machine = machine;
+	object->access = &machine->config.access;
+	object->function = *function;
+	object->is_new = true;
+	device_print_address(&function->address, object->name, sizeof(object->name));
+	owner_init(object);
+	list_init(&object->clients);
+	wait_queue_init(&object->departed);
 }
 
 int device_publish(struct task *task, hel_handle mbus, struct hw_object *object)
@@ -454,12 +494,10 @@ int device_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 	const struct pci_function *bridge = machine_find_bridge(object->machine, address);
 	struct device_texts texts;
 
-	device_print_address(address, object->name, sizeof(object->name));
 	if (bridge != NULL) {
 		device_print_address(&bridge->address, object->parent, sizeof(object->parent));
 	}
 	object->mbus = mbus;
-	owner_init(object);
 	if (!object->function.is_bridge) {
 		interrupts_init(object);
 	}
@@ -468,8 +506,58 @@ int device_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 		task, mbus, texts.pairs, texts.count, &object->id, &object->control);
 
 	if (error == 0) {
+		object->is_published = true;
 		connect_listen(&object->listener, &device_listener_ops, &object->loop->loop,
 			object->control);
 	}
 	return error;
+}
+
+/* ---- its end --------------------------------------------------------------------------------- */
+
+static bool device_is_used(const struct hw_object *object)
+{
+	return object->is_published || object->ownership.is_stopping ||
+		!list_is_empty(&object->clients);
+}
+
+/* Until nobody has it any more, or the time has come. */
+static void device_await_departure(
+	struct task *task, struct hw_object *object, uint64_t deadline_ns)
+{
+	int error = 0;
+
+	while (error == 0 && device_is_used(object)) {
+		struct wait_op departed;
+
+		wait_op_init(&departed, &object->departed);
+		error = await_until(task, &departed.op, deadline_ns);
+	}
+}
+
+void device_withdraw(struct task *task, struct hw_object *object, bool is_gone)
+{
+	object->is_gone = is_gone;
+	object->is_leaving = true;
+	wait_queue_wake(&object->departed);
+	wait_queue_wake(&object->ownership.freed);
+	if (object->is_published) {
+		int error = mbus_withdraw(task, object->mbus, object->id);
+
+		if (error != 0) {
+			helix_log(HEL_LOG_WARNING, "%s cannot be withdrawn: %s", object->name,
+				error_text(error));
+		}
+	}
+	device_await_departure(task, object, task_now_ns(task) + DEVICE_LEAVE_NS);
+	hw_clients_close(object);
+	device_await_departure(task, object, UINT64_MAX);
+	if (device_is_used(object)) {
+		return; /* cancelled: the memory stays */
+	}
+	if (object->control != HEL_NULL) {
+		hel_close(HEL_THIS, object->control);
+	}
+	interrupts_deinit(object);
+	helix_free(object);
 }

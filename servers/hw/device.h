@@ -29,13 +29,35 @@ struct hw_object {
 	struct interrupts interrupts;
 	const struct hw_client *owner; /* its driver; NULL: none */
 	struct ownership ownership;
+	/* its end */
+	struct list clients; /* who has a lane */
+	bool is_new;       /* it is still to be published */
+	bool is_published; /* and mbus may introduce more */
+	bool is_leaving;   /* it is taken out */
+	bool is_gone;      /* it is out */
+	struct wait_queue departed; /* it is to be taken out, or somebody has gone */
 };
+
+/** device_init() - a function that was found; the object is zeroed */
+void device_init(
+	struct hw_object *object, struct machine *machine, const struct pci_function *function);
 
 /**
  * device_publish() - make an object of a PCI function
- * @object: in use for ever; loop, machine, access and function are filled in
+ * @object: in use for ever, or until device_withdraw()
  */
 MUST_USE int device_publish(struct task *task, hel_handle mbus, struct hw_object *object);
+
+/**
+ * device_withdraw() - a device is taken out: end its object, and free it
+ * @is_gone: it is out already
+ *
+ * Its driver has DEVICE_LEAVE_NS to end by itself. When this returns nobody uses the device, and it
+ * is quiet.
+ */
+void device_withdraw(struct task *task, struct hw_object *object, bool is_gone);
+
+constexpr uint64_t DEVICE_LEAVE_NS = 1'000'000'000;
 
 /** power_publish() - make the object that turns the machine off; loop and machine are filled in */
 MUST_USE int power_publish(struct task *task, hel_handle mbus, struct hw_object *object);
@@ -43,6 +65,12 @@ MUST_USE int power_publish(struct task *task, hel_handle mbus, struct hw_object 
 /** hw_client_start() - serve one client of @object; @name: copied; @lane: taken */
 void hw_client_start(struct hw_object *object, const char *name, hel_handle lane,
 	void (*dispatch)(struct bragi_call *call));
+
+/** hw_clients_close() - end the lanes of all clients of @object, which have not gone yet */
+void hw_clients_close(struct hw_object *object);
+
+/** hw_client_self() - hw, which drives bridges */
+const struct hw_client *hw_client_self(void);
 
 /** hw_object_of_call() - the object that a call is about */
 struct hw_object *hw_object_of_call(const struct bragi_call *call);
@@ -64,8 +92,5 @@ void device_write(const struct hw_object *object, uint32_t offset, uint32_t widt
 
 /** device_set_command() - set and clear bits of the command register */
 void device_set_command(const struct hw_object *object, uint32_t set, uint32_t clear);
-
-/** hw_control_ended() - for connect_listener_ops: mbus is gone */
-void hw_control_ended(struct connect_listener *listener);
 
 #endif

@@ -61,28 +61,58 @@ static enum hw_interrupt_kind interrupts_choose(
 
 /* ---- MSI-X ----------------------------------------------------------------------------------- */
 
-/* Map the pages with the table of MSI-X. */
-static int interrupts_map_table(const struct hw_object *object, volatile uint32_t **out_table)
+static uint64_t interrupts_table_address(const struct hw_object *object)
 {
 	const struct pci_msix *msix = &object->function.msix;
-	uint64_t address = object->function.bars[msix->table_bar].address + msix->table_offset;
-	uint64_t start = align_down(address, HEL_PAGE_SIZE);
-	uint64_t end =
-		align_up(address + (uint64_t)PCI_MSIX_ENTRY_SIZE * msix->n_vectors, HEL_PAGE_SIZE);
+
+	return object->function.bars[msix->table_bar].address + msix->table_offset;
+}
+
+/* The pages with the table of MSI-X. */
+static struct pci_range interrupts_table_pages(const struct hw_object *object)
+{
+	uint64_t address = interrupts_table_address(object);
+	uint64_t size = (uint64_t)PCI_MSIX_ENTRY_SIZE * object->function.msix.n_vectors;
+
+	return (struct pci_range){
+		.start = align_down(address, HEL_PAGE_SIZE),
+		.end = align_up(address + size, HEL_PAGE_SIZE),
+	};
+}
+
+static int interrupts_map_table(const struct hw_object *object, volatile uint32_t **out_table)
+{
+	struct pci_range pages = interrupts_table_pages(object);
+	uint64_t size = pages.end - pages.start;
 	hel_handle memory;
 	void *mapped;
 	int error = hel_memory_physical(
-		object->machine->authority, start, end - start, HEL_CACHE_UNCACHED, &memory);
+		object->machine->authority, pages.start, size, HEL_CACHE_UNCACHED, &memory);
 
 	if (error != 0) {
 		return error;
 	}
-	error = helix_map(memory, 0, end - start, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
+	error = helix_map(memory, 0, size, HEL_MAP_READ | HEL_MAP_WRITE, &mapped);
 	hel_close(HEL_THIS, memory);
 	if (error == 0) {
-		*out_table = (volatile uint32_t *)((uint8_t *)mapped + (address - start));
+		*out_table = (volatile uint32_t *)((uint8_t *)mapped +
+			(interrupts_table_address(object) - pages.start));
 	}
 	return error;
+}
+
+void interrupts_deinit(struct hw_object *object)
+{
+	struct interrupts *interrupts = &object->interrupts;
+
+	if (interrupts->msix_table != NULL) {
+		struct pci_range pages = interrupts_table_pages(object);
+		uintptr_t table = (uintptr_t)interrupts->msix_table;
+
+		msix_deinit(&interrupts->msix);
+		helix_unmap((void *)align_down(table, HEL_PAGE_SIZE), pages.end - pages.start);
+		interrupts->msix_table = NULL;
+	}
 }
 
 static void interrupts_enable_table(const struct hw_object *object, bool is_enabled)

@@ -29,7 +29,7 @@ struct interrupt_line {
 
 struct interrupts {
 	enum hw_interrupt_kind kind; /* HW_INTERRUPT_KIND_ANY: none is set up */
-	volatile uint32_t *msix_table; /* mapped when the first vector is set up, for ever */
+	volatile uint32_t *msix_table; /* mapped when the first vector is set up */
 	struct msix msix;
 	struct msi msi;
 	struct irq_target *msi_target;
@@ -69,6 +69,9 @@ MUST_USE int interrupts_retarget(struct hw_object *object, const struct hw_clien
 
 /** interrupts_release() - the driver has gone: the device interrupts nobody any more */
 void interrupts_release(struct hw_object *object, const struct hw_client *client);
+
+/** interrupts_deinit() - the device is out, and nobody drives it */
+void interrupts_deinit(struct hw_object *object);
 
 /** interrupts_restore() - the device has been reset under its driver: set it up as it was */
 void interrupts_restore(struct hw_object *object);

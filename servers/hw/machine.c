@@ -133,7 +133,7 @@ int machine_init(struct machine *machine, hel_handle authority, uint64_t rsdp_ph
 	struct acpi_rsdp rsdp;
 	struct window window;
 
-	*machine = (struct machine){ .authority = authority };
+	machine->authority = authority;
 	list_init(&machine->objects);
 	config_space_init(&machine->config, authority);
 	if (rsdp_phys == 0) {

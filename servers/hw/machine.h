@@ -9,7 +9,8 @@
 #include <hel/hel-calls.h>
 
 struct machine {
-	hel_handle authority;
+	struct helix_loop *loop;
+	hel_handle authority, mbus;
 	struct config_space config;
 	struct firmware firmware;
 	struct list objects; /* struct hw_object, one for each PCI function */
@@ -21,6 +22,7 @@ struct machine {
 
 /**
  * machine_init() - read the ACPI tables
+ * @machine: zeroed but for its loop and mbus
  * @authority: borrowed
  * @rsdp_phys: of the root pointer
  *

@@ -58,6 +58,12 @@ int msix_init(struct msix *msix, hel_handle authority, volatile uint32_t *table,
 	return 0;
 }
 
+void msix_deinit(struct msix *msix)
+{
+	helix_free(msix->vectors);
+	*msix = (struct msix){};
+}
+
 void msix_mask_all(struct msix *msix)
 {
 	for (uint32_t i = 0; i < msix->n_vectors; i++) {

@@ -43,12 +43,15 @@ struct msix {
 /**
  * msix_init() - mask all vectors; the device may be allowed to use them then
  * @authority: borrowed
- * @table: mapped, for ever
+ * @table: mapped until msix_deinit()
  *
  * Return: 0, -ERR_NO_MEMORY.
  */
 MUST_USE int msix_init(
 	struct msix *msix, hel_handle authority, volatile uint32_t *table, uint32_t n_vectors);
+
+/** msix_deinit() - nobody has a vector; the table may be unmapped */
+void msix_deinit(struct msix *msix);
 
 /** msix_is_initialized() - whether msix_init() has been called */
 static inline bool msix_is_initialized(const struct msix *msix)

@@ -17,8 +17,11 @@ void owner_init(struct hw_object *object)
 static void owner_tell(
 	struct task *task, struct hw_object *object, const char *property, const char *value)
 {
-	int error = mbus_set(task, object->mbus, object->id, property, value);
+	int error = 0;
 
+	if (!object->is_leaving) {
+		error = mbus_set(task, object->mbus, object->id, property, value);
+	}
 	if (error != 0) {
 		helix_log(HEL_LOG_WARNING, "%s: its %s cannot be told: %s", object->name, property,
 			error_text(error));
@@ -59,6 +62,9 @@ static int owner_await_turn(
 	while (error == 0 && object->owner != client) {
 		struct wait_op freed;
 
+		if (object->is_leaving) {
+			return -ERR_NOT_FOUND;
+		}
 		if (ownership->is_stopping) {
 			error = wait_on(task, &ownership->freed);
 		} else if (object->owner == NULL) {
@@ -123,8 +129,11 @@ static int owner_stop(struct task *task, void *argument)
 	const struct pci_function *function = &object->function;
 	int error = 0;
 
-	reset_stop(task, object->access, function);
-	if (reset_is_possible(object->access, function)) {
+	if (!object->is_gone) {
+		reset_stop(task, object->access, function);
+	}
+	/* What loses its power needs no reset. */
+	if (!object->is_leaving && reset_is_possible(object->access, function)) {
 		error = reset_function(task, object->access, function);
 		interrupts_restore(object);
 	}
@@ -140,6 +149,7 @@ static int owner_stop(struct task *task, void *argument)
 	task->job = NULL; /* the next driver's end has the same job */
 	object->ownership.is_stopping = false;
 	wait_queue_wake(&object->ownership.freed);
+	wait_queue_wake(&object->departed);
 	return 0;
 }
 

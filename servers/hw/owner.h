@@ -49,7 +49,8 @@ void owner_init(struct hw_object *object);
  * owner_claim() - make @client the driver, or see that it is
  *
  * Waits while the device is being stopped, and for the end of an owner of the same name. Return: 0,
- * -ERR_BUSY (somebody else is), the reason if the task is cancelled.
+ * -ERR_BUSY (somebody else is), -ERR_NOT_FOUND (it is taken out), the reason if the task is
+ * cancelled.
  */
 MUST_USE int owner_claim(
 	struct task *task, struct hw_object *object, const struct hw_client *client);

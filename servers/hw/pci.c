@@ -64,7 +64,8 @@ static unsigned bar_read(const struct pci_access *access, struct pci_address add
 		bar->address = low & 0xfffcu;
 		bar->flags = low & 3;
 		bar->size_bytes = io_mask != 0 ? (uint16_t)-io_mask : 0;
-		bar->kind = bar->size_bytes != 0 ? PCI_BAR_IO : PCI_BAR_NONE;
+		bar->wanted = is_power_of_two(bar->size_bytes) ? PCI_BAR_IO : PCI_BAR_NONE;
+		bar->kind = bar->address != 0 ? bar->wanted : PCI_BAR_NONE;
 		return 1;
 	}
 	bool is_wide = (low & 6) == 4 && index + 1 < n_bars;
@@ -80,9 +81,9 @@ static unsigned bar_read(const struct pci_access *access, struct pci_address add
 	}
 	bar->is_prefetchable = (low & 8) != 0;
 	bar->size_bytes = -mask;
-	bool is_usable = mask != 0 && bar->address != 0 && is_power_of_two(bar->size_bytes);
-
-	bar->kind = is_usable ? PCI_BAR_MEMORY : PCI_BAR_NONE;
+	bar->is_wide = is_wide;
+	bar->wanted = mask != 0 && is_power_of_two(bar->size_bytes) ? PCI_BAR_MEMORY : PCI_BAR_NONE;
+	bar->kind = bar->address != 0 ? bar->wanted : PCI_BAR_NONE;
 	return is_wide ? 2 : 1;
 }
 
@@ -175,8 +176,15 @@ static void function_read_msix(
 	const struct pci_bar *bar = &function->bars[msix.table_bar];
 	uint64_t table_end = msix.table_offset + (uint64_t)PCI_MSIX_ENTRY_SIZE * msix.n_vectors;
 
-	if (bar->kind == PCI_BAR_MEMORY && table_end <= bar->size_bytes) {
+	if (bar->wanted == PCI_BAR_MEMORY && table_end <= bar->size_bytes) {
 		function->msix = msix;
+	}
+}
+
+void pci_settle(struct pci_function *function)
+{
+	if (function->bars[function->msix.table_bar].kind != PCI_BAR_MEMORY) {
+		function->msix = (struct pci_msix){};
 	}
 }
 
@@ -267,6 +275,8 @@ static void scan_function(struct scan *scan, struct pci_address address, uint8_t
 
 	if (function.is_bridge) {
 		function.secondary_bus = (uint8_t)pci_read(access, address, PCI_SECONDARY_BUS, 1);
+		function.subordinate_bus =
+			(uint8_t)pci_read(access, address, PCI_SUBORDINATE_BUS, 1);
 		if (function.secondary_bus != 0) {
 			scan_add_bus(scan, function.secondary_bus);
 		}

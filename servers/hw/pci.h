@@ -4,8 +4,8 @@
  *
  * Works on any configuration space that can be read and written (struct pci_access), so it is
  * tested on the host. Bus numbers and BARs are those that the firmware has assigned; nothing is
- * moved. Whatever a device says is data: walks over capabilities end after PCI_CAPABILITIES_MAX
- * steps, offsets stay in the space.
+ * moved, and what has no address may get one (pci-assign.h). Whatever a device says is data: walks
+ * over capabilities end after PCI_CAPABILITIES_MAX steps, offsets stay in the space.
  */
 #ifndef HW_PCI_H
 #define HW_PCI_H
@@ -32,6 +32,14 @@ enum pci_register {
 	PCI_HEADER_TYPE = 0x0e,
 	PCI_BARS = 0x10,
 	PCI_SECONDARY_BUS = 0x19,
+	PCI_SUBORDINATE_BUS = 0x1a,
+	PCI_IO_WINDOW = 0x1c, /* base and limit, a byte each */
+	PCI_MEMORY_WINDOW = 0x20, /* the same, of two bytes each */
+	PCI_PREFETCHABLE_WINDOW = 0x24,
+	PCI_PREFETCHABLE_BASE_UPPER = 0x28,
+	PCI_PREFETCHABLE_LIMIT_UPPER = 0x2c,
+	PCI_IO_BASE_UPPER = 0x30,
+	PCI_IO_LIMIT_UPPER = 0x32,
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM_DEVICE = 0x2e,
 	PCI_CAPABILITIES = 0x34,
@@ -77,7 +85,8 @@ enum pci_bar_kind {
 
 struct pci_bar {
 	enum pci_bar_kind kind;
-	bool is_prefetchable;
+	enum pci_bar_kind wanted; /* what it is, also if it has no address yet: pci-assign.h */
+	bool is_prefetchable, is_wide;
 	uint64_t address;
 	uint64_t size_bytes; /* a power of two */
 	uint8_t flags; /* the register's low bits */
@@ -103,7 +112,7 @@ struct pci_function {
 	uint8_t interrupt_pin; /* 1 to 4: A to D; 0: no line */
 	uint8_t compatible_channels; /* bits, see pci_ide_is_compatible() */
 	bool is_bridge;
-	uint8_t secondary_bus; /* of a bridge */
+	uint8_t secondary_bus, subordinate_bus; /* of a bridge: the first and last behind it */
 	struct pci_bar bars[PCI_BARS_MAX];
 	struct pci_capability capabilities[PCI_CAPABILITIES_MAX];
 	uint32_t n_capabilities;
@@ -123,6 +132,9 @@ struct pci_buses {
  */
 void pci_scan(const struct pci_access *access, const struct pci_buses *buses,
 	void (*found)(void *context, const struct pci_function *function), void *context);
+
+/** pci_settle() - addresses are final: what lies in a BAR that has none is not there */
+void pci_settle(struct pci_function *function);
 
 /** pci_find_capability() - offset of the first capability @id, 0 if the function has none */
 uint8_t pci_find_capability(const struct pci_function *function, uint8_t id);

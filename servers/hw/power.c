@@ -54,14 +54,21 @@ static void power_connected(struct connect_listener *listener, const char *clien
 		container_of(listener, struct hw_object, listener), client, lane, power_dispatch);
 }
 
+static void power_control_ended(struct connect_listener *listener UNUSED)
+{
+	helix_log(HEL_LOG_WARNING, "mbus is gone, nobody can turn the machine off any more");
+}
+
 static const struct connect_listener_ops power_listener_ops = {
 	.connected = power_connected,
-	.ended = hw_control_ended,
+	.ended = power_control_ended,
 };
 
 int power_publish(struct task *task, hel_handle mbus, struct hw_object *object)
 {
 	static const struct mbus_pair properties[] = { { "class", "power" } };
+	list_init(&object->clients);
+	wait_queue_init(&object->departed);
 	int error = mbus_publish(task, mbus, properties, ARRAY_SIZE(properties), &object->control);
 
 	if (error == 0) {

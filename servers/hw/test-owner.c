@@ -86,6 +86,7 @@ static void with_object(void (*run)(struct task *task))
 {
 	CHECK_EQ(helix_loop_init(&loop, NULL), 0);
 	object = (struct hw_object){ .loop = &loop, .name = "0000:00:10.0" };
+	wait_queue_init(&object.departed);
 	n_stopped = 0;
 	owner_init(&object);
 	job_init(&case_job, "case", run_case, (void *)run);
@@ -99,7 +100,7 @@ static struct hw_client client_now(const struct task *task, const char *name)
 	return (struct hw_client){ .name = name, .since_ns = task_now_ns(task) };
 }
 
-/* A claim by a task of its own, of a driver that is started while the former's end is on its way. */
+/* A claim by a task of its own: of a driver that is started before the former's end is seen. */
 struct claim {
 	struct job job;
 	struct hw_client client;
@@ -207,6 +208,28 @@ static void claims_wait_for_quiet(struct task *task)
 TEST(owner_claims_wait_until_the_device_is_quiet)
 {
 	with_object(claims_wait_for_quiet);
+}
+
+static void taken_out(struct task *task)
+{
+	struct hw_client driver = client_now(task, "nvme");
+	struct claim next;
+
+	CHECK_EQ(owner_claim(task, &object, &driver), 0);
+	claim_start(task, &next, "nvme");
+	sleep_for(task, STOPPING_NS);
+	object.is_leaving = object.is_gone = true;
+	wait_queue_wake(&object.ownership.freed);
+	owner_client_gone(&object, &driver);
+	sleep_for(task, 2 * STOPPING_NS);
+	CHECK_EQ(next.error, -ERR_NOT_FOUND);
+	CHECK(!object.ownership.is_stopping);
+	CHECK_EQ(n_stopped, 0); /* there is nothing to be stopped */
+}
+
+TEST(owner_of_what_is_taken_out_has_no_successor)
+{
+	with_object(taken_out);
 }
 
 TEST_MAIN()

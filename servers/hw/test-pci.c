@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of finding PCI functions on a machine made of arrays. */
-#include "pci.h"
+#include "pci-assign.h"
 
 #include <base/random.h>
 #include <base/testing.h>
@@ -307,6 +307,173 @@ TEST(pci_knows_ports_of_ide_channels)
 	scan();
 	CHECK_EQ(found[0].compatible_channels, 0);
 	CHECK_EQ(found[0].bars[0].address, 0xc000);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+/* A bridge to bus 1 with windows for I/O, memory, and memory that can be read ahead. */
+static struct fake *add_port(void)
+{
+	struct fake *port = add_fake(0, 1, 0, 1);
+
+	port->config[PCI_SECONDARY_BUS] = 1;
+	port->config[PCI_SUBORDINATE_BUS] = 1;
+	put(port->config, PCI_IO_WINDOW, 0xd1c1, 2); /* c000 to dfff */
+	put(port->config, PCI_MEMORY_WINDOW, 0xfe90fe80, 4); /* fe800000 to fe9fffff */
+	put(port->config, PCI_PREFETCHABLE_WINDOW, 0x00110001, 4); /* 9'0000'0000 to 001fffff */
+	put(port->config, PCI_PREFETCHABLE_BASE_UPPER, 9, 4);
+	put(port->config, PCI_PREFETCHABLE_LIMIT_UPPER, 9, 4);
+	return port;
+}
+
+/* Assign what the last scan has found behind the port; how many had no room. */
+static uint32_t assign(const struct fake *port)
+{
+	struct pci_windows windows = pci_read_windows(&access, port->address);
+	struct pci_function *functions[N_FAKES];
+	size_t n_functions = 0;
+
+	for (size_t i = 0; i < n_found; i++) {
+		if (found[i].address.bus == 1) {
+			functions[n_functions++] = &found[i];
+		}
+	}
+	return pci_assign(&access, &windows, functions, n_functions, 0x1000);
+}
+
+static uint64_t register_of(const struct fake *fake, unsigned index, size_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, fake->config + PCI_BARS + 4 * index, size);
+	return value;
+}
+
+TEST(pci_windows_are_read)
+{
+	n_fakes = 0;
+	struct fake *port = add_port();
+	struct pci_windows windows = pci_read_windows(&access, port->address);
+
+	CHECK_EQ(windows.io.start, 0xc000);
+	CHECK_EQ(windows.io.end, 0xe000);
+	CHECK_EQ(windows.memory.start, 0xfe800000);
+	CHECK_EQ(windows.memory.end, 0xfea00000);
+	CHECK_EQ(windows.prefetchable.start, 0x900000000);
+	CHECK_EQ(windows.prefetchable.end, 0x900200000);
+	put(port->config, PCI_IO_WINDOW, 0x0000, 2); /* cannot do that */
+	put(port->config, PCI_MEMORY_WINDOW, 0xfe80fe90, 4); /* closed */
+	put(port->config, PCI_PREFETCHABLE_WINDOW, 0xfed0fec0, 4); /* of 32 bits */
+	windows = pci_read_windows(&access, port->address);
+	CHECK_EQ(windows.io.end, 0);
+	CHECK_EQ(windows.memory.end, 0);
+	CHECK_EQ(windows.prefetchable.start, 0xfec00000);
+	CHECK_EQ(windows.prefetchable.end, 0xfee00000);
+}
+
+TEST(pci_addresses_are_given_within_windows)
+{
+	n_fakes = 0;
+	struct fake *port = add_port();
+	struct fake *first = add_fake(1, 0, 0, 0x80), *second = add_fake(1, 0, 1, 0);
+
+	put(first->config, PCI_COMMAND, 7, 2);
+	add_bar(first, 0, 4, 0x4000, true); /* as NVMe */
+	add_bar(first, 2, 0xfe800000, 0x80, false); /* has one, and a page with it */
+	add_bar(first, 3, 1, 0x40, false); /* I/O */
+	add_bar(second, 0, 0, 0x100, false);
+	add_bar(second, 1, 0xc, 0x100000, true); /* can be read ahead */
+	add_bar(second, 3, 8, 0x1000, false); /* too, but is narrow */
+	add_bar(second, 4, 0xc, UINT64_C(1) << 40, true); /* no room */
+	scan();
+	CHECK_EQ(found[1].bars[0].kind, PCI_BAR_NONE);
+	CHECK_EQ(found[1].bars[0].wanted, PCI_BAR_MEMORY);
+	CHECK_EQ(assign(port), 1);
+	CHECK_EQ(register_of(first, 0, 8), 0xfe804004);
+	CHECK_EQ(found[1].bars[0].kind, PCI_BAR_MEMORY);
+	CHECK_EQ(found[1].bars[0].address, 0xfe804000);
+	CHECK_EQ(register_of(first, 2, 4), 0xfe800000);
+	CHECK_EQ(register_of(first, 3, 4), 0xc001);
+	CHECK_EQ(found[1].bars[3].kind, PCI_BAR_IO);
+	CHECK_EQ(register_of(second, 1, 8), 0x90000000c);
+	CHECK_EQ(register_of(second, 3, 4), 0xfe801008);
+	CHECK_EQ(register_of(second, 0, 4), 0xfe802000); /* of a page with the one before */
+	CHECK_EQ(found[2].bars[4].kind, PCI_BAR_NONE);
+	CHECK_EQ(register_of(second, 4, 8), 0xc);
+	CHECK_EQ(first->config[PCI_COMMAND], 7);
+	/* nothing is asked for any more */
+	CHECK_EQ(assign(port), 0);
+	CHECK_EQ(register_of(first, 0, 8), 0xfe804004);
+}
+
+/* Windows of further bridges are taken, and what does not answer to addresses has no table. */
+TEST(pci_addresses_keep_off_other_bridges)
+{
+	n_fakes = 0;
+	struct fake *port = add_port(), *inner = add_fake(1, 0, 0, 1), *card = add_fake(1, 1, 0, 0);
+
+	put(inner->config, PCI_MEMORY_WINDOW, 0xfe80fe80, 4); /* the first half */
+	inner->config[PCI_SECONDARY_BUS] = 2;
+	add_bar(card, 0, 0, 0x100000, false);
+	add_bar(card, 1, 0, 0x1000, false); /* with the table of MSI-X, and no room */
+	card->config[PCI_STATUS] = 0x10;
+	card->config[PCI_CAPABILITIES] = 0x40;
+	put(card->config, 0x40, 0x0003'0011, 4);
+	put(card->config, 0x44, 1, 4);
+	scan();
+	CHECK_EQ(found[2].address.device, 1);
+	CHECK_EQ(found[2].msix.n_vectors, 4);
+	CHECK_EQ(assign(port), 1);
+	CHECK_EQ(register_of(card, 0, 4), 0xfe900000);
+	pci_settle(&found[2]);
+	CHECK_EQ(found[2].msix.n_vectors, 0);
+}
+
+/* Whatever there is: no two overlap, all are in a window, and at multiples of their sizes. */
+TEST(pci_random_addresses_do_not_overlap)
+{
+	struct random random;
+
+	random_init(&random, test_seed(11));
+	for (int round = 0; round < 300; round++) {
+		n_fakes = 0;
+		struct fake *port = add_port();
+
+		for (uint8_t i = 0; i < 4; i++) {
+			struct fake *fake = add_fake(1, i, 0, 0);
+
+			for (unsigned k = 0; k < 6; k += 2) {
+				uint64_t size = UINT64_C(16) << random_below(&random, 17);
+				bool is_wide = random_below(&random, 2) != 0;
+
+				add_bar(fake, k, random_below(&random, 2) * 8 + (is_wide ? 4 : 0),
+					size, is_wide);
+			}
+		}
+		scan();
+		(void)assign(port);
+		for (size_t i = 1; i < n_found; i++) {
+			for (unsigned k = 0; k < 6; k++) {
+				const struct pci_bar *bar = &found[i].bars[k];
+				bool is_low = bar->address >= 0xfe800000 &&
+					bar->address + bar->size_bytes <= 0xfea00000;
+				bool is_high = bar->address >= 0x900000000 &&
+					bar->address + bar->size_bytes <= 0x900200000;
+
+				if (bar->kind == PCI_BAR_NONE) {
+					continue;
+				}
+				CHECK(is_low || (is_high && bar->is_wide && bar->is_prefetchable));
+				CHECK_EQ(bar->address % bar->size_bytes, 0);
+				for (size_t n = 0; n < 6 * n_found; n++) {
+					const struct pci_bar *other = &found[n / 6].bars[n % 6];
+
+					CHECK(other == bar || other->kind == PCI_BAR_NONE ||
+						other->address / 4096 != bar->address / 4096);
+				}
+			}
+		}
+	}
 }
 
 TEST(pci_survives_random_configuration)

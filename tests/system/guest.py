@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """For the scripts of this folder: run commands in the guest, report cases."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -113,6 +115,60 @@ class Boot:
         self.wait_until(lambda: re.search(f'{pattern}|panic', self.log()))
         if 'panic' in self.log():
             time.sleep(1)
+
+
+class Monitor:
+    """QEMU's monitor (QMP), for a guest with `options` of it."""
+
+    def __init__(self, folder):
+        self._path = os.path.join(folder, 'qmp')
+        self.options = ('--qemu', f'-qmp unix:{self._path},server=on,wait=off')
+        self._file = None
+        self._events = []
+
+    def _connect(self):
+        deadline = time.monotonic() + 60
+        while self._file is None:
+            try:
+                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                connection.connect(self._path)
+                connection.settimeout(60)
+                self._file = connection.makefile('rw')
+            except OSError:
+                connection.close()
+                check(time.monotonic() < deadline, 'QEMU has no monitor')
+                time.sleep(0.1)
+        self._receive()   # what it is
+        self.command('qmp_capabilities')
+
+    def _receive(self):
+        line = self._file.readline()
+        check(line, 'QEMU has ended')
+        message = json.loads(line)
+        if 'event' in message:
+            self._events.append(message)
+        return message
+
+    def command(self, name, **arguments):
+        """What QEMU returns; fails if it refuses."""
+        if self._file is None:
+            self._connect()
+        self._file.write(json.dumps({'execute': name, 'arguments': arguments}) + '\n')
+        self._file.flush()
+        while True:
+            message = self._receive()
+            check('error' not in message, f'{name}: {message}')
+            if 'return' in message:
+                return message['return']
+
+    def wait_for(self, event, **data):
+        """Waits for an event with such data, which may have come before."""
+        while True:
+            for message in self._events:
+                if message['event'] == event and data.items() <= message['data'].items():
+                    self._events.remove(message)
+                    return
+            self._receive()
 
 
 _SIGNS_OF_LIFE = ('busybox', 'sh', '-c',

@@ -20,13 +20,16 @@ enum admin_opcode : uint8_t {
 
 enum identify : uint32_t { IDENTIFY_NAMESPACE = 0, IDENTIFY_CONTROLLER = 1, IDENTIFY_LIST = 2 };
 
-#define FEATURE_QUEUES   7
-#define CC_ENABLE        (1u | 6u << 16 | 4u << 20) /* entries of 64 and 16 bytes */
-#define CSTS_READY       1u
-#define CSTS_FATAL       2u
-#define GONE             UINT32_MAX
-#define QUEUE_CONTIGUOUS 1u
-#define QUEUE_INTERRUPTS 2u
+#define FEATURE_QUEUES    7
+#define CC_ENABLE         (1u | 6u << 16 | 4u << 20) /* entries of 64 and 16 bytes */
+#define CSTS_READY        1u
+#define CSTS_FATAL        2u
+#define CC_SHUT_DOWN      (1u << 14)
+#define CSTS_SHUT_DOWN    (3u << 2)
+#define CSTS_IS_SHUT_DOWN (2u << 2)
+#define GONE              UINT32_MAX
+#define QUEUE_CONTIGUOUS  1u
+#define QUEUE_INTERRUPTS  2u
 
 /* Offsets in what identify tells (figures "Identify Controller", "Identify Namespace"). */
 enum identify_offset {
@@ -129,7 +132,8 @@ static void queue_interrupted(struct op *op)
 	struct nvme_queue *queue = op->owner;
 	struct nvme *nvme = queue->nvme;
 
-	if (op->error != 0) {
+	if (op->error != 0 || nvme->state == NVME_GONE) {
+		wait_queue_wake(&nvme->news);
 		return;
 	}
 	(void)!hel_irq_acknowledge(queue->irq, HEL_IRQ_ACK, queue->interrupt.sequence);
@@ -474,8 +478,49 @@ static bool must_reset(const struct nvme *nvme, uint64_t now_ns)
 	return false;
 }
 
-static void end(struct nvme *nvme)
+static bool is_idle(const struct nvme *nvme)
 {
+	for (uint32_t i = 0; i < nvme->n_queues; i++) {
+		if (nvme->queues[i].n_free < nvme->queues[i].n_slots) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What is under way comes to its end; nothing more is submitted. */
+static void drain(struct task *task, const struct nvme *nvme)
+{
+	uint64_t deadline_ns = task_now_ns(task) + NVME_LEAVE_NS;
+
+	while (!is_idle(nvme) && task_now_ns(task) < deadline_ns &&
+		task_sleep_until(task, task_now_ns(task) + STEP_NS) == 0) {
+	}
+}
+
+/* It stores what it has (section 3.6.1), and forgets our memory. */
+static void shut_down(struct task *task, const struct nvme *nvme)
+{
+	uint64_t deadline_ns = task_now_ns(task) + nvme->ready_timeout_ns;
+	int error = 0;
+
+	mmio_write32(nvme->registers, NVME_CC, CC_ENABLE | CC_SHUT_DOWN);
+	while (error == 0 && task_now_ns(task) < deadline_ns &&
+		(mmio_read32(nvme->registers, NVME_CSTS) & CSTS_SHUT_DOWN) != CSTS_IS_SHUT_DOWN) {
+		error = task_sleep_until(task, task_now_ns(task) + STEP_NS);
+	}
+	mmio_write32(nvme->registers, NVME_CC, 0);
+	(void)!await_ready(task, nvme, false);
+}
+
+/* What it still knows must not be anybody else's: it is turned off first, if it is there. */
+static void end(struct task *task, struct nvme *nvme)
+{
+	if (nvme->is_removed && !nvme->is_gone && nvme->registers.size != 0) {
+		nvme->state = NVME_LEAVING;
+		drain(task, nvme);
+		shut_down(task, nvme);
+	}
 	nvme->state = NVME_GONE;
 	nvme_abandon(&nvme->admin, -ERR_END_OF_LANE);
 	for (uint32_t i = 0; i < nvme->n_queues; i++) {
@@ -486,22 +531,89 @@ static void end(struct nvme *nvme)
 	}
 }
 
+static void removed(struct hw_removal *removal, bool is_gone)
+{
+	struct nvme *nvme = container_of(removal, struct nvme, removal);
+
+	nvme->is_removed = true;
+	nvme->is_gone = is_gone;
+	if (is_gone) {
+		nvme_abandon(&nvme->admin, -ERR_END_OF_LANE);
+	}
+	wait_queue_wake(&nvme->news);
+}
+
+/* Until there is news, or it is time to look at the controller. */
+static int await_news(struct task *task, struct nvme *nvme)
+{
+	struct wait_op news;
+
+	wait_op_init(&news, &nvme->news);
+	int error = await_until(task, &news.op, task_now_ns(task) + NVME_LOOK_NS);
+
+	return error == -ERR_TIMED_OUT ? 0 : error;
+}
+
 int nvme_run(struct task *task, struct nvme *nvme, hel_handle lane)
 {
 	transport_client_init(&nvme->hw, lane, 1);
+	wait_queue_init(&nvme->news);
+	hw_removal_watch(&nvme->removal, &nvme->loop->loop, &nvme->hw, removed);
 	int error = start(task, nvme);
 
 	while (error == 0) {
-		error = task_sleep_until(task, task_now_ns(task) + NVME_LOOK_NS);
+		error = await_news(task, nvme);
 		if (error != 0) {
 			break;
 		}
-		if (mmio_read32(nvme->registers, NVME_CSTS) == GONE) {
+		if (nvme->is_removed || mmio_read32(nvme->registers, NVME_CSTS) == GONE) {
 			error = -ERR_END_OF_LANE;
 		} else if (must_reset(nvme, task_now_ns(task))) {
 			error = reset(task, nvme);
 		}
 	}
-	end(nvme);
+	end(task, nvme);
 	return error;
+}
+
+static void stop_listening(struct task *task, struct nvme *nvme, struct nvme_queue *queue)
+{
+	struct op *op = &queue->interrupt.operation.op;
+
+	if (queue->irq == HEL_NULL) {
+		return;
+	}
+	if (op_is_pending(op)) {
+		op_cancel(op);
+	}
+	while (op_is_pending(op) && wait_on(task, &nvme->news) == 0) {
+	}
+}
+
+void nvme_leave(struct task *task, struct nvme *nvme)
+{
+	helix_log(HEL_LOG_INFO, "%s is taken out", nvme->name);
+	stop_listening(task, nvme, &nvme->admin);
+	for (uint32_t i = 0; i < NVME_QUEUES_MAX; i++) {
+		stop_listening(task, nvme, &nvme->queues[i]);
+	}
+	hel_close(HEL_THIS, nvme->hw.lane);
+	for (uint32_t i = 0; i < nvme->n_namespaces; i++) {
+		block_end(task, &nvme->namespaces[i]->device);
+		helix_free(nvme->namespaces[i]);
+	}
+	nvme_queue_free(&nvme->admin);
+	for (uint32_t i = 0; i < NVME_QUEUES_MAX; i++) {
+		nvme_queue_free(&nvme->queues[i]);
+	}
+	dma_free(&nvme->page);
+	dma_free(&nvme->bounce);
+	if (nvme->registers.size != 0) {
+		hw_client_unmap_bar(nvme->registers.base, nvme->registers.size);
+	}
+	if (nvme->dma_space != HEL_NULL) {
+		hel_close(HEL_THIS, nvme->dma_space);
+	}
+	task->job = NULL;
+	helix_free(nvme);
 }

@@ -20,6 +20,10 @@ static int drive_nvme(struct task *task, void *argument)
 	helix_free(argument);
 	int error = nvme_run(task, drive.nvme, drive.lane);
 
+	if (drive.nvme->is_removed) {
+		nvme_leave(task, drive.nvme);
+		return 0;
+	}
 	/* The controller may still know our memory: it stays. */
 	helix_log(HEL_LOG_ERROR, "%s is given up: %s", drive.nvme->name, error_text(error));
 	return 0;

@@ -10,6 +10,7 @@
  *	STARTING --> READY --a command takes too long, fatal status--> RESETTING --> READY
  *	                |                                                  | fails
  *	                +--taken out (all registers read as ones)----------+--> GONE
+ *	                '--about to be taken out--> LEAVING ------------------> GONE
  *
  * A reset (section 3.6) loses what the controller had: the slots stay as they are, and are
  * submitted again to the new queues. So a request only fails if the controller says so, if it was
@@ -21,6 +22,7 @@
 #include <drivers/lib/block/block.h>
 #include <helix/helix.h>
 #include <mmio/mmio.h>
+#include <protocols/hw/hw-client.h>
 #include <protocols/transport/client.h>
 #include <virtio/dma.h>
 
@@ -30,6 +32,7 @@
 #define NVME_SECTOR_MAX     4096
 #define NVME_TIMEOUT_NS     UINT64_C(30000000000) /* of a command */
 #define NVME_RESETS_MAX     3
+#define NVME_LEAVE_NS       UINT64_C(500000000) /* for what is under way when it is taken out */
 #define NVME_LOOK_NS        UINT64_C(500000000) /* between two looks at that */
 #define NVME_EXTENTS_MAX    256 /* as many as a page of SGL descriptors has */
 
@@ -109,7 +112,7 @@ struct nvme_namespace {
 	char name[48];
 };
 
-enum nvme_state { NVME_STARTING, NVME_READY, NVME_RESETTING, NVME_GONE };
+enum nvme_state { NVME_STARTING, NVME_READY, NVME_RESETTING, NVME_LEAVING, NVME_GONE };
 
 struct nvme {
 	struct helix_loop *loop;
@@ -131,19 +134,28 @@ struct nvme {
 	bool is_bounce_used;
 	uint32_t n_namespaces;
 	struct nvme_namespace *namespaces[NVME_NAMESPACES_MAX];
+	struct hw_removal removal;
+	bool is_removed, is_gone; /* it is taken out, or is out already */
+	struct wait_queue news;   /* of that, and of interrupts that have ended */
 	struct job job;
 };
 
 /* ---- controller.c */
 
-/** nvme_run() - drive a controller until it is gone; @lane: of the PCI function, taken */
+/** nvme_run() - drive a controller until it is gone; @lane: of the PCI function */
 MUST_USE int nvme_run(struct task *task, struct nvme *nvme, hel_handle lane);
+
+/** nvme_leave() - it was taken out: let go of all that it had, its lane to hw, too, and free it */
+void nvme_leave(struct task *task, struct nvme *nvme);
 
 /* ---- queue.c */
 
 /** nvme_queue_init() - memory for a pair; -ERR_NO_MEMORY, what mapping says */
 MUST_USE int nvme_queue_init(
 	struct nvme *nvme, struct nvme_queue *queue, uint16_t id, uint16_t n_entries);
+
+/** nvme_queue_free() - the controller knows nothing of it any more */
+void nvme_queue_free(struct nvme_queue *queue);
 
 /** nvme_queue_restart() - the controller begins anew: all slots in use are submitted again */
 void nvme_queue_restart(struct nvme_queue *queue);

@@ -49,6 +49,16 @@ int nvme_queue_init(struct nvme *nvme, struct nvme_queue *queue, uint16_t id, ui
 	return error;
 }
 
+void nvme_queue_free(struct nvme_queue *queue)
+{
+	dma_free(&queue->submissions);
+	dma_free(&queue->completions);
+	dma_free(&queue->lists);
+	if (queue->irq != HEL_NULL) {
+		hel_close(HEL_THIS, queue->irq);
+	}
+}
+
 void nvme_queue_restart(struct nvme_queue *queue)
 {
 	queue->tail = queue->head = 0;

@@ -153,11 +153,21 @@ static int open_dma(struct task *task, struct blk *blk)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* Whatever the driver waits for. */
+static void blk_removed(struct hw_removal *removal, bool is_gone UNUSED)
+{
+	struct blk *blk = container_of(removal, struct blk, removal);
+
+	blk->is_removed = true;
+	job_cancel(&blk->job, -ERR_END_OF_LANE);
+}
+
 static int blk_init(struct task *task, struct blk *blk, hel_handle lane)
 {
 	int error = virtio_open(task, &blk->virtio, lane);
 
 	if (error == 0) {
+		hw_removal_watch(&blk->removal, &blk->loop->loop, &blk->virtio.hw, blk_removed);
 		error = blk_negotiate(blk);
 	}
 	if (error == 0) {
@@ -214,6 +224,33 @@ struct drive {
 	hel_handle lane;
 };
 
+/* The device is out, or will be. It forgets all memory before requests end and let go of it. */
+static void blk_leave(struct task *task, struct blk *blk, hel_handle lane)
+{
+	bool owns_space = blk->device.has_dma && blk->device.is_past_iommu;
+	struct scope shield;
+
+	scope_begin_shield(task, &shield);
+	helix_log(HEL_LOG_INFO, "%s is taken out", blk->name);
+	virtio_close(task, &blk->virtio);
+	if (blk->is_published) {
+		blk->device.is_gone = true; /* nothing is given to the device any more */
+		blk_abandon(blk);
+		block_gone(&blk->device);
+	}
+	hel_close(HEL_THIS, lane);
+	if (blk->is_published) {
+		block_end(task, &blk->device);
+	}
+	blk_free_queues(blk);
+	if (owns_space) {
+		hel_close(HEL_THIS, blk->device.dma_space);
+	}
+	(void)!scope_join(&shield);
+	task->job = NULL;
+	helix_free(blk);
+}
+
 static int drive_blk(struct task *task, void *argument)
 {
 	struct drive drive = *(struct drive *)argument;
@@ -221,6 +258,10 @@ static int drive_blk(struct task *task, void *argument)
 	helix_free(argument);
 	int error = blk_run(task, drive.blk, drive.lane);
 
+	if (drive.blk->is_removed) {
+		blk_leave(task, drive.blk, drive.lane);
+		return 0;
+	}
 	helix_log(HEL_LOG_ERROR, "%s is given up: %s", drive.blk->name, error_text(error));
 	if (drive.blk->is_published) {
 		/* Its clients wait for answers: the next driver begins with a reset. */

@@ -162,6 +162,30 @@ int blk_poll(struct blk *blk)
 	return error;
 }
 
+void blk_abandon(struct blk *blk)
+{
+	for (uint32_t i = 0; i < blk->n_queues; i++) {
+		struct blk_queue *queue = &blk->queues[i];
+
+		for (uint16_t k = 0; k < queue->n_frames; k++) {
+			struct block_request *request = queue->requests[k];
+
+			queue->requests[k] = NULL;
+			if (request != NULL) {
+				block_complete(request, -ERR_END_OF_LANE);
+			}
+		}
+	}
+}
+
+void blk_free_queues(struct blk *blk)
+{
+	for (uint32_t i = 0; i < blk->n_queues; i++) {
+		dma_free(&blk->queues[i].frame_memory);
+		dma_free(&blk->queues[i].ring_memory);
+	}
+}
+
 /* ---- the start ------------------------------------------------------------------------------- */
 
 static int queue_init(struct task *task, struct blk *blk, struct blk_queue *queue, uint16_t index)

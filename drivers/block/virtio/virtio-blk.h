@@ -12,6 +12,7 @@
 #define DRIVERS_BLOCK_VIRTIO_VIRTIO_BLK_H
 
 #include <drivers/lib/block/block.h>
+#include <protocols/hw/hw-client.h>
 #include <virtio/virtio-pci.h>
 
 #define BLK_QUEUES_MAX  8
@@ -55,6 +56,8 @@ struct blk {
 	struct helix_loop *loop;
 	uint64_t features;
 	bool is_published; /* clients may have it */
+	bool is_removed;   /* the device is taken out */
+	struct hw_removal removal;
 	char name[32], serial[BLK_SERIAL_SIZE + 1];
 	uint32_t n_queues;
 	struct blk_queue queues[BLK_QUEUES_MAX];
@@ -72,6 +75,12 @@ MUST_USE int blk_init_queues(struct task *task, struct blk *blk);
 
 /** blk_poll() - take what the device has finished; -ERR_PROTOCOL: what it says makes no sense */
 MUST_USE int blk_poll(struct blk *blk);
+
+/** blk_abandon() - the device is gone: end all that is under way */
+void blk_abandon(struct blk *blk);
+
+/** blk_free_queues() - the device knows nothing of them any more, and nobody has a request */
+void blk_free_queues(struct blk *blk);
 
 /** blk_read_serial() - ask the device for its number, which may be empty */
 MUST_USE int blk_read_serial(struct task *task, struct blk *blk);

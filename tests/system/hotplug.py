@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout: 300
+"""Disks that are taken out while a file system on them is in use, and put in again.
+
+QEMU's pcie-root-port asks politely: it presses the slot's button, and the device goes when the slot
+has no power any more."""
+
+import os
+import re
+import subprocess
+import tempfile
+
+import guest
+from guest import check, check_equal
+
+_DISK_BYTES = 64 << 20
+_PORT = ('--qemu-first', '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off '
+                         '-device pcie-root-port,id=slot0,chassis=1,slot=1')
+
+# How QEMU is given a disk, its driver, and what Linux calls it.
+_DISKS = {
+    'nvme': ({'driver': 'nvme', 'serial': 'HATI'}, 'nvme0n1'),
+    'virtio-blk': ({'driver': 'virtio-blk-pci'}, 'vda'),
+}
+
+# In each round the host takes the disk out after `ready`, and puts it in again after `idle`.
+_SCRIPT = '''
+b=/bin/busybox
+say() { $b echo "$@"; }
+why() { "$@" 2>&1 >/dev/null | $b sed 's/.*: //' | $b tail -1; }
+$b mkdir -p /mnt
+round() {
+	until [ -b /dev/DISK ]; do $b sleep 0.1; done
+	$b mount -t ext4 /dev/DISK /mnt || say "no mount"
+	[ -e /mnt/sums ] && { (cd /mnt; $b md5sum -c sums >/dev/null) && say kept || say lost; }
+	$b dd if=/dev/urandom of=/mnt/file$1 bs=64k count=20 2>/dev/null
+	(cd /mnt; $b md5sum file* >sums); $b sync
+	exec 3</dev/DISK 4</mnt/file$1
+	(while $b dd if=/dev/zero of=/mnt/busy bs=64k count=8 conv=fsync 2>/dev/null; do :; done
+	 say "writer ended") &
+	(while $b dd if=/dev/DISK of=/dev/null bs=64k count=1 skip=500 iflag=direct 2>/dev/null
+	 do :; done; say "reader ended") &
+	say "ready $1"
+	wait
+	say "open: $(why $b dd bs=512 count=1 iflag=direct <&3)"
+	say "write: $(why $b dd if=/dev/zero of=/mnt/new bs=4k count=1 conv=fsync)"
+	say "make: $(why $b mkdir /mnt/folder)"
+	while [ -e /dev/DISK ]; do $b sleep 0.1; done
+	say "node: $(why $b dd if=/dev/DISK count=1)"
+	exec 3<&- 4<&-
+	$b umount /mnt && say "umounted"
+	say "idle $1"
+}
+round 1; round 2; round 3
+until [ -b /dev/DISK ]; do $b sleep 0.1; done
+$b mount -t ext4 /dev/DISK /mnt && (cd /mnt; $b md5sum -c sums >/dev/null) && say kept
+$b umount /mnt && say "end"
+'''
+
+
+def _rounds(boot, monitor, device, folder):
+    """Takes the disk out and puts it in again, three times."""
+    for number in (1, 2, 3):
+        check(boot.wait_until(lambda n=number: f'ready {n}' in boot.output()),
+              f'round {number}: {boot.output()[-600:]}')
+        monitor.command('device_del', id='disk')
+        monitor.wait_for('DEVICE_DELETED', device='disk')
+        check(boot.wait_until(lambda n=number: f'idle {n}' in boot.output()),
+              f'round {number}: {boot.output()[-600:]}')
+        monitor.command('device_add', id='disk', bus='slot0', drive='d', **device)
+    check(boot.wait_until(lambda: re.search('^end', boot.output(), re.M)),
+          f'the end: {boot.output()[-600:]}')
+
+
+def _run(driver, *options):
+    device, name = _DISKS[driver]
+    with tempfile.TemporaryDirectory(prefix='hati-hotplug-') as folder:
+        image = os.path.join(folder, 'disk')
+        with open(image, 'wb') as file:
+            file.truncate(_DISK_BYTES)
+        subprocess.run(['mke2fs', '-q', '-F', '-t', 'ext4', image], check=True)
+        monitor = guest.Monitor(folder)
+        words = ','.join(f'{key}={value}' for key, value in device.items())
+        words = words.replace('driver=', '', 1)
+        disk = ('--qemu', f'-blockdev driver=raw,node-name=d,file.driver=file,'
+                          f'file.filename={image} -device {words},id=disk,bus=slot0,drive=d')
+        with guest.Boot(*_PORT, *disk, *monitor.options, *options, '--smp', '2', timeout=100,
+                        command=('busybox', 'sh', '-c', _SCRIPT.replace('DISK', name))) as boot:
+            _rounds(boot, monitor, device, folder)
+            log, output = boot.log(), boot.output()
+        fsck = subprocess.run(['e2fsck', '-fn', image], capture_output=True, text=True,
+                              check=False)
+    check_equal(output.count('kept'), 3, f'rounds whose files were there, of {output[-800:]}')
+    check_equal(output.count('umounted'), 3, 'umounts')
+    for what in ('open', 'write', 'make', 'node'):
+        said = re.findall(rf'^{what}: (.*)', output, re.M)
+        check_equal(len(said), 3, f'what {what} says')
+        check(all(re.search('Input/output error|No such device|Read-only file system|'
+                            'No such file', text) for text in said), f'{what} says {said}')
+    check_equal(log.count('has ended'), log.count('ram-disk has ended'), 'servers that ended')
+    check_equal(fsck.returncode, 0, f'e2fsck: {fsck.stdout[-300:]}')
+
+
+def nvme_comes_and_goes():
+    _run('nvme')
+
+
+def virtio_comes_and_goes():
+    _run('virtio-blk')
+
+
+if __name__ == '__main__':
+    guest.main([nvme_comes_and_goes, virtio_comes_and_goes])
