@@ -78,6 +78,7 @@ struct file {
 	uint32_t references;
 	bool is_announced; /* inotify was told of its open and wants to know of its close */
 	uint8_t n_view_uses; /* requests that a view would have spared */
+	uint32_t n_errors_seen; /* of what its inode could not store */
 	bool is_writer; /* one of inode->n_writers */
 	/* O_* status flags: access mode, APPEND, NONBLOCK, PATH, … */
 	uint32_t flags;

@@ -110,7 +110,7 @@ static int64_t disk_file_write(struct file *file, struct request *request, const
 	disk_inode_unlock(node);
 	if (result > 0 && (file->flags & LINUX_O_DSYNC) != 0) {
 		bool is_data_only = (file->flags & LINUX_O_SYNC) != LINUX_O_SYNC;
-		int64_t error = disk_sync_node(node, is_data_only);
+		int64_t error = disk_sync_file(file, is_data_only);
 
 		result = error < 0 ? error : result;
 	}
@@ -138,7 +138,7 @@ static int64_t disk_file_sync(struct file *file, struct request *request)
 {
 	bool is_data_only = request != NULL && request->number == CALL_FDATASYNC;
 
-	return disk_sync_node(disk_inode_of(file->inode), is_data_only);
+	return disk_sync_file(file, is_data_only);
 }
 
 static int64_t disk_file_map(struct file *file, hel_handle *out_memory)
@@ -188,6 +188,7 @@ int64_t disk_file_open(struct inode *inode, struct file *file, UNUSED struct req
 	int64_t error = check_flags(disk_inode_of(inode), file);
 
 	if (error == 0) {
+		file->n_errors_seen = disk_inode_of(inode)->n_errors;
 		file->ops = &disk_file_ops;
 	}
 	return error;

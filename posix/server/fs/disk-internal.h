@@ -90,6 +90,9 @@ struct disk_inode {
 	bool has_xattrs; /* the list of the inode is complete */
 	char *target; /* of a symbolic link, NULL: not read yet */
 	uint32_t n_name_changes; /* of a directory: listings from before are old */
+	/* Storing it has failed so often; each open file is told once, of the last time. */
+	uint32_t n_errors;
+	int64_t error;
 };
 
 static inline struct disk_super *disk_super_of(struct super *super)
@@ -321,6 +324,12 @@ int64_t disk_fallocate(struct file *file, int mode, uint64_t offset, uint64_t si
 
 /* disk-sync.c */
 int64_t disk_sync_node(struct disk_inode *node, bool is_data_only);
+
+/**
+ * disk_sync_file() - the same for who has the file open: what could not be stored since it was
+ * opened is told once to each, whoever was told first
+ */
+int64_t disk_sync_file(struct file *file, bool is_data_only);
 int64_t disk_sync_inode(struct inode *inode);
 int64_t disk_sync_super(struct super *super);
 

@@ -4,6 +4,16 @@
 #include <helix/memory.h>
 #include <posix/server/fs/disk-internal.h>
 
+/* The server says once that something could not be stored. */
+static int64_t note_error(struct disk_inode *node, int64_t error)
+{
+	if (error == -LINUX_EIO || error == -LINUX_ENOSPC) {
+		node->n_errors++;
+		node->error = error;
+	}
+	return error;
+}
+
 int64_t disk_sync_node(struct disk_inode *node, bool is_data_only)
 {
 	struct fs_sync_node_request request;
@@ -20,8 +30,24 @@ int64_t disk_sync_node(struct disk_inode *node, bool is_data_only)
 	fs_sync_node_request_init(&request);
 	request.node = node->id;
 	request.data_only = is_data_only;
-	return disk_call_end(
+	error = disk_call_end(
 		&call, fs_session_sync_node(call.task, DISK_CLIENT(&call), &request, &reply));
+	return note_error(node, error);
+}
+
+int64_t disk_sync_file(struct file *file, bool is_data_only)
+{
+	struct disk_inode *node = disk_inode_of(file->inode);
+	int64_t error = disk_sync_node(node, is_data_only);
+
+	if (error == REQUEST_TASK) {
+		return error;
+	}
+	if (error == 0 && file->n_errors_seen != node->n_errors) {
+		error = node->error;
+	}
+	file->n_errors_seen = node->n_errors;
+	return error;
 }
 
 int64_t disk_sync_inode(struct inode *inode)

@@ -482,6 +482,39 @@ TEST(appends_do_not_overwrite_each_other)
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
+/* As Linux does: whoever had the file open, and whoever asks first. */
+TEST(errors_of_storing_are_told_once_to_each_open_file)
+{
+	begin_disk();
+	CHECK_EQ(mount_disk(), 0);
+	int64_t first = call_open(root, "/m/f", READ_WRITE, 0644);
+	int64_t second = call_open(root, "/m/f", READ_WRITE, 0);
+	int64_t other = call_open(root, "/m/g", READ_WRITE, 0644);
+
+	disk_server.sync_error = -ERR_IO;
+	CHECK_EQ(result_later(root, 75 /* fdatasync */, V(first)), -LINUX_EIO);
+	int64_t third = call_open(root, "/m/f", READ_WRITE, 0);
+
+	CHECK_EQ(result_later(root, 74 /* fsync */, V(third)), 0);
+	CHECK_EQ(result_later(root, 74, V(other)), 0);
+	CHECK_EQ(result_later(root, 74, V(first)), 0);
+	CHECK_EQ(result_later(root, 74, V(second)), -LINUX_EIO);
+	CHECK_EQ(result_later(root, 74, V(second)), 0);
+	/* nobody has been told of this one before the file is opened again */
+	disk_server.sync_error = -ERR_NO_SPACE;
+	int64_t fourth = call_open(root, "/m/f", READ_WRITE, 0);
+
+	CHECK_EQ(result_later(root, 74, V(fourth)), -LINUX_ENOSPC);
+	CHECK_EQ(result_later(root, 74, V(first)), -LINUX_ENOSPC);
+	CHECK_EQ(call_close(root, first), 0);
+	CHECK_EQ(call_close(root, second), 0);
+	CHECK_EQ(call_close(root, third), 0);
+	CHECK_EQ(call_close(root, fourth), 0);
+	CHECK_EQ(call_close(root, other), 0);
+	CHECK_EQ(umount_disk(0), 0);
+	end_disk();
+}
+
 TEST(times_are_told_before_a_sync_and_at_the_end)
 {
 	begin_disk();

@@ -469,7 +469,10 @@ static int server_sync_node(struct bragi_call *call UNUSED,
 {
 	ASSERT(disk_node_of(request->node) != NULL);
 	disk_server.n_syncs++;
-	return 0;
+	int error = disk_server.sync_error;
+
+	disk_server.sync_error = 0;
+	return error;
 }
 
 static int server_sync(struct bragi_call *call UNUSED, const struct fs_sync_request *request UNUSED,

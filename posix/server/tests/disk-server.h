@@ -17,6 +17,7 @@ struct disk_server {
 	bool is_cold; /* contents are absent when they are asked for */
 	uint64_t n_dirty_max; /* writes to pages before a writer has to wait; 0: any number */
 	uint64_t n_free_blocks;
+	int sync_error; /* what the next node that is to last answers, once */
 	/* what was counted */
 	uint64_t n_calls, n_lookups, n_reserves, n_set_attributes, n_syncs, n_locks, n_fences;
 	uint64_t n_at_once, n_at_once_max;
