@@ -311,8 +311,12 @@ static int fs_open_journal(struct task *task, struct ext4 *fs,
 		error = fs->device->is_read_only
 			? BLOCKFS_E_READ_ONLY
 			: log_replay(task, fs, &log, &replay, must_not_write);
-	} else if (be32_get(log.super.error) != 0) {
+	}
+	if (be32_get(log.super.error) != 0) {
+		/* from now on the file system's own superblock says so, until it is checked */
 		fs->fs.host->complain(fs->fs.host, "the journal was aborted before");
+		fs->super.state |= EXT4_STATE_ERRORS;
+		log.super.error = be32_of(0);
 	}
 	if (error == 0 && !*must_not_write && !options->is_read_only) {
 		error = journal_start(task, fs, &log, replay.next_id, &fs->journal);
