@@ -314,6 +314,19 @@ int serve_transfer(struct bragi_call *call, const struct fs_transfer_request *re
 	return error;
 }
 
+/* Whoever has a node of a disk may use it: nothing has to be there for that. */
+int serve_prepare(struct bragi_call *call, const struct fs_prepare_request *request,
+	struct fs_prepare_reply *out_reply UNUSED)
+{
+	struct node *node;
+	int error = session_find(call, request->node, &node);
+
+	if (error == 0) {
+		node_put(call->task, node);
+	}
+	return error;
+}
+
 /* ---- durability ------------------------------------------------------------------------------ */
 
 int serve_sync_node(struct bragi_call *call, const struct fs_sync_node_request *request,

@@ -214,6 +214,14 @@ static int sync_volume(struct bragi_call *call)
 	return fs_error_of(error);
 }
 
+static int raw_prepare(struct bragi_call *call, const struct fs_prepare_request *request,
+	struct fs_prepare_reply *out_reply UNUSED)
+{
+	struct volume *volume;
+
+	return find(call, request->node, &volume);
+}
+
 static int raw_sync_node(struct bragi_call *call, const struct fs_sync_node_request *request,
 	struct fs_sync_node_reply *out_reply UNUSED)
 {
@@ -276,6 +284,7 @@ const struct fs_session_ops session_raw_ops = {
 	.allocate = raw_allocate,
 	.map = raw_map,
 	.transfer = raw_transfer,
+	.prepare = raw_prepare,
 	.sync_node = raw_sync_node,
 	.sync = raw_sync,
 	.statistics = raw_statistics,

@@ -153,6 +153,8 @@ int serve_map(struct bragi_call *call, const struct fs_map_request *request,
 	struct fs_map_reply *out_reply);
 int serve_transfer(struct bragi_call *call, const struct fs_transfer_request *request,
 	struct fs_transfer_reply *out_reply);
+int serve_prepare(struct bragi_call *call, const struct fs_prepare_request *request,
+	struct fs_prepare_reply *out_reply);
 int serve_sync_node(struct bragi_call *call, const struct fs_sync_node_request *request,
 	struct fs_sync_node_reply *out_reply);
 

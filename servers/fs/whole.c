@@ -84,6 +84,7 @@ const struct fs_session_ops session_mounted_ops = {
 	.allocate = serve_allocate,
 	.map = serve_map,
 	.transfer = serve_transfer,
+	.prepare = serve_prepare,
 	.sync_node = serve_sync_node,
 	.sync = serve_sync,
 	.statistics = serve_statistics,

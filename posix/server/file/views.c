@@ -549,7 +549,8 @@ void view__note(struct request *request, struct file *file, const struct view_us
 	struct views **place = fd_table_views(process->files);
 	uint32_t fd = (uint32_t)request->args[0];
 
-	if (fd_table_is_shared(process->files) || process->internal->has_no_views) {
+	if (fd_table_is_shared(process->files) || process->internal->has_no_views ||
+		(file->inode->super->flags & SUPER_SHARED) != 0) {
 		return;
 	}
 	struct view *view = *place == NULL ? NULL : view_in_slot(*place, fd);

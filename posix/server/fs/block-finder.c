@@ -13,6 +13,7 @@
 #include <posix/server/fs/block-finder.h>
 #include <posix/server/fs/block-look.h>
 #include <posix/server/fs/block.h>
+#include <posix/server/fs/share.h>
 #include <posix/server/task.h>
 #include <posix/server/tty/channel-loop.h>
 #include <protocols/mbus/mbus-client.h>
@@ -233,6 +234,47 @@ static void volume_appeared(const struct mbus_object *object)
 	job_submit(posix_loop(), &found->job);
 }
 
+static int share_run(struct task *task, void *argument)
+{
+	struct found_volume *found = argument;
+	hel_handle lane;
+	int error = mbus_bind(task, helix_start_handle("mbus"), found->object, &lane);
+
+	if (error == 0 && !share_add(found->name, found->object, lane)) {
+		hel_close(HEL_THIS, lane);
+		error = -ERR_NO_MEMORY;
+	}
+	if (error != 0) {
+		helix_log(HEL_LOG_WARNING, "share %s is left out: %s", found->name,
+			error_text(error));
+	}
+	task->job = NULL;
+	helix_free(found);
+	n_found--;
+	wait_queue_wake(&found_changed);
+	return 0;
+}
+
+static void share_appeared(const struct mbus_object *object)
+{
+	const char *tag = mbus_object_property(object, "tag");
+
+	if (object->is_known || tag == NULL || strlen(tag) >= VOLUME_NAME_SIZE) {
+		return;
+	}
+	struct found_volume *found = helix_calloc(1, sizeof(*found));
+
+	if (found == NULL) {
+		helix_log(HEL_LOG_WARNING, "share %s is left out: no memory", tag);
+		return;
+	}
+	found->object = object->id;
+	str_copy(found->name, sizeof(found->name), tag);
+	n_found++;
+	job_init(&found->job, "share", share_run, found);
+	job_submit(posix_loop(), &found->job);
+}
+
 /* Block devices are there before their volumes. */
 static void device_appeared(const struct mbus_object *object)
 {
@@ -279,6 +321,7 @@ static int finder_appeared(
 		{ "pci", controller_appeared },
 		{ "block", device_appeared },
 		{ "volume", volume_appeared },
+		{ "share", share_appeared },
 	};
 	const char *class = mbus_object_property(object, "class");
 
@@ -293,6 +336,7 @@ static int finder_appeared(
 static int finder_vanished(struct task *task UNUSED, void *context UNUSED, uint64_t id)
 {
 	block_vanished(id);
+	share_vanished(id);
 	return 0;
 }
 

@@ -97,6 +97,10 @@ void volume_unref(struct volume *volume)
 	if (--volume->references > 0) {
 		return;
 	}
+	if (volume->release != NULL) {
+		volume->release(volume);
+		return;
+	}
 	struct block *block = block_of(volume);
 
 	ASSERT(!block_is_there(block) && !block->is_shown && block->session == NULL);
@@ -426,6 +430,9 @@ bool volume_is_claimed(const struct volume *volume)
 {
 	const struct block *block = volume->block;
 
+	if (block == NULL) {
+		return false;
+	}
 	return block->n_exclusive > 0 || block->n_exclusive_partitions > 0 ||
 		(block->disk != NULL && block_is_alone(block->disk)) ||
 		(block_is_disk(block) && has_mounted_partition(block));

@@ -15,8 +15,7 @@
 constexpr uint64_t ALIGNMENT =
 	512; /* of offsets and sizes: a sector, as the disk has it or smaller */
 
-/* Bytes that were moved; the memory goes along as a descriptor. */
-static int64_t transfer(
+int64_t disk_transfer(
 	struct disk_inode *node, hel_handle memory, uint64_t offset, uint64_t length, bool is_write)
 {
 	struct fs_transfer_request request;
@@ -74,7 +73,7 @@ int64_t disk_direct_read(struct disk_inode *node, void *buffer, size_t size, uin
 	if (hel_memory_allocate(align_up(length, HEL_PAGE_SIZE), 0, &memory) != 0) {
 		return -LINUX_ENOMEM;
 	}
-	int64_t n_bytes = transfer(node, memory, offset, length, false);
+	int64_t n_bytes = disk_transfer(node, memory, offset, length, false);
 
 	if (n_bytes > 0) {
 		n_bytes = (int64_t)min_u64((uint64_t)n_bytes, size);
@@ -96,7 +95,7 @@ static int64_t direct_write(
 	int64_t n_bytes = fs_errno(hel_memory_write(memory, 0, buffer, size));
 
 	if (n_bytes == 0) {
-		n_bytes = transfer(node, memory, offset, size, true);
+		n_bytes = disk_transfer(node, memory, offset, size, true);
 	}
 	hel_close(HEL_THIS, memory);
 	return n_bytes;

@@ -30,8 +30,7 @@ static int64_t disk_file_read(struct file *file, UNUSED struct request *request,
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* What a limit of the process, or of offsets, leaves of a write. */
-static int64_t write_limit(struct request *request, uint64_t offset, size_t *in_out_size)
+int64_t disk_write_limit(struct request *request, uint64_t offset, size_t *in_out_size)
 {
 	uint64_t limit = INT64_MAX;
 
@@ -50,7 +49,7 @@ static int64_t write_limit(struct request *request, uint64_t offset, size_t *in_
 	return 0;
 }
 
-static bool write_appends(const struct file *file, const struct request *request)
+bool disk_write_appends(const struct file *file, const struct request *request)
 {
 	return (file->flags & LINUX_O_APPEND) ||
 		(request != NULL && (request->flags & POSIX_REQUEST_APPEND));
@@ -70,11 +69,11 @@ static int64_t write_locked(struct file *file, struct request *request, const vo
 	size_t size, uint64_t *offset)
 {
 	struct inode *inode = file->inode;
-	uint64_t at = write_appends(file, request) ? inode->size_bytes : *offset;
+	uint64_t at = disk_write_appends(file, request) ? inode->size_bytes : *offset;
 	int64_t result = disk_direct_check(file, at, size);
 
 	if (result == 0) {
-		result = write_limit(request, at, &size);
+		result = disk_write_limit(request, at, &size);
 	}
 	if (result == 0) {
 		result = (file->flags & LINUX_O_DIRECT) != 0

@@ -113,9 +113,38 @@ static uint64_t device_number_of(const struct fs_attributes *attributes)
 		(uint32_t)(attributes->device_number >> 32), (uint32_t)attributes->device_number);
 }
 
+void disk_inode_learn(struct disk_inode *node, const struct fs_attributes *attributes)
+{
+	struct inode *inode = &node->inode;
+	int64_t mtime_ns = disk_time_to_ns(&attributes->mtime);
+
+	node->n_name_changes += inode->mtime_ns != mtime_ns;
+	inode->mode = attributes->mode;
+	inode->uid = attributes->uid;
+	inode->gid = attributes->gid;
+	inode->nlink = attributes->n_links;
+	inode->rdev = device_number_of(attributes);
+	inode->size_bytes = attributes->size;
+	inode->blocks = attributes->n_sectors;
+	inode->atime_ns = disk_time_to_ns(&attributes->atime);
+	inode->mtime_ns = mtime_ns;
+	inode->ctime_ns = disk_time_to_ns(&attributes->ctime);
+	node->told = (struct disk_told){
+		.atime_ns = inode->atime_ns,
+		.mtime_ns = inode->mtime_ns,
+		.ctime_ns = inode->ctime_ns,
+		.mode = inode->mode,
+	};
+}
+
 void disk_inode_learn_names(struct disk_inode *node, const struct fs_attributes *attributes)
 {
 	struct inode *inode = &node->inode;
+
+	if (disk_of(node)->is_shared) {
+		node->n_name_changes++; /* who wants to know more asks */
+		return;
+	}
 
 	views_inode_changed(inode);
 	inode->nlink = attributes->n_links;
@@ -144,12 +173,14 @@ void disk_inode_has_told(struct disk_inode *node, const struct disk_told *told)
 uint32_t disk_inode_untold(const struct disk_inode *node)
 {
 	const struct inode *inode = &node->inode;
-	uint32_t what = 0;
+	uint32_t what = inode->mode != node->told.mode ? FS_SET_MODE : 0;
 
+	if (disk_of(node)->is_shared) {
+		return what; /* times are the host's business */
+	}
 	what |= inode->atime_ns != node->told.atime_ns ? FS_SET_ATIME : 0;
 	what |= inode->mtime_ns != node->told.mtime_ns ? FS_SET_MTIME : 0;
 	what |= inode->ctime_ns != node->told.ctime_ns ? FS_SET_CTIME : 0;
-	what |= inode->mode != node->told.mode ? FS_SET_MODE : 0;
 	return what;
 }
 
@@ -199,10 +230,10 @@ int64_t disk_inode_tell(struct disk_inode *node)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static const struct inode_ops *ops_of(uint32_t mode)
+static const struct inode_ops *ops_of(const struct disk_super *disk, uint32_t mode)
 {
 	switch (mode & LINUX_S_IFMT) {
-	case LINUX_S_IFREG: return &disk_file_inode_ops;
+	case LINUX_S_IFREG: return disk->is_shared ? &share_file_inode_ops : &disk_file_inode_ops;
 	case LINUX_S_IFDIR: return &disk_directory_inode_ops;
 	case LINUX_S_IFLNK: return &disk_link_inode_ops;
 	default: return &disk_special_inode_ops;
@@ -229,7 +260,7 @@ static struct disk_inode *disk_inode_create(struct disk_super *disk, const struc
 		.project = attributes->project,
 		.contents = HEL_NULL,
 	};
-	inode_init(&node->inode, ops_of(spec.mode), &disk->super, &spec);
+	inode_init(&node->inode, ops_of(disk, spec.mode), &disk->super, &spec);
 	node->inode.ino = from->number;
 	node->inode.generation = from->generation;
 	node->inode.size_bytes = attributes->size;
@@ -326,6 +357,9 @@ int64_t disk_inode_take(struct disk_super *disk, struct fs_node *from, uint64_t 
 		disk_inode_return(node); /* with what is known, which is true */
 	} else {
 		inode_ref(&node->inode);
+	}
+	if (disk->is_shared) {
+		disk_inode_learn(node, &from->attributes);
 	}
 	node->n_given++;
 	*out_inode = node;

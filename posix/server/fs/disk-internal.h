@@ -61,6 +61,7 @@ struct disk_super {
 	struct job farewell;
 	bool has_farewell_job; /* which has not begun */
 	bool is_saying_farewell; /* some task does */
+	bool is_shared; /* others change it, too: share-file.c */
 };
 
 /* What the server knows of what changes here without a message. */
@@ -93,6 +94,7 @@ struct disk_inode {
 	/* Storing it has failed so often; each open file is told once, of the last time. */
 	uint32_t n_errors;
 	int64_t error;
+	bool can_read, can_write; /* shared: the server has said so (`prepare`) */
 };
 
 static inline struct disk_super *disk_super_of(struct super *super)
@@ -187,6 +189,9 @@ void disk_inode_learn_names(struct disk_inode *node, const struct fs_attributes 
 void disk_inode_learn_link(
 	struct disk_inode *node, const struct fs_attributes *attributes, int32_t n_links);
 
+/** disk_inode_learn() - all that the server says of one that others change, too */
+void disk_inode_learn(struct disk_inode *node, const struct fs_attributes *attributes);
+
 /** disk_inode_has_told() - the server knows that now */
 void disk_inode_has_told(struct disk_inode *node, const struct disk_told *told);
 
@@ -236,6 +241,15 @@ struct disk_super *disk_super_create(struct volume *volume, const struct super_o
 /** disk_super_destroy() - hook `destroy` */
 void disk_super_destroy(struct super *super);
 
+struct disk_options;
+
+/**
+ * disk_mount_volume() - mount what is on a volume, as disk_mount_create() does, in a task
+ * @volume: borrowed
+ */
+int64_t disk_mount_volume(const char *type, struct volume *volume,
+	const struct disk_options *options, struct super **out_super);
+
 void disk_super_set_phase(struct disk_super *disk, enum disk_phase phase);
 
 /* ---- disk-volume.c --------------------------------------------------------------------------- */
@@ -281,6 +295,21 @@ int64_t disk_directory_open(struct inode *inode, struct file *file, struct reque
 
 /* disk-file.c */
 int64_t disk_file_open(struct inode *inode, struct file *file, struct request *request);
+
+/**
+ * disk_write_limit() - what a limit of the process, or of offsets, leaves of a write
+ * @request: NULL: it is nobody's
+ */
+int64_t disk_write_limit(struct request *request, uint64_t offset, size_t *in_out_size);
+
+/** disk_write_appends() - whether a write goes to the end, wherever the position is */
+bool disk_write_appends(const struct file *file, const struct request *request);
+
+/* share-file.c: a file that others change, too; see docs/internals/ninep.md */
+extern const struct inode_ops share_file_inode_ops;
+int64_t share_check_name(struct dentry *dentry);
+int64_t share_check_inode(struct inode *inode);
+int64_t share_check_xattrs(struct inode *inode);
 
 /* disk-contents.c */
 

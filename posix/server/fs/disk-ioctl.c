@@ -168,6 +168,9 @@ int64_t disk_ioctl(
 	struct disk_inode *node = disk_inode_of(file->inode);
 	uint32_t value;
 
+	if (disk_of(node)->is_shared) {
+		return -LINUX_ENOTTY;
+	}
 	switch (command) {
 	case LINUX_FS_IOC_GETFLAGS:
 	case LINUX_FS_IOC_GETVERSION:

@@ -219,6 +219,9 @@ static int64_t disk_remount(struct super *super, const char *text, bool is_read_
 		.remount = disk_remount, \
 		.settle = disk_settle, \
 		.find = disk_find, \
+		.check_name = share_check_name, \
+		.check_inode = share_check_inode, \
+		.check_xattrs = share_check_xattrs, \
 		.unmount = disk_unmount, \
 		.destroy = disk_super_destroy }
 
@@ -229,6 +232,7 @@ static const struct super_ops disk_super_ops[] = {
 	DISK_SUPER_OPS("vfat"),
 	DISK_SUPER_OPS("msdos"),
 	DISK_SUPER_OPS("iso9660"),
+	DISK_SUPER_OPS("9p"),
 };
 
 static const struct super_ops *disk_ops_of(const char *type)
@@ -252,7 +256,9 @@ struct disk_super *disk_super_create(struct volume *volume, const struct super_o
 		return NULL;
 	}
 	super_init(&disk->super, ops, SUPER_WAITS | SUPER_XATTRS | SUPER_USER_XATTRS);
-	disk->super.dev = volume->rdev;
+	if (volume->rdev != 0) {
+		disk->super.dev = volume->rdev;
+	}
 	disk->volume = volume;
 	disk->type = ops->type;
 	disk->lane = HEL_NULL;
@@ -295,6 +301,8 @@ static int64_t session_begin(
 		transport_client_init(&disk->contents_client, disk->lane, 1);
 		disk->super.block_size = reply.block_bytes;
 		disk->super.flags |= reply.is_read_only != 0 ? SUPER_READ_ONLY : 0;
+		disk->is_shared = reply.is_shared != 0;
+		disk->super.flags |= disk->is_shared ? SUPER_SHARED | SUPER_NAMES_ONLY : 0;
 		*out_root = reply.root;
 	}
 	return error;
@@ -394,12 +402,22 @@ static int64_t mount_on_volume(struct volume *volume, const struct super_ops *op
 	return mount_first(volume, ops, options, out_super);
 }
 
+int64_t disk_mount_volume(const char *type, struct volume *volume,
+	const struct disk_options *options, struct super **out_super)
+{
+	volume_ref(volume);
+	int64_t error = mount_on_volume(volume, disk_ops_of(type), options, out_super);
+
+	volume_unref(volume);
+	return error;
+}
+
 int64_t disk_mount_create(const char *type, uint64_t rdev, const char *text, bool is_read_only,
 	struct super **out_super)
 {
-	const struct super_ops *ops = disk_ops_of(type);
 	struct disk_options options = { .is_read_only = is_read_only };
-	int64_t error = ops == NULL ? -LINUX_ENODEV : disk_options_parse(type, text, &options);
+	int64_t error = disk_ops_of(type) == NULL ? -LINUX_ENODEV
+						  : disk_options_parse(type, text, &options);
 
 	if (error < 0) {
 		return error;
@@ -409,13 +427,7 @@ int64_t disk_mount_create(const char *type, uint64_t rdev, const char *text, boo
 	}
 	struct volume *volume = volume_find(rdev);
 
-	if (volume == NULL) {
-		return -LINUX_ENXIO;
-	}
-	volume_ref(volume);
-	error = mount_on_volume(volume, ops, &options, out_super);
-	volume_unref(volume);
-	return error;
+	return volume == NULL ? -LINUX_ENXIO : disk_mount_volume(type, volume, &options, out_super);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

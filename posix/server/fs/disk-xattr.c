@@ -17,6 +17,9 @@ constexpr size_t MOST_BYTES = 2 * FS_LIMITS_MESSAGE_BYTES_MAX;
 static int64_t xattr_keep(
 	struct disk_inode *node, const char *name, const struct bragi_bytes *value)
 {
+	if (acl_is_name(name) && disk_of(node)->is_shared) {
+		return 0; /* the host's users are not ours */
+	}
 	if (acl_is_name(name)) {
 		switch (acl_judge(name, value->data, value->size)) {
 		case ACL_USELESS: return 0;
@@ -162,6 +165,9 @@ int64_t disk_store_xattr(
 {
 	struct disk_inode *node = disk_inode_of(inode);
 
+	if (acl_is_name(name) && disk_of(node)->is_shared) {
+		return -LINUX_EOPNOTSUPP;
+	}
 	return value != NULL ? xattr_write(node, name, value, size, flags)
 			     : xattr_erase(node, name);
 }

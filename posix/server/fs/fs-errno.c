@@ -4,6 +4,8 @@
 #include <base/errors.h>
 #include <posix/server/fs/volume.h>
 
+constexpr int LINUX_ERRNO_MAX = 133;
+
 struct errno_pair {
 	int error; /* negative */
 	int64_t errno_value; /* positive */
@@ -43,6 +45,9 @@ int64_t fs_errno(int error)
 {
 	if (error == 0) {
 		return 0;
+	}
+	if (error < FS_ERROR_HOST && error >= FS_ERROR_HOST - LINUX_ERRNO_MAX) {
+		return error - FS_ERROR_HOST;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(errno_pairs); i++) {
 		if (errno_pairs[i].error == error) {

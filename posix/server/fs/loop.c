@@ -453,6 +453,10 @@ int64_t loopdev_open(struct loopdev *loop, struct file *file)
 void loopdev_released(const struct volume *volume)
 {
 	const struct block *block = volume->block;
+
+	if (block == NULL) {
+		return;
+	}
 	const struct block *disk = block->disk != NULL ? block->disk : block;
 	struct loopdev *loop = loopdev_find(disk->volume.rdev);
 

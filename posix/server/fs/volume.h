@@ -37,7 +37,7 @@ struct volume {
 	struct list_node node; /* block's */
 	uint32_t references; /* one of who finds volumes, while it is published */
 	uint64_t object; /* its number on mbus, 0: it is gone */
-	uint64_t rdev; /* its device number, as in struct inode */
+	uint64_t rdev; /* its device number, as in struct inode; 0: it has none */
 	char name[VOLUME_NAME_SIZE]; /* on mbus */
 	char node_name[VOLUME_NAME_SIZE]; /* below /dev: "vda1" */
 	/*
@@ -47,8 +47,9 @@ struct volume {
 	 */
 	struct transport_client client;
 	struct volume_info info;
+	void (*release)(struct volume *volume); /* nobody has a reference; NULL: block's */
 	struct super *super; /* disk's: that is mounted, or is being mounted or unmounted; NULL */
-	void *block; /* block's */
+	void *block; /* block's; NULL: it is no block device */
 };
 
 /**

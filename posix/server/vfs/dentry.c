@@ -216,7 +216,7 @@ static bool dentry_is_worth_keeping(const struct dentry *dentry)
 	uint32_t flags = dentry->super->flags;
 
 	/* a name of a pinned file system that nobody pins is negative or gone */
-	return dentry->is_hashed && (flags & (SUPER_VOLATILE | SUPER_PINNED)) == 0;
+	return dentry->is_hashed && (flags & (SUPER_VOLATILE | SUPER_PINNED | SUPER_SHARED)) == 0;
 }
 
 void dentry_unref(struct dentry *dentry)
@@ -302,17 +302,42 @@ static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_
 	return 0;
 }
 
+/* Whether a dentry of a SUPER_SHARED file system, which is referenced, still is what it was. */
+static int64_t dentry_check(struct dentry *dentry)
+{
+	/* what is mounted on it covers it anyway */
+	int64_t result = dentry->n_mounts > 0 ? 0 : dentry->super->ops->check_name(dentry);
+
+	if (result > 0) {
+		dentry_drop(dentry);
+	}
+	if (result != 0) {
+		dentry_unref(dentry);
+	}
+	return result;
+}
+
 int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, bool is_wanted,
 	struct dentry **out_dentry)
 {
+	bool is_shared = (parent->super->flags & SUPER_SHARED) != 0;
 	struct dentry *dentry;
-	int64_t error = dentry_find_known(parent, name, name_size, &dentry);
+	int64_t error;
 
+	do {
+		error = dentry_find_known(parent, name, name_size, &dentry);
+		if (unlikely(error < 0)) {
+			return error;
+		}
+		if (dentry != NULL) {
+			dentry_ref(dentry);
+			error = unlikely(is_shared) ? dentry_check(dentry) : 0;
+		}
+	} while (unlikely(error > 0));
 	if (unlikely(error < 0)) {
 		return error;
 	}
 	if (dentry != NULL) {
-		dentry_ref(dentry);
 		*out_dentry = dentry;
 		return 0;
 	}

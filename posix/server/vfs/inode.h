@@ -201,6 +201,11 @@ enum super_flags : uint32_t {
 	SUPER_WAITS = 16, /* hooks may need a task and suspend it, see task.h */
 	SUPER_READ_ONLY = 32, /* for all mounts */
 	SUPER_USER_XATTRS = 64, /* also those that any owner may give a file: "user." */
+	/*
+	 * Others change it, too, unheard: what is known is asked for again when it is used, by the
+	 * hooks `check_...`. With SUPER_WAITS only. Unused dentries are not kept.
+	 */
+	SUPER_SHARED = 128,
 };
 
 struct super_info { /* for statfs; in blocks of super->block_size bytes */
@@ -235,6 +240,14 @@ struct super_ops {
 	 */
 	int64_t (*find)(
 		struct super *super, uint64_t ino, uint32_t generation, struct inode **out_inode);
+	/*
+	 * For SUPER_SHARED only. Whether a name that is in the cache still is what it was: 0, 1: it
+	 * is not; of what it stands for the attributes are up to date then.
+	 */
+	int64_t (*check_name)(struct dentry *dentry);
+	/* Bring the attributes of an inode up to date; the same for its list of xattrs. */
+	int64_t (*check_inode)(struct inode *inode);
+	int64_t (*check_xattrs)(struct inode *inode);
 	/* Other options; SUPER_READ_ONLY is as @is_read_only says then. */
 	int64_t (*remount)(struct super *super, const char *options, bool is_read_only);
 	/* The last mount is gone: let go of everything in it, also of `root`. */
@@ -256,6 +269,14 @@ struct super {
 	struct dentry *root; /* referenced */
 	void *data;
 };
+
+/** inode_check() - bring its attributes up to date if others may have changed it */
+static inline int64_t inode_check(struct inode *inode)
+{
+	return likely((inode->super->flags & SUPER_SHARED) == 0)
+		? 0
+		: inode->super->ops->check_inode(inode);
+}
 
 /** super_init() - the common part of a new file system, with one reference and a device number */
 void super_init(struct super *super, const struct super_ops *ops, uint32_t flags);

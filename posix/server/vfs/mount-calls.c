@@ -7,6 +7,7 @@
 #include <posix/server/fs/disk.h>
 #include <posix/server/fs/nsfs.h>
 #include <posix/server/fs/procfs.h>
+#include <posix/server/fs/share.h>
 #include <posix/server/fs/sysfs.h>
 #include <posix/server/fs/tmpfs.h>
 #include <posix/server/mqueue/mqueue.h>
@@ -48,6 +49,7 @@ static const struct file_system_type types[] = {
 	{ "devtmpfs", devtmpfs_mount_create },
 	{ "devpts", devpts_mount_create },
 	{ "mqueue", mqueue_mount_create },
+	{ "9p", share_mount_create },
 	{ "ext3", NULL },
 	{ "ext2", NULL },
 	{ "ext4", NULL },

@@ -108,6 +108,16 @@ static int64_t stat_find(
 		if (file == NULL) {
 			return -LINUX_EBADF;
 		}
+		int64_t error = inode_check(file->inode);
+
+		if (unlikely(error < 0)) {
+			return error;
+		}
+		/* the check may have waited, and the file may be closed by now */
+		file = fd_table_get(request->process->files, (int)(uint32_t)request->args[0]);
+		if (file == NULL) {
+			return -LINUX_EBADF;
+		}
 		stat_place_set(out_place, &file->path, file->inode);
 		if (!(file->flags & LINUX_O_PATH)) {
 			view_note(request, file, &(struct view_use){ 0 });

@@ -380,8 +380,23 @@ int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_de
 	return dentry_find(walk->at.dentry, walk->last, walk->last_size, is_wanted, out_dentry);
 }
 
+/* What was not looked up just now, as ".", may have been changed by others. */
+static int64_t walk_check_place(const struct walk *walk)
+{
+	const struct dentry *dentry = walk->at.dentry;
+
+	return walk->last_kind == WALK_LAST_NAME && dentry != walk->at.mount->root
+		? 0
+		: inode_check(dentry->inode);
+}
+
 static int64_t walk_deliver(struct walk *walk, struct path *out_path)
 {
+	int64_t error = walk_check_place(walk);
+
+	if (unlikely(error < 0)) {
+		return error;
+	}
 	if (walk->has_trailing_slash && !inode_is_directory(walk->at.dentry->inode)) {
 		return -LINUX_ENOTDIR;
 	}

@@ -32,6 +32,12 @@ static int64_t xattr_apply(struct request *request, const struct path *path, str
 	if (error < 0) {
 		return error;
 	}
+	if (unlikely((inode->super->flags & SUPER_SHARED) != 0)) {
+		error = inode->super->ops->check_xattrs(inode);
+		if (error < 0) {
+			return error;
+		}
+	}
 	inode->ops->refresh(inode);
 	int64_t result = apply(request, inode);
 
