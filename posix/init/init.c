@@ -13,8 +13,9 @@
  * With stdio=console the command (without one: a login shell, or a login on a root that has agetty)
  * has the terminal /dev/console as its controlling terminal.
  *
- * If the root is to be on a disk (root.c), that is mounted first. If that cannot be done, the
- * command is a message and an error; on a console a shell in the root in memory.
+ * If the root is to be on a disk (root.c), that is mounted first, then folders that the host shares
+ * (volumes.c). If that cannot be done, the command is a message and an error; on a console a shell
+ * in the root that there is.
  *
  * One loop over ppoll, all descriptors non-blocking; SIGCHLD is let through only while it waits.
  */
@@ -36,6 +37,7 @@
 #include <unistd.h>
 
 #include "root.h"
+#include "volumes.h"
 
 #define ARGS_MAX    4096
 #define BUFFER_SIZE 65536
@@ -107,6 +109,8 @@ static void take_record(char *record)
 		config.columns = (unsigned)strtoul(value, NULL, 10);
 	} else if (!strcmp(record, "cwd")) {
 		config.directory = value;
+	} else if (!strcmp(record, "volume")) {
+		volumes_add(value);
 	}
 }
 
@@ -619,7 +623,7 @@ int main(void)
 	set_default_environment();
 	control = open_port("control");
 	write_control("ready\n");
-	if (root_enter(&config.failure) == 0) {
+	if (root_enter(&config.failure) == 0 && volumes_mount(&config.failure) == 0) {
 		config.failure = NULL;
 		if (root_program()) {
 			become(root_program());

@@ -69,6 +69,24 @@ def _port_arguments(far_ends):
     return arguments
 
 
+def volume_tag(number):
+    """What the guest knows the folder of the --volume with that number by."""
+    return f'volume{number}'
+
+
+def volume_arguments(volumes):
+    """The devices of --volume."""
+    arguments = []
+    for number, volume in enumerate(volumes):
+        model = 'mapped-xattr' if volume.is_mapped else 'none'
+        read_only = ',readonly=on' if volume.is_read_only else ''
+        arguments += ['-fsdev', f'local,id=volume{number},security_model={model},'
+                      f'multidevs=remap,path={_escaped(volume.host_path)}{read_only}',
+                      '-device',
+                      f'virtio-9p-pci,fsdev=volume{number},mount_tag={volume_tag(number)}']
+    return arguments
+
+
 def _die_with_parent():
     """In the child: QEMU is killed when the launcher is gone, however that came."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,6 +111,7 @@ class Machine:
         arguments += _port_arguments(far_ends)
         if options.image:
             arguments += options.image.qemu_arguments(options.firmware is not None)
+        arguments += volume_arguments(options.volume)
         for more in options.qemu:
             arguments += more
         passed = [end.fileno() for end in (*far_ends.values(), *files)]

@@ -104,6 +104,36 @@ def _addition(text):
     return host_path, guest_path
 
 
+VOLUME_OPTIONS = ('ro', 'mapped')
+
+
+class Volume:
+    """A host folder that the guest sees."""
+
+    def __init__(self, host_path, guest_path, flags):
+        self.host_path = host_path
+        self.guest_path = guest_path
+        self.is_read_only = 'ro' in flags
+        self.is_mapped = 'mapped' in flags
+
+
+def _volume(text):
+    """HOST:GUEST or HOST:GUEST:OPTION,...; as with _addition, the last ':/' separates."""
+    host_path, separator, rest = text.rpartition(':/')
+    guest_path, _, flags = ('/' + rest).partition(':')
+    flags = flags.split(',') if flags else []
+    if not separator or not host_path:
+        raise argparse.ArgumentTypeError(f"'{text}' is not HOST:/GUEST")
+    if any(flag not in VOLUME_OPTIONS for flag in flags):
+        raise argparse.ArgumentTypeError(
+            f"'{text}': after the guest's path there may be {' and '.join(VOLUME_OPTIONS)}")
+    if '..' in guest_path.split('/') or guest_path.strip('/') == '':
+        raise argparse.ArgumentTypeError(f"'{guest_path}' is no place for a folder")
+    if not os.path.isdir(host_path):
+        raise argparse.ArgumentTypeError(f"'{host_path}' is not a folder")
+    return Volume(os.path.abspath(host_path), guest_path, flags)
+
+
 def _words(text):
     try:
         return shlex.split(text)
@@ -131,6 +161,8 @@ def _add_run_options(parser):
              "default: the build's own kernel")
     add('--add', metavar='HOSTPATH:GUESTPATH', type=_addition, action='append', default=[],
         help='put a host file or tree into the root, owned by root; may repeat')
+    add('--volume', metavar='HOST:GUEST[:ro,mapped]', type=_volume, action='append', default=[],
+        help='show a host folder in the guest, where both can change it; may repeat')
     add('--env', metavar='K=V', type=_variable, action='append', default=[],
         help="set a variable in the command's environment; may repeat")
     add('--tty', action='store_true',

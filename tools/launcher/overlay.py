@@ -7,6 +7,7 @@ init reads etc/hati/run, records of "key=value", each ended by a zero byte:
     env=NAME=VALUE  its environment
     stdio=ports     stdin, stdout and stderr are the launcher's ports; or stdio=console
     rows=N cols=N   size of the terminal
+    volume=TAG:PATH[:ro]   a folder that the host shares, and where it is to be seen
 
 If the root is a disk the files of --add come in an archive of their own, etc/hati/added.cpio, which
 init unpacks there. It has no directories but empty ones: of the others nobody here knows whether
@@ -19,6 +20,7 @@ import stat
 
 import cpio
 import roots
+from machine import volume_tag
 from options import UsageError
 
 RUN_FILE = 'etc/hati/run'
@@ -44,6 +46,9 @@ def run_records(options, is_console, size):
     records += [f'env={name}={environment[name]}' for name in sorted(environment)]
     records += [f"stdio={'console' if is_console else 'ports'}",
                 f'rows={size[0]}', f'cols={size[1]}']
+    records += [f"volume={volume_tag(number)}:{volume.guest_path}"
+                + (':ro' if volume.is_read_only else '')
+                for number, volume in enumerate(options.volume)]
     return b''.join(record.encode('utf-8', 'surrogateescape') + b'\0' for record in records)
 
 

@@ -242,6 +242,27 @@ def case_overlay_holds_files_and_command():
     assert records[-1] == b''
 
 
+def case_volumes_are_devices_and_records():
+    with tempfile.TemporaryDirectory() as folder:
+        odd = os.path.join(folder, 'a,b:c')
+        os.mkdir(odd)
+        chosen = options.parse(['run', '--volume', f'{odd}:/mnt/x', '--volume',
+                                f'{folder}:/y:ro,mapped', '--', 'true'])
+        words = ' '.join(machine.volume_arguments(chosen.volume))
+        escaped = odd.replace(',', ',,')
+        assert f'security_model=none,multidevs=remap,path={escaped} ' in words, words
+        assert f'security_model=mapped-xattr,multidevs=remap,path={folder},readonly=on' in words
+        records = overlay.run_records(chosen, False, (30, 100)).split(b'\0')
+        assert b'volume=volume0:/mnt/x' in records and b'volume=volume1:/y:ro' in records
+        for wrong in (f'{folder}/none:/mnt', folder, f'{folder}:mnt', f'{folder}:/',
+                      f'{folder}:/../x', f'{folder}:/mnt:rw'):
+            try:
+                options.parse(['run', '--volume', wrong, '--', 'true'])
+            except options.UsageError:
+                continue
+            raise AssertionError(wrong)
+
+
 def case_overlay_refuses_a_file_as_parent():
     index = index_of(('file', stat.S_IFREG | 0o644, None))
     chosen = parsed('--add', '/etc/passwd:/file/x')
