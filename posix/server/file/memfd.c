@@ -79,8 +79,8 @@ int64_t posix_memfd_create(struct request *request)
 	if (error < 0) {
 		return error;
 	}
-	if (!(flags & LINUX_MFD_ALLOW_SEALING)) {
-		*tmpfs_seals(inode) = LINUX_F_SEAL_SEAL;
+	if (flags & LINUX_MFD_ALLOW_SEALING) {
+		*tmpfs_seals(inode) = 0;
 	}
 	error = memfd_open(request->process, mount, inode, name, &file);
 	inode_unref(inode);

@@ -52,7 +52,7 @@ int64_t tmpfs_inode_create(struct tmpfs_super *super, const struct node_spec *sp
 	if (node == NULL) {
 		return -LINUX_ENOSPC;
 	}
-	*node = (struct tmpfs_inode){ 0 };
+	*node = (struct tmpfs_inode){ .seals = LINUX_F_SEAL_SEAL };
 	inode_init(&node->inode, tmpfs_ops_of(spec->mode), &super->super, spec);
 	if (!tmpfs_init_kind(super, node, target)) {
 		helix_free(node);
