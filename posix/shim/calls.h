@@ -30,6 +30,11 @@ int shim_put_timespec(uint64_t address, uint64_t ns);
 /* now + ns, saturating. */
 uint64_t shim_deadline_after(uint64_t ns);
 
+/* ---- transfer-calls.c ------------------------------------------------------------------------ */
+
+/** shim_ask_pwrite() - pwrite(), by posix */
+int64_t shim_ask_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
+
 /* ---- scratch.c ------------------------------------------------------------------------------- */
 
 /** shim_scratch_map() - memory of the program's for one call; its address, or a negative errno */

@@ -183,6 +183,7 @@ static inline bool shim_has_view(uint64_t fd)
 int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size);
 int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
 int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size);
+int64_t shim_view_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
 int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence);
 int64_t shim_view_epoll_wait(uint64_t fd, uint64_t address, uint64_t n_max, uint64_t timeout_ns);
 int64_t shim_view_fstat(uint64_t fd, uint64_t address);

@@ -141,12 +141,25 @@ int64_t shim_pread64(SHIM_ARGS)
 	return transfer(&stream, a1, a2);
 }
 
+/* Past a view. */
+int64_t shim_ask_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
+{
+	struct stream stream = { .number = NR_PWRITE, .fd = fd, .offset = offset };
+
+	return transfer(&stream, address, size);
+}
+
 int64_t shim_pwrite64(SHIM_ARGS)
 {
-	struct stream stream = { .number = NR_PWRITE, .fd = a0, .offset = a3 };
-
 	SHIM_UNUSED;
-	return transfer(&stream, a1, a2);
+	if (shim_has_view(a0)) {
+		int64_t result = shim_view_pwrite(a0, a1, a2, a3);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
+	return shim_ask_pwrite(a0, a1, a2, a3);
 }
 
 int64_t shim_getdents64(SHIM_ARGS)

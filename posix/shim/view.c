@@ -43,6 +43,11 @@ static inline void view_note_use(const struct view *view)
 		memory_order_relaxed);
 }
 
+static inline struct posix_view_times *view_times(const struct view *view)
+{
+	return &shim_process()->view_times[view->index % POSIX_VIEWS_MAX];
+}
+
 /* Whether what was read so far was valid: the last question, before the answer. */
 static inline bool view_is_same(const struct view *view)
 {
@@ -77,6 +82,17 @@ static int64_t read_zeros(uint64_t address, uint64_t size)
 	return done || !size ? (int64_t)done : SHIM_ASK;
 }
 
+/* Reads are noted if they are the first ones, or the first ones after a write. */
+static void note_read(const struct view *view)
+{
+	struct posix_view_times *times = view_times(view);
+
+	if (atomic_load_explicit(&times->accessed, memory_order_relaxed) <=
+		atomic_load_explicit(&times->written, memory_order_relaxed)) {
+		atomic_store_explicit(&times->accessed, shim_clock_ns(), memory_order_relaxed);
+	}
+}
+
 static int64_t read_window(
 	const struct view *view, uint64_t address, uint64_t size, uint64_t offset)
 {
@@ -84,6 +100,9 @@ static int64_t read_window(
 	uint64_t end = data->size;
 	uint64_t n = offset >= end ? 0 : end - offset < size ? end - offset : size;
 
+	if (posix_view_entry_has(view->entry, POSIX_VIEW_NOTE)) {
+		note_read(view);
+	}
 	if (n) {
 		uint64_t from = offset - data->window_offset;
 
@@ -151,7 +170,83 @@ int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t o
 	}
 }
 
-/* ---- other calls ----------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Where the bytes belong, in the window; 0: not there. */
+static uint64_t room_at(const struct view *view, uint64_t size, uint64_t offset)
+{
+	const struct posix_view *data = view->data;
+	uint64_t from = offset - data->window_offset;
+
+	if (offset < data->room_start || offset > data->room_end ||
+		size > data->room_end - offset || from > data->window_size ||
+		size > data->window_size - from) {
+		return 0;
+	}
+	return data->window_address + from;
+}
+
+/*
+ * One thread at a time, so that each write is whole; who comes meanwhile asks. What was begun and
+ * cannot be finished, because the program's memory or the file's ends, or since the view was taken
+ * away, is done again by posix. The exchange is the barrier between the times and the entry.
+ */
+static bool write_window(const struct view *view, uint64_t to, uint64_t address, uint64_t size)
+{
+	_Atomic uint8_t *is_written =
+		&shim_process()->view_is_written[view->index % POSIX_VIEWS_MAX];
+	uint64_t n_left;
+
+	if (atomic_exchange(is_written, 1)) {
+		return false;
+	}
+	atomic_store_explicit(&view_times(view)->written, shim_clock_ns(), memory_order_relaxed);
+	n_left = shim_copy_long((void *)to, (const void *)address, size);
+	atomic_exchange(is_written, 0);
+	return !n_left && view_is_same(view);
+}
+
+int64_t shim_view_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
+{
+	struct view view = view_of(fd);
+	uint64_t to;
+
+	if (!posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) || !size || (int64_t)offset < 0 ||
+		!is_transfer(address, size)) {
+		return SHIM_ASK;
+	}
+	if (posix_view_entry_kind(view.entry) != POSIX_VIEW_FILE) {
+		view_note_use(&view);
+		return (int64_t)size; /* what vanishes is not looked at */
+	}
+	to = room_at(&view, size, offset);
+	return to && write_window(&view, to, address, size) ? (int64_t)size : SHIM_ASK;
+}
+
+/*
+ * Where the file stands. Whoever moves the position first writes there; so what cannot be written
+ * is written by posix in the same place, unless the position could be put back.
+ */
+static int64_t write_on(const struct view *view, uint64_t fd, uint64_t address, uint64_t size)
+{
+	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
+	uint64_t word = atomic_load_explicit(position, memory_order_acquire);
+	uint64_t offset = word & POSIX_POSITION_MASK;
+	uint64_t moved = word + size;
+	uint64_t to = size ? room_at(view, size, offset) : 0;
+
+	if (!to || !posix_position_is_of(word, posix_view_entry_generation(view->entry)) ||
+		offset + size >= POSIX_POSITION_MASK ||
+		!atomic_compare_exchange_strong(position, &word, moved)) {
+		return SHIM_ASK;
+	}
+	if (write_window(view, to, address, size)) {
+		return (int64_t)size;
+	}
+	return atomic_compare_exchange_strong(position, &moved, word)
+		? SHIM_ASK
+		: shim_ask_pwrite(fd, address, size, offset);
+}
 
 int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 {
@@ -160,9 +255,14 @@ int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 	if (!posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) || !is_transfer(address, size)) {
 		return SHIM_ASK;
 	}
+	if (posix_view_entry_kind(view.entry) == POSIX_VIEW_FILE) {
+		return write_on(&view, fd, address, size);
+	}
 	view_note_use(&view);
 	return (int64_t)size; /* what vanishes is not looked at */
 }
+
+/* ---- other calls ----------------------------------------------------------------------------- */
 
 int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)
 {
@@ -219,6 +319,11 @@ int64_t shim_view_fstat(uint64_t fd, uint64_t address)
 {
 	struct view view = view_of(fd);
 
+	if (posix_view_entry_kind(view.entry) == POSIX_VIEW_FILE &&
+		posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) &&
+		(view_times(&view)->written || view_times(&view)->accessed)) {
+		return SHIM_ASK; /* they are not the file's yet */
+	}
 	return view.entry && !shim_put(address, view.data->stat, sizeof(view.data->stat)) &&
 			view_is_same(&view)
 		? 0

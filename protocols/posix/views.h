@@ -11,6 +11,9 @@
  *
  * and asks posix if not, or if the entry is not the descriptor's. (The generation is not endless:
  * somebody who stops in the middle for 2^27 changes may be misled, about a file of his own.)
+ *
+ * Who writes does the same, with struct posix_view_times before he looks at the window, and a full
+ * barrier before he looks at the entry again: posix takes the times after it has cleared the entry.
  */
 #ifndef PROTOCOLS_POSIX_VIEWS_H
 #define PROTOCOLS_POSIX_VIEWS_H
@@ -36,7 +39,8 @@ enum posix_view_kind : uint8_t {
 
 enum posix_view_flags : uint8_t {
 	POSIX_VIEW_READ = 1, /* may be read, or waited for, without posix */
-	POSIX_VIEW_WRITE = 2,
+	POSIX_VIEW_WRITE = 2, /* a file: within the view's room */
+	POSIX_VIEW_NOTE = 4, /* who reads notes when, as who writes does always */
 };
 
 /* An entry: kind, enum posix_view_flags, index of the view, 1 + descriptor, generation. */
@@ -90,6 +94,8 @@ struct posix_view {
 			uint64_t size;
 			/* where the window is, and which bytes it shows */
 			uint64_t window_address, window_offset, window_size;
+			/* POSIX_VIEW_WRITE: the part of the file that may be written to */
+			uint64_t room_start, room_end;
 		};
 		struct { /* POSIX_VIEW_EPOLL: all that are ready */
 			uint32_t n_events;
@@ -98,6 +104,14 @@ struct posix_view {
 	};
 };
 static_assert(sizeof(struct posix_view) == 256);
+
+/*
+ * When the process has used a view last, by the monotonic clock, 0: not at all. posix takes the
+ * words, and makes times of the file of them.
+ */
+struct posix_view_times {
+	_Atomic uint64_t written, accessed;
+};
 
 struct posix_views {
 	_Atomic uint64_t entries[POSIX_VIEW_SLOTS];

@@ -525,6 +525,8 @@ struct posix_process_page {
 	struct posix_sigaction actions[64];
 	_Atomic uint64_t view_positions[POSIX_VIEWS_MAX]; /* posix, too */
 	_Atomic uint8_t view_was_used[POSIX_VIEWS_MAX]; /* posix clears it; a hint */
+	_Atomic uint8_t view_is_written[POSIX_VIEWS_MAX]; /* the shim's: some thread does */
+	alignas(64) struct posix_view_times view_times[POSIX_VIEWS_MAX]; /* posix, too */
 };
 
 constexpr uint64_t POSIX_PROCESS_PAGE_OFFSET = HEL_PAGE_SIZE - sizeof(struct posix_process_page);

@@ -65,6 +65,17 @@ int64_t posix_pread64(struct request *request)
 	return file_end_read(request, file, request->args[3], result);
 }
 
+/* A write that made the file longer says nothing of the next one. */
+static void file_note_write(
+	struct request *request, struct file *file, uint64_t offset, uint64_t size_before)
+{
+	if (view_can_write(file) && file->inode->size_bytes <= size_before) {
+		view_note(request, file,
+			&(struct view_use){
+				.offset = offset, .size = request->args[2], .is_write = true });
+	}
+}
+
 static int64_t file_write(struct request *request, struct file *file, uint64_t *offset)
 {
 	size_t size;
@@ -73,12 +84,13 @@ static int64_t file_write(struct request *request, struct file *file, uint64_t *
 	if (data == NULL && request->args[2] != 0) {
 		return -LINUX_EFAULT;
 	}
+	uint64_t size_before = file->inode->size_bytes;
 	int64_t result = file->ops->write(
 		file, request, data, data == NULL ? 0 : (size_t)request->args[2], offset);
 
 	if (result > 0) {
 		notify_file(file, LINUX_IN_MODIFY);
-		view_note_write(request, file);
+		file_note_write(request, file, *offset - (uint64_t)result, size_before);
 	} else if (result == -LINUX_EPIPE) {
 		socket_signal_pipe(request, file, 0);
 	}

@@ -333,12 +333,13 @@ TEST(what_is_not_used_is_not_renewed)
 	begin();
 	write_file(root, "/f", "some text");
 	int64_t fd = open_warm(root, "/f");
+	int64_t other = call_open(root, "/f", LINUX_O_WRONLY, 0);
 	int n_fresh = 0;
 	char byte;
 
 	for (int i = 0; i < 100; i++) {
 		fake_now_ns++;
-		CHECK_EQ(call_pwrite(root, fd, "x", 1, 0), 1);
+		CHECK_EQ(call_pwrite(root, other, "x", 1, 0), 1);
 		fake_now_ns++;
 		CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
 		n_fresh += entry_of(root, fd) != 0;
@@ -346,7 +347,7 @@ TEST(what_is_not_used_is_not_renewed)
 	CHECK(n_fresh < 25);
 	for (int i = 0; i < 100; i++) {
 		fake_now_ns++;
-		CHECK_EQ(call_pwrite(root, fd, "x", 1, 0), 1);
+		CHECK_EQ(call_pwrite(root, other, "x", 1, 0), 1);
 		fake_now_ns++;
 		for (int k = 0; k < 10 && entry_of(root, fd) == 0; k++) {
 			CHECK_EQ(call_pread(root, fd, &byte, 1, 0), 1);
@@ -441,6 +442,227 @@ TEST(without_memory_there_are_none)
 	warm(root, fd);
 	CHECK(may_read(root, fd));
 	CHECK_MEM_EQ(window_at(root, fd, 0), "some text", 9);
+	end();
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static bool may_write(const struct user *user, int64_t fd)
+{
+	return posix_view_entry_has(entry_of(user, fd), POSIX_VIEW_WRITE);
+}
+
+static struct posix_view_times *times_of(struct user *user, int64_t fd)
+{
+	return &user->page.view_times[posix_view_entry_index(entry_of(user, fd))];
+}
+
+static void warm_writes(struct user *user, int64_t fd)
+{
+	for (int i = 0; i < WARM && !may_write(user, fd); i++) {
+		fake_now_ns++;
+		CHECK_EQ(call_pwrite(user, fd, "S", 1, 0), 1);
+	}
+}
+
+static int64_t open_writer(struct user *user, const char *path)
+{
+	int64_t fd = call_open(user, path, LINUX_O_RDWR, 0);
+
+	CHECK(fd >= 0);
+	warm_writes(user, fd);
+	return fd;
+}
+
+/* What the shim does. */
+static void write_byte(struct user *user, int64_t fd, char byte, uint64_t offset)
+{
+	const struct posix_view *view = view_of(user, fd);
+
+	CHECK(may_write(user, fd));
+	CHECK(offset >= view->room_start && offset < view->room_end);
+	times_of(user, fd)->written = ++fake_now_ns;
+	memcpy((char *)window_at(user, fd, offset), &byte, 1);
+}
+
+static int64_t ns_of(const struct linux_timespec *time)
+{
+	return time->seconds * 1000000000 + time->nanoseconds - fake_realtime_offset_ns;
+}
+
+static int64_t mtime_of(const char *path)
+{
+	struct linux_stat stat;
+
+	CHECK_EQ(call_stat(root, path, &stat), 0);
+	CHECK_EQ(ns_of(&stat.mtime), ns_of(&stat.ctime));
+	return ns_of(&stat.mtime);
+}
+
+TEST(who_writes_often_may_write)
+{
+	struct linux_stat stat;
+	char text[9];
+
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_writer(root, "/f");
+
+	CHECK(may_write(root, fd));
+	CHECK(may_read(root, fd));
+	CHECK_EQ(view_of(root, fd)->room_start, 0);
+	CHECK_EQ(view_of(root, fd)->room_end, 9);
+	write_byte(root, fd, 'T', 5);
+	uint64_t written_ns = fake_now_ns;
+
+	fake_now_ns += 1000;
+	CHECK_EQ(mtime_of("/f"), written_ns);
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK_EQ(call_pread(root, fd, text, 9, 0), 9);
+	CHECK_MEM_EQ(text, "Some Text", 9);
+	warm_writes(root, fd);
+	write_byte(root, fd, 't', 5);
+	fake_now_ns += 1000;
+	CHECK_EQ(call_fstat(root, fd, &stat), 0);
+	CHECK_EQ(ns_of(&stat.mtime), fake_now_ns - 1000);
+	warm_writes(root, fd);
+	write_byte(root, fd, 'T', 5);
+	written_ns = fake_now_ns++;
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(mtime_of("/f"), written_ns);
+	end();
+}
+
+TEST(who_writes_is_alone)
+{
+	char byte;
+
+	begin();
+	write_file(root, "/f", "some text");
+	struct user *other = user_create(0);
+	int64_t fd = open_writer(root, "/f");
+	int64_t others = open_warm(other, "/f");
+
+	CHECK(may_read(other, others));
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm_writes(root, fd);
+	CHECK(may_write(root, fd));
+	CHECK_EQ(entry_of(other, others), 0);
+	write_byte(root, fd, '!', 8);
+	fake_now_ns++;
+	CHECK_EQ(call_pread(other, others, &byte, 1, 8), 1);
+	CHECK_EQ(byte, '!');
+	warm_writes(other, others);
+	CHECK(may_write(other, others));
+	CHECK_EQ(entry_of(root, fd), 0);
+	end();
+}
+
+TEST(a_process_cannot_claim_any_time)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_writer(root, "/f");
+	uint64_t fresh_ns = fake_now_ns;
+
+	times_of(root, fd)->written = 1;
+	fake_now_ns += 1000;
+	CHECK_EQ(mtime_of("/f"), fresh_ns);
+	warm_writes(root, fd);
+	times_of(root, fd)->written = UINT64_MAX;
+	fake_now_ns += 1000;
+	CHECK_EQ(mtime_of("/f"), fake_now_ns);
+	end();
+}
+
+TEST(reads_of_who_writes_are_noted)
+{
+	struct linux_stat stat;
+
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_writer(root, "/f");
+
+	CHECK(posix_view_entry_has(entry_of(root, fd), POSIX_VIEW_NOTE));
+	times_of(root, fd)->accessed = ++fake_now_ns;
+	uint64_t read_ns = fake_now_ns;
+
+	write_byte(root, fd, 'x', 0);
+	uint64_t written_ns = fake_now_ns;
+
+	fake_now_ns += 1000;
+	CHECK_EQ(call_stat(root, "/f", &stat), 0);
+	CHECK_EQ(ns_of(&stat.atime), read_ns);
+	CHECK_EQ(ns_of(&stat.mtime), written_ns);
+	warm_writes(root, fd);
+	write_byte(root, fd, 'x', 0);
+	times_of(root, fd)->accessed = fake_now_ns += 10;
+	fake_now_ns += 1000;
+	CHECK_EQ(call_stat(root, "/f", &stat), 0);
+	CHECK_EQ(ns_of(&stat.atime), fake_now_ns - 1000);
+	CHECK_EQ(ns_of(&stat.mtime), fake_now_ns - 1010);
+	CHECK_EQ(call_fcntl(root, fd, LINUX_F_SETFL, LINUX_O_NOATIME), 0);
+	warm_writes(root, fd);
+	CHECK(may_write(root, fd));
+	CHECK(!posix_view_entry_has(entry_of(root, fd), POSIX_VIEW_NOTE));
+	end();
+}
+
+static bool may_write_after(const char *path, uint32_t flags)
+{
+	int64_t fd = call_open(root, path, flags, 0);
+
+	CHECK(fd >= 0);
+	bool result = false;
+
+	for (int i = 0; i < 2 * WARM && !result; i++) {
+		fake_now_ns++;
+		CHECK_EQ(call_pwrite(root, fd, "S", 1, 0), 1);
+		result = may_write(root, fd);
+	}
+
+	CHECK_EQ(call_close(root, fd), 0);
+	return result;
+}
+
+TEST(what_is_not_written_without_asking)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	CHECK(may_write_after("/f", LINUX_O_RDWR));
+	CHECK(!may_write_after("/f", LINUX_O_WRONLY));
+	CHECK(!may_write_after("/f", LINUX_O_RDWR | LINUX_O_APPEND));
+	CHECK(!may_write_after("/f", LINUX_O_RDWR | LINUX_O_DSYNC));
+	CHECK_EQ(call_chmod(root, "/f", 04755), 0);
+	CHECK(!may_write_after("/f", LINUX_O_RDWR));
+	CHECK_EQ(call_chmod(root, "/f", 0755), 0);
+	root->process.limits[LIMIT_FSIZE][0] = 5;
+	int64_t fd = open_writer(root, "/f");
+
+	CHECK(may_write(root, fd));
+	CHECK_EQ(view_of(root, fd)->room_end, 5);
+	CHECK_EQ(call_chmod(root, "/f", 04755), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	end();
+}
+
+TEST(a_size_that_changes_takes_it_away)
+{
+	begin();
+	write_file(root, "/f", "some text");
+	int64_t fd = open_writer(root, "/f");
+
+	CHECK(may_write(root, fd));
+	start(root, 77 /* ftruncate */, V(fd), V(4));
+	CHECK_EQ(result_of(root), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm_writes(root, fd);
+	CHECK_EQ(view_of(root, fd)->room_end, 4);
+	CHECK_EQ(call_pwrite(root, fd, "longer", 6, 2), 6);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm_writes(root, fd);
+	CHECK_EQ(view_of(root, fd)->room_end, 8);
+	CHECK_EQ(view_of(root, fd)->size, 8);
 	end();
 }
 

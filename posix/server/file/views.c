@@ -3,10 +3,11 @@
  * Views: made, brought up to date, taken back; see views.h.
  *
  * Who may see what: a process gets a view of a descriptor only while it has that, read-only, and
- * the window goes through a handle that allows nothing but reading. So a view tells nothing that
- * read(), mmap() and fstat() on the descriptor would not. What the process can write are the
- * positions that it has borrowed, and those of files that only it has: any value there is as good
- * as an lseek() of its own.
+ * the window goes through a handle that allows nothing but reading, unless the descriptor is open
+ * for both. So a view tells and allows nothing that read(), mmap() and fstat() on the descriptor
+ * would not. What the process can write are the positions that it has borrowed, and those of files
+ * that only it has: any value there is as good as an lseek() of its own; and times of what it has
+ * done, which are taken for some between when it could do that first and now.
  *
  * What it costs: a table is 12 KiB and struct views; there are at most TABLES_MAX. A process has at
  * most POSIX_VIEWS_MAX views and as many windows; a further one pushes the oldest out. The pages of
@@ -35,6 +36,7 @@ constexpr uint8_t MISSES_MAX = 8;
 /* Times that a view went stale without having been used, until it is mostly left so. */
 constexpr uint8_t WASTED_MAX = 3;
 constexpr uint8_t NO_VIEW = 0xff;
+constexpr uint64_t DAY_NS = 24 * UINT64_C(3600000000000);
 
 static_assert(POSIX_VIEWS_MAX < NO_VIEW);
 static_assert(sizeof(struct linux_stat) == sizeof(((struct posix_view *)0)->stat));
@@ -47,7 +49,10 @@ struct view {
 	uint32_t fd;
 	uint8_t n_misses; /* requests since it was last brought up to date */
 	uint8_t n_wasted;
-	bool can_lend; /* a position can be read from */
+	bool can_lend; /* a position can be read from, or written to */
+	bool is_writer; /* fresh, it may be written to */
+	bool window_is_writable;
+	uint64_t fresh_ns; /* when it became fresh, by the monotonic clock */
 	uint64_t generation;
 	uint64_t window_address, window_offset, window_size; /* what is mapped; size 0: nothing */
 };
@@ -110,12 +115,62 @@ static bool view_is_fresh(const struct view *view)
 	return list_node_is_linked(&view->inode_node);
 }
 
+static struct posix_view_times *view_times(const struct view *view)
+{
+	return &view->views->process->internal->page->view_times[view_index(view)];
+}
+
+/* A moment that the process claims, which is one at which it could have been so. */
+static uint64_t view_take_time(const struct view *view, _Atomic uint64_t *word, uint64_t now_ns)
+{
+	uint64_t ns = atomic_exchange(word, 0);
+
+	return ns == 0 ? 0 : min_u64(max_u64(ns, view->fresh_ns), now_ns);
+}
+
+/* What a process says that it has done becomes times of the file. */
+static void view_take_times(struct view *view)
+{
+	struct posix_view_times *times = view_times(view);
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t written_ns = view_take_time(view, &times->written, now_ns);
+	uint64_t accessed_ns = view_take_time(view, &times->accessed, now_ns);
+
+	inode_note_uses(view->file->inode, written_ns,
+		file_quiet_ns(view->file) == UINT64_MAX ? 0 : accessed_ns);
+	view->is_writer = false;
+}
+
 static void view_make_stale(struct view *view)
 {
 	if (view_is_fresh(view)) {
 		atomic_store(&view->views->shared->entries[posix_view_slot(view->fd)], 0);
 		list_remove(&view->inode_node);
 		list_remove(&view->fresh_node);
+		if (view->is_writer) {
+			view_take_times(view);
+		}
+	}
+}
+
+void views__settle(struct inode *inode)
+{
+	LIST_FOR_EACH_SAFE(view, &inode->views, struct view, inode_node) {
+		struct posix_view_times *times = view->is_writer ? view_times(view) : NULL;
+
+		if (times != NULL && (times->written != 0 || times->accessed != 0)) {
+			view_make_stale(view); /* it also tells the times that were */
+		}
+	}
+}
+
+/* Who writes is alone, so that nobody looks at times that are old. */
+static void views_make_way(struct inode *inode, bool for_writer)
+{
+	LIST_FOR_EACH_SAFE(view, &inode->views, struct view, inode_node) {
+		if (for_writer || view->is_writer) {
+			view_make_stale(view);
+		}
 	}
 }
 
@@ -205,6 +260,9 @@ static void view_close_window(struct view *view)
 
 static bool window_covers(const struct view *view, const struct view_use *use)
 {
+	if (view->is_writer && !view->window_is_writable) {
+		return false;
+	}
 	uint64_t end = min_u64(use->offset + use->size, view->file->inode->size_bytes);
 
 	return use->offset >= view->window_offset && end <= view->window_offset + view->window_size;
@@ -217,25 +275,29 @@ static void view_open_window(
 	uint64_t offset = align_down(use->offset, POSIX_WINDOW_SIZE);
 	uint64_t size = min_u64(memory_size - min_u64(offset, memory_size), POSIX_WINDOW_SIZE);
 	uint64_t address = window_place(view, size);
-	hel_handle readable;
+	uint32_t rights = HEL_RIGHT_READ | HEL_RIGHT_MAP;
+	uint32_t flags = HEL_MAP_READ | HEL_MAP_FORK_DROP;
+	hel_handle limited;
 
+	if (view->is_writer) {
+		rights |= HEL_RIGHT_WRITE;
+		flags |= HEL_MAP_WRITE;
+	}
 	view_close_window(view);
-	if (size == 0 ||
-		hel_transfer(HEL_THIS, memory, HEL_THIS, HEL_RIGHT_READ | HEL_RIGHT_MAP,
-			&readable) != 0) {
+	if (size == 0 || hel_transfer(HEL_THIS, memory, HEL_THIS, rights, &limited) != 0) {
 		return;
 	}
-	if (mm_map(view->views->mm, readable, offset, address, size,
-		    HEL_MAP_READ | HEL_MAP_FORK_DROP) == 0) {
+	if (mm_map(view->views->mm, limited, offset, address, size, flags) == 0) {
 		view->window_address = address;
 		view->window_offset = offset;
 		view->window_size = size;
+		view->window_is_writable = view->is_writer;
 	}
-	hel_close(HEL_THIS, readable);
+	hel_close(HEL_THIS, limited);
 }
 
-/* Whether the file can be read without posix, and the window that is needed for it. */
-static bool view_prepare_reads(struct view *view, const struct view_use *use)
+/* Whether the file can be used without posix, and the window that is needed for it. */
+static bool view_prepare_window(struct view *view, const struct view_use *use)
 {
 	struct inode *inode = view->file->inode;
 	uint64_t quiet_ns = file_quiet_ns(view->file);
@@ -243,11 +305,18 @@ static bool view_prepare_reads(struct view *view, const struct view_use *use)
 	hel_handle memory;
 
 	if (quiet_ns == 0) {
-		return false;
+		if (!view->is_writer) {
+			return false;
+		}
+		quiet_ns = DAY_NS; /* it notes the first read itself */
 	}
 	if (inode->size_bytes != 0 && use->size != 0) {
 		if (inode->ops->window(inode, &memory, &memory_size) < 0) {
 			return false;
+		}
+		if (view->is_writer) { /* nothing is to be made behind the end */
+			memory_size =
+				min_u64(memory_size, align_up(inode->size_bytes, HEL_PAGE_SIZE));
 		}
 		if (!window_covers(view, use)) {
 			view_open_window(view, memory, memory_size, use);
@@ -260,6 +329,60 @@ static bool view_prepare_reads(struct view *view, const struct view_use *use)
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
+
+bool view_can_write(const struct file *file)
+{
+	switch (file->ops->view_kind) {
+	case POSIX_VIEW_NULL:
+	case POSIX_VIEW_ZERO: return true;
+	case POSIX_VIEW_FILE:
+		/* a window can be read wherever it can be written */
+		return file_is_readable(file) && file_is_writable(file) &&
+			(file->flags & (LINUX_O_APPEND | LINUX_O_DSYNC | LINUX_O_DIRECT)) == 0;
+	default: return false;
+	}
+}
+
+/* Whether the file may be written to without posix, and where. */
+static bool view_may_write(const struct view *view, struct posix_view *shared)
+{
+	struct file *file = view->file;
+	uint64_t limit = view->views->process->limits[LIMIT_FSIZE][0];
+
+	if (!view_can_write(file) || inode_has_privileges(file->inode) ||
+		file->inode->ops->room(file->inode, &shared->room_start, &shared->room_end) < 0) {
+		return false;
+	}
+	shared->room_end = min_u64(shared->room_end, limit);
+	return shared->room_start < shared->room_end;
+}
+
+static uint32_t view_show_file(
+	struct view *view, struct posix_view *shared, const struct view_use *use)
+{
+	struct file *file = view->file;
+	uint32_t flags = 0;
+
+	view->is_writer = use->is_write && view_may_write(view, shared);
+	if (file_is_readable(file) && (file->flags & LINUX_O_DIRECT) == 0 &&
+		view_prepare_window(view, use)) {
+		flags |= POSIX_VIEW_READ;
+	}
+	view->is_writer =
+		view->is_writer && flags != 0 && view->window_size != 0 && view->window_is_writable;
+	if (view->is_writer) {
+		file->inode->ops->contents_mapped(file->inode);
+		flags |= POSIX_VIEW_WRITE;
+		flags |= file_quiet_ns(file) != UINT64_MAX ? POSIX_VIEW_NOTE : 0;
+	} else if (file_quiet_ns(file) == 0) {
+		flags = 0;
+	}
+	shared->size = file->inode->size_bytes;
+	shared->window_address = view->window_address;
+	shared->window_offset = view->window_offset;
+	shared->window_size = view->window_size;
+	return flags;
+}
 
 /* Fills in what is the kind's; returns what may be done with it, enum posix_view_flags. */
 static uint32_t view_show(struct view *view, struct posix_view *shared, const struct view_use *use)
@@ -276,15 +399,7 @@ static uint32_t view_show(struct view *view, struct posix_view *shared, const st
 		flags |= file_is_readable(file) ? POSIX_VIEW_READ : 0;
 		flags |= file_is_writable(file) ? POSIX_VIEW_WRITE : 0;
 		break;
-	case POSIX_VIEW_FILE:
-		if (file_is_readable(file) && view_prepare_reads(view, use)) {
-			flags |= POSIX_VIEW_READ;
-		}
-		shared->size = file->inode->size_bytes;
-		shared->window_address = view->window_address;
-		shared->window_offset = view->window_offset;
-		shared->window_size = view->window_size;
-		break;
+	case POSIX_VIEW_FILE: flags |= view_show_file(view, shared, use); break;
 	case POSIX_VIEW_EPOLL:
 		if (epoll_show(file, (struct linux_epoll_event *)shared->events,
 			    POSIX_VIEW_EVENTS_MAX, &shared->n_events)) {
@@ -306,10 +421,16 @@ static void view_refresh(struct view *view, const struct view_use *use)
 
 	file_take_position(file);
 	view_make_stale(view);
+	views_make_way(file->inode, use->is_write && view_can_write(file));
 	stat_fill(file->inode, (struct linux_stat *)shared->stat);
 	flags = view_show(view, shared, use);
 	view->generation = ++views->generation;
 	view->n_misses = 0;
+	if (view->is_writer) {
+		view->fresh_ns = clock_monotonic_ns();
+		atomic_store(&view_times(view)->written, 0);
+		atomic_store(&view_times(view)->accessed, 0);
+	}
 	list_push_back(&file->inode->views, &view->inode_node);
 	list_push_back(&fresh, &view->fresh_node);
 	view->can_lend = file->ops->view_kind == POSIX_VIEW_FILE && (flags & POSIX_VIEW_READ) != 0;
@@ -440,6 +561,8 @@ static struct views *views_create(struct process *process)
 		list_node_init(&views->views[i].fresh_node);
 		views->views[i].views = views;
 		atomic_store(&page->view_positions[i], POSIX_POSITION_NONE);
+		atomic_store(
+			&page->view_is_written[i], 0); /* of who died with an earlier program */
 	}
 	mm->has_views = true;
 	page->views = POSIX_VIEWS;
@@ -563,15 +686,18 @@ void view__note(struct request *request, struct file *file, const struct view_us
 		return;
 	}
 	ASSERT(view->file == file);
+	struct view_use needed = *use;
+
 	if (view_is_fresh(view)) {
 		bool lacks_window = view->can_lend && view->window_size == 0 && use->size != 0;
 
+		needed.is_write |= view->is_writer;
 		if (lacks_window || ++view->n_misses >= MISSES_MAX) {
-			view_refresh(view, use);
+			view_refresh(view, &needed);
 		} else {
 			view_lend_position(view);
 		}
 	} else if (!view_is_in_vain(view)) {
-		view_refresh(view, use);
+		view_refresh(view, &needed);
 	}
 }

@@ -19,6 +19,9 @@
  * A fresh view of a regular file may borrow the file's position, if the file has no other
  * reference: it is then in the process' page, and file->offset means nothing. fd_table_get() and
  * file_ref() take it back: every way to a file leads through them.
+ *
+ * A fresh view of a regular file may also be written to; it is then the only one of its inode, and
+ * the inode's times may be old. Who tells them, or compares them, calls views_settle() before.
  */
 #ifndef POSIX_FILE_VIEWS_H
 #define POSIX_FILE_VIEWS_H
@@ -32,7 +35,8 @@ struct views;
 /* ---- what a request shows -------------------------------------------------------------------- */
 
 struct view_use {
-	uint64_t offset, size; /* what was read; 0, 0: something else */
+	uint64_t offset, size; /* what was read or written; 0, 0: something else */
+	bool is_write;
 };
 
 void view__note(struct request *request, struct file *file, const struct view_use *use);
@@ -48,13 +52,8 @@ static inline void view_note(struct request *request, struct file *file, const s
 	}
 }
 
-/** view_note_write() - the same for a write, if a view can answer those */
-static inline void view_note_write(struct request *request, struct file *file)
-{
-	if (file->ops->view_kind == POSIX_VIEW_NULL || file->ops->view_kind == POSIX_VIEW_ZERO) {
-		view__note(request, file, &(struct view_use){ 0 });
-	}
-}
+/** view_can_write() - whether a view may answer writes, which need not end where the file does */
+bool view_can_write(const struct file *file);
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
@@ -65,6 +64,16 @@ static inline void views_inode_changed(struct inode *inode)
 {
 	if (!list_is_empty(&inode->views)) {
 		views__inode_changed(inode);
+	}
+}
+
+void views__settle(struct inode *inode);
+
+/** views_settle() - the times of @inode are those of its last uses */
+static inline void views_settle(struct inode *inode)
+{
+	if (!list_is_empty(&inode->views)) {
+		views__settle(inode);
 	}
 }
 

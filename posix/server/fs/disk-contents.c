@@ -77,6 +77,19 @@ int64_t disk_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_s
 	return 0;
 }
 
+/* Writers, too, and for those who have made too much dirty. */
+int64_t disk_room(struct inode *inode, uint64_t *out_start, uint64_t *out_end)
+{
+	const struct disk_inode *node = disk_inode_of(inode);
+
+	if (node->is_locked) {
+		return -LINUX_EAGAIN;
+	}
+	*out_start = node->room.start;
+	*out_end = min_u64(node->room.end, inode->size_bytes);
+	return 0;
+}
+
 /* ---- copying --------------------------------------------------------------------------------- */
 
 /* One direction or the other. */

@@ -57,7 +57,7 @@ static void farewell_forget(
 }
 
 /* Whether a node that was told of may go: it may have come back meanwhile, and left again. */
-static bool farewell_is_final(const struct disk_inode *node)
+static bool farewell_is_final(struct disk_inode *node)
 {
 	return list_node_is_linked(&node->leaving_node) &&
 		(node->inode.nlink == 0 || disk_inode_untold(node) == 0);

@@ -170,11 +170,13 @@ void disk_inode_has_told(struct disk_inode *node, const struct disk_told *told)
 	node->told = *told;
 }
 
-uint32_t disk_inode_untold(const struct disk_inode *node)
+uint32_t disk_inode_untold(struct disk_inode *node)
 {
 	const struct inode *inode = &node->inode;
-	uint32_t what = inode->mode != node->told.mode ? FS_SET_MODE : 0;
+	uint32_t what;
 
+	views_settle(&node->inode);
+	what = inode->mode != node->told.mode ? FS_SET_MODE : 0;
 	if (disk_of(node)->is_shared) {
 		return what; /* times are the host's business */
 	}
@@ -184,10 +186,11 @@ uint32_t disk_inode_untold(const struct disk_inode *node)
 	return what;
 }
 
-void disk_inode_fill_untold(const struct disk_inode *node,
-	struct fs_set_attributes_request *out_request, struct disk_told *out_told)
+void disk_inode_fill_untold(struct disk_inode *node, struct fs_set_attributes_request *out_request,
+	struct disk_told *out_told)
 {
 	const struct inode *inode = &node->inode;
+	uint32_t what = disk_inode_untold(node) | FS_SET_CTIME; /* else it would become now */
 
 	*out_told = (struct disk_told){
 		.atime_ns = inode->atime_ns,
@@ -197,7 +200,7 @@ void disk_inode_fill_untold(const struct disk_inode *node,
 	};
 	fs_set_attributes_request_init(out_request);
 	out_request->node = node->id;
-	out_request->what = disk_inode_untold(node) | FS_SET_CTIME; /* else it would become now */
+	out_request->what = what;
 	out_request->attributes.mode = inode->mode;
 	out_request->attributes.atime = disk_time_from_ns(inode->atime_ns);
 	out_request->attributes.mtime = disk_time_from_ns(inode->mtime_ns);
@@ -387,7 +390,7 @@ void disk_inode_unlock(struct disk_inode *node)
 }
 
 /* What is to change is told with all that was not told before. */
-static void fill_change(const struct disk_inode *node, const struct inode_change *change,
+static void fill_change(struct disk_inode *node, const struct inode_change *change,
 	struct fs_set_attributes_request *out_request, struct disk_told *out_told)
 {
 	struct fs_attributes *wanted = &out_request->attributes;
@@ -464,6 +467,7 @@ const struct inode_ops disk_file_inode_ops = {
 	.change = disk_inode_change,
 	.contents = disk_contents_memory,
 	.window = disk_window,
+	.room = disk_room,
 	.read = disk_contents_read,
 	.release = disk_inode_release,
 };

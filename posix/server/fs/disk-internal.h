@@ -196,11 +196,11 @@ void disk_inode_learn(struct disk_inode *node, const struct fs_attributes *attri
 void disk_inode_has_told(struct disk_inode *node, const struct disk_told *told);
 
 /** disk_inode_untold() - the enum fs_set bits of what there is to tell, 0: nothing */
-uint32_t disk_inode_untold(const struct disk_inode *node);
+uint32_t disk_inode_untold(struct disk_inode *node);
 
 /** disk_inode_fill_untold() - a request that tells it; @out_told is for disk_inode_has_told() */
-void disk_inode_fill_untold(const struct disk_inode *node,
-	struct fs_set_attributes_request *out_request, struct disk_told *out_told);
+void disk_inode_fill_untold(struct disk_inode *node, struct fs_set_attributes_request *out_request,
+	struct disk_told *out_told);
 
 /** disk_inode_tell() - tell what there is to tell; for hooks */
 int64_t disk_inode_tell(struct disk_inode *node);
@@ -342,6 +342,7 @@ void disk_room_forget(struct disk_inode *node, uint64_t offset);
 int64_t disk_truncate(struct inode *inode, uint64_t size);
 int64_t disk_contents_memory(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
 int64_t disk_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
+int64_t disk_room(struct inode *inode, uint64_t *out_start, uint64_t *out_end);
 
 /* disk-space.c */
 

@@ -58,7 +58,7 @@ int64_t disk_sync_inode(struct inode *inode)
 /* ---- all of a file system -------------------------------------------------------------------- */
 
 /* Who is leaving tells by itself, who has no links has nobody to tell of it. */
-static bool has_to_tell(const struct disk_inode *node)
+static bool has_to_tell(struct disk_inode *node)
 {
 	return node->inode.references > 0 && node->inode.nlink > 0 && disk_inode_untold(node) != 0;
 }

@@ -289,6 +289,17 @@ static int64_t tmpfs_window(struct inode *inode, hel_handle *out_memory, uint64_
 	return error;
 }
 
+/* A file that can be sealed has no writers but those who ask. */
+static int64_t tmpfs_room(struct inode *inode, uint64_t *out_start, uint64_t *out_end)
+{
+	if ((tmpfs_inode_of(inode)->seals & LINUX_F_SEAL_SEAL) == 0) {
+		return -LINUX_EPERM;
+	}
+	*out_start = 0;
+	*out_end = inode->size_bytes;
+	return 0;
+}
+
 static int64_t tmpfs_inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offset)
 {
 	if (offset >= inode->size_bytes) {
@@ -307,6 +318,7 @@ const struct inode_ops tmpfs_file_inode_ops = {
 	.contents = tmpfs_contents,
 	.contents_mapped = tmpfs_contents_mapped,
 	.window = tmpfs_window,
+	.room = tmpfs_room,
 	.read = tmpfs_inode_read,
 	.release = tmpfs_release,
 };

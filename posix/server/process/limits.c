@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <helix/start.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/file/views.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/time/cpu-timer.h>
 
@@ -44,6 +45,10 @@ static int64_t set_limit(struct process *caller, struct process *target, uint32_
 		return -LINUX_EPERM;
 	}
 	uint64_t before[2] = { now[0], now[1] };
+
+	if (which == LIMIT_FSIZE) {
+		views_all_changed(); /* those that may be written to, up to the limit */
+	}
 
 	now[0] = limit->current;
 	now[1] = limit->maximum;

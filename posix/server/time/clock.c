@@ -89,10 +89,11 @@ int64_t clock_set_realtime(uint64_t realtime_ns)
 	if (offset_ns < 0) {
 		return -LINUX_EINVAL; /* before the start would be before 1970 */
 	}
+	/* what is due for a new atime depends on the time; writes were made by the old one */
+	views_all_changed();
 	if (set_offset(offset_ns) != 0) {
 		return -LINUX_EPERM;
 	}
-	views_all_changed(); /* what is due for a new atime depends on the time */
 	expiries_follow_clock();
 	timerfds_follow_clock();
 	kick_all();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What all inodes have in common: references, times, permissions. */
 #include <abi/linux/errno.h>
+#include <abi/linux/xattr.h>
 #include <base/assert.h>
 #include <base/format.h>
 #include <helix/memory.h>
@@ -61,6 +62,7 @@ void inode_unref(struct inode *inode)
 
 void inode_get_stat(struct inode *inode, struct inode_stat *out_stat)
 {
+	views_settle(inode);
 	inode->ops->refresh(inode);
 	*out_stat = (struct inode_stat){
 		.ino = inode->ino,
@@ -128,10 +130,39 @@ void inode_touch_accessed(struct inode *inode)
 {
 	int64_t now = (int64_t)clock_realtime_ns();
 
+	views_settle(inode);
 	if (inode_quiet_from(inode, now) == 0) {
 		views_inode_changed(inode);
 		inode->atime_ns = now;
 	}
+}
+
+/* What happened first is noted first: of a read it depends on what was before. */
+void inode_note_uses(struct inode *inode, uint64_t written_ns, uint64_t accessed_ns)
+{
+	int64_t offset_ns = (int64_t)(clock_realtime_ns() - clock_monotonic_ns());
+	int64_t written = offset_ns + (int64_t)written_ns;
+	int64_t accessed = offset_ns + (int64_t)accessed_ns;
+
+	if (accessed_ns != 0 && accessed_ns <= written_ns &&
+		inode_quiet_from(inode, accessed) == 0) {
+		inode->atime_ns = accessed;
+	}
+	if (written_ns != 0) {
+		inode->mtime_ns = written;
+		inode->ctime_ns = written;
+	}
+	if (accessed_ns > written_ns && inode_quiet_from(inode, accessed) == 0) {
+		inode->atime_ns = accessed;
+	}
+}
+
+bool inode_has_privileges(const struct inode *inode)
+{
+	const void *unused;
+
+	return (inode->mode & (LINUX_S_ISUID | LINUX_S_ISGID)) != 0 ||
+		(inode->xattrs != NULL && xattr_get(inode, LINUX_XATTR_CAPABILITY, &unused) >= 0);
 }
 
 void inode_remove_privileges(struct inode *inode, const struct credentials *credentials)
@@ -307,6 +338,7 @@ int64_t inode_default_truncate(UNUSED struct inode *inode, UNUSED uint64_t size)
 
 int64_t inode_default_change(struct inode *inode, const struct inode_change *change)
 {
+	views_inode_changed(inode); /* what they know of times was before */
 	if (change->mask & INODE_CHANGE_MODE) {
 		inode->mode = (inode->mode & LINUX_S_IFMT) | (change->mode & 07777);
 	}
@@ -338,6 +370,12 @@ int64_t inode_default_contents(
 
 void inode_default_contents_mapped(UNUSED struct inode *inode)
 {
+}
+
+int64_t inode_default_room(
+	UNUSED struct inode *inode, UNUSED uint64_t *out_start, UNUSED uint64_t *out_end)
+{
+	return -LINUX_ENODEV;
 }
 
 int64_t inode_default_window(

@@ -94,6 +94,11 @@ struct inode_ops {
 	 * size: it may be shown to readers as it is. Else -LINUX_E....
 	 */
 	int64_t (*window)(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
+	/*
+	 * The part of the file that may be written to in that memory, since it has room on the disk
+	 * and nobody changes it at the moment; it is a part of the window. Else -LINUX_E....
+	 */
+	int64_t (*room)(struct inode *inode, uint64_t *out_start, uint64_t *out_end);
 	int64_t (*read)(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 	/* The last reference is gone: free it. */
 	void (*release)(struct inode *inode);
@@ -139,6 +144,7 @@ void inode_default_refresh(struct inode *inode);
 int64_t inode_default_contents(struct inode *inode, uint64_t size_needed, hel_handle *out_memory);
 void inode_default_contents_mapped(struct inode *inode);
 int64_t inode_default_window(struct inode *inode, hel_handle *out_memory, uint64_t *out_size);
+int64_t inode_default_room(struct inode *inode, uint64_t *out_start, uint64_t *out_end);
 int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint64_t offset);
 
 #pragma clang diagnostic ignored "-Winitializer-overrides"
@@ -152,7 +158,7 @@ int64_t inode_default_read(struct inode *inode, void *buffer, size_t size, uint6
 	.open = inode_default_open, .truncate = inode_default_truncate, \
 	.change = inode_default_change, .refresh = inode_default_refresh, \
 	.contents = inode_default_contents, .contents_mapped = inode_default_contents_mapped, \
-	.window = inode_default_window, .read = inode_default_read
+	.window = inode_default_window, .room = inode_default_room, .read = inode_default_read
 
 /** inode_init() - the common part of a new inode, with one reference and the time of now */
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct super *super,
@@ -164,6 +170,11 @@ void inode_touch_modified(struct inode *inode);
 void inode_touch_changed(struct inode *inode);
 /** inode_touch_accessed() - it was read: atime as `relatime` defines it */
 void inode_touch_accessed(struct inode *inode);
+/**
+ * inode_note_uses() - it was written to and read at these times of the monotonic clock, 0: was not;
+ * of a file with a view that tells so, which nobody else has touched since
+ */
+void inode_note_uses(struct inode *inode, uint64_t written_ns, uint64_t accessed_ns);
 /** inode_quiet_ns() - for how long that will do nothing, unless the inode changes */
 uint64_t inode_quiet_ns(const struct inode *inode);
 /** stat_fill() - what stat() tells of it */
@@ -171,6 +182,8 @@ void stat_fill(struct inode *inode, struct linux_stat *out);
 /** inode_begin_writing() - a regular file is being opened to write; -LINUX_ETXTBSY: it runs */
 int64_t inode_begin_writing(struct inode *inode);
 void inode_end_writing(struct inode *inode);
+/** inode_has_privileges() - whether who writes to it may have to take some away */
+bool inode_has_privileges(const struct inode *inode);
 /** inode_remove_privileges() - written to by @credentials: set-id bits go unless they may stay */
 void inode_remove_privileges(struct inode *inode, const struct credentials *credentials);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What ../debian-load.py has bash do on a disk, under Hati and under Linux: `load.sh STEP ARGUMENT...`.
+# What ../debian-load.py has bash do on a disk, under Hati and Linux: `load.sh STEP ARGUMENT...`.
 # Each step leaves the same bytes wherever and whenever it is run: dates are given, one thread
 # packs, nothing depends on the order of a directory.
 set -eu

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE         4096
@@ -64,6 +66,8 @@ static int scribble(void)
 {
 	volatile uint64_t *words = (uint64_t *)PROCESS_PAGE;
 	uint64_t state = 88172645463325252;
+	int own = open("/tmp/hostile-own", O_RDWR | O_CREAT, 0600);
+	struct stat stat;
 
 	for (int i = 0; i < 2000; i++) {
 		for (int k = PAGE / 16; k < PAGE / 8; k++) {
@@ -75,6 +79,10 @@ static int scribble(void)
 		(void)!read(fd, bytes, 100);
 		lseek(fd, i, SEEK_CUR);
 		(void)!pread(fd, bytes, PAGE, 0);
+		if (pwrite(own, bytes, PAGE, 0) != PAGE || fstat(own, &stat) != 0 ||
+			stat.st_size != PAGE || stat.st_mtime > time(NULL)) {
+			return 1;
+		}
 		if (i % 100 == 0) {
 			close(dup(fd));
 		}
