@@ -10,7 +10,15 @@
  */
 #include <base/string.h>
 
+#if !__STDC_HOSTED__ && !defined(BASE_STRING_PREFIXED)
+#undef memcpy
+#undef memmove
+#undef memset
+#endif
+
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
+typedef uint32_t half __attribute__((may_alias, aligned(1)));
+typedef uint16_t quarter __attribute__((may_alias, aligned(1)));
 
 #define WORD                          sizeof(word)
 #define ROUND                         (4 * sizeof(word))
@@ -32,6 +40,26 @@ static inline void memory_move_round(uint8_t *to, const uint8_t *from)
 	((word *)to)[3] = d;
 }
 
+/* The last bytes of a copy from low to high addresses, less than a word. */
+static inline void memory_move_rest(uint8_t *to, const uint8_t *from, size_t size)
+{
+	if (size & 4) {
+		*(half *)to = *(const half *)from;
+		to += 4;
+		from += 4;
+		KEEP_APART();
+	}
+	if (size & 2) {
+		*(quarter *)to = *(const quarter *)from;
+		to += 2;
+		from += 2;
+		KEEP_APART();
+	}
+	if (size & 1) {
+		*to = *from;
+	}
+}
+
 /* Copy from low to high addresses; @to may overlap the end of @from only from below. */
 static void memory_move_up(uint8_t *to, const uint8_t *from, size_t size)
 {
@@ -42,10 +70,7 @@ static void memory_move_up(uint8_t *to, const uint8_t *from, size_t size)
 		*(word *)to = *(const word *)from;
 		KEEP_APART();
 	}
-	for (; size > 0; size--) {
-		*to++ = *from++;
-		KEEP_APART();
-	}
+	memory_move_rest(to, from, size);
 }
 
 /* Copy from high to low addresses; the counterpart for @to above @from. */
@@ -96,6 +121,10 @@ void *memset(void *out_to, int byte, size_t size)
 		((word *)to)[2] = fill;
 		KEEP_APART();
 		((word *)to)[3] = fill;
+	}
+	for (; size >= WORD; size -= WORD, to += WORD) {
+		*(word *)to = fill;
+		KEEP_APART();
 	}
 	for (; size > 0; size--) {
 		*to++ = (uint8_t)byte;

@@ -40,6 +40,16 @@ char *strchr(const char *string, int character);
 char *strrchr(const char *string, int character);
 char *strstr(const char *string, const char *part);
 
+/*
+ * A freestanding compiler does not know what functions of these names do: told so, it moves a few
+ * bytes of a known size without a call.
+ */
+#if !__STDC_HOSTED__ && !defined(BASE_STRING_PREFIXED)
+#define memcpy(to, from, size)  __builtin_memcpy(to, from, size)
+#define memmove(to, from, size) __builtin_memmove(to, from, size)
+#define memset(to, byte, size)  __builtin_memset(to, byte, size)
+#endif
+
 /**
  * str_copy() - copy a string into a buffer of @size bytes, always terminated
  * @size: not 0
