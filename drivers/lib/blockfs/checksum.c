@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRCs by table; crc32c, which each change of metadata needs, eight bytes a step.
+ * CRCs by table; crc32c, which each change of metadata needs, by instructions where there are some,
+ * or else eight bytes a step.
  *
  * The tables are computed when first needed. Two threads that do so at once write the same values.
  */
 #include <base/string.h>
 #include <drivers/lib/blockfs/checksum.h>
+#include <drivers/lib/blockfs/crc32c.h>
 
 #define CRC32C_POLYNOMIAL   0x82f63b78u
 #define CRC32_POLYNOMIAL    0xedb88320u
@@ -18,6 +20,7 @@ static uint32_t crc32_table[256];
 static uint32_t crc32_be_table[256];
 static uint16_t crc16_table[256];
 static _Atomic bool has_tables;
+static _Atomic bool has_fast_crc32c; /* known when there are tables */
 
 static uint32_t reflected_step(uint32_t sum, uint32_t polynomial)
 {
@@ -47,6 +50,7 @@ static void make_tables(void)
 			crc32c_table[n][byte] = before >> 8 ^ crc32c_table[0][before & 0xff];
 		}
 	}
+	atomic_store_explicit(&has_fast_crc32c, crc32c_is_fast(), memory_order_relaxed);
 	atomic_store_explicit(&has_tables, true, memory_order_release);
 }
 
@@ -57,11 +61,8 @@ static inline void need_tables(void)
 	}
 }
 
-uint32_t checksum_crc32c(uint32_t sum, const void *data, size_t size)
+static uint32_t crc32c_by_tables(uint32_t sum, const uint8_t *bytes, size_t size)
 {
-	const uint8_t *bytes = data;
-
-	need_tables();
 	for (; size >= 8; size -= 8, bytes += 8) {
 		uint32_t low, high;
 
@@ -77,6 +78,20 @@ uint32_t checksum_crc32c(uint32_t sum, const void *data, size_t size)
 		sum = sum >> 8 ^ crc32c_table[0][(sum ^ *bytes) & 0xff];
 	}
 	return sum;
+}
+
+uint32_t checksum_crc32c(uint32_t sum, const void *data, size_t size)
+{
+	need_tables();
+	return likely(atomic_load_explicit(&has_fast_crc32c, memory_order_relaxed))
+		? crc32c_fast(sum, data, size)
+		: crc32c_by_tables(sum, data, size);
+}
+
+uint32_t checksum_crc32c_by_tables(uint32_t sum, const void *data, size_t size)
+{
+	need_tables();
+	return crc32c_by_tables(sum, data, size);
 }
 
 uint32_t checksum_crc32(uint32_t sum, const void *data, size_t size)

@@ -11,6 +11,9 @@
 /** checksum_crc32c() - Castagnoli's polynomial, reflected: metadata of ext4 and JBD2 */
 uint32_t checksum_crc32c(uint32_t sum, const void *data, size_t size);
 
+/** checksum_crc32c_by_tables() - the same where the processor does not help; for tests */
+uint32_t checksum_crc32c_by_tables(uint32_t sum, const void *data, size_t size);
+
 /** checksum_crc32() - IEEE 802.3's polynomial, reflected: GPT (from ~0, inverted at the end) */
 uint32_t checksum_crc32(uint32_t sum, const void *data, size_t size);
 

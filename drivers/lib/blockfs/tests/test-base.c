@@ -2,6 +2,7 @@
 /* The parts below the file systems: checksums, locks, devices, the buffer cache. */
 #include "harness.h"
 
+#include <base/random.h>
 #include <base/testing.h>
 #include <drivers/lib/blockfs/cache.h>
 #include <drivers/lib/blockfs/checksum.h>
@@ -22,6 +23,24 @@ TEST(checksums)
 		uint32_t sum = checksum_crc32c(~0u, text, cut);
 
 		CHECK_EQ(~checksum_crc32c(sum, text + cut, 9 - cut), 0xe3069283u);
+	}
+}
+
+TEST(checksum_by_instructions_and_by_tables)
+{
+	struct random random;
+	uint8_t bytes[300];
+
+	random_init(&random, 3);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		bytes[i] = (uint8_t)random_below(&random, 256);
+	}
+	CHECK_EQ(~checksum_crc32c_by_tables(~0u, "123456789", 9), 0xe3069283u);
+	for (size_t start = 0; start < 9; start++) {
+		for (size_t size = 0; size < sizeof(bytes) - 9; size++) {
+			CHECK_EQ(checksum_crc32c((uint32_t)size, bytes + start, size),
+				checksum_crc32c_by_tables((uint32_t)size, bytes + start, size));
+		}
 	}
 }
 
