@@ -167,6 +167,15 @@ static inline bool hel_queue_has_submissions(const struct hel_queue_client *clie
 		client->submit_tail;
 }
 
+/**
+ * hel_queue_has_spare_chunk() - whether the next completion is sure to find room, now that all were
+ * taken
+ */
+static inline bool hel_queue_has_spare_chunk(const struct hel_queue_client *client)
+{
+	return client->supply_tail - client->supply_head >= 2; /* one is being filled */
+}
+
 /** hel_queue__drop_user() - one user of a chunk less; the last one gives it back */
 static inline void hel_queue__drop_user(struct hel_queue_client *client, uint32_t index)
 {

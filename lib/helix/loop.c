@@ -205,6 +205,51 @@ static const struct helix_operation_class quiet_class = {
 	.take = quiet_take,
 };
 
+static void alarm_take(struct helix_operation *operation, const struct hel_element *element)
+{
+	struct helix_loop *loop = container_of(operation, struct helix_loop, alarm);
+
+	loop->alarm_ns = HEL_DEADLINE_NEVER;
+	helix_loop_release(loop, element);
+}
+
+static const struct helix_operation_class alarm_class = {
+	.op = { .name = "alarm" },
+	.take = alarm_take,
+};
+
+/*
+ * The deadline for a wait. One that is waited for again and again, while other things come, would
+ * be armed and disarmed by the kernel each time; so it is asked for once, as an operation. It may
+ * be early, when the timer is gone: then the loop looks, and waits again. It cannot come while all
+ * chunks are kept.
+ */
+static uint64_t helix_loop_deadline(struct helix_loop *loop, uint64_t deadline_ns)
+{
+	uint64_t alarm_ns = loop->alarm_ns;
+
+	if (!hel_queue_has_spare_chunk(&loop->queue)) {
+		return deadline_ns;
+	}
+	if (deadline_ns >= alarm_ns) {
+		return HEL_DEADLINE_NEVER;
+	}
+	if (deadline_ns != loop->waited_ns || alarm_ns != HEL_DEADLINE_NEVER) {
+		loop->waited_ns = deadline_ns;
+		return deadline_ns;
+	}
+	struct hel_await_clock_record *record = hel_queue_reserve(
+		&loop->queue, HEL_SUBMIT_AWAIT_CLOCK, sizeof(*record), (uint64_t)&loop->alarm);
+
+	if (record == NULL) {
+		return deadline_ns;
+	}
+	record->deadline_ns = deadline_ns;
+	hel_queue_commit(&loop->queue);
+	loop->alarm_ns = deadline_ns;
+	return HEL_DEADLINE_NEVER;
+}
+
 /* ---- the platform ---------------------------------------------------------------------------- */
 
 static struct helix_loop *helix_loop_of_platform(struct async_platform *platform)
@@ -230,7 +275,8 @@ static bool helix_platform_wait(struct async_platform *platform, uint64_t deadli
 	} else if (loop->wait != NULL) {
 		loop->wait(loop, deadline_ns);
 	} else {
-		loop_drive(loop, HEL_DRIVE_WAIT, loop->queue.n_taken, deadline_ns);
+		loop_drive(loop, HEL_DRIVE_WAIT, loop->queue.n_taken,
+			helix_loop_deadline(loop, deadline_ns));
 	}
 	helix_loop_collect(loop);
 	return true;
@@ -332,10 +378,15 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 	if (config != NULL && config->stack_slot_size != 0) {
 		stack_slot_size = config->stack_slot_size;
 	}
-	*loop = (struct helix_loop){ .platform.ops = &helix_platform_ops };
+	*loop = (struct helix_loop){
+		.platform.ops = &helix_platform_ops,
+		.alarm_ns = HEL_DEADLINE_NEVER,
+		.waited_ns = HEL_DEADLINE_NEVER,
+	};
 	list_init(&loop->unsubmitted);
 	list_init(&loop->uncancelled);
 	op_init(&loop->quiet.op, &quiet_class.op);
+	op_init(&loop->alarm.op, &alarm_class.op);
 	int error = helix_loop_make_queue(loop, params);
 
 	if (error != 0) {

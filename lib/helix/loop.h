@@ -80,6 +80,9 @@ struct helix_loop {
 	struct list unsubmitted; /* operations without a record */
 	struct list uncancelled; /* submitted operations whose cancel found no room */
 	struct helix_operation quiet; /* never started: whose completions nobody waits for */
+	struct helix_operation alarm; /* never started: the clock at alarm_ns */
+	uint64_t alarm_ns; /* HEL_DEADLINE_NEVER: not asked for */
+	uint64_t waited_ns; /* the deadline of the last wait */
 	helix_loop_wait_fn wait; /* NULL: it just waits */
 	void *tasks;             /* one block for loop_config's tasks and fibers */
 	uint64_t stacks_size;

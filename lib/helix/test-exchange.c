@@ -358,4 +358,71 @@ TEST(await_event_and_clock)
 	teardown();
 }
 
+/* ---- timers of the loop ---------------------------------------------------------------------- */
+
+static void sleep_until(struct task *task, uint64_t when_ns)
+{
+	CHECK_EQ(task_sleep_until(task, when_ns), 0);
+	CHECK_EQ(task_now_ns(task), when_ns);
+}
+
+static void sleep_long(struct task *task)
+{
+	sleep_until(task, task_now_ns(task) + 1'000'000);
+}
+
+/* Other things come while a timer is armed, also timers before it. */
+static void sleep_often(struct task *task)
+{
+	size_t n_before = sim_kernel_timed_waits();
+
+	for (int i = 0; i < 50; i++) {
+		CHECK_EQ(helix_await_clock(task, task_now_ns(task) + 1000), 0);
+	}
+	CHECK(sim_kernel_timed_waits() <= n_before + 1);
+	for (int i = 0; i < 10; i++) {
+		sleep_until(task, task_now_ns(task) + 500);
+	}
+}
+
+TEST(timer_is_told_to_the_kernel_once)
+{
+	setup(NULL);
+	run_jobs(sleep_long, sleep_often);
+	run_jobs(sleep_often, sleep_long);
+	teardown();
+}
+
+static void cancel_timer(struct task *task)
+{
+	uint64_t begin_ns = task_now_ns(task);
+	struct scope scope;
+
+	scope_begin(task, &scope);
+	scope_set_deadline(&scope, begin_ns + 1'000'000);
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(helix_await_clock(task, task_now_ns(task) + 1000), 0);
+	}
+	CHECK_EQ(scope_join(&scope), 0);
+	sleep_until(task, begin_ns + 10'000);
+	sleep_until(task, begin_ns + 2'000'000);
+	sleep_until(task, begin_ns + 2'000'001);
+	scope_begin(task, &scope);
+	scope_set_deadline(&scope, begin_ns + 3'000'000);
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(helix_await_clock(task, task_now_ns(task) + 1000), 0);
+	}
+	CHECK_EQ(scope_join(&scope), 0); /* and the loop ends with that */
+}
+
+TEST(timer_that_is_cancelled_changes_nothing)
+{
+	setup(NULL);
+	run_jobs(cancel_timer, NULL);
+	teardown();
+	setup(NULL);
+	run_jobs(sleep_long, NULL);
+	teardown();
+}
+
 TEST_MAIN()

@@ -20,6 +20,7 @@ static struct {
 	uint32_t supply_head;
 	struct hel_chunk *chunk; /* NULL: none */
 	size_t n_drives;
+	size_t n_timed_waits;
 } queue;
 
 static struct sim_object handles[SIM_HANDLES];
@@ -52,12 +53,25 @@ hel_handle sim_attach(enum sim_type type, void *object)
 	UNREACHABLE();
 }
 
+/* What waits for the clock ends with the queue. */
+static void drop_clocks(void)
+{
+	LIST_FOR_EACH_SAFE(wait, &sim_operations, struct sim_exchange, node) {
+		if (wait->opcode == HEL_SUBMIT_AWAIT_CLOCK) {
+			list_remove(&wait->node);
+			free(wait);
+		}
+	}
+}
+
 void sim_detach(struct sim_object *object)
 {
 	if (object->type == SIM_LANE) {
 		sim_lane_drop(object->object);
 	} else if (object->type == SIM_EVENT) {
 		free(object->object); /* nobody awaits it any more, in tests */
+	} else if (object->type == SIM_QUEUE) {
+		drop_clocks();
 	}
 	object->type = SIM_FREE;
 }
@@ -253,8 +267,11 @@ struct hel_outcome sim_drive(const uint64_t *arguments)
 	run_waits();
 	while (sim_streams_run()) {
 	}
-	while ((arguments[1] & HEL_DRIVE_WAIT) != 0 &&
-		queue.header->n_completions == (uint32_t)arguments[2]) {
+	bool waits = (arguments[1] & HEL_DRIVE_WAIT) != 0;
+
+	queue.n_timed_waits += waits && deadline_ns != HEL_DEADLINE_NEVER &&
+		queue.header->n_completions == (uint32_t)arguments[2];
+	while (waits && queue.header->n_completions == (uint32_t)arguments[2]) {
 		uint64_t next_ns = first_deadline(deadline_ns);
 
 		if (next_ns == HEL_DEADLINE_NEVER) {
@@ -273,6 +290,11 @@ struct hel_outcome sim_drive(const uint64_t *arguments)
 size_t sim_kernel_drives(void)
 {
 	return queue.n_drives;
+}
+
+size_t sim_kernel_timed_waits(void)
+{
+	return queue.n_timed_waits;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

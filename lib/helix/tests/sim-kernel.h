@@ -18,6 +18,9 @@ size_t sim_kernel_handles(void);
 /** sim_kernel_drives() - hel_drive() calls so far */
 size_t sim_kernel_drives(void);
 
+/** sim_kernel_timed_waits() - those of them that had to wait, with a deadline */
+size_t sim_kernel_timed_waits(void);
+
 /** sim_kernel_alerts() - HEL_SUBMIT_ALERT records so far */
 size_t sim_kernel_alerts(void);
 
