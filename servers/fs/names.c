@@ -292,6 +292,9 @@ int serve_unlink(struct bragi_call *call, const struct fs_unlink_request *reques
 		if (node != NULL) {
 			node_get_attributes(node, &out_reply->node);
 		}
+		if (error == 0 && request->node != 0) {
+			node_forget(node, request->n_references);
+		}
 	}
 	node_put(call->task, node);
 	node_put(call->task, directory);

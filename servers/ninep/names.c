@@ -307,6 +307,7 @@ int serve_unlink(struct bragi_call *call, const struct fs_unlink_request *reques
 	}
 	if (error == 0 && node != NULL) {
 		node_has_lost_name(node);
+		node_forget(node, request->n_references);
 	}
 	node_put(call->task, node);
 	node_put(call->task, directory);

@@ -206,6 +206,20 @@ int fs_unlink(struct task *task, struct fs_client *session, uint64_t directory, 
 	return CALL(session, unlink, session);
 }
 
+int fs_unlink_known(struct task *task, struct fs_client *session, uint64_t directory,
+	const char *name, uint64_t node, uint32_t n_references)
+{
+	struct fs_unlink_request request;
+	struct fs_unlink_reply reply;
+
+	fs_unlink_request_init(&request);
+	request.directory = directory;
+	request.node = node;
+	request.n_references = n_references;
+	request.name = bragi_string_of(name);
+	return CALL(session, unlink, session);
+}
+
 int fs_link(struct task *task, struct fs_client *session, uint64_t directory, const char *name,
 	uint64_t node)
 {

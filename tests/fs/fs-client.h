@@ -69,6 +69,10 @@ MUST_USE int fs_create(struct task *task, struct fs_client *session, uint64_t di
 	const char *name, uint32_t mode, const char *target, struct fs_node *out_node);
 MUST_USE int fs_unlink(struct task *task, struct fs_client *session, uint64_t directory,
 	const char *name, uint64_t node, bool is_directory);
+
+/** fs_unlink_known() - a file, with so many references to its node */
+MUST_USE int fs_unlink_known(struct task *task, struct fs_client *session, uint64_t directory,
+	const char *name, uint64_t node, uint32_t n_references);
 MUST_USE int fs_link(struct task *task, struct fs_client *session, uint64_t directory,
 	const char *name, uint64_t node);
 MUST_USE int fs_rename(struct task *task, struct fs_client *session, uint64_t from,

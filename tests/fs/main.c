@@ -183,6 +183,27 @@ static void test_names(struct task *task)
 	CHECK(fs_forget(task, &session, directory.id, 1) == 0);
 }
 
+/* What is given back with the name goes with it, and nothing if it stays. */
+static void test_last_names(struct task *task)
+{
+	struct fs_node file, again;
+	uint64_t root = session.root.id;
+
+	CHECK(fs_create(task, &session, root, "last", S_IFREG | 0640, NULL, &file) == 0);
+	CHECK(fs_unlink_known(task, &session, root, "other", file.id, 1) == -ERR_NOT_FOUND);
+	CHECK(fs_unlink_known(task, &session, root, "last", file.id + 1, 1) == -ERR_NOT_FOUND);
+	CHECK(fs_unlink_known(task, &session, root, "last", file.id, 1) == 0);
+	CHECK(fs_forget(task, &session, file.id, 1) == -ERR_NOT_FOUND);
+	CHECK(fs_create(task, &session, root, "last", S_IFREG | 0640, NULL, &file) == 0);
+	CHECK(fs_lookup(task, &session, root, "last", &again) == 0);
+	CHECK(fs_unlink_known(task, &session, root, "last", file.id, 1) == 0);
+	CHECK(fs_forget(task, &session, file.id, 1) == 0);
+	CHECK(fs_forget(task, &session, file.id, 1) == -ERR_NOT_FOUND);
+	CHECK(fs_create(task, &session, root, "last", S_IFREG | 0640, NULL, &file) == 0);
+	CHECK(fs_unlink_known(task, &session, root, "last", file.id, UINT32_MAX) == 0);
+	CHECK(fs_forget(task, &session, file.id, 1) == -ERR_NOT_FOUND);
+}
+
 static void test_listing(struct task *task)
 {
 	struct fs_node directory, file;
@@ -613,6 +634,7 @@ static const struct task_test tests[] = {
 	TASK_TEST(partitions_are_read_again),
 	TASK_TEST(what_mke2fs_made_is_read),
 	TASK_TEST(names),
+	TASK_TEST(last_names),
 	TASK_TEST(listing),
 	TASK_TEST(contents_are_written),
 	TASK_TEST(sizes),

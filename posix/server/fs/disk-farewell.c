@@ -29,10 +29,18 @@ static void farewell_tell(struct task *task, struct disk_super *disk, struct dis
 	disk_inode_has_told(node, &told);
 }
 
+void disk_inode_unhash(struct disk_super *disk, struct disk_inode *node)
+{
+	if (!node->is_unhashed) {
+		node->is_unhashed = true;
+		hash_table_remove(&disk->inodes, &node->hash_node);
+		disk->n_gone++;
+	}
+}
+
 void disk_inode_free(struct disk_super *disk, struct disk_inode *node)
 {
-	hash_table_remove(&disk->inodes, &node->hash_node);
-	disk->n_gone++;
+	disk_inode_unhash(disk, node);
 	if (node->contents != HEL_NULL) {
 		hel_close(HEL_THIS, node->contents);
 	}

@@ -332,10 +332,25 @@ static int64_t forget_one(struct disk_super *disk, uint64_t id)
 		&call, fs_session_forget(call.task, DISK_CLIENT(&call), &request, &reply));
 }
 
+/*
+ * The number of a node that has gone may be another one's before the answer comes that it has, or
+ * before the last who uses it lets go.
+ */
+static struct disk_inode *find_present(struct disk_super *disk, const struct fs_node *from)
+{
+	struct disk_inode *node = disk_inode_find(disk, from->number);
+
+	if (node != NULL && node->id != from->id && (node->is_going || disk_inode_has_gone(node))) {
+		disk_inode_unhash(disk, node);
+		node = NULL;
+	}
+	return node;
+}
+
 int64_t disk_inode_take(struct disk_super *disk, struct fs_node *from, uint64_t n_gone,
 	struct disk_inode **out_inode)
 {
-	struct disk_inode *node = disk_inode_find(disk, from->number);
+	struct disk_inode *node = find_present(disk, from);
 
 	if (node == NULL && n_gone != disk->n_gone) {
 		int64_t error = attributes_refresh(disk, from);
@@ -344,7 +359,7 @@ int64_t disk_inode_take(struct disk_super *disk, struct fs_node *from, uint64_t 
 			(void)forget_one(disk, from->id);
 			return error;
 		}
-		node = disk_inode_find(disk, from->number);
+		node = find_present(disk, from);
 	}
 	if (node == NULL) {
 		node = disk_inode_create(disk, from);
@@ -451,7 +466,7 @@ void disk_inode_release(struct inode *inode)
 	struct disk_inode *node = disk_inode_of(inode);
 	struct disk_super *disk = disk_of(node);
 
-	if (disk->phase == DISK_GONE) {
+	if (disk->phase == DISK_GONE || disk_inode_has_gone(node)) {
 		disk_inode_free(disk, node);
 		return;
 	}

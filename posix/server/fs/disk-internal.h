@@ -89,6 +89,8 @@ struct disk_inode {
 	bool is_locked; /* somebody changes size or contents and waits */
 	struct wait_queue unlocked;
 	bool has_xattrs; /* the list of the inode is complete */
+	bool is_going; /* its last name is being removed, and the server's references go with it */
+	bool is_unhashed; /* it is in the table no more */
 	char *target; /* of a symbolic link, NULL: not read yet */
 	uint32_t n_name_changes; /* of a directory: listings from before are old */
 	/* Storing it has failed so often; each open file is told once, of the last time. */
@@ -223,6 +225,15 @@ void disk_inode_free(struct disk_super *disk, struct disk_inode *node);
 
 /** disk_farewell_start() - somebody is leaving, or all is over: let the job run */
 void disk_farewell_start(struct disk_super *disk);
+
+/** disk_inode_unhash() - take it out of the table, if it is in there */
+void disk_inode_unhash(struct disk_super *disk, struct disk_inode *node);
+
+/** disk_inode_has_gone() - the server knows nothing of it any more: it needs no farewell */
+static inline bool disk_inode_has_gone(const struct disk_inode *node)
+{
+	return node->inode.nlink == 0 && node->n_given == 0;
+}
 
 /** disk_is_leaving() - whether there is somebody who has not gone yet */
 bool disk_is_leaving(const struct disk_super *disk);

@@ -206,24 +206,57 @@ int64_t disk_link(struct inode *directory, struct dentry *dentry, struct inode *
 
 /* ---- removing and moving --------------------------------------------------------------------- */
 
+/*
+ * Whether the inode goes with this name, for nobody else uses it. Nobody finds it any more if the
+ * name is hidden, but for who asks for its number: the server gives a reference for that.
+ */
+static bool unlink_is_last(const struct dentry *dentry)
+{
+	const struct inode *inode = dentry->inode;
+
+	return dentry->references == 1 && !dentry->has_handle && inode->references == 1 &&
+		(inode_is_directory(inode) || inode->nlink == 1);
+}
+
+/* An inode that goes needs no farewell. */
+static int64_t unlink_once(
+	struct dentry *dentry, struct fs_unlink_request *request, struct fs_unlink_reply *out_reply)
+{
+	struct disk_inode *node = disk_inode_of(dentry->inode);
+	struct disk_call call;
+	int64_t error = disk_call_begin(&call, disk_of(node));
+
+	if (error < 0) {
+		return error;
+	}
+	node->is_going = unlink_is_last(dentry) && node->n_given <= UINT32_MAX;
+	if (node->is_going) {
+		request->n_references = (uint32_t)node->n_given;
+		dentry_hide(dentry);
+	}
+	error = disk_call_end(
+		&call, fs_session_unlink(call.task, DISK_CLIENT(&call), request, out_reply));
+	if (node->is_going) {
+		dentry_show(dentry);
+		node->is_going = false;
+		node->n_given -= error == 0 ? request->n_references : 0;
+	}
+	return error;
+}
+
 int64_t disk_unlink(struct inode *directory, struct dentry *dentry)
 {
 	struct inode *inode = dentry->inode;
 	struct fs_unlink_request request;
 	struct fs_unlink_reply reply;
-	struct disk_call call;
-	int64_t error = disk_call_begin(&call, disk_super_of(directory->super));
 
-	if (error < 0) {
-		return error;
-	}
 	fs_unlink_request_init(&request);
 	request.directory = id_of(directory);
 	request.node = id_of(inode);
 	request.is_directory = inode_is_directory(inode);
 	request.name = name_of(dentry);
-	error = disk_call_end(
-		&call, fs_session_unlink(call.task, DISK_CLIENT(&call), &request, &reply));
+	int64_t error = unlink_once(dentry, &request, &reply);
+
 	if (error == 0) {
 		disk_inode_learn_names(disk_inode_of(directory), &reply.directory);
 		disk_inode_learn_link(disk_inode_of(inode), &reply.node,

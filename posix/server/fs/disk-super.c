@@ -256,6 +256,9 @@ struct disk_super *disk_super_create(struct volume *volume, const struct super_o
 		return NULL;
 	}
 	super_init(&disk->super, ops, SUPER_WAITS | SUPER_XATTRS | SUPER_USER_XATTRS);
+	if (str_equal(ops->type, "vfat") || str_equal(ops->type, "msdos")) {
+		disk->super.flags |= SUPER_FOLDS_NAMES;
+	}
 	if (volume->rdev != 0) {
 		disk->super.dev = volume->rdev;
 	}

@@ -101,7 +101,9 @@ static int64_t tell_all(struct disk_super *disk)
 	for (size_t i = 0; i < n; i++) {
 		int64_t own = disk_inode_tell(nodes[i]);
 
-		error = error != 0 ? error : own;
+		if (error == 0 && !nodes[i]->is_going && nodes[i]->inode.nlink > 0) {
+			error = own; /* who has gone meanwhile has nobody to tell of it */
+		}
 		inode_unref(&nodes[i]->inode);
 	}
 	helix_free(nodes);

@@ -15,6 +15,7 @@ constexpr uint64_t DISK_PAGES_MAX = 64; /* of a file */
 
 struct server_node {
 	bool is_used;
+	uint64_t id; /* numbers are used again, ids are not */
 	uint64_t n_given;
 	struct fs_attributes attributes;
 	uint64_t memory; /* HEL_NULL: none yet */

@@ -7,7 +7,6 @@
 constexpr size_t ENTRIES_MAX = 1024;
 constexpr size_t XATTRS_MAX = 64;
 constexpr uint64_t ROOT_NUMBER = 2;
-constexpr uint64_t ID_BASE = 7000;
 
 struct server_entry {
 	uint64_t directory; /* 0: unused */
@@ -32,12 +31,9 @@ static struct block *block;
 
 struct server_node *disk_node_of(uint64_t id)
 {
-	uint64_t number = id - ID_BASE;
+	struct server_node *node = &disk_nodes[id % DISK_NODES_MAX];
 
-	return number < DISK_NODES_MAX && disk_nodes[number].is_used &&
-			disk_nodes[number].n_given > 0
-		? &disk_nodes[number]
-		: NULL;
+	return node->is_used && node->id == id && node->n_given > 0 ? node : NULL;
 }
 
 uint64_t disk_number_of(const struct server_node *node)
@@ -49,7 +45,7 @@ static void node_describe(struct server_node *node, struct fs_node *out)
 {
 	node->n_given++;
 	*out = (struct fs_node){
-		.id = ID_BASE + disk_number_of(node),
+		.id = node->id,
 		.number = disk_number_of(node),
 		.generation = 1,
 		.attributes = node->attributes,
@@ -129,8 +125,11 @@ static struct server_node *node_create(uint32_t mode)
 			return NULL;
 		}
 	}
+	static uint64_t n_made;
+
 	*node = (struct server_node){
 		.is_used = true,
+		.id = ++n_made * DISK_NODES_MAX + disk_number_of(node),
 		.memory = HEL_NULL,
 		.attributes = {
 			.mode = mode,
@@ -247,6 +246,9 @@ static int server_unlink(struct bragi_call *call UNUSED, const struct fs_unlink_
 	disk_node_touch(directory);
 	out_reply->node = node->attributes;
 	out_reply->directory = directory->attributes;
+	ASSERT(request->n_references <= node->n_given);
+	node->n_given -= request->n_references;
+	node_free_if_unused(node);
 	return 0;
 }
 
@@ -369,7 +371,9 @@ static int server_set_attributes(struct bragi_call *call UNUSED,
 	const struct fs_attributes *new = &request->attributes;
 
 	disk_server.n_set_attributes++;
-	ASSERT(node != NULL);
+	if (node == NULL) {
+		return -ERR_NOT_FOUND; /* it was removed meanwhile, by who had all references */
+	}
 	struct fs_attributes *now = &node->attributes;
 
 	if (request->what & FS_SET_MODE) {

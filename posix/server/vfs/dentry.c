@@ -166,24 +166,30 @@ static struct dentry *dentry_create(struct dentry *parent, const char *name, siz
 	return dentry;
 }
 
-/* Frees a dentry without references; its reference to the parent becomes the caller's. */
-static void dentry_free(struct dentry *dentry)
+static void dentry_let_inode_go(struct dentry *dentry)
 {
 	struct inode *inode = dentry->inode;
 
-	ASSERT(list_is_empty(&dentry->children));
 	if (dentry->has_handle) {
 		file_handle_forget(dentry);
 	}
 	if (inode != NULL && inode->nlink == 0) {
 		notify_gone(inode, LINUX_IN_DELETE_SELF);
 	}
+	dentry->inode = NULL;
+	inode_unref(inode);
+}
+
+/* Frees a dentry without references; its reference to the parent becomes the caller's. */
+static void dentry_free(struct dentry *dentry)
+{
+	ASSERT(list_is_empty(&dentry->children));
 	dentry_unhash(dentry);
 	list_remove(&dentry->sibling);
+	dentry_let_inode_go(dentry);
 	dentry_free_name(dentry);
 	helix_free(dentry);
 	n_dentries--;
-	inode_unref(inode);
 }
 
 static void dentry_free_unused(struct dentry *dentry)
@@ -211,12 +217,13 @@ void dentry_ref(struct dentry *dentry)
 	}
 }
 
-static bool dentry_is_worth_keeping(const struct dentry *dentry)
+static bool dentry_is_worth_keeping(const struct dentry *dentry, bool is_negative)
 {
-	uint32_t flags = dentry->super->flags;
+	uint32_t not_kept = SUPER_VOLATILE | SUPER_PINNED | SUPER_SHARED |
+		(is_negative ? SUPER_FOLDS_NAMES : 0);
 
 	/* a name of a pinned file system that nobody pins is negative or gone */
-	return dentry->is_hashed && (flags & (SUPER_VOLATILE | SUPER_PINNED | SUPER_SHARED)) == 0;
+	return dentry->is_hashed && (dentry->super->flags & not_kept) == 0;
 }
 
 void dentry_unref(struct dentry *dentry)
@@ -226,7 +233,7 @@ void dentry_unref(struct dentry *dentry)
 		if (--dentry->references > 0) {
 			return;
 		}
-		if (dentry_is_worth_keeping(dentry)) {
+		if (dentry_is_worth_keeping(dentry, dentry->inode == NULL)) {
 			list_push_back(&dentry_unused, &dentry->unused_node);
 			n_dentries_unused++;
 			dentry_trim_unused();
@@ -242,7 +249,7 @@ void dentry_unref(struct dentry *dentry)
 
 /* ---- what the walk and the file systems do ------------------------------------------------- */
 
-static struct wait_queue looked_up = { .entries = LIST_INIT(looked_up.entries) };
+static struct wait_queue dentry_shown = { .entries = LIST_INIT(dentry_shown.entries) };
 
 /* A dentry that is in the cache, and known; 0 with NULL if there is none. */
 static int64_t dentry_find_known(
@@ -251,15 +258,27 @@ static int64_t dentry_find_known(
 	for (;;) {
 		struct dentry *dentry = dentry_find_cached(parent, name, name_size);
 
-		if (dentry == NULL || likely(!dentry->is_in_lookup)) {
+		if (dentry == NULL || likely(!dentry->is_hidden)) {
 			*out_dentry = dentry;
 			return 0;
 		}
 		if (request_task() == NULL) {
 			return REQUEST_TASK;
 		}
-		task_wait_on(&looked_up);
+		task_wait_on(&dentry_shown);
 	}
+}
+
+void dentry_hide(struct dentry *dentry)
+{
+	ASSERT(!dentry->is_hidden);
+	dentry->is_hidden = true;
+}
+
+void dentry_show(struct dentry *dentry)
+{
+	dentry->is_hidden = false;
+	wait_queue_wake(&dentry_shown);
 }
 
 static int64_t dentry_look_up(struct dentry *dentry)
@@ -269,11 +288,10 @@ static int64_t dentry_look_up(struct dentry *dentry)
 	if ((dentry->super->flags & SUPER_WAITS) == 0) {
 		return directory->ops->lookup(directory, dentry);
 	}
-	dentry->is_in_lookup = true;
+	dentry_hide(dentry);
 	int64_t error = directory->ops->lookup(directory, dentry);
 
-	dentry->is_in_lookup = false;
-	wait_queue_wake(&looked_up);
+	dentry_show(dentry);
 	return error;
 }
 
@@ -377,6 +395,21 @@ void dentry_drop(struct dentry *dentry)
 	dentry_unhash(dentry);
 	if (dentry->references == 0) {
 		dentry_free_unused(dentry);
+	}
+}
+
+bool dentry_may_vanish(const struct dentry *dentry)
+{
+	return dentry->references == 1 && dentry_is_worth_keeping(dentry, true);
+}
+
+void dentry_vanish(struct dentry *dentry)
+{
+	dentry_forget_children(dentry); /* of a directory: names that were not there */
+	if (dentry_may_vanish(dentry)) {
+		dentry_let_inode_go(dentry);
+	} else {
+		dentry_drop(dentry);
 	}
 }
 

@@ -41,7 +41,8 @@ struct dentry {
 	bool is_hashed;
 	bool is_pinned; /* its file system holds a reference */
 	bool has_handle; /* file-handle.h */
-	bool is_in_lookup; /* somebody asks the file system: it is neither positive nor negative */
+	/* somebody asks the file system whether it is positive or negative, or lets it go */
+	bool is_hidden;
 	struct list children;
 	struct list_node sibling;
 	struct list_node unused_node;
@@ -78,6 +79,17 @@ void dentry_pin(struct dentry *dentry);
 void dentry_unpin(struct dentry *dentry);
 /** dentry_drop() - nobody shall find it any more */
 void dentry_drop(struct dentry *dentry);
+/**
+ * dentry_vanish() - its name is gone from the file system, whose hook has said so
+ *
+ * What is worth remembering is kept: it is negative then. Else as dentry_drop().
+ */
+void dentry_vanish(struct dentry *dentry);
+/** dentry_may_vanish() - whether that keeps it: nobody else uses it (the caller does) */
+bool dentry_may_vanish(const struct dentry *dentry);
+/** dentry_hide() - whoever wants to find it waits until dentry_show(); in a task, of SUPER_WAITS */
+void dentry_hide(struct dentry *dentry);
+void dentry_show(struct dentry *dentry);
 /**
  * dentry_prepare_move() - get the memory that dentry_move() will need, before anything changes
  * @out_memory: for dentry_move(), or helix_free(); may be NULL

@@ -374,9 +374,8 @@ static int64_t unlink_found(struct inode *directory, struct dentry *dentry, bool
 	int64_t error = directory->ops->unlink(directory, dentry);
 
 	if (error == 0) {
-		dentry_forget_children(dentry); /* names that were not there */
-		dentry_drop(dentry);
 		unlink_notify(dentry, is_rmdir);
+		dentry_vanish(dentry);
 	}
 	return error;
 }

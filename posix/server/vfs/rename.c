@@ -14,6 +14,7 @@ struct renaming {
 	uint32_t flags;
 	struct walk from, to;
 	struct dentry *source, *target; /* referenced; the target may be negative */
+	bool is_vacated; /* the target has the old name now, which is none */
 	struct vfs_lock tree, first, second; /* see lock.h */
 };
 
@@ -117,6 +118,21 @@ static int64_t renaming_check(const struct renaming *renaming)
 	return error;
 }
 
+/* The dentries follow; takes the memory. */
+static void renaming_move_names(struct renaming *renaming, char *memory)
+{
+	bool has_whiteout = (renaming->flags & LINUX_RENAME_WHITEOUT) != 0;
+
+	renaming->is_vacated = !renaming_is_exchange(renaming) && !has_whiteout &&
+		dentry_may_vanish(renaming->target);
+	if (renaming_is_exchange(renaming) || renaming->is_vacated) {
+		helix_free(memory);
+		dentry_exchange(renaming->source, renaming->target);
+	} else {
+		dentry_move(renaming->source, renaming->target, memory);
+	}
+}
+
 static int64_t renaming_move(struct renaming *renaming)
 {
 	struct inode *from = renaming->from.at.dentry->inode;
@@ -129,15 +145,12 @@ static int64_t renaming_move(struct renaming *renaming)
 	}
 	error = from->ops->rename(from, renaming->source, to, renaming->target,
 		renaming->flags & ~LINUX_RENAME_NOREPLACE);
-	if (error == 0 && !renaming_is_exchange(renaming)) {
-		dentry_move(renaming->source, renaming->target, memory);
-		return 0;
+	if (error < 0) {
+		helix_free(memory);
+		return error;
 	}
-	helix_free(memory);
-	if (error == 0) {
-		dentry_exchange(renaming->source, renaming->target);
-	}
-	return error;
+	renaming_move_names(renaming, memory);
+	return 0;
 }
 
 /*
@@ -296,6 +309,9 @@ static int64_t renaming_run_locked(struct renaming *renaming)
 	}
 	if (error == 0) {
 		renaming_notify(renaming);
+		if (renaming->is_vacated) {
+			dentry_vanish(renaming->target);
+		}
 	}
 	return error;
 }
