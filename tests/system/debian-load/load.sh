@@ -17,7 +17,8 @@ build() {
 	(cd build/lua-*/src && make -s -j"$1" posix >/dev/null &&
 		./lua -e 'local t = {} for i = 1, 1000 do t[i] = i * i end print(#t, t[1000])')
 	# shared objects are for the test and are linked at one place
-	(cd build/zlib-* && ./configure >/dev/null && make -s -j"$1" >/dev/null && make -s test |
+	(cd build/zlib-* && ./configure >/dev/null && make -s -j"$1" >/dev/null &&
+		make -s test |
 		sed 's/[ \t]*\*\*\*//' | grep 'OK')
 	rm -rf build/zlib-*/configure.log
 }
@@ -34,7 +35,8 @@ repository() {
 		echo "blob"; echo "mark :$((mark * 2))"; text="line $i of $((i * i))"
 		echo "data ${#text}"; echo "$text"
 		echo "commit refs/heads/main"; echo "mark :$((mark * 2 + 1))"
-		echo "committer me <me@hati> $((1600000000 + i)) +0000"; echo "data 6"; echo "change"
+		echo "committer me <me@hati> $((1600000000 + i)) +0000"
+		echo "data 6"; echo "change"
 		[ "$i" -eq 0 ] || echo "from :$((mark * 2 - 1))"
 		echo "M 100644 :$((mark * 2)) folder$((i % 13))/file$((i % 101))"
 	done | git fast-import --quiet
@@ -95,8 +97,8 @@ round() {
 	git -C copy pull -q --ff-only
 	git -C copy rev-parse HEAD
 	transactions "$3"
-	tar -C / -cf - root/tree usr/share/perl5 | tar -C copies -xf - 2>/dev/null ||
-		{ mkdir copies && tar -C / -cf - root/tree usr/share/perl5 | tar -C copies -xf -; }
+	mkdir copies
+	tar -C / -cf - root/tree usr/share/perl5 | tar -C copies -xf -
 	diff -r --no-dereference tree copies/root/tree
 	rm -rf copies
 }
