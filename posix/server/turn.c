@@ -52,6 +52,11 @@ static _Atomic uint32_t n_claims; /* threads that wait for the turn */
 static _Atomic uint64_t unserved; /* loops, by bit */
 static uint64_t touched, unwatched; /* likewise */
 
+/*
+ * The loop with all tasks: those of requests that wait, and one of each disk and partition. (Memory
+ * of a stack is there when a task has used it.)
+ */
+static const struct helix_loop_config first_config = { .n_tasks_max = 512 };
 /* Loops that others' operations are started on; they have no tasks of their own. */
 static const struct helix_loop_config further_config = { .n_tasks_max = 1 };
 
@@ -268,7 +273,8 @@ int turns_init(uint32_t n)
 	ASSERT(n >= 1 && n <= TURNS_MAX);
 	for (uint32_t i = 0; i < n; i++) {
 		struct server_loop *server = &loops[i];
-		int error = helix_loop_init(&server->helix, i == 0 ? NULL : &further_config);
+		int error =
+			helix_loop_init(&server->helix, i == 0 ? &first_config : &further_config);
 
 		if (error != 0) {
 			return error;

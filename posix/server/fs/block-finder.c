@@ -19,14 +19,19 @@
 #include <protocols/mbus/mbus-client.h>
 
 constexpr size_t INFO_BYTES = 4096; /* a request and its reply */
+constexpr size_t LOOKS_MAX = 8; /* at the same time: each takes memory here and in its server */
+constexpr size_t WATCHES_MAX = 192; /* each is a task of posix's loop, which others need, too */
 constexpr uint64_t LOOK_NS = 10'000'000'000; /* a disk that does not answer is shown without */
 
 /* Volumes that were heard of and are not shown yet; who waits for that. */
 static uint32_t n_found;
+static struct list waiting = LIST_INIT(waiting); /* of struct found_volume: not looked at yet */
+static size_t n_looks, n_watches;
 static struct wait_queue found_changed = { .entries = LIST_INIT(found_changed.entries) };
 
 struct found_volume {
 	struct job job;
+	struct list_node node;
 	uint64_t object;
 	char name[VOLUME_NAME_SIZE], disk[VOLUME_NAME_SIZE];
 };
@@ -155,7 +160,7 @@ static void found_look(struct task *task, struct block *block)
 
 /*
  * Hears of changes of its size, until it is gone. A server that tells no more, as one with very
- * many volumes, does not take it away.
+ * many volumes, does not take it away; nor does it go when there are too many to watch all.
  */
 static void found_watch(struct task *task, struct block *block, uint64_t object)
 {
@@ -165,6 +170,10 @@ static void found_watch(struct task *task, struct block *block, uint64_t object)
 	uint8_t bytes[256];
 	int error = 0;
 
+	if (n_watches == WATCHES_MAX) {
+		return;
+	}
+	n_watches++;
 	while (error == 0 && block->volume.object == object) {
 		bragi_exchange_init(&exchange, bytes, sizeof(bytes));
 		fs_watch_request_init(&request);
@@ -175,8 +184,22 @@ static void found_watch(struct task *task, struct block *block, uint64_t object)
 			block_size_changed(block, reply.size_bytes);
 		}
 	}
+	n_watches--;
 	if (error == -ERR_END_OF_LANE) {
 		block_vanished(object);
+	}
+}
+
+static int found_run(struct task *task, void *argument);
+
+static void found_start_next(void)
+{
+	while (n_looks < LOOKS_MAX && !list_is_empty(&waiting)) {
+		struct found_volume *found = LIST_POP_FRONT(&waiting, struct found_volume, node);
+
+		n_looks++;
+		job_init(&found->job, "volume", found_run, found);
+		job_submit(posix_loop(), &found->job);
 	}
 }
 
@@ -199,7 +222,9 @@ static int found_run(struct task *task, void *argument)
 		block_show(block);
 	}
 	n_found--;
+	n_looks--;
 	wait_queue_wake(&found_changed);
+	found_start_next();
 	if (error != 0) {
 		return 0;
 	}
@@ -230,8 +255,8 @@ static void volume_appeared(const struct mbus_object *object)
 	str_copy(found->name, sizeof(found->name), name);
 	str_copy(found->disk, sizeof(found->disk), disk);
 	n_found++;
-	job_init(&found->job, "volume", found_run, found);
-	job_submit(posix_loop(), &found->job);
+	list_push_back(&waiting, &found->node);
+	found_start_next();
 }
 
 static int share_run(struct task *task, void *argument)
