@@ -151,6 +151,7 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 		return error;
 	}
 	mount.tick_seconds = options.tick_seconds;
+	mount.data_mode = options.data_mode;
 	scope_begin_shield(call->task, &shield);
 	error = session_mount(call->task, volume, &mount, &session, &lane, &out_reply->root);
 

@@ -307,6 +307,7 @@ static int mount_type(struct task *task, struct session *session, const struct s
 		.is_read_only = mount->is_read_only || session->volume->device->is_read_only,
 		.skips_journal = mount->skips_journal,
 		.on_error = mount->on_error,
+		.data_mode = mount->data_mode,
 		.text = mount->options,
 	};
 

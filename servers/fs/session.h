@@ -52,6 +52,7 @@ struct session_mount {
 	uint32_t tick_seconds;
 	bool is_read_only, skips_journal;
 	enum blockfs_on_error on_error;
+	enum blockfs_data_mode data_mode;
 	struct blockfs_name options; /* that the type has accepted; borrowed */
 };
 

@@ -40,8 +40,23 @@ TEST(type_options)
 	CHECK_EQ(parse("commit=5x", &seconds), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(parse("commit=99999999999999999999", &seconds), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(parse("commit=3601", &seconds), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(parse("acl,data=journal", &seconds), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(parse("acl,data=unheard_of", &seconds), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(parse("aclx", &seconds), -ERR_ILLEGAL_ARGS);
+}
+
+TEST(type_data_modes)
+{
+	struct fs_type_options options;
+	const struct fs_type *ext4 = fs_type_find(BRAGI_LITERAL("ext4"));
+	const struct fs_type *ext2 = fs_type_find(BRAGI_LITERAL("ext2"));
+
+	CHECK_EQ(fs_type_parse(ext4, bragi_string_of("data=journal,acl"), &options), 0);
+	CHECK_EQ(options.data_mode, BLOCKFS_DATA_JOURNAL);
+	CHECK_EQ(fs_type_parse(ext4, bragi_string_of("acl,data=ordered"), &options), 0);
+	CHECK_EQ(options.data_mode, BLOCKFS_DATA_ORDERED);
+	CHECK_EQ(fs_type_parse(ext4, bragi_string_of(""), &options), 0);
+	CHECK_EQ(options.data_mode, BLOCKFS_DATA_SUPER);
+	CHECK_EQ(fs_type_parse(ext2, bragi_string_of("data=journal"), &options), -ERR_ILLEGAL_ARGS);
 }
 
 TEST(error_is_said_by_the_protocol)

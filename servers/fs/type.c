@@ -14,8 +14,6 @@ static const char *const ext4_harmless[] = {
 	"barrier",
 	"barrier=1",
 	"block_validity",
-	"data=ordered",
-	"data=writeback", /* which promises less */
 	"delalloc",
 	"nodiscard",
 	"noquota",
@@ -23,12 +21,20 @@ static const char *const ext4_harmless[] = {
 	NULL,
 };
 
+static const struct {
+	const char *text;
+	enum blockfs_data_mode mode;
+} data_modes[] = {
+	{ "data=journal", BLOCKFS_DATA_JOURNAL }, { "data=ordered", BLOCKFS_DATA_ORDERED },
+	{ "data=writeback", BLOCKFS_DATA_ORDERED }, /* which promises less */
+};
+
 static const struct fs_type types[] = {
-	{ "ext4", blockfs_ext4_mount, ext4_harmless, NULL },
-	{ "ext3", blockfs_ext4_mount, ext4_harmless, NULL },
-	{ "ext2", blockfs_ext4_mount, ext4_harmless, NULL },
-	{ "vfat", blockfs_fat_mount, NULL, blockfs_fat_accepts },
-	{ "iso9660", blockfs_iso9660_mount, NULL, blockfs_iso9660_accepts },
+	{ "ext4", blockfs_ext4_mount, ext4_harmless, true, NULL },
+	{ "ext3", blockfs_ext4_mount, ext4_harmless, true, NULL },
+	{ "ext2", blockfs_ext4_mount, ext4_harmless, false, NULL },
+	{ "vfat", blockfs_fat_mount, NULL, false, blockfs_fat_accepts },
+	{ "iso9660", blockfs_iso9660_mount, NULL, false, blockfs_iso9660_accepts },
 };
 
 const struct fs_type *fs_type_find(struct bragi_string name)
@@ -61,6 +67,12 @@ static bool take_option(struct blockfs_name option, void *context)
 	const struct parsing *parsing = context;
 	uint32_t seconds;
 
+	for (size_t i = 0; parsing->type->has_data_modes && i < ARRAY_SIZE(data_modes); i++) {
+		if (option_is_among(option, &data_modes[i].text, 1)) {
+			parsing->options->data_mode = data_modes[i].mode;
+			return true;
+		}
+	}
 	if (!option_number(option, "commit=", 10, &seconds)) {
 		return is_harmless(parsing->type, option);
 	}

@@ -13,6 +13,7 @@ struct fs_type {
 		struct blockfs **out_fs);
 	/* Options that need nothing to be done: they say what is so anyway. Ends with NULL. */
 	const char *const *harmless;
+	bool has_data_modes; /* data=journal, ... */
 	/* Further options, which the mount is given; NULL: there are none. */
 	bool (*accepts)(struct blockfs_name options);
 };
@@ -23,6 +24,7 @@ const struct fs_type *fs_type_find(struct bragi_string name);
 /* What options of a mount say. */
 struct fs_type_options {
 	uint32_t tick_seconds; /* commit=N: how much a power cut loses at most */
+	enum blockfs_data_mode data_mode;
 };
 
 /**

@@ -66,6 +66,13 @@ enum blockfs_on_error {
 	BLOCKFS_ON_ERROR_PANIC
 };
 
+/* ext4: whether contents of files go through the journal, as metadata does. */
+enum blockfs_data_mode {
+	BLOCKFS_DATA_SUPER,   /* as the superblock says */
+	BLOCKFS_DATA_ORDERED, /* they are at home before the journal knows of them */
+	BLOCKFS_DATA_JOURNAL,
+};
+
 struct blockfs_name {
 	const char *text; /* not terminated; not empty, no slash, not "." or ".." */
 	size_t length;
@@ -79,6 +86,7 @@ struct blockfs_mount_options {
 	bool is_read_only;
 	bool skips_journal;  /* noload: read-only, as it is */
 	enum blockfs_on_error on_error;
+	enum blockfs_data_mode data_mode;
 	struct blockfs_name text; /* FAT, ISO 9660: further options, with commas between them */
 };
 
@@ -271,7 +279,8 @@ struct blockfs {
  *
  * Replays the journal and frees orphans unless read-only.
  * Return: 0, BLOCKFS_E_NOT_THIS, _UNSUPPORTED (an unknown feature), _CORRUPT, _READ_ONLY (the
- * journal has to be replayed and must not be written), -ERR_X.
+ * journal has to be replayed and must not be written), -ERR_ILLEGAL_ARGS (a mode of data, and there
+ * is no journal), -ERR_X.
  */
 MUST_USE int blockfs_ext4_mount(
 	struct task *task, const struct blockfs_mount_options *options, struct blockfs **out_fs);

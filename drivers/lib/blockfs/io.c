@@ -131,3 +131,24 @@ void file_io_fill(struct file_io *io, uint64_t offset, const void *data, uint64_
 		length -= part;
 	}
 }
+
+void file_io_fetch(struct file_io *io, uint64_t offset, void *out_data, uint64_t length)
+{
+	struct blockfs_host *host = io->host;
+	uint8_t *bytes = out_data;
+
+	while (length > 0) {
+		uint64_t inside;
+		const struct device_buffer *buffer = io_find(io, offset, &inside);
+		uint64_t part = min_u64(length, buffer->length - inside);
+
+		if (buffer->address == NULL) {
+			host->fetch(host, buffer, inside, bytes, part);
+		} else {
+			memcpy(bytes, (const uint8_t *)buffer->address + inside, part);
+		}
+		bytes += part;
+		offset += part;
+		length -= part;
+	}
+}

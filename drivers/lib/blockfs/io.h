@@ -52,4 +52,7 @@ MUST_USE int file_io_run(struct task *task, struct file_io *io);
 /** file_io_fill() - put bytes (NULL: zeros) into the buffers, at a place of the file */
 void file_io_fill(struct file_io *io, uint64_t offset, const void *data, uint64_t length);
 
+/** file_io_fetch() - get bytes out of the buffers, from a place of the file */
+void file_io_fetch(struct file_io *io, uint64_t offset, void *out_data, uint64_t length);
+
 #endif

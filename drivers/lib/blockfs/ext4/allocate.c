@@ -494,7 +494,7 @@ int ext4_free_contents(
 {
 	int error = ext4_free_blocks(handle, inode->fs, start, n_blocks);
 
-	if (ext4_type_of(inode) == EXT4_S_IFREG) {
+	if (!ext4_log_knows_contents(inode)) {
 		return error;
 	}
 	for (uint32_t i = 0; error == 0 && i < n_blocks; i++) {

@@ -58,10 +58,16 @@ MUST_USE int ext4_free_blocks(
 /** ext4_free_metadata() - one block of metadata, which the log may know */
 MUST_USE int ext4_free_metadata(struct handle *handle, struct ext4 *fs, uint64_t block);
 
-/** EXT4_FREE_METADATA_MAX - blocks of directories and symlinks that are freed in one step */
+/**
+ * ext4_log_knows_contents() - whether the log may have contents of this inode: it is a directory or
+ * a symlink, or the contents of files go through the journal
+ */
+bool ext4_log_knows_contents(const struct ext4_inode *inode);
+
+/** EXT4_FREE_METADATA_MAX - blocks that the log may know which are freed in one step */
 #define EXT4_FREE_METADATA_MAX 64u
 
-/** ext4_free_contents() - blocks of a file; the log may know those of directories and symlinks */
+/** ext4_free_contents() - blocks of a file, which the log may know */
 MUST_USE int ext4_free_contents(
 	struct handle *handle, struct ext4_inode *inode, uint64_t start, uint32_t n_blocks);
 

@@ -129,6 +129,7 @@ struct ext4 {
 	struct journal *journal; /* NULL: none */
 	struct rwlock plain_lock; /* without one: handles share it, who writes has it alone */
 	enum ext4_errors_policy on_error;
+	enum blockfs_data_mode data_mode;
 	bool must_not_write; /* whatever a remount asks for */
 };
 
@@ -377,6 +378,9 @@ MUST_USE int ext4_file_block(struct task *task, struct ext4_inode *inode, uint64
 	enum ext4_kind kind, struct buffer **out_buffer);
 
 /* ---- hash.c ---------------------------------------------------------------------------------- */
+
+/** ext4_journals_data() - whether contents of this file go through the journal */
+bool ext4_journals_data(const struct ext4_inode *inode);
 
 struct ext4_hash {
 	uint32_t major; /* even */

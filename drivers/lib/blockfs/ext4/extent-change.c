@@ -413,8 +413,8 @@ static int shrink_depth(struct handle *handle, struct ext4_inode *inode, struct 
 static bool removable_part(const struct ext4_inode *inode, const struct ext4_path *path,
 	uint64_t first, uint64_t *end, uint64_t *out_low)
 {
-	uint32_t n_max = ext4_type_of(inode) == EXT4_S_IFREG ? inode->fs->blocks_per_group
-							     : EXT4_FREE_METADATA_MAX;
+	uint32_t n_max = ext4_log_knows_contents(inode) ? EXT4_FREE_METADATA_MAX
+							: inode->fs->blocks_per_group;
 	const struct ext4_path_level *level = &path->levels[path->depth];
 
 	if (level->header->n_entries == 0) {

@@ -8,13 +8,34 @@
  * blocks that were chosen are claimed and put into the map, unwritten ones become written, and the
  * size on the disk grows to where the data reach, all in one handle. So a power cut leaves old
  * contents, a hole, or the new contents; never what was in the blocks before.
+ *
+ * With data=journal, or a file that says so, contents are blocks like those of metadata: they are
+ * copied into buffers of the cache, which are logged in the same handle as the map and the size. So
+ * what was written in one piece is there as a whole or not at all. Who reads takes blocks that are
+ * still in the cache from there, for home may be older. Direct transfers end up here, too.
  */
 #include <base/assert.h>
 #include <base/string.h>
 #include <drivers/lib/blockfs/ext4/change.h>
 #include <drivers/lib/blockfs/io.h>
 
-#define PIECE_BLOCKS_MAX 8192 /* of a request */
+#define PIECE_BLOCKS_MAX  8192 /* of a request */
+#define LOGGED_BLOCKS_MAX 16   /* of a handle */
+
+bool ext4_journals_data(const struct ext4_inode *inode)
+{
+	const struct ext4 *fs = inode->fs;
+
+	return ext4_type_of(inode) == EXT4_S_IFREG &&
+		ext4_has_compat(fs, EXT4_COMPAT_HAS_JOURNAL) &&
+		(fs->data_mode == BLOCKFS_DATA_JOURNAL ||
+			ext4_has_flag(inode, EXT4_FLAG_JOURNAL_DATA));
+}
+
+bool ext4_log_knows_contents(const struct ext4_inode *inode)
+{
+	return ext4_type_of(inode) != EXT4_S_IFREG || ext4_journals_data(inode);
+}
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -37,6 +58,29 @@ static int read_inline(struct task *task, struct ext4_inode *inode, struct file_
 	return error;
 }
 
+/* The blocks from @place on that the cache does not have; the others are filled in. */
+static int read_journaled(struct task *task, struct ext4 *fs, struct file_io *io, uint64_t offset,
+	uint64_t length, uint64_t place)
+{
+	int error = 0;
+
+	for (uint64_t end = offset + length; offset < end && error == 0; place++) {
+		BUFFER_AUTO struct buffer *buffer = cache_find(&fs->cache, place);
+
+		if (buffer != NULL && buffer->state == BUFFER_VALID) {
+			file_io_fill(io, offset, buffer->data, fs->block_size);
+		} else {
+			file_io_add(
+				io, DEVICE_READ, offset, fs->block_size, place << fs->block_bits);
+		}
+		if (file_io_is_full(io)) {
+			error = file_io_run(task, io);
+		}
+		offset += fs->block_size;
+	}
+	return error;
+}
+
 static int read_blocks(struct task *task, struct ext4_inode *inode, struct file_io *io,
 	uint64_t offset, uint64_t end)
 {
@@ -52,12 +96,14 @@ static int read_blocks(struct task *task, struct ext4_inode *inode, struct file_
 		uint64_t n_blocks = min_u64(mapping.n_blocks, PIECE_BLOCKS_MAX);
 		uint64_t length = min_u64(end - offset, n_blocks << bits);
 
-		if (mapping.kind == BLOCKFS_DATA) {
+		if (mapping.kind == BLOCKFS_DATA && ext4_journals_data(inode)) {
+			error = read_journaled(task, inode->fs, io, offset, length, mapping.place);
+		} else if (mapping.kind == BLOCKFS_DATA) {
 			file_io_add(io, DEVICE_READ, offset, length, mapping.place << bits);
 		} else {
 			file_io_fill(io, offset, NULL, length);
 		}
-		if (file_io_is_full(io)) {
+		if (error == 0 && file_io_is_full(io)) {
 			error = file_io_run(task, io);
 		}
 		if (error != 0) {
@@ -288,6 +334,71 @@ static int write_blocks(struct task *task, struct ext4_inode *inode, struct file
 	return error;
 }
 
+/* ---- through the journal --------------------------------------------------------------------- */
+
+/* Blocks of a piece become part of the handle's transaction; they are in the map already. */
+static int piece_log(
+	struct handle *handle, struct ext4 *fs, struct file_io *io, struct piece *piece)
+{
+	for (uint32_t i = 0; i < piece->n_blocks; i++) {
+		BUFFER_AUTO struct buffer *buffer = NULL;
+		int error =
+			ext4_create_block(handle, fs, piece->place + i, EXT4_KIND_NONE, 0, &buffer);
+
+		if (error != 0) {
+			return error;
+		}
+		file_io_fetch(
+			io, (piece->block + i) << fs->block_bits, buffer->data, fs->block_size);
+	}
+	return 0;
+}
+
+static int piece_write_journaled(
+	struct task *task, struct ext4_inode *inode, struct file_io *io, struct piece *piece)
+{
+	struct handle handle;
+	int error = handle_begin(task, inode->fs, EXT4_CREDITS_MAP * 2 + piece->n_blocks, &handle);
+
+	if (error != 0) {
+		return error;
+	}
+	error = piece_finish(&handle, inode, piece);
+	if (error == 0) {
+		error = piece_log(&handle, inode->fs, io, piece);
+		if (error != 0 && piece->kind != BLOCKFS_DATA) {
+			/* the map has blocks whose contents were somebody's */
+			ext4_fail(inode->fs, error, "contents for the journal");
+		}
+	}
+	if (error == 0) {
+		grow_disk_size(inode, piece);
+		error = ext4_inode_write(&handle, inode);
+	}
+	inode->datasync_id = inode->sync_id;
+	handle_end(&handle);
+	return error;
+}
+
+static int write_journaled(struct task *task, struct ext4_inode *inode, struct file_io *io,
+	uint64_t block, uint64_t end)
+{
+	int error = 0;
+
+	while (error == 0 && block < end) {
+		struct piece piece;
+
+		error = piece_plan(
+			task, inode, block, min_u64(end - block, LOGGED_BLOCKS_MAX), &piece);
+		if (error == 0) {
+			error = piece_write_journaled(task, inode, io, &piece);
+			ext4_unchoose(inode->fs, piece.busy);
+			block += piece.n_blocks;
+		}
+	}
+	return error;
+}
+
 int ext4_file_write(struct task *task, struct ext4_inode *inode, uint64_t offset, uint64_t length,
 	const struct device_buffer *buffers, size_t n_buffers)
 {
@@ -319,7 +430,9 @@ int ext4_file_write(struct task *task, struct ext4_inode *inode, uint64_t offset
 			min_u64((offset + length) >> fs->block_bits, ext4_n_file_blocks(inode));
 
 		scope_begin_shield(task, &shield);
-		error = write_blocks(task, inode, io, offset >> fs->block_bits, end);
+		error = ext4_journals_data(inode)
+			? write_journaled(task, inode, io, offset >> fs->block_bits, end)
+			: write_blocks(task, inode, io, offset >> fs->block_bits, end);
 		(void)scope_join(&shield);
 		rwlock_read_done(&inode->lock);
 	}

@@ -59,6 +59,10 @@ enum ext4_errors_policy {
 #define EXT4_RO_COMPAT_PROJECT        0x2000u
 #define EXT4_RO_COMPAT_ORPHAN_PRESENT 0x10000u
 
+/* default_mount_options */
+#define EXT4_DEFAULT_DATA_MASK    0x60u
+#define EXT4_DEFAULT_DATA_JOURNAL 0x20u
+
 #define EXT4_SUPER_FLAG_SIGNED_HASH   1u
 #define EXT4_SUPER_FLAG_UNSIGNED_HASH 2u
 

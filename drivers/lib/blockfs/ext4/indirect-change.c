@@ -189,7 +189,7 @@ static int clear_run(struct handle *handle, struct ext4_inode *inode, struct ind
 	uint32_t first = pointers[0];
 	uint32_t n = 1;
 
-	if (ext4_type_of(inode) != EXT4_S_IFREG) {
+	if (ext4_log_knows_contents(inode)) {
 		n_max = min_u64(n_max, EXT4_FREE_METADATA_MAX);
 	}
 	while (n < n_slots && n < n_max && pointers[n] == first + n) {

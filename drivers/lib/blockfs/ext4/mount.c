@@ -63,6 +63,7 @@ static int fs_create(const struct blockfs_mount_options *options, struct ext4 **
 	fs->device = options->device;
 	fs->arena = options->arena;
 	fs->on_error = (enum ext4_errors_policy)options->on_error;
+	fs->data_mode = options->data_mode;
 
 	list_init(&fs->orphans);
 	mutex_init(&fs->orphan_lock);
@@ -351,6 +352,14 @@ static int fs_open(struct task *task, struct ext4 *fs, const struct blockfs_moun
 	error = error != 0 ? error : fs_open_journal(task, fs, options, &must_not_write);
 	if (error != 0) {
 		return error;
+	}
+	if (fs->data_mode != BLOCKFS_DATA_SUPER && !ext4_has_compat(fs, EXT4_COMPAT_HAS_JOURNAL)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	if (fs->data_mode == BLOCKFS_DATA_SUPER &&
+		(fs->super.default_mount_options & EXT4_DEFAULT_DATA_MASK) ==
+			EXT4_DEFAULT_DATA_JOURNAL) {
+		fs->data_mode = BLOCKFS_DATA_JOURNAL;
 	}
 	fs->must_not_write = must_not_write;
 	fs->n_spare = min_u64(fs->n_free_blocks / 50, SPARE_BLOCKS_MAX);

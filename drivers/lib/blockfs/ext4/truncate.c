@@ -20,6 +20,23 @@ uint64_t ext4_max_size(const struct ext4_inode *inode)
 
 /* ---- parts of blocks ------------------------------------------------------------------------- */
 
+static int zero_part_journaled(struct task *task, struct ext4_inode *inode, struct buffer *buffer,
+	uint64_t offset, uint64_t length)
+{
+	struct handle handle;
+	int error = handle_begin(task, inode->fs, 1, &handle);
+
+	if (error != 0) {
+		return error;
+	}
+	error = handle_access(&handle, buffer);
+	if (error == 0) {
+		memset(buffer->data + offset, 0, length);
+	}
+	handle_end(&handle);
+	return error;
+}
+
 /*
  * Zeros into a part of a block of data. The block comes into the cache for that, and is forgotten:
  * the server's pages hold nothing newer (see blockfs.h).
@@ -41,6 +58,9 @@ static int zero_part(struct task *task, struct ext4_inode *inode, uint64_t offse
 	error = cache_read(task, &fs->cache, mapping.place, &buffer);
 	if (error != 0) {
 		return error;
+	}
+	if (ext4_journals_data(inode)) {
+		return zero_part_journaled(task, inode, buffer, offset % fs->block_size, length);
 	}
 	error = cache_wait_written(task, buffer);
 	if (error == 0 && buffer->running == NULL && buffer->checkpoint == NULL) {

@@ -153,6 +153,7 @@ static int mount_task(struct task *task, void *argument)
 		.host = &harness->host,
 		.arena = { .address = harness->arena, .size = harness->arena_size },
 		.is_read_only = mount->is_read_only,
+		.data_mode = harness->data_mode,
 	};
 
 	if (harness->options != NULL) {

@@ -29,6 +29,7 @@ struct harness {
 	int (*mount)(struct task *task, const struct blockfs_mount_options *options,
 		struct blockfs **out_fs);
 	const char *options;
+	enum blockfs_data_mode data_mode;
 	bool is_quiet; /* complaints are not printed */
 	uint64_t n_complaints;
 	int error; /* of the last harness_run() */

@@ -270,7 +270,8 @@ static void run_burst(struct crash *crash)
 	}
 }
 
-static void check(const char *options, uint64_t seed, uint64_t n_bursts)
+static void check(
+	const char *options, uint64_t seed, uint64_t n_bursts, enum blockfs_data_mode data_mode)
 {
 	struct crash crash = { .options = options, .n_steps = 60 };
 
@@ -281,6 +282,7 @@ static void check(const char *options, uint64_t seed, uint64_t n_bursts)
 	model_init(&crash.model, seed);
 	crash.model.file_max = 100000;
 	crash.model.can_allocate = strstr(options, "ext4") != NULL;
+	crash.harness.data_mode = data_mode;
 	CHECK_EQ(harness_mount(&crash.harness, false), 0);
 	for (uint64_t i = 0; i < n_bursts; i++) {
 		CHECK_EQ(harness_run(&crash.harness, prepare_task, &crash), 0);
@@ -303,10 +305,21 @@ TEST(survives_power_cuts)
 {
 	uint64_t seed = test_seed(1);
 
-	check("-t ext4 -b 1024 -J size=1", seed, bursts(3));
-	check("-t ext4 -b 1024 -O ^metadata_csum,^64bit -J size=1", seed + 1, bursts(2));
-	check("-t ext3 -b 1024 -J size=1", seed + 2, bursts(2));
-	check("-t ext4 -b 1024 -O orphan_file -J size=1", seed + 3, bursts(2));
+	check("-t ext4 -b 1024 -J size=1", seed, bursts(3), BLOCKFS_DATA_SUPER);
+	check("-t ext4 -b 1024 -O ^metadata_csum,^64bit -J size=1", seed + 1, bursts(2),
+		BLOCKFS_DATA_ORDERED);
+	check("-t ext3 -b 1024 -J size=1", seed + 2, bursts(2), BLOCKFS_DATA_SUPER);
+	check("-t ext4 -b 1024 -O orphan_file -J size=1", seed + 3, bursts(2), BLOCKFS_DATA_SUPER);
+}
+
+TEST(survives_power_cuts_with_data_in_the_journal)
+{
+	uint64_t seed = test_seed(50);
+
+	check("-t ext4 -b 1024 -J size=1", seed, bursts(3), BLOCKFS_DATA_JOURNAL);
+	check("-t ext3 -b 1024 -J size=1", seed + 1, bursts(2), BLOCKFS_DATA_JOURNAL);
+	check("-t ext4 -b 1024 -O inline_data -J size=1", seed + 2, bursts(2),
+		BLOCKFS_DATA_JOURNAL);
 }
 
 TEST_MAIN()

@@ -38,6 +38,8 @@ static int steps_task(struct task *task, void *argument)
 	return model_compare(task, fs, &run->model) ? 0 : 1;
 }
 
+static enum blockfs_data_mode data_mode;
+
 static void check(const char *options, uint64_t seed, uint64_t n_steps)
 {
 	struct run run = { .n_steps = n_steps };
@@ -50,6 +52,7 @@ static void check(const char *options, uint64_t seed, uint64_t n_steps)
 	run.model.can_allocate =
 		strstr(options, "ext4") != NULL && strstr(options, "^extent") == NULL;
 	for (int i = 0; i < 3; i++) {
+		run.harness.data_mode = data_mode;
 		CHECK_EQ(harness_mount(&run.harness, false), 0);
 		CHECK_EQ(run.harness.fs->is_read_only, false);
 		CHECK_EQ(harness_run(&run.harness, steps_task, &run), 0);
@@ -76,6 +79,17 @@ TEST(writes_ext4)
 	check("-t ext4 -b 1024 -O orphan_file,metadata_csum_seed", seed + 4, 1000);
 	check("-t ext4 -b 1024 -O inline_data -I 256", seed + 5, 1000);
 	check("-t ext4 -b 1024 -O meta_bg,^resize_inode -g 1024", seed + 6, 1000);
+}
+
+TEST(writes_with_data_in_the_journal)
+{
+	uint64_t seed = test_seed(300);
+
+	data_mode = BLOCKFS_DATA_JOURNAL;
+	check("-t ext4", seed, 1500);
+	check("-t ext4 -b 1024 -O inline_data -I 256 -J size=4", seed + 1, 1500);
+	check("-t ext3 -b 1024 -J size=4", seed + 2, 1000);
+	data_mode = BLOCKFS_DATA_SUPER;
 }
 
 TEST(writes_without_a_journal)
