@@ -305,22 +305,23 @@ static int rename(struct bragi_call *call, const struct fs_rename_request *reque
 	const struct node *from, const struct node *to)
 {
 	struct node *replaced = NULL;
-	uint32_t flags = 0;
+	struct blockfs_rename_options options = { .uid = request->uid, .gid = request->gid };
 
 	if ((request->flags & FS_RENAME_FLAG_WHITEOUT) != 0) {
-		return FS_ERROR_UNSUPPORTED_HERE;
+		options.flags |= BLOCKFS_RENAME_WHITEOUT;
 	}
 	if ((request->flags & FS_RENAME_FLAG_NO_REPLACE) != 0) {
-		flags |= BLOCKFS_RENAME_NO_REPLACE;
+		options.flags |= BLOCKFS_RENAME_NO_REPLACE;
 	}
 	if ((request->flags & FS_RENAME_FLAG_EXCHANGE) != 0) {
-		flags |= BLOCKFS_RENAME_EXCHANGE;
+		options.flags |= BLOCKFS_RENAME_EXCHANGE;
 	}
 	int error = find_behind(call, to, request->to_name, &replaced);
 
 	if (error == 0 || error == -ERR_NOT_FOUND) {
-		error = fs_error_of(ops_of(call)->rename(call->task, from->node,
-			name_of(request->from_name), to->node, name_of(request->to_name), flags));
+		error = fs_error_of(
+			ops_of(call)->rename(call->task, from->node, name_of(request->from_name),
+				to->node, name_of(request->to_name), &options));
 	}
 	node_put(call->task, replaced);
 	return error;

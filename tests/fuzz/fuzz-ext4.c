@@ -225,7 +225,10 @@ static void change_something(struct task *task, struct walk *walk)
 	case 1: (void)ops->unlink(task, one, name_of(name)); break;
 	case 2: (void)ops->remove_directory(task, one, name_of(name)); break;
 	case 3:
-	case 4: (void)ops->rename(task, one, name_of(name), two, name_of(other), number % 3); break;
+	case 4:
+		(void)ops->rename(task, one, name_of(name), two, name_of(other),
+			&(struct blockfs_rename_options){ .flags = number % 8 });
+		break;
 	case 5: (void)ops->link(task, one, name_of(name), two); break;
 	case 6: (void)file_write(task, one, number, data, number % sizeof(data)); break;
 	case 7: (void)file_resize(task, one, number); break;

@@ -18,7 +18,7 @@ _DISK = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,
 SIZES = (0, 1, 511, 4095, 4096, 4097, 65536, 300000, 5 << 20)
 # Programs of tests/linux that are about files; they work in /tmp.
 PROGRAMS = ('acl', 'aio', 'exec-at', 'file-handles', 'file-model', 'files', 'inotify', 'limits',
-            'locks', 'mounts', 'transfers', 'views', 'writes')
+            'locks', 'mounts', 'names', 'transfers', 'views', 'writes')
 
 # In the guest: wait for the disk, which its driver finds, and mount it on /tmp.
 MOUNT = r'''

@@ -145,6 +145,12 @@ typedef bool (*blockfs_emit_fn)(void *context, const struct blockfs_entry *entry
 
 #define BLOCKFS_RENAME_NO_REPLACE 1u
 #define BLOCKFS_RENAME_EXCHANGE   2u
+#define BLOCKFS_RENAME_WHITEOUT   4u /* the old name then means a character device 0:0 */
+
+struct blockfs_rename_options {
+	uint32_t flags;
+	uint32_t uid, gid; /* of the whiteout */
+};
 
 enum blockfs_xattr_mode { BLOCKFS_XATTR_ANY, BLOCKFS_XATTR_CREATE, BLOCKFS_XATTR_REPLACE };
 
@@ -219,8 +225,10 @@ struct blockfs_ops {
 	int (*unlink)(struct task *task, struct blockfs_node *directory, struct blockfs_name name);
 	int (*remove_directory)(
 		struct task *task, struct blockfs_node *directory, struct blockfs_name name);
+	/* -ERR_ILLEGAL_ARGS: flags that the file system does not know, or not together. */
 	int (*rename)(struct task *task, struct blockfs_node *from, struct blockfs_name from_name,
-		struct blockfs_node *to, struct blockfs_name to_name, uint32_t flags);
+		struct blockfs_node *to, struct blockfs_name to_name,
+		const struct blockfs_rename_options *options);
 	int (*read_link)(struct task *task, struct blockfs_node *node, char *out_target,
 		size_t size, size_t *out_size);
 

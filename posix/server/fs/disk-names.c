@@ -11,6 +11,7 @@
 #include <helix/memory.h>
 #include <posix/server/fs/disk-internal.h>
 #include <posix/server/fs/disk-xattr.h>
+#include <posix/server/vfs/call.h>
 
 constexpr size_t LINK_CALL_BYTES = 2 * FS_LIMITS_TARGET_BYTES_MAX + DISK_CALL_BYTES;
 
@@ -274,6 +275,19 @@ static uint32_t rename_flags(uint32_t flags)
 		((flags & LINUX_RENAME_WHITEOUT) ? FS_RENAME_FLAG_WHITEOUT : 0);
 }
 
+/* A whiteout belongs to whoever renames, as if it were created. */
+static void whiteout_describe(const struct disk_call *call, const struct inode *directory,
+	struct fs_rename_request *request)
+{
+	if ((request->flags & FS_RENAME_FLAG_WHITEOUT) && call->pause.running != NULL) {
+		struct node_spec spec =
+			name_spec(call->pause.running->process, directory, LINUX_S_IFCHR, 0);
+
+		request->uid = spec.uid;
+		request->gid = spec.gid;
+	}
+}
+
 /* What the reply does not tell of the file that was replaced. */
 static void replaced_learn(struct inode *inode)
 {
@@ -300,6 +314,7 @@ int64_t disk_rename(struct inode *from_directory, struct dentry *from, struct in
 	request.from = id_of(from_directory);
 	request.to = id_of(to_directory);
 	request.flags = rename_flags(flags);
+	whiteout_describe(&call, from_directory, &request);
 	request.from_name = name_of(from);
 	request.to_name = name_of(to);
 	error = disk_call_end(

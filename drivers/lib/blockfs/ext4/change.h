@@ -257,13 +257,18 @@ int ext4_make(struct task *task, struct ext4_inode *directory, struct blockfs_na
 	const struct blockfs_create_options *options, struct ext4_inode **out_inode);
 int ext4_make_unnamed(struct task *task, struct ext4_inode *directory,
 	const struct blockfs_create_options *options, struct ext4_inode **out_inode);
+/** ext4_make_in_handle() - an inode without a name, an orphan; to be put, also on failure */
+MUST_USE int ext4_make_in_handle(struct handle *handle, struct ext4_inode *directory,
+	const struct blockfs_create_options *options, struct ext4_inode **out_inode);
+
 int ext4_link(struct task *task, struct ext4_inode *directory, struct blockfs_name name,
 	struct ext4_inode *inode);
 int ext4_unlink(struct task *task, struct ext4_inode *directory, struct blockfs_name name);
 int ext4_remove_directory(
 	struct task *task, struct ext4_inode *directory, struct blockfs_name name);
 int ext4_rename(struct task *task, struct ext4_inode *from, struct blockfs_name from_name,
-	struct ext4_inode *to, struct blockfs_name to_name, uint32_t flags);
+	struct ext4_inode *to, struct blockfs_name to_name,
+	const struct blockfs_rename_options *options);
 
 /** ext4_directory_lock() - have a directory alone to change it; an inline one leaves its inode */
 MUST_USE int ext4_directory_lock(struct task *task, struct ext4_inode *directory);

@@ -154,6 +154,12 @@ static int make_in_handle(struct handle *handle, struct ext4_inode *directory,
 	return error != 0 ? error : orphan;
 }
 
+int ext4_make_in_handle(struct handle *handle, struct ext4_inode *directory,
+	const struct blockfs_create_options *options, struct ext4_inode **out_inode)
+{
+	return make_in_handle(handle, directory, (struct blockfs_name){ 0 }, options, out_inode);
+}
+
 static int check_options(const struct ext4 *fs, const struct blockfs_create_options *options)
 {
 	switch (options->mode & EXT4_S_IFMT) {

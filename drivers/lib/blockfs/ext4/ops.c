@@ -296,9 +296,11 @@ static int ops_remove_directory(
 }
 
 static int ops_rename(struct task *task, struct blockfs_node *from, struct blockfs_name from_name,
-	struct blockfs_node *to, struct blockfs_name to_name, uint32_t flags)
+	struct blockfs_node *to, struct blockfs_name to_name,
+	const struct blockfs_rename_options *options)
 {
-	return ext4_rename(task, ext4_inode_of(from), from_name, ext4_inode_of(to), to_name, flags);
+	return ext4_rename(
+		task, ext4_inode_of(from), from_name, ext4_inode_of(to), to_name, options);
 }
 
 static int read_inline_link(struct task *task, struct ext4_inode *inode, char *out_target,

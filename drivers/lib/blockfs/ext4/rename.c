@@ -23,13 +23,19 @@ struct rename {
 	struct ext4 *fs;
 	struct ext4_inode *from, *to;
 	struct blockfs_name from_name, to_name;
-	uint32_t flags;
+	const struct blockfs_rename_options *options;
 	struct ancestors above_from, above_to;
 	struct ext4_found source_found, target_found;
 	struct ext4_inode *source, *target; /* target: NULL if the name is free */
+	struct ext4_inode *whiteout; /* what the old name means afterwards, NULL: nothing */
 	struct ext4_inode *locked[2];       /* of those two, that are locked */
 	size_t n_locked;
 };
+
+static bool is_exchange(const struct rename *rename)
+{
+	return (rename->options->flags & BLOCKFS_RENAME_EXCHANGE) != 0;
+}
 
 /* ---- ancestors ------------------------------------------------------------------------------- */
 
@@ -179,9 +185,9 @@ static int rename_find(struct task *task, struct rename *rename)
 	}
 	error = ext4_directory_find(task, rename->to, rename->to_name, &rename->target_found);
 	if (error == -ERR_NOT_FOUND) {
-		return (rename->flags & BLOCKFS_RENAME_EXCHANGE) != 0 ? error : 0;
+		return is_exchange(rename) ? error : 0;
 	}
-	if (error == 0 && (rename->flags & BLOCKFS_RENAME_NO_REPLACE) != 0) {
+	if (error == 0 && (rename->options->flags & BLOCKFS_RENAME_NO_REPLACE) != 0) {
 		error = -ERR_EXISTS;
 	}
 	return error != 0
@@ -204,8 +210,7 @@ static int rename_check_tree(const struct rename *rename)
 		(target == rename->from || target == rename->to ||
 			target->number == EXT4_ROOT_INODE ||
 			ancestors_have(&rename->above_from, target->number))) {
-		return (rename->flags & BLOCKFS_RENAME_EXCHANGE) != 0 ? BLOCKFS_E_INTO_ITSELF
-								      : BLOCKFS_E_NOT_EMPTY;
+		return is_exchange(rename) ? BLOCKFS_E_INTO_ITSELF : BLOCKFS_E_NOT_EMPTY;
 	}
 	return 0;
 }
@@ -215,7 +220,7 @@ static int rename_check_target(const struct rename *rename)
 	bool source_is = ext4_is_directory(rename->source);
 	bool target_is = rename->target != NULL && ext4_is_directory(rename->target);
 
-	if (rename->target == NULL || (rename->flags & BLOCKFS_RENAME_EXCHANGE) != 0) {
+	if (rename->target == NULL || is_exchange(rename)) {
 		return 0;
 	}
 	if (source_is && !target_is) {
@@ -281,6 +286,29 @@ static int rename_drop_target(struct handle *handle, struct rename *rename)
 	return error != 0 ? error : ext4_inode_write(handle, target);
 }
 
+/* An inode without a name so far: if there is no room for it, nothing has changed. */
+static int rename_make_whiteout(struct handle *handle, struct rename *rename)
+{
+	const struct blockfs_create_options options = {
+		.mode = EXT4_S_IFCHR,
+		.uid = rename->options->uid,
+		.gid = rename->options->gid,
+	};
+
+	return ext4_make_in_handle(handle, rename->from, &options, &rename->whiteout);
+}
+
+static int rename_place_whiteout(struct handle *handle, struct rename *rename)
+{
+	struct ext4_inode *whiteout = rename->whiteout;
+	int error = ext4_entry_set(
+		handle, rename->from, &rename->source_found, whiteout->number, whiteout->mode);
+
+	error = error != 0 ? error : ext4_orphan_remove(handle, whiteout);
+	whiteout->n_links = 1;
+	return error != 0 ? error : ext4_inode_write(handle, whiteout);
+}
+
 /* Adding the new name may have moved the old one to another block: find it again. */
 static int rename_remove_source(struct handle *handle, struct rename *rename)
 {
@@ -288,14 +316,25 @@ static int rename_remove_source(struct handle *handle, struct rename *rename)
 	int error = ext4_directory_find(
 		handle->task, rename->from, rename->from_name, &rename->source_found);
 
-	return error != 0 ? error : ext4_entry_remove(handle, rename->from, &rename->source_found);
+	if (error != 0) {
+		return error;
+	}
+	return rename->whiteout != NULL
+		? rename_place_whiteout(handle, rename)
+		: ext4_entry_remove(handle, rename->from, &rename->source_found);
 }
 
 static int rename_move(struct handle *handle, struct rename *rename)
 {
 	struct ext4_inode *source = rename->source;
-	int error;
+	int error = 0;
 
+	if ((rename->options->flags & BLOCKFS_RENAME_WHITEOUT) != 0) {
+		error = rename_make_whiteout(handle, rename);
+	}
+	if (error != 0) {
+		return error; /* nothing has changed */
+	}
 	if (rename->target != NULL) {
 		error = ext4_entry_set(
 			handle, rename->to, &rename->target_found, source->number, source->mode);
@@ -336,14 +375,15 @@ static int rename_locked(struct task *task, struct rename *rename)
 	}
 	error = error != 0 ? error : rename_lock_children(task, rename);
 	if (error == 0 && rename->target != NULL && ext4_is_directory(rename->target) &&
-		(rename->flags & BLOCKFS_RENAME_EXCHANGE) == 0) {
+		!is_exchange(rename)) {
 		error = ext4_directory_is_empty(task, rename->target);
 	}
-	error = error != 0 ? error : handle_begin(task, rename->fs, EXT4_CREDITS_RENAME, &handle);
+	error = error != 0
+		? error
+		: handle_begin(task, rename->fs, EXT4_CREDITS_RENAME + EXT4_CREDITS_INODE, &handle);
 	if (error == 0) {
-		error = (rename->flags & BLOCKFS_RENAME_EXCHANGE) != 0
-			? rename_exchange(&handle, rename)
-			: rename_move(&handle, rename);
+		error = is_exchange(rename) ? rename_exchange(&handle, rename)
+					    : rename_move(&handle, rename);
 		handle_end(&handle);
 	}
 	while (rename->n_locked > 0) {
@@ -372,8 +412,16 @@ static int rename_run(struct task *task, struct rename *rename)
 	return error;
 }
 
+static bool flags_are_good(uint32_t flags)
+{
+	const uint32_t known = BLOCKFS_RENAME_NO_REPLACE | BLOCKFS_RENAME_WHITEOUT;
+
+	return (flags & ~known) == 0 || flags == BLOCKFS_RENAME_EXCHANGE;
+}
+
 int ext4_rename(struct task *task, struct ext4_inode *from, struct blockfs_name from_name,
-	struct ext4_inode *to, struct blockfs_name to_name, uint32_t flags)
+	struct ext4_inode *to, struct blockfs_name to_name,
+	const struct blockfs_rename_options *options)
 {
 	struct rename rename = {
 		.fs = from->fs,
@@ -381,11 +429,14 @@ int ext4_rename(struct task *task, struct ext4_inode *from, struct blockfs_name 
 		.to = to,
 		.from_name = from_name,
 		.to_name = to_name,
-		.flags = flags,
+		.options = options,
 	};
 	int error = ext4_check_name(from_name);
 
 	error = error != 0 ? error : ext4_check_name(to_name);
+	if (error == 0 && !flags_are_good(options->flags)) {
+		error = -ERR_ILLEGAL_ARGS;
+	}
 	if (error == 0 && (!ext4_is_directory(from) || !ext4_is_directory(to))) {
 		error = BLOCKFS_E_NOT_DIRECTORY;
 	}
@@ -403,5 +454,6 @@ int ext4_rename(struct task *task, struct ext4_inode *from, struct blockfs_name 
 	blockfs_free(rename.above_to.numbers);
 	ext4_inode_put(task, rename.source);
 	ext4_inode_put(task, rename.target);
+	ext4_inode_put(task, rename.whiteout);
 	return error;
 }

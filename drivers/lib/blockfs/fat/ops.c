@@ -314,14 +314,15 @@ static int ops_remove_directory(
 }
 
 static int ops_rename(struct task *task, struct blockfs_node *from, struct blockfs_name from_name,
-	struct blockfs_node *to, struct blockfs_name to_name, uint32_t flags)
+	struct blockfs_node *to, struct blockfs_name to_name,
+	const struct blockfs_rename_options *options)
 {
 	int error = check_name(from_name);
 
 	error = error != 0 ? error : check_name(to_name);
-	return error != 0
-		? error
-		: fat_rename(task, fat_inode_of(from), from_name, fat_inode_of(to), to_name, flags);
+	return error != 0 ? error
+			  : fat_rename(task, fat_inode_of(from), from_name, fat_inode_of(to),
+				    to_name, options->flags);
 }
 
 static int ops_read_link(UNUSED struct task *task, UNUSED struct blockfs_node *node,

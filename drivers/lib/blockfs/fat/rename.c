@@ -269,7 +269,7 @@ int fat_rename(struct task *task, struct fat_inode *from, struct blockfs_name fr
 		return BLOCKFS_E_NOT_DIRECTORY;
 	}
 	if ((flags & ~BLOCKFS_RENAME_NO_REPLACE) != 0) {
-		return BLOCKFS_E_UNSUPPORTED;
+		return -ERR_ILLEGAL_ARGS;
 	}
 	struct renaming *renaming = blockfs_allocate(sizeof(*renaming));
 

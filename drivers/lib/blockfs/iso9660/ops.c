@@ -127,7 +127,7 @@ static int ops_remove(UNUSED struct task *task, UNUSED struct blockfs_node *dire
 
 static int ops_rename(UNUSED struct task *task, UNUSED struct blockfs_node *from,
 	UNUSED struct blockfs_name from_name, UNUSED struct blockfs_node *to,
-	UNUSED struct blockfs_name to_name, UNUSED uint32_t flags)
+	UNUSED struct blockfs_name to_name, UNUSED const struct blockfs_rename_options *options)
 {
 	return BLOCKFS_E_READ_ONLY;
 }

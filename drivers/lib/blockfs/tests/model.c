@@ -369,8 +369,8 @@ static int step_rename(
 	int expected = rename_expected(from, &to);
 
 	if (has_room) {
-		error = fs->ops->rename(
-			task, from->real, name_of(from->name), to.real, name_of(to.name), 0);
+		error = fs->ops->rename(task, from->real, name_of(from->name), to.real,
+			name_of(to.name), &(struct blockfs_rename_options){ 0 });
 	}
 	fs->ops->node_put(task, to.real);
 	if (!has_room) {

@@ -208,7 +208,8 @@ static int worker_round(struct task *task, struct worker *worker, uint32_t round
 		error = file_resize(task, node, random_below(random, 30000));
 	}
 	if (error == 0) {
-		error = ops->rename(task, from, name_of(name), to, name_of(other), 0);
+		error = ops->rename(task, from, name_of(name), to, name_of(other),
+			&(struct blockfs_rename_options){ 0 });
 	}
 	ops->node_put(task, node);
 	return error;
@@ -509,6 +510,58 @@ TEST(stops_after_errors)
 	}
 }
 
+/* ---- whiteouts ------------------------------------------------------------------------------- */
+
+static int whiteout_task(struct task *task, void *argument)
+{
+	struct harness *harness = argument;
+	const struct blockfs_ops *ops = harness->fs->ops;
+	const struct blockfs_rename_options options = {
+		.flags = BLOCKFS_RENAME_WHITEOUT,
+		.uid = 70000,
+		.gid = 5,
+	};
+	const struct blockfs_rename_options exchange = {
+		.flags = BLOCKFS_RENAME_WHITEOUT | BLOCKFS_RENAME_EXCHANGE,
+	};
+	struct blockfs_attributes attributes;
+	struct blockfs_node *root, *node, *moved;
+
+	CHECK_EQ(ops->root(task, harness->fs, &root), 0);
+	CHECK_EQ(make_file(task, root, "old", &node), 0);
+	CHECK_EQ(ops->rename(task, root, name_of("old"), root, name_of("new"), &exchange),
+		-ERR_ILLEGAL_ARGS);
+	CHECK_EQ(ops->rename(task, root, name_of("old"), root, name_of("new"), &options), 0);
+	CHECK_EQ(ops->lookup(task, root, name_of("new"), &moved), 0);
+	CHECK(moved == node);
+	ops->node_put(task, moved);
+	ops->node_put(task, node);
+	CHECK_EQ(ops->lookup(task, root, name_of("old"), &node), 0);
+	ops->get_attributes(node, &attributes);
+	CHECK_EQ(attributes.mode, 0020000);
+	CHECK_EQ(attributes.device_number, 0);
+	CHECK_EQ(attributes.uid, 70000);
+	CHECK_EQ(attributes.gid, 5);
+	CHECK_EQ(attributes.n_links, 1);
+	ops->node_put(task, node);
+	/* over a file, back to where a whiteout is */
+	CHECK_EQ(make_file(task, root, "other", &node), 0);
+	ops->node_put(task, node);
+	CHECK_EQ(ops->rename(task, root, name_of("new"), root, name_of("other"), &options), 0);
+	CHECK_EQ(ops->rename(task, root, name_of("other"), root, name_of("old"), &options), 0);
+	ops->node_put(task, root);
+	return 0;
+}
+
+TEST(a_rename_leaves_a_whiteout)
+{
+	struct harness harness;
+
+	begin(&harness, "-t ext4 -b 1024 -J size=1", "4M", 0);
+	CHECK_EQ(harness_run(&harness, whiteout_task, &harness), 0);
+	end(&harness);
+}
+
 /* ---- no memory ------------------------------------------------------------------------------- */
 
 static int out_of_memory_task(struct task *task, void *argument)
@@ -538,7 +591,8 @@ static int out_of_memory_task(struct task *task, void *argument)
 			ops->node_put(task, node);
 		}
 		n_failed += error != 0 ? 1 : 0;
-		(void)ops->rename(task, root, name_of(other), root, name_of(name), 0);
+		(void)ops->rename(task, root, name_of(other), root, name_of(name),
+			&(struct blockfs_rename_options){ 0 });
 		(void)ops->unlink(task, root, name_of(other));
 	}
 	harness_fail_allocation_one_in = 0;
