@@ -3,11 +3,13 @@
 # timeout: 7200
 """Power cuts: wherever the power goes, a disk holds what was fsynced, and no contradictions.
 
-The guest runs tests/powercut/workload on an ext4 file system; QEMU records what is written to the
-disk, and when it is flushed (blklogwrites). From the record come images as power cuts may leave
-them: everything before a flush, and of what was written since then a random part, torn between
-sectors. Each is replayed by us (tests/powercut/judge, which mounts it as a file server does) and by
-e2fsck; then both must hold what the workload's markers say, and e2fsck must find nothing.
+The guest runs tests/powercut/workload on an ext4 file system, beside it sqlite's transactions
+(tests/powercut/database); QEMU records what is written to the disk, and when it is flushed
+(blklogwrites). From the record come images as power cuts may leave them: everything before a flush,
+and of what was written since then a random part, torn between sectors. Each is replayed by us
+(tests/powercut/judge, which mounts it as a file server does) and by e2fsck; then both must hold
+what the workload's markers say, e2fsck must find nothing, and sqlite must find whole databases with
+each transaction that was committed.
 
 HATI_POWERCUT_POINTS: how many cuts (default 60); HATI_POWERCUT_SEED: which workload and which cuts;
 HATI_POWERCUT_DISK: on virtio (default), nvme or ahci.
@@ -21,6 +23,7 @@ import struct
 import subprocess
 import tempfile
 
+import databases
 import guest
 from guest import check, check_equal
 
@@ -41,6 +44,7 @@ MARKER_MAGIC = 0x7475637265776f70
 
 JUDGE = os.path.join(guest.TOP, 'build/host/tests/powercut/powercut-judge')
 WORKLOAD = os.path.join(guest.BUILD_FOLDER, 'tests/powercut/workload')
+DATABASE = os.path.join(guest.BUILD_FOLDER, 'tests/powercut/database')
 
 DEVICES = {
     'virtio': '-device virtio-blk-pci,drive=d',
@@ -57,8 +61,10 @@ for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	sleep 0.2
 done
 mkdir -p /mnt && mount -t ext4 ${found}1 /mnt || exit 1
+(/database /mnt/db ${found}2 $1 $2 $3; echo "database: $?") &
 /workload /mnt ${found}2 "$@"
 echo "workload: $?"
+wait
 umount /mnt && echo unmounted
 '''
 
@@ -118,7 +124,7 @@ def leave(image, offset, data, chance):
 def crashes(first_image, record, n_points, chance):
     """Yields (number of entries, markers, image) for so many cuts, spread over the record."""
     durable = bytearray(first_image)
-    markers = [0] * N_WORKERS
+    markers = [0] * (N_WORKERS + databases.N_DATABASES)
     pending = []
     cuts = sorted(chance.sample(range(1, len(record.entries) + 1),
                                 min(n_points, len(record.entries))))
@@ -153,7 +159,12 @@ def run(*words):
 
 
 def judge(path, markers, *more):
-    return run(JUDGE, path, str(SEED), *more, *map(str, markers))
+    return run(JUDGE, path, str(SEED), *more, *map(str, markers[:N_WORKERS]))
+
+
+def judge_databases(path, markers):
+    why = databases.judge(path, markers[N_WORKERS:], path + '-databases')
+    return int(why != ''), why
 
 
 def judge_point(folder, number, markers, image):
@@ -166,7 +177,8 @@ def judge_point(folder, number, markers, image):
                 file.write(image[FS_START:FS_START + FS_SIZE])
         for what, status, text in (
                 ('our replay', *judge(ours, markers, '--save', replayed)),
-                ('e2fsck after our replay', *run('e2fsck', '-fn', replayed))):
+                ('e2fsck after our replay', *run('e2fsck', '-fn', replayed)),
+                ('after our replay', *judge_databases(replayed, markers))):
             if status:
                 return f'{what}: {text}'
         status, text = run('e2fsck', '-p', '-E', 'journal_only', theirs)
@@ -174,7 +186,8 @@ def judge_point(folder, number, markers, image):
             return f'replay by e2fsck: {text}'
         for what, status, text in (
                 ('e2fsck after its replay', *run('e2fsck', '-fn', theirs)),
-                ('after the replay by e2fsck', *judge(theirs, markers))):
+                ('after the replay by e2fsck', *judge(theirs, markers)),
+                ('after the replay by e2fsck', *judge_databases(theirs, markers))):
             if status:
                 return f'{what}: {text}'
         return ''
@@ -209,9 +222,11 @@ def record_workload(folder):
              f'-blockdev driver=blklogwrites,file=f,log=l,node-name=d {DEVICES[DISK]}')
     outcome = guest.run('busybox', 'sh', '-c', SCRIPT, 'sh', str(SEED), str(N_STEPS),
                         str(N_WORKERS), options=('--qemu', drive, '--add', f'{WORKLOAD}:/workload',
-                                                 '--smp', '2'), timeout=600 + N_STEPS)
+                                                 '--add', f'{DATABASE}:/database',
+                                                 '--smp', '2'), timeout=600 + 4 * N_STEPS)
     text = outcome.text() + outcome.errors.decode('utf-8', 'replace')
-    check('workload: 0' in text and 'unmounted' in text, f'the workload: {text[-300:]}')
+    check('workload: 0' in text and 'database: 0' in text and 'unmounted' in text,
+          f'the workload: {text[-300:]}')
     shutil.copy(disk, os.path.join(folder, 'last'))
     return first_image, Record(log)
 
