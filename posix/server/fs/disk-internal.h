@@ -31,6 +31,7 @@
 
 #include <async/task.h>
 #include <base/hash-table.h>
+#include <posix/server/fs/disk-options.h>
 #include <posix/server/fs/disk.h>
 #include <posix/server/fs/volume.h>
 #include <posix/server/task.h>
@@ -48,6 +49,7 @@ struct disk_super {
 	struct list_node node; /* of all that are mounted */
 	struct volume *volume; /* referenced */
 	const char *type;
+	char data_mode[DISK_DATA_MODE_SIZE]; /* the option that it was mounted with, if any */
 	uint64_t serial; /* later ones have higher numbers */
 	enum disk_phase phase;
 	struct wait_queue phase_changed;

@@ -17,6 +17,7 @@ enum option_effect : uint8_t {
 	OPTION_ON_ERROR_CONTINUE,
 	OPTION_ON_ERROR_READ_ONLY,
 	OPTION_ON_ERROR_PANIC,
+	OPTION_DATA_MODE,
 	OPTION_FOR_SERVER,
 };
 
@@ -57,7 +58,7 @@ static const struct option ext_options[] = {
 	{ "nolazytime", OPTION_NOTHING },
 	{ "quota", OPTION_FOR_SERVER },
 	{ "noquota", OPTION_NOTHING },
-	{ "data=", OPTION_FOR_SERVER },
+	{ "data=", OPTION_DATA_MODE },
 	{ "commit=", OPTION_FOR_SERVER },
 	{ "resuid=", OPTION_FOR_SERVER },
 	{ "resgid=", OPTION_FOR_SERVER },
@@ -103,6 +104,16 @@ static int64_t option_pass_on(struct disk_options *options, const char *text, si
 	return 0;
 }
 
+static int64_t option_set_data_mode(struct disk_options *options, const char *text, size_t size)
+{
+	if (size >= sizeof(options->data_mode)) {
+		return -LINUX_EINVAL;
+	}
+	memcpy(options->data_mode, text, size);
+	options->data_mode[size] = '\0';
+	return option_pass_on(options, text, size);
+}
+
 static int64_t option_apply(
 	struct disk_options *options, enum option_effect effect, const char *text, size_t size)
 {
@@ -114,6 +125,7 @@ static int64_t option_apply(
 	case OPTION_ON_ERROR_CONTINUE: options->on_error = FS_ON_ERROR_CONTINUE; return 0;
 	case OPTION_ON_ERROR_READ_ONLY: options->on_error = FS_ON_ERROR_REMOUNT_READ_ONLY; return 0;
 	case OPTION_ON_ERROR_PANIC: options->on_error = FS_ON_ERROR_PANIC; return 0;
+	case OPTION_DATA_MODE: return option_set_data_mode(options, text, size);
 	case OPTION_FOR_SERVER: return option_pass_on(options, text, size);
 	}
 	return -LINUX_EINVAL;

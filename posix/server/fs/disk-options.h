@@ -7,12 +7,14 @@
 #include <protocols/fs/fs.gen.h>
 
 constexpr size_t DISK_OPTIONS_SIZE = 256; /* of those that only the type knows */
+constexpr size_t DISK_DATA_MODE_SIZE = 16;
 
 struct disk_options {
 	bool is_read_only;
 	bool skips_journal;
 	enum fs_on_error on_error;
 	char others[DISK_OPTIONS_SIZE]; /* for the server, with commas */
+	char data_mode[DISK_DATA_MODE_SIZE]; /* data=..., which is among the others */
 };
 
 /**

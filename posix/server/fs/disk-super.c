@@ -197,12 +197,22 @@ static int64_t become_writable(struct disk_super *disk)
 	return error;
 }
 
+/* How contents are written cannot change while it is mounted. */
+static bool has_other_data_mode(const struct disk_super *disk, const struct disk_options *options)
+{
+	return options->data_mode[0] != '\0' && !str_equal(options->data_mode, disk->data_mode) &&
+		(disk->data_mode[0] != '\0' || !str_equal(options->data_mode, "data=ordered"));
+}
+
 static int64_t disk_remount(struct super *super, const char *text, bool is_read_only)
 {
 	struct disk_super *disk = disk_super_of(super);
 	struct disk_options options = { .is_read_only = is_read_only };
 	int64_t error = disk_options_parse(disk->type, text, &options);
 
+	if (error == 0 && has_other_data_mode(disk, &options)) {
+		error = -LINUX_EINVAL;
+	}
 	if (error < 0 || options.is_read_only == ((super->flags & SUPER_READ_ONLY) != 0)) {
 		return error;
 	}
@@ -302,6 +312,7 @@ static int64_t session_begin(
 	if (error == 0) {
 		transport_client_init(&disk->client, disk->lane, 0);
 		transport_client_init(&disk->contents_client, disk->lane, 1);
+		memcpy(disk->data_mode, options->data_mode, sizeof(disk->data_mode));
 		disk->super.block_size = reply.block_bytes;
 		disk->super.flags |= reply.is_read_only != 0 ? SUPER_READ_ONLY : 0;
 		disk->is_shared = reply.is_shared != 0;

@@ -53,6 +53,8 @@ static const struct file_system_type types[] = {
 	{ "ext3", NULL },
 	{ "ext2", NULL },
 	{ "ext4", NULL },
+	{ "vfat", NULL },
+	{ "iso9660", NULL },
 };
 
 const struct file_system_type *file_system_type_find(const char *name)
