@@ -69,8 +69,8 @@ ROOT :=
 run: guest $(if $(filter debian,$(ROOT)),image)
 	@./hati run --build $(BUILD) $(if $(ROOT),--memory 2G --root $(ROOT:debian=$(IMAGE)))
 
-# What boots the disk is copied to it each time, if GRUB can be had (77: it cannot); the root is made
-# only if its own files changed.
+# What boots the disk is copied to it each time, if GRUB can be had (77: it cannot); the root is
+# made only if its own files changed.
 image: guest
 	@image/make-boot.sh $(GUEST) $(dir $(IMAGE))boot || [ $$? -eq 77 ]
 	@image/make-image.sh $(dir $(IMAGE)) $$(ls -d $(dir $(IMAGE))boot 2>/dev/null)
