@@ -325,6 +325,44 @@ def programs_of_the_host_run(folder):
     check_equal(result.stdout, b'42\n', 'the program, on this machine')
 
 
+def an_iommu_lets_it_work(folder):
+    """A device that reaches memory only through its dma-space."""
+    make_tree(folder)
+    device = (f'-fsdev local,id=v,security_model=none,path={folder} '
+              '-device virtio-9p-pci,fsdev=v,mount_tag=own,iommu_platform=on,disable-legacy=on')
+    disk = os.path.join(guest.BUILD_FOLDER, 'tests/disk')
+    outcome = guest.shell(f'''
+        i=0
+        until mount -t 9p own /mnt 2>/dev/null; do
+            i=$((i+1)); [ $i = 100 ] && exit 9; busybox sleep 0.1
+        done
+        cd /mnt && {NUMBERS} && /fsx f 1 200 >&2''', options=(
+            '--qemu-first', '-device intel-iommu', '--qemu', device, '--add', f'{disk}/fsx:/fsx'),
+        timeout=120)
+    check_equal(outcome.status, 0, f'the status, with {outcome.errors[-300:]!r}')
+    os.remove(folder + '/f')
+    check_equal(outcome.text().splitlines(), numbers_of(folder), 'what is read')
+
+
+def a_server_that_dies_is_an_error(folder):
+    """Who uses the share is told; then it can be mounted anew."""
+    make_tree(folder)
+    outcome = guest.shell('''
+        cd /mnt; exec 3< files/300000
+        while busybox cmp files/65536 files/65536; do :; done 2>/dev/null
+        busybox cat <&3 >/dev/null 2>&1 && exit 2
+        exec 3<&-; cd /
+        umount -l /mnt || exit 3
+        i=0
+        until mount -t 9p volume0 /mnt; do
+            i=$((i+1)); [ $i = 50 ] && exit 4; busybox sleep 0.1
+        done
+        busybox md5sum < /mnt/files/300000''', options=(
+            '--volume', f'{folder}:/mnt', '--append', 'hati.runsvr=kill:ninep:4000'), timeout=60)
+    check_equal(outcome.status, 0, f'the status, with {outcome.errors[-300:]!r}')
+    check_equal(outcome.text().split()[0], hashlib.md5(content(300000)).hexdigest(), 'afterwards')
+
+
 def wrong_options_are_told(folder):
     for volume in ('/nowhere:/mnt', folder, f'{folder}:mnt', f'{folder}:/', f'{folder}:/a/../b',
                    f'{folder}:/mnt:rw'):
@@ -345,7 +383,8 @@ def _in_a_folder(case):
 CASES = (
     what_the_host_has_is_there, what_the_guest_does_is_there, changes_of_the_host_are_seen,
     files_are_what_they_must_be, programs_for_files_find_what_they_expect,
-    two_volumes_and_their_options, programs_of_the_host_run, wrong_options_are_told)
+    two_volumes_and_their_options, programs_of_the_host_run, an_iommu_lets_it_work,
+    a_server_that_dies_is_an_error, wrong_options_are_told)
 
 guest.main([_in_a_folder(case) for case in CASES
             if not sys.argv[1:] or case.__name__ in sys.argv[1:]])

@@ -51,6 +51,43 @@ int server_contents(struct bragi_call *call, const struct fs_contents_request *r
 	return bragi_handles_add(&call->to_send, handle->handle) ? 0 : -ERR_NO_MEMORY;
 }
 
+void disk_node_write(struct server_node *node, const void *bytes, size_t size, uint64_t offset)
+{
+	uint64_t end = max_u64(node->attributes.size, offset + size);
+
+	if (node->memory == HEL_NULL) {
+		ASSERT(hel_memory_allocate(align_up(end, HEL_PAGE_SIZE), 0, &node->memory) == 0);
+	}
+	disk_node_resize(node, end);
+	ASSERT(hel_memory_write(node->memory, offset, bytes, size) == 0);
+	disk_node_touch(node);
+}
+
+/* Past the cache, which is the same memory here. */
+int server_transfer(struct bragi_call *call, const struct fs_transfer_request *request,
+	struct fs_transfer_reply *out_reply)
+{
+	static uint8_t bytes[DISK_PAGES_MAX * HEL_PAGE_SIZE];
+	struct server_node *node = disk_node_of(request->node);
+	hel_handle memory = call->received.items[0];
+	uint64_t left = node->attributes.size - min_u64(node->attributes.size, request->offset);
+	uint64_t n_bytes = request->is_write ? request->length : min_u64(left, request->length);
+
+	ASSERT(call->received.count == 1);
+	if (request->offset + n_bytes > sizeof(bytes)) {
+		return FS_ERROR_TOO_LARGE;
+	}
+	if (request->is_write) {
+		ASSERT(hel_memory_read(memory, request->memory_offset, bytes, n_bytes) == 0);
+		disk_node_write(node, bytes, n_bytes, request->offset);
+	} else if (n_bytes > 0 && node->memory != HEL_NULL) {
+		ASSERT(hel_memory_read(node->memory, request->offset, bytes, n_bytes) == 0);
+		ASSERT(hel_memory_write(memory, request->memory_offset, bytes, n_bytes) == 0);
+	}
+	out_reply->n_bytes = n_bytes;
+	return 0;
+}
+
 static uint64_t pages_of(uint64_t offset, uint64_t length)
 {
 	uint64_t pages = 0;

@@ -6,13 +6,6 @@
 
 constexpr size_t ENTRIES_MAX = 1024;
 constexpr size_t XATTRS_MAX = 64;
-constexpr uint64_t ROOT_NUMBER = 2;
-
-struct server_entry {
-	uint64_t directory; /* 0: unused */
-	uint64_t number;
-	char name[64];
-};
 
 struct server_xattr {
 	uint64_t number; /* 0: unused */
@@ -68,7 +61,7 @@ static void node_free_if_unused(struct server_node *node)
 	*node = (struct server_node){ 0 };
 }
 
-static struct server_entry *entry_find(uint64_t directory, const char *name, size_t length)
+struct server_entry *disk_entry_find(uint64_t directory, const char *name, size_t length)
 {
 	for (size_t i = 0; i < ENTRIES_MAX; i++) {
 		if (entries[i].directory == directory && strlen(entries[i].name) == length &&
@@ -79,7 +72,7 @@ static struct server_entry *entry_find(uint64_t directory, const char *name, siz
 	return NULL;
 }
 
-static void entry_add(uint64_t directory, const char *name, size_t length, uint64_t number)
+void disk_entry_add(uint64_t directory, const char *name, size_t length, uint64_t number)
 {
 	struct server_entry *entry = entries;
 
@@ -115,9 +108,9 @@ void disk_node_touch(struct server_node *node)
 	node->attributes.version++;
 }
 
-static struct server_node *node_create(uint32_t mode)
+struct server_node *disk_node_create(uint32_t mode)
 {
-	struct server_node *node = &disk_nodes[ROOT_NUMBER];
+	struct server_node *node = &disk_nodes[DISK_ROOT_NUMBER];
 
 	while (node->is_used) {
 		node++;
@@ -151,8 +144,8 @@ static int server_lookup(struct bragi_call *call UNUSED, const struct fs_lookup_
 
 	disk_server.n_lookups++;
 	ASSERT(directory != NULL && is_directory(directory));
-	const struct server_entry *entry =
-		entry_find(disk_number_of(directory), request->name.text, request->name.length);
+	const struct server_entry *entry = disk_entry_find(
+		disk_number_of(directory), request->name.text, request->name.length);
 
 	if (entry == NULL) {
 		return -ERR_NOT_FOUND;
@@ -168,10 +161,11 @@ static int server_create(struct bragi_call *call UNUSED, const struct fs_create_
 
 	ASSERT(directory != NULL && is_directory(directory));
 	if (request->is_unnamed == 0 &&
-		entry_find(disk_number_of(directory), request->name.text, request->name.length)) {
+		disk_entry_find(
+			disk_number_of(directory), request->name.text, request->name.length)) {
 		return -ERR_EXISTS;
 	}
-	struct server_node *node = node_create(request->mode);
+	struct server_node *node = disk_node_create(request->mode);
 
 	if (node == NULL) {
 		return FS_ERROR_NO_SPACE;
@@ -184,7 +178,7 @@ static int server_create(struct bragi_call *call UNUSED, const struct fs_create_
 	if (request->is_unnamed != 0) {
 		node->attributes.n_links = 0;
 	} else {
-		entry_add(disk_number_of(directory), request->name.text, request->name.length,
+		disk_entry_add(disk_number_of(directory), request->name.text, request->name.length,
 			disk_number_of(node));
 		directory->attributes.n_links += is_directory(node);
 	}
@@ -201,10 +195,10 @@ static int server_link(struct bragi_call *call UNUSED, const struct fs_link_requ
 	struct server_node *node = disk_node_of(request->node);
 
 	ASSERT(directory != NULL && node != NULL);
-	if (entry_find(disk_number_of(directory), request->name.text, request->name.length)) {
+	if (disk_entry_find(disk_number_of(directory), request->name.text, request->name.length)) {
 		return -ERR_EXISTS;
 	}
-	entry_add(disk_number_of(directory), request->name.text, request->name.length,
+	disk_entry_add(disk_number_of(directory), request->name.text, request->name.length,
 		disk_number_of(node));
 	node->attributes.n_links++;
 	disk_node_touch(directory);
@@ -223,27 +217,36 @@ static void name_gone(struct server_node *directory, struct server_node *node)
 	}
 }
 
+void disk_entry_remove(struct server_entry *entry)
+{
+	struct server_node *directory = &disk_nodes[entry->directory];
+	struct server_node *node = &disk_nodes[entry->number];
+
+	entry->directory = 0;
+	name_gone(directory, node);
+	node_free_if_unused(node);
+	disk_node_touch(directory);
+}
+
 static int server_unlink(struct bragi_call *call UNUSED, const struct fs_unlink_request *request,
 	struct fs_unlink_reply *out_reply)
 {
 	struct server_node *directory = disk_node_of(request->directory);
 
 	ASSERT(directory != NULL);
-	struct server_entry *entry =
-		entry_find(disk_number_of(directory), request->name.text, request->name.length);
+	struct server_entry *entry = disk_entry_find(
+		disk_number_of(directory), request->name.text, request->name.length);
 
 	if (entry == NULL) {
 		return -ERR_NOT_FOUND;
 	}
 	struct server_node *node = &disk_nodes[entry->number];
 
-	ASSERT(disk_node_of(request->node) == node);
+	ASSERT(disk_server.is_shared || disk_node_of(request->node) == node);
 	if (is_directory(node) && !directory_is_empty(disk_number_of(node))) {
 		return FS_ERROR_NOT_EMPTY;
 	}
-	entry->directory = 0;
-	name_gone(directory, node);
-	disk_node_touch(directory);
+	disk_entry_remove(entry);
 	out_reply->node = node->attributes;
 	out_reply->directory = directory->attributes;
 	ASSERT(request->n_references <= node->n_given);
@@ -257,16 +260,19 @@ static int server_rename(struct bragi_call *call UNUSED, const struct fs_rename_
 {
 	struct server_node *from = disk_node_of(request->from);
 	struct server_node *to = disk_node_of(request->to);
-	struct server_entry *source = entry_find(
+	struct server_entry *source = disk_entry_find(
 		disk_number_of(from), request->from_name.text, request->from_name.length);
 	struct server_entry *target =
-		entry_find(disk_number_of(to), request->to_name.text, request->to_name.length);
+		disk_entry_find(disk_number_of(to), request->to_name.text, request->to_name.length);
 
 	if (source == NULL) {
 		return -ERR_NOT_FOUND;
 	}
 	struct server_node *node = &disk_nodes[source->number];
 
+	if (source == target) {
+		return 0;
+	}
 	if (target != NULL) {
 		struct server_node *replaced = &disk_nodes[target->number];
 
@@ -278,7 +284,7 @@ static int server_rename(struct bragi_call *call UNUSED, const struct fs_rename_
 		node_free_if_unused(replaced);
 	}
 	source->directory = 0;
-	entry_add(disk_number_of(to), request->to_name.text, request->to_name.length,
+	disk_entry_add(disk_number_of(to), request->to_name.text, request->to_name.length,
 		disk_number_of(node));
 	from->attributes.n_links -= is_directory(node);
 	to->attributes.n_links += is_directory(node);
@@ -479,6 +485,13 @@ static int server_sync_node(struct bragi_call *call UNUSED,
 	return error;
 }
 
+static int server_prepare(struct bragi_call *call UNUSED, const struct fs_prepare_request *request,
+	struct fs_prepare_reply *out_reply UNUSED)
+{
+	ASSERT(disk_server.is_shared && disk_node_of(request->node) != NULL);
+	return 0;
+}
+
 static int server_sync(struct bragi_call *call UNUSED, const struct fs_sync_request *request UNUSED,
 	struct fs_sync_reply *out_reply UNUSED)
 {
@@ -532,7 +545,8 @@ static int server_mount(struct bragi_call *call, const struct fs_mount_request *
 	disk_server.is_read_only = request->is_read_only != 0;
 	out_reply->block_bytes = 4096;
 	out_reply->is_read_only = request->is_read_only;
-	node_describe(&disk_nodes[ROOT_NUMBER], &out_reply->root);
+	out_reply->is_shared = disk_server.is_shared;
+	node_describe(&disk_nodes[DISK_ROOT_NUMBER], &out_reply->root);
 	return bragi_handles_add(&call->to_send, fake_memory_with("lane", 5)) ? 0 : -ERR_NO_MEMORY;
 }
 
@@ -557,6 +571,8 @@ static const struct fs_session_ops session_ops = {
 	.reserve = server_reserve,
 	.allocate = server_allocate,
 	.map = server_map,
+	.transfer = server_transfer,
+	.prepare = server_prepare,
 	.sync_node = server_sync_node,
 	.sync = server_sync,
 	.statistics = server_statistics,
@@ -596,7 +612,10 @@ static int server_transact(
 {
 	const struct transport_client *client = container_of(base, struct transport_client, client);
 	static uint8_t arena[1 << 16];
-	struct bragi_call call = { .request_size = exchange->request_size };
+	struct bragi_call call = {
+		.request_size = exchange->request_size,
+		.received = exchange->to_send, /* borrowed */
+	};
 	void *request = malloc(exchange->request_size);
 
 	memcpy(request, exchange->buffer, exchange->request_size);
@@ -608,6 +627,9 @@ static int server_transact(
 	disk_pass_on(task);
 	int error = disk_failure();
 
+	if (disk_server.meanwhile != NULL) {
+		disk_server.meanwhile();
+	}
 	if (error == 0) {
 		bragi_arena_init(&call.arena, arena, sizeof(arena));
 		ASSERT(server_dispatch(client, &call) == 0);
@@ -642,7 +664,7 @@ void disk_server_begin(uint64_t seed)
 	random_init(&disk_server.chance, seed);
 	fake_transact = server_transact;
 	ASSERT(block_add(&found, &block) == 0);
-	ASSERT(disk_number_of(node_create(LINUX_S_IFDIR | 0755)) == ROOT_NUMBER);
+	ASSERT(disk_number_of(disk_node_create(LINUX_S_IFDIR | 0755)) == DISK_ROOT_NUMBER);
 }
 
 void disk_server_end(void)
@@ -669,11 +691,11 @@ uint64_t disk_server_rdev(void)
 
 uint64_t disk_server_find(const char *path)
 {
-	uint64_t at = ROOT_NUMBER;
+	uint64_t at = DISK_ROOT_NUMBER;
 
 	while (*path != '\0') {
 		size_t length = strcspn(path, "/");
-		const struct server_entry *entry = entry_find(at, path, length);
+		const struct server_entry *entry = disk_entry_find(at, path, length);
 
 		if (entry == NULL) {
 			return 0;

@@ -12,6 +12,8 @@
 struct disk_server {
 	struct random chance;
 	bool is_mounted, is_read_only;
+	bool is_shared; /* others change it, too */
+	void (*meanwhile)(void); /* what they do while a call is under way, NULL: nothing */
 	int next_error; /* of the next call, which does nothing; 0: none */
 	uint64_t fail_one_in; /* 0: never; calls fail with an I/O error */
 	bool is_cold; /* contents are absent when they are asked for */
@@ -47,6 +49,12 @@ void disk_server_set_xattr(uint64_t number, const char *name, const void *value,
 const void *disk_server_xattr(uint64_t number, const char *name, size_t *out_size);
 /** disk_server_evict() - no page of any file is there */
 void disk_server_evict(void);
+/** disk_server_other_writes() - somebody else makes or overwrites a file in the root directory */
+void disk_server_other_writes(const char *name, const char *text);
+/** disk_server_other_removes() - takes a file's name away, if it is there */
+void disk_server_other_removes(const char *path);
+/** disk_server_other_moves() - gives a file another name in its directory, replacing what has it */
+void disk_server_other_moves(const char *path, const char *name);
 /** disk_server_text() - the contents of a file, terminated */
 const char *disk_server_text(uint64_t number);
 

@@ -399,7 +399,7 @@ static int64_t umount_run(struct mount *mount, uint64_t flags)
 int64_t posix_umount2(struct request *request)
 {
 	uint64_t flags = (uint32_t)request->args[1];
-	uint32_t lookup = (flags & LINUX_UMOUNT_NOFOLLOW) ? 0 : VFS_FOLLOW;
+	uint32_t lookup = VFS_UNASKED | ((flags & LINUX_UMOUNT_NOFOLLOW) ? 0 : VFS_FOLLOW);
 	uint64_t forcing = LINUX_MNT_FORCE | LINUX_MNT_DETACH;
 	struct path at;
 

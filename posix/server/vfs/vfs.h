@@ -43,6 +43,7 @@ enum vfs_lookup_flags : uint32_t {
 	VFS_NO_LINKS = 32,   /* ELOOP at all links */
 	VFS_BENEATH = 64,    /* EXDEV for what is not below the start */
 	VFS_IN_ROOT = 128,   /* the start is the root for this walk */
+	VFS_UNASKED = 256, /* the mount counts, though its file system may be dead: see walk.c */
 };
 
 /*

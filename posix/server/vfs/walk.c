@@ -380,11 +380,17 @@ int64_t walk_find_last(struct walk *walk, bool is_wanted, struct dentry **out_de
 	return dentry_find(walk->at.dentry, walk->last, walk->last_size, is_wanted, out_dentry);
 }
 
-/* What was not looked up just now, as ".", may have been changed by others. */
+/*
+ * What was not looked up just now, as "." or the root of a mount, may have been changed by others.
+ * Who takes a mount off does not want to know.
+ */
 static int64_t walk_check_place(const struct walk *walk)
 {
 	const struct dentry *dentry = walk->at.dentry;
 
+	if (walk->flags & VFS_UNASKED) {
+		return 0;
+	}
 	return walk->last_kind == WALK_LAST_NAME && dentry != walk->at.mount->root
 		? 0
 		: inode_check(dentry->inode);
@@ -477,6 +483,12 @@ int64_t walk_path(struct process *process, const struct credentials *credentials
 
 	if (name[0] == '\0' && (flags & VFS_EMPTY_PATH)) {
 		error = walk_empty_path(process, dirfd, out_path);
+		if (error == 0) {
+			error = inode_check(out_path->dentry->inode);
+			if (error < 0) {
+				path_unref(out_path);
+			}
+		}
 	} else {
 		error = walk_begin_within(&walk, process, credentials, dirfd, name, flags);
 		if (error == 0) {
