@@ -25,6 +25,7 @@
 #include <drivers/lib/block/block.h>
 #include <helix/helix.h>
 #include <mmio/mmio.h>
+#include <protocols/hw/hw-client.h>
 #include <protocols/transport/client.h>
 #include <virtio/dma.h>
 
@@ -142,6 +143,8 @@ struct ahci {
 	bool has_queuing;
 	char name[40];
 	struct ahci_port *ports[AHCI_PORTS];
+	struct hw_removal removal;
+	bool is_removed, is_gone; /* it is taken out, or is out already */
 	struct job job;
 };
 
@@ -154,6 +157,9 @@ MUST_USE int ahci_run(struct task *task, struct ahci *ahci, hel_handle lane);
 
 /** ahci_port_init() - memory and registers of a port; its task begins by itself */
 MUST_USE int ahci_port_init(struct ahci *ahci, uint32_t number);
+
+/** ahci_port_end() - the controller does nothing any more: the disk is gone, and the task ends */
+void ahci_port_end(struct ahci_port *port);
 
 /** ahci_port_interrupt() - take what is finished, tell the task of the rest */
 void ahci_port_interrupt(struct ahci_port *port);

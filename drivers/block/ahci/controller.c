@@ -109,9 +109,39 @@ static void handle_interrupt(struct ahci *ahci)
 	mmio_write32(ahci->registers, AHCI_INTERRUPTS, ports);
 }
 
+static void removed(struct hw_removal *removal, bool is_gone)
+{
+	struct ahci *ahci = container_of(removal, struct ahci, removal);
+
+	ahci->is_removed = true;
+	ahci->is_gone = is_gone;
+	if (ahci->job.task != NULL) {
+		job_cancel(&ahci->job, -ERR_END_OF_LANE);
+	}
+}
+
+/* It forgets all memory before requests end. Ours stays: clients may still have disks. */
+static void leave(struct task *task, struct ahci *ahci)
+{
+	struct scope shield;
+
+	scope_begin_shield(task, &shield);
+	if (!ahci->is_gone && ahci->registers.size != 0) {
+		(void)!reset(task, ahci);
+	}
+	for (uint32_t i = 0; i < AHCI_PORTS; i++) {
+		if (ahci->ports[i] != NULL) {
+			ahci_port_end(ahci->ports[i]);
+		}
+	}
+	hel_close(HEL_THIS, ahci->hw.lane);
+	(void)!scope_join(&shield);
+}
+
 int ahci_run(struct task *task, struct ahci *ahci, hel_handle lane)
 {
 	transport_client_init(&ahci->hw, lane, 1);
+	hw_removal_watch(&ahci->removal, &ahci->loop->loop, &ahci->hw, removed);
 	int error = start(task, ahci);
 
 	while (error == 0) {
@@ -120,6 +150,9 @@ int ahci_run(struct task *task, struct ahci *ahci, hel_handle lane)
 		if (error == 0) {
 			error = hel_irq_acknowledge(ahci->irq, HEL_IRQ_ACK, ahci->irq_sequence);
 		}
+	}
+	if (ahci->is_removed) {
+		leave(task, ahci);
 	}
 	return error;
 }

@@ -20,6 +20,10 @@ static int drive_ahci(struct task *task, void *argument)
 	helix_free(argument);
 	int error = ahci_run(task, drive.ahci, drive.lane);
 
+	if (drive.ahci->is_removed) {
+		helix_log(HEL_LOG_INFO, "%s is taken out", drive.ahci->name);
+		return 0;
+	}
 	/* The controller may still know our memory: it stays. */
 	helix_log(HEL_LOG_ERROR, "%s is given up: %s", drive.ahci->name, error_text(error));
 	return 0;

@@ -338,7 +338,7 @@ static int port_run(struct task *task, void *argument)
 {
 	struct ahci_port *port = argument;
 
-	while (await_disk(task, port) == 0) {
+	while (task_check(task) == 0 && await_disk(task, port) == 0) {
 		int error = start_disk(task, port);
 
 		if (error == 0) {
@@ -380,6 +380,15 @@ void ahci_port_interrupt(struct ahci_port *port)
 	}
 	if (port->state == AHCI_READY && port->disk != NULL) {
 		block_settle(&port->disk->device);
+	}
+}
+
+void ahci_port_end(struct ahci_port *port)
+{
+	if (port->job.task != NULL) {
+		job_cancel(&port->job, -ERR_END_OF_LANE); /* which loses the disk */
+	} else {
+		lose_disk(port);
 	}
 }
 
