@@ -13,6 +13,16 @@ BEGIN {
     add("signal.deliver", 3750)
     add("tmp.fstat", 1113)
     add("tmp.pread_4k", 1860)
+    add("dir.fstat", 1099)                   # Linux, on ext4
+    add("dir.pread_4k", 1997)
+    add("dir.pwrite_4k", 2831)
+    add("dir.stat", 6228)                    # twice as much as Linux, as what follows
+    add("dir.open_close", 11802)
+    add("dir.create_unlink", 138572)
+    add("disk.read_4k", 31770)
+    add("disk.read_4k_qd8", 34766)
+    add("disk.write_4k", 38262)
+    add("disk.write_4k_qd8", 35002)
     add("event.epoll_wait_1", 800)
     add("event.epoll_wait_10000", 800)
     add("proc.fork_exit", 212000)

@@ -8,8 +8,10 @@
 #   --build TYPE     which build of Hati: release (default) or debug
 #   --linux-again    measure Linux even if build/bench/linux.tsv is there and up to date
 #
-# The rows dir.* and disk.* are measured in a second boot, with two virtio-blk disks whose images
-# lie in memory: one as it is, one with ext4.
+# The rows dir.* and disk.* are measured in two more boots, with two virtio-blk disks whose images
+# lie in memory: one as it is, one with ext4. What disk.* waits for is threads of the host, which
+# no clock of the guest tells apart from instructions: there a plugin counts what is executed
+# (insns.c), and bandwidths are those of the host's clock.
 #
 # Both count instructions (QEMU's -icount): 1 "ns" is 1 instruction, and the host's load does not
 # matter. Linux is the kernel of Debian's linux-image-cloud-amd64, downloaded into build/bench and
@@ -39,8 +41,9 @@ mkdir -p "$out"
 # ---- disks, as run-linux.sh makes them
 disks=$(mktemp -d -p "$([[ -w /dev/shm ]] && echo /dev/shm || echo "$out")")
 trap 'rm -rf "$disks"' EXIT
-disk_rows=('dir.*' 'disk.*')
-[[ ${arguments[*]} == --time\ 30 ]] || disk_rows=()  # who chooses rows says which
+has_disk=1
+[[ ${arguments[*]} == --time\ 30 ]] || has_disk=  # who chooses rows says which
+counting=(--time 3000 'disk.*')
 
 make_disks() {
     dd if=/dev/zero of="$disks/disk.raw" bs=1M count=256 status=none
@@ -48,6 +51,17 @@ make_disks() {
     truncate -s 256M "$disks/disk.ext4"
     mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$disks/disk.ext4"
 }
+
+# The lines of disk.*: instructions for each operation, or MB/s.
+disk_lines() { # RESULTS COUNTS
+    awk -F'\t' '$1 ~ /^disk\./ && $3 == "MB/s"' "$1"
+    awk -f "$here/perop.awk" "$1" "$2" |
+        awk -F'\t' -v OFS='\t' '/^disk\./ && $1 !~ /_1m$/ { print $1, $2 + $3, "insns" }'
+}
+
+if [[ $has_disk && ( ! -s $out/insns.so || $here/insns.c -nt $out/insns.so ) ]]; then
+    cc -O2 -shared -fPIC -o "$out/insns.so" "$here/insns.c"
+fi
 
 # ---- osbench, one static program for both
 osbench=$out/osbench
@@ -62,11 +76,15 @@ if [[ $again || ! -s $out/linux.tsv || $osbench -nt $out/linux.tsv ]]; then
         "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux.log" \
             "$kernel" -- "${arguments[@]}" >"$out/linux.raw"
         modules=$(compgen -G "$out/linux/lib/modules/*" | head -1)
-        if [[ ${disk_rows[*]} && $modules ]]; then
-            "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux-disk.log" \
-                --modules "$modules" --disk "$disks/disk" --cache writeback \
-                "$kernel" -- "${arguments[@]}" "${disk_rows[@]}" |
-                grep -E '^(dir|disk)\.' >>"$out/linux.raw"
+        if [[ $has_disk && $modules ]]; then
+            with_disks=(--osbench "$osbench" --modules "$modules" --disk "$disks/disk"
+                --cache writeback)
+            "$here/run-linux.sh" --mode icount "${with_disks[@]}" --log "$out/linux-dir.log" \
+                "$kernel" -- "${arguments[@]}" 'dir.*' | grep '^dir\.' >>"$out/linux.raw"
+            "$here/run-linux.sh" --mode tcg "${with_disks[@]}" --log "$out/linux-disk.log" \
+                --qemu "-plugin file=$out/insns.so,out=$out/linux-disk.counts" \
+                "$kernel" -- "${counting[@]}" >"$out/linux-disk.raw"
+            disk_lines "$out/linux-disk.raw" "$out/linux-disk.counts" >>"$out/linux.raw"
         fi
         awk -f "$here/merge.awk" "$out/linux.raw" >"$out/linux.tsv"
     else
@@ -82,19 +100,23 @@ status=0
     --add "$osbench:/bin/osbench" --add "$here/guest.sh:/bin/bench" \
     -- /bin/sh /bin/bench "${arguments[@]}" >"$out/hati.raw" </dev/null || status=$?
 [[ -s $out/hati.raw ]] || die "Hati printed nothing (status $status); see $out/hati.log"
-if [[ ${disk_rows[*]} ]]; then
+if [[ $has_disk ]]; then
     make_disks
     drives=
     for name in raw ext4; do
         drives+=" -drive if=none,id=$name,format=raw,file=$disks/disk.$name,cache=writeback"
         drives+=" -device virtio-blk-pci,drive=$name"
     done
-    "$top/hati" run --icount --build "$build" --timeout 1800 --log "$out/hati-disk.log" \
-        --qemu "$drives" \
-        --add "$osbench:/bin/osbench" --add "$here/guest-disks.sh:/bin/bench" \
-        -- /bin/sh /bin/bench "${arguments[@]}" "${disk_rows[@]}" \
-        >"$out/hati-disk.raw" </dev/null || status=$?
-    grep -E '^(dir|disk)\.' "$out/hati-disk.raw" >>"$out/hati.raw" || :
+    with_disks=(--build "$build" --timeout 1800 --add "$osbench:/bin/osbench"
+        --add "$here/guest-disks.sh:/bin/bench")
+    "$top/hati" run --icount "${with_disks[@]}" --log "$out/hati-dir.log" --qemu "$drives" \
+        -- /bin/sh /bin/bench "${arguments[@]}" 'dir.*' >"$out/hati-dir.raw" </dev/null ||
+        status=$?
+    grep '^dir\.' "$out/hati-dir.raw" >>"$out/hati.raw" || :
+    "$top/hati" run --smp 1 "${with_disks[@]}" --log "$out/hati-disk.log" \
+        --qemu "$drives -plugin file=$out/insns.so,out=$out/hati-disk.counts" \
+        -- /bin/sh /bin/bench "${counting[@]}" >"$out/hati-disk.raw" </dev/null || status=$?
+    disk_lines "$out/hati-disk.raw" "$out/hati-disk.counts" >>"$out/hati.raw"
 fi
 awk -f "$here/merge.awk" "$out/hati.raw" >"$out/hati.tsv"
 
