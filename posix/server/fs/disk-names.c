@@ -177,6 +177,8 @@ int64_t disk_create(struct inode *directory, struct dentry *dentry, const struct
 	error = name_set(disk, dentry, &reply.node, disk->n_gone);
 	if (error < 0) {
 		dentry_drop(dentry); /* it is there all the same */
+	} else if (linux_is_type(spec->mode, LINUX_S_IFDIR)) {
+		dentry_made_directory(dentry);
 	}
 	return error;
 }

@@ -315,6 +315,38 @@ TEST(names_that_were_moved_are_remembered)
 	end_disk();
 }
 
+TEST(new_directories_hold_what_was_put_there)
+{
+	struct linux_stat stat;
+	char name[32];
+
+	begin_disk();
+	CHECK_EQ(mount_disk(), 0);
+	CHECK_EQ(call_mkdir(root, "/m/d", 0755), 0);
+	CHECK_EQ(call_mkdir(root, "/m/d/e", 0755), 0);
+	uint64_t n_lookups = disk_server.n_lookups;
+
+	write_file(root, "/m/d/f", "text");
+	write_file(root, "/m/d/e/g", "text");
+	CHECK_EQ(call_stat(root, "/m/d/none", &stat), -LINUX_ENOENT);
+	CHECK_EQ(call_rename(root, "/m/d/f", "/m/d/e/h", 0), 0);
+	CHECK_EQ(call_stat(root, "/m/d/f", &stat), -LINUX_ENOENT);
+	CHECK_EQ(call_unlink(root, "/m/d/e/g"), 0);
+	CHECK_EQ(call_stat(root, "/m/d/e/g", &stat), -LINUX_ENOENT);
+	CHECK_EQ(disk_server.n_lookups, n_lookups);
+	/* until the cache has lost a name that is there */
+	for (int i = 0; i < 4200; i++) {
+		snprintf(name, sizeof(name), "/m/none%d", i);
+		CHECK_EQ(call_stat(root, name, &stat), -LINUX_ENOENT);
+	}
+	n_lookups = disk_server.n_lookups;
+	CHECK_EQ(call_stat(root, "/m/d/e/h", &stat), 0);
+	CHECK_EQ(call_stat(root, "/m/d/e/g", &stat), -LINUX_ENOENT);
+	CHECK_EQ(disk_server.n_lookups, n_lookups + 2);
+	CHECK_EQ(umount_disk(0), 0);
+	end_disk();
+}
+
 /* Everybody wants a file that one of them removes: it is there, or it is not. */
 TEST(names_that_are_going_are_waited_for)
 {

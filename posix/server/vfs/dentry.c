@@ -91,12 +91,22 @@ static void dentry_insert(struct dentry *dentry)
 	dentry->is_hashed = true;
 }
 
+/* Of a name that is not there, or that has another dentry: else dentry_lose(). */
 static void dentry_unhash(struct dentry *dentry)
 {
 	if (dentry->is_hashed) {
 		hash_table_remove(&dentry_table, &dentry->hash_node);
 		dentry->is_hashed = false;
 	}
+}
+
+/* A name leaves the cache and may be there all the same. */
+static void dentry_lose(struct dentry *dentry)
+{
+	if (dentry->is_hashed && dentry->parent != NULL) {
+		dentry->parent->has_all_names = false;
+	}
+	dentry_unhash(dentry);
 }
 
 /* ---- making and freeing -------------------------------------------------------------------- */
@@ -177,6 +187,7 @@ static void dentry_let_inode_go(struct dentry *dentry)
 		notify_gone(inode, LINUX_IN_DELETE_SELF);
 	}
 	dentry->inode = NULL;
+	dentry->has_all_names = false;
 	inode_unref(inode);
 }
 
@@ -184,6 +195,9 @@ static void dentry_let_inode_go(struct dentry *dentry)
 static void dentry_free(struct dentry *dentry)
 {
 	ASSERT(list_is_empty(&dentry->children));
+	if (dentry->inode != NULL) {
+		dentry_lose(dentry);
+	}
 	dentry_unhash(dentry);
 	list_remove(&dentry->sibling);
 	dentry_let_inode_go(dentry);
@@ -295,6 +309,12 @@ static int64_t dentry_look_up(struct dentry *dentry)
 	return error;
 }
 
+/* Whether names that are not in the cache are none. */
+static bool dentry_knows_all(const struct dentry *directory)
+{
+	return directory->has_all_names || (directory->super->flags & SUPER_PINNED) != 0;
+}
+
 /* A new dentry, which its file system has been asked about if it has to be. */
 static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_size,
 	bool is_wanted, struct dentry **out_dentry)
@@ -305,7 +325,7 @@ static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_
 	if (dentry == NULL) {
 		return -LINUX_ENOMEM;
 	}
-	if ((parent->super->flags & SUPER_PINNED) == 0) {
+	if (!dentry_knows_all(parent)) {
 		int64_t error = dentry_look_up(dentry);
 
 		if (error < 0 && (error != -LINUX_ENOENT || !is_wanted || !is_made_by_hand)) {
@@ -359,7 +379,7 @@ int64_t dentry_find(struct dentry *parent, const char *name, size_t name_size, b
 		*out_dentry = dentry;
 		return 0;
 	}
-	if ((parent->super->flags & SUPER_PINNED) != 0 && !is_wanted) {
+	if (dentry_knows_all(parent) && !is_wanted) {
 		return -LINUX_ENOENT;
 	}
 	return dentry_make(parent, name, name_size, is_wanted, out_dentry);
@@ -370,6 +390,14 @@ void dentry_set_inode(struct dentry *dentry, struct inode *inode)
 	ASSERT(dentry->inode == NULL);
 	inode_ref(inode);
 	dentry->inode = inode;
+}
+
+void dentry_made_directory(struct dentry *dentry)
+{
+	uint32_t by_others =
+		SUPER_PINNED | SUPER_VOLATILE | SUPER_SHARED | SUPER_FOLDS_NAMES;
+
+	dentry->has_all_names = (dentry->super->flags & by_others) == 0;
 }
 
 void dentry_pin(struct dentry *dentry)
@@ -387,15 +415,20 @@ void dentry_unpin(struct dentry *dentry)
 	}
 }
 
-void dentry_drop(struct dentry *dentry)
+static void dentry_is_dropped(struct dentry *dentry)
 {
 	if (dentry->has_handle) {
 		file_handle_forget(dentry);
 	}
-	dentry_unhash(dentry);
 	if (dentry->references == 0) {
 		dentry_free_unused(dentry);
 	}
+}
+
+void dentry_drop(struct dentry *dentry)
+{
+	dentry_lose(dentry);
+	dentry_is_dropped(dentry);
 }
 
 bool dentry_may_vanish(const struct dentry *dentry)
@@ -409,7 +442,8 @@ void dentry_vanish(struct dentry *dentry)
 	if (dentry_may_vanish(dentry)) {
 		dentry_let_inode_go(dentry);
 	} else {
-		dentry_drop(dentry);
+		dentry_unhash(dentry);
+		dentry_is_dropped(dentry);
 	}
 }
 
@@ -418,6 +452,9 @@ void dentry_forget_children(struct dentry *dentry)
 	LIST_FOR_EACH_SAFE(child, &dentry->children, struct dentry, sibling) {
 		dentry_ref(child);
 		dentry_forget_children(child);
+		if (child->inode != NULL) {
+			dentry_lose(child);
+		}
 		dentry_unhash(child);
 		dentry_unref(child);
 	}
@@ -464,7 +501,7 @@ void dentry_move(struct dentry *dentry, struct dentry *to, char *memory)
 	struct dentry *new_parent = to->parent;
 
 	dentry_forget_children(to); /* of a directory: names that were not there */
-	dentry_unhash(dentry);
+	dentry_lose(dentry); /* there may be a whiteout */
 	dentry_unhash(to);
 	dentry_free_name(dentry);
 	if (memory == NULL) {

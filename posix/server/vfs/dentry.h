@@ -43,6 +43,8 @@ struct dentry {
 	bool has_handle; /* file-handle.h */
 	/* somebody asks the file system whether it is positive or negative, or lets it go */
 	bool is_hidden;
+	/* of a directory: it was made empty, and no name in it that is there has left the cache */
+	bool has_all_names;
 	struct list children;
 	struct list_node sibling;
 	struct list_node unused_node;
@@ -74,6 +76,8 @@ void dentry_unref(struct dentry *dentry);
 
 /** dentry_set_inode() - make a negative dentry positive; takes a reference of its own */
 void dentry_set_inode(struct dentry *dentry, struct inode *inode);
+/** dentry_made_directory() - it is new, and nothing is in it: nobody need be asked for names */
+void dentry_made_directory(struct dentry *dentry);
 /** dentry_pin() - the file system keeps this one */
 void dentry_pin(struct dentry *dentry);
 void dentry_unpin(struct dentry *dentry);
