@@ -165,15 +165,21 @@ static int slot_power_off(struct task *task, struct slot *slot)
 	return error;
 }
 
-static bool slot_card_answers(struct task *task, const struct slot *slot)
+static bool slot_has_card(const struct slot *slot)
 {
 	const struct pci_address card = {
 		.segment = slot->bridge.segment,
 		.bus = slot->secondary_bus,
 	};
+
+	return slot->access->read(slot->access, card, PCI_VENDOR, 2) != NOTHING;
+}
+
+static bool slot_card_answers(struct task *task, const struct slot *slot)
+{
 	uint64_t deadline_ns = task_now_ns(task) + SLOT_ANSWER_NS;
 
-	while (slot->access->read(slot->access, card, PCI_VENDOR, 2) == NOTHING) {
+	while (!slot_has_card(slot)) {
 		if (task_now_ns(task) >= deadline_ns ||
 			task_sleep_until(task, task_now_ns(task) + STEP_NS) != 0) {
 			return false;
@@ -273,6 +279,9 @@ static int slot_begin(struct task *task, struct slot *slot)
 	bool is_off = (slot->capabilities & HAS_POWER_CONTROL) != 0 &&
 		(slot_get(slot, SLOT_CONTROL, 2) & CONTROL_POWER_OFF) != 0;
 
+	if (!slot_is_present(slot) && slot_has_card(slot)) {
+		return -ERR_UNSUPPORTED; /* turning it off would take the card away */
+	}
 	if (slot_is_present(slot) && !is_off) {
 		slot->state = SLOT_ON;
 		slot_clear(slot, EVENTS);

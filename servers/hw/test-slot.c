@@ -21,6 +21,7 @@ static struct slot slot;
 static uint8_t config[256]; /* of the bridge */
 static bool is_in, is_polite; /* the card; it leaves when it has no power, as QEMU's */
 static bool is_bridge_gone;
+static bool tells_presence = true;
 static int plug_error;
 static uint32_t n_plugged, n_unplugged, n_gone;
 
@@ -57,7 +58,9 @@ static void tell(uint16_t events)
 static void put_in(void)
 {
 	is_in = true;
-	tell(PRESENT | PRESENCE);
+	if (tells_presence) {
+		tell(PRESENT | PRESENCE);
+	}
 	put(LINK_STATUS, LINK_ACTIVE);
 }
 
@@ -319,6 +322,22 @@ static void is_no_use(struct task *task)
 TEST(slot_card_of_no_use_loses_its_power)
 {
 	with_slot(false, is_no_use);
+}
+
+static void is_of_the_firmware(struct task *task)
+{
+	sleep_ms(task, 1000);
+	CHECK(slot_job.task == NULL);
+	CHECK(has_power());
+	CHECK_EQ(n_plugged, 0);
+}
+
+/* As QEMU's with ACPI hot plug: the card is there, and the registers do not say so. */
+TEST(slot_that_does_not_tell_is_left_alone)
+{
+	tells_presence = false;
+	with_slot(true, is_of_the_firmware);
+	tells_presence = true;
 }
 
 TEST_MAIN()

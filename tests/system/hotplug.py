@@ -134,6 +134,32 @@ def ahci_is_taken_out():
             check_said(boot.log(), boot.output(), 1)
 
 
+def _wait_and_mount(port, is_there):
+    """Boots with a disk in the slot, or puts one in then, and mounts it."""
+    script = ('until [ -b /dev/nvme0n1 ]; do busybox sleep 0.1; done; busybox mkdir -p /mnt; '
+              'busybox mount -t ext4 /dev/nvme0n1 /mnt && busybox umount /mnt && echo mounted')
+    with tempfile.TemporaryDirectory(prefix='hati-hotplug-') as folder:
+        image = os.path.join(folder, 'disk')
+        make_image(image)
+        monitor = guest.Monitor(folder)
+        device = ' -device nvme,serial=HATI,bus=slot0,drive=d' if is_there else ''
+        with guest.Boot(*port, '--qemu', _drive(image) + device, *monitor.options, timeout=100,
+                        command=('busybox', 'sh', '-c', script)) as boot:
+            if not is_there:
+                boot.wait_for_log('functions published')
+                monitor.command('device_add', bus='slot0', drive='d', **_DISKS['nvme'][0])
+            check(boot.wait_until(lambda: 'mounted' in boot.output()), boot.log()[-600:])
+
+
+def a_disk_comes_to_an_empty_slot():
+    _wait_and_mount(_PORT, False)
+
+
+def a_slot_of_the_firmware_is_left_alone():
+    """By default QEMU's slots are driven by ACPI, and their registers do not tell of the card."""
+    _wait_and_mount(('--qemu-first', '-device pcie-root-port,id=slot0,chassis=1,slot=1'), True)
+
+
 def nvme_comes_and_goes():
     _run('nvme')
 
@@ -148,4 +174,5 @@ def virtio_comes_and_goes():
 
 if __name__ == '__main__':
     guest.main([nvme_comes_and_goes, nvme_comes_and_goes_behind_an_iommu, virtio_comes_and_goes,
-                ahci_is_taken_out])
+                ahci_is_taken_out, a_disk_comes_to_an_empty_slot,
+                a_slot_of_the_firmware_is_left_alone])
