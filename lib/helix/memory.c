@@ -198,9 +198,14 @@ static size_t segment_find_run(struct segment *segment, size_t n_pages)
 	size_t length = 0;
 
 	for (size_t i = HEADER_PAGES; i < PAGES; i++) {
-		if (length == 0 && segment->free_pages[i / 64] == 0) {
-			i |= 63; /* nothing in this word */
+		uint64_t free = segment->free_pages[i / 64] >> (i % 64);
+
+		if (length == 0 && free == 0) {
+			i |= 63; /* nothing more in this word */
 			continue;
+		}
+		if (length == 0) {
+			i += (size_t)__builtin_ctzll(free);
 		}
 		length = segment_page_is_free(segment, i) ? length + 1 : 0;
 		if (length == n_pages) {
