@@ -304,7 +304,7 @@ static int memory_transfer_locked(struct memory *memory, uint64_t offset,
 	}
 	uint8_t *bytes = (uint8_t *)arch_phys_to_virt(page.phys) + offset % FRAME_SIZE;
 
-	memcpy(transfer->is_write ? bytes : transfer->buffer,
+	arch_copy_much(transfer->is_write ? bytes : transfer->buffer,
 		transfer->is_write ? transfer->buffer : bytes, transfer->size);
 	if (path != NULL) {
 		indirect__unlock(path);

@@ -7,7 +7,7 @@
 #include <thor/object/grant.h>
 #include <thor/syscall/call.h>
 
-constexpr size_t MEMORY_COPY_PIECE = 512;
+constexpr size_t MEMORY_COPY_PIECE = 1024;
 constexpr uint64_t MEMORY_PIN_MAX = MIB(4);
 constexpr uint64_t MEMORY_PIN_SLICE = 8 * HEL_PAGE_SIZE; /* may have to be cleared */
 constexpr uint64_t MEMORY_COPY_MAX = MIB(16); /* bytes of one read or write */
