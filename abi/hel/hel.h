@@ -106,6 +106,7 @@ enum hel_update : uint64_t {
 	HEL_UPDATE_INITIALISE_FAILED = 1, /* who waits for them gets ERR_IO */
 	HEL_UPDATE_WRITTEN_BACK = 2,
 	HEL_UPDATE_WRITE_BACK_FAILED = 3, /* they stay dirty; fences report the error */
+	HEL_UPDATE_ZERO = 4, /* those that are absent, and were not asked for, are zero */
 };
 
 enum hel_lock_flags : uint64_t {

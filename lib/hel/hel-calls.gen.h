@@ -1635,8 +1635,12 @@ HEL_MUST_USE static inline int hel_memory_create_managed(uint64_t size_bytes, ui
  * @backing: needs MANAGE; of managed memory
  * @kind: pages in another state than it is about are passed over
  * @offset: page-aligned, as is @length
- * @length: at most 16 MiB; what is beyond the end is ignored
+ * @length: at most 16 MiB, unless they are ZERO; what is beyond the end is ignored
  * @error: the negative error of INITIALISE_FAILED and WRITE_BACK_FAILED, else 0
+ *
+ * ZERO is remembered for one range of an object: one that does not touch it takes its place. Of the
+ * range goes what is before a page that was dropped, and what is beyond the end of memory that
+ * shrinks.
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (the memory is no backing, not page-aligned, no or too many pages,
  * unknown @kind, or an @error that does not go with it), -ERR_NO_MEMORY (no memory to note what has

@@ -163,6 +163,19 @@ static void managed_not_initialised(struct managed *managed, uint64_t first, uin
 	managed__wake(managed, first, end, -ERR_IO);
 }
 
+/* One range is enough for a file that grows: what does not go on from there takes its place. */
+static void managed_note_zeros(struct managed *managed, uint64_t first, uint64_t end)
+{
+	if (first > managed->zeros_end || end < managed->zeros_first ||
+		managed->zeros_first >= managed->zeros_end) {
+		managed->zeros_first = first;
+		managed->zeros_end = end;
+	} else {
+		managed->zeros_first = min_u64(managed->zeros_first, first);
+		managed->zeros_end = max_u64(managed->zeros_end, end);
+	}
+}
+
 static int managed_update(
 	struct managed *managed, enum hel_update kind, uint64_t first, uint64_t end, int error)
 {
@@ -171,6 +184,7 @@ static int managed_update(
 	case HEL_UPDATE_INITIALISE_FAILED: managed_not_initialised(managed, first, end); return 0;
 	case HEL_UPDATE_WRITTEN_BACK: managed__written(managed, first, end, 0); return 0;
 	case HEL_UPDATE_WRITE_BACK_FAILED: managed__written(managed, first, end, error); return 0;
+	case HEL_UPDATE_ZERO: managed_note_zeros(managed, first, end); return 0;
 	}
 	UNREACHABLE();
 }
@@ -187,8 +201,9 @@ int memory_update(
 	bool is_failure =
 		kind == HEL_UPDATE_INITIALISE_FAILED || kind == HEL_UPDATE_WRITE_BACK_FAILED;
 
-	if (backing->kind != HEL_MEMORY_BACKING || kind > HEL_UPDATE_WRITE_BACK_FAILED ||
-		!memory_is_range(offset, length) || length > MANAGED_UPDATE_MAX * FRAME_SIZE ||
+	if (backing->kind != HEL_MEMORY_BACKING || kind > HEL_UPDATE_ZERO ||
+		!memory_is_range(offset, length) ||
+		(length > MANAGED_UPDATE_MAX * FRAME_SIZE && kind != HEL_UPDATE_ZERO) ||
 		(is_failure ? error >= 0 || error < -MANAGED_ERROR_MAX : error != 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
@@ -260,6 +275,10 @@ int memory_invalidate(struct memory *backing, uint64_t offset, uint64_t length)
 	if (backing->kind != HEL_MEMORY_BACKING || !memory_is_range(offset, length)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
+	spinlock_acquire(&backing->lock);
+	managed__forget_zeros(
+		backing->managed, offset / FRAME_SIZE, (offset + length) / FRAME_SIZE);
+	spinlock_release(&backing->lock);
 	return managed_drop_clean(backing, offset / FRAME_SIZE, (offset + length) / FRAME_SIZE);
 }
 

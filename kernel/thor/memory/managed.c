@@ -156,9 +156,34 @@ enum managed_obstacle {
 	MANAGED_LOST, /* the manager is gone */
 };
 
+static bool managed_is_zero(const struct managed *managed, uint64_t index, uint64_t entry)
+{
+	return entry == 0 && index >= managed->zeros_first && index < managed->zeros_end;
+}
+
+void managed__forget_zeros(struct managed *managed, uint64_t first, uint64_t end)
+{
+	if (first < managed->zeros_end && end > managed->zeros_first) {
+		managed->zeros_first = end; /* what is before it was written to, most likely */
+	}
+}
+
+/* A page of zeros; false: there is no memory for it, so the manager is asked as for others. */
+static bool managed_make_zero(struct managed *managed, uint64_t index)
+{
+	struct memory_page page;
+
+	if (managed__get_backing_page(managed->backing, index, &page) != 0) {
+		managed__forget_zeros(managed, index, index + 1);
+		return false;
+	}
+	managed_set_state(page_tree_slot(&managed->backing->pages, index), MANAGED_CLEAN);
+	return true;
+}
+
 /* What keeps a user from an access to a page. A dead manager's clean pages can still be read. */
 static enum managed_obstacle managed_find_obstacle(
-	const struct managed *managed, uint64_t entry, bool for_write)
+	const struct managed *managed, uint64_t index, uint64_t entry, bool for_write)
 {
 	enum managed_state state = managed_state_of(entry);
 	bool is_there = managed->swap != NULL ? state >= MANAGED_CLEAN
@@ -167,10 +192,10 @@ static enum managed_obstacle managed_find_obstacle(
 	if (managed->is_dead && !is_there) {
 		return MANAGED_LOST;
 	}
-	if (state < MANAGED_CLEAN) {
+	if (state < MANAGED_CLEAN && !managed_is_zero(managed, index, entry)) {
 		return MANAGED_ABSENT;
 	}
-	return for_write && state == MANAGED_CLEAN && managed__is_throttled(managed)
+	return for_write && state <= MANAGED_CLEAN && managed__is_throttled(managed)
 		? MANAGED_THROTTLED
 		: MANAGED_NO_OBSTACLE;
 }
@@ -181,10 +206,16 @@ int managed__get_page(
 	struct managed *managed = backing->managed;
 	uint64_t *slot = page_tree_slot(&backing->pages, index);
 	enum managed_obstacle obstacle =
-		managed_find_obstacle(managed, slot != NULL ? *slot : 0, for_write);
+		managed_find_obstacle(managed, index, slot != NULL ? *slot : 0, for_write);
 
 	if (obstacle != MANAGED_NO_OBSTACLE) {
 		return obstacle == MANAGED_LOST ? -ERR_IO : SPACE_PENDING;
+	}
+	if (slot == NULL || *slot == 0) {
+		if (!managed_make_zero(managed, index)) {
+			return SPACE_PENDING;
+		}
+		slot = page_tree_slot(&backing->pages, index);
 	}
 	int error = for_write ? managed__make_dirty(managed, index, slot) : 0;
 
@@ -278,7 +309,8 @@ int managed__await(struct managed *managed, uint64_t index, bool for_write, stru
 	const struct memory *backing = managed->backing;
 	int error;
 
-	switch (managed_find_obstacle(managed, page_tree_get(&backing->pages, index), for_write)) {
+	switch (managed_find_obstacle(
+		managed, index, page_tree_get(&backing->pages, index), for_write)) {
 	case MANAGED_NO_OBSTACLE: return 0;
 	case MANAGED_LOST: return -ERR_IO;
 	case MANAGED_ABSENT:
@@ -351,6 +383,7 @@ void managed__drop(struct managed *managed, uint64_t first, uint64_t end)
 {
 	struct managed_removal removal = {};
 
+	managed__forget_zeros(managed, first, end);
 	page_tree_remove(&managed->backing->pages, first, end, managed_unref_pages, &removal);
 	managed->n_resident -= removal.n_resident;
 	memory__uncharge(managed->backing, removal.n_resident);
@@ -383,10 +416,15 @@ bool managed__resize(struct managed *managed, uint64_t size_bytes)
 {
 	const struct page_tree *pages = &managed->backing->pages;
 	uint64_t first = size_bytes / FRAME_SIZE;
+	bool is_growing = size_bytes > managed->backing->size_bytes;
 	uint64_t index, entry;
 
 	/* First of all, so that no more pages come where some are taken away. */
 	managed_set_size(managed, size_bytes);
+	managed->zeros_end = min_u64(managed->zeros_end, first);
+	if (is_growing) {
+		return false; /* nothing is there, and nobody waits for it */
+	}
 	if (page_tree_next(pages, first, MANAGED_END, &index, &entry)) {
 		uint64_t end = align_up(index + 1, MANAGED_SLICE_PAGES);
 

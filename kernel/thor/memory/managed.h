@@ -18,6 +18,10 @@
  *	                                     WRITTEN_BACK, failed  |       v
  *	                                                           +-- REDIRTIED
  *
+ * What the manager has said to be zero (HEL_UPDATE_ZERO) goes from MISSING to CLEAN by itself. That
+ * is one range: the end of a file that has grown. It begins behind the last page that was taken
+ * away again.
+ *
  * An entry of the backing's page tree is the address of the page (0: it has none yet), with the
  * state and two bits of the page cache below. MISSING is the absence of an entry. Users see pages
  * from CLEAN on.
@@ -98,6 +102,7 @@ struct managed {
 	struct list throttled; /* struct page_wait.node: too much is dirty */
 	uint64_t next_index, window; /* where a sequential reader faults next, pages to ask for */
 	uint64_t advice_index, advice_end; /* will be needed, not asked for yet */
+	uint64_t zeros_first, zeros_end; /* what is MISSING there is zero: nobody has to be asked */
 
 	struct list requests; /* operations of the manager that wait for something to do */
 	struct list fences; /* operations */
@@ -178,6 +183,9 @@ void managed__count_resident(struct managed *managed);
 
 /** managed__release() - an entry goes, its page stays with the caller */
 void managed__release(struct managed *managed, uint64_t index);
+
+/** managed__forget_zeros() - pages of [@first, @end) are no longer known to be zero */
+void managed__forget_zeros(struct managed *managed, uint64_t first, uint64_t end);
 
 /** managed__kick() - there may be something to do for managed_service() */
 void managed__kick(struct managed *managed);

@@ -203,6 +203,17 @@ static void check_disk(struct user_queue *queue)
 	}
 }
 
+/* As if the file had been shorter: what has been added is zero, and nobody has to ask for it. */
+static void grow_file(uint64_t old_pages)
+{
+	for (uint64_t i = old_pages; i < PAGES; i++) {
+		model[i] = 0;
+		server.disk[i] = 0;
+	}
+	CHECK_OK(hel_memory_update(server.handles.backing, HEL_UPDATE_ZERO,
+		old_pages * HEL_PAGE_SIZE, (PAGES - old_pages) * HEL_PAGE_SIZE, 0));
+}
+
 static void first_main(UNUSED void *context)
 {
 	struct random random;
@@ -214,6 +225,7 @@ static void first_main(UNUSED void *context)
 	for (uint64_t i = 0; i < PAGES; i++) {
 		model[i] = server_word(i);
 	}
+	grow_file(random_below(&random, PAGES));
 	server_start();
 	n_done = 0;
 	for (uint64_t i = 0; i < USERS; i++) {

@@ -65,7 +65,7 @@ USER_TEST(update_checks_its_arguments)
 	hel_handle frontal = server.handles.frontal;
 
 	CHECK_EQ(hel_memory_update(frontal, HEL_UPDATE_INITIALISED, 0, 4096, 0), -ERR_ILLEGAL_ARGS);
-	CHECK_EQ(hel_memory_update(backing, 4, 0, 4096, 0), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(hel_memory_update(backing, 5, 0, 4096, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_update(backing, HEL_UPDATE_INITIALISED, 1, 4096, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_update(backing, HEL_UPDATE_INITIALISED, 0, 0, 0), -ERR_ILLEGAL_ARGS);
 	CHECK_EQ(hel_memory_update(backing, HEL_UPDATE_INITIALISED, 0, MIB(16) + 4096, 0),
@@ -108,6 +108,100 @@ USER_TEST(operations_check_their_handles)
 	submit_cancel(&queue, context);
 	CHECK(queue_await(&queue, context, &completion));
 	CHECK_EQ(completion.error, -ERR_CANCELLED);
+	end();
+}
+
+/* ---- zeros ----------------------------------------------------------------------------------- */
+
+static int say_zero(uint64_t first, uint64_t n_pages)
+{
+	return hel_memory_update(server.handles.backing, HEL_UPDATE_ZERO, first * HEL_PAGE_SIZE,
+		n_pages * HEL_PAGE_SIZE, 0);
+}
+
+USER_TEST(zeros_are_not_asked_for)
+{
+	begin(64);
+	CHECK_OK(say_zero(16, 16));
+	CHECK_OK(say_zero(32, MIB(1024)));
+	for (uint64_t i = 16; i < 64; i++) {
+		CHECK_EQ(server_read(i), 0);
+		server_write(i, i);
+	}
+	CHECK_EQ(server.n_reads, 0);
+	server_start();
+	CHECK_EQ(server_read(15), server_word(15));
+	CHECK_EQ(server.n_pages_read, 1);
+	CHECK_OK(fence());
+	for (uint64_t i = 16; i < 64; i++) {
+		CHECK_EQ(server.disk[i], i);
+	}
+	/* They are on the disk now. */
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, 0, 40 * HEL_PAGE_SIZE));
+	for (uint64_t i = 0; i < 40; i++) {
+		CHECK_EQ(server_read(i), i < 16 ? server_word(i) : i);
+	}
+	CHECK_EQ(server.n_pages_written, 48);
+	end();
+}
+
+USER_TEST(what_was_asked_for_is_not_zero)
+{
+	uint64_t first = 8 * HEL_PAGE_SIZE;
+
+	begin(64);
+	CHECK_OK(hel_memory_advise(
+		server.handles.frontal, HEL_ADVICE_WILL_NEED, first, 4 * HEL_PAGE_SIZE));
+	server.is_stuck = true;
+	CHECK(server_do(&queue, 1'000'000));
+	CHECK_OK(say_zero(8, 8));
+	/* its answer comes later */
+	server_write(12, 5);
+	server.is_stuck = false;
+	server_start();
+	uint64_t word = server_word(9);
+
+	CHECK_OK(hel_memory_write(server.handles.backing, first + HEL_PAGE_SIZE, &word, 8));
+	CHECK_OK(hel_memory_update(server.handles.backing, HEL_UPDATE_INITIALISED, first,
+		8 * HEL_PAGE_SIZE, 0));
+	CHECK_EQ(server_read(9), word);
+	CHECK_EQ(server_read(12), 5);
+	CHECK_EQ(server_read(13), 0);
+	end();
+}
+
+USER_TEST(zeros_end_with_the_memory)
+{
+	begin(64);
+	CHECK_OK(say_zero(0, 64));
+	CHECK_EQ(server_read(60), 0);
+	CHECK_OK(hel_memory_resize(server.handles.backing, 8 * HEL_PAGE_SIZE));
+	CHECK_OK(hel_memory_resize(server.handles.backing, 64 * HEL_PAGE_SIZE));
+	server_start();
+	CHECK_EQ(server_read(60), server_word(60));
+	CHECK_EQ(server_read(5), 0);
+	/* what manager drops may have changed, also if nobody has it */
+	CHECK_OK(hel_memory_invalidate(server.handles.backing, HEL_PAGE_SIZE, HEL_PAGE_SIZE));
+	CHECK_EQ(server_read(1), server_word(1));
+	CHECK_EQ(server_read(2), 0);
+	CHECK_EQ(server_read(0), server_word(0));
+	end();
+}
+
+USER_TEST(writers_of_zeros_are_throttled)
+{
+	begin(8192);
+	CHECK_OK(say_zero(0, 8192));
+	server_start();
+	for (uint64_t i = 0; i < 8192; i++) {
+		server_write(i, i);
+	}
+	CHECK(server.n_pages_written > 0);
+	CHECK_EQ(server.n_reads, 0);
+	CHECK_OK(fence());
+	for (uint64_t i = 0; i < 8192; i++) {
+		CHECK_EQ(server.disk[i], i);
+	}
 	end();
 }
 
