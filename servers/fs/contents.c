@@ -429,6 +429,8 @@ int contents_grow(struct contents *contents, uint64_t size)
 	int error = hel_memory_resize(contents->memory.handle, memory_size);
 
 	if (error == 0) {
+		(void)!hel_memory_update(contents->memory.handle, HEL_UPDATE_ZERO,
+			contents->memory_size, memory_size - contents->memory_size, 0);
 		contents->memory_size = memory_size;
 	}
 	return error == -ERR_ILLEGAL_ARGS ? BLOCKFS_E_TOO_LARGE : error;
