@@ -308,6 +308,7 @@ static int mount_type(struct task *task, struct session *session, const struct s
 		.skips_journal = mount->skips_journal,
 		.on_error = mount->on_error,
 		.data_mode = mount->data_mode,
+		.ext_kind = mount->type->ext_kind,
 		.text = mount->options,
 	};
 

@@ -30,11 +30,11 @@ static const struct {
 };
 
 static const struct fs_type types[] = {
-	{ "ext4", blockfs_ext4_mount, ext4_harmless, true, NULL },
-	{ "ext3", blockfs_ext4_mount, ext4_harmless, true, NULL },
-	{ "ext2", blockfs_ext4_mount, ext4_harmless, false, NULL },
-	{ "vfat", blockfs_fat_mount, NULL, false, blockfs_fat_accepts },
-	{ "iso9660", blockfs_iso9660_mount, NULL, false, blockfs_iso9660_accepts },
+	{ "ext4", blockfs_ext4_mount, ext4_harmless, true, BLOCKFS_EXT4, NULL },
+	{ "ext3", blockfs_ext4_mount, ext4_harmless, true, BLOCKFS_EXT3, NULL },
+	{ "ext2", blockfs_ext4_mount, ext4_harmless, false, BLOCKFS_EXT2, NULL },
+	{ "vfat", blockfs_fat_mount, NULL, false, BLOCKFS_EXT4, blockfs_fat_accepts },
+	{ "iso9660", blockfs_iso9660_mount, NULL, false, BLOCKFS_EXT4, blockfs_iso9660_accepts },
 };
 
 const struct fs_type *fs_type_find(struct bragi_string name)

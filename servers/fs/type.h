@@ -14,6 +14,7 @@ struct fs_type {
 	/* Options that need nothing to be done: they say what is so anyway. Ends with NULL. */
 	const char *const *harmless;
 	bool has_data_modes; /* data=journal, ... */
+	enum blockfs_ext_kind ext_kind;
 	/* Further options, which the mount is given; NULL: there are none. */
 	bool (*accepts)(struct blockfs_name options);
 };

@@ -187,7 +187,7 @@ def options_are_obeyed(folder):
 		echo z >> file || exit 6
 		cd /; umount /tmp || exit 7
 		mount -t ext4 -o unheard_of /dev/vda /tmp 2>/dev/null && exit 8
-		mount -t ext2 -o ro /dev/vda /tmp 2>/dev/null && umount /tmp
+		mount -t ext2 -o ro /dev/vda /tmp 2>/dev/null && exit 13
 		mount -t ext4 -o ro,noload /dev/vda /tmp || exit 9
 		[ "$(cat /tmp/file)" = "$(printf 'x\nz')" ] || exit 10
 		rm /tmp/file 2>/dev/null && exit 11

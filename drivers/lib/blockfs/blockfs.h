@@ -78,6 +78,13 @@ struct blockfs_name {
 	size_t length;
 };
 
+/* What ext2, ext3 and ext4 share is one format; the older ones lack features. */
+enum blockfs_ext_kind : uint8_t {
+	BLOCKFS_EXT4, /* and the others */
+	BLOCKFS_EXT3,
+	BLOCKFS_EXT2,
+};
+
 struct blockfs_mount_options {
 	struct loop *loop;
 	struct device *device;
@@ -87,6 +94,7 @@ struct blockfs_mount_options {
 	bool skips_journal;  /* noload: read-only, as it is */
 	enum blockfs_on_error on_error;
 	enum blockfs_data_mode data_mode;
+	enum blockfs_ext_kind ext_kind;
 	struct blockfs_name text; /* FAT, ISO 9660: further options, with commas between them */
 };
 
@@ -286,7 +294,8 @@ struct blockfs {
  * @out_fs: until its unmount()
  *
  * Replays the journal and frees orphans unless read-only.
- * Return: 0, BLOCKFS_E_NOT_THIS, _UNSUPPORTED (an unknown feature), _CORRUPT, _READ_ONLY (the
+ * Return: 0, BLOCKFS_E_NOT_THIS (also: it has features that an older kind lacks, or no journal and
+ * is to be ext3), _UNSUPPORTED (an unknown feature), _CORRUPT, _READ_ONLY (the
  * journal has to be replayed and must not be written), -ERR_ILLEGAL_ARGS (a mode of data, and there
  * is no journal), -ERR_X.
  */

@@ -212,6 +212,8 @@ static inline struct ext4_inode *ext4_inode_of(struct blockfs_node *node)
 
 /* ---- super.c: the superblock, errors --------------------------------------------------------- */
 
+/** ext4_super_is_of_kind() - whether it has no feature that the kind lacks, and what it needs */
+bool ext4_super_is_of_kind(const struct ext4 *fs, enum blockfs_ext_kind kind, bool is_read_only);
 /** ext4_super_load() - read and check the superblock, fill in the geometry */
 MUST_USE int ext4_super_load(struct task *task, struct ext4 *fs, bool *out_must_not_write);
 

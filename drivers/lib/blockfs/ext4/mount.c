@@ -347,6 +347,9 @@ static int fs_open(struct task *task, struct ext4 *fs, const struct blockfs_moun
 	int error = ext4_super_load(task, fs, &must_not_write);
 
 	must_not_write = must_not_write || fs->device->is_read_only;
+	if (error == 0 && !ext4_super_is_of_kind(fs, options->ext_kind, options->is_read_only)) {
+		error = BLOCKFS_E_NOT_THIS;
+	}
 	error = error != 0 ? error : fs_open_cache(fs);
 	error = error != 0 ? error : ext4_groups_load(task, fs);
 	error = error != 0 ? error : fs_open_journal(task, fs, options, &must_not_write);

@@ -226,6 +226,24 @@ int ext4_super_load(struct task *task, struct ext4 *fs, bool *out_must_not_write
 	return error;
 }
 
+bool ext4_super_is_of_kind(const struct ext4 *fs, enum blockfs_ext_kind kind, bool is_read_only)
+{
+	uint32_t incompat = EXT4_INCOMPAT_FILETYPE | EXT4_INCOMPAT_META_BG;
+	uint32_t ro_compat = EXT4_RO_COMPAT_SPARSE_SUPER | EXT4_RO_COMPAT_LARGE_FILE;
+
+	if (kind == BLOCKFS_EXT4) {
+		return true;
+	}
+	if (kind == BLOCKFS_EXT3) {
+		incompat |= EXT4_INCOMPAT_RECOVER;
+		if (!ext4_has_compat(fs, EXT4_COMPAT_HAS_JOURNAL)) {
+			return false;
+		}
+	}
+	return (fs->super.incompat & ~incompat) == 0 &&
+		(is_read_only || (fs->super.ro_compat & ~ro_compat) == 0);
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 void ext4_super_seal(const struct ext4 *fs, struct ext4_super_block *super)

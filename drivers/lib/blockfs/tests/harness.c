@@ -154,6 +154,7 @@ static int mount_task(struct task *task, void *argument)
 		.arena = { .address = harness->arena, .size = harness->arena_size },
 		.is_read_only = mount->is_read_only,
 		.data_mode = harness->data_mode,
+		.ext_kind = harness->ext_kind,
 	};
 
 	if (harness->options != NULL) {

@@ -30,6 +30,7 @@ struct harness {
 		struct blockfs **out_fs);
 	const char *options;
 	enum blockfs_data_mode data_mode;
+	enum blockfs_ext_kind ext_kind;
 	bool is_quiet; /* complaints are not printed */
 	uint64_t n_complaints;
 	int error; /* of the last harness_run() */

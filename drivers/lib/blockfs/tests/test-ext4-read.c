@@ -257,6 +257,42 @@ TEST(reads_ext4)
 	check_image("-t ext4 -b 4096 -E hash_seed=01234567-89ab-cdef-0123-456789abcdef");
 }
 
+/* Whether an image can be mounted as each kind, to be read or written. */
+static void check_kinds(const char *options, bool is_ext3, bool is_ext2_to_read)
+{
+	struct harness harness;
+	const struct {
+		enum blockfs_ext_kind kind;
+		bool is_read_only, is_good;
+	} tries[] = {
+		{ BLOCKFS_EXT3, false, is_ext3 },
+		{ BLOCKFS_EXT2, true, is_ext2_to_read },
+		{ BLOCKFS_EXT4, false, true },
+	};
+
+	harness_must("rm -f image; mke2fs -q -F %s image 24M", options);
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+		harness_init(&harness, 0);
+		harness.ext_kind = tries[i].kind;
+		harness_load(&harness, harness_path("image"));
+		CHECK_EQ(harness_mount(&harness, tries[i].is_read_only),
+			tries[i].is_good ? 0 : BLOCKFS_E_NOT_THIS);
+		if (tries[i].is_good) {
+			CHECK_EQ(harness_unmount(&harness), 0);
+		}
+		harness_deinit(&harness);
+	}
+}
+
+/* As in Linux: who asks for an older kind does not get what that could not read. */
+TEST(kinds_are_told_apart)
+{
+	check_kinds("-t ext2", false, true);
+	check_kinds("-t ext3", true, true);
+	check_kinds("-t ext4", false, false);
+	check_kinds("-t ext3 -O uninit_bg", false, true);
+}
+
 /* What a directory has been indexed by is what e2fsck -D made of it. */
 static void check_indexed(const char *options, const char *hash)
 {
