@@ -249,9 +249,11 @@ static int server_unlink(struct bragi_call *call UNUSED, const struct fs_unlink_
 	disk_entry_remove(entry);
 	out_reply->node = node->attributes;
 	out_reply->directory = directory->attributes;
-	ASSERT(request->n_references <= node->n_given);
-	node->n_given -= request->n_references;
-	node_free_if_unused(node);
+	if (request->n_references > 0) {
+		ASSERT(request->n_references <= node->n_given);
+		node->n_given -= request->n_references;
+		node_free_if_unused(node);
+	}
 	return 0;
 }
 

@@ -219,7 +219,8 @@ enum super_flags : uint32_t {
 	 * hooks `check_...`. With SUPER_WAITS only. Unused dentries are not kept.
 	 */
 	SUPER_SHARED = 128,
-	SUPER_FOLDS_NAMES = 256, /* case is no difference: that a name is none may change with others */
+	/* case is no difference: that a name is none may change with others */
+	SUPER_FOLDS_NAMES = 256,
 };
 
 struct super_info { /* for statfs; in blocks of super->block_size bytes */
