@@ -3,9 +3,9 @@
 # timeout: 7200
 """ext4 on a disk with errors at random places: what fsync has promised is there afterwards.
 
-tests/disk/faulty uses a mounted file system while QEMU's blkdebug refuses reads, writes and flushes,
-once or for good. The image is then looked at twice, by our replay of the journal and by e2fsck's:
-both must hold what the program says, and e2fsck must find nothing.
+tests/disk/faulty uses a mounted file system while QEMU's blkdebug refuses reads, writes and
+flushes, once or for good. The image is then looked at twice, by our replay of the journal and by
+e2fsck's: both must hold what the program says, and e2fsck must find nothing.
 
 HATI_ERRORS_ROUNDS (default 4): each with other places; HATI_ERRORS_SEED: which is the first."""
 
@@ -80,7 +80,8 @@ def _rules(places, chance):
     rules = []
     for _ in range(chance.randint(1, 12)):
         kind = chance.choice(('read', 'write', 'write', 'write', 'flush'))
-        rule = {'event': 'none', 'iotype': kind, 'errno': 5, 'once': chance.choice(('on', 'on', 'off'))}
+        rule = {'event': 'none', 'iotype': kind, 'errno': 5,
+                'once': chance.choice(('on', 'on', 'off'))}
         if kind == 'flush':
             rule['once'] = 'on'
         else:
@@ -122,7 +123,8 @@ def _check_file(name, content, states):
         if magic == 0 and version == 0:
             version = 0
         else:
-            check_equal((magic, file, at), (_MAGIC, number, block), f'{name}: what block {block} is')
+            check_equal((magic, file, at), (_MAGIC, number, block),
+                        f'{name}: what block {block} is')
         check(safe <= version <= last,
               f'{name}: block {block} has version {version}, safe {safe}, last {last}')
 
@@ -156,7 +158,8 @@ def _found_by_us(image):
 
 # What e2fsck may say: nothing that it has to mend, but the sums in the superblock, which no
 # transaction holds and which are not written when the journal was given up.
-_FINE = re.compile(r'e2fsck |Pass \d|\S*: (recovering journal|\d+/\d+ files|\*\*\*\*\* FILE SYSTEM WAS)|'
+_FINE = re.compile(r'e2fsck |Pass \d|'
+                   r'\S*: (recovering journal|\d+/\d+ files|\*\*\*\*\* FILE SYSTEM WAS)|'
                    r'.*contains a file system with errors, check forced|'
                    r'Free (blocks|inodes) count wrong \(|Fix\? yes|$')
 
