@@ -25,6 +25,10 @@ static int64_t flags_check(const struct file *file, const struct request *reques
 		!credentials_has(credentials, LINUX_CAP_LINUX_IMMUTABLE)) {
 		return -LINUX_EPERM;
 	}
+	if ((changed & LINUX_FS_JOURNAL_DATA_FL) != 0 &&
+		!credentials_has(credentials, LINUX_CAP_SYS_RESOURCE)) {
+		return -LINUX_EPERM;
+	}
 	return 0;
 }
 

@@ -231,11 +231,11 @@ static void set_owner_and_flags(struct ext4_inode *inode, const struct ext4_inod
 	inode->uid = options->uid;
 	inode->gid = options->gid;
 	if (type == EXT4_S_IFREG) {
-		inherited &= ~(EXT4_FLAG_DIRSYNC | EXT4_FLAG_TOPDIR);
+		inherited &= ~(EXT4_FLAG_DIRSYNC | EXT4_FLAG_PROJINHERIT);
 	} else if (type != EXT4_S_IFDIR) {
 		inherited &= 0x40u | 0x80u; /* no dump, no atime */
 	}
-	inode->flags = inherited & ~(EXT4_FLAG_IMMUTABLE | EXT4_FLAG_APPEND);
+	inode->flags = inherited;
 	if (ext4_has_flag(directory, EXT4_FLAG_PROJINHERIT)) {
 		inode->project = directory->project;
 	}

@@ -232,8 +232,8 @@ static_assert(sizeof(struct ext4_group_desc) == 64);
 #define EXT4_FLAG_PROJINHERIT  0x20000000u
 /* what a user may see, what one may change, what a new file takes from its directory */
 #define EXT4_FLAGS_VISIBLE     0x705bdfffu
-#define EXT4_FLAGS_SETTABLE    0x200380ffu
-#define EXT4_FLAGS_INHERITED   0x200144efu
+#define EXT4_FLAGS_SETTABLE    0x2003c0ffu
+#define EXT4_FLAGS_INHERITED   0x2001c4cfu
 
 #define EXT4_INODE_SIZE_OLD   128
 #define EXT4_INODE_BLOCK_SIZE 60 /* of `block`: pointers, extents, a short symlink */

@@ -128,6 +128,16 @@ static void set_fields(
 	}
 }
 
+/*
+ * Whether contents go through the journal can change while there are none: some might be in the
+ * log, or in pages that were promised blocks.
+ */
+static bool may_set_flags(const struct ext4_inode *inode, uint32_t flags)
+{
+	return ((inode->flags ^ flags) & EXT4_FLAG_JOURNAL_DATA) == 0 || ext4_is_directory(inode) ||
+		(inode->size == 0 && inode->n_sectors == 0 && inode->n_reserved == 0);
+}
+
 static int set_size(struct task *task, struct ext4_inode *inode, uint64_t size)
 {
 	if (ext4_type_of(inode) != EXT4_S_IFREG) {
@@ -163,11 +173,16 @@ static int ops_set_attributes(struct task *task, struct blockfs_node *node, uint
 		return error;
 	}
 	error = handle_begin(task, inode->fs, 4, &handle);
-	if (error == 0) {
+	if (error != 0) {
+		return error;
+	}
+	if ((what & BLOCKFS_SET_FLAGS) != 0 && !may_set_flags(inode, attributes->flags)) {
+		error = BLOCKFS_E_UNSUPPORTED;
+	} else {
 		set_fields(inode, what, attributes);
 		error = ext4_inode_write(&handle, inode);
-		handle_end(&handle);
 	}
+	handle_end(&handle);
 	return error;
 }
 

@@ -221,6 +221,65 @@ TEST(freed_contents_do_not_come_back)
 	harness_deinit(&harness);
 }
 
+/* ---- flags ----------------------------------------------------------------------------------- */
+
+static int set_flags(struct task *task, struct blockfs_node *node, uint32_t flags)
+{
+	const struct blockfs_attributes attributes = { .flags = flags };
+
+	return node->fs->ops->set_attributes(task, node, BLOCKFS_SET_FLAGS, &attributes);
+}
+
+static int flags_task(struct task *task, void *argument)
+{
+	struct harness *harness = argument;
+	const struct blockfs_ops *ops = harness->fs->ops;
+	const struct blockfs_create_options of_file = { .mode = 0100644 };
+	const struct blockfs_create_options of_folder = { .mode = 0040755 };
+	const struct blockfs_create_options of_fifo = { .mode = 0010644 };
+	const uint32_t shown = 0x2001c4ff; /* without what says how it is stored */
+	struct blockfs_attributes attributes;
+	struct blockfs_node *root, *folder, *file, *other;
+
+	CHECK_EQ(ops->root(task, harness->fs, &root), 0);
+	CHECK_EQ(ops->create(task, root, name_of("folder"), &of_folder, &folder), 0);
+	/* S, i, a, d, A, j, D, P: all but i and a are handed on, D and P to folders only */
+	CHECK_EQ(set_flags(task, folder, 0x200140f8), 0);
+	CHECK_EQ(ops->create(task, folder, name_of("folder"), &of_folder, &other), 0);
+	ops->get_attributes(other, &attributes);
+	CHECK_EQ(attributes.flags & shown, 0x200140c8);
+	ops->node_put(task, other);
+	CHECK_EQ(ops->create(task, folder, name_of("fifo"), &of_fifo, &other), 0);
+	ops->get_attributes(other, &attributes);
+	CHECK_EQ(attributes.flags & shown, 0xc0);
+	ops->node_put(task, other);
+	CHECK_EQ(ops->create(task, folder, name_of("file"), &of_file, &file), 0);
+	ops->get_attributes(file, &attributes);
+	CHECK_EQ(attributes.flags & shown, 0x40c8);
+	/* j: as long as there is nothing in it */
+	CHECK_EQ(set_flags(task, file, 0), 0);
+	CHECK_EQ(file_write(task, file, 0, "x", 1), 0);
+	CHECK_EQ(set_flags(task, file, 0x4000), BLOCKFS_E_UNSUPPORTED);
+	CHECK_EQ(set_flags(task, file, 0x40), 0);
+	CHECK_EQ(file_resize(task, file, 0), 0);
+	CHECK_EQ(set_flags(task, file, 0x4000), 0);
+	ops->node_put(task, file);
+	ops->node_put(task, folder);
+	ops->node_put(task, root);
+	return 0;
+}
+
+TEST(flags_are_handed_on)
+{
+	struct harness harness;
+
+	begin(&harness, "-t ext4 -b 1024", NULL);
+	CHECK_EQ(harness_mount(&harness, false), 0);
+	CHECK_EQ(harness_run(&harness, flags_task, &harness), 0);
+	CHECK_EQ(harness_unmount(&harness), 0);
+	harness_deinit(&harness);
+}
+
 TEST(a_mode_needs_a_journal)
 {
 	struct harness harness;
