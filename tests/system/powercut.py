@@ -36,6 +36,7 @@ N_STEPS = max(20, N_POINTS // 8)
 SECTOR = 512
 MIB = 1 << 20
 FS_START, FS_SIZE = 1 * MIB, 32 * MIB
+SUPERBLOCK = FS_START + 1024
 MARKERS_START, MARKERS_SIZE = FS_START + FS_SIZE, 1 * MIB
 DISK_SIZE = MARKERS_START + MARKERS_SIZE + 1 * MIB
 MARKER_STRIDE = 4096
@@ -110,15 +111,27 @@ def put(image, offset, data):
     image[offset:offset + len(data)] = data
 
 
+def units(offset, size):
+    """(begin, end) within a write of what the disk writes as a whole.
+
+    That is a sector, but for the superblock, whose checksum is in its second one: it is written in
+    place when the file system is mounted, as by Linux, which refuses half of it, too."""
+    at = 0
+    while at < size:
+        end = at + (2 * SECTOR if offset + at == SUPERBLOCK else SECTOR)
+        yield at, min(end, size)
+        at = end
+
+
 def leave(image, offset, data, chance):
     """What may be left of a write that no flush has covered."""
     fate = chance.random()
     if fate < 0.4:
         put(image, offset, data)
     elif fate < 0.6:
-        for at in range(0, len(data), SECTOR):
+        for at, end in units(offset, len(data)):
             if chance.random() < 0.5:
-                put(image, offset + at, data[at:at + SECTOR])
+                put(image, offset + at, data[at:end])
 
 
 def crashes(first_image, record, n_points, chance):
