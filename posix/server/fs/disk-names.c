@@ -211,13 +211,15 @@ int64_t disk_link(struct inode *directory, struct dentry *dentry, struct inode *
 
 /*
  * Whether the inode goes with this name, for nobody else uses it. Nobody finds it any more if the
- * name is hidden, but for who asks for its number: the server gives a reference for that.
+ * name is hidden, but for who asks for its number: the server gives a reference for that. Of a
+ * share nobody knows: others may have put another file under the name.
  */
 static bool unlink_is_last(const struct dentry *dentry)
 {
 	const struct inode *inode = dentry->inode;
 
-	return dentry->references == 1 && !dentry->has_handle && inode->references == 1 &&
+	return (inode->super->flags & SUPER_SHARED) == 0 && dentry->references == 1 &&
+		!dentry->has_handle && inode->references == 1 &&
 		(inode_is_directory(inode) || inode->nlink == 1);
 }
 
