@@ -75,7 +75,7 @@ if [[ $again || ! -s $out/linux.tsv || $osbench -nt $out/linux.tsv ]]; then
         say "measuring Linux"
         "$here/run-linux.sh" --mode icount --osbench "$osbench" --log "$out/linux.log" \
             "$kernel" -- "${arguments[@]}" >"$out/linux.raw"
-        modules=$(compgen -G "$out/linux/lib/modules/*" | head -1)
+        modules=$(compgen -G "$out/linux/lib/modules/*" | head -1) || :
         if [[ $has_disk && $modules ]]; then
             with_disks=(--osbench "$osbench" --modules "$modules" --disk "$disks/disk"
                 --cache writeback)
@@ -116,7 +116,7 @@ if [[ $has_disk ]]; then
     "$top/hati" run --smp 1 "${with_disks[@]}" --log "$out/hati-disk.log" \
         --qemu "$drives -plugin file=$out/insns.so,out=$out/hati-disk.counts" \
         -- /bin/sh /bin/bench "${counting[@]}" >"$out/hati-disk.raw" </dev/null || status=$?
-    disk_lines "$out/hati-disk.raw" "$out/hati-disk.counts" >>"$out/hati.raw"
+    disk_lines "$out/hati-disk.raw" "$out/hati-disk.counts" >>"$out/hati.raw" || status=$?
 fi
 awk -f "$here/merge.awk" "$out/hati.raw" >"$out/hati.tsv"
 
