@@ -174,6 +174,8 @@ static void managed_note_zeros(struct managed *managed, uint64_t first, uint64_t
 		managed->zeros_first = min_u64(managed->zeros_first, first);
 		managed->zeros_end = max_u64(managed->zeros_end, end);
 	}
+	/* They look again: once there is a page nobody would ask for it and wake them. */
+	managed__wake(managed, first, end, 0);
 }
 
 static int managed_update(

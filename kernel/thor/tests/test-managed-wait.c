@@ -99,6 +99,23 @@ USER_TEST(a_thread_that_waits_can_be_killed)
 	end();
 }
 
+USER_TEST(who_waits_for_a_page_hears_that_it_is_zero)
+{
+	begin(16);
+	hel_handle thread = user_start(read_page, (void *)3);
+
+	sim_compute(20'000'000);
+	CHECK_EQ(state_of(thread), THREAD_WAITING);
+	CHECK_OK(hel_memory_update(
+		server.handles.backing, HEL_UPDATE_ZERO, 0, 8 * HEL_PAGE_SIZE, 0));
+	CHECK_EQ(server_read(3), 0);
+	sim_compute(20'000'000);
+	CHECK_EQ(state_of(thread), THREAD_TERMINATED);
+	CHECK(!server_do(&queue, 1'000'000));
+	(void)hel_close(HEL_THIS, thread);
+	end();
+}
+
 static int wait_result;
 
 static void read_and_wait(UNUSED void *context)
