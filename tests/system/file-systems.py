@@ -42,9 +42,20 @@ i=0
 while [ $i -lt 60 ]; do rm "New folder/deeper/entry number $i"; i=$((i+2)); done
 [ -e LOWER.TXT ]
 mkdir gone && busybox rmdir gone
-! ln part hard 2>/dev/null
-! ln -s part soft 2>/dev/null
-! busybox touch 'a:b' 2>/dev/null
+mkdir Dir
+echo 1 > DIR/one
+[ -e dir/ONE ]
+rm dir/one
+[ ! -e DIR/one ]
+mv dir Moved
+[ ! -e DIR ]
+busybox rmdir moved
+[ ! -e MOVED ]
+mkdir MOVED
+busybox rmdir moved
+! ln part hard 2>/dev/null || exit 5
+! ln -s part soft 2>/dev/null || exit 5
+! busybox touch 'a:b' 2>/dev/null || exit 5
 sync
 '''
 

@@ -171,6 +171,9 @@ int64_t disk_create(struct inode *directory, struct dentry *dentry, const struct
 		error = create_once(directory, &request, &reply);
 	} while (may_try_again(disk, error, &has_tried));
 	if (error < 0) {
+		if (error != REQUEST_TASK) {
+			dentry_drop(dentry); /* it may be there all the same */
+		}
 		return error;
 	}
 	disk_inode_learn_names(disk_inode_of(directory), &reply.directory);

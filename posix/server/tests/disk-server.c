@@ -183,6 +183,10 @@ static int server_create(struct bragi_call *call UNUSED, const struct fs_create_
 		directory->attributes.n_links += is_directory(node);
 	}
 	disk_node_touch(directory);
+	if (disk_server.cannot_tell) {
+		disk_server.cannot_tell = false;
+		return -ERR_NO_MEMORY;
+	}
 	node_describe(node, &out_reply->node);
 	out_reply->directory = directory->attributes;
 	return 0;

@@ -16,6 +16,7 @@ struct disk_server {
 	void (*meanwhile)(void); /* what they do while a call is under way, NULL: nothing */
 	int next_error; /* of the next call, which does nothing; 0: none */
 	uint64_t fail_one_in; /* 0: never; calls fail with an I/O error */
+	bool cannot_tell; /* there is no memory to tell of the next node that is made */
 	bool is_cold; /* contents are absent when they are asked for */
 	uint64_t n_dirty_max; /* writes to pages before a writer has to wait; 0: any number */
 	uint64_t n_free_blocks;

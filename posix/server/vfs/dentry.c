@@ -315,7 +315,27 @@ static bool dentry_knows_all(const struct dentry *directory)
 	return directory->has_all_names || (directory->super->flags & SUPER_PINNED) != 0;
 }
 
-/* A new dentry, which its file system has been asked about if it has to be. */
+/*
+ * Where case is no difference a name that was asked for may be one that has another spelling in the
+ * cache: there is one dentry for both, or what becomes of one would not be known of the other.
+ */
+static struct dentry *dentry_find_spelling(const struct dentry *dentry)
+{
+	const struct inode *inode = dentry->inode;
+
+	if ((dentry->super->flags & SUPER_FOLDS_NAMES) == 0 || inode == NULL ||
+		inode->references == 1) {
+		return NULL;
+	}
+	LIST_FOR_EACH(other, &dentry->parent->children, struct dentry, sibling) {
+		if (other != dentry && other->inode == inode && other->is_hashed) {
+			return other;
+		}
+	}
+	return NULL;
+}
+
+/* A dentry that was not there; its file system has been asked about it if it has to be. */
 static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_size,
 	bool is_wanted, struct dentry **out_dentry)
 {
@@ -335,6 +355,14 @@ static int64_t dentry_make(struct dentry *parent, const char *name, size_t name_
 			dentry_unref(dentry);
 			return error;
 		}
+	}
+	struct dentry *other = dentry_find_spelling(dentry);
+
+	if (unlikely(other != NULL)) {
+		dentry_ref(other);
+		dentry_drop(dentry);
+		dentry_unref(dentry);
+		dentry = other;
 	}
 	*out_dentry = dentry;
 	return 0;
