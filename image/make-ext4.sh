@@ -19,6 +19,6 @@ as_root=
 [ "$(id -u)" -eq 0 ] || as_root=fakeroot
 
 : >"$image"
-$as_root mke2fs -q -t ext4 -b 4096 -U 6e0f5b8c-7d0b-4a52-8f0c-0d2f4f6a1b01 \
+$as_root /sbin/mke2fs -q -t ext4 -b 4096 -U 6e0f5b8c-7d0b-4a52-8f0c-0d2f4f6a1b01 \
 	-E root_owner=0:0,hash_seed=6e0f5b8c-7d0b-4a52-8f0c-0d2f4f6a1b02 -L hati "$@" \
 	-d "$folder" "$image" "$size"

@@ -139,7 +139,9 @@ def _picture(monitor, path):
         for line in (b'', f'screendump {path}\n'.encode()):
             connection.sendall(line)
             while not text.endswith(b'(qemu) '):
-                text += connection.recv(4096)
+                more = connection.recv(4096)
+                guest.check(more, 'the monitor has ended')
+                text += more
             text = b''
 
 

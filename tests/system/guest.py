@@ -18,6 +18,9 @@ BUILD = os.environ.get('HATI_BUILD', 'debug')
 BUILD_FOLDER = os.path.join(TOP, f'build/x86_64-{BUILD}')
 BUSYBOX = '/bin/busybox'
 
+# where mke2fs and others are, which a user's own PATH does not name on Debian
+os.environ['PATH'] = os.environ.get('PATH', '/usr/bin:/bin') + ':/usr/sbin:/sbin'
+
 
 class Failure(Exception):
     """A case has failed; the text says why."""

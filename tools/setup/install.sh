@@ -10,7 +10,7 @@ packages='
 	meson ninja-build git make python3
 	qemu-system-x86 busybox-static bash-static
 	gcc libc6-dev musl-tools expect spin
-	e2fsprogs fdisk dosfstools mtools xorriso libsqlite3-dev
+	e2fsprogs fakeroot fdisk dosfstools mtools xorriso libsqlite3-dev
 '
 if [ $# -gt 0 ]; then
 	packages=$*
