@@ -311,6 +311,10 @@ int slot_run(struct task *task, struct slot *slot)
 
 		error = events != 0 || is_time ? slot_handle(task, slot, events)
 					       : slot_wait(task, slot);
+		if (error == 0 && events != 0) {
+			/* registers that say the same for ever leave time for others */
+			error = task_sleep_until(task, task_now_ns(task) + STEP_NS);
+		}
 	}
 	return error;
 }

@@ -22,6 +22,8 @@ static uint8_t config[256]; /* of the bridge */
 static bool is_in, is_polite; /* the card; it leaves when it has no power, as QEMU's */
 static bool is_bridge_gone;
 static bool tells_presence = true;
+static uint16_t stuck; /* events that nothing clears */
+static uint32_t n_looks; /* at the status */
 static int plug_error;
 static uint32_t n_plugged, n_unplugged, n_gone;
 
@@ -81,6 +83,7 @@ static uint32_t fake_read(const struct pci_access *access UNUSED, struct pci_add
 		return UINT32_MAX >> (32 - 8 * width);
 	}
 	if (address.bus == 0) {
+		n_looks += offset == STATUS;
 		memcpy(&value, config + offset, width);
 	}
 	return value;
@@ -93,6 +96,7 @@ static void fake_write(const struct pci_access *access UNUSED, struct pci_addres
 	CHECK_EQ(width, 2);
 	if (offset == STATUS) {
 		put(STATUS, (uint16_t)(get(STATUS) & ~(value & ~(uint32_t)PRESENT)));
+		tell(stuck);
 		return;
 	}
 	CHECK_EQ(offset, CONTROL);
@@ -338,6 +342,27 @@ TEST(slot_that_does_not_tell_is_left_alone)
 	tells_presence = false;
 	with_slot(true, is_of_the_firmware);
 	tells_presence = true;
+}
+
+static void says_the_same_for_ever(struct task *task)
+{
+	for (uint16_t event = BUTTON; event <= LINK; event = (uint16_t)(event << 1)) {
+		stuck = event & (BUTTON | PRESENCE | LINK);
+		tell(stuck);
+		n_looks = 0;
+		sleep_ms(task, 1000); /* there is time for others */
+		CHECK(n_looks < 1000);
+	}
+	stuck = 0;
+	sleep_ms(task, 9000);
+	put_in();
+	sleep_ms(task, 3000);
+	check_places(ON);
+}
+
+TEST(slot_with_events_that_stay_holds_nobody_up)
+{
+	with_slot(false, says_the_same_for_ever);
 }
 
 TEST_MAIN()
