@@ -2,6 +2,7 @@
 /* The clients of hw's objects: see device.h. */
 #include "device.h"
 
+#include <base/errors.h>
 #include <base/string.h>
 #include <protocols/transport/service.h>
 
@@ -13,6 +14,7 @@ struct hw_client {
 	struct transport_service service;
 	struct hw_object *object;
 	uint64_t since_ns;
+	bool is_watching; /* for the removal: one call, so its lane's end finds a slot */
 	char name[CONNECT_NAME_MAX];
 };
 
@@ -41,6 +43,24 @@ const char *hw_client_name(const struct hw_client *client)
 uint64_t hw_client_since_ns(const struct hw_client *client)
 {
 	return client->since_ns;
+}
+
+int hw_client_await_removal(const struct bragi_call *call)
+{
+	struct hw_client *client =
+		container_of(transport_service_of_call(call), struct hw_client, service);
+	struct hw_object *object = client->object;
+	int error = 0;
+
+	if (client->is_watching) {
+		return -ERR_BUSY;
+	}
+	client->is_watching = true;
+	while (error == 0 && !object->is_leaving) {
+		error = wait_on(call->task, &object->departed);
+	}
+	client->is_watching = false;
+	return error;
 }
 
 static void client_closed(struct transport_service *service)

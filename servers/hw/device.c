@@ -372,13 +372,9 @@ static int serve_reset_device(struct bragi_call *call,
 static int serve_removal(struct bragi_call *call, const struct hw_removal_request *request UNUSED,
 	struct hw_removal_reply *out_reply)
 {
-	struct hw_object *object = hw_object_of_call(call);
-	int error = 0;
+	int error = hw_client_await_removal(call);
 
-	while (error == 0 && !object->is_leaving) {
-		error = wait_on(call->task, &object->departed);
-	}
-	out_reply->is_gone = object->is_gone;
+	out_reply->is_gone = hw_object_of_call(call)->is_gone;
 	return error;
 }
 

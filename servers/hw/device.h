@@ -81,6 +81,13 @@ const struct hw_client *hw_client_of_call(const struct bragi_call *call);
 /** hw_client_name() - what mbus calls it */
 const char *hw_client_name(const struct hw_client *client);
 
+/**
+ * hw_client_await_removal() - in a call: until the object is taken out
+ *
+ * Return: 0, -ERR_BUSY (another call of this client waits already), the reason if it is cancelled.
+ */
+MUST_USE int hw_client_await_removal(const struct bragi_call *call);
+
 /** hw_client_since_ns() - when it has come */
 uint64_t hw_client_since_ns(const struct hw_client *client);
 
