@@ -12,6 +12,8 @@
 #include <bragi-rt/call.h>
 #include <protocols/svrctl/connect.h>
 
+struct pci_tree_slot;
+
 /* A published object of hw. */
 struct hw_object {
 	struct list_node node;
@@ -29,6 +31,7 @@ struct hw_object {
 	struct interrupts interrupts;
 	const struct hw_client *owner; /* its driver; NULL: none */
 	struct ownership ownership;
+	struct pci_tree_slot *slot; /* of a bridge that has one, while it is driven; NULL */
 	/* its end */
 	struct list clients; /* who has a lane */
 	bool is_new;       /* it is still to be published */

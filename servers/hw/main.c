@@ -9,7 +9,7 @@
 #include "device.h"
 #include "drain.h"
 #include "rtc.h"
-#include "tree.h"
+#include "pci-tree.h"
 
 #include <base/errors.h>
 
@@ -24,7 +24,7 @@ static int publish(struct task *task, void *argument UNUSED)
 	if (error != 0) {
 		helix_log(HEL_LOG_ERROR, "power cannot be published: %s", error_text(error));
 	}
-	tree_publish(task, &machine);
+	pci_tree_publish(task, &machine);
 	return 0;
 }
 
@@ -49,7 +49,7 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 		helix_log(HEL_LOG_ERROR, "no ACPI tables: %s", error_text(error));
 	}
 	firmware_init(&machine.firmware, &loop.loop, &machine.config.access, machine.mbus);
-	tree_find(&machine);
+	pci_tree_find(&machine);
 	job_init(&job, "publish", publish, NULL);
 	job_submit(&loop.loop, &job);
 	job_init(&drain_job, "drain", drain_watch, NULL);

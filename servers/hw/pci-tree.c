@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's PCI functions: see tree.h. */
-#include "tree.h"
+/* The machine's PCI functions: see pci-tree.h. */
+#include "pci-tree.h"
 #include "device.h"
 #include "pci-assign.h"
 #include "slot.h"
@@ -9,18 +9,36 @@
 
 #define BUS_FUNCTIONS_MAX 256
 
-/* A bridge's slot, which is driven for ever. */
-struct tree_slot {
+/* A bridge's slot, which is driven until the bridge is taken out. */
+struct pci_tree_slot {
 	struct slot slot;
 	struct hw_object *bridge;
 	struct job job;
+	bool has_ended;
 };
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
+static bool is_known(const struct machine *machine, const struct pci_address *address)
+{
+	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
+		const struct pci_address *known = &object->function.address;
+
+		if (known->segment == address->segment && known->bus == address->bus &&
+			known->device == address->device && known->function == address->function) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void function_found(void *context, const struct pci_function *function)
 {
 	struct machine *machine = context;
+
+	if (is_known(machine, &function->address)) {
+		return; /* a bridge that was plugged in says what it likes */
+	}
 	struct hw_object *object = helix_calloc(1, sizeof(*object));
 
 	if (object == NULL) {
@@ -85,7 +103,7 @@ static void scan_all(struct machine *machine)
 	}
 }
 
-void tree_find(struct machine *machine)
+void pci_tree_find(struct machine *machine)
 {
 	scan_all(machine);
 	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
@@ -100,23 +118,38 @@ void tree_find(struct machine *machine)
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-static struct hw_object *find_new(const struct machine *machine)
+/* Behind NULL is everything. */
+static bool is_behind(const struct hw_object *object, const struct pci_function *bridge)
+{
+	const struct pci_address *address = &object->function.address;
+
+	return bridge == NULL ||
+		(address->segment == bridge->address.segment &&
+			address->bus >= bridge->secondary_bus &&
+			address->bus <= bridge->subordinate_bus);
+}
+
+static struct hw_object *find_new(const struct machine *machine, const struct pci_function *bridge)
 {
 	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
-		if (object->is_new) {
+		if (object->is_new && is_behind(object, bridge)) {
 			return object;
 		}
 	}
 	return NULL;
 }
 
-/* Publish those that are not yet: others may come or go meanwhile. */
-static size_t publish_new(struct task *task, struct machine *machine)
+/*
+ * Publish those behind @bridge that are not yet: others may come or go meanwhile. What is behind a
+ * slot is its task's alone, which takes it out, too.
+ */
+static size_t publish_new(
+	struct task *task, struct machine *machine, const struct pci_function *bridge)
 {
 	size_t n_published = 0;
 
 	for (;;) {
-		struct hw_object *object = find_new(machine);
+		struct hw_object *object = find_new(machine, bridge);
 
 		if (object == NULL) {
 			return n_published;
@@ -140,45 +173,58 @@ static struct hw_object *find_behind(
 	const struct machine *machine, const struct pci_function *bridge)
 {
 	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
-		const struct pci_address *address = &object->function.address;
-
-		if (address->segment == bridge->address.segment &&
-			address->bus >= bridge->secondary_bus &&
-			address->bus <= bridge->subordinate_bus) {
+		if (is_behind(object, bridge)) {
 			return object;
 		}
 	}
 	return NULL;
 }
 
-static int tree_plugged(struct task *task, struct slot *slot)
+/* The slot of a bridge that is taken out itself: its task finishes what it has begun. */
+static void end_slot(struct task *task, struct hw_object *bridge)
 {
-	const struct hw_object *bridge = container_of(slot, struct tree_slot, slot)->bridge;
-	struct machine *machine = bridge->machine;
-	const struct pci_buses buses = {
-		.segment = bridge->function.address.segment,
-		.first = slot->secondary_bus,
-		.last = slot->secondary_bus,
-	};
+	struct pci_tree_slot *slot = bridge->slot;
 
-	pci_scan(&machine->config.access, &buses, function_found, machine);
-	assign_behind(machine, &bridge->function);
-	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
-		if (object->is_new) {
-			pci_settle(&object->function);
-			helix_log(HEL_LOG_INFO, "%s has been plugged in", object->name);
-		}
+	if (slot == NULL) {
+		return;
 	}
-	return publish_new(task, machine) != 0 ? 0 : -ERR_NOT_FOUND;
+	if (!slot->has_ended) {
+		job_cancel(&slot->job, -ERR_END_OF_LANE);
+	}
+	while (!slot->has_ended) {
+		(void)!wait_on(task, &bridge->departed); /* in a shield: it is not cancelled */
+	}
+	if (slot->slot.irq != HEL_NULL) {
+		interrupts_release(bridge, hw_client_self());
+		hel_close(HEL_THIS, slot->slot.irq);
+	}
+	bridge->slot = NULL;
+	helix_free(slot);
 }
 
-static void tree_unplugged(struct task *task, struct slot *slot, bool is_gone)
+/* Slots first, from the outer ones on: what is in them comes and goes no more. */
+static void end_slots_behind(struct task *task, const struct hw_object *bridge)
 {
-	const struct hw_object *bridge = container_of(slot, struct tree_slot, slot)->bridge;
-	struct machine *machine = bridge->machine;
-
 	for (;;) {
-		struct hw_object *object = find_behind(machine, &bridge->function);
+		struct hw_object *inner = NULL;
+
+		LIST_FOR_EACH(object, &bridge->machine->objects, struct hw_object, node) {
+			if (object->slot != NULL && is_behind(object, &bridge->function)) {
+				inner = object;
+				break;
+			}
+		}
+		if (inner == NULL) {
+			return;
+		}
+		end_slot(task, inner);
+	}
+}
+
+static void take_out(struct task *task, const struct hw_object *bridge, bool is_gone)
+{
+	for (;;) {
+		struct hw_object *object = find_behind(bridge->machine, &bridge->function);
 
 		if (object == NULL) {
 			return;
@@ -190,15 +236,52 @@ static void tree_unplugged(struct task *task, struct slot *slot, bool is_gone)
 	}
 }
 
-static const struct slot_ops tree_slot_ops = {
-	.plugged = tree_plugged,
-	.unplugged = tree_unplugged,
+static void pci_tree_unplugged(struct task *task, struct slot *slot, bool is_gone)
+{
+	const struct hw_object *bridge = container_of(slot, struct pci_tree_slot, slot)->bridge;
+	struct scope shield;
+
+	/* The slot's own bridge may be taken out meanwhile. */
+	scope_begin_shield(task, &shield);
+	end_slots_behind(task, bridge);
+	take_out(task, bridge, is_gone);
+	(void)!scope_join(&shield);
+}
+
+static int pci_tree_plugged(struct task *task, struct slot *slot)
+{
+	const struct hw_object *bridge = container_of(slot, struct pci_tree_slot, slot)->bridge;
+	struct machine *machine = bridge->machine;
+	const struct pci_buses buses = {
+		.segment = bridge->function.address.segment,
+		.first = slot->secondary_bus,
+		.last = slot->secondary_bus,
+	};
+
+	pci_scan(&machine->config.access, &buses, function_found, machine);
+	assign_behind(machine, &bridge->function);
+	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
+		if (object->is_new && is_behind(object, &bridge->function)) {
+			pci_settle(&object->function);
+			helix_log(HEL_LOG_INFO, "%s has been plugged in", object->name);
+		}
+	}
+	if (publish_new(task, machine, &bridge->function) == 0) {
+		pci_tree_unplugged(task, slot, false);
+		return -ERR_NOT_FOUND;
+	}
+	return 0;
+}
+
+static const struct slot_ops pci_tree_slot_ops = {
+	.plugged = pci_tree_plugged,
+	.unplugged = pci_tree_unplugged,
 };
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 /* By a message, or the slot is looked at now and then: lines are shared, and nobody else's. */
-static void slot_listen(struct task *task, struct tree_slot *slot)
+static void slot_listen(struct task *task, struct pci_tree_slot *slot)
 {
 	static const enum hw_interrupt_kind kinds[] = {
 		HW_INTERRUPT_KIND_MSIX,
@@ -224,35 +307,41 @@ static void slot_listen(struct task *task, struct tree_slot *slot)
 	}
 }
 
-static int tree_slot_run(struct task *task, void *argument)
+static int pci_tree_slot_run(struct task *task, void *argument)
 {
-	struct tree_slot *slot = argument;
+	struct pci_tree_slot *slot = argument;
 
 	slot_listen(task, slot);
 	int error = slot_run(task, &slot->slot);
 
-	helix_log(HEL_LOG_WARNING, "%s: what is plugged in is not seen any more: %s",
-		slot->bridge->name, error_text(error));
+	if (task_check(task) == 0) {
+		helix_log(HEL_LOG_WARNING, "%s: what is plugged in is not seen any more: %s",
+			slot->bridge->name, error_text(error));
+	}
+	slot->has_ended = true;
+	task->job = NULL; /* who has waited for that frees it */
+	wait_queue_wake(&slot->bridge->departed);
 	return 0;
 }
 
 static void drive_slot(struct hw_object *bridge)
 {
-	struct tree_slot *slot = helix_calloc(1, sizeof(*slot));
+	struct pci_tree_slot *slot = helix_calloc(1, sizeof(*slot));
 
 	if (slot == NULL ||
-		!slot_init(&slot->slot, &tree_slot_ops, bridge->access, &bridge->function)) {
+		!slot_init(&slot->slot, &pci_tree_slot_ops, bridge->access, &bridge->function)) {
 		helix_free(slot);
 		return;
 	}
 	slot->bridge = bridge;
-	job_init(&slot->job, "slot", tree_slot_run, slot);
+	bridge->slot = slot;
+	job_init(&slot->job, "slot", pci_tree_slot_run, slot);
 	job_submit(&bridge->loop->loop, &slot->job);
 }
 
-void tree_publish(struct task *task, struct machine *machine)
+void pci_tree_publish(struct task *task, struct machine *machine)
 {
-	helix_log(HEL_LOG_INFO, "%zu PCI functions published", publish_new(task, machine));
+	helix_log(HEL_LOG_INFO, "%zu PCI functions published", publish_new(task, machine, NULL));
 	LIST_FOR_EACH(object, &machine->objects, struct hw_object, node) {
 		if (object->function.is_bridge) {
 			drive_slot(object);

@@ -277,8 +277,13 @@ static void scan_function(struct scan *scan, struct pci_address address, uint8_t
 		function.secondary_bus = (uint8_t)pci_read(access, address, PCI_SECONDARY_BUS, 1);
 		function.subordinate_bus =
 			(uint8_t)pci_read(access, address, PCI_SUBORDINATE_BUS, 1);
-		if (function.secondary_bus != 0) {
+		if (function.secondary_bus > address.bus) {
 			scan_add_bus(scan, function.secondary_bus);
+		} else {
+			function.secondary_bus = function.subordinate_bus = 0;
+		}
+		if (function.subordinate_bus < function.secondary_bus) {
+			function.subordinate_bus = function.secondary_bus;
 		}
 	} else if ((header_type & HEADER_TYPE_MASK) == HEADER_TYPE_DEVICE) {
 		function.subsystem_vendor =

@@ -112,7 +112,8 @@ struct pci_function {
 	uint8_t interrupt_pin; /* 1 to 4: A to D; 0: no line */
 	uint8_t compatible_channels; /* bits, see pci_ide_is_compatible() */
 	bool is_bridge;
-	uint8_t secondary_bus, subordinate_bus; /* of a bridge: the first and last behind it */
+	/* of a bridge: the first and last behind it, which come after its own; 0: it has none */
+	uint8_t secondary_bus, subordinate_bus;
 	struct pci_bar bars[PCI_BARS_MAX];
 	struct pci_capability capabilities[PCI_CAPABILITIES_MAX];
 	uint32_t n_capabilities;

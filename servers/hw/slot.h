@@ -67,6 +67,8 @@ MUST_USE bool slot_init(struct slot *slot, const struct slot_ops *ops,
 /**
  * slot_run() - drive the slot; a card that has power when this begins is known already
  *
+ * It may be cancelled, as when the bridge is taken out itself.
+ *
  * Return: -ERR_END_OF_LANE (the bridge is gone), -ERR_UNSUPPORTED (there is a card of which the
  * registers say nothing: only the firmware knows how this slot works), or why the task is
  * cancelled.

@@ -128,9 +128,11 @@ TEST(pci_scan_goes_through_bridges)
 	CHECK_EQ(n_found, 5);
 	CHECK(found[1].is_bridge);
 	CHECK_EQ(found[1].secondary_bus, 7);
+	CHECK_EQ(found[1].subordinate_bus, 7); /* not less, whatever it says */
 	CHECK_EQ(found[2].address.function, 5);
 	CHECK_EQ(found[4].address.bus, 7);
 	CHECK_EQ(found[4].address.device, 31);
+	CHECK_EQ(found[4].secondary_bus, 0);
 }
 
 /* Buses of further host bridges are those that no bridge leads to. */

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 
 import guest
 from guest import check, check_equal
@@ -155,6 +156,36 @@ def a_disk_comes_to_an_empty_slot():
     _wait_and_mount(_PORT, False)
 
 
+def a_switch_is_taken_out():
+    """With a slot of its own, whose card is asked for, too, but goes with the switch."""
+    script = ('until [ -b /dev/nvme0n1 ]; do busybox sleep 0.1; done; echo ready; '
+              'while [ -e /dev/nvme0n1 ]; do busybox sleep 0.1; done; echo away; '
+              'until [ -b /dev/nvme1n1 ]; do busybox sleep 0.1; done; '
+              'busybox dd if=/dev/nvme1n1 of=/dev/null bs=4k count=8 2>/dev/null && echo read')
+    with tempfile.TemporaryDirectory(prefix='hati-hotplug-') as folder:
+        image = os.path.join(folder, 'disk')
+        make_image(image)
+        monitor = guest.Monitor(folder)
+        devices = ('-device x3130-upstream,id=up,bus=slot0 '
+                   '-device xio3130-downstream,id=slot1,bus=up,chassis=2,slot=2 '
+                   '-device nvme,serial=HATI,id=disk,bus=slot1,drive=d')
+        with guest.Boot(*_PORT, '--qemu', f'{_drive(image)} {devices}', *monitor.options,
+                        timeout=100, command=('busybox', 'sh', '-c', script)) as boot:
+            check(boot.wait_until(lambda: 'ready' in boot.output()), boot.log()[-600:])
+            monitor.command('device_del', id='up')
+            time.sleep(1)
+            monitor.command('device_del', id='disk')
+            monitor.wait_for('DEVICE_DELETED', device='up')
+            check(boot.wait_until(lambda: 'away' in boot.output()), boot.log()[-600:])
+            time.sleep(2)
+            monitor.command('device_add', bus='slot0', drive='d', **_DISKS['nvme'][0])
+            check(boot.wait_until(lambda: re.search('^read\r?$', boot.output(), re.M)),
+                  boot.log()[-600:])
+            log = boot.log()
+    check_equal(log.count('is taken out'), 4, 'what is taken out, and its driver')
+    check('is not seen any more' not in log, 'a slot that is out is driven')
+
+
 def a_slot_of_the_firmware_is_left_alone():
     """By default QEMU's slots are driven by ACPI, and their registers do not tell of the card."""
     _wait_and_mount(('--qemu-first', '-device pcie-root-port,id=slot0,chassis=1,slot=1'), True)
@@ -174,5 +205,5 @@ def virtio_comes_and_goes():
 
 if __name__ == '__main__':
     guest.main([nvme_comes_and_goes, nvme_comes_and_goes_behind_an_iommu, virtio_comes_and_goes,
-                ahci_is_taken_out, a_disk_comes_to_an_empty_slot,
+                ahci_is_taken_out, a_switch_is_taken_out, a_disk_comes_to_an_empty_slot,
                 a_slot_of_the_firmware_is_left_alone])
