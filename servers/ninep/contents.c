@@ -151,8 +151,8 @@ int contents_init(struct contents *contents, const struct contents_ops *ops, str
 {
 	struct hel_managed_handles handles;
 
-	*contents = (struct contents){ .ops = ops, .loop = loop };
-	rwlock_init(&contents->lock);
+	contents->ops = ops;
+	contents->loop = loop;
 	list_init(&contents->requests);
 	wait_queue_init(&contents->changed);
 	contents->memory_size = align_up(ops->size(contents), HEL_PAGE_SIZE);

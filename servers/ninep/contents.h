@@ -9,7 +9,8 @@
  *
  * `lock` is held shared by who fills or stores, alone by who writes to the file past the pages or
  * takes pages away. So no page is filled with what was there before a write. Nobody waits for pages
- * with the lock held, for pagers need it.
+ * with the lock held, for pagers need it. It is there before the contents are: who writes to a file
+ * that has none holds it shared, who makes them alone.
  *
  * Pages that are taken away (contents_resize()) may be in requests that have come and were not
  * begun: these lose them before the lock is given back, as they may come again, empty, later.
@@ -50,7 +51,12 @@ struct contents {
 /** pager_start() - start the tasks that move pages, for ever */
 void pager_start(struct loop *loop);
 
-/** contents_init() - make memory for contents, and listen: 0, -ERR_NO_MEMORY, -ERR_NO_SPACE */
+/**
+ * contents_init() - make memory for contents, and listen
+ * @contents: zeros, but for the lock, which the caller has alone
+ *
+ * Return: 0, -ERR_NO_MEMORY, -ERR_NO_SPACE; after an error it may be called again.
+ */
 MUST_USE int contents_init(
 	struct contents *contents, const struct contents_ops *ops, struct loop *loop);
 

@@ -66,23 +66,43 @@ static int write_alone(struct task *task, struct node *node, const struct channe
 	return error != 0 ? error : grow(task, node, range->offset + *out_n_bytes);
 }
 
+/*
+ * Before the file is changed past its pages: those of a range are stored, and none are filled until
+ * end_change(). Without contents others may change it, too, but nobody makes contents meanwhile.
+ */
+static int begin_change(struct task *task, struct node *node, uint64_t offset, uint64_t length)
+{
+	struct contents *contents = &node->contents;
+	int error = rwlock_read(task, &contents->lock);
+
+	if (error != 0 || !node->has_contents) {
+		return error;
+	}
+	rwlock_read_done(&contents->lock);
+	error = contents_sync(task, contents, offset, length);
+	return error != 0 ? error : rwlock_write(task, &contents->lock);
+}
+
+static void end_change(struct node *node)
+{
+	if (node->has_contents) {
+		rwlock_write_done(&node->contents.lock);
+	} else {
+		rwlock_read_done(&node->contents.lock);
+	}
+}
+
 /* What is dirty where the file ends has to be stored before it ends elsewhere. */
 static int write_file(struct task *task, struct node *node, const struct channel_range *range,
 	uint64_t *out_n_bytes)
 {
-	struct contents *contents = &node->contents;
 	uint64_t end = range->offset + range->length;
 	uint64_t first = min_u64(range->offset, node->known.size);
+	int error = begin_change(task, node, first, max_u64(end, first + 1) - first);
 
-	if (!node->has_contents) {
-		return write_alone(task, node, range, out_n_bytes);
-	}
-	int error = contents_sync(task, contents, first, max_u64(end, first + 1) - first);
-
-	error = error != 0 ? error : rwlock_write(task, &contents->lock);
 	if (error == 0) {
 		error = write_alone(task, node, range, out_n_bytes);
-		rwlock_write_done(&contents->lock);
+		end_change(node);
 	}
 	return error;
 }
@@ -208,21 +228,15 @@ static int set_size_alone(struct task *task, struct node *node, uint64_t size)
 
 int files_set_size(struct task *task, struct node *node, uint64_t size)
 {
-	struct contents *contents = &node->contents;
-
 	if (size > INT64_MAX) {
 		return FS_ERROR_TOO_LARGE;
 	}
-	if (!node->has_contents) {
-		return set_size_alone(task, node, size);
-	}
 	/* so the page that the end is in can be dropped, and is not stored again later */
-	int error = contents_sync(task, contents, min_u64(size, node->known.size), 0);
+	int error = begin_change(task, node, min_u64(size, node->known.size), 0);
 
-	error = error != 0 ? error : rwlock_write(task, &contents->lock);
 	if (error == 0) {
 		error = set_size_alone(task, node, size);
-		rwlock_write_done(&contents->lock);
+		end_change(node);
 	}
 	return error;
 }

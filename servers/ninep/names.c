@@ -185,11 +185,8 @@ static int create_file(
 	}
 	error = host_create(call->task, channel, new, &qid);
 	error = error != 0 ? error : find(call, directory, new->name, out_node);
-	if (error == 0 && (*out_node)->path == qid.path &&
-		(*out_node)->write_fid == CHANNEL_NO_FID &&
-		(*out_node)->read_fid == CHANNEL_NO_FID) {
-		(*out_node)->read_fid = (*out_node)->write_fid = new->directory;
-	} else {
+	if (error != 0 || (*out_node)->path != qid.path ||
+		!node_keep_open(call->task, *out_node, new->directory)) {
 		host_clunk(call->task, channel, new->directory);
 	}
 	return error;

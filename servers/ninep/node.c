@@ -65,6 +65,8 @@ int node_table_init(struct node_table *table, struct channel *channel)
 
 	*table = (struct node_table){ .channel = channel, .next_id = 1 };
 	list_init(&table->files);
+	list_init(&table->calls);
+	list_init(&table->replaced);
 	if (ids == NULL || paths == NULL) {
 		helix_free(ids);
 		helix_free(paths);
@@ -73,6 +75,64 @@ int node_table_init(struct node_table *table, struct channel *channel)
 	hash_table_init(&table->ids, ids, BUCKETS_FIRST, &table_hooks);
 	hash_table_init(&table->paths, paths, BUCKETS_FIRST, &table_hooks);
 	return 0;
+}
+
+/* ---- calls, and fids that were replaced meanwhile -------------------------------------------- */
+
+struct replaced_fid {
+	struct list_node node;
+	uint32_t fid;
+	uint64_t n_calls; /* that had begun: they may know it */
+};
+
+void node_call_begin(struct node_table *table, struct node_call *call)
+{
+	call->number = ++table->n_calls;
+	list_push_back(&table->calls, &call->node);
+}
+
+static struct replaced_fid *take_unknown(struct node_table *table)
+{
+	const struct node_call *oldest = LIST_FIRST(&table->calls, struct node_call, node);
+	struct replaced_fid *first = LIST_FIRST(&table->replaced, struct replaced_fid, node);
+
+	if (first == NULL || (oldest != NULL && oldest->number <= first->n_calls)) {
+		return NULL;
+	}
+	list_remove(&first->node);
+	return first;
+}
+
+static void replaced_free(
+	struct task *task, const struct node_table *table, struct replaced_fid *replaced)
+{
+	host_clunk(task, table->channel, replaced->fid);
+	helix_free(replaced);
+}
+
+void node_call_end(struct task *task, struct node_table *table, struct node_call *call)
+{
+	struct replaced_fid *replaced;
+
+	list_remove(&call->node);
+	while ((replaced = take_unknown(table)) != NULL) {
+		replaced_free(task, table, replaced);
+	}
+}
+
+/* Without memory it is lost: there are enough of them. */
+static void replace_fid(struct node *node, uint32_t fid)
+{
+	struct replaced_fid *replaced = helix_malloc(sizeof(*replaced));
+
+	if (replaced != NULL) {
+		*replaced = (struct replaced_fid){
+			.fid = node->fid,
+			.n_calls = node->table->n_calls,
+		};
+		list_push_back(&node->table->replaced, &replaced->node);
+	}
+	node->fid = fid;
 }
 
 /* ---- contents -------------------------------------------------------------------------------- */
@@ -135,9 +195,10 @@ static int file_move(struct task *task, struct contents *contents, bool is_write
 
 static const struct contents_ops file_contents_ops = { .size = file_size, .move = file_move };
 
+/* Nobody writes meanwhile past pages that are about to be there. */
 static int make_contents(struct task *task, struct node *node)
 {
-	int error = mutex_lock(task, &node->open_lock);
+	int error = rwlock_write(task, &node->contents.lock);
 
 	if (error != 0) {
 		return error;
@@ -150,7 +211,7 @@ static int make_contents(struct task *task, struct node *node)
 			list_push_back(&node->table->files, &node->file_node);
 		}
 	}
-	mutex_unlock(&node->open_lock);
+	rwlock_write_done(&node->contents.lock);
 	return error;
 }
 
@@ -351,6 +412,20 @@ int node_open(struct task *task, struct node *node, bool is_read, bool is_write)
 	return error;
 }
 
+bool node_keep_open(struct task *task, struct node *node, uint32_t fid)
+{
+	if (mutex_lock(task, &node->open_lock) != 0) {
+		return false;
+	}
+	bool is_kept = node->read_fid == CHANNEL_NO_FID && node->write_fid == CHANNEL_NO_FID;
+
+	if (is_kept) {
+		node->read_fid = node->write_fid = fid;
+	}
+	mutex_unlock(&node->open_lock);
+	return is_kept;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static bool node_is_used(const struct node *node)
@@ -418,6 +493,7 @@ static struct node *node_create(
 	node->read_fid = node->write_fid = CHANNEL_NO_FID;
 	node->known = *attributes;
 	mutex_init(&node->open_lock);
+	rwlock_init(&node->contents.lock);
 	hash_table_insert(&table->ids, &node->id_node, hash_u64(node->id));
 	hash_table_insert(&table->paths, &node->path_node, hash_u64(path));
 	return node;
@@ -452,12 +528,10 @@ struct node *node_take(struct task *task, struct node_table *table, uint32_t fid
 		return node;
 	}
 	struct node *node = container_of(found, struct node, path_node);
-	uint32_t old_fid = node->fid;
 
 	node->n_users++;
-	node->fid = fid;
+	replace_fid(node, fid);
 	node->has_lost_name = false;
-	host_clunk(task, table->channel, old_fid);
 	if (node->has_contents) {
 		/* the client learns of an error when it reads */
 		(void)node_refresh(task, node);
@@ -513,6 +587,7 @@ int node_table_sync(struct task *task, struct node_table *table)
 
 void node_table_drop(struct task *task, struct node_table *table)
 {
+	struct replaced_fid *replaced;
 	struct hash_node *first;
 
 	while ((first = hash_table_first(&table->ids)) != NULL) {
@@ -521,6 +596,9 @@ void node_table_drop(struct task *task, struct node_table *table)
 		node->n_references = 0;
 		node->n_users++;
 		node_put(task, node);
+	}
+	while ((replaced = LIST_POP_FRONT(&table->replaced, struct replaced_fid, node)) != NULL) {
+		replaced_free(task, table, replaced);
 	}
 	helix_free(table->ids.buckets);
 	helix_free(table->paths.buckets);

@@ -4,8 +4,9 @@
  *
  * There is one `struct node` for each file that the client has; which file it is, the host's qid
  * says. A node has a *fid*, by which the host knows a path to it: the one by which it was found
- * last, since others may have moved it. Files that are read or written have fids that are open as
- * well, which the host keeps whatever becomes of the names.
+ * last, since others may have moved it. The one before it is given back when the calls that may
+ * still use it have ended: a call may send it several times. Files that are read or written have
+ * fids that are open as well, which the host keeps whatever becomes of the names.
  *
  *	(new) --lookup, create--> USED --the last reference and call--> ENDING --> (freed)
  *	                           ^                                      |  stored what was dirty
@@ -42,8 +43,8 @@ struct node {
 	uint32_t n_changes; /* of its contents, begun and ended by us */
 	uint64_t n_references; /* the client's */
 	uint32_t n_users; /* calls */
-	struct mutex open_lock; /* held while fids are opened, or contents made */
-	bool has_contents;
+	struct mutex open_lock; /* held while fids are opened */
+	bool has_contents; /* changes only with contents.lock held alone, and once */
 	struct contents contents;
 	struct list_node file_node; /* of table->files, with contents */
 };
@@ -53,7 +54,22 @@ struct node_table {
 	struct hash_table ids, paths;
 	struct list files;
 	uint64_t next_id;
+	struct list calls; /* struct node_call.node, under way: the oldest first */
+	uint64_t n_calls;  /* begun, ever */
+	struct list replaced; /* struct replaced_fid.node: the oldest first */
 };
+
+/* A call that may use fids of nodes. */
+struct node_call {
+	struct list_node node;
+	uint64_t number;
+};
+
+/** node_call_begin() - before any node is looked at */
+void node_call_begin(struct node_table *table, struct node_call *call);
+
+/** node_call_end() - no fid is used any more; those that were kept for it go */
+void node_call_end(struct task *task, struct node_table *table, struct node_call *call);
 
 /** node_table_init() - no nodes; -ERR_NO_MEMORY */
 MUST_USE int node_table_init(struct node_table *table, struct channel *channel);
@@ -96,6 +112,9 @@ void node_has_lost_name(struct node *node);
 
 /** node_open() - have fids that are open for what is wanted: 0, or what the host says */
 MUST_USE int node_open(struct task *task, struct node *node, bool is_read, bool is_write);
+
+/** node_keep_open() - take a fid that is open to read and write; false: it has one already */
+MUST_USE bool node_keep_open(struct task *task, struct node *node, uint32_t fid);
 
 /** node_contents() - its contents, which are made if need be; of regular files only */
 MUST_USE int node_contents(struct task *task, struct node *node, struct contents **out_contents);

@@ -27,6 +27,7 @@ int session_find(const struct bragi_call *call, uint64_t id, struct node **out_n
 static void session_dispatch(struct bragi_call *call)
 {
 	struct session *session = session_of_call(call);
+	struct node_call node_call;
 	struct scope shield;
 
 	if (session->is_ending) {
@@ -34,7 +35,9 @@ static void session_dispatch(struct bragi_call *call)
 	}
 	session->n_calls++;
 	scope_begin_shield(call->task, &shield);
+	node_call_begin(&session->nodes, &node_call);
 	(void)!fs_session_dispatch(&session_ops, call);
+	node_call_end(call->task, &session->nodes, &node_call);
 	(void)!scope_join(&shield);
 	session->n_calls--;
 	wait_queue_wake(&session->quiet);

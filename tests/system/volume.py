@@ -246,6 +246,24 @@ def files_are_what_they_must_be(folder):
         '--add', f'{disk}/fsx:/fsx', '--add', f'{disk}/trees:/trees', timeout=200)
 
 
+def names_are_made_while_others_look_them_up(folder):
+    """Every path leads through a directory that all of them use."""
+    text = run(folder, r'''
+        busybox mkdir -p a/b
+        work() {
+            i=0
+            while [ $i -lt 80 ]; do
+                echo $1 > a/b/$1-$i && [ "$(busybox cat a/b/$1-$i)" = $1 ] || echo "bad: $1-$i"
+                i=$((i+1))
+            done
+        }
+        for p in 1 2 3 4 5 6; do work $p & done; wait
+        busybox ls a/b | busybox wc -l''', '--smp', '4')
+    check_equal(text.splitlines(), ['480'], 'what is said')
+    check_equal({read(folder, f'a/b/{name}') for name in os.listdir(folder + '/a/b')},
+                {b'%d\n' % number for number in range(1, 7)}, 'what is there')
+
+
 def programs_for_files_find_what_they_expect(folder):
     tests = os.path.join(guest.BUILD_FOLDER, 'tests/linux')
     more = [word for name in PROGRAMS for word in ('--add', f'{tests}/{name}-gnu:/t/{name}')]
@@ -382,7 +400,8 @@ def _in_a_folder(case):
 
 CASES = (
     what_the_host_has_is_there, what_the_guest_does_is_there, changes_of_the_host_are_seen,
-    files_are_what_they_must_be, programs_for_files_find_what_they_expect,
+    files_are_what_they_must_be, names_are_made_while_others_look_them_up,
+    programs_for_files_find_what_they_expect,
     two_volumes_and_their_options, programs_of_the_host_run, an_iommu_lets_it_work,
     a_server_that_dies_is_an_error, wrong_options_are_told)
 
