@@ -323,6 +323,22 @@ static int64_t check_file(const struct file *file)
 	return is_data && file_is_readable(file) ? 0 : -LINUX_EINVAL;
 }
 
+/* No device may lie upon itself, whatever loop devices are in between: reads would never end. */
+static int64_t check_below(const struct loopdev *loop, const struct file *file)
+{
+	const struct loopdev *below;
+
+	for (; (below = loopdev_of_file(file)) != NULL; file = below->backing) {
+		if (below == loop) {
+			return -LINUX_EBADF;
+		}
+		if (below->state != LOOP_BOUND) {
+			return -LINUX_EINVAL;
+		}
+	}
+	return 0;
+}
+
 static void name_backing(struct loopdev *loop, struct process *process)
 {
 	if (path_print(process, &loop->backing->path, loop->backing_name,
@@ -348,6 +364,10 @@ int64_t loopdev_bind(struct loopdev *loop, struct process *process, struct file 
 	}
 	if (loop->state != LOOP_FREE) {
 		return -LINUX_EBUSY;
+	}
+	error = check_below(loop, file);
+	if (error < 0) {
+		return error;
 	}
 	file_ref(file);
 	loop->state = LOOP_CHANGING;

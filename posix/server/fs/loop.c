@@ -171,8 +171,8 @@ static int64_t open_inner(struct file *file, struct volume *volume)
 	return error;
 }
 
-/* The open block device behind the file; NULL while it is not bound. */
-static int64_t get_inner(struct file *file, struct file **out_inner)
+/* The open block device behind the file, referenced; NULL while it is not bound. */
+static int64_t take_inner(struct file *file, struct file **out_inner)
 {
 	struct loopdev_file *own = loopdev_file_of(file);
 	int64_t error = 0;
@@ -189,6 +189,7 @@ static int64_t get_inner(struct file *file, struct file **out_inner)
 		*out_inner = own->inner;
 		if (own->inner != NULL) {
 			own->inner->flags = file->flags;
+			file_ref(own->inner); /* another thread may drop it while it is used */
 		}
 	}
 	return error;
@@ -198,67 +199,81 @@ static int64_t loopdev_read(
 	struct file *file, struct request *request, void *buffer, size_t size, uint64_t *offset)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	return error < 0 || inner == NULL ? error
-					  : inner->ops->read(inner, request, buffer, size, offset);
+	if (result == 0 && inner != NULL) {
+		result = inner->ops->read(inner, request, buffer, size, offset);
+		file_unref(inner);
+	}
+	return result;
 }
 
 static int64_t loopdev_write(struct file *file, struct request *request, const void *buffer,
 	size_t size, uint64_t *offset)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	if (error < 0 || size == 0) {
-		return error;
+	if (result == 0 && inner != NULL) {
+		result = inner->ops->write(inner, request, buffer, size, offset);
+		file_unref(inner);
+	} else if (result == 0 && size > 0) {
+		result = -LINUX_ENOSPC;
 	}
-	return inner == NULL ? -LINUX_ENOSPC
-			     : inner->ops->write(inner, request, buffer, size, offset);
+	return result;
 }
 
 static int64_t loopdev_seek(struct file *file, int64_t offset, int whence)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	if (error < 0 || inner == NULL) {
-		return error < 0 ? error : file_seek_to(file, offset, whence, 0);
+	if (result < 0 || inner == NULL) {
+		return result < 0 ? result : file_seek_to(file, offset, whence, 0);
 	}
 	inner->offset = file->offset;
-	error = inner->ops->seek(inner, offset, whence);
+	result = inner->ops->seek(inner, offset, whence);
 	file->offset = inner->offset;
-	return error;
+	file_unref(inner);
+	return result;
 }
 
 static int64_t loopdev_fallocate(struct file *file, int mode, uint64_t offset, uint64_t size)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	if (error < 0) {
-		return error;
+	if (result < 0 || inner == NULL) {
+		return result < 0 ? result : -LINUX_EINVAL;
 	}
-	return inner == NULL ? -LINUX_EINVAL : inner->ops->fallocate(inner, mode, offset, size);
+	result = inner->ops->fallocate(inner, mode, offset, size);
+	file_unref(inner);
+	return result;
 }
 
 static int64_t loopdev_sync(struct file *file, struct request *request)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	return error < 0 || inner == NULL ? error : inner->ops->sync(inner, request);
+	if (result == 0 && inner != NULL) {
+		result = inner->ops->sync(inner, request);
+		file_unref(inner);
+	}
+	return result;
 }
 
 static int64_t loopdev_map(struct file *file, hel_handle *out_memory)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	if (error < 0) {
-		return error;
+	if (result < 0 || inner == NULL) {
+		return result < 0 ? result : -LINUX_ENODEV;
 	}
-	return inner == NULL ? -LINUX_ENODEV : inner->ops->map(inner, out_memory);
+	result = inner->ops->map(inner, out_memory);
+	file_unref(inner);
+	return result;
 }
 
 static void loopdev_release(struct file *file)
@@ -282,9 +297,6 @@ static int64_t bind_file(
 
 	if (backing == NULL) {
 		return -LINUX_EBADF;
-	}
-	if (backing->ops == file->ops && loopdev_file_of(backing)->loop == loop) {
-		return -LINUX_EBADF; /* of itself */
 	}
 	file_ref(backing);
 	int64_t error = loopdev_bind(loop, request->process, backing, config);
@@ -379,13 +391,14 @@ static int64_t ioctl_of_block(struct file *file, struct request *request, uint32
 	uint64_t value, void *buffer, size_t size)
 {
 	struct file *inner;
-	int64_t error = get_inner(file, &inner);
+	int64_t result = take_inner(file, &inner);
 
-	if (error < 0) {
-		return error;
+	if (result < 0 || inner == NULL) {
+		return result < 0 ? result : block_ioctl_unbound(command, buffer, size);
 	}
-	return inner != NULL ? inner->ops->ioctl(inner, request, command, value, buffer, size)
-			     : block_ioctl_unbound(command, buffer, size);
+	result = inner->ops->ioctl(inner, request, command, value, buffer, size);
+	file_unref(inner);
+	return result;
 }
 
 static int64_t loopdev_ioctl(struct file *file, struct request *request, uint32_t command,
@@ -438,7 +451,7 @@ int64_t loopdev_open(struct loopdev *loop, struct file *file)
 	*own = (struct loopdev_file){ .loop = loop };
 	loop->n_files++;
 	file->data = own;
-	int64_t error = get_inner(file, &inner);
+	int64_t error = take_inner(file, &inner);
 
 	if (error < 0) {
 		file->data = NULL;
@@ -447,7 +460,13 @@ int64_t loopdev_open(struct loopdev *loop, struct file *file)
 		return error;
 	}
 	file->ops = &loopdev_file_ops;
+	file_unref(inner);
 	return 0;
+}
+
+struct loopdev *loopdev_of_file(const struct file *file)
+{
+	return file->ops == &loopdev_file_ops ? loopdev_file_of(file)->loop : NULL;
 }
 
 void loopdev_released(const struct volume *volume)

@@ -55,6 +55,9 @@ struct loopdev *loopdev_find(uint64_t rdev);
 /** loopdev_open() - the open hook of nodes of loop devices */
 int64_t loopdev_open(struct loopdev *loop, struct file *file);
 
+/** loopdev_of_file() - the loop device that a file is an open one of, NULL: it is something else */
+struct loopdev *loopdev_of_file(const struct file *file);
+
 /** loopdev_released() - what was mounted from a volume is not any more, or a file was closed */
 void loopdev_released(const struct volume *volume);
 

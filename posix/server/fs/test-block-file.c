@@ -25,6 +25,8 @@ static struct {
 	uint64_t cleared_offset, cleared_length;
 	bool was_discard;
 	int next_error;
+	void (*meanwhile)(void); /* once, before that call is answered; NULL: nothing */
+	uint32_t meanwhile_at;
 	struct random chance;
 } server;
 
@@ -147,6 +149,9 @@ static int transact(struct task *task, struct bragi_client *base, struct bragi_e
 
 	server.next_error = 0;
 	take_time(task);
+	if (server.meanwhile_at > 0 && --server.meanwhile_at == 0) {
+		server.meanwhile();
+	}
 	if (error == 0 && block->volume.object == 0) {
 		error = -ERR_END_OF_LANE;
 	}
@@ -165,9 +170,8 @@ static int transact(struct task *task, struct bragi_client *base, struct bragi_e
 
 /* ---- cases ----------------------------------------------------------------------------------- */
 
-static void begin_device(uint32_t flags)
+static void add_device(const char *name, uint32_t flags)
 {
-	uint64_t seed = test_seed(5);
 	const struct volume_info info = {
 		.flags = flags,
 		.size_bytes = SIZE,
@@ -175,6 +179,28 @@ static void begin_device(uint32_t flags)
 		.physical_block_bytes = 4096,
 		.optimal_bytes = 65536,
 	};
+	const struct block_found found = {
+		.name = name,
+		.disk = name,
+		.object = 1,
+		.lane = fake_memory_with("", 0),
+		.info = &info,
+	};
+
+	CHECK_EQ(block_add(&found, &block), 0);
+}
+
+static void device_gone(void)
+{
+	block_vanished(1);
+	volume_unref(&block->volume);
+	CHECK(block_next(NULL) == NULL);
+	block_forget_places();
+}
+
+static void begin_device_as(const char *name, uint32_t flags)
+{
+	uint64_t seed = test_seed(5);
 
 	server = (typeof(server)){ 0 };
 	random_init(&server.chance, seed);
@@ -183,19 +209,16 @@ static void begin_device(uint32_t flags)
 	fake_transact = transact;
 	begin();
 	CHECK_EQ(hel_memory_allocate(SIZE, 0, &server.bytes), 0);
-	const struct block_found found = {
-		.name = "x",
-		.disk = "x",
-		.object = 1,
-		.lane = fake_memory_with("", 0),
-		.info = &info,
-	};
-
-	CHECK_EQ(block_add(&found, &block), 0);
+	add_device(name, flags);
 	start(root, 259 /* mknodat */, V(LINUX_AT_FDCWD), P("/disk"), V(LINUX_S_IFBLK | 0666),
 		V(block->volume.rdev));
 	CHECK_EQ(result_of(root), 0);
 	CHECK_EQ(call_chmod(root, "/disk", 0666), 0);
+}
+
+static void begin_device(uint32_t flags)
+{
+	begin_device_as("x", flags);
 }
 
 #define end_device() \
@@ -203,10 +226,7 @@ static void begin_device(uint32_t flags)
 		users_free(); \
 		fake_run_loop(); \
 		CHECK_EQ(server.n_sessions, 0); \
-		block_vanished(1); \
-		volume_unref(&block->volume); \
-		CHECK(block_next(NULL) == NULL); \
-		block_forget_places(); \
+		device_gone(); \
 		hel_close(HEL_THIS, server.bytes); \
 		end(); \
 		fake_have_tasks(NULL); \
@@ -587,6 +607,91 @@ TEST(what_cannot_be_a_loop_device)
 	CHECK_EQ(call_close(root, fd), 0);
 	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 0, NULL, 0, 0), 0);
 	end_device();
+}
+
+TEST(a_loop_device_lies_on_one_that_is_bound)
+{
+	begin_device(0);
+	int64_t all = call_open(root, "/dev/loop-control", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 0, NULL, 0, 0), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 1, NULL, 0, 0), 1);
+	int64_t fd = call_open(root, "/dev/loop0", LINUX_O_RDWR, 0);
+	int64_t below = call_open(root, "/dev/loop1", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, fd, LINUX_LOOP_SET_FD, (uint64_t)below, NULL, 0, 0), -LINUX_EINVAL);
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(call_close(root, below), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 0, NULL, 0, 0), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 1, NULL, 0, 0), 0);
+	end_device();
+}
+
+static int64_t loop_fd;
+
+static void let_file_go(void)
+{
+	start_raw(root, POSIX_IOCTL, (const uint64_t[6]){ (uint64_t)loop_fd, LINUX_LOOP_CLR_FD },
+		NULL, 0);
+}
+
+/* What is written to lives until that is done. False: so many calls are not made. */
+static bool let_go_at(uint32_t call)
+{
+	struct linux_loop_info info;
+	int64_t all = call_open(root, "/dev/loop-control", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_ADD, 0, NULL, 0, 0), 0);
+	loop_fd = call_open(root, "/dev/loop0", LINUX_O_RDWR | LINUX_O_DSYNC, 0);
+	write_file(root, "/f", "hello");
+	int64_t file = call_open(root, "/f", LINUX_O_RDWR, 0);
+
+	CHECK_EQ(control(root, loop_fd, LINUX_LOOP_SET_FD, (uint64_t)file, NULL, 0, 0), 0);
+	struct user *other = user_fork(root);
+
+	server.meanwhile_at = call;
+	CHECK_EQ(call_pwrite(other, loop_fd, "hello", 5, 1000), 5);
+	bool has_let_go = server.meanwhile_at == 0;
+
+	server.meanwhile_at = 0;
+	if (has_let_go) {
+		CHECK_EQ(result_of(root), 0);
+		CHECK_EQ(control(root, loop_fd, LINUX_LOOP_GET_STATUS64, 232, &info, 0, 232),
+			-LINUX_ENXIO);
+	} else {
+		CHECK_EQ(control(root, loop_fd, LINUX_LOOP_CLR_FD, 0, NULL, 0, 0), 0);
+	}
+	CHECK_EQ(call_close(other, loop_fd), 0);
+	CHECK_EQ(call_close(root, loop_fd), 0);
+	CHECK_EQ(control(root, all, LINUX_LOOP_CTL_REMOVE, 0, NULL, 0, 0), 0);
+	CHECK_STR_EQ(server_text(1000, 5), "hello");
+	return has_let_go;
+}
+
+/* Folders that all disks share stay, so they are made before anything is counted. */
+static void make_folders(void)
+{
+	begin();
+	add_device("loop0", 0);
+	block_show(block);
+	device_gone();
+	end_case();
+}
+
+TEST(a_loop_device_may_let_go_while_it_is_written_to)
+{
+	bool has_let_go = true;
+
+	make_folders();
+	fake_has_loop_driver = true;
+	for (uint32_t call = 1; has_let_go; call++) {
+		begin_device_as("loop0", 0);
+		block_show(block);
+		server.meanwhile = let_file_go;
+		has_let_go = let_go_at(call);
+		end_device();
+	}
+	fake_has_loop_driver = false;
 }
 
 /* ---- all at once ----------------------------------------------------------------------------- */

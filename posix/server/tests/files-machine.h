@@ -27,6 +27,9 @@ void fake_spaces_end(void);
 /** fake_fail_maps - so many mappings for processes fail */
 extern size_t fake_fail_maps;
 
+/** fake_has_loop_driver - loop devices are bound, to volumes that the test has added */
+extern bool fake_has_loop_driver;
+
 /** fake_transact - where calls to servers go: to a server in the test */
 extern int (*fake_transact)(struct task *, struct bragi_client *, struct bragi_exchange *);
 
