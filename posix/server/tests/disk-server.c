@@ -524,10 +524,8 @@ static int server_remount(struct bragi_call *call UNUSED, const struct fs_remoun
 	return 0;
 }
 
-static int server_unmount(struct bragi_call *call UNUSED,
-	const struct fs_unmount_request *request UNUSED, struct fs_unmount_reply *out_reply UNUSED)
+void disk_server_client_gone(void)
 {
-	ASSERT(disk_server.is_mounted);
 	disk_server.is_mounted = false;
 	for (size_t i = 0; i < DISK_NODES_MAX; i++) {
 		disk_nodes[i].n_given = 0;
@@ -535,6 +533,13 @@ static int server_unmount(struct bragi_call *call UNUSED,
 			node_free_if_unused(&disk_nodes[i]);
 		}
 	}
+}
+
+static int server_unmount(struct bragi_call *call UNUSED,
+	const struct fs_unmount_request *request UNUSED, struct fs_unmount_reply *out_reply UNUSED)
+{
+	ASSERT(disk_server.is_mounted);
+	disk_server_client_gone();
 	return 0;
 }
 

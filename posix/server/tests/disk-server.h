@@ -50,6 +50,8 @@ void disk_server_set_xattr(uint64_t number, const char *name, const void *value,
 const void *disk_server_xattr(uint64_t number, const char *name, size_t *out_size);
 /** disk_server_evict() - no page of any file is there */
 void disk_server_evict(void);
+/** disk_server_client_gone() - the session ends as it does without `unmount`: its lane is closed */
+void disk_server_client_gone(void);
 /** disk_server_other_writes() - somebody else makes or overwrites a file in the root directory */
 void disk_server_other_writes(const char *name, const char *text);
 /** disk_server_other_removes() - takes a file's name away, if it is there */
