@@ -41,7 +41,7 @@ static int serve_mount(struct bragi_call *call, const struct fs_mount_request *r
 	if (!bragi_string_equals(request->type, "9p")) {
 		return FS_ERROR_UNKNOWN_TYPE;
 	}
-	int error = options_parse(request->options.text, request->options.length, &options);
+	int error = mount_options_parse(request->options.text, request->options.length, &options);
 
 	if (error != 0) {
 		return error;

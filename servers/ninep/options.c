@@ -2,110 +2,77 @@
 /* Mount options: see options.h. */
 #include "options.h"
 
-#include "wire.h"
-
 #include <base/errors.h>
 #include <base/string.h>
+#include <drivers/lib/blockfs/option.h>
 
 #define MESSAGE_BYTES_MIN 4096
 
-static bool text_is(const struct wire_text *text, const char *wanted)
+/*
+ * What is so anyway: what is asked each time is more than any kind of cache promises, permissions
+ * are looked at in the client, and the host's rights are those of who runs it.
+ */
+static const char *const harmless[] = {
+	"trans=virtio",
+	"version=9p2000.L",
+	"cache=none",
+	"cache=mmap",
+	"cache=loose",
+	"cache=fscache",
+	"cache=readahead",
+	"access=user",
+	"access=client",
+	"access=any",
+};
+
+/* Whose value may be anything, or any number: all here is root's. */
+static const char uname[] = "uname=", aname[] = "aname=";
+static const char *const numbers[] = { "access=", "dfltuid=", "dfltgid=" };
+
+static bool option_begins(struct blockfs_name option, const char *name)
 {
-	return text->length == strlen(wanted) && memcmp(text->text, wanted, text->length) == 0;
+	size_t length = strlen(name);
+
+	return option.length >= length && memcmp(option.text, name, length) == 0;
 }
 
-static bool is_one_of(const struct wire_text *text, const char *const *words, size_t n_words)
+static bool take_tree(struct mount_options *options, struct blockfs_name option)
 {
-	for (size_t i = 0; i < n_words; i++) {
-		if (text_is(text, words[i])) {
+	size_t length = option.length - strlen(aname);
+
+	if (length >= sizeof(options->tree)) {
+		return false;
+	}
+	memcpy(options->tree, option.text + strlen(aname), length);
+	options->tree[length] = '\0';
+	return true;
+}
+
+static bool take_option(struct blockfs_name option, void *context)
+{
+	struct mount_options *options = context;
+	uint32_t number;
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (option_number(option, numbers[i], 10, &number)) {
 			return true;
 		}
 	}
-	return false;
-}
-
-static bool number_of(const struct wire_text *text, uint32_t *out_number)
-{
-	uint64_t number = 0;
-
-	for (size_t i = 0; i < text->length; i++) {
-		char digit = text->text[i];
-
-		if (digit < '0' || digit > '9') {
-			return false;
-		}
-		number = number * 10 + (uint64_t)(digit - '0');
-		if (number > UINT32_MAX) {
-			return false;
-		}
-	}
-	*out_number = (uint32_t)number;
-	return text->length > 0;
-}
-
-/* What is asked each time is more than any kind of cache promises. */
-static const char *const caches[] = { "none", "mmap", "loose", "fscache", "readahead" };
-/* Permissions are looked at in the client, and the host's rights are those of who runs it. */
-static const char *const accesses[] = { "user", "client", "any" };
-
-static bool take_value(
-	struct mount_options *options, const struct wire_text *name, const struct wire_text *value)
-{
-	uint32_t number;
-
-	if (text_is(name, "trans")) {
-		return text_is(value, "virtio");
-	}
-	if (text_is(name, "version")) {
-		return text_is(value, "9p2000.L");
-	}
-	if (text_is(name, "cache")) {
-		return is_one_of(value, caches, ARRAY_SIZE(caches));
-	}
-	if (text_is(name, "access")) {
-		return number_of(value, &number) ||
-			is_one_of(value, accesses, ARRAY_SIZE(accesses));
-	}
-	if (text_is(name, "msize")) {
-		if (!number_of(value, &number) || number < MESSAGE_BYTES_MIN) {
-			return false;
-		}
+	if (option_number(option, "msize=", 10, &number)) {
 		options->message_bytes = (uint32_t)min_u64(number, OPTIONS_MESSAGE_BYTES);
-		return true;
+		return number >= MESSAGE_BYTES_MIN;
 	}
-	if (text_is(name, "aname") && value->length < sizeof(options->tree)) {
-		memcpy(options->tree, value->text, value->length);
-		options->tree[value->length] = '\0';
-		return true;
+	if (option_begins(option, aname)) {
+		return take_tree(options, option);
 	}
-	/* who the host is told that we are, and who has no owner: all here is root's */
-	return text_is(name, "uname") ||
-		((text_is(name, "dfltuid") || text_is(name, "dfltgid")) &&
-			number_of(value, &number));
+	return option_begins(option, uname) ||
+		option_is_among(option, harmless, ARRAY_SIZE(harmless));
 }
 
-int options_parse(const char *text, size_t length, struct mount_options *out_options)
+int mount_options_parse(const char *text, size_t length, struct mount_options *out_options)
 {
+	const struct blockfs_name words = { text, length };
+
 	*out_options = (struct mount_options){ .message_bytes = OPTIONS_MESSAGE_BYTES };
-	for (size_t at = 0; at < length;) {
-		const char *comma = memchr(text + at, ',', length - at);
-		size_t end = comma == NULL ? length : (size_t)(comma - text);
-		const char *equals = memchr(text + at, '=', end - at);
-
-		if (equals == NULL) {
-			if (end > at) {
-				return -ERR_ILLEGAL_ARGS;
-			}
-		} else {
-			const struct wire_text name = { text + at, (size_t)(equals - text) - at };
-			const struct wire_text value = { equals + 1,
-				end - (size_t)(equals + 1 - text) };
-
-			if (!take_value(out_options, &name, &value)) {
-				return -ERR_ILLEGAL_ARGS;
-			}
-		}
-		at = end + 1;
-	}
-	return 0;
+	return options_parse(words, take_option, out_options) ? 0 : -ERR_ILLEGAL_ARGS;
 }

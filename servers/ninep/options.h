@@ -17,7 +17,8 @@ struct mount_options {
 	char tree[OPTIONS_TREE_SIZE]; /* which of the host's: aname */
 };
 
-/** options_parse() - @length bytes with commas; 0, -ERR_ILLEGAL_ARGS */
-MUST_USE int options_parse(const char *text, size_t length, struct mount_options *out_options);
+/** mount_options_parse() - @length bytes with commas; 0, -ERR_ILLEGAL_ARGS */
+MUST_USE int mount_options_parse(
+	const char *text, size_t length, struct mount_options *out_options);
 
 #endif

@@ -344,7 +344,7 @@ TEST(nothing_is_read_that_is_not_there)
 
 static int parse(const char *text, struct mount_options *out_options)
 {
-	return options_parse(text, strlen(text), out_options);
+	return mount_options_parse(text, strlen(text), out_options);
 }
 
 TEST(options_of_linux_are_taken)

@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			read_members(&reader);
 		}
 	}
-	if (options_parse((const char *)data, size, &options) == 0) {
+	if (mount_options_parse((const char *)data, size, &options) == 0) {
 		ASSERT(options.message_bytes <= OPTIONS_MESSAGE_BYTES);
 	}
 	return 0;

@@ -71,7 +71,7 @@ static bool listing_go(struct listing *listing, uint64_t position)
 	return true;
 }
 
-static int64_t listing_create(struct disk_inode *directory, uint64_t position, uint32_t n_changes,
+static int64_t listing_create(uint64_t position, uint32_t n_changes,
 	const struct bragi_bytes *entries, struct listing **out_listing)
 {
 	struct listing *listing = helix_malloc(sizeof(*listing) + entries->size);
@@ -87,7 +87,6 @@ static int64_t listing_create(struct disk_inode *directory, uint64_t position, u
 		.size = entries->size,
 	};
 	memcpy(listing->entries, entries->data, entries->size);
-	(void)directory;
 	*out_listing = listing;
 	return 0;
 }
@@ -110,9 +109,7 @@ static int64_t listing_fetch(
 	request.bytes_max = FS_LIMITS_LISTING_BYTES_MAX;
 	int result = fs_session_read_directory(call.task, DISK_CLIENT(&call), &request, &reply);
 
-	error = result == 0
-		? listing_create(directory, position, n_changes, &reply.entries, out_listing)
-		: 0;
+	error = result == 0 ? listing_create(position, n_changes, &reply.entries, out_listing) : 0;
 	int64_t answer = disk_call_end(&call, result);
 
 	return answer < 0 ? answer : error;
