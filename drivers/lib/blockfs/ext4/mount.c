@@ -313,13 +313,17 @@ static int fs_open_journal(struct task *task, struct ext4 *fs,
 			? BLOCKFS_E_READ_ONLY
 			: log_replay(task, fs, &log, &replay, must_not_write);
 	}
+	bool is_to_write = error == 0 && !*must_not_write && !options->is_read_only;
+
 	if (be32_get(log.super.error) != 0) {
 		/* from now on the file system's own superblock says so, until it is checked */
 		fs->fs.host->complain(fs->fs.host, "the journal was aborted before");
 		fs->super.state |= EXT4_STATE_ERRORS;
 		log.super.error = be32_of(0);
+		/* it does before the log, which is written next, does not say so any more */
+		error = is_to_write ? super_write_now(task, fs) : error;
 	}
-	if (error == 0 && !*must_not_write && !options->is_read_only) {
+	if (is_to_write && error == 0) {
 		error = journal_start(task, fs, &log, replay.next_id, &fs->journal);
 	}
 	journal_log_close(&log);

@@ -510,6 +510,50 @@ TEST(stops_after_errors)
 	}
 }
 
+/* The first block of the journal, whose superblock is a big-endian structure. */
+static uint8_t *find_log(struct fake_device *fake)
+{
+	static const uint8_t start[] = { 0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 4 };
+
+	for (uint64_t at = 0; at < fake->device.size; at += 1024) {
+		if (memcmp(fake->image + at, start, sizeof(start)) == 0) {
+			return fake->image + at;
+		}
+	}
+	return NULL;
+}
+
+/* Wherever the power goes while it is mounted: the log says so, or the superblock does. */
+TEST(an_aborted_journal_is_not_forgotten)
+{
+	struct harness harness;
+	struct random random;
+
+	harness_must("rm -f image; mke2fs -q -F -t ext4 -b 1024 -J size=1 image 8M");
+	harness_init(&harness, 0);
+	harness_load(&harness, harness_path("image"));
+	harness.is_quiet = true;
+	uint64_t size = harness.fake.device.size;
+	uint8_t *log = find_log(&harness.fake), *left = malloc(size);
+
+	CHECK(log != NULL && left != NULL);
+	uint64_t place = (uint64_t)(log - harness.fake.image) + 0x23; /* of s_errno */
+
+	harness.fake.image[place] = 5;
+	fake_device_record(&harness.fake);
+	CHECK_EQ(harness_mount(&harness, false), 0);
+	CHECK_EQ(harness.n_complaints, 1);
+	CHECK_EQ(harness_unmount(&harness), 0);
+	random_init(&random, 1);
+	for (size_t n = 0; n <= harness.fake.n_records; n++) {
+		fake_device_crash(&harness.fake, n, &random, left);
+		CHECK(left[place] == 5 || (left[1024 + 0x3a] & 2) != 0);
+	}
+	CHECK_EQ(left[place], 0);
+	free(left);
+	harness_deinit(&harness);
+}
+
 /* ---- whiteouts ------------------------------------------------------------------------------- */
 
 static int whiteout_task(struct task *task, void *argument)
