@@ -258,7 +258,8 @@ TEST(reads_ext4)
 }
 
 /* Whether an image can be mounted as each kind, to be read or written. */
-static void check_kinds(const char *options, bool is_ext3, bool is_ext2_to_read)
+static void check_kinds(
+	const char *options, bool is_ext3, bool is_ext2_to_read, bool is_ext2_to_write)
 {
 	struct harness harness;
 	const struct {
@@ -267,6 +268,7 @@ static void check_kinds(const char *options, bool is_ext3, bool is_ext2_to_read)
 	} tries[] = {
 		{ BLOCKFS_EXT3, false, is_ext3 },
 		{ BLOCKFS_EXT2, true, is_ext2_to_read },
+		{ BLOCKFS_EXT2, false, is_ext2_to_write },
 		{ BLOCKFS_EXT4, false, true },
 	};
 
@@ -287,10 +289,10 @@ static void check_kinds(const char *options, bool is_ext3, bool is_ext2_to_read)
 /* As in Linux: who asks for an older kind does not get what that could not read. */
 TEST(kinds_are_told_apart)
 {
-	check_kinds("-t ext2", false, true);
-	check_kinds("-t ext3", true, true);
-	check_kinds("-t ext4", false, false);
-	check_kinds("-t ext3 -O uninit_bg", false, true);
+	check_kinds("-t ext2", false, true, true);
+	check_kinds("-t ext3", true, true, true);
+	check_kinds("-t ext4", false, false, false);
+	check_kinds("-t ext3 -O uninit_bg", false, true, false);
 }
 
 /* What a directory has been indexed by is what e2fsck -D made of it. */
