@@ -10,8 +10,10 @@
  * In the end everything is given back.
  */
 #include <posix/server/file/poll.h>
+#include <posix/server/mqueue/mqueue.h>
 #include <posix/server/request-internal.h>
 #include <posix/server/tests/files.h>
+#include <posix/server/vfs/call.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,6 +66,23 @@ static void take(struct user *user, const uint8_t *head, const uint8_t *bytes, s
 	}
 }
 
+/* A message queue outlasts whoever made it. */
+static void remove_queues(void)
+{
+	static const struct credentials all_powerful = { .capabilities.effective = ~0ull };
+	struct mqueue_super *super = mqueue_super();
+	struct path root_of_queues = { .mount = &super->mount, .dentry = super->super.root };
+
+	while (super->names.n_entries > 0) {
+		struct dentry *dentry = TREE_ENTRY(
+			tree_first(&super->names.entries), struct dentry, order);
+
+		dentry_ref(dentry);
+		ASSERT(name_remove(&all_powerful, &root_of_queues, dentry) == 0);
+		dentry_unref(dentry);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	begin();
@@ -85,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)request_interrupt(&users[i]->request);
 		poll_forget_parts(&users[i]->thread);
 	}
+	remove_queues();
 	end_case();
 	ASSERT(fake_n_blocks == n_blocks_before);
 	return 0;
