@@ -261,6 +261,8 @@ REFUSE(list_xattrs, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(allocate, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(statistics, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(remount, FS_ERROR_UNSUPPORTED_HERE)
+REFUSE(open_direct, FS_ERROR_UNSUPPORTED_HERE)
+REFUSE(close_direct, -ERR_NOT_FOUND)
 
 const struct fs_session_ops session_raw_ops = {
 	.lookup = raw_lookup,
@@ -284,6 +286,8 @@ const struct fs_session_ops session_raw_ops = {
 	.allocate = raw_allocate,
 	.map = raw_map,
 	.transfer = raw_transfer,
+	.open_direct = raw_open_direct,
+	.close_direct = raw_close_direct,
 	.prepare = raw_prepare,
 	.sync_node = raw_sync_node,
 	.sync = raw_sync,

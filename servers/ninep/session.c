@@ -120,6 +120,20 @@ REFUSE(reserve, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(allocate, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(map, FS_ERROR_UNSUPPORTED_HERE)
 
+static int serve_open_direct(struct bragi_call *call UNUSED,
+	const struct fs_open_direct_request *request UNUSED,
+	struct fs_open_direct_reply *out_reply UNUSED)
+{
+	return FS_ERROR_UNSUPPORTED_HERE;
+}
+
+static int serve_close_direct(struct bragi_call *call UNUSED,
+	const struct fs_close_direct_request *request UNUSED,
+	struct fs_close_direct_reply *out_reply UNUSED)
+{
+	return -ERR_NOT_FOUND; /* none was opened */
+}
+
 const struct fs_session_ops session_ops = {
 	.lookup = serve_lookup,
 	.find = serve_find,
@@ -142,6 +156,8 @@ const struct fs_session_ops session_ops = {
 	.allocate = serve_allocate,
 	.map = serve_map,
 	.transfer = serve_transfer,
+	.open_direct = serve_open_direct,
+	.close_direct = serve_close_direct,
 	.prepare = serve_prepare,
 	.sync_node = serve_sync_node,
 	.sync = serve_sync,

@@ -121,9 +121,25 @@ static const struct fs_volume_ops volume_ops = {
 	.rescan = serve_rescan,
 };
 
+static int serve_open_direct(struct bragi_call *call UNUSED,
+	const struct fs_open_direct_request *request UNUSED,
+	struct fs_open_direct_reply *out_reply UNUSED)
+{
+	return FS_ERROR_UNSUPPORTED_HERE;
+}
+
+static int serve_close_direct(struct bragi_call *call UNUSED,
+	const struct fs_close_direct_request *request UNUSED,
+	struct fs_close_direct_reply *out_reply UNUSED)
+{
+	return -ERR_NOT_FOUND; /* none was opened */
+}
+
 static const struct fs_session_ops session_ops = {
 	.contents = serve_contents,
 	.transfer = serve_transfer,
+	.open_direct = serve_open_direct,
+	.close_direct = serve_close_direct,
 	.sync_node = serve_sync_node,
 	.forget = serve_forget,
 	.unmount = serve_unmount,

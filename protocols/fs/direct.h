@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Direct transfers (O_DIRECT) of a program, without its POSIX server: memory that a file server
+ * and one process share.  CONTRACT; docs/internals/direct.md.
+ *
+ *	struct fs_direct	page 0: what was submitted
+ *	slots[64]		page 1: one request each
+ *	data			units of 32 KiB, 64 of them: the bytes go through here
+ *
+ * A process takes as many neighbouring units as its bytes need (`taken`, by compare and exchange);
+ * the slot of the first one is the request's. It copies what it writes into the units, fills the
+ * slot, sets the state to SUBMITTED and the slot's bit in `submitted`. If `sleeps` was set it
+ * exchanges it for 0, and if it was the one it raises bit 0 of the event. Then it waits, by a futex,
+ * for the state to be DONE.
+ *
+ *	FREE --process--> SUBMITTED --server takes its bit, copies it--> ... --> DONE --process--> FREE
+ *
+ * The server sets `sleeps`, looks at `submitted` once more behind a full barrier, and waits for the
+ * event. Neither side trusts a word here: the server reads each once, and what it was told wrong it
+ * answers with an error; what it has under way in a slot it does not begin again. A process can harm
+ * only its own transfers.
+ *
+ * ASK means: not answered here, not begun either; ask the POSIX server. A process that waits long
+ * asks it too whether somebody still serves.
+ */
+#ifndef PROTOCOLS_FS_DIRECT_H
+#define PROTOCOLS_FS_DIRECT_H
+
+#include <base/types.h>
+
+constexpr uint32_t FS_DIRECT_SLOTS = 64;
+constexpr uint32_t FS_DIRECT_UNIT = 0x8000; /* bytes */
+constexpr uint32_t FS_DIRECT_DATA = 0x2000; /* where the first unit begins */
+constexpr uint32_t FS_DIRECT_SIZE = FS_DIRECT_DATA + FS_DIRECT_SLOTS * FS_DIRECT_UNIT;
+constexpr uint32_t FS_DIRECT_LENGTH_MAX = 0x100000; /* of one request */
+
+enum fs_direct_state : uint32_t {
+	FS_DIRECT_FREE,
+	FS_DIRECT_SUBMITTED,
+	FS_DIRECT_DONE,
+};
+
+enum fs_direct_flags : uint32_t {
+	FS_DIRECT_WRITE = 1,
+};
+
+/* More than any -ERR_X and FS_ERROR_X, which are the other errors. */
+constexpr int32_t FS_DIRECT_ASK = INT32_MIN;
+
+struct fs_direct_slot {
+	uint64_t offset; /* bytes of the file, a multiple of the volume's logical block */
+	uint32_t length; /* bytes, likewise; not 0, and no more than the units that begin here */
+	uint32_t flags; /* enum fs_direct_flags */
+	_Alignas(16) _Atomic uint32_t state; /* enum fs_direct_state; the futex */
+	int32_t error; /* of one that is DONE: 0, or an error, and nothing is known to be there */
+	uint32_t n_bytes; /* of one without error: how many were transferred */
+	uint32_t reserved; /* 0 */
+	uint64_t padding[4];
+};
+static_assert(sizeof(struct fs_direct_slot) == 64);
+
+struct fs_direct {
+	_Alignas(64) _Atomic uint64_t submitted; /* a bit for each slot; the server exchanges it for 0 */
+	_Atomic uint32_t sleeps; /* set by the server */
+	_Alignas(64) _Atomic uint64_t taken; /* a bit for each unit; the server does not look */
+};
+
+static inline struct fs_direct_slot *fs_direct_slot(struct fs_direct *direct, uint32_t index)
+{
+	return (struct fs_direct_slot *)((uint8_t *)direct + 4096) + index;
+}
+
+/** fs_direct_unit_offset() - in the memory, of the first byte of a unit */
+static inline uint32_t fs_direct_unit_offset(uint32_t index)
+{
+	return FS_DIRECT_DATA + index * FS_DIRECT_UNIT;
+}
+
+/** fs_direct_units() - how many @length bytes need */
+static inline uint32_t fs_direct_units(uint32_t length)
+{
+	return (length + FS_DIRECT_UNIT - 1) / FS_DIRECT_UNIT;
+}
+
+#endif
