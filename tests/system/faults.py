@@ -8,7 +8,6 @@ HATI_FAULTS_SECONDS (default 6): for each kind of disk."""
 
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -35,20 +34,7 @@ mkdir -p /tmp; cd /tmp; /{_FIO}; echo "status $?"
 '''
 
 
-def _fio_options():
-    """Options of the launcher that bring fio along; None if this machine has none."""
-    subprocess.run(['sh', os.path.join(guest.TOP, 'tools/setup/install.sh'), 'fio'],
-                   check=False, capture_output=True)
-    fio = shutil.which('fio')
-    if fio is None:
-        return None
-    libraries = subprocess.run(['ldd', fio], capture_output=True, text=True, check=True).stdout
-    files = {os.path.realpath(file): file for file in re.findall(r'(/\S+) \(', libraries)}
-    files[os.path.realpath(fio)] = '/fio'
-    return [word for host, path in files.items() for word in ('--add', f'{host}:{path}')]
-
-
-_OPTIONS = _fio_options()
+_OPTIONS = guest.options_of_program('fio')
 
 
 def _restarts_ms(log, driver, prefix):

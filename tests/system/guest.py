@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -214,6 +215,20 @@ def cases_of_program(test, *options, name=None, settings='', n_cases=1, is_alone
         cases.append(f'not ok {name}: no end {settings}')
         print(text[-6000:])
     return cases + others
+
+
+def options_of_program(name):
+    """Options of the launcher that bring a program of this machine along, as /NAME, with the
+    libraries that it needs; None if it is not to be had. Debian's package has its name."""
+    subprocess.run(['sh', os.path.join(TOP, 'tools/setup/install.sh'), name], check=False,
+                   capture_output=True)
+    path = shutil.which(name)
+    if path is None:
+        return None
+    libraries = subprocess.run(['ldd', path], capture_output=True, text=True, check=True).stdout
+    files = {os.path.realpath(file): file for file in re.findall(r'(/\S+) \(', libraries)}
+    files[os.path.realpath(path)] = f'/{name}'
+    return [word for host, guests in files.items() for word in ('--add', f'{host}:{guests}')]
 
 
 def report(cases):
