@@ -7,18 +7,18 @@
  *	slots[64]		page 1: one request each
  *	data			units of 32 KiB, 64 of them: the bytes go through here
  *
- * A process takes as many neighbouring units as its bytes need (`taken`, by compare and exchange);
- * the slot of the first one is the request's. It copies what it writes into the units, fills the
- * slot, sets the state to SUBMITTED and the slot's bit in `submitted`. If `sleeps` was set it
- * exchanges it for 0, and if it was the one it raises bit 0 of the event. Then it waits, by a futex,
- * for the state to be DONE.
+ * A process takes as many neighbouring units as its bytes need (`taken`, by compare and
+ * exchange); the slot of the first one is the request's. It copies what it writes into the units,
+ * fills the slot, sets the state to SUBMITTED and the slot's bit in `submitted`. If `sleeps` was
+ * set it exchanges it for 0, and if it was the one it raises bit 0 of the event. Then it waits, by
+ * a futex, for the state to be DONE.
  *
- *	FREE --process--> SUBMITTED --server takes its bit, copies it--> ... --> DONE --process--> FREE
+ *	FREE --process--> SUBMITTED --server takes its bit, copies it--> DONE --process--> FREE
  *
- * The server sets `sleeps`, looks at `submitted` once more behind a full barrier, and waits for the
- * event. Neither side trusts a word here: the server reads each once, and what it was told wrong it
- * answers with an error; what it has under way in a slot it does not begin again. A process can harm
- * only its own transfers.
+ * The server sets `sleeps`, looks at `submitted` once more behind a full barrier, and waits for
+ * the event. Neither side trusts a word here: the server reads each once, and what it was told
+ * wrong it answers with an error; what it has under way in a slot it does not begin again. A
+ * process can harm only its own transfers.
  *
  * ASK means: not answered here, not begun either; ask the POSIX server. A process that waits long
  * asks it too whether somebody still serves.
@@ -60,7 +60,8 @@ struct fs_direct_slot {
 static_assert(sizeof(struct fs_direct_slot) == 64);
 
 struct fs_direct {
-	_Alignas(64) _Atomic uint64_t submitted; /* a bit for each slot; the server exchanges it for 0 */
+	/* a bit for each slot; the server exchanges it for 0 */
+	_Alignas(64) _Atomic uint64_t submitted;
 	_Atomic uint32_t sleeps; /* set by the server */
 	_Alignas(64) _Atomic uint64_t taken; /* a bit for each unit; the server does not look */
 };

@@ -563,20 +563,6 @@ static int server_mount(struct bragi_call *call, const struct fs_mount_request *
 
 static const struct fs_volume_ops volume_ops = { .mount = server_mount };
 
-static int server_open_direct(struct bragi_call *call UNUSED,
-	const struct fs_open_direct_request *request UNUSED,
-	struct fs_open_direct_reply *out_reply UNUSED)
-{
-	return FS_ERROR_UNSUPPORTED_HERE;
-}
-
-static int server_close_direct(struct bragi_call *call UNUSED,
-	const struct fs_close_direct_request *request UNUSED,
-	struct fs_close_direct_reply *out_reply UNUSED)
-{
-	return -ERR_NOT_FOUND; /* none was opened */
-}
-
 static const struct fs_session_ops session_ops = {
 	.lookup = server_lookup,
 	.create = server_create,
@@ -597,8 +583,6 @@ static const struct fs_session_ops session_ops = {
 	.allocate = server_allocate,
 	.map = server_map,
 	.transfer = server_transfer,
-	.open_direct = server_open_direct,
-	.close_direct = server_close_direct,
 	.prepare = server_prepare,
 	.sync_node = server_sync_node,
 	.sync = server_sync,
