@@ -43,9 +43,10 @@ done
 busybox mkdir -p /mnt /tmp && busybox mount -t ext4 /dev/$1 /mnt && cd /tmp || exit 1
 try() { # NAME FILE ENGINE DEPTH DIRECT
 	/fio --name=$1 --filename=$2 --ioengine=$3 --iodepth=$4 --direct=$5 --size=${MEGABYTES}m \\
-		--rw=randrw --rwmixread=30 --bsrange=4k-64k --ba=4k --verify=crc32c --verify_fatal=1 \\
-		--serialize_overlap=1 --randseed=$SEED --end_fsync=1 --fallocate=none --thread >out 2>&1 &&
-		grep -q 'err= *0' out && echo "ok $1" && return
+		--rw=randrw --rwmixread=30 --bsrange=4k-64k --ba=4k --verify=crc32c \\
+		--verify_fatal=1 --serialize_overlap=1 --randseed=$SEED --end_fsync=1 \\
+		--fallocate=none --thread >out 2>&1 && grep -q 'err= *0' out &&
+		echo "ok $1" && return
 	echo "failed $1"; busybox tail -n 5 out
 }
 '''
