@@ -9,7 +9,6 @@
  *
  * In the end everything is given back.
  */
-#include <posix/server/file/poll.h>
 #include <posix/server/mqueue/mqueue.h>
 #include <posix/server/request-internal.h>
 #include <posix/server/tests/files.h>
@@ -74,8 +73,8 @@ static void remove_queues(void)
 	struct path root_of_queues = { .mount = &super->mount, .dentry = super->super.root };
 
 	while (super->names.n_entries > 0) {
-		struct dentry *dentry = TREE_ENTRY(
-			tree_first(&super->names.entries), struct dentry, order);
+		struct dentry *dentry =
+			TREE_ENTRY(tree_first(&super->names.entries), struct dentry, order);
 
 		dentry_ref(dentry);
 		ASSERT(name_remove(&all_powerful, &root_of_queues, dentry) == 0);
@@ -85,6 +84,8 @@ static void remove_queues(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	fake_program_limit = sizeof(fake_program);
+	memset(fake_program, 0, sizeof(fake_program));
 	begin();
 	struct user *users[USERS] = { root, user_fork(root) };
 
@@ -102,7 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_run_loop();
 	for (uint32_t i = 0; i < USERS; i++) {
 		(void)request_interrupt(&users[i]->request);
-		poll_forget_parts(&users[i]->thread);
 	}
 	remove_queues();
 	end_case();

@@ -188,9 +188,11 @@ int mm_map(struct mm *mm, hel_handle memory, uint64_t offset, uint64_t address, 
 		return -LINUX_ENOMEM;
 	}
 	space_unmap(mm->space, address, size);
-	while (mapping->size != 0) {
+	while (mapping < mappings + ARRAY_SIZE(mappings) && mapping->size != 0) {
 		mapping++;
-		ASSERT(mapping < mappings + ARRAY_SIZE(mappings));
+	}
+	if (mapping == mappings + ARRAY_SIZE(mappings)) {
+		return -LINUX_ENOMEM;
 	}
 	void *at = mmap(
 		NULL, size, protection, MAP_SHARED, (int)(memory - HANDLE_BASE), (off_t)offset);
@@ -214,13 +216,34 @@ static struct hel_outcome memory_transfer(uint64_t memory)
 }
 
 /* Between processes and posix: addresses are the host's; nothing is in the first page. */
-static int memory_copy_bytes(uint64_t to, uint64_t from, uint64_t size)
+size_t fake_program_limit;
+uint8_t fake_program[65536];
+
+static void *program_bytes(uint64_t address, uint64_t size)
 {
-	if (to < HEL_PAGE_SIZE || from < HEL_PAGE_SIZE) {
-		return -ERR_FAULT;
+	uint64_t offset = address - FAKE_PROGRAM;
+
+	if (address < FAKE_PROGRAM) {
+		return NULL;
 	}
-	memcpy((void *)to, (const void *)from, size);
-	return 0;
+	if (fake_program_limit == 0) {
+		return (void *)address;
+	}
+	return offset <= fake_program_limit && size <= fake_program_limit - offset
+		? fake_program + offset
+		: NULL;
+}
+
+static struct hel_outcome space_copy(const uint64_t *arguments, bool is_write)
+{
+	void *program = program_bytes(arguments[1], arguments[3]);
+	void *bytes = (void *)arguments[2];
+
+	if (program == NULL) {
+		return (struct hel_outcome){ -ERR_FAULT, 0 };
+	}
+	memcpy(is_write ? program : bytes, is_write ? bytes : program, arguments[3]);
+	return (struct hel_outcome){ 0, arguments[3] };
 }
 
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
@@ -248,12 +271,8 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
 	case HEL_CALL_space_populate: break;
-	case HEL_CALL_space_read:
-		error = memory_copy_bytes(arguments[2], arguments[1], arguments[3]);
-		return (struct hel_outcome){ error, error == 0 ? arguments[3] : 0 };
-	case HEL_CALL_space_write:
-		error = memory_copy_bytes(arguments[1], arguments[2], arguments[3]);
-		return (struct hel_outcome){ error, error == 0 ? arguments[3] : 0 };
+	case HEL_CALL_space_read: return space_copy(arguments, false);
+	case HEL_CALL_space_write: return space_copy(arguments, true);
 	case HEL_CALL_random: memset((void *)arguments[0], 0xa5, arguments[1]); break;
 	default: error = -1;
 	}

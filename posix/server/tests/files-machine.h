@@ -24,6 +24,13 @@ extern size_t fake_n_mappings;
 const void *fake_process_memory(uint64_t space, uint64_t address);
 /** fake_spaces_end() - the processes are gone, and all that they had mapped */
 void fake_spaces_end(void);
+/**
+ * fake_program_limit - what processes have of memory is fake_program, from FAKE_PROGRAM on; 0: an
+ * address is one of the host's
+ */
+extern size_t fake_program_limit;
+constexpr uint64_t FAKE_PROGRAM = 4096;
+extern uint8_t fake_program[65536];
 /** fake_fail_maps - so many mappings for processes fail */
 extern size_t fake_fail_maps;
 

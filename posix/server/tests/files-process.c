@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the file side needs of processes: who they are, and signals that are only noted. */
+#include <posix/server/file/aio-poll.h>
+#include <posix/server/file/poll.h>
 #include <posix/server/fs/caches.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/process/mapped-files.h>
@@ -85,6 +87,8 @@ struct user *user_create(uint32_t id)
 	list_init(&process->threads);
 	user->thread.tid = process->pid;
 	user->thread.process = process;
+	user->thread.internal = &user->thread_internal;
+	user->thread_internal.page = &user->thread_page;
 	list_push_back(&process->threads, &user->thread.process_node);
 	user->request.process = process;
 	request_init(&user->request, &user->request_internal, &user->thread, posix_loop());
@@ -107,6 +111,8 @@ struct user *user_fork(struct user *parent)
 
 void user_exit(struct user *user)
 {
+	poll_forget_parts(&user->thread);
+	aio_polls_release(&user->process);
 	fd_table_unref(user->process.files, &user->process);
 	fs_context_unref(user->process.fs);
 	user->process.files = NULL;

@@ -22,7 +22,7 @@
 #include <abi/linux/signal.h>
 #include <abi/linux/stat.h>
 #include <base/testing.h>
-#include <posix/server/process/process.h>
+#include <posix/server/process/process-internal.h>
 #include <posix/server/tests/fakes.h>
 #include <posix/server/tests/files-machine.h>
 #include <posix/server/vfs/vfs.h>
@@ -31,6 +31,8 @@ struct user {
 	struct process process;
 	struct process_internal process_internal;
 	struct thread thread;
+	struct thread_internal thread_internal;
+	struct posix_thread_page thread_page;
 	struct request request;
 	struct request_internal request_internal;
 	struct process_group group;
@@ -73,7 +75,7 @@ extern size_t n_blocks_before, n_memories_before, n_mappings_before;
 struct user *user_create(uint32_t id);
 /** user_fork() - a process with copies of @parent's descriptors */
 struct user *user_fork(struct user *parent);
-/** user_exit() - close everything it has */
+/** user_exit() - give back everything it has, as a process does that ends */
 void user_exit(struct user *user);
 
 /* One argument of a call. */
