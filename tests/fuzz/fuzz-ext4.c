@@ -35,6 +35,8 @@ struct base {
 
 static struct base bases[N_BASES];
 
+static const char IDENTIFIER[] = "6d8ac1be-1f3c-4f6e-9d57-3a1e2b4c5d6f";
+
 static const char *const base_options[N_BASES] = {
 	"-t ext2 -O ^resize_inode",
 	"-t ext3 -J size=1 -O ^resize_inode",
@@ -70,6 +72,7 @@ static void base_load(struct base *base, const char *path)
 	}
 }
 
+/* Times and identifiers are always the same: a seed of the fuzzer means the same each day. */
 static void bases_make(void)
 {
 	harness_must(
@@ -78,11 +81,17 @@ static void bases_make(void)
 		"ln -s $(head -c 200 /dev/zero | tr '\\0' t) tree/long;"
 		"for i in $(seq 150); do : >tree/many/name-that-is-rather-long-$i; done;"
 		"dd if=tree/f of=tree/holes bs=1000 seek=200 2>/dev/null; head -c 300 tree/f >v");
+	harness_must("find tree -exec touch -h -d @1700000000 {} +;"
+		     "find tree -printf 'sif \"/%%P\" ctime @1700000000\n"
+		     "sif \"/%%P\" atime @1700000000\n' >times");
 	for (size_t i = 0; i < N_BASES; i++) {
-		harness_must("rm -f image; mke2fs -q -F -b 1024 -N 256 %s -d tree image 3M;"
-			     "e2fsck -fyD image >e; printf '%%s\\n' 'ea_set f user.a 1'"
-			     " 'ea_set -f v d user.b' | debugfs -w -f - image",
-			base_options[i]);
+		harness_must(
+			"export E2FSPROGS_FAKE_TIME=1700000000 E2FSCK_TIME=1700000000;"
+			"rm -f image; mke2fs -q -F -b 1024 -N 256 -U %s -E hash_seed=%s %s"
+			" -d tree image 3M; e2fsck -fyD image >e;"
+			"(printf '%%s\\n' 'ea_set f user.a 1' 'ea_set -f v d user.b'; cat times)"
+			" | debugfs -w -f - image >e",
+			IDENTIFIER, IDENTIFIER, base_options[i]);
 		base_load(&bases[i], harness_path("image"));
 	}
 	harness_remove_folder();

@@ -16,10 +16,11 @@ static void bases_make(void)
 	harness_must("mkdir -p tree/d/e tree/many; head -c 30000 /dev/zero | tr '\\0' x >tree/f;"
 		     "cp tree/f tree/d/g; for i in $(seq 40); do"
 		     " : >tree/many/name-that-is-rather-long-$i; done");
+	tree_set_times();
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		/* the last ones are too small for mtools, but not for us, and stay empty */
-		harness_must("rm -f image; truncate -s %s image; mkfs.fat %s image;"
-			     "mcopy -s -i image tree/* :: || test %zu -ge 3",
+		harness_must("rm -f image; truncate -s %s image; mkfs.fat --invariant %s image;"
+			     "mcopy -s -m -i image tree/* :: || test %zu -ge 3",
 			sizes[i], options[i], i);
 		base_load(harness_path("image"));
 	}

@@ -16,8 +16,10 @@ static void bases_make(void)
 		     "ln -s ../x/./y tree/d/link; : >tree/1/2/3/4/5/6/7/8/9/10/deep;"
 		     "ln -s $(head -c 600 /dev/zero | tr '\\0' b | sed 's|.\\{200\\}|&/|g') tree/l;"
 		     "for i in $(seq 40); do : >tree/many/name-that-is-rather-long-$i; done");
+	tree_set_times();
 	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++) {
-		harness_must("rm -f image; xorriso -as mkisofs -quiet -no-pad %s -o image tree",
+		harness_must("rm -f image; SOURCE_DATE_EPOCH=1700000000 xorriso -as mkisofs -quiet"
+			     " -no-pad --set_all_file_dates set_to_mtime %s -o image tree",
 			arguments[i]);
 		base_load(harness_path("image"));
 	}
