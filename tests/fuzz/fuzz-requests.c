@@ -107,5 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	remove_queues();
 	end_case();
 	ASSERT(fake_n_blocks == n_blocks_before);
+	ASSERT(fake_n_memories == n_memories_before);
+	ASSERT(fake_n_mappings == n_mappings_before);
 	return 0;
 }
