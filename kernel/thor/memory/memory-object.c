@@ -615,9 +615,10 @@ static int memory_resize_managed_slice(struct memory *backing, uint64_t size_byt
 	return is_more ? MEMORY_MORE : 0;
 }
 
+/* Not a contiguous run: who shares one can rely on it. */
 static bool memory_is_resizable(const struct memory *memory)
 {
-	return memory->kind == HEL_MEMORY_ALLOCATED ||
+	return (memory->kind == HEL_MEMORY_ALLOCATED && memory->phys == 0) ||
 		(memory->kind == HEL_MEMORY_BACKING && memory->managed->swap == NULL) ||
 		(memory->kind == HEL_MEMORY_COPY_ON_WRITE && !memory->is_anonymous);
 }
@@ -664,8 +665,8 @@ static void memory_set_size(struct memory *memory, uint64_t size_bytes)
 }
 
 /**
- * memory_resize_slice() - change the size of allocated or (not anonymous) copy-on-write memory, or
- * of managed memory through its backing
+ * memory_resize_slice() - change the size of allocated (not contiguous) or (not anonymous)
+ * copy-on-write memory, or of managed memory through its backing
  * @size_bytes: a multiple of the page size
  *
  * Pages beyond a smaller size are freed; mappings of them stay and fault with

@@ -210,6 +210,7 @@ USER_TEST(memory_that_is_not_there)
 
 	CHECK_OK(hel_memory_allocate(4 * PAGE, 0, &memory));
 	CHECK_OK(hel_memory_allocate(4 * PAGE, HEL_ALLOCATE_CONTIGUOUS, &contiguous));
+	CHECK_EQ(hel_memory_resize(contiguous, 4 * PAGE), -ERR_ILLEGAL_ARGS);
 	CHECK_OK(hel_memory_physical(machine_authority, GIB(8), PAGE, 0, &physical));
 	CHECK_EQ(hel_memory_copy_on_write(memory, PAGE, 4 * PAGE, &other), -ERR_OUT_OF_BOUNDS);
 	CHECK_EQ(hel_memory_copy_on_write(memory, 8 * PAGE, PAGE, &other), -ERR_OUT_OF_BOUNDS);

@@ -397,10 +397,33 @@ TEST(large_pages_of_contiguous_memory)
 	CHECK_EQ(peek(address + LARGE), 0);
 	CHECK_OK(poke(address + 5, 5));
 	CHECK_EQ(large_bytes(space), 2 * LARGE);
+	CHECK_EQ(memory_resize(memory, LARGE + PAGE), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(memory_resize(memory, 2 * LARGE), -ERR_ILLEGAL_ARGS);
+	CHECK_EQ(large_bytes(space), 2 * LARGE);
+	object_unref(&memory->object);
+	object_unref(&space->object);
+	CHECK(fixture_end());
+}
+
+TEST(large_pages_of_memory_that_shrinks)
+{
+	struct memory *memory = NULL;
+	uint64_t address;
+
+	fixture_begin(1, 64, 1);
+	struct space *space = space_new();
+
+	CHECK_OK(memory_create_allocated(2 * LARGE, HEL_ALLOCATE_LARGE, &memory));
+	struct hel_map_args args = { .size_bytes = 2 * LARGE, .flags = RW_SHARE };
+
+	CHECK_OK(space_map(space, memory, &args, &address));
+	CHECK_OK(poke(address + 5, 5));
+	CHECK_OK(poke(address + LARGE, 5));
+	CHECK_EQ(large_bytes(space), 2 * LARGE);
 	CHECK_OK(memory_resize(memory, LARGE + PAGE));
 	CHECK_EQ(sim_check_tlbs(), 0);
 	CHECK_EQ(large_bytes(space), LARGE);
-	CHECK_EQ(peek(address + LARGE), 0);
+	CHECK_EQ(peek(address + LARGE), 5);
 	CHECK_EQ(peek(address + LARGE + PAGE), 256);
 	object_unref(&memory->object);
 	object_unref(&space->object);
