@@ -20,6 +20,8 @@
  * wrong it answers with an error; what it has under way in a slot it does not begin again. A
  * process can harm only its own transfers.
  *
+ * The memory is contiguous: it cannot be resized, and long transfers need few descriptors.
+ *
  * ASK means: not answered here, not begun either; ask the POSIX server. A process that waits long
  * asks it too whether somebody still serves.
  */

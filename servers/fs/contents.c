@@ -7,9 +7,11 @@
 #include <drivers/lib/blockfs/errors.h>
 
 /** PAGES_AT_ONCE - that are looked at before others have their turn */
-#define PAGES_AT_ONCE   256
+#define PAGES_AT_ONCE    256
+/** PAGES_LOOKED_FOR - one by one, before a range is taken to have pages */
+#define PAGES_LOOKED_FOR 2
 /** RACES_BYTES_MAX - in longer holes only the ends are zeroed where somebody writes meanwhile */
-#define RACES_BYTES_MAX MIB(64)
+#define RACES_BYTES_MAX  MIB(64)
 
 static struct {
 	struct list queue; /* struct page_request.queue_node */
@@ -80,6 +82,7 @@ static void request_come(struct op *op)
 		wait_queue_wake(&contents->listeners);
 		return;
 	}
+	contents->may_have_pages = true;
 	request->state = PAGES_QUEUED;
 	request->offset = request->manage.request.offset;
 	request->length = request->manage.request.length;
@@ -159,6 +162,15 @@ int contents_move_begin(struct task *task, struct contents *contents, struct con
 		list_push_back(&contents->ranges, &range->node);
 	}
 	return error;
+}
+
+bool contents_try_move_begin(struct contents *contents, struct contents_range *range)
+{
+	if (is_in_the_way(contents, range)) {
+		return false;
+	}
+	list_push_back(&contents->ranges, &range->node);
+	return true;
 }
 
 void contents_move_end(struct contents *contents, struct contents_range *range)
@@ -382,6 +394,29 @@ bool contents_is_empty(const struct contents *contents)
 	return hel_memory_info(contents->memory.handle, &info) == 0 && info.resident_bytes == 0;
 }
 
+bool contents_has_pages(struct contents *contents, uint64_t offset, uint64_t length)
+{
+	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
+	uint8_t byte;
+
+	if (!contents->may_have_pages) {
+		return false;
+	}
+	if (contents_is_empty(contents)) {
+		/* what is asked for, or is zero without being asked for, may come yet */
+		contents->may_have_pages =
+			contents->has_zeros || contents->n_requests > contents->n_listening;
+		return false;
+	}
+	for (uint32_t i = 0; i < PAGES_LOOKED_FOR && first < offset + length; i++) {
+		if (hel_memory_try_read(contents->frontal, first, &byte, 1) == 0) {
+			return true;
+		}
+		first += HEL_PAGE_SIZE;
+	}
+	return first < offset + length;
+}
+
 int contents_sync(struct task *task, struct contents *contents, uint64_t offset, uint64_t length)
 {
 	uint64_t first = align_down(offset, HEL_PAGE_SIZE);
@@ -429,6 +464,8 @@ int contents_grow(struct contents *contents, uint64_t size)
 	int error = hel_memory_resize(contents->memory.handle, memory_size);
 
 	if (error == 0) {
+		contents->has_zeros = true;
+		contents->may_have_pages = true;
 		(void)!hel_memory_update(contents->memory.handle, HEL_UPDATE_ZERO,
 			contents->memory_size, memory_size - contents->memory_size, 0);
 		contents->memory_size = memory_size;

@@ -51,6 +51,12 @@ struct contents_ops {
 		const struct device_buffer *buffer);
 	int (*write)(struct task *task, struct contents *contents, uint64_t offset,
 		const struct device_buffer *buffer);
+	/*
+	 * Where a range is, if it is in one place and stays there while the lock is held, so that
+	 * it can be moved without a task; NULL: read() and write() say. The hook may be NULL, too.
+	 */
+	struct device *(*place)(const struct contents *contents, uint64_t offset, uint64_t length,
+		uint64_t *out_place);
 };
 
 enum page_request_state { PAGES_IDLE, PAGES_LISTENING, PAGES_QUEUED, PAGES_WORKING };
@@ -85,9 +91,11 @@ struct contents {
 	uint32_t n_requests, n_listening;
 	struct list ranges;          /* struct contents_range.node */
 	struct wait_queue moved;     /* a range has ended */
-	bool is_quiet;               /* no new listeners */
+	bool may_have_pages; /* false: thor has none, and has asked for none that we know */
+	bool has_zeros; /* it has grown: pages that nobody asks for */
+	bool is_quiet; /* no new listeners */
 	struct wait_queue listeners; /* one has ended, or a request */
-	int error;     /* of the last write-back that failed, until it is told */
+	int error; /* of the last write-back that failed, until it is told */
 };
 
 /** pager_start() - start the tasks that move pages, for ever */
@@ -108,6 +116,13 @@ MUST_USE int contents_init(struct contents *contents, const struct contents_ops 
  * Waits for what is under way, whatever happens to the task.
  */
 void contents_close(struct task *task, struct contents *contents);
+
+/**
+ * contents_has_pages() - whether some of a range may be in memory now
+ *
+ * What is not can come only by the pager, as a range of its own. False is certain.
+ */
+bool contents_has_pages(struct contents *contents, uint64_t offset, uint64_t length);
 
 /** contents_is_empty() - whether it has no pages at all now */
 bool contents_is_empty(const struct contents *contents);
@@ -142,6 +157,9 @@ void contents_clear_tail(const struct contents *contents, uint64_t size);
  */
 MUST_USE int contents_move_begin(
 	struct task *task, struct contents *contents, struct contents_range *range);
+
+/** contents_try_move_begin() - the same without waiting: false: somebody is in the way */
+MUST_USE bool contents_try_move_begin(struct contents *contents, struct contents_range *range);
 
 /** contents_move_end() - they have been moved, or not */
 void contents_move_end(struct contents *contents, struct contents_range *range);

@@ -233,26 +233,34 @@ static int check_memory(const struct contents *contents, hel_handle memory,
 }
 
 /* With the lock, and nothing else under way there. */
-static int move(struct task *task, struct contents *contents,
-	const struct fs_transfer_request *request, const struct device_buffer *buffer)
+static int move(struct task *task, struct contents *contents, struct contents_range *range,
+	const struct device_buffer *buffer)
 {
-	struct contents_range range = {
-		.offset = request->offset,
-		.length = request->length,
-		.is_write = request->is_write != 0,
-	};
-	int error = contents_move_begin(task, contents, &range);
+	int error = contents_move_begin(task, contents, range);
 
 	if (error != 0) {
 		return error;
 	}
-	if (range.is_write) {
-		error = contents->ops->write(task, contents, request->offset, buffer);
-		contents_drop(contents, request->offset, request->length);
+	if (range->is_write) {
+		error = contents->ops->write(task, contents, range->offset, buffer);
+		contents_drop(contents, range->offset, range->length);
 	} else {
-		error = contents->ops->read(task, contents, request->offset, buffer);
+		error = contents->ops->read(task, contents, range->offset, buffer);
 	}
-	contents_move_end(contents, &range);
+	contents_move_end(contents, range);
+	return error;
+}
+
+int files_move(struct task *task, struct contents *contents, struct contents_range *range,
+	const struct device_buffer *buffer)
+{
+	int error = contents_sync(task, contents, range->offset, range->length);
+
+	error = error != 0 ? error : rwlock_read(task, &contents->lock);
+	if (error == 0) {
+		error = move(task, contents, range, buffer);
+		rwlock_read_done(&contents->lock);
+	}
 	return error;
 }
 
@@ -272,15 +280,15 @@ int files_transfer(struct task *task, struct contents *contents,
 	if (error != 0) {
 		return error;
 	}
+	struct contents_range range = {
+		.offset = request->offset,
+		.length = request->length,
+		.is_write = request->is_write != 0,
+	};
 	const struct device_buffer buffer =
 		io_buffer(&guest->memory, request->memory_offset, request->length, NULL);
 
-	error = contents_sync(task, contents, request->offset, request->length);
-	error = error != 0 ? error : rwlock_read(task, &contents->lock);
-	if (error == 0) {
-		error = move(task, contents, request, &buffer);
-		rwlock_read_done(&contents->lock);
-	}
+	error = files_move(task, contents, &range, &buffer);
 	io_guest_put(task, contents->io, guest, error);
 	return error;
 }

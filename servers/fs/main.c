@@ -8,6 +8,7 @@
  * If a disk was taken out, it is another disk, though somebody may still hold on to the former.
  */
 #include "contents.h"
+#include "direct.h"
 #include "disk.h"
 #include "session.h"
 
@@ -18,7 +19,7 @@
 #include <protocols/svrctl/provide.h>
 
 /* Those of the pager are for ever; the others serve calls, which wait until one is free. */
-#define TASKS_MAX (PAGER_TASKS + 8 * SESSION_CALLS_MAX)
+#define TASKS_MAX (PAGER_TASKS + DIRECT_TASKS + 8 * SESSION_CALLS_MAX)
 
 static struct helix_loop loop;
 static struct list disks = LIST_INIT(disks); /* struct disk.node */
@@ -78,6 +79,7 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 	hel_close(HEL_THIS, lane);
 	if (watch.run == NULL) {
 		pager_start(&loop.loop);
+		direct_start(&loop.loop);
 		job_init(&watch, "watch", watch_run, NULL);
 		job_submit(&loop.loop, &watch);
 	}

@@ -6,6 +6,7 @@
  * is mounted at the same time does not use them: who opens its volume to read sees what is on the
  * disk, or was.
  */
+#include "direct.h"
 #include "disk.h"
 #include "error.h"
 #include "session.h"
@@ -80,10 +81,18 @@ static int raw_write(struct task *task, struct contents *contents, uint64_t offs
 	return move(task, contents, DEVICE_WRITE, offset, buffer);
 }
 
+static struct device *raw_place(const struct contents *contents, uint64_t offset,
+	uint64_t length UNUSED, uint64_t *out_place)
+{
+	*out_place = offset;
+	return volume_of_contents(contents)->device;
+}
+
 const struct contents_ops raw_contents_ops = {
 	.size = raw_size,
 	.read = raw_read,
 	.write = raw_write,
+	.place = raw_place,
 };
 
 /* ---- the node -------------------------------------------------------------------------------- */
@@ -202,6 +211,21 @@ static int raw_transfer(struct bragi_call *call, const struct fs_transfer_reques
 	return error;
 }
 
+static int raw_open_direct(struct bragi_call *call, const struct fs_open_direct_request *request,
+	struct fs_open_direct_reply *out_reply)
+{
+	struct session *session = session_of_call(call);
+	struct volume *volume;
+	int error = find(call, request->node, &volume);
+
+	if (error == 0 && request->is_writable != 0 && !session->is_writable) {
+		error = FS_ERROR_READ_ONLY;
+	}
+	return error != 0
+		? error
+		: direct_open(call, &volume->raw, request->is_writable != 0, &out_reply->id);
+}
+
 /* ---- durability ------------------------------------------------------------------------------ */
 
 static int sync_volume(struct bragi_call *call)
@@ -261,8 +285,6 @@ REFUSE(list_xattrs, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(allocate, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(statistics, FS_ERROR_UNSUPPORTED_HERE)
 REFUSE(remount, FS_ERROR_UNSUPPORTED_HERE)
-REFUSE(open_direct, FS_ERROR_UNSUPPORTED_HERE)
-REFUSE(close_direct, -ERR_NOT_FOUND)
 
 const struct fs_session_ops session_raw_ops = {
 	.lookup = raw_lookup,
@@ -287,7 +309,7 @@ const struct fs_session_ops session_raw_ops = {
 	.map = raw_map,
 	.transfer = raw_transfer,
 	.open_direct = raw_open_direct,
-	.close_direct = raw_close_direct,
+	.close_direct = serve_close_direct,
 	.prepare = raw_prepare,
 	.sync_node = raw_sync_node,
 	.sync = raw_sync,

@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "clock.h"
+#include "direct.h"
 #include "disk.h"
 #include "type.h"
 
@@ -156,6 +157,7 @@ int session_end(struct task *task, struct session *session)
 	while (session->n_calls > n_own) {
 		(void)!wait_on(task, &session->quiet);
 	}
+	direct_close_all(task, session);
 	error = session->fs != NULL ? session_unmount(task, session)
 				    : volume_close(task, session->volume, session->is_writable);
 	io_guests_drop(task, &session->volume->disk->io);
@@ -204,6 +206,7 @@ static struct session *session_create(struct volume *volume)
 		session->volume = volume_get(volume);
 		session->host = session_host;
 		wait_queue_init(&session->quiet);
+		list_init(&session->directs);
 		volume->n_sessions++;
 	}
 	return session;

@@ -33,6 +33,9 @@ struct session {
 	bool is_closed; /* by the client */
 	uint32_t n_calls;
 	struct wait_queue quiet; /* a call has ended */
+	struct list directs;     /* struct direct.node */
+	uint32_t n_directs;
+	uint64_t direct_next; /* id of the next one */
 	struct job job;          /* the end, when the client is gone */
 
 	/* mounted: */
@@ -159,6 +162,10 @@ int serve_prepare(struct bragi_call *call, const struct fs_prepare_request *requ
 int serve_sync_node(struct bragi_call *call, const struct fs_sync_node_request *request,
 	struct fs_sync_node_reply *out_reply);
 
+/* direct.c */
+int serve_close_direct(struct bragi_call *call, const struct fs_close_direct_request *request,
+	struct fs_close_direct_reply *out_reply);
+
 /** files_push_contents() - a descriptor of the contents' memory goes with the reply */
 MUST_USE int files_push_contents(
 	struct bragi_call *call, const struct contents *contents, bool is_writable);
@@ -172,5 +179,13 @@ MUST_USE int files_push_contents(
  */
 MUST_USE int files_transfer(struct task *task, struct contents *contents,
 	const struct fs_transfer_request *request, hel_handle memory);
+
+/**
+ * files_move() - the same for memory that is attached
+ * @range: what to move; the caller's
+ * @buffer: of the range's length
+ */
+MUST_USE int files_move(struct task *task, struct contents *contents, struct contents_range *range,
+	const struct device_buffer *buffer);
 
 #endif

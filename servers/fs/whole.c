@@ -69,13 +69,6 @@ static int serve_open_direct(struct bragi_call *call UNUSED,
 	return FS_ERROR_UNSUPPORTED_HERE;
 }
 
-static int serve_close_direct(struct bragi_call *call UNUSED,
-	const struct fs_close_direct_request *request UNUSED,
-	struct fs_close_direct_reply *out_reply UNUSED)
-{
-	return -ERR_NOT_FOUND; /* none was opened */
-}
-
 const struct fs_session_ops session_mounted_ops = {
 	.lookup = serve_lookup,
 	.find = serve_find,

@@ -355,6 +355,37 @@ int fs_transfer(struct task *task, struct fs_client *session, uint64_t node, boo
 	return error == 0 && reply.n_bytes != length ? -ERR_PROTOCOL : error;
 }
 
+int fs_open_direct(struct task *task, struct fs_client *session, bool is_writable,
+	hel_handle memory, uint64_t *out_id, hel_handle *out_event)
+{
+	struct fs_open_direct_request request;
+	struct fs_open_direct_reply reply;
+
+	fs_open_direct_request_init(&request);
+	request.node = session->root.id;
+	request.is_writable = is_writable;
+	bragi_exchange_init(&session->exchange, session->buffer, FS_BUFFER_BYTES);
+	if (memory != HEL_NULL && !bragi_handles_add(&session->exchange.to_send, memory)) {
+		return -ERR_NO_SPACE;
+	}
+	int error = fs_session_open_direct(
+		task, &session->client.client, &session->exchange, &request, &reply);
+
+	*out_id = reply.id;
+	*out_event = bragi_handles_take(&session->exchange.received, 0);
+	return error == 0 && *out_event == HEL_NULL ? -ERR_PROTOCOL : error;
+}
+
+int fs_close_direct(struct task *task, struct fs_client *session, uint64_t id)
+{
+	struct fs_close_direct_request request;
+	struct fs_close_direct_reply reply;
+
+	fs_close_direct_request_init(&request);
+	request.id = id;
+	return CALL(session, close_direct, session);
+}
+
 int fs_sync_node(struct task *task, struct fs_client *session, uint64_t node)
 {
 	struct fs_sync_node_request request;

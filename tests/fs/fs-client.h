@@ -89,6 +89,10 @@ MUST_USE int fs_allocate(struct task *task, struct fs_client *session, uint64_t 
 	enum fs_allocate_mode mode, uint64_t offset, uint64_t length);
 MUST_USE int fs_transfer(struct task *task, struct fs_client *session, uint64_t node, bool is_write,
 	uint64_t offset, uint64_t length, hel_handle memory);
+/** fs_open_direct() - of the root; the caller's: the event */
+MUST_USE int fs_open_direct(struct task *task, struct fs_client *session, bool is_writable,
+	hel_handle memory, uint64_t *out_id, hel_handle *out_event);
+MUST_USE int fs_close_direct(struct task *task, struct fs_client *session, uint64_t id);
 MUST_USE int fs_sync_node(struct task *task, struct fs_client *session, uint64_t node);
 MUST_USE int fs_sync(struct task *task, struct fs_client *session);
 

@@ -6,6 +6,7 @@
  * GIVEN_BYTES bytes of pattern 0, and nothing else. fs.mode=MODE is for other disks, and for
  * measuring. tests/system/fs.py boots this.
  */
+#include "direct.h"
 #include "exerciser.h"
 #include "fs-client.h"
 #include "garbage.h"
@@ -538,7 +539,9 @@ static void test_disk_is_taken_out(struct task *task)
 	CHECK(fs_map(task, &session, session.root.id, KIB(8), true, &mapped) == 0);
 	CHECK(hel_memory_write(mapped.memory, 0, &byte, 1) == 0);
 	CHECK(fs_sync(task, &session) == 0);
+	CHECK(direct_before_removal(task, &session));
 	CHECK(fs_watch(task, &volume, info.size_bytes) == -ERR_END_OF_LANE);
+	CHECK(direct_after_removal());
 	CHECK(hel_memory_write(mapped.memory, 0, &byte, 1) == 0); /* the page is there */
 	CHECK(fs_sync(task, &session) == -ERR_END_OF_LANE);
 	CHECK(fs_get_attributes(task, &session, session.root.id, &attributes) == -ERR_END_OF_LANE);
@@ -662,6 +665,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	}
 	if (str_equal(mode, "ends")) {
 		return task_tests_main(end_tests, ARRAY_SIZE(end_tests));
+	}
+	if (str_equal(mode, "direct")) {
+		return task_tests_main(direct_tests, N_DIRECT_TESTS);
 	}
 	if (str_equal(mode, "measure")) {
 		return task_tests_main(measurements, ARRAY_SIZE(measurements));

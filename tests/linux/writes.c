@@ -322,8 +322,8 @@ CASE(what_is_open_to_read_or_to_append)
 CASE(where_files_and_memory_end)
 {
 	int fd = make(2);
-	char *memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	char *memory =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(memory != MAP_FAILED);
 	memset(memory, 'm', PAGE);

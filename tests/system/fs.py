@@ -14,6 +14,7 @@ DISK_BYTES = 64 << 20
 GIVEN_BYTES = 100000
 WRITTEN = 300000
 BIG_BYTES = 12 << 20
+DIRECT_BYTES = 8 << 20
 
 _TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
 _VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
@@ -136,6 +137,25 @@ def a_disk_is_taken_out():
                settings='hati.ramdisk=16 hati.ramdisk.life=3000 fs.mode=removal')
 
 
+def _direct(settings=''):
+    """Direct transfers of a program: what it finds on the disk, and leaves there."""
+    with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
+        image = os.path.join(folder, 'disk')
+        with open(image, 'wb') as file:
+            file.write(pattern(0, DIRECT_BYTES, 0))
+        run_client(image, settings=f'fs.mode=direct {settings}', n_cases=8)
+        with open(image, 'rb') as file:
+            check_equal(file.read(1 << 20) == pattern(0, 1 << 20, 8), True, 'what was written')
+
+
+def direct_transfers():
+    _direct()
+
+
+def direct_transfers_while_the_driver_dies():
+    _direct('hati.runsvr=kill:virtio-blk:700')
+
+
 def the_driver_dies_all_the_time():
     _with_file_system(settings='hati.runsvr=kill:virtio-blk:700')
 
@@ -153,5 +173,6 @@ def the_server_dies_all_the_time():
 
 if __name__ == '__main__':
     guest.main([ext4, blocks_of_1024_bytes, a_partition, errors_of_the_disk,
-                a_disk_is_taken_out, the_driver_dies_all_the_time,
+                a_disk_is_taken_out, direct_transfers,
+                direct_transfers_while_the_driver_dies, the_driver_dies_all_the_time,
                 the_server_dies_all_the_time])

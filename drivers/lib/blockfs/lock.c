@@ -77,6 +77,11 @@ int rwlock_read(struct task *task, struct rwlock *lock)
 	return rwlock_take(task, lock, false);
 }
 
+bool rwlock_try_read(struct rwlock *lock)
+{
+	return list_is_empty(&lock->waiters) && rwlock_try(lock, false);
+}
+
 int rwlock_write(struct task *task, struct rwlock *lock)
 {
 	return rwlock_take(task, lock, true);

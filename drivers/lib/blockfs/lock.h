@@ -27,6 +27,9 @@ static inline void rwlock_init(struct rwlock *lock)
 /** rwlock_read() - share the lock: 0, or the reason of a cancel without it */
 MUST_USE int rwlock_read(struct task *task, struct rwlock *lock);
 
+/** rwlock_try_read() - share the lock without waiting; true on success */
+MUST_USE bool rwlock_try_read(struct rwlock *lock);
+
 /** rwlock_write() - have the lock alone: 0, or the reason of a cancel without it */
 MUST_USE int rwlock_write(struct task *task, struct rwlock *lock);
 
