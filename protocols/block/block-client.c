@@ -209,9 +209,9 @@ static int disk_ask_geometry(struct task *task, struct block_disk *disk)
 	return 0;
 }
 
-static int disk_send_memory(
-	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t id)
+static int disk_send_memory(struct task *task, struct block_disk *disk, uint32_t id)
 {
+	const struct block_disk_memory memory = disk->memories[id];
 	uint8_t buffer[EXCHANGE_BYTES];
 	struct bragi_exchange exchange;
 	struct block_attach_request request;
@@ -219,8 +219,9 @@ static int disk_send_memory(
 
 	block_attach_request_init(&request);
 	request.id = id;
+	request.is_kept = memory.is_kept;
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
-	if (!bragi_handles_add(&exchange.to_send, memory)) {
+	if (!bragi_handles_add(&exchange.to_send, memory.handle)) {
 		return -ERR_NO_SPACE;
 	}
 	int error = block_device_attach(task, &disk->client.client, &exchange, &request, &reply);
@@ -327,7 +328,7 @@ static int disk_offer_memories(struct task *task, struct block_disk *disk)
 				continue;
 			}
 			disk->offered = id + 1;
-			error = disk_send_memory(task, disk, memory->handle, id);
+			error = disk_send_memory(task, disk, id);
 			disk->offered = 0;
 			if (error == 0) {
 				disk->memories[id].connection = disk->connection;
@@ -523,8 +524,8 @@ static int disk_grow_memories(struct block_disk *disk)
 	return 0;
 }
 
-int block_disk_attach(
-	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id)
+static int disk_attach(struct task *task, struct block_disk *disk, struct block_disk_memory memory,
+	uint32_t *out_id)
 {
 	while (disk->memory_hint < disk->n_memories &&
 		disk->memories[disk->memory_hint].handle != HEL_NULL) {
@@ -538,10 +539,10 @@ int block_disk_attach(
 	uint32_t id = disk->memory_hint++;
 	uint32_t connection = disk->connection;
 
-	disk->memories[id] = (struct block_disk_memory){ .handle = memory };
+	disk->memories[id] = memory;
 	disk->is_memory_added = true;
 	/* a driver that is lost gets it from the keeper, with all others */
-	error = disk->state == BLOCK_DISK_OPEN ? disk_send_memory(task, disk, memory, id) : 0;
+	error = disk->state == BLOCK_DISK_OPEN ? disk_send_memory(task, disk, id) : 0;
 	if (error == 0 && disk->state == BLOCK_DISK_OPEN && disk->connection == connection) {
 		disk->memories[id].connection = connection;
 	}
@@ -555,6 +556,19 @@ int block_disk_attach(
 	}
 	*out_id = id;
 	return 0;
+}
+
+int block_disk_attach(
+	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id)
+{
+	return disk_attach(task, disk, (struct block_disk_memory){ .handle = memory }, out_id);
+}
+
+int block_disk_attach_kept(
+	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id)
+{
+	return disk_attach(task, disk,
+		(struct block_disk_memory){ .handle = memory, .is_kept = true }, out_id);
 }
 
 void block_disk_detach(struct task *task, struct block_disk *disk, uint32_t id)

@@ -63,6 +63,7 @@ struct block_op {
 struct block_disk_memory {
 	hel_handle handle;   /* HEL_NULL: the id is free */
 	uint32_t connection; /* by which the driver has got it */
+	bool is_kept;        /* mapped for the device as long as it is attached */
 };
 
 struct block_disk {
@@ -114,6 +115,13 @@ void block_disk_close(struct task *task, struct block_disk *disk);
  * Return: 0, -ERR_NO_SPACE (too many), -ERR_NO_MEMORY, what the driver says.
  */
 MUST_USE int block_disk_attach(
+	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id);
+
+/**
+ * block_disk_attach_kept() - the same for memory that many requests will name
+ * @memory: if it is as block.bragi wants it, requests need not have it mapped for the device
+ */
+MUST_USE int block_disk_attach_kept(
 	struct task *task, struct block_disk *disk, hel_handle memory, uint32_t *out_id);
 
 /** block_disk_detach() - no request names it any more */

@@ -345,7 +345,7 @@ static int direct_prepare(
 	struct task *task, struct direct *direct, hel_handle memory, hel_handle *out_event)
 {
 	struct io *io = direct->contents->io;
-	int error = io_memory_attach(task, io, memory, &direct->memory);
+	int error = io_memory_attach_kept(task, io, memory, &direct->memory);
 
 	if (error != 0) {
 		return error;

@@ -293,6 +293,13 @@ int io_memory_attach(
 	return block_disk_attach(task, io->disk, handle, &out_memory->id);
 }
 
+int io_memory_attach_kept(
+	struct task *task, struct io *io, hel_handle handle, struct io_memory *out_memory)
+{
+	out_memory->handle = handle;
+	return block_disk_attach_kept(task, io->disk, handle, &out_memory->id);
+}
+
 void io_memory_detach(struct task *task, struct io *io, struct io_memory *memory)
 {
 	block_disk_detach(task, io->disk, memory->id);

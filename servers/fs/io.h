@@ -96,6 +96,10 @@ void io_update(struct io *io);
 MUST_USE int io_memory_attach(
 	struct task *task, struct io *io, hel_handle handle, struct io_memory *out_memory);
 
+/** io_memory_attach_kept() - the same for memory of many requests: block_disk_attach_kept() */
+MUST_USE int io_memory_attach_kept(
+	struct task *task, struct io *io, hel_handle handle, struct io_memory *out_memory);
+
 /** io_memory_detach() - nothing in flight names it */
 void io_memory_detach(struct task *task, struct io *io, struct io_memory *memory);
 

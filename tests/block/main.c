@@ -201,6 +201,81 @@ static void test_pages_of_managed_memory(struct task *task)
 	hel_close(HEL_THIS, handles.frontal);
 }
 
+/* ---- memory that is kept --------------------------------------------------------------------- */
+
+#define KEPT_BYTES KIB(64)
+#define MANY_KEPT  300 /* more than a driver keeps */
+
+static int transfer_of(struct task *task, uint32_t id, enum block_operation operation,
+	uint64_t position, uint64_t offset, uint32_t length)
+{
+	struct block_segment segment = { .offset = offset, .memory = id, .length = length };
+	struct block_op request;
+
+	block_op_init(&request, &disk, operation, position, &segment, 1);
+	return await(task, &request.op);
+}
+
+/* From the memory that is kept to the disk, into the other one, and back by another way. */
+static void use_kept(struct task *task, uint64_t flags)
+{
+	uint32_t block = disk.geometry.logical_block_bytes;
+	static uint8_t read[KIB(16)];
+	hel_handle memory;
+	uint32_t id;
+
+	CHECK(hel_memory_allocate(KEPT_BYTES, flags, &memory) == 0);
+	CHECK(block_disk_attach_kept(task, &disk, memory, &id) == 0);
+	fill(KIB(4) + block, KIB(16), 6);
+	CHECK(hel_memory_write(memory, 0, bytes, KEPT_BYTES) == 0);
+	fill(0, KEPT_BYTES, 7);
+	CHECK(transfer_of(task, id, BLOCK_WRITE, MIB(1), KIB(4) + block, KIB(16)) == 0);
+	CHECK(transfer(task, BLOCK_READ, MIB(1), KIB(4) + block, KIB(16)) == 0);
+	CHECK(is_filled(KIB(4) + block, KIB(16), 6) && is_filled(0, KIB(4) + block, 7));
+	CHECK(transfer_of(task, id, BLOCK_READ, MIB(1), KEPT_BYTES - KIB(16), KIB(16)) == 0);
+	CHECK(hel_memory_read(memory, KEPT_BYTES - KIB(16), read, KIB(16)) == 0);
+	for (uint32_t i = 0; i < KIB(16); i++) {
+		CHECK(read[i] == pattern(i, 6));
+	}
+	CHECK(transfer_of(task, id, BLOCK_READ, 0, KEPT_BYTES, block) != 0);
+	CHECK(transfer_of(task, id, BLOCK_READ, 0, KEPT_BYTES - block, 2 * block) != 0);
+	block_disk_detach(task, &disk, id);
+	CHECK(transfer_of(task, id, BLOCK_READ, 0, 0, block) == -ERR_NOT_FOUND);
+	hel_close(HEL_THIS, memory);
+}
+
+static void test_memory_is_kept(struct task *task)
+{
+	use_kept(task, 0);
+	use_kept(task, HEL_ALLOCATE_CONTIGUOUS);
+}
+
+/* Attached all the same, but what may not be written stays so. */
+static void test_memory_that_cannot_be_kept(struct task *task)
+{
+	uint32_t block = disk.geometry.logical_block_bytes;
+	hel_handle memory, only_read;
+	uint32_t ids[MANY_KEPT];
+
+	CHECK(hel_memory_allocate(KEPT_BYTES, 0, &memory) == 0);
+	CHECK(hel_transfer(HEL_THIS, memory, HEL_THIS,
+		      HEL_RIGHT_READ | HEL_RIGHT_PIN | HEL_RIGHT_DERIVE, &only_read) == 0);
+	CHECK(block_disk_attach_kept(task, &disk, only_read, &ids[0]) == 0);
+	CHECK(transfer_of(task, ids[0], BLOCK_WRITE, MIB(1), 0, block) == 0);
+	CHECK(transfer_of(task, ids[0], BLOCK_READ, MIB(1), 0, block) != 0);
+	block_disk_detach(task, &disk, ids[0]);
+	hel_close(HEL_THIS, only_read);
+	for (uint32_t i = 0; i < MANY_KEPT; i++) {
+		CHECK(block_disk_attach_kept(task, &disk, memory, &ids[i]) == 0);
+	}
+	CHECK(transfer_of(task, ids[0], BLOCK_READ, MIB(1), 0, block) == 0);
+	CHECK(transfer_of(task, ids[MANY_KEPT - 1], BLOCK_READ, MIB(1), 0, block) == 0);
+	for (uint32_t i = 0; i < MANY_KEPT; i++) {
+		block_disk_detach(task, &disk, ids[i]);
+	}
+	hel_close(HEL_THIS, memory);
+}
+
 /* ---- many at once ---------------------------------------------------------------------------- */
 
 struct flight {
@@ -281,6 +356,8 @@ static const struct task_test tests[] = {
 	TASK_TEST(forced_writes),
 	TASK_TEST(queue_of_nonsense),
 	TASK_TEST(pages_of_managed_memory),
+	TASK_TEST(memory_is_kept),
+	TASK_TEST(memory_that_cannot_be_kept),
 	TASK_TEST(many_at_once),
 	TASK_TEST(device_is_left),
 };

@@ -101,6 +101,7 @@ struct block_device {
 	struct wait_queue quiet; /* a client has gone, or a request, or the listener */
 	struct wait_queue watchers; /* of the geometry */
 	uint64_t n_active; /* requests that are the driver's */
+	uint32_t n_kept;   /* memories that are mapped as long as they are attached */
 };
 
 /** BLOCK_TRANSFER_MAX - bytes of one request: what one mapping for DMA holds */

@@ -50,9 +50,10 @@ struct block_memory *block_memory_find(const struct block_client *client, uint32
 	return chunk == NULL ? NULL : chunk->memories[id % BLOCK_MEMORY_CHUNK];
 }
 
-void block_memory_release(struct block_memory *memory)
+void block_memory_release(struct block_device *device, struct block_memory *memory)
 {
 	if (--memory->n_references == 0) {
+		block_let_go(device, memory);
 		hel_close(HEL_THIS, memory->handle);
 		helix_free(memory);
 	}
@@ -88,6 +89,9 @@ static int serve_attach(struct bragi_call *call, const struct block_attach_reque
 		return error != 0 ? error : -ERR_NO_MEMORY;
 	}
 	*memory = (struct block_memory){ .handle = handle, .n_references = 1 };
+	if (request->is_kept != 0 && info.kind == HEL_MEMORY_ALLOCATED) {
+		block_keep(client->device, memory, info.size_bytes);
+	}
 	*place = memory;
 	return 0;
 }
@@ -95,12 +99,13 @@ static int serve_attach(struct bragi_call *call, const struct block_attach_reque
 static int serve_detach(struct bragi_call *call, const struct block_detach_request *request,
 	struct block_detach_reply *out_reply UNUSED)
 {
-	struct block_memory **place = memory_place(client_of_call(call), request->id, false);
+	struct block_client *client = client_of_call(call);
+	struct block_memory **place = memory_place(client, request->id, false);
 
 	if (place == NULL || *place == NULL) {
 		return -ERR_NOT_FOUND;
 	}
-	block_memory_release(*place);
+	block_memory_release(client->device, *place);
 	*place = NULL;
 	return 0;
 }
@@ -112,7 +117,7 @@ static void forget_memories(struct block_client *client)
 
 		for (size_t k = 0; chunk != NULL && k < BLOCK_MEMORY_CHUNK; k++) {
 			if (chunk->memories[k] != NULL) {
-				block_memory_release(chunk->memories[k]);
+				block_memory_release(client->device, chunk->memories[k]);
 			}
 		}
 		helix_free(chunk);

@@ -161,6 +161,7 @@ void block_device_init(struct block_device *device)
 	device->is_listening = false;
 	device->sequence = 1;
 	device->n_active = 0;
+	device->n_kept = 0;
 	device->control = HEL_NULL;
 	list_init(&device->clients);
 	list_init(&device->pending);

@@ -9,10 +9,13 @@
 
 #define BLOCK_MEMORY_CHUNK 1024 /* ids */
 
+struct block_kept;
+
 /* Memory that a client has attached; lives as long as a request names it. */
 struct block_memory {
 	hel_handle handle;
 	uint32_t n_references;
+	struct block_kept *kept; /* NULL: its pages are mapped for each request */
 };
 
 struct block_memory_chunk {
@@ -84,7 +87,19 @@ void block_client_check_gone(struct block_client *client);
 struct block_memory *block_memory_find(const struct block_client *client, uint32_t id);
 
 /** block_memory_release() - one reference less */
-void block_memory_release(struct block_memory *memory);
+void block_memory_release(struct block_device *device, struct block_memory *memory);
+
+/* ---- kept.c */
+
+/** block_keep() - map all of a memory for the device, if that can be had; else it is not kept */
+void block_keep(struct block_device *device, struct block_memory *memory, uint64_t size_bytes);
+
+/** block_let_go() - no request names it any more; accepts memory that is not kept */
+void block_let_go(struct block_device *device, struct block_memory *memory);
+
+/** block_kept_add() - the extents of a piece of memory that is kept; as map_piece() */
+MUST_USE int block_kept_add(const struct block_device *device,
+	struct block_request_internal *request, const struct block_piece *piece);
 
 /* ---- queue.c */
 
@@ -120,6 +135,14 @@ void block_queue_notify(struct block_queue *queue);
 MUST_USE int block_request_make(struct block_queue *queue, uint32_t slot,
 	const struct block_slot *wanted, const struct block_segment *segments,
 	struct block_request_internal **out_request);
+
+/**
+ * block_add_extent() - one more run of bytes as the device sees them
+ *
+ * It is joined to the last one where that is allowed. Return: false: they are too many.
+ */
+MUST_USE bool block_add_extent(const struct block_device *device,
+	struct block_request_internal *request, uint64_t address, uint64_t length);
 
 /** block_request_release() - its memory is the client's alone again */
 void block_request_release(struct block_request_internal *request);

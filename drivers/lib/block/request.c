@@ -90,9 +90,8 @@ static int check_segments(const struct block_queue *queue, const struct block_sl
 
 /* ---- mapping --------------------------------------------------------------------------------- */
 
-/* One more run, joined to the last one where that is allowed; false: they are too many. */
-static bool add_extent(const struct block_device *device, struct block_request_internal *request,
-	uint64_t address, uint32_t length)
+bool block_add_extent(const struct block_device *device, struct block_request_internal *request,
+	uint64_t address, uint64_t length)
 {
 	while (length > 0) {
 		struct block_extent *last = request->request.n_extents == 0
@@ -152,8 +151,8 @@ static int map_piece(const struct block_device *device, struct block_request_int
 			uint64_t page_end =
 				min_u64(begin + HEL_PAGE_SIZE, piece->offset + piece->length);
 
-			if (!add_extent(device, request, pages[i] + (at - begin),
-				    (uint32_t)(page_end - at))) {
+			if (!block_add_extent(
+				    device, request, pages[i] + (at - begin), page_end - at)) {
 				return -ERR_ILLEGAL_ARGS;
 			}
 			begin += HEL_PAGE_SIZE;
@@ -236,7 +235,10 @@ static int map_pieces(const struct block_device *device, struct block_request_in
 	int error = 0;
 
 	for (uint32_t i = 0; i < request->request.n_pieces && device->has_dma && error == 0; i++) {
-		error = map_piece(device, request, &request->pieces[i]);
+		const struct block_piece *piece = &request->pieces[i];
+
+		error = piece->memory->kept != NULL ? block_kept_add(device, request, piece)
+						    : map_piece(device, request, piece);
 	}
 	if (error == -ERR_NO_SPACE && device->dma_limit != 0) {
 		unmap_pieces(device, request);
@@ -295,11 +297,12 @@ int block_request_make(struct block_queue *queue, uint32_t slot, const struct bl
 
 void block_request_release(struct block_request_internal *request)
 {
+	struct block_device *device = request->queue->client->device;
 	uint32_t n_pieces = 0;
 
-	unmap_pieces(request->queue->client->device, request);
+	unmap_pieces(device, request);
 	while (n_pieces < request->request.n_pieces) {
-		block_memory_release(request->pieces[n_pieces++].memory);
+		block_memory_release(device, request->pieces[n_pieces++].memory);
 	}
 	request->request.n_pieces = 0;
 }
