@@ -249,6 +249,7 @@ void native_main(void)
 	n_pages = min_u64(megabytes * (MIB(1) / HEL_PAGE_SIZE), PAGES_MAX);
 	native_print("seed %llu, %llu MiB, %llu operations", (unsigned long long)seed,
 		(unsigned long long)megabytes, (unsigned long long)n_operations_wanted);
+	native_await_program();
 	run_all();
 	native_print("done");
 }

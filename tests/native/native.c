@@ -101,6 +101,33 @@ void native_report(const char *name, uint64_t n_wrong, const char *what)
 	}
 }
 
+/* Whether @text comes in what is logged from @offset on; that moves on, with the end of @log. */
+static bool log_has(uint64_t *offset, char *log, size_t size, const char *text)
+{
+	size_t n_kept = strlen(log), n_read = 0;
+
+	(void)hel_log_read(native_authority, offset, log + n_kept, size - 1 - n_kept, &n_read);
+	log[n_kept + n_read] = '\0';
+	if (strstr(log, text) != NULL) {
+		return true;
+	}
+	/* It may have come in part. */
+	n_kept = min_size(n_kept + n_read, strlen(text));
+	memmove(log, log + strlen(log) - n_kept, n_kept + 1);
+	return false;
+}
+
+void native_await_program(void)
+{
+	char log[1024] = "";
+	uint64_t offset = 0, waits = 0;
+
+	native_find_number("waits", &waits);
+	while (waits != 0 && !log_has(&offset, log, sizeof(log), NATIVE_PROGRAM_RUNS)) {
+		native_pause(NATIVE_PAUSE_NS);
+	}
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 uint64_t native_now_ns(void)

@@ -23,6 +23,8 @@
 constexpr size_t NATIVE_STACK_BYTES = 32 * 1024;
 constexpr uint64_t NATIVE_PAUSE_NS = 1'000'000; /* between two looks at something */
 
+#define NATIVE_PROGRAM_RUNS "a program runs"
+
 struct native_stack {
 	_Alignas(16) uint8_t bytes[NATIVE_STACK_BYTES];
 };
@@ -53,6 +55,12 @@ void native_print(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /** native_report() - a case: it is right if @n_wrong is 0, else it has so many of @what */
 void native_report(const char *name, uint64_t n_wrong, const char *what);
+
+/**
+ * native_await_program() - wait until a Linux program runs, if PROGRAM.waits=1 says that there is
+ * to be one: it writes NATIVE_PROGRAM_RUNS to /dev/kmsg
+ */
+void native_await_program(void);
 
 /* ---- time */
 

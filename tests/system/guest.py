@@ -175,7 +175,7 @@ class Monitor:
             self._receive()
 
 
-_SIGNS_OF_LIFE = ('busybox', 'sh', '-c',
+_SIGNS_OF_LIFE = ('busybox', 'sh', '-c', 'echo a program runs >/dev/kmsg; '
                   'while busybox true; do echo alive; busybox sleep 0.1; done; echo dead')
 
 
@@ -195,11 +195,12 @@ def cases_of_program(test, *options, name=None, settings='', n_cases=1, is_alone
 
     The program's lines begin with its name, which is TEST if there is none: `ok CASE`, `not ok
     CASE: why`, and in the end `done`; what else it says is printed. `settings` are further words
-    of the kernel's command line. Not alone, a Linux program has to go on meanwhile. Nothing more
-    is expected of a guest whose log says `end`."""
+    of the kernel's command line. Not alone, a Linux program has to go on meanwhile, for which the
+    test waits first. Nothing more is expected of a guest whose log says `end`."""
     name = name or test
     cases = []
     command = {} if is_alone else {'command': _SIGNS_OF_LIFE}
+    settings += '' if is_alone else f' {name}.waits=1'
     with Boot('--append', f'hati.test={test} {settings}', *options, timeout=timeout,
               **command) as boot:
         boot.wait_for_log(f'{name}: done|{end}')
@@ -213,8 +214,10 @@ def cases_of_program(test, *options, name=None, settings='', n_cases=1, is_alone
             print('#', line)
     if f'{name}: done' not in text or len(cases) < n_cases:
         cases.append(f'not ok {name}: no end {settings}')
+    cases += others
+    if any(case.startswith('not ok') for case in cases):
         print(text[-6000:])
-    return cases + others
+    return cases
 
 
 def options_of_program(name):
