@@ -312,7 +312,7 @@ int managed__await(struct managed *managed, uint64_t index, bool for_write, stru
 	switch (managed_find_obstacle(
 		managed, index, page_tree_get(&backing->pages, index), for_write)) {
 	case MANAGED_NO_OBSTACLE: return 0;
-	case MANAGED_LOST: return -ERR_IO;
+	case MANAGED_LOST: return 0; /* since it was looked for; now that says so */
 	case MANAGED_ABSENT:
 		if (page_wait_takes_error(wait, backing, index, &error)) {
 			return error;
@@ -448,6 +448,9 @@ bool managed__resize(struct managed *managed, uint64_t size_bytes)
 void managed__written(struct managed *managed, uint64_t first, uint64_t end, int error)
 {
 	managed__note_written(managed, first, end, error);
+	if (error == 0) {
+		page_cache_note_written();
+	}
 	if (managed->swap != NULL) {
 		swap__note_written(managed->swap, error);
 	}
