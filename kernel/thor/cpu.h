@@ -46,6 +46,7 @@ struct cpu {
 	struct irq_vectors irq_vectors;
 	struct page_note page_note;
 	uint64_t short_call; /* by n_calls: the last one that had no page for a copy (shortage.h) */
+	bool lacks_frames; /* a page was refused since shortage_will_pass() looked last */
 	uint64_t n_page_faults; /* resolved, or found to be none, for user mode or the kernel */
 	struct {
 		uint64_t n_switches, n_interrupts, n_faults, n_space_loads, idle_ns;

@@ -284,6 +284,7 @@ uint64_t frame_allocate(void)
 	struct frame_cache *cache = &arch_this_cpu()->frames;
 
 	if (unlikely(cache->n_frames == 0) && !frame_cache_fill(cache)) {
+		arch_this_cpu()->lacks_frames = true;
 		return 0;
 	}
 	uint32_t index = cache->frames[--cache->n_frames];
@@ -359,6 +360,8 @@ uint64_t frame_allocate_run(unsigned order, uint64_t below_phys)
 
 	spinlock_release(&frame_lock);
 	if (index == FRAME_NONE) {
+		/* If enough is free it is only in pieces, and stays so. */
+		arch_this_cpu()->lacks_frames |= frame_is_scarce();
 		return 0;
 	}
 	frame_table[index].state = FRAME_RUN;
@@ -438,6 +441,11 @@ uint64_t frame_free_bytes(void)
 bool frame_is_scarce(void)
 {
 	return frame_n_free < frame_reserve();
+}
+
+bool frame_is_critical(void)
+{
+	return frame_n_free < frame_reserve() / 2;
 }
 
 bool frame_is_low(void)

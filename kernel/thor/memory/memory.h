@@ -40,6 +40,8 @@ uint64_t frame_free_bytes(void);
  * memory takes only itself down.
  */
 bool frame_is_scarce(void);
+/* Half of what remains is gone, too: programs may not even take what is about to come back. */
+bool frame_is_critical(void);
 
 /* ---- kernel heap: slabs by size class, per-CPU magazines; up to 32 KiB, above that frame runs  */
 void *heap_allocate(size_t size); /* zeroed; NULL: no memory */

@@ -6,6 +6,7 @@
 #include <thor/memory/frame.h>
 #include <thor/memory/managed.h>
 #include <thor/memory/swappable.h>
+#include <thor/sched/sched.h>
 
 constexpr uint64_t PAGE_CACHE_UNCLEAN_PART = 8; /* of all memory may wait to be written back */
 constexpr uint64_t PAGE_CACHE_SLICE_PAGES = 64; /* looked at before others have their turn */
@@ -26,6 +27,8 @@ static _Atomic uint64_t page_cache_n_evicted;
 
 static _Atomic bool page_cache_is_busy; /* a CPU is in page_cache_balance() */
 static _Atomic uint64_t page_cache_n_barren; /* pages looked at since one was dropped */
+static _Atomic uint64_t page_cache_success_ns; /* when one was dropped or written last */
+static _Atomic bool page_cache_is_stalled; /* somebody has waited for success in vain since */
 
 void page_cache_init(void)
 {
@@ -37,6 +40,8 @@ void page_cache_init(void)
 	atomic_store(&page_cache_n_unclean, 0);
 	atomic_store(&page_cache_n_unclean_objects, 0);
 	atomic_store(&page_cache_n_barren, 0);
+	atomic_store(&page_cache_success_ns, 0);
+	atomic_store(&page_cache_is_stalled, false);
 	swap_init();
 }
 
@@ -150,6 +155,21 @@ static uint64_t page_cache_age_one(struct memory *memory, uint64_t *out_evicted)
 	return n_looked;
 }
 
+static void page_cache_note_success(void)
+{
+	atomic_store_explicit(&page_cache_n_barren, 0, memory_order_relaxed);
+	atomic_store_explicit(&page_cache_success_ns, arch_clock_ns(), memory_order_relaxed);
+	atomic_store_explicit(&page_cache_is_stalled, false, memory_order_relaxed);
+}
+
+void page_cache_note_written(void)
+{
+	if (frame_is_low()) {
+		page_cache_note_success();
+		sched_look(arch_this_cpu()); /* page_cache_balance() on the way out */
+	}
+}
+
 static void page_cache_slice(void)
 {
 	uint64_t n_looked = 0;
@@ -168,7 +188,7 @@ static void page_cache_slice(void)
 	}
 	atomic_fetch_add_explicit(&page_cache_n_evicted, n_evicted, memory_order_relaxed);
 	if (n_evicted > 0) {
-		atomic_store_explicit(&page_cache_n_barren, 0, memory_order_relaxed);
+		page_cache_note_success();
 	} else {
 		/* Objects that let nothing be looked at are no success either. */
 		atomic_fetch_add_explicit(&page_cache_n_barren, max_u64(n_looked, PAGE_CACHE_TURNS),
@@ -193,6 +213,23 @@ bool page_cache_can_help(void)
 
 	return atomic_load_explicit(&page_cache_n_barren, memory_order_relaxed) <
 		PAGE_CACHE_ROUNDS * n_pages;
+}
+
+bool page_cache_will_help(uint64_t since_ns)
+{
+	uint64_t last_ns = max_u64(
+		since_ns, atomic_load_explicit(&page_cache_success_ns, memory_order_relaxed));
+
+	if (atomic_load_explicit(&page_cache_is_stalled, memory_order_relaxed) ||
+		(atomic_load_explicit(&page_cache_n_unclean, memory_order_relaxed) == 0 &&
+			!page_cache_can_help())) {
+		return false;
+	}
+	if (arch_clock_ns() > last_ns + PAGE_CACHE_PATIENCE_NS) {
+		atomic_store_explicit(&page_cache_is_stalled, true, memory_order_relaxed);
+		return false;
+	}
+	return true;
 }
 
 bool page_cache_balance(void)

@@ -19,6 +19,9 @@
 struct managed;
 struct memory;
 
+/* Without any success of managers: then nothing is expected of them. */
+constexpr uint64_t PAGE_CACHE_PATIENCE_NS = 1'000'000'000;
+
 /* What the page cache has of an object that it visits. */
 struct page_cache_member {
 	struct list_node node; /* guarded by the page cache's lock */
@@ -52,6 +55,17 @@ bool page_cache_balance(void);
 
 /** page_cache_can_help() - whether memory that is scarce will be less so in a moment */
 bool page_cache_can_help(void);
+
+/**
+ * page_cache_will_help() - the same in a while, because pages are being written back
+ * @since_ns: how long somebody has been in want of memory
+ *
+ * False if there was no success for PAGE_CACHE_PATIENCE_NS, and then until there is one.
+ */
+bool page_cache_will_help(uint64_t since_ns);
+
+/** page_cache_note_written() - some pages are clean now, and may be given back */
+void page_cache_note_written(void);
 
 /** page_cache_count_pages() - a managed object has got (or lost) pages */
 void page_cache_count_pages(int64_t n_pages);

@@ -6,6 +6,7 @@
 #include <thor/memory/managed.h>
 #include <thor/memory/memory-indirect.h>
 #include <thor/memory/page-cache.h>
+#include <thor/sched/sched.h>
 #include <thor/sched/shortage.h>
 
 /* Of functions here: a large page is being prepared; as SPACE_PENDING, not an error. */
@@ -178,6 +179,24 @@ __attribute__((noinline)) static int space_fault_otherwise(struct shootdown_batc
 	return space_fault_direct(batch, mapping, address, for_write, wait);
 }
 
+/*
+ * Memory is scarce: whether it is kept from a space, if that has programs. They wait themselves;
+ * servers that use their memory do not, and are refused only what will not come.
+ */
+static bool space_is_refused(const struct space *space)
+{
+	struct cpu *cpu = arch_this_cpu();
+	bool is_own = space == cpu->active_space;
+
+	if (!atomic_load_explicit(&space->is_limited, memory_order_relaxed) ||
+		(page_cache_can_help() && !(is_own && frame_is_critical()))) {
+		return false;
+	}
+	cpu->lacks_frames |= is_own;
+	sched_look(cpu); /* page_cache_balance() on the way out */
+	return true;
+}
+
 /**
  * space_fault_wait() - make an access to an address possible, now or later
  * @access: of enum space_access; with SPACE_ACCESS_SLICES, 0 may come back many times before the
@@ -202,8 +221,7 @@ int space_fault_wait(struct space *space, uint64_t address, uint32_t access, str
 		? -ERR_FAULT
 		: space_check_access(mapping, access & ~(uint32_t)SPACE_ACCESS_SLICES);
 
-	if (error == 0 && unlikely(frame_is_scarce()) && !page_cache_can_help() &&
-		atomic_load_explicit(&space->is_limited, memory_order_relaxed)) {
+	if (error == 0 && unlikely(frame_is_scarce()) && space_is_refused(space)) {
 		error = -ERR_NO_MEMORY;
 	}
 	if (error == 0) {

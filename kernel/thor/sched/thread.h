@@ -187,7 +187,8 @@ struct thread {
 	struct thread_wait wait;
 	struct list transfers; /* that it carries; the CPU that has it, or nobody has */
 	struct thread_long_call long_call; /* the thread itself, or who examines it */
-	uint64_t short_since_ns; /* the thread itself: with THREAD_ENTRY_SHORT, of shortage.c */
+	/* the thread itself: with THREAD_ENTRY_SHORT, of shortage.c */
+	uint64_t short_since_ns, short_first_ns;
 
 	/* observation, guarded by observe_lock */
 	struct spinlock observe_lock;

@@ -8,6 +8,7 @@
 
 #include <base/random.h>
 #include <thor/memory/page-cache.h>
+#include <thor/memory/space.h>
 
 constexpr uint64_t PAGES = 12288; /* 48 MiB */
 constexpr uint64_t HOT_PAGES = 16;
@@ -133,6 +134,115 @@ USER_TEST(a_stuck_manager_keeps_only_its_share)
 	CHECK_OK(hel_space_unmap(HEL_THIS, address, anonymous_pages * HEL_PAGE_SIZE));
 	CHECK_OK(hel_thread_kill(writer));
 	(void)hel_close(HEL_THIS, writer);
+	end();
+}
+
+/* ---- want of memory that a manager can end --------------------------------------------------- */
+
+constexpr uint64_t MOMENT_NS = 100'000'000;
+
+/* There are as many unclean pages as there may be; @delay_ns: for each request, 0: for good. */
+static hel_handle begin_unclean(uint64_t delay_ns)
+{
+	begin();
+	for (uint64_t i = 0; i < 2000; i++) {
+		CHECK_EQ(server_read(i), server_word(i));
+	}
+	server.is_stuck = delay_ns == 0;
+	server.delay_ns = delay_ns;
+	hel_handle writer = user_start(write_on, NULL);
+
+	sim_compute(1'000'000'000);
+	CHECK_OK(hel_thread_kill(writer));
+	return writer;
+}
+
+static void end_unclean(hel_handle writer)
+{
+	(void)hel_close(HEL_THIS, writer);
+	server.delay_ns = 0;
+	server.is_stuck = false;
+	sim_compute(2 * MOMENT_NS); /* the request that it is at */
+	end();
+}
+
+/* All that can be had without the manager, and some more. */
+static uint64_t too_many_pages(void)
+{
+	struct page_cache_stats stats;
+
+	page_cache_get_stats(&stats);
+	CHECK(stats.n_unclean > 600);
+	return frame_free_bytes() / HEL_PAGE_SIZE + stats.n_pages - stats.n_unclean + 400;
+}
+
+/* Also if that takes the manager a while. */
+USER_TEST(who_wants_memory_waits_for_what_is_written)
+{
+	hel_handle writer = begin_unclean(MOMENT_NS);
+	uint64_t n_pages = too_many_pages();
+	uint64_t address = user_map(n_pages), start_ns = sim_time_ns;
+
+	for (uint64_t i = 0; i < n_pages; i++) {
+		sim_store(address + i * HEL_PAGE_SIZE, &i, sizeof(i));
+	}
+	CHECK(sim_time_ns - start_ns >= 3 * MOMENT_NS);
+	for (uint64_t i = 0; i < n_pages; i++) {
+		uint64_t word;
+
+		sim_load(&word, address + i * HEL_PAGE_SIZE, sizeof(word));
+		CHECK_EQ(word, i);
+	}
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, n_pages * HEL_PAGE_SIZE));
+	end_unclean(writer);
+}
+
+/* Of one that does nothing nothing is expected after a while. */
+USER_TEST(who_wants_memory_does_not_wait_for_a_stuck_manager)
+{
+	hel_handle writer = begin_unclean(0);
+	uint64_t n_bytes = too_many_pages() * HEL_PAGE_SIZE;
+	uint64_t address = user_map(n_bytes / HEL_PAGE_SIZE), start_ns = sim_time_ns;
+
+	CHECK_EQ(
+		hel_space_populate(HEL_THIS, address, n_bytes, HEL_POPULATE_WRITE), -ERR_NO_MEMORY);
+	CHECK(sim_time_ns - start_ns >= PAGE_CACHE_PATIENCE_NS);
+	CHECK(sim_time_ns - start_ns < 2 * PAGE_CACHE_PATIENCE_NS);
+	start_ns = sim_time_ns;
+	CHECK_EQ(
+		hel_space_populate(HEL_THIS, address, n_bytes, HEL_POPULATE_WRITE), -ERR_NO_MEMORY);
+	CHECK(sim_time_ns - start_ns < MOMENT_NS);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, n_bytes));
+	end_unclean(writer);
+}
+
+static uint64_t free_min;
+
+static void store_on(void *context)
+{
+	for (uint64_t i = 0; i < PAGES; i++) {
+		sim_store((uint64_t)context + i * HEL_PAGE_SIZE, &i, sizeof(i));
+		free_min = min_u64(free_min, frame_free_bytes());
+	}
+}
+
+/* It gets what the page cache had, and is refused the rest at once. */
+USER_TEST(a_program_leaves_memory_for_servers)
+{
+	begin();
+	for (uint64_t i = 0; i < PAGES; i++) {
+		CHECK_EQ(server_read(i), server_word(i));
+	}
+	uint64_t address = user_map(PAGES), start_ns = sim_time_ns;
+
+	space_limit(arch_this_cpu()->active_space);
+	free_min = UINT64_MAX;
+	CHECK_EQ(fault_of(&queue, store_on, (void *)address), -ERR_NO_MEMORY);
+	CHECK(free_min >= FREE_MIN / 2);
+	CHECK(free_min < FREE_MIN + MIB(1));
+	CHECK(resident_pages() < PAGES / 16);
+	CHECK(sim_time_ns - start_ns < PAGE_CACHE_PATIENCE_NS);
+	CHECK_OK(hel_space_unmap(HEL_THIS, address, PAGES * HEL_PAGE_SIZE));
 	end();
 }
 
