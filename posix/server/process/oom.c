@@ -3,7 +3,8 @@
  * Out of memory.
  *
  * Programs may map more than there is, as on Linux, so memory can end while one of them touches a
- * page. The kernel then stops that thread and tells posix, which ends one process: the one that
+ * page. The kernel waits for what is being written back; if that does not help it stops the thread
+ * and tells posix, which ends one process: the one that
  * gives back most, weighed by what was written to oom_score_adj. The thread tries again when that
  * memory is back. So does everybody else who is stopped meanwhile, and only if that was not enough
  * is the next process chosen.
@@ -13,6 +14,9 @@
  *	   +--- somebody is ------------------> waiting <------+ no
  *	                                           |
  *	                                           +--- the victim is gone ---> runs, tries again
+ *
+ * If there is nobody to be ended, but init and what may not be, they try again from time to time:
+ * servers have memory, too, and may give some of it back.
  */
 #include <abi/linux/errno.h>
 #include <helix/log.h>
@@ -21,9 +25,16 @@
 #include <posix/server/process/oom.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/time/time.h>
+#include <posix/server/turn.h>
 
 static struct list waiting = LIST_INIT(waiting); /* struct thread_internal.oom_node */
 static struct process *victim; /* is being ended; NULL: nobody */
+
+constexpr uint64_t RETRY_NS = 100'000'000;
+
+static void try_again(struct timer *timer);
+
+static struct timer retry = { .fire = try_again }; /* there was no victim */
 
 static uint64_t total_pages(void)
 {
@@ -110,16 +121,45 @@ int64_t process_set_oom_adjustment(
 	return 0;
 }
 
-void oom_thread_stopped(struct thread *thread)
+static void resume_all(void)
 {
-	if (victim == NULL) {
-		victim = choose();
-		if (victim == NULL) {
-			victim = thread->process;
-		}
+	struct thread_internal *internal;
+
+	while ((internal = LIST_POP_FRONT(&waiting, struct thread_internal, oom_node)) != NULL) {
+		(void)!hel_thread_resume(internal->thread);
+	}
+}
+
+static void try_again(struct timer *timer)
+{
+	(void)timer;
+	resume_all();
+}
+
+static void end_somebody(void)
+{
+	static bool was_told;
+
+	victim = choose();
+	if (victim != NULL) {
 		helix_log(HEL_LOG_WARNING, "out of memory: process %u (%s) is killed", victim->pid,
 			victim->comm);
 		process_exit(victim, LINUX_SIGKILL);
+		return;
+	}
+	if (!was_told) {
+		helix_log(HEL_LOG_WARNING, "out of memory, and no process may be killed");
+		was_told = true;
+	}
+	if (!timer_is_armed(&retry)) {
+		timer_arm(posix_loop(), &retry, clock_monotonic_ns() + RETRY_NS);
+	}
+}
+
+void oom_thread_stopped(struct thread *thread)
+{
+	if (victim == NULL) {
+		end_somebody();
 	}
 	if (!thread->internal->is_dying) {
 		list_push_back(&waiting, &thread->internal->oom_node);
@@ -133,13 +173,8 @@ void oom_thread_dies(struct thread *thread)
 
 void oom_process_ended(const struct process *process)
 {
-	struct thread_internal *internal;
-
-	if (process != victim) {
-		return;
-	}
-	victim = NULL;
-	while ((internal = LIST_POP_FRONT(&waiting, struct thread_internal, oom_node)) != NULL) {
-		(void)!hel_thread_resume(internal->thread);
+	if (process == victim) {
+		victim = NULL;
+		resume_all();
 	}
 }

@@ -9,7 +9,7 @@
 constexpr int OOM_ADJUST_MIN = -1000;
 constexpr int OOM_ADJUST_MAX = 1000;
 
-/** oom_thread_stopped() - the kernel stopped @thread, which needs a page; ends some process */
+/** oom_thread_stopped() - the kernel stopped @thread, for want of a page; ends who may be ended */
 void oom_thread_stopped(struct thread *thread);
 /** oom_thread_dies() - it need not be resumed any more; harmless if it was not stopped */
 void oom_thread_dies(struct thread *thread);

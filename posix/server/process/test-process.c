@@ -477,6 +477,31 @@ TEST(adjustments_decide_who_is_ended)
 	end_session(shell);
 }
 
+/* Neither init nor what may not be: they wait for what servers give back. */
+TEST(nobody_is_ended_who_may_not_be)
+{
+	struct process *shell = start();
+	int n_resumed = fake_first(init)->n_resumed;
+
+	CHECK_EQ(process_set_oom_adjustment(shell, init, -1000), 0);
+	for (int i = 1; i <= 2; i++) {
+		oom_thread_stopped(process_first_thread(init));
+		oom_thread_stopped(process_first_thread(shell));
+		CHECK_EQ(fake_first(init)->n_resumed, n_resumed + i - 1);
+		fake_now_ns += 200'000'000;
+		fake_run_loop();
+		CHECK_EQ(fake_first(init)->n_resumed, n_resumed + i);
+		CHECK(process_is_alive(init) && process_is_alive(shell));
+	}
+	CHECK_EQ(process_set_oom_adjustment(shell, init, 0), 0);
+	/* Now there is somebody. */
+	oom_thread_stopped(process_first_thread(init));
+	CHECK(process_is_alive(init) && !process_is_alive(shell));
+	reap_threads();
+	CHECK_EQ(fake_first(init)->n_resumed, n_resumed + 3);
+	check_reaps(init, shell, -1, 0);
+}
+
 TEST(everything_is_given_back)
 {
 	size_t n_blocks = fake_n_blocks;
