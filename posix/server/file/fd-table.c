@@ -262,6 +262,11 @@ struct file *fd_table_get(struct fd_table *table, int fd)
 	return file;
 }
 
+bool fd_table_names(const struct fd_table *table, uint32_t fd, const struct file *file)
+{
+	return fd < table->capacity && table->files[fd] == file;
+}
+
 int fd_table_close(struct fd_table *table, int fd, struct process *process)
 {
 	if (fd_table_get(table, fd) == NULL) {

@@ -159,6 +159,8 @@ bool fd_table_has_room(const struct fd_table *table, uint64_t limit);
 int fd_table_put(struct fd_table *table, int fd, struct file *file, bool is_cloexec, uint64_t limit,
 	struct process *process);
 struct file *fd_table_get(struct fd_table *table, int fd); /* borrowed, NULL: EBADF */
+/* whether @fd still is @file's */
+bool fd_table_names(const struct fd_table *table, uint32_t fd, const struct file *file);
 int fd_table_close(struct fd_table *table, int fd, struct process *process);
 bool fd_table_is_cloexec(struct fd_table *table, int fd);
 void fd_table_set_cloexec(struct fd_table *table, int fd, bool is_cloexec);

@@ -676,6 +676,9 @@ void view__note(struct request *request, struct file *file, const struct view_us
 		(file->inode->super->flags & SUPER_SHARED) != 0) {
 		return;
 	}
+	if (!fd_table_names(process->files, fd, file)) {
+		return; /* it was closed while the request waited */
+	}
 	struct view *view = *place == NULL ? NULL : view_in_slot(*place, fd);
 
 	if (view == NULL || view->fd != fd) {
