@@ -22,8 +22,11 @@
  *
  * The memory is contiguous: it cannot be resized, and long transfers need few descriptors.
  *
- * ASK means: not answered here, not begun either; ask the POSIX server. A process that waits long
- * asks it too whether somebody still serves.
+ * ASK means: not answered here, not begun either; ask the POSIX server.
+ *
+ * When nothing is served any more, since the POSIX server has closed it or the file server is gone,
+ * the POSIX server sets `is_over`, and answers what is SUBMITTED with ASK. Who submits looks at
+ * `is_over` behind a full barrier; so he finds it, or his request is found.
  */
 #ifndef PROTOCOLS_FS_DIRECT_H
 #define PROTOCOLS_FS_DIRECT_H
@@ -66,6 +69,7 @@ struct fs_direct {
 	_Alignas(64) _Atomic uint64_t submitted;
 	_Atomic uint32_t sleeps; /* set by the server */
 	_Alignas(64) _Atomic uint64_t taken; /* a bit for each unit; the server does not look */
+	_Atomic uint32_t is_over; /* set by the POSIX server; the file server does not look */
 };
 
 static inline struct fs_direct_slot *fs_direct_slot(struct fs_direct *direct, uint32_t index)

@@ -28,6 +28,10 @@ constexpr uint64_t POSIX_WINDOW_SIZE = 0x4000000;
 constexpr uint32_t POSIX_VIEWS_MAX = 32; /* of one process */
 constexpr uint32_t POSIX_VIEW_EVENTS_MAX = 9; /* of an epoll that is shown */
 constexpr uint32_t POSIX_VIEW_SLOTS = 512; /* for entries */
+/* places for struct fs_direct */
+constexpr uint64_t POSIX_DIRECTS = 0x7fffe0000000;
+constexpr uint64_t POSIX_DIRECT_PLACE = 0x400000;
+constexpr uint32_t POSIX_DIRECTS_MAX = 8; /* of one process */
 
 enum posix_view_kind : uint8_t {
 	POSIX_VIEW_NONE,
@@ -35,6 +39,7 @@ enum posix_view_kind : uint8_t {
 	POSIX_VIEW_ZERO, /* reads are zeros, writes vanish */
 	POSIX_VIEW_FILE, /* the window shows the bytes */
 	POSIX_VIEW_EPOLL, /* the events that epoll_wait() would report */
+	POSIX_VIEW_DIRECT, /* the file server reads and writes: protocols/fs/direct.h */
 };
 
 enum posix_view_flags : uint8_t {
@@ -100,6 +105,12 @@ struct posix_view {
 		struct { /* POSIX_VIEW_EPOLL: all that are ready */
 			uint32_t n_events;
 			uint8_t events[POSIX_VIEW_EVENTS_MAX][12]; /* struct linux_epoll_event */
+		};
+		struct { /* POSIX_VIEW_DIRECT */
+			uint64_t direct_address; /* of struct fs_direct */
+			uint64_t direct_event; /* a descriptor of the process': SIGNAL */
+			uint64_t direct_size; /* of the file: bytes */
+			uint64_t direct_block; /* what offsets and lengths are multiples of */
 		};
 	};
 };

@@ -15,6 +15,7 @@
  * reading a hole there would take a page that nobody is charged for.
  */
 #include <abi/linux/errno.h>
+#include <abi/linux/fcntl.h>
 #include <base/assert.h>
 #include <base/string.h>
 #include <hel/hel-calls.h>
@@ -22,6 +23,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/epoll.h>
 #include <posix/server/file/views.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/vfs/dentry.h>
 
@@ -52,6 +54,8 @@ struct view {
 	bool can_lend; /* a position can be read from, or written to */
 	bool is_writer; /* fresh, it may be written to */
 	bool window_is_writable;
+	bool has_no_direct; /* the server will not */
+	struct direct_view *direct; /* of a block device; NULL: none, or not yet */
 	uint64_t fresh_ns; /* when it became fresh, by the monotonic clock */
 	uint64_t generation;
 	uint64_t window_address, window_offset, window_size; /* what is mapped; size 0: nothing */
@@ -339,6 +343,7 @@ bool view_can_write(const struct file *file)
 		/* a window can be read wherever it can be written */
 		return file_is_readable(file) && file_is_writable(file) &&
 			(file->flags & (LINUX_O_APPEND | LINUX_O_DSYNC | LINUX_O_DIRECT)) == 0;
+	case POSIX_VIEW_DIRECT: return (direct_view_may(file) & POSIX_VIEW_WRITE) != 0;
 	default: return false;
 	}
 }
@@ -384,6 +389,32 @@ static uint32_t view_show_file(
 	return flags;
 }
 
+/* Direct transfers are offered by the server, in a while. Reads may have to be noted, as above. */
+static uint32_t view_show_direct(struct view *view, struct posix_view *shared)
+{
+	struct file *file = view->file;
+	uint64_t quiet_ns = file_quiet_ns(file);
+	uint32_t flags = 0;
+
+	if (view->direct == NULL && !view->has_no_direct) {
+		view->direct = direct_view_create(&(struct direct_view_maker){
+			.view = view,
+			.file = file,
+			.process = view->views->process,
+			.mm = view->views->mm,
+		});
+	}
+	if (view->direct != NULL) {
+		flags = direct_view_show(view->direct, file, shared);
+	}
+	if (quiet_ns == 0) {
+		flags &= ~(uint32_t)POSIX_VIEW_READ;
+	} else if (quiet_ns != UINT64_MAX) {
+		view_expire_after(quiet_ns);
+	}
+	return flags;
+}
+
 /* Fills in what is the kind's; returns what may be done with it, enum posix_view_flags. */
 static uint32_t view_show(struct view *view, struct posix_view *shared, const struct view_use *use)
 {
@@ -406,6 +437,7 @@ static uint32_t view_show(struct view *view, struct posix_view *shared, const st
 			flags |= POSIX_VIEW_READ;
 		}
 		break;
+	case POSIX_VIEW_DIRECT: flags |= view_show_direct(view, shared); break;
 	default: break;
 	}
 	return flags;
@@ -421,7 +453,9 @@ static void view_refresh(struct view *view, const struct view_use *use)
 
 	file_take_position(file);
 	view_make_stale(view);
-	views_make_way(file->inode, use->is_write && view_can_write(file));
+	if (file->ops->view_kind == POSIX_VIEW_FILE) {
+		views_make_way(file->inode, use->is_write && view_can_write(file));
+	}
 	stat_fill(file->inode, (struct linux_stat *)shared->stat);
 	flags = view_show(view, shared, use);
 	view->generation = ++views->generation;
@@ -445,8 +479,24 @@ static void view_drop(struct view *view)
 	file_take_position(view->file);
 	view_make_stale(view);
 	view_close_window(view);
+	if (view->direct != NULL) {
+		direct_view_leave(view->direct, view->views->process);
+		view->direct = NULL;
+	}
 	view->views->by_slot[posix_view_slot(view->fd)] = NO_VIEW;
 	view->file = NULL;
+}
+
+void view_direct_ready(struct view *view)
+{
+	view_refresh(view, &(struct view_use){ 0 });
+}
+
+void view_direct_ended(struct view *view, bool is_refused)
+{
+	view_make_stale(view);
+	view->direct = NULL;
+	view->has_no_direct = is_refused;
 }
 
 /* Whether the shim has looked at it since the last question. */
@@ -490,6 +540,7 @@ static struct view *view_create(struct views *views, uint32_t fd, struct file *f
 	view->file = file;
 	view->fd = fd;
 	view->n_wasted = 0;
+	view->has_no_direct = false;
 	views->by_slot[posix_view_slot(fd)] = (uint8_t)view_index(view);
 	return view;
 }
@@ -681,6 +732,12 @@ void view__note(struct request *request, struct file *file, const struct view_us
 	}
 	struct view *view = *place == NULL ? NULL : view_in_slot(*place, fd);
 
+	if (file->ops->view_kind == POSIX_VIEW_DIRECT && (file->flags & LINUX_O_DIRECT) == 0) {
+		if (view != NULL && view->fd == fd) {
+			view_drop(view); /* it had O_DIRECT before */
+		}
+		return;
+	}
 	if (view == NULL || view->fd != fd) {
 		view = view_is_wanted(process, file, use) ? view_make(process, place, fd, file)
 							  : NULL;

@@ -95,6 +95,14 @@ static inline void file_take_position(struct file *file)
 	}
 }
 
+/* ---- direct transfers: fs/direct-view.h ------------------------------------------------------ */
+
+/** view_direct_ready() - what it has made is served now */
+void view_direct_ready(struct view *view);
+
+/** view_direct_ended() - it is so no more; @is_refused: and is not to be tried again */
+void view_direct_ended(struct view *view, bool is_refused);
+
 /* ---- descriptor tables ----------------------------------------------------------------------- */
 
 /** views_close() - the descriptor no longer means what it did */

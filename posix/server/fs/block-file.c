@@ -176,6 +176,7 @@ static void block_release(struct file *file)
 static const struct file_ops block_file_ops = {
 	FILE_OPS_DEFAULT,
 	.name = "block device",
+	.view_kind = POSIX_VIEW_DIRECT,
 	.read = block_read,
 	.write = block_write,
 	.seek = block_seek,

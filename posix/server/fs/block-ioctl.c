@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <posix/server/file/access.h>
 #include <posix/server/fs/block-session.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/fs/block.h>
 #include <posix/server/process/process.h>
 #include <posix/server/task.h>
@@ -73,7 +74,13 @@ static int64_t set_read_only(const struct block_control *control)
 	int64_t error = get_i32(control, &value);
 
 	if (error == 0) {
+		bool was_read_only = control->block->is_set_read_only;
+
 		control->block->is_set_read_only = value != 0;
+		if (value != 0 && direct_views_end(control->block) == REQUEST_TASK) {
+			control->block->is_set_read_only = was_read_only;
+			return REQUEST_TASK;
+		}
 		if (control->block->is_shown) {
 			block_sysfs_update(control->block);
 		}

@@ -13,6 +13,7 @@
 #include <helix/memory.h>
 #include <posix/server/fs/block-session.h>
 #include <posix/server/fs/device.h>
+#include <posix/server/fs/direct-view.h>
 
 constexpr uint32_t NODE_MODE = LINUX_S_IFBLK | 0600;
 constexpr uint32_t READ_AHEAD_SECTORS = 256;
@@ -344,6 +345,7 @@ void block_vanished(uint64_t object)
 			block_hide(block_of(volume));
 			volume->object = 0;
 			block_of(volume)->session = NULL; /* its files keep it, and get errors */
+			direct_views_start_end(block_of(volume));
 			block_set_counters(block_of(volume), HEL_NULL);
 			/* calls that are under way end, whether the server lives or not */
 			(void)hel_lane_shutdown(volume->client.lane);

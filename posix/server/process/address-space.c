@@ -19,6 +19,7 @@
 #include <elf/elf-read.h>
 #include <helix/log.h>
 #include <helix/memory.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/ipc/ipc.h>
 #include <posix/server/process/mapped-files.h>
 #include <posix/server/process/process-internal.h>
@@ -290,6 +291,7 @@ struct mm *mm_fork(struct mm *mm, uint32_t slot, hel_handle universe)
 	copy->references = 1;
 	copy->serial = next_serial();
 	copy->has_views = false;
+	copy->direct_places = 0;
 	mm_slots_init(copy);
 	tree_init(&copy->attachments);
 	if (mm_slots_grow(copy, slot < 64 ? 64 : mm->n_slots) != 0 ||
@@ -322,6 +324,9 @@ void mm_unref(struct mm *mm)
 		return;
 	}
 	shared_memory_left(mm);
+	if (mm->direct_places != 0) {
+		directs_left(mm);
+	}
 	hel_close(HEL_THIS, mm->space);
 	if (mm->exe.dentry != NULL) {
 		inode_allow_writing(mm->exe.dentry->inode);

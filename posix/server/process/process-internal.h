@@ -41,6 +41,7 @@ struct mm {
 	uint32_t references;
 	uint64_t serial; /* no other has had it */
 	bool has_views; /* of one of its processes; see file/views.h */
+	uint8_t direct_places; /* a bit for each that is taken; fs/direct-view.h */
 	bool keeps_text, has_rewritten_text; /* see rewriting.h */
 	hel_handle space;
 	uint64_t *slots; /* bitmap of those taken: first_slots, or a block for more */

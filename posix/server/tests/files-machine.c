@@ -271,6 +271,7 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
 	case HEL_CALL_space_populate: break;
+	case HEL_CALL_futex_wake: break;
 	case HEL_CALL_space_read: return space_copy(arguments, false);
 	case HEL_CALL_space_write: return space_copy(arguments, true);
 	case HEL_CALL_random: memset((void *)arguments[0], 0xa5, arguments[1]); break;

@@ -2,6 +2,7 @@
 /* What the file side needs of processes: who they are, and signals that are only noted. */
 #include <posix/server/file/aio-poll.h>
 #include <posix/server/file/poll.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/fs/caches.h>
 #include <posix/server/fs/proc-executable.h>
 #include <posix/server/process/mapped-files.h>
@@ -117,6 +118,7 @@ void user_exit(struct user *user)
 	fs_context_unref(user->process.fs);
 	user->process.files = NULL;
 	user->process.fs = NULL;
+	directs_left(&user->mm);
 }
 
 void users_free(void)

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Direct transfers of programs: who is shown the memory, and that it is taken back in time and
+ * completely. The file server here answers slowly; the seed is printed, TEST_SEED replays one.
+ */
+#include <abi/linux/block.h>
+#include <async/task.h>
+#include <async/test-loop.h>
+#include <base/errors.h>
+#include <base/random.h>
+#include <hel/hel-calls.h>
+#include <posix/server/fs/block.h>
+#include <posix/server/tests/files.h>
+#include <protocols/fs/direct.h>
+
+enum { SIZE = 65536, WARM = 16, OTHERS = 40 };
+
+/* Reads are not noted: the loop would run on to the next day, when one has to be. */
+constexpr uint32_t DIRECT = LINUX_O_DIRECT | LINUX_O_NOATIME;
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+static struct {
+	uint32_t n_sessions, n_opened, n_open; /* of sessions; direct transfers, ever and now */
+	uint32_t n_transfers;
+	bool is_writable; /* what was asked for last */
+	bool refuses;
+	uint32_t n_fail; /* so many of the next close_direct fail */
+	bool is_slow; /* answers come when the test says so */
+	void (*meanwhile)(void); /* before the next open_direct is answered; NULL: nothing */
+	hel_handle memory; /* of the last one */
+	struct random chance;
+} server;
+
+static struct test_loop test_loop;
+static struct block *block;
+
+static int serve_open(struct bragi_call *call, const struct fs_open_request *request UNUSED,
+	struct fs_open_reply *out_reply)
+{
+	server.n_sessions++;
+	out_reply->root = (struct fs_node){
+		.id = 1,
+		.number = 1,
+		.attributes = { .mode = LINUX_S_IFBLK | 0600, .n_links = 1, .size = SIZE },
+	};
+	return bragi_handles_add(&call->to_send, fake_memory_with("lane", 4)) ? 0 : -ERR_NO_MEMORY;
+}
+
+static int serve_transfer(struct bragi_call *call UNUSED, const struct fs_transfer_request *request,
+	struct fs_transfer_reply *out_reply)
+{
+	server.n_transfers++;
+	out_reply->n_bytes = request->length;
+	return 0;
+}
+
+static int serve_open_direct(struct bragi_call *call, const struct fs_open_direct_request *request,
+	struct fs_open_direct_reply *out_reply)
+{
+	if (server.meanwhile != NULL) {
+		void (*meanwhile)(void) = server.meanwhile;
+
+		server.meanwhile = NULL;
+		meanwhile();
+	}
+	if (server.refuses) {
+		return FS_ERROR_UNSUPPORTED_HERE;
+	}
+	CHECK(bragi_handles_take(&call->received, 0) != HEL_NULL);
+	server.is_writable = request->is_writable != 0;
+	server.n_open++;
+	out_reply->id = ++server.n_opened;
+	return bragi_handles_add(&call->to_send, fake_memory_with("event", 5)) ? 0 : -ERR_NO_MEMORY;
+}
+
+static int serve_close_direct(struct bragi_call *call UNUSED,
+	const struct fs_close_direct_request *request,
+	struct fs_close_direct_reply *out_reply UNUSED)
+{
+	if (server.n_fail > 0) {
+		server.n_fail--;
+		return -ERR_NO_MEMORY;
+	}
+	CHECK(request->id > 0 && request->id <= server.n_opened);
+	server.n_open--;
+	return 0;
+}
+
+static int serve_sync_node(struct bragi_call *call UNUSED,
+	const struct fs_sync_node_request *request UNUSED,
+	struct fs_sync_node_reply *out_reply UNUSED)
+{
+	return 0;
+}
+
+static int serve_forget(struct bragi_call *call UNUSED,
+	const struct fs_forget_request *request UNUSED, struct fs_forget_reply *out_reply UNUSED)
+{
+	return 0;
+}
+
+/* The session is the only one of a case: all that it has goes with it. */
+static int serve_unmount(struct bragi_call *call UNUSED,
+	const struct fs_unmount_request *request UNUSED, struct fs_unmount_reply *out_reply UNUSED)
+{
+	server.n_sessions--;
+	server.n_open = 0;
+	return 0;
+}
+
+static const struct fs_volume_ops volume_ops = { .open = serve_open };
+
+static const struct fs_session_ops session_ops = {
+	.transfer = serve_transfer,
+	.open_direct = serve_open_direct,
+	.close_direct = serve_close_direct,
+	.sync_node = serve_sync_node,
+	.forget = serve_forget,
+	.unmount = serve_unmount,
+};
+
+static int transact(struct task *task, struct bragi_client *base, struct bragi_exchange *exchange)
+{
+	const struct transport_client *client = container_of(base, struct transport_client, client);
+	static uint8_t arena[4096];
+	struct bragi_call call = {
+		.request = exchange->buffer,
+		.request_size = exchange->request_size,
+		.received = exchange->to_send,
+	};
+	uint64_t ns = 1 + random_below(&server.chance, 1000);
+
+	CHECK_EQ(task_sleep_until(task, task_now_ns(task) + ns), 0);
+	if (block->volume.object == 0) {
+		return -ERR_END_OF_LANE;
+	}
+	call.reply = bragi_exchange_reply(exchange, &call.reply_size_max);
+	bragi_arena_init(&call.arena, arena, sizeof(arena));
+	CHECK_EQ(client == &block->volume.client ? fs_volume_dispatch(&volume_ops, &call)
+						 : fs_session_dispatch(&session_ops, &call),
+		0);
+	exchange->reply_size = call.reply_size;
+	exchange->received = call.to_send;
+	return 0;
+}
+
+/* ---- cases ----------------------------------------------------------------------------------- */
+
+static void begin_device(void)
+{
+	const struct volume_info info = {
+		.size_bytes = SIZE,
+		.logical_block_bytes = 512,
+		.physical_block_bytes = 512,
+		.optimal_bytes = 65536,
+	};
+	uint64_t seed = test_seed(5);
+
+	server = (typeof(server)){ 0 };
+	random_init(&server.chance, seed);
+	test_loop_init(&test_loop, &(struct test_loop_options){ .seed = seed });
+	fake_have_tasks(&test_loop);
+	fake_transact = transact;
+	begin();
+	const struct block_found found = {
+		.name = "x",
+		.disk = "x",
+		.object = 1,
+		.lane = fake_memory_with("", 0),
+		.info = &info,
+	};
+
+	CHECK_EQ(block_add(&found, &block), 0);
+	start(root, 259 /* mknodat */, V(LINUX_AT_FDCWD), P("/disk"), V(LINUX_S_IFBLK | 0666),
+		V(block->volume.rdev));
+	CHECK_EQ(result_of(root), 0);
+}
+
+#define end_device() \
+	do { \
+		users_free(); \
+		fake_run_loop(); \
+		CHECK_EQ(server.n_sessions, 0); \
+		block_vanished(1); \
+		volume_unref(&block->volume); \
+		block_forget_places(); \
+		end(); \
+		fake_have_tasks(NULL); \
+		test_loop_deinit(&test_loop); \
+	} while (0)
+
+static uint64_t entry_of(const struct user *user, int64_t fd)
+{
+	const struct posix_views *views =
+		user->page.views == 0 ? NULL : fake_process_memory(user->mm.space, POSIX_VIEWS);
+	uint64_t entry =
+		views == NULL ? 0 : atomic_load(&views->entries[posix_view_slot((uint32_t)fd)]);
+
+	return posix_view_entry_is_of(entry, (uint32_t)fd) ? entry : 0;
+}
+
+static bool may(const struct user *user, int64_t fd, uint32_t flag)
+{
+	return posix_view_entry_has(entry_of(user, fd), flag);
+}
+
+static const struct posix_view *view_of(const struct user *user, int64_t fd)
+{
+	const struct posix_views *views = fake_process_memory(user->mm.space, POSIX_VIEWS);
+
+	return &views->views[posix_view_entry_index(entry_of(user, fd))];
+}
+
+/* What the process has of the memory. */
+static struct fs_direct *memory_of(const struct user *user, uint32_t place)
+{
+	return (struct fs_direct *)fake_process_memory(
+		user->mm.space, POSIX_DIRECTS + place * POSIX_DIRECT_PLACE);
+}
+
+static void warm(struct user *user, int64_t fd)
+{
+	static char bytes[512];
+
+	for (int i = 0; i < WARM && user->process.files != NULL; i++) {
+		fake_now_ns++;
+		CHECK_EQ(call_pread(user, fd, bytes, sizeof(bytes), 0), (int64_t)sizeof(bytes));
+	}
+	fake_run_loop();
+}
+
+static int64_t open_warm(struct user *user, uint32_t flags)
+{
+	int64_t fd = call_open(user, "/disk", flags, 0);
+
+	CHECK(fd >= 0);
+	fake_now_ns++;
+	warm(user, fd);
+	return fd;
+}
+
+static void stop(struct timer *timer UNUSED)
+{
+	loop_stop(&test_loop.loop);
+}
+
+/* Somebody looks again and again, so the loop would run for ever. */
+static void run_for_a_while(void)
+{
+	struct timer timer;
+
+	timer_init(&timer, stop);
+	timer_arm(posix_loop(), &timer, test_loop.now_ns + UINT64_C(1000000000));
+	fake_run_loop();
+}
+
+TEST(who_transfers_often_with_o_direct_gets_it)
+{
+	begin_device();
+	int64_t fd = call_open(root, "/disk", LINUX_O_RDWR | DIRECT, 0);
+
+	CHECK_EQ(memory_of(root, 0) == NULL, true);
+	warm(root, fd);
+	CHECK_EQ(posix_view_entry_kind(entry_of(root, fd)), POSIX_VIEW_DIRECT);
+	CHECK(may(root, fd, POSIX_VIEW_READ) && may(root, fd, POSIX_VIEW_WRITE));
+	CHECK(server.is_writable);
+	CHECK_EQ(view_of(root, fd)->direct_address, POSIX_DIRECTS);
+	CHECK_EQ(view_of(root, fd)->direct_size, SIZE);
+	CHECK_EQ(view_of(root, fd)->direct_block, 512);
+	CHECK(memory_of(root, 0) != NULL);
+	CHECK_EQ(call_close(root, fd), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	fake_run_loop();
+	CHECK(memory_of(root, 0) == NULL);
+	CHECK_EQ(server.n_open, 0);
+	end_device();
+}
+
+TEST(without_o_direct_nobody_does)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	CHECK(may(root, fd, POSIX_VIEW_READ));
+	CHECK_EQ(call_fcntl(root, fd, LINUX_F_SETFL, LINUX_O_APPEND | DIRECT), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	warm(root, fd);
+	CHECK(may(root, fd, POSIX_VIEW_READ) && !may(root, fd, POSIX_VIEW_WRITE));
+	CHECK_EQ(server.n_opened, 1);
+	CHECK_EQ(call_fcntl(root, fd, LINUX_F_SETFL, 0), 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK_EQ(call_pread(root, fd, (char[512]){ 0 }, 512, SIZE), 0);
+	fake_run_loop();
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK_EQ(server.n_open, 0);
+	end_device();
+}
+
+TEST(what_the_descriptor_may_not_is_not_shown)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDONLY | DIRECT);
+	int64_t second = open_warm(root, LINUX_O_RDWR | DIRECT | LINUX_O_DSYNC);
+
+	CHECK(may(root, fd, POSIX_VIEW_READ) && !may(root, fd, POSIX_VIEW_WRITE));
+	CHECK(!server.is_writable);
+	CHECK(may(root, second, POSIX_VIEW_READ) && !may(root, second, POSIX_VIEW_WRITE));
+	CHECK_EQ(view_of(root, second)->direct_address, POSIX_DIRECTS + POSIX_DIRECT_PLACE);
+	struct user *child = user_fork(root);
+
+	CHECK_EQ(entry_of(child, fd), 0);
+	CHECK(memory_of(child, 0) == NULL);
+	end_device();
+}
+
+TEST(a_server_that_refuses_is_asked_once)
+{
+	begin_device();
+	server.refuses = true;
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	uint32_t n_before = server.n_transfers;
+
+	server.refuses = false;
+	warm(root, fd);
+	CHECK_EQ(server.n_opened, 0);
+	CHECK_EQ(server.n_transfers, n_before + WARM);
+	CHECK(!may(root, fd, POSIX_VIEW_READ));
+	CHECK(memory_of(root, 0) == NULL);
+	end_device();
+}
+
+TEST(who_may_not_write_any_more_has_nothing_to_write_with)
+{
+	int32_t yes = 1, no = 0;
+
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	server.n_fail = 3;
+	CHECK_EQ(call_ioctl(root, fd, LINUX_BLKROSET, 0, &yes, 4, 0), REQUEST_PARK);
+	fake_run_loop();
+	CHECK_EQ(result_of(root), 0);
+	CHECK_EQ(server.n_open, 0);
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK(memory_of(root, 0) == NULL);
+	warm(root, fd);
+	CHECK(may(root, fd, POSIX_VIEW_READ) && !may(root, fd, POSIX_VIEW_WRITE));
+	CHECK(!server.is_writable);
+	CHECK_EQ(call_ioctl(root, fd, LINUX_BLKROSET, 0, &no, 4, 0), 0);
+	end_device();
+}
+
+TEST(memory_in_use_stays_until_it_is_not)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+
+	atomic_store(&shared->taken, 5);
+	fs_direct_slot(shared, 0)->state = FS_DIRECT_SUBMITTED; /* the server has not seen it */
+	fs_direct_slot(shared, 2)->state = FS_DIRECT_DONE;
+	CHECK_EQ(call_close(root, fd), 0);
+	run_for_a_while();
+	CHECK_EQ(server.n_open, 0);
+	CHECK(memory_of(root, 0) == shared);
+	CHECK_EQ(atomic_load(&shared->is_over), 1);
+	CHECK_EQ(atomic_load(&fs_direct_slot(shared, 0)->state), FS_DIRECT_DONE);
+	CHECK_EQ(fs_direct_slot(shared, 0)->error, FS_DIRECT_ASK);
+	CHECK_EQ(fs_direct_slot(shared, 2)->error, 0);
+	atomic_store(&shared->taken, 0);
+	run_for_a_while();
+	CHECK(memory_of(root, 0) == NULL);
+	end_device();
+}
+
+TEST(who_lies_keeps_it_until_it_ends)
+{
+	begin_device();
+	struct user *liar = user_create(0);
+	int64_t fd = open_warm(liar, LINUX_O_RDWR | DIRECT);
+
+	memset(memory_of(liar, 0), 0xff, FS_DIRECT_DATA);
+	CHECK_EQ(call_close(liar, fd), 0);
+	run_for_a_while();
+	CHECK_EQ(server.n_open, 0);
+	CHECK(memory_of(liar, 0) != NULL);
+	user_exit(liar);
+	end_device();
+}
+
+static struct user *leaver;
+
+static void leave(void)
+{
+	user_exit(leaver);
+}
+
+TEST(a_process_that_ends_while_it_is_made)
+{
+	begin_device();
+	leaver = user_create(0);
+	server.meanwhile = leave;
+	(void)open_warm(leaver, LINUX_O_RDWR | DIRECT);
+	CHECK(leaver->process.files == NULL);
+	CHECK_EQ(server.n_opened, 1);
+	CHECK_EQ(server.n_open, 0);
+	end_device();
+}
+
+TEST(a_device_that_vanishes)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	volume_ref(&block->volume);
+	block_vanished(1);
+	CHECK_EQ(entry_of(root, fd), 0);
+	fake_run_loop();
+	CHECK(memory_of(root, 0) == NULL);
+	server.n_sessions = 0;
+	CHECK_EQ(call_close(root, fd), 0);
+	volume_unref(&block->volume);
+	end_device();
+}
+
+TEST(there_are_not_too_many)
+{
+	struct user *user;
+
+	begin_device();
+	for (int i = 0; i < OTHERS; i++) {
+		user = user_create(0);
+		CHECK(open_warm(user, LINUX_O_RDONLY | DIRECT) >= 0);
+	}
+	CHECK_EQ(server.n_open, 32);
+	end_device();
+}
+
+TEST(a_process_has_some)
+{
+	begin_device();
+	for (int i = 0; i < 2 * (int)POSIX_DIRECTS_MAX; i++) {
+		int64_t fd = open_warm(root, LINUX_O_RDONLY | DIRECT);
+
+		CHECK_EQ(may(root, fd, POSIX_VIEW_READ), i < (int)POSIX_DIRECTS_MAX);
+	}
+	CHECK_EQ(server.n_open, POSIX_DIRECTS_MAX);
+	end_device();
+}
+
+TEST_MAIN()
