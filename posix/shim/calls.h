@@ -32,6 +32,8 @@ uint64_t shim_deadline_after(uint64_t ns);
 
 /* ---- transfer-calls.c ------------------------------------------------------------------------ */
 
+/** shim_ask_pread() - pread(), by posix */
+int64_t shim_ask_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
 /** shim_ask_pwrite() - pwrite(), by posix */
 int64_t shim_ask_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset);
 

@@ -441,6 +441,48 @@ shim_copy_long:
 	fixup	70b, 71b
 	fixup	72b, 73b
 
+/*
+ * size_t shim_copy_blocks(void *to, const void *from, size_t size): the same for long ones of which
+ * a string instruction, that costs an emulator as much for each 8 bytes as this does for 64, would
+ * be slow.
+ */
+	.globl	shim_copy_blocks
+shim_copy_blocks:
+	mov	%rdx, %rcx
+	xor	%edx, %edx
+	sub	$64, %rcx
+	jb	81f
+80:
+	mov	(%rsi), %rax
+	mov	8(%rsi), %r8
+	mov	16(%rsi), %r9
+	mov	24(%rsi), %r10
+	mov	%rax, (%rdi)
+	mov	%r8, 8(%rdi)
+	mov	%r9, 16(%rdi)
+	mov	%r10, 24(%rdi)
+	mov	32(%rsi), %rax
+	mov	40(%rsi), %r8
+	mov	48(%rsi), %r9
+	mov	56(%rsi), %r10
+	mov	%rax, 32(%rdi)
+	mov	%r8, 40(%rdi)
+	mov	%r9, 48(%rdi)
+	mov	%r10, 56(%rdi)
+	add	$64, %rsi
+	add	$64, %rdi
+	sub	$64, %rcx
+	jae	80b
+81:
+	add	$64, %rcx
+	jmp	72b
+82:
+	mov	%gs:(TP_FRAME + R_RSI), %rsi
+	mov	%gs:(TP_FRAME + R_RDI), %rdi
+	mov	%gs:(TP_FRAME + R_RCX), %rcx
+	jmp	81b
+	fixup	80b, 82b
+
 /* size_t shim_clear_long(void *to, size_t size): likewise */
 	.globl	shim_clear_long
 shim_clear_long:
@@ -516,6 +558,22 @@ shim_compare_exchange:
 37:
 	ret
 	fixup	35b, 37b
+
+/* int shim_compare_exchange_u64(uint64_t *word, uint64_t *expected, uint64_t value): likewise */
+	.globl	shim_compare_exchange_u64
+shim_compare_exchange_u64:
+	mov	(%rsi), %rax
+38:
+	lock cmpxchg %rdx, (%rdi)
+	jne	39f
+	xor	%eax, %eax
+	ret
+39:
+	mov	%rax, (%rsi)
+	mov	$1, %eax
+37:
+	ret
+	fixup	38b, 37b
 
 /*
  * int shim_fpu_save(void *area, uint64_t mask): XSAVE of the components in mask; 0 or -EFAULT.  The

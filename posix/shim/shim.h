@@ -70,6 +70,7 @@ int64_t shim_string_size(const char *string, size_t limit);
 int shim_store_u32(uint32_t *word, uint32_t value);
 /* 0: done; 1: it was not *expected but is now; -LINUX_EFAULT */
 int shim_compare_exchange(uint32_t *word, uint32_t *expected, uint32_t value);
+int shim_compare_exchange_u64(uint64_t *word, uint64_t *expected, uint64_t value);
 int shim_fpu_save(void *area, uint64_t mask);
 int shim_fpu_load(const void *area, uint64_t mask);
 
@@ -84,6 +85,7 @@ static inline bool shim_is_user_range(uint64_t address, uint64_t size)
  * not be copied, or cleared.
  */
 size_t shim_copy_long(void *to, const void *from, size_t size);
+size_t shim_copy_blocks(void *to, const void *from, size_t size);
 size_t shim_clear_long(void *to, size_t size);
 
 /* Where a program may run: its own memory, and the vDSO. */
@@ -187,6 +189,20 @@ int64_t shim_view_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t 
 int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence);
 int64_t shim_view_epoll_wait(uint64_t fd, uint64_t address, uint64_t n_max, uint64_t timeout_ns);
 int64_t shim_view_fstat(uint64_t fd, uint64_t address);
+
+/* ---- direct transfers (direct.c) ------------------------------------------------------------- */
+
+/* What the view of a descriptor says; it is so if the entry is still there afterwards. */
+struct shim_direct {
+	const _Atomic uint64_t *place; /* of the entry */
+	uint64_t entry;
+	const struct posix_view *view;
+	uint64_t fd;
+};
+
+/* Between the file and the program's memory; bytes, or SHIM_ASK. */
+int64_t shim_direct_transfer(const struct shim_direct *direct, uint64_t address, uint64_t size,
+	uint64_t offset, bool is_write);
 
 /* ---- what may be mapped (memory-limits.c) ---------------------------------------------------- */
 

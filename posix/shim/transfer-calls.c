@@ -126,10 +126,16 @@ int64_t shim_write(SHIM_ARGS)
 	return transfer(&stream, a1, a2);
 }
 
+/* Past a view. */
+int64_t shim_ask_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
+{
+	struct stream stream = { .number = NR_PREAD, .fd = fd, .offset = offset };
+
+	return transfer(&stream, address, size);
+}
+
 int64_t shim_pread64(SHIM_ARGS)
 {
-	struct stream stream = { .number = NR_PREAD, .fd = a0, .offset = a3 };
-
 	SHIM_UNUSED;
 	if (shim_has_view(a0)) {
 		int64_t result = shim_view_pread(a0, a1, a2, a3);
@@ -138,10 +144,9 @@ int64_t shim_pread64(SHIM_ARGS)
 			return result;
 		}
 	}
-	return transfer(&stream, a1, a2);
+	return shim_ask_pread(a0, a1, a2, a3);
 }
 
-/* Past a view. */
 int64_t shim_ask_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
 {
 	struct stream stream = { .number = NR_PWRITE, .fd = fd, .offset = offset };
@@ -379,6 +384,16 @@ int64_t shim_preadv(SHIM_ARGS)
 	struct stream stream = { .number = NR_PREAD, .fd = a0, .offset = a3 };
 
 	SHIM_UNUSED;
+	if (shim_has_view(a0) && a2 == 1) {
+		struct linux_iovec one;
+		int64_t result = shim_get(&one, a1, sizeof(one))
+			? SHIM_ASK
+			: shim_view_pread(a0, one.base, one.size, a3);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
 	return transfer_vector(&stream, a1, a2);
 }
 
@@ -387,6 +402,16 @@ int64_t shim_pwritev(SHIM_ARGS)
 	struct stream stream = { .number = NR_PWRITE, .fd = a0, .offset = a3 };
 
 	SHIM_UNUSED;
+	if (shim_has_view(a0) && a2 == 1) {
+		struct linux_iovec one;
+		int64_t result = shim_get(&one, a1, sizeof(one))
+			? SHIM_ASK
+			: shim_view_pwrite(a0, one.base, one.size, a3);
+
+		if (result != SHIM_ASK) {
+			return result;
+		}
+	}
 	return transfer_vector(&stream, a1, a2);
 }
 

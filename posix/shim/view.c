@@ -64,6 +64,15 @@ static inline bool is_transfer(uint64_t address, uint64_t size)
 	return size <= VIEW_IO_MAX && shim_is_user_range(address, size);
 }
 
+static int64_t transfer_directly(const struct view *view, uint64_t fd, uint64_t address,
+	uint64_t size, uint64_t offset, bool is_write)
+{
+	const struct shim_direct direct = { view->place, view->entry, view->data, fd };
+
+	view_note_use(view);
+	return shim_direct_transfer(&direct, address, size, offset, is_write);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static int64_t read_zeros(uint64_t address, uint64_t size)
@@ -166,6 +175,7 @@ int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t o
 	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
 	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
 	case POSIX_VIEW_FILE: return read_window(&view, address, size, offset);
+	case POSIX_VIEW_DIRECT: return transfer_directly(&view, fd, address, size, offset, false);
 	default: return SHIM_ASK;
 	}
 }
@@ -215,6 +225,9 @@ int64_t shim_view_pwrite(uint64_t fd, uint64_t address, uint64_t size, uint64_t 
 		!is_transfer(address, size)) {
 		return SHIM_ASK;
 	}
+	if (posix_view_entry_kind(view.entry) == POSIX_VIEW_DIRECT) {
+		return transfer_directly(&view, fd, address, size, offset, true);
+	}
 	if (posix_view_entry_kind(view.entry) != POSIX_VIEW_FILE) {
 		view_note_use(&view);
 		return (int64_t)size; /* what vanishes is not looked at */
@@ -255,8 +268,10 @@ int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 	if (!posix_view_entry_has(view.entry, POSIX_VIEW_WRITE) || !is_transfer(address, size)) {
 		return SHIM_ASK;
 	}
-	if (posix_view_entry_kind(view.entry) == POSIX_VIEW_FILE) {
-		return write_on(&view, fd, address, size);
+	switch (posix_view_entry_kind(view.entry)) {
+	case POSIX_VIEW_FILE: return write_on(&view, fd, address, size);
+	case POSIX_VIEW_DIRECT: return SHIM_ASK; /* posix has the position */
+	default: break;
 	}
 	view_note_use(&view);
 	return (int64_t)size; /* what vanishes is not looked at */
