@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout: 600
+"""Direct transfers: programs that read and write disks with O_DIRECT without posix between."""
+
+import os
+import tempfile
+
+import guest
+from guest import check_equal
+
+_SIZE = 32 << 20
+_DISKS = {
+    'vda': 'virtio-blk-pci,drive=d',
+    'sda': 'ahci,id=a -device ide-hd,drive=d,bus=a.0',
+    'nvme0n1': 'nvme,drive=d,serial=HATI',
+}
+_PROGRAM = os.path.join(guest.BUILD_FOLDER, 'tests/linux/direct-io-gnu')
+_HOSTILE = os.path.join(guest.BUILD_FOLDER, 'tests/system/programs/hostile-direct')
+
+
+def run(node, command, n_cpus):
+    with tempfile.NamedTemporaryFile(prefix='hati-direct-') as image:
+        image.truncate(_SIZE)
+        outcome = guest.shell(
+            f'until [ -b /dev/{node} ]; do sleep 0.1; done; {command}',
+            options=('--add', f'{_PROGRAM}:/direct-io', '--add', f'{_HOSTILE}:/hostile-direct',
+                     '--smp', str(n_cpus), '--qemu',
+                     f'-drive file={image.name},if=none,id=d,format=raw '
+                     f'-device {_DISKS[node]}'), timeout=200)
+    return outcome.text().splitlines()
+
+
+def transfer(node, n_cpus):
+    lines = run(node, f'DIRECT_DEVICE=/dev/{node} /direct-io', n_cpus)
+    check_equal([line for line in lines if not line.startswith('ok ')], [], f'what failed: {node}')
+    check_equal(len(lines), 14, f'cases: {node}')
+
+
+def disks_of_all_kinds():
+    transfer('sda', 1)
+    transfer('nvme0n1', 2)
+
+
+def one_processor():
+    transfer('vda', 1)
+
+
+def several_processors():
+    transfer('vda', 4)
+
+
+def a_process_that_spoils_what_it_shares():
+    lines = run('vda', '/hostile-direct /dev/vda; echo alive', 2)
+    names = ('scribble', 'scribble-and-read', 'unmap', 'write-as-it-may', 'write-after-close',
+             'write-after-replacing', 'write-what-is-read-only', 'write-by-reading')
+    expected = [f'{name} status {int(name == "write-as-it-may")}, whole' for name in names]
+    check_equal(lines, [*expected, 'alive'], 'how the attempts ended')
+
+
+if __name__ == '__main__':
+    guest.main([disks_of_all_kinds, one_processor, several_processors,
+                a_process_that_spoils_what_it_shares])
