@@ -339,6 +339,9 @@ int64_t shim_view_fstat(uint64_t fd, uint64_t address)
 		(view_times(&view)->written || view_times(&view)->accessed)) {
 		return SHIM_ASK; /* they are not the file's yet */
 	}
+	if (posix_view_entry_kind(view.entry) == POSIX_VIEW_DIRECT) {
+		return SHIM_ASK; /* of times it knows nothing */
+	}
 	return view.entry && !shim_put(address, view.data->stat, sizeof(view.data->stat)) &&
 			view_is_same(&view)
 		? 0

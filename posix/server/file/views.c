@@ -185,6 +185,19 @@ void views__inode_changed(struct inode *inode)
 	}
 }
 
+/*
+ * A view for direct transfers tells no times: where many threads write, requests that posix has yet
+ * would take it away again before anybody could use it.
+ */
+void views__inode_touched(struct inode *inode)
+{
+	LIST_FOR_EACH_SAFE(view, &inode->views, struct view, inode_node) {
+		if (view->file->ops->view_kind != POSIX_VIEW_DIRECT) {
+			view_make_stale(view);
+		}
+	}
+}
+
 void views_directory_watched(struct inode *directory)
 {
 	if (!directory->has_viewed_names) {

@@ -67,6 +67,16 @@ static inline void views_inode_changed(struct inode *inode)
 	}
 }
 
+void views__inode_touched(struct inode *inode);
+
+/** views_inode_touched() - the same of its times, of which not all views tell */
+static inline void views_inode_touched(struct inode *inode)
+{
+	if (!list_is_empty(&inode->views)) {
+		views__inode_touched(inode);
+	}
+}
+
 void views__settle(struct inode *inode);
 
 /** views_settle() - the times of @inode are those of its last uses */

@@ -99,7 +99,7 @@ int64_t inode_read(struct inode *inode, void *buffer, size_t size, uint64_t offs
 
 void inode_touch_changed(struct inode *inode)
 {
-	views_inode_changed(inode);
+	views_inode_touched(inode);
 	inode->ctime_ns = (int64_t)clock_realtime_ns();
 }
 
@@ -132,7 +132,7 @@ void inode_touch_accessed(struct inode *inode)
 
 	views_settle(inode);
 	if (inode_quiet_from(inode, now) == 0) {
-		views_inode_changed(inode);
+		views_inode_touched(inode);
 		inode->atime_ns = now;
 	}
 }
