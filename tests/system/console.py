@@ -15,7 +15,7 @@ import guest
 from guest import Failure
 
 PROMPT = '<ready>'
-_SECONDS = 20
+_SECONDS = 60
 
 
 class Terminal:

@@ -23,7 +23,7 @@ PROGRAMS = ('acl', 'aio', 'exec-at', 'file-handles', 'file-model', 'files', 'ino
 # In the guest: wait for the disk, which its driver finds, and mount it on /tmp.
 MOUNT = r'''
 i=0
-while [ ! -b /dev/vda ]; do i=$((i+1)); [ $i = 100 ] && exit 9; busybox sleep 0.1; done
+while [ ! -b /dev/vda ]; do i=$((i+1)); [ $i = 600 ] && exit 9; busybox sleep 0.1; done
 mount -t %s %s /dev/vda /tmp || exit 8
 cd /tmp
 '''

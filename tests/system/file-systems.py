@@ -18,7 +18,7 @@ _LONG = 'A rather long name, with spaces, dots. and umlauts äöü.text'
 
 WAIT = r'''
 i=0
-while [ ! -b /dev/vda ]; do i=$((i+1)); [ $i = 100 ] && exit 9; busybox sleep 0.1; done
+while [ ! -b /dev/vda ]; do i=$((i+1)); [ $i = 600 ] && exit 9; busybox sleep 0.1; done
 mkdir -p /mnt
 '''
 

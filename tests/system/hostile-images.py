@@ -85,12 +85,12 @@ echo "used $mounted"
 ALL = r'''
 for disk in @DISKS@; do
 	i=0
-	while [ ! -b /dev/$disk ]; do i=$((i+1)); [ $i = 100 ] && exit 9; busybox sleep 0.1; done
+	while [ ! -b /dev/$disk ]; do i=$((i+1)); [ $i = 600 ] && exit 9; busybox sleep 0.1; done
 done
 mkdir -p /mnt
 while read -r number type device is_file; do
 	i=0
-	while [ ! -b $device ]; do i=$((i+1)); [ $i = 50 ] && exit 8; busybox sleep 0.1; done
+	while [ ! -b $device ]; do i=$((i+1)); [ $i = 600 ] && exit 8; busybox sleep 0.1; done
 	echo "case $number"
 	/bin/sh /use $type $device $is_file
 done </list

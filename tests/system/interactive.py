@@ -3,8 +3,6 @@
 # timeout: 240
 """The shell on a terminal, driven through a pty: job control, line discipline, window size."""
 
-import time
-
 import guest
 from console import PROMPT, Terminal
 from guest import Failure, check, check_equal
@@ -14,6 +12,12 @@ SHELL = []   # the terminal that the cases share, one boot for all
 
 def shell():
     return SHELL[0]
+
+
+def begin(command, before=''):
+    """Types a command for the foreground, behind `before`; waits until it is about to run."""
+    shell().send(f"{before}sh -c 'echo be\"\"gun; exec {command}'\r")
+    shell().expect(r'\nbegun\r\n')
 
 
 def comes_to_a_prompt():
@@ -40,18 +44,17 @@ def window_size_is_the_launchers():
 
 def window_size_changes():
     shell().resize(40, 90)
-    time.sleep(1.0)
-    shell().run('stty size', r'40 90\r\n')
-    shell().send("sh -c 'trap \"echo win\"ch WINCH; for i in 1 2 3 4 5; do sleep 0.4; done'\r")
-    time.sleep(0.7)
+    shell().run('until stty size | grep "40 90"; do sleep 0.1; done', r'\n40 90\r\n')
+    shell().send("sh -c 'trap \"echo win\"\"ch; exit\" WINCH; echo be\"\"gun; "
+                 "while :; do sleep 0.1; done'\r")
+    shell().expect(r'\nbegun\r\n')
     shell().resize(41, 91)
-    shell().expect(r'\nwinch\r\n')
+    shell().expect(r'winch\r\n')
     shell().expect(PROMPT)
 
 
 def control_c_interrupts():
-    shell().send('sleep 100\r')
-    time.sleep(0.5)
+    begin('sleep 100')
     shell().send('\x03')
     shell().expect(r'\^C')
     shell().expect(PROMPT)
@@ -60,23 +63,21 @@ def control_c_interrupts():
 
 def control_c_clears_a_line():
     shell().send('echo not-this')
-    time.sleep(0.3)
+    shell().expect('not-this')
     shell().send('\x03')
     shell().expect(PROMPT)
     shell().run('echo that', r'\nthat\r\n')
 
 
 def control_c_reaches_a_pipeline():
-    shell().send('sleep 100 | cat | sleep 100\r')
-    time.sleep(0.7)
+    begin('sleep 100', before='sleep 100 | cat | ')
     shell().send('\x03')
     shell().expect(PROMPT)
     shell().run('jobs; ps | grep -c "[s]leep 100"', r'\n0\r\n')
 
 
 def control_backslash_quits():
-    shell().send('sleep 100\r')
-    time.sleep(0.5)
+    begin('sleep 100')
     shell().send('\x1c')
     shell().expect(r'\^\\')
     shell().expect(PROMPT)
@@ -84,14 +85,13 @@ def control_backslash_quits():
 
 
 def control_z_stops_and_fg_continues():
-    shell().send('cat\r')
-    time.sleep(0.5)
+    begin('cat')
     shell().send('\x1a')
     shell().expect(r'Stopped')
     shell().expect(PROMPT)
-    shell().run('jobs', r'Stopped +cat')
+    shell().run('jobs', r'Stopped +sh')
     shell().send('fg\r')
-    time.sleep(0.3)
+    shell().expect(r'\n[^\n]*cat')
     shell().send('again\r')
     shell().expect(r'again\r\nagain\r\n')
     shell().send('\x04')
@@ -99,8 +99,7 @@ def control_z_stops_and_fg_continues():
 
 
 def bg_continues_in_the_background():
-    shell().send('sleep 1.5; echo sl""ept\r')
-    time.sleep(0.4)
+    begin('sleep 5')
     shell().send('\x1a')
     shell().expect('Stopped')
     shell().expect(PROMPT)
@@ -111,14 +110,15 @@ def bg_continues_in_the_background():
 def background_reader_is_stopped():
     shell().send('cat &\r')
     shell().expect(PROMPT)
-    time.sleep(0.5)
-    shell().run('jobs', r'Stopped \(tty input\)|Stopped')
+    text = ''
+    while 'Stopped' not in text:
+        shell().send('jobs\r')
+        text = shell().expect(r'(?s)^.*?' + PROMPT)[0]
     shell().run('kill -9 %1; wait; echo ki""lled', r'killed')
 
 
 def cooked_mode_edits_lines():
-    shell().send('cat\r')
-    time.sleep(0.5)
+    begin('cat')
     shell().send('abX\x7fc\r')
     shell().expect(r'abX\x08 \x08c\r\nabc\r\n')
     shell().send('wrong\x15right\r')
@@ -130,8 +130,7 @@ def cooked_mode_edits_lines():
 
 
 def control_d_ends_input():
-    shell().send('wc -c\r')
-    time.sleep(0.5)
+    begin('wc -c')
     shell().send('abc\x04\x04')
     shell().expect(r'3\r\n')
     shell().expect(PROMPT)
@@ -158,7 +157,6 @@ def raw_mode_gives_bytes():
     shell().send('stty raw -echo; echo go""ing; dd bs=1 count=3 2>/dev/null | od -An -tx1; '
                  'stty sane\r')
     shell().expect('going')
-    time.sleep(0.3)
     shell().send('\x03\r\x04')
     shell().expect(r'03 0d 04')
     shell().expect(PROMPT)
@@ -169,8 +167,7 @@ def settings_are_kept():
     for word in ('icanon', 'isig', 'icrnl', 'onlcr', 'intr = ^C', 'erase = ^?'):
         check(word in match[0] or word in ('onlcr',), f'no {word!r} in {match[0]!r}')
     shell().run('stty intr ^X; echo s""et', 'set')
-    shell().send('sleep 100\r')
-    time.sleep(0.4)
+    begin('sleep 100')
     shell().send('\x18')
     shell().expect(PROMPT)
     shell().run('stty intr ^C; echo ba""ck', 'back')

@@ -13,7 +13,7 @@ import guest
 from guest import check, check_equal
 
 _SIZE = 10 * 1024 * 1024
-_SECONDS_MAX = 30   # with room for a loaded machine; an idle one needs a few
+_SECONDS_MAX = 100   # with room for a loaded machine; an idle one needs a few
 
 
 def data():
@@ -134,7 +134,7 @@ def shell_from_a_pipe():
 def timeout_is_124():
     outcome = guest.run('busybox', 'sleep', '100', timeout=4)
     check_equal(outcome.status, 124, 'status')
-    check(outcome.seconds < 20, f'took {outcome.seconds:.1f} s')
+    check(outcome.seconds < 60, f'took {outcome.seconds:.1f} s')
 
 
 def reader_that_leaves():

@@ -352,7 +352,7 @@ def an_iommu_lets_it_work(folder):
     outcome = guest.shell(f'''
         i=0
         until mount -t 9p own /mnt 2>/dev/null; do
-            i=$((i+1)); [ $i = 100 ] && exit 9; busybox sleep 0.1
+            i=$((i+1)); [ $i = 600 ] && exit 9; busybox sleep 0.1
         done
         cd /mnt && {NUMBERS} && /fsx f 1 200 >&2''', options=(
             '--qemu-first', '-device intel-iommu', '--qemu', device, '--add', f'{disk}/fsx:/fsx'),
@@ -373,7 +373,7 @@ def a_server_that_dies_is_an_error(folder):
         umount -l /mnt || exit 3
         i=0
         until mount -t 9p volume0 /mnt; do
-            i=$((i+1)); [ $i = 50 ] && exit 4; busybox sleep 0.1
+            i=$((i+1)); [ $i = 600 ] && exit 4; busybox sleep 0.1
         done
         busybox md5sum < /mnt/files/300000''', options=(
             '--volume', f'{folder}:/mnt', '--append', 'hati.runsvr=kill:ninep:4000'), timeout=60)
