@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that is mapped for the device as long as it is attached, so that a request needs no call for
- * that: it is looked up where the device finds a page.
+ * Memory that is mapped for the device as long as it is attached, so that a request needs no call
+ * for that: it is looked up where the device finds a page.
  *
- * What cannot be kept (the device does not reach it, a right is missing, there are too many) is mapped
- * for each request as all other memory is. A client that resizes the memory harms only itself: the
- * device goes on using the pages that were there.
+ * What cannot be kept (the device does not reach it, a right is missing, there are too many) is
+ * mapped for each request as all other memory is. A client that resizes the memory harms only
+ * itself: the device goes on using the pages that were there.
  */
 #include "internal.h"
 
