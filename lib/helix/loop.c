@@ -194,6 +194,54 @@ void helix_loop_alert(struct helix_loop *loop, hel_handle queue)
 	hel_queue_commit(&loop->queue);
 }
 
+/* ---- bells ----------------------------------------------------------------------------------- */
+
+static struct helix_bell *helix_bell_behind(const struct helix_bell *bell)
+{
+	return LIST_ENTRY(list_next(&bell->loop->bells, &bell->node), struct helix_bell, node);
+}
+
+void helix_bell_add(
+	struct helix_loop *loop, struct helix_bell *bell, void (*look)(struct helix_bell *bell))
+{
+	bell->loop = loop;
+	bell->look = look;
+	list_push_back(&loop->bells, &bell->node);
+}
+
+void helix_bell_remove(struct helix_bell *bell)
+{
+	if (bell->loop == NULL) {
+		return;
+	}
+	if (bell->loop->bell_next == bell) {
+		bell->loop->bell_next = helix_bell_behind(bell);
+	}
+	bell->loop = NULL;
+	list_remove(&bell->node);
+}
+
+int helix_loop_give_alert(struct helix_loop *loop, hel_handle *out_handle)
+{
+	return loop->wait != NULL ? -ERR_UNSUPPORTED
+				  : hel_transfer(HEL_THIS, loop->queue.handle, HEL_THIS,
+					    HEL_RIGHT_SIGNAL | HEL_RIGHT_DERIVE, out_handle);
+}
+
+/* Each once, whichever of them are removed meanwhile. */
+static void helix_loop_look(struct helix_loop *loop)
+{
+	loop->bell_next = LIST_FIRST(&loop->bells, struct helix_bell, node);
+	while (loop->bell_next != NULL) {
+		struct helix_bell *bell = loop->bell_next;
+
+		loop->bell_next = helix_bell_behind(bell);
+		bell->look(bell);
+	}
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
 /* A quiet message did not arrive: as good as one that nobody has read. */
 static void quiet_take(struct helix_operation *operation, const struct hel_element *element)
 {
@@ -268,6 +316,7 @@ static bool helix_platform_wait(struct async_platform *platform, uint64_t deadli
 
 	helix_loop_flush(loop);
 	if (!hel_queue_has_submissions(&loop->queue) && helix_loop_collect(loop) != 0) {
+		helix_loop_look(loop);
 		return true;
 	}
 	if (deadline_ns == 0 || !list_is_empty(&loop->unsubmitted)) {
@@ -279,6 +328,7 @@ static bool helix_platform_wait(struct async_platform *platform, uint64_t deadli
 			helix_loop_deadline(loop, deadline_ns));
 	}
 	helix_loop_collect(loop);
+	helix_loop_look(loop);
 	return true;
 }
 
@@ -385,6 +435,7 @@ int helix_loop_init(struct helix_loop *loop, const struct helix_loop_config *con
 	};
 	list_init(&loop->unsubmitted);
 	list_init(&loop->uncancelled);
+	list_init(&loop->bells);
 	op_init(&loop->quiet.op, &quiet_class.op);
 	op_init(&loop->alarm.op, &alarm_class.op);
 	int error = helix_loop_make_queue(loop, params);

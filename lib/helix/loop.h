@@ -73,6 +73,17 @@ struct helix_loop_config {
  */
 typedef void (*helix_loop_wait_fn)(struct helix_loop *loop, uint64_t deadline_ns);
 
+/*
+ * Something that others change in memory that they share with us, who alert our queue then. The
+ * loop looks whenever it has waited, for whatever reason; so it needs no operation, and no event.
+ */
+struct helix_bell {
+	struct list_node node;
+	struct helix_loop *loop; /* NULL: not added */
+	/* Whether it has changed is not known. May complete operations, and remove any bell. */
+	void (*look)(struct helix_bell *bell);
+};
+
 struct helix_loop {
 	struct loop loop; /* for op_start(), job_submit(), timer_arm(), loop_stop() */
 	struct async_platform platform;
@@ -83,6 +94,8 @@ struct helix_loop {
 	struct helix_operation alarm; /* never started: the clock at alarm_ns */
 	uint64_t alarm_ns; /* HEL_DEADLINE_NEVER: not asked for */
 	uint64_t waited_ns; /* the deadline of the last wait */
+	struct list bells;  /* struct helix_bell.node */
+	struct helix_bell *bell_next; /* that is looked at next, while they are */
 	helix_loop_wait_fn wait; /* NULL: it just waits */
 	void *tasks;             /* one block for loop_config's tasks and fibers */
 	uint64_t stacks_size;
@@ -146,6 +159,21 @@ MUST_USE void *helix_loop_reserve(
  * Nobody is told if it fails.
  */
 void helix_loop_alert(struct helix_loop *loop, hel_handle queue);
+
+/** helix_bell_add() - look at @bell from now on; not yet */
+void helix_bell_add(
+	struct helix_loop *loop, struct helix_bell *bell, void (*look)(struct helix_bell *bell));
+
+/** helix_bell_remove() - no more; harmless if it was not added, or is all zero */
+void helix_bell_remove(struct helix_bell *bell);
+
+/**
+ * helix_loop_give_alert() - a descriptor by which others alert the loop
+ *
+ * Return: 0; -ERR_UNSUPPORTED: others may wait in its place, so it would not look; as
+ * hel_transfer().
+ */
+MUST_USE int helix_loop_give_alert(struct helix_loop *loop, hel_handle *out_handle);
 
 /** helix_operation_start() - the start hook of all helix operations */
 enum op_result helix_operation_start(struct op *op);

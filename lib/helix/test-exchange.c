@@ -358,6 +358,46 @@ TEST(await_event_and_clock)
 	teardown();
 }
 
+/* ---- bells ----------------------------------------------------------------------------------- */
+
+static struct helix_bell bells[3];
+static int n_looks[3];
+
+static void look(struct helix_bell *bell)
+{
+	n_looks[bell - bells]++;
+}
+
+/* The next one, and itself when it is looked at again. */
+static void look_and_remove(struct helix_bell *bell)
+{
+	look(bell);
+	helix_bell_remove(n_looks[0] == 1 ? bell + 1 : bell);
+}
+
+static void wait_thrice(struct task *task)
+{
+	helix_bell_add(&loop, &bells[0], look_and_remove);
+	helix_bell_add(&loop, &bells[1], look);
+	helix_bell_add(&loop, &bells[2], look);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(helix_await_clock(task, task_now_ns(task) + 1000), 0);
+	}
+}
+
+TEST(bells_are_looked_at_after_each_wait)
+{
+	setup(NULL);
+	run_jobs(wait_thrice, NULL);
+	CHECK_EQ(n_looks[0], 2);
+	CHECK_EQ(n_looks[1], 0);
+	CHECK(n_looks[2] >= 3);
+	for (int i = 0; i < 3; i++) {
+		helix_bell_remove(&bells[i]);
+	}
+	teardown();
+}
+
 /* ---- timers of the loop ---------------------------------------------------------------------- */
 
 static void sleep_until(struct task *task, uint64_t when_ns)

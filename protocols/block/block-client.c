@@ -32,7 +32,12 @@ static void disk_fill_slot(
 
 static void disk_notify(struct block_disk *disk)
 {
-	if (block_ring_client_must_notify(&disk->ring)) {
+	if (!block_ring_client_must_notify(&disk->ring)) {
+		return;
+	}
+	if (disk->is_alerted) {
+		helix_loop_alert(helix_loop_of(disk->loop), disk->doorbell);
+	} else {
 		(void)!hel_event_raise(disk->doorbell, 1);
 	}
 }
@@ -163,6 +168,28 @@ static void disk_answered(struct op *op)
 	}
 }
 
+static void disk_look(struct helix_bell *bell)
+{
+	struct block_disk *disk = container_of(bell, struct block_disk, bell);
+
+	if (disk->state == BLOCK_DISK_OPEN && block_ring_client_must_look(&disk->ring)) {
+		disk_take(disk);
+		if (disk->ring.is_broken) {
+			disk_lose(disk);
+		}
+	}
+}
+
+/* Be told of answers from now on. */
+static void disk_listen(struct block_disk *disk)
+{
+	if (disk->is_alerted) {
+		helix_bell_add(helix_loop_of(disk->loop), &disk->bell, disk_look);
+	} else {
+		(void)!op_start(&disk->wait.operation.op, disk->loop, disk_answered, disk);
+	}
+}
+
 /* ---- the driver ------------------------------------------------------------------------------ */
 
 static void copy_text(char *out_text, size_t size, struct bragi_string text)
@@ -232,9 +259,12 @@ static int disk_send_memory(struct task *task, struct block_disk *disk, uint32_t
 static void disk_drop_queue(struct block_disk *disk)
 {
 	if (disk->ring_memory != NULL) {
+		helix_bell_remove(&disk->bell);
 		helix_unmap(disk->ring_memory, disk->ring_bytes);
 		hel_close(HEL_THIS, disk->doorbell);
-		hel_close(HEL_THIS, disk->answers);
+		if (disk->answers != HEL_NULL) {
+			hel_close(HEL_THIS, disk->answers);
+		}
 		disk->ring_memory = NULL;
 	}
 }
@@ -246,7 +276,8 @@ static int disk_take_queue(struct block_disk *disk, struct bragi_handles *handle
 
 	disk->doorbell = bragi_handles_take(handles, 1);
 	disk->answers = bragi_handles_take(handles, 2);
-	if (ring != HEL_NULL && disk->doorbell != HEL_NULL && disk->answers != HEL_NULL) {
+	if (ring != HEL_NULL && disk->doorbell != HEL_NULL &&
+		(disk->is_alerted || disk->answers != HEL_NULL)) {
 		error = helix_map(ring, 0, disk->ring_bytes, HEL_MAP_READ | HEL_MAP_WRITE,
 			&disk->ring_memory);
 	}
@@ -265,6 +296,21 @@ static int disk_take_queue(struct block_disk *disk, struct bragi_handles *handle
 	return error;
 }
 
+/* By which the driver may alert us; HEL_NULL: it raises an event. */
+static hel_handle disk_offer_alert(const struct block_disk *disk, struct bragi_exchange *exchange)
+{
+	hel_handle alert;
+
+	if (helix_loop_give_alert(helix_loop_of(disk->loop), &alert) != 0) {
+		return HEL_NULL;
+	}
+	if (!bragi_handles_add(&exchange->to_send, alert)) {
+		hel_close(HEL_THIS, alert);
+		return HEL_NULL;
+	}
+	return alert;
+}
+
 static int disk_open_queue(struct task *task, struct block_disk *disk)
 {
 	uint8_t buffer[EXCHANGE_BYTES];
@@ -276,9 +322,16 @@ static int disk_open_queue(struct task *task, struct block_disk *disk)
 	request.n_slots = disk->n_slots;
 	request.n_segments = BLOCK_DISK_SEGMENTS;
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	hel_handle alert = disk_offer_alert(disk, &exchange);
+
+	request.is_alerted = alert != HEL_NULL;
 	int error =
 		block_device_open_queue(task, &disk->client.client, &exchange, &request, &reply);
 
+	if (alert != HEL_NULL) {
+		hel_close(HEL_THIS, alert);
+	}
+	disk->is_alerted = error == 0 && alert != HEL_NULL && reply.is_alerted != 0;
 	if (error == 0) {
 		error = disk_take_queue(disk, &exchange.received);
 	}
@@ -309,7 +362,7 @@ static void disk_resume(struct block_disk *disk)
 	list_append_all(&again, &disk->waiting);
 	list_append_all(&disk->waiting, &again);
 	disk->state = BLOCK_DISK_OPEN;
-	(void)!op_start(&disk->wait.operation.op, disk->loop, disk_answered, disk);
+	disk_listen(disk);
 	disk_take(disk);
 	wait_queue_wake(&disk->changed);
 }

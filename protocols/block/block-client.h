@@ -78,7 +78,9 @@ struct block_disk {
 	uint32_t n_slots;
 	size_t ring_bytes;
 	void *ring_memory; /* NULL: none now */
-	hel_handle doorbell, answers;
+	bool is_alerted; /* both sides alert each other's hel queue; else there are events */
+	hel_handle doorbell, answers; /* the driver's queue or event; our event or HEL_NULL */
+	struct helix_bell bell;
 	struct helix_event_op wait;
 	struct block_op **under_way; /* by slot */
 	uint32_t *free_slots;

@@ -17,8 +17,8 @@
  *
  * Sleeping: who finds nothing to do sets its `sleeps`, looks once more, and waits for its event.
  * Who has moved an index reads the other's `sleeps` behind a full barrier, and if it is set
- * exchanges it for 0 and raises the event. So a side that is busy is never told, and nothing is
- * lost.
+ * exchanges it for 0 and raises the event, or alerts the queue that the other waits for. So a side
+ * that is busy is never told, and nothing is lost.
  *
  * Nothing here is trusted by either side. The driver copies a slot before it looks at it; an index
  * that is more than n_slots ahead, a slot that is under way already or has no number breaks the
@@ -147,6 +147,21 @@ bool block_ring_client_must_notify(const struct block_ring_client *client);
 bool block_ring_client_take(
 	struct block_ring_client *client, struct block_completion *out_completion);
 
+/**
+ * block_ring_client_must_look() - for who looks at any time: whether to take, and sleep again
+ *
+ * Also if there is nothing to take: what the driver told of may have been taken before it told, and
+ * it tells no more until we sleep again.
+ */
+static inline bool block_ring_client_must_look(const struct block_ring_client *client)
+{
+	const struct block_ring *ring = client->ring;
+
+	return atomic_load_explicit(&ring->driver.completed, memory_order_relaxed) !=
+		client->n_taken ||
+		atomic_load_explicit(&ring->client.sleeps, memory_order_relaxed) == 0;
+}
+
 /** block_ring_client_sleep() - before waiting for the event: false: there is something to take */
 bool block_ring_client_sleep(struct block_ring_client *client);
 
@@ -180,6 +195,16 @@ void block_ring_driver_answer(
 
 /** block_ring_driver_must_notify() - after some: whether the client sleeps, and has to be told */
 bool block_ring_driver_must_notify(const struct block_ring_driver *driver);
+
+/** block_ring_driver_must_look() - likewise */
+static inline bool block_ring_driver_must_look(const struct block_ring_driver *driver)
+{
+	const struct block_ring *ring = driver->ring;
+
+	return atomic_load_explicit(&ring->client.submitted, memory_order_relaxed) !=
+		driver->n_taken ||
+		atomic_load_explicit(&ring->driver.sleeps, memory_order_relaxed) == 0;
+}
 
 /** block_ring_driver_sleep() - before waiting for the event: false: there is something to take */
 bool block_ring_driver_sleep(struct block_ring_driver *driver);

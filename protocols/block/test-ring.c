@@ -140,4 +140,30 @@ TEST(ring_ends_with_too_many)
 	free(memory);
 }
 
+/* What is told of may have been taken before: then nothing is told until it is looked at. */
+TEST(ring_is_looked_at_when_it_was_rung_in_vain)
+{
+	struct block_completion done;
+
+	begin();
+	CHECK(block_ring_driver_sleep(&driver));
+	CHECK(!block_ring_driver_must_look(&driver));
+	submit(1, 0, 1);
+	CHECK(block_ring_driver_must_look(&driver));
+	CHECK(take() && block_ring_driver_sleep(&driver)); /* without having been told */
+	CHECK(block_ring_client_must_notify(&client));
+	CHECK(block_ring_driver_must_look(&driver));
+	CHECK(!take() && block_ring_driver_sleep(&driver));
+	CHECK(!block_ring_driver_must_look(&driver));
+	CHECK(block_ring_client_sleep(&client));
+	block_ring_driver_answer(&driver, 1, 0, 512);
+	CHECK(block_ring_client_must_look(&client));
+	CHECK(block_ring_client_take(&client, &done) && block_ring_client_sleep(&client));
+	CHECK(block_ring_driver_must_notify(&driver));
+	CHECK(block_ring_client_must_look(&client));
+	CHECK(!block_ring_client_take(&client, &done) && block_ring_client_sleep(&client));
+	CHECK(!block_ring_client_must_look(&client));
+	free(memory);
+}
+
 TEST_MAIN()

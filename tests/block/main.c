@@ -165,7 +165,8 @@ static void test_queue_of_nonsense(struct task *task)
 		block_ring_client_submit(&other.ring, slot);
 	}
 	block_ring_client_submit(&other.ring, 77);
-	CHECK(hel_event_raise(other.doorbell, 1) == 0);
+	CHECK((other.is_alerted ? hel_queue_alert(other.doorbell)
+				: hel_event_raise(other.doorbell, 1)) == 0);
 	for (unsigned i = 0; i < 20; i++) {
 		CHECK(transfer(task, BLOCK_READ, 0, 0, block) == 0);
 		CHECK(task_sleep_until(task, task_now_ns(task) + UINT64_C(1000000)) == 0);

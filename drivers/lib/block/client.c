@@ -180,13 +180,16 @@ static int serve_open_queue(struct bragi_call *call, const struct block_open_que
 {
 	hel_handle handles[3];
 	struct block_queue *queue;
-	int error = block_queue_open(client_of_call(call), request, &queue, handles);
+	hel_handle alert =
+		request->is_alerted != 0 ? bragi_handles_take(&call->received, 0) : HEL_NULL;
+	int error = block_queue_open(client_of_call(call), request, alert, &queue, handles);
 
 	if (error != 0) {
 		return error;
 	}
 	out_reply->queue = queue->number;
-	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
+	out_reply->is_alerted = queue->is_alerted;
+	for (size_t i = 0; i < ARRAY_SIZE(handles) && handles[i] != HEL_NULL; i++) {
 		(void)!bragi_handles_add(&call->to_send, handles[i]); /* there is room for four */
 	}
 	return 0;

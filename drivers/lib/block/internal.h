@@ -48,7 +48,9 @@ struct block_queue {
 	void *memory;
 	size_t memory_bytes;
 	hel_handle shared; /* the ring's memory */
-	hel_handle doorbell, answers; /* events: the client raises, we raise */
+	bool is_alerted; /* both sides alert each other's hel queue: there are no events */
+	hel_handle doorbell, answers; /* events: the client raises, we raise; or its hel queue */
+	struct helix_bell bell;
 	struct helix_event_op wait;
 	uint64_t *under_way; /* a bit for each slot */
 	uint32_t n_under_way;
@@ -105,13 +107,15 @@ MUST_USE int block_kept_add(const struct block_device *device,
 
 /**
  * block_queue_open() - make a ring and serve it
- * @out_handles: for the client, the caller's: what block.bragi says, in that order
+ * @alert: the client's hel queue, taken; HEL_NULL: it waits for an event
+ * @out_handles: for the client, the caller's: what block.bragi says, in that order; the last one
+ * 	may be HEL_NULL
  *
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_NO_SPACE, -ERR_NO_MEMORY.
  */
 MUST_USE int block_queue_open(struct block_client *client,
-	const struct block_open_queue_request *options, struct block_queue **out_queue,
-	hel_handle out_handles[3]);
+	const struct block_open_queue_request *options, hel_handle alert,
+	struct block_queue **out_queue, hel_handle out_handles[3]);
 
 /** block_queue_close() - take nothing more; freed when nothing is under way */
 void block_queue_close(struct block_queue *queue);

@@ -77,8 +77,7 @@ void block_keep(struct block_device *device, struct block_memory *memory, uint64
 		device->n_kept == KEPT_MAX) {
 		return;
 	}
-	struct block_kept *kept =
-		helix_calloc(1, sizeof(*kept) + n_pages * sizeof(kept->pages[0]));
+	struct block_kept *kept = helix_calloc(1, sizeof(*kept) + n_pages * sizeof(kept->pages[0]));
 
 	if (kept == NULL) {
 		return;

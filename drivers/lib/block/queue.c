@@ -60,9 +60,31 @@ static void queue_rung(struct op *op)
 	queue_work(queue);
 }
 
+static void queue_look(struct helix_bell *bell)
+{
+	struct block_queue *queue = container_of(bell, struct block_queue, bell);
+
+	if (!queue->is_closing && block_ring_driver_must_look(&queue->ring)) {
+		queue_work(queue);
+	}
+}
+
+/* Others come first, but then it goes on. */
+static void queue_work_later(const struct block_queue *queue)
+{
+	if (queue->is_alerted) {
+		const struct loop *loop = queue->client->device->loop;
+
+		(void)!hel_queue_alert(helix_loop_of(loop)->queue.handle);
+	} else {
+		(void)!hel_event_raise(queue->doorbell, 1);
+	}
+}
+
 /* What it has, as far as it was made. */
 static void queue_destroy(struct block_queue *queue)
 {
+	helix_bell_remove(&queue->bell);
 	if (queue->memory != NULL) {
 		helix_unmap(queue->memory, queue->memory_bytes);
 	}
@@ -121,11 +143,13 @@ static void queue_work(struct block_queue *queue)
 			helix_log(HEL_LOG_WARNING, "%s: a client's queue is broken", device->name);
 			queue->is_closing = true;
 		} else if (is_more || block_ring_driver_sleep(&queue->ring)) {
-			/* the doorbell is rung at once if we go on: others come first */
 			if (is_more) {
-				(void)!hel_event_raise(queue->doorbell, 1);
+				queue_work_later(queue);
 			}
-			(void)!op_start(&queue->wait.operation.op, device->loop, queue_rung, queue);
+			if (!queue->is_alerted) {
+				(void)!op_start(
+					&queue->wait.operation.op, device->loop, queue_rung, queue);
+			}
 			break;
 		}
 	}
@@ -151,7 +175,12 @@ void block_queue_answer(struct block_queue *queue, uint32_t slot, int error, uin
 void block_queue_notify(struct block_queue *queue)
 {
 	if (!queue->is_closing && block_ring_driver_must_notify(&queue->ring)) {
-		(void)!hel_event_raise(queue->answers, 1);
+		if (queue->is_alerted) {
+			helix_loop_alert(
+				helix_loop_of(queue->client->device->loop), queue->answers);
+		} else {
+			(void)!hel_event_raise(queue->answers, 1);
+		}
 	}
 	queue_check_closed(queue);
 }
@@ -180,74 +209,132 @@ static int queue_make(struct block_queue *queue, const struct block_open_queue_r
 		error = helix_map_present(queue->shared, 0, queue->memory_bytes,
 			HEL_MAP_READ | HEL_MAP_WRITE, &queue->memory);
 	}
-	if (error == 0) {
-		error = hel_event_create(0, &queue->doorbell);
-	}
+	return error;
+}
+
+/* Both for the client, or none. */
+static int queue_make_events(struct block_queue *queue, hel_handle out_handles[2])
+{
+	int error = hel_event_create(0, &queue->doorbell);
+
 	if (error == 0) {
 		error = hel_event_create(0, &queue->answers);
+	}
+	if (error == 0) {
+		error = hel_transfer(HEL_THIS, queue->doorbell, HEL_THIS,
+			HEL_RIGHT_SIGNAL | HEL_RIGHT_DERIVE, &out_handles[0]);
+	}
+	if (error != 0) {
+		return error;
+	}
+	error = hel_transfer(HEL_THIS, queue->answers, HEL_THIS, HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE,
+		&out_handles[1]);
+	if (error != 0) {
+		hel_close(HEL_THIS, out_handles[0]);
 	}
 	return error;
 }
 
-/* All three or none. A slice cannot be resized, so the client cannot take our mapping away. */
-static int queue_share(const struct block_queue *queue, hel_handle out_handles[3])
+/*
+ * How both sides are told: what the client gets for it, the second one HEL_NULL if there are no
+ * events. @alert is taken.
+ */
+static int queue_make_bells(struct block_queue *queue, hel_handle alert, hel_handle out_handles[2])
 {
-	hel_handle slice;
-	int error = hel_memory_slice(queue->shared, 0, queue->memory_bytes, &slice);
+	struct helix_loop *loop = helix_loop_of(queue->client->device->loop);
+
+	out_handles[1] = HEL_NULL;
+	if (alert != HEL_NULL && helix_loop_give_alert(loop, &out_handles[0]) == 0) {
+		queue->is_alerted = true;
+		queue->answers = alert;
+		return 0;
+	}
+	if (alert != HEL_NULL) {
+		hel_close(HEL_THIS, alert);
+	}
+	return queue_make_events(queue, out_handles);
+}
+
+/* All or none. A slice cannot be resized, so the client cannot take our mapping away. */
+static int queue_share(struct block_queue *queue, hel_handle alert, hel_handle out_handles[3])
+{
+	int error = queue_make_bells(queue, alert, &out_handles[1]);
 
 	if (error != 0) {
 		return error;
 	}
-	error = hel_transfer(HEL_THIS, queue->doorbell, HEL_THIS,
-		HEL_RIGHT_SIGNAL | HEL_RIGHT_DERIVE, &out_handles[1]);
-	if (error == 0) {
-		error = hel_transfer(HEL_THIS, queue->answers, HEL_THIS,
-			HEL_RIGHT_WAIT | HEL_RIGHT_DERIVE, &out_handles[2]);
-		if (error != 0) {
-			hel_close(HEL_THIS, out_handles[1]);
+	error = hel_memory_slice(queue->shared, 0, queue->memory_bytes, &out_handles[0]);
+	for (size_t i = 1; i < 3 && error != 0; i++) {
+		if (out_handles[i] != HEL_NULL) {
+			hel_close(HEL_THIS, out_handles[i]);
 		}
 	}
+	return error;
+}
+
+/* Be told of requests from now on. */
+static void queue_begin(struct block_queue *queue)
+{
+	if (queue->is_alerted) {
+		helix_bell_add(
+			helix_loop_of(queue->client->device->loop), &queue->bell, queue_look);
+	} else {
+		helix_event_op_init(&queue->wait, queue->doorbell, 0);
+	}
+	queue_work(queue);
+}
+
+/* A new one of a client, with nothing yet; else @alert is closed. */
+static int queue_create(struct block_client *client, const struct block_open_queue_request *options,
+	hel_handle alert, struct block_queue **out_queue)
+{
+	struct block_queue *queue = NULL;
+	int error = !are_good(options)                        ? -ERR_ILLEGAL_ARGS
+		: client->n_queues == BLOCK_LIMITS_QUEUES_MAX ? -ERR_NO_SPACE
+							      : 0;
+
+	if (error == 0) {
+		queue = helix_calloc(1, sizeof(*queue));
+		error = queue != NULL ? 0 : -ERR_NO_MEMORY;
+	}
 	if (error != 0) {
-		hel_close(HEL_THIS, slice);
+		if (alert != HEL_NULL) {
+			hel_close(HEL_THIS, alert);
+		}
 		return error;
 	}
-	out_handles[0] = slice;
+	queue->client = client;
+	*out_queue = queue;
 	return 0;
 }
 
 int block_queue_open(struct block_client *client, const struct block_open_queue_request *options,
-	struct block_queue **out_queue, hel_handle out_handles[3])
+	hel_handle alert, struct block_queue **out_queue, hel_handle out_handles[3])
 {
-	if (!are_good(options)) {
-		return -ERR_ILLEGAL_ARGS;
-	}
-	if (client->n_queues == BLOCK_LIMITS_QUEUES_MAX) {
-		return -ERR_NO_SPACE;
-	}
-	struct block_queue *queue = helix_calloc(1, sizeof(*queue));
+	struct block_queue *queue;
+	int error = queue_create(client, options, alert, &queue);
 
-	if (queue == NULL) {
-		return -ERR_NO_MEMORY;
+	if (error != 0) {
+		return error;
 	}
-	int error = queue_make(queue, options);
-
+	error = queue_make(queue, options);
 	if (error == 0) {
-		error = queue_share(queue, out_handles);
+		error = queue_share(queue, alert, out_handles);
+	} else if (alert != HEL_NULL) {
+		hel_close(HEL_THIS, alert);
 	}
 	if (error != 0) {
 		queue_destroy(queue);
 		return error;
 	}
-	queue->client = client;
 	queue->number = client->queue_next++;
 	queue->hardware = options->cpu % client->device->n_queues;
 	list_node_init(&queue->answered_node);
 	block_ring_driver_init(&queue->ring, queue->memory, options->n_slots, options->n_segments);
-	helix_event_op_init(&queue->wait, queue->doorbell, 0);
 	list_push_back(&client->queues, &queue->node);
 	client->n_queues++;
 	*out_queue = queue;
-	queue_work(queue);
+	queue_begin(queue);
 	return 0;
 }
 
