@@ -18,6 +18,10 @@
 
 /* What is longer is copied by loads and stores. */
 constexpr uint64_t COPY_BLOCKS = 8192;
+/* Of a long transfer that goes in pieces, some of which are under way at once. */
+constexpr uint64_t PIECE_BYTES = 0x80000;
+constexpr uint32_t PIECES_MAX = 2;
+static_assert(PIECE_BYTES <= FS_DIRECT_LENGTH_MAX);
 
 /* What the view says. */
 struct shown {
@@ -26,12 +30,28 @@ struct shown {
 	uint64_t size, block;
 };
 
-/* Some neighbouring units, and the request that goes through them. */
+/* Some neighbouring units. */
 struct units {
 	struct fs_direct *shared;
 	uint32_t index, n;
 	uint64_t mask;
 };
+
+/* A request that is under way, between the program's bytes and those units. */
+struct piece {
+	struct units units;
+	uint64_t address, size;
+};
+
+static struct fs_direct_slot *piece_slot(const struct piece *piece)
+{
+	return fs_direct_slot(piece->units.shared, piece->units.index);
+}
+
+static void *piece_data(const struct piece *piece)
+{
+	return (uint8_t *)piece->units.shared + fs_direct_unit_offset(piece->units.index);
+}
 
 static uint64_t units_mask(uint32_t index, uint32_t n)
 {
@@ -153,30 +173,36 @@ static void submit(const struct units *units, struct fs_direct_slot *slot, hel_h
 	}
 }
 
-/* What goes at once, with units for it: bytes, or SHIM_ASK. */
-static int64_t transfer_piece(const struct units *units, hel_handle event, uint64_t address,
-	uint64_t size, uint64_t offset, bool is_write)
+/* Lets one request begin, if its bytes can be had. */
+static bool begin(const struct piece *piece, hel_handle event, uint64_t offset, bool is_write)
 {
-	struct fs_direct_slot *slot = fs_direct_slot(units->shared, units->index);
-	uint8_t *data = (uint8_t *)units->shared + fs_direct_unit_offset(units->index);
-	uint64_t n_bytes;
+	struct fs_direct_slot *slot = piece_slot(piece);
 
-	if (is_write && copy(data, (const void *)address, size)) {
-		return SHIM_ASK; /* EFAULT, or the part that there is */
+	if (is_write && copy(piece_data(piece), (const void *)piece->address, piece->size)) {
+		return false; /* EFAULT, or the part that there is */
 	}
 	slot->offset = offset;
-	slot->length = (uint32_t)size;
+	slot->length = (uint32_t)piece->size;
 	slot->flags = is_write ? FS_DIRECT_WRITE : 0;
-	submit(units, slot, event);
-	if (!await_done(units->shared, slot)) {
-		return SHIM_ASK;
+	submit(&piece->units, slot, event);
+	return true;
+}
+
+/* Waits for one: how many bytes have arrived; 0: something is wrong, and posix says what. */
+static uint64_t end(const struct piece *piece, bool is_write)
+{
+	struct fs_direct_slot *slot = piece_slot(piece);
+	uint64_t n_bytes = 0;
+
+	if (await_done(piece->units.shared, slot)) {
+		n_bytes = slot->error ? 0 : slot->n_bytes;
+		atomic_store_explicit(&slot->state, FS_DIRECT_FREE, memory_order_relaxed);
 	}
-	n_bytes = slot->error ? 0 : slot->n_bytes;
-	atomic_store_explicit(&slot->state, FS_DIRECT_FREE, memory_order_relaxed);
-	if (!n_bytes || n_bytes > size || (!is_write && copy((void *)address, data, n_bytes))) {
-		return SHIM_ASK; /* which says what is wrong */
+	if (n_bytes > piece->size ||
+		(!is_write && copy((void *)piece->address, piece_data(piece), n_bytes))) {
+		return 0;
 	}
-	return (int64_t)n_bytes;
+	return n_bytes;
 }
 
 static bool is_same(const struct shim_direct *direct)
@@ -185,26 +211,61 @@ static bool is_same(const struct shim_direct *direct)
 	return atomic_load_explicit(direct->place, memory_order_relaxed) == direct->entry;
 }
 
-static int64_t transfer_some(const struct shim_direct *direct, const struct shown *view,
-	uint64_t address, uint64_t size, uint64_t offset, bool is_write)
+/* Takes units for some of the bytes, while the descriptor is what it was. */
+static bool take_piece(const struct shim_direct *direct, const struct shown *view, uint64_t address,
+	uint64_t size, struct piece *out_piece)
 {
-	uint64_t n = size < FS_DIRECT_LENGTH_MAX ? size : FS_DIRECT_LENGTH_MAX;
-	struct units units;
-	int64_t result;
+	uint64_t n = size < PIECE_BYTES ? size : PIECE_BYTES;
 
-	if (!take_units((struct fs_direct *)view->memory, n, &units)) {
-		return SHIM_ASK;
+	if (!take_units((struct fs_direct *)view->memory, n, &out_piece->units)) {
+		return false;
 	}
 	if (!is_same(direct)) {
-		give_up_units(&units);
-		return SHIM_ASK;
+		give_up_units(&out_piece->units);
+		return false;
 	}
-	if (n > units.n * (uint64_t)FS_DIRECT_UNIT) {
-		n = units.n * (uint64_t)FS_DIRECT_UNIT;
+	if (n > out_piece->units.n * (uint64_t)FS_DIRECT_UNIT) {
+		n = out_piece->units.n * (uint64_t)FS_DIRECT_UNIT;
 	}
-	result = transfer_piece(&units, view->event, address, n, offset, is_write);
-	free_units(&units);
-	return result;
+	out_piece->address = address;
+	out_piece->size = n;
+	return true;
+}
+
+/*
+ * Some pieces at once, so that the disk has something to do while one of them is copied. All that
+ * were begun are waited for, since the server uses their units; bytes count up to the first that
+ * did not go.
+ */
+static uint64_t transfer_pieces(const struct shim_direct *direct, const struct shown *view,
+	uint64_t address, uint64_t size, uint64_t offset, bool is_write)
+{
+	struct piece pieces[PIECES_MAX];
+	uint32_t n_begun = 0;
+	uint64_t begun = 0, done = 0;
+	bool is_whole = true;
+
+	while (n_begun < PIECES_MAX && begun < size) {
+		struct piece *piece = &pieces[n_begun];
+
+		if (!take_piece(direct, view, address + begun, size - begun, piece)) {
+			break;
+		}
+		if (!begin(piece, view->event, offset + begun, is_write)) {
+			free_units(&piece->units);
+			break;
+		}
+		begun += piece->size;
+		n_begun++;
+	}
+	for (uint32_t i = 0; i < n_begun; i++) {
+		uint64_t n_bytes = end(&pieces[i], is_write);
+
+		free_units(&pieces[i].units);
+		done += is_whole ? n_bytes : 0;
+		is_whole = is_whole && n_bytes == pieces[i].size;
+	}
+	return done;
 }
 
 int64_t shim_direct_transfer(const struct shim_direct *direct, uint64_t address, uint64_t size,
@@ -223,18 +284,19 @@ int64_t shim_direct_transfer(const struct shim_direct *direct, uint64_t address,
 		return SHIM_ASK;
 	}
 	while (done < size) {
-		int64_t result = transfer_some(
+		uint64_t n_bytes = transfer_pieces(
 			direct, &view, address + done, size - done, offset + done, is_write);
 
-		if (result == SHIM_ASK && done) {
-			result = (is_write ? shim_ask_pwrite : shim_ask_pread)(
+		if (!n_bytes && !done) {
+			return SHIM_ASK;
+		}
+		if (!n_bytes) {
+			int64_t rest = (is_write ? shim_ask_pwrite : shim_ask_pread)(
 				direct->fd, address + done, size - done, offset + done);
-			return result > 0 ? (int64_t)done + result : (int64_t)done;
+
+			return (int64_t)done + (rest > 0 ? rest : 0);
 		}
-		if (result < 0) {
-			return result;
-		}
-		done += (uint64_t)result;
+		done += n_bytes;
 	}
 	return (int64_t)done;
 }
