@@ -8,8 +8,9 @@
  * be written to any more, and when it vanishes. The server also ends it with the session, so it
  * holds neither session nor file.
  *
- * What it costs: 2 MiB of posix' memory, of which there are VIEWS_MAX times so much at most. A
- * process has a handle that raises an event of the file server's, and nothing else.
+ * What it costs: 2 MiB of posix' memory, of which there are VIEWS_MAX times so much at most, and
+ * less on small machines. A process has a handle that raises an event of the file server's, and
+ * nothing else.
  */
 #include <abi/linux/errno.h>
 #include <abi/linux/fcntl.h>
@@ -25,9 +26,11 @@
 #include <posix/server/fs/disk-internal.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/turn.h>
+#include <posix/server/vfs/memory-size.h>
 #include <protocols/fs/direct.h>
 
-constexpr uint32_t VIEWS_MAX = 32; /* of all processes */
+constexpr uint32_t VIEWS_MAX = 32; /* of all processes, */
+constexpr uint64_t MEMORY_SHARE = 16; /* and of the machine's memory one part of so many */
 constexpr uint64_t LOOK_AGAIN_NS = 20000000; /* for what nobody tells */
 
 static_assert(FS_DIRECT_SIZE <= POSIX_DIRECT_PLACE);
@@ -329,12 +332,18 @@ uint32_t direct_view_may(const struct file *file)
 	return flags;
 }
 
+static bool has_room(const struct mm *mm)
+{
+	return n_directs < VIEWS_MAX &&
+		n_directs < memory_size_bytes() / MEMORY_SHARE / FS_DIRECT_SIZE &&
+		mm->direct_places != UINT8_MAX;
+}
+
 struct direct_view *direct_view_create(const struct direct_view_maker *maker)
 {
 	const struct block_session *session = block_file_of(maker->file)->session;
 
-	if (n_directs == VIEWS_MAX || maker->mm->direct_places == UINT8_MAX ||
-		session->block->volume.object == 0) {
+	if (!has_room(maker->mm) || session->block->volume.object == 0) {
 		return NULL;
 	}
 	struct direct_view *direct = helix_malloc(sizeof(*direct));

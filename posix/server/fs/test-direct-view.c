@@ -158,6 +158,7 @@ static void begin_device(void)
 	uint64_t seed = test_seed(5);
 
 	server = (typeof(server)){ 0 };
+	fake_memory_size = MIB(4096);
 	random_init(&server.chance, seed);
 	test_loop_init(&test_loop, &(struct test_loop_options){ .seed = seed });
 	fake_have_tasks(&test_loop);
@@ -434,6 +435,17 @@ TEST(there_are_not_too_many)
 		CHECK(open_warm(user, LINUX_O_RDONLY | DIRECT) >= 0);
 	}
 	CHECK_EQ(server.n_open, 32);
+	end_device();
+}
+
+TEST(there_are_fewer_where_there_is_little_memory)
+{
+	begin_device();
+	fake_memory_size = MIB(128);
+	for (int i = 0; i < 8; i++) {
+		CHECK(open_warm(user_create(0), LINUX_O_RDONLY | DIRECT) >= 0);
+	}
+	CHECK_EQ(server.n_open, 3);
 	end_device();
 }
 
