@@ -421,6 +421,37 @@ CASE(closed_by_another_thread_meanwhile)
 	CHECK(n_done > 100);
 }
 
+static void *read_to_the_end(void *argument)
+{
+	uint8_t *bytes = aligned_alloc(4096, 128 * KIB);
+	size_t size = (uintptr_t)argument % 2 == 0 ? 4096 : 128 * KIB;
+
+	while (pread(shared_fd, bytes, size, 0) == (ssize_t)size) {
+		n_wrong += !are_words(bytes, 4096, 0, 7);
+	}
+	n_done += errno == EIO || errno == ENXIO || errno == ENODEV;
+	free(bytes);
+	return NULL;
+}
+
+/* Somebody else takes it out, for whom this says when. */
+CASE(a_disk_that_is_taken_out)
+{
+	pthread_t threads[THREADS];
+
+	if (getenv("DIRECT_UNPLUG") == NULL) {
+		return;
+	}
+	shared_fd = open_warm();
+	start_threads(threads, read_to_the_end);
+	puts("ready");
+	fflush(stdout);
+	join_threads(threads);
+	CHECK_EQ(n_wrong, 0);
+	CHECK_EQ(n_done, THREADS);
+	CHECK(pwrite(shared_fd, buffer, 4096, 0) < 0);
+}
+
 static _Atomic uint32_t n_signals;
 
 static void count_signal(int signal)

@@ -7,7 +7,7 @@ import os
 import tempfile
 
 import guest
-from guest import check_equal
+from guest import check, check_equal
 
 _SIZE = 32 << 20
 _DISKS = {
@@ -34,7 +34,7 @@ def run(node, command, n_cpus):
 def transfer(node, n_cpus):
     lines = run(node, f'DIRECT_DEVICE=/dev/{node} /direct-io', n_cpus)
     check_equal([line for line in lines if not line.startswith('ok ')], [], f'what failed: {node}')
-    check_equal(len(lines), 14, f'cases: {node}')
+    check_equal(len(lines), 15, f'cases: {node}')
 
 
 def disks_of_all_kinds():
@@ -58,6 +58,28 @@ def a_process_that_spoils_what_it_shares():
     check_equal(lines, [*expected, 'alive'], 'how the attempts ended')
 
 
+def a_disk_that_is_taken_out():
+    port = ('--qemu-first', '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off '
+                            '-device pcie-root-port,id=slot0,chassis=1,slot=1')
+    script = ('until [ -b /dev/vda ]; do sleep 0.1; done; export DIRECT_UNPLUG=1 '
+              'DIRECT_DEVICE=/dev/vda; /direct-io a_disk_that_is_taken_out; echo end')
+    with tempfile.TemporaryDirectory(prefix='hati-direct-') as folder:
+        image = os.path.join(folder, 'disk')
+        with open(image, 'wb') as file:
+            file.truncate(_SIZE)
+        monitor = guest.Monitor(folder)
+        disk = (f'-blockdev driver=raw,node-name=d,file.driver=file,file.filename={image} '
+                f'-device virtio-blk-pci,id=disk,bus=slot0,drive=d')
+        with guest.Boot(*port, '--qemu', disk, *monitor.options, '--smp', '2', '--add',
+                        f'{_PROGRAM}:/direct-io', timeout=200,
+                        command=('busybox', 'sh', '-c', script)) as boot:
+            check(boot.wait_until(lambda: 'ready' in boot.output()), boot.output()[-600:])
+            monitor.command('device_del', id='disk')
+            check(boot.wait_until(lambda: 'end' in boot.output()), boot.output()[-600:])
+            check_equal(boot.output().split()[1:], ['ok', 'a_disk_that_is_taken_out', 'end'],
+                        'what was said')
+
+
 if __name__ == '__main__':
     guest.main([disks_of_all_kinds, one_processor, several_processors,
-                a_process_that_spoils_what_it_shares])
+                a_process_that_spoils_what_it_shares, a_disk_that_is_taken_out])
