@@ -41,6 +41,7 @@ static struct {
 	struct list waiting; /* struct transfer.node */
 	struct wait_queue has_work;
 	uint32_t n_directs;
+	bool is_started;
 	struct job jobs[DIRECT_TASKS];
 } pool;
 
@@ -96,8 +97,13 @@ static int pool_run(struct task *task, UNUSED void *argument)
 	return error;
 }
 
-void direct_start(struct loop *loop)
+/* With the first process: most disks never see one. */
+static void pool_start(struct loop *loop)
 {
+	if (pool.is_started) {
+		return;
+	}
+	pool.is_started = true;
 	list_init(&pool.waiting);
 	wait_queue_init(&pool.has_work);
 	for (size_t i = 0; i < DIRECT_TASKS; i++) {
@@ -394,6 +400,7 @@ int direct_open(
 		error = direct == NULL ? -ERR_NO_MEMORY : 0;
 	}
 	if (error == 0) {
+		pool_start(contents->loop);
 		session->n_directs++; /* now: it takes a while until it is there */
 		pool.n_directs++;
 		error = direct_open_memory(call, direct, memory);

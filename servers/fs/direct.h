@@ -36,9 +36,6 @@
 /** DIRECT_MAX - of all sessions */
 #define DIRECT_MAX         128
 
-/** direct_start() - start the tasks, for ever */
-void direct_start(struct loop *loop);
-
 /**
  * direct_open() - serve a process
  * @call: of open_direct: the memory came with it; the event goes with its reply

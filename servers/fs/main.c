@@ -79,7 +79,6 @@ static void device_connected(const char *name UNUSED, hel_handle lane)
 	hel_close(HEL_THIS, lane);
 	if (watch.run == NULL) {
 		pager_start(&loop.loop);
-		direct_start(&loop.loop);
 		job_init(&watch, "watch", watch_run, NULL);
 		job_submit(&loop.loop, &watch);
 	}
