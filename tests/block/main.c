@@ -175,6 +175,41 @@ static void test_queue_of_nonsense(struct task *task)
 	CHECK(transfer(task, BLOCK_READ, 0, 0, block) == 0);
 }
 
+/* One more queue, in the lane of `disk`; the memory of its ring stays with the driver. */
+static int open_queue(struct task *task, hel_handle alert, bool *out_is_alerted)
+{
+	uint8_t buffer[1024];
+	struct bragi_exchange exchange;
+	struct block_open_queue_request request;
+	struct block_open_queue_reply reply;
+
+	block_open_queue_request_init(&request);
+	request.n_slots = 8;
+	request.n_segments = 8;
+	request.is_alerted = true;
+	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
+	if (alert != HEL_NULL && !bragi_handles_add(&exchange.to_send, alert)) {
+		return -ERR_NO_SPACE;
+	}
+	int error = block_device_open_queue(task, &disk.client.client, &exchange, &request, &reply);
+
+	*out_is_alerted = error == 0 && reply.is_alerted != 0;
+	transport_close_handles(&exchange.received);
+	return error;
+}
+
+static void test_only_queues_are_alerted(struct task *task)
+{
+	hel_handle event;
+	bool is_alerted;
+
+	CHECK(hel_event_create(0, &event) == 0);
+	CHECK(open_queue(task, event, &is_alerted) == -ERR_ILLEGAL_ARGS);
+	CHECK(open_queue(task, HEL_NULL, &is_alerted) == 0 && !is_alerted);
+	hel_close(HEL_THIS, event);
+	CHECK(transfer(task, BLOCK_READ, 0, 0, disk.geometry.logical_block_bytes) == 0);
+}
+
 /* Straight into the page cache. */
 static void test_pages_of_managed_memory(struct task *task)
 {
@@ -356,6 +391,7 @@ static const struct task_test tests[] = {
 	TASK_TEST(discard),
 	TASK_TEST(forced_writes),
 	TASK_TEST(queue_of_nonsense),
+	TASK_TEST(only_queues_are_alerted),
 	TASK_TEST(pages_of_managed_memory),
 	TASK_TEST(memory_is_kept),
 	TASK_TEST(memory_that_cannot_be_kept),

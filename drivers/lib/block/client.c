@@ -175,14 +175,36 @@ static int serve_watch(struct bragi_call *call, const struct block_watch_request
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* What the client wants to be alerted by, the caller's; HEL_NULL: it waits for an event. */
+static int take_alert(struct bragi_call *call, bool is_alerted, hel_handle *out_alert)
+{
+	struct hel_descriptor_info info;
+	hel_handle alert = is_alerted ? bragi_handles_take(&call->received, 0) : HEL_NULL;
+
+	if (alert != HEL_NULL) {
+		int error = hel_descriptor_info(HEL_THIS, alert, &info);
+
+		if (error != 0 || info.type != HEL_TYPE_QUEUE ||
+			(info.rights & HEL_RIGHT_SIGNAL) == 0) {
+			hel_close(HEL_THIS, alert);
+			return error != 0 ? error : -ERR_ILLEGAL_ARGS;
+		}
+	}
+	*out_alert = alert;
+	return 0;
+}
+
 static int serve_open_queue(struct bragi_call *call, const struct block_open_queue_request *request,
 	struct block_open_queue_reply *out_reply)
 {
 	hel_handle handles[3];
 	struct block_queue *queue;
-	hel_handle alert =
-		request->is_alerted != 0 ? bragi_handles_take(&call->received, 0) : HEL_NULL;
-	int error = block_queue_open(client_of_call(call), request, alert, &queue, handles);
+	hel_handle alert;
+	int error = take_alert(call, request->is_alerted != 0, &alert);
+
+	if (error == 0) {
+		error = block_queue_open(client_of_call(call), request, alert, &queue, handles);
+	}
 
 	if (error != 0) {
 		return error;
