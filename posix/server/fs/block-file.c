@@ -33,17 +33,18 @@ static int64_t block_read(struct file *file, UNUSED struct request *request, voi
 	size_t size, uint64_t *offset)
 {
 	struct block_session *session = block_file_of(file)->session;
-	int64_t result = check_alignment(file, size, *offset);
+	uint64_t at = *offset;
+	int64_t result = check_alignment(file, size, at);
 
-	if (result < 0 || size == 0 || *offset >= block_size(file)) {
+	if (result < 0 || size == 0 || at >= block_size(file)) {
 		return result;
 	}
-	size = (size_t)min_u64(size, block_size(file) - *offset);
+	size = (size_t)min_u64(size, block_size(file) - at);
 	result = is_past_cache(file)
-		? block_direct_read(session, buffer, size, *offset)
-		: disk_contents_read(&session->node->inode, buffer, size, *offset);
+		? block_direct_read(session, buffer, size, at)
+		: disk_contents_read(&session->node->inode, buffer, size, at);
 	if (result > 0) {
-		*offset += (uint64_t)result;
+		*offset = at + (uint64_t)result; /* others may have read the same meanwhile */
 		file_touch_accessed(file);
 	}
 	return result;
