@@ -10,6 +10,8 @@
 #include <base/assert.h>
 #include <helix/memory.h>
 #include <posix/server/file/file.h>
+#include <posix/server/file/views.h>
+#include <posix/server/process/process.h>
 #include <posix/server/request-internal.h>
 #include <posix/server/task.h>
 
@@ -159,6 +161,7 @@ static int run_in_task(struct task *task, void *argument)
 	turn_current()->task = NULL;
 	request->internal->task = NULL;
 	release_files(own);
+	views_lend(request->process->files, request->args[0]);
 	helix_free(own);
 	request_end_task(request, result);
 	return 0;

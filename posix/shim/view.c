@@ -148,6 +148,29 @@ static int64_t read_on(const struct view *view, uint64_t address, uint64_t size)
 	return SHIM_ASK;
 }
 
+/* The same of a disk; what lies behind its end is posix'. */
+static int64_t read_on_directly(
+	const struct view *view, uint64_t fd, uint64_t address, uint64_t size)
+{
+	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
+
+	for (unsigned i = 0; i < POSITION_TRIES; i++) {
+		uint64_t word = atomic_load_explicit(position, memory_order_acquire);
+		int64_t result;
+
+		if (!posix_position_is_of(word, posix_view_entry_generation(view->entry))) {
+			return SHIM_ASK;
+		}
+		result = transfer_directly(
+			view, fd, address, size, word & POSIX_POSITION_MASK, false);
+		if (result <= 0 ||
+			atomic_compare_exchange_strong(position, &word, word + (uint64_t)result)) {
+			return result;
+		}
+	}
+	return SHIM_ASK;
+}
+
 int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size)
 {
 	struct view view = view_of(fd);
@@ -159,6 +182,7 @@ int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size)
 	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
 	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
 	case POSIX_VIEW_FILE: return read_on(&view, address, size);
+	case POSIX_VIEW_DIRECT: return read_on_directly(&view, fd, address, size);
 	default: return SHIM_ASK;
 	}
 }
@@ -261,6 +285,31 @@ static int64_t write_on(const struct view *view, uint64_t fd, uint64_t address, 
 		: shim_ask_pwrite(fd, address, size, offset);
 }
 
+/* The same of a disk; the position ends where the bytes do. */
+static int64_t write_on_directly(
+	const struct view *view, uint64_t fd, uint64_t address, uint64_t size)
+{
+	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
+	uint64_t word = atomic_load_explicit(position, memory_order_acquire);
+	uint64_t offset = word & POSIX_POSITION_MASK;
+	uint64_t moved = word + size;
+	int64_t result;
+
+	if (!posix_position_is_of(word, posix_view_entry_generation(view->entry)) ||
+		offset + size >= POSIX_POSITION_MASK ||
+		!atomic_compare_exchange_strong(position, &word, moved)) {
+		return SHIM_ASK;
+	}
+	result = transfer_directly(view, fd, address, size, offset, true);
+	if (result == (int64_t)size) {
+		return result;
+	}
+	word += result == SHIM_ASK ? 0 : (uint64_t)result;
+	return !atomic_compare_exchange_strong(position, &moved, word) && result == SHIM_ASK
+		? shim_ask_pwrite(fd, address, size, offset)
+		: result;
+}
+
 int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 {
 	struct view view = view_of(fd);
@@ -270,7 +319,7 @@ int64_t shim_view_write(uint64_t fd, uint64_t address, uint64_t size)
 	}
 	switch (posix_view_entry_kind(view.entry)) {
 	case POSIX_VIEW_FILE: return write_on(&view, fd, address, size);
-	case POSIX_VIEW_DIRECT: return SHIM_ASK; /* posix has the position */
+	case POSIX_VIEW_DIRECT: return write_on_directly(&view, fd, address, size);
 	default: break;
 	}
 	view_note_use(&view);
@@ -283,11 +332,13 @@ int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)
 {
 	struct view view = view_of(fd);
 	_Atomic uint64_t *position;
-	uint64_t word, base;
+	uint64_t word, base, end;
 	int64_t target;
 
-	if (posix_view_entry_kind(view.entry) != POSIX_VIEW_FILE) {
-		return SHIM_ASK;
+	switch (posix_view_entry_kind(view.entry)) {
+	case POSIX_VIEW_FILE: end = view.data->size; break;
+	case POSIX_VIEW_DIRECT: end = view.data->direct_size; break;
+	default: return SHIM_ASK;
 	}
 	position = &shim_process()->view_positions[view.index];
 	word = atomic_load_explicit(position, memory_order_acquire);
@@ -297,7 +348,7 @@ int64_t shim_view_lseek(uint64_t fd, int64_t offset, uint64_t whence)
 	switch ((uint32_t)whence) {
 	case SEEK_SET: base = 0; break;
 	case SEEK_CUR: base = word & POSIX_POSITION_MASK; break;
-	case SEEK_END: base = view.data->size; break;
+	case SEEK_END: base = end; break;
 	default: return SHIM_ASK;
 	}
 	if (__builtin_add_overflow((int64_t)base, offset, &target) || target < 0 ||

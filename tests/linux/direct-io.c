@@ -169,6 +169,50 @@ CASE(bytes_are_read_and_written_where_they_are)
 	CHECK(memcmp(other, buffer, 4096) == 0);
 }
 
+/* With read(), write() and lseek(), also of a second descriptor of the open file. */
+CASE(positions_move)
+{
+	volatile uintptr_t nowhere = 4096;
+	int fd = open_warm();
+
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		make_words(buffer, 8192, i * 8192, 9);
+		CHECK_EQ(write(fd, buffer, 8192), 8192);
+		CHECK_EQ(lseek(fd, 0, SEEK_CUR), (i + 1) * 8192);
+	}
+	CHECK_EQ(lseek(fd, 8192, SEEK_SET), 8192);
+	int second = dup(fd);
+
+	for (uint32_t i = 1; i < 50; i++) {
+		CHECK_EQ(read(i % 16 == 5 ? second : fd, buffer, 8192), 8192);
+		CHECK(are_words(buffer, 8192, i * 8192, 9));
+	}
+	CHECK_EQ(close(second), 0);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 50 * 8192);
+	for (uint32_t i = 50; i < 100; i++) {
+		CHECK_EQ(read(fd, buffer, 8192), 8192);
+		CHECK(are_words(buffer, 8192, i * 8192, 9));
+	}
+	CHECK(read(fd, (void *)nowhere, 8192) < 0 && errno == EFAULT);
+	CHECK(write(fd, (void *)nowhere, 8192) < 0 && errno == EFAULT);
+	CHECK_EQ(lseek(fd, 100 * 8192, SEEK_SET), 100 * 8192);
+	CHECK_EQ(lseek(fd, -100 * 8192, SEEK_CUR), 0);
+	if (is_disk) {
+		CHECK(read(fd, buffer, 100) < 0 && errno == EINVAL);
+		CHECK(write(fd, buffer, 100) < 0 && errno == EINVAL);
+		CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);
+		CHECK_EQ(lseek(fd, -4096, SEEK_END), (off_t)disk_size - 4096);
+		CHECK_EQ(read(fd, buffer, 8192), 4096);
+		CHECK_EQ(read(fd, buffer, 8192), 0);
+		CHECK(write(fd, buffer, 8192) < 0 && errno == ENOSPC);
+		CHECK_EQ(lseek(fd, 0, SEEK_CUR), (off_t)disk_size);
+		CHECK_EQ(lseek(fd, -4096, SEEK_CUR), (off_t)disk_size - 4096);
+		CHECK_EQ(write(fd, buffer, 8192), 4096);
+		CHECK_EQ(lseek(fd, 0, SEEK_CUR), (off_t)disk_size);
+	}
+}
+
 CASE(vectors)
 {
 	struct iovec one = { NULL, 4096 }, two[2];
@@ -359,6 +403,59 @@ CASE(threads_at_once)
 	join_threads(threads);
 	CHECK_EQ(n_wrong, 0);
 	CHECK_EQ(n_done, THREADS * n_rounds);
+}
+
+static _Atomic uint32_t n_blocks[SPAN / 4096];
+
+/* Each block of the disk once, from the one position that all have. */
+static void *read_next(void *argument)
+{
+	uint8_t *bytes = aligned_alloc(4096, 4096);
+	uint64_t word;
+
+	(void)argument;
+	while (read(shared_fd, bytes, 4096) == 4096) {
+		memcpy(&word, bytes, 8);
+		if (word < SPAN / 4096) {
+			n_blocks[word]++;
+		}
+		if (word == SPAN / 4096 / 4) {
+			break;
+		}
+		n_done++;
+	}
+	is_over = true;
+	free(bytes);
+	return NULL;
+}
+
+CASE(threads_that_share_the_position)
+{
+	pthread_t threads[THREADS];
+	int fd = open_warm();
+
+	for (uint64_t i = 0; i < SPAN / 4096; i++) {
+		memcpy(buffer + i % 256 * 4096, &i, 8);
+		if (i % 256 == 255) {
+			CHECK_EQ(pwrite(fd, buffer, 256 * 4096, (off_t)(i - 255) * 4096),
+				256 * 4096);
+		}
+	}
+	shared_fd = fd;
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	start_threads(threads, read_next);
+	while (!is_over) {
+		usleep(3000);
+		if (!is_over && n_done < SPAN / 4096 / 4) {
+			close(dup(fd)); /* the position is posix' for a moment */
+		}
+	}
+	CHECK_EQ(lseek(fd, 0, SEEK_END), (off_t)disk_size);
+	join_threads(threads);
+	for (uint64_t i = 0; i <= SPAN / 4096 / 4; i++) {
+		/* Linux lets reads of disks overlap, which may read a block twice */
+		CHECK(n_blocks[i] == 1 || (is_disk && n_blocks[i] > 1));
+	}
 }
 
 CASE(children_have_the_descriptor)

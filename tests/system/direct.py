@@ -34,7 +34,7 @@ def run(node, command, n_cpus):
 def transfer(node, n_cpus):
     lines = run(node, f'DIRECT_DEVICE=/dev/{node} /direct-io', n_cpus)
     check_equal([line for line in lines if not line.startswith('ok ')], [], f'what failed: {node}')
-    check_equal(len(lines), 15, f'cases: {node}')
+    check_equal(len(lines), 17, f'cases: {node}')
 
 
 def disks_of_all_kinds():

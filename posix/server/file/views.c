@@ -456,6 +456,16 @@ static uint32_t view_show(struct view *view, struct posix_view *shared, const st
 	return flags;
 }
 
+/* Whether the shim may read where the file stands, or (a disk) write. */
+static bool view_has_position(const struct view *view, uint32_t flags)
+{
+	switch (view->file->ops->view_kind) {
+	case POSIX_VIEW_FILE: return (flags & POSIX_VIEW_READ) != 0;
+	case POSIX_VIEW_DIRECT: return flags != 0;
+	default: return false;
+	}
+}
+
 /* Brings a view up to date. */
 static void view_refresh(struct view *view, const struct view_use *use)
 {
@@ -480,7 +490,7 @@ static void view_refresh(struct view *view, const struct view_use *use)
 	}
 	list_push_back(&file->inode->views, &view->inode_node);
 	list_push_back(&fresh, &view->fresh_node);
-	view->can_lend = file->ops->view_kind == POSIX_VIEW_FILE && (flags & POSIX_VIEW_READ) != 0;
+	view->can_lend = view_has_position(view, flags);
 	view_lend_position(view);
 	atomic_store(&views->shared->entries[posix_view_slot(view->fd)],
 		posix_view_entry(file->ops->view_kind, flags,
@@ -639,6 +649,15 @@ static struct view *view_in_slot(struct views *views, uint32_t fd)
 	uint8_t index = views->by_slot[posix_view_slot(fd)];
 
 	return index == NO_VIEW ? NULL : &views->views[index];
+}
+
+void views__lend(struct views *views, uint32_t fd)
+{
+	struct view *view = view_in_slot(views, fd);
+
+	if (view != NULL && view->fd == fd && view_is_fresh(view)) {
+		view_lend_position(view);
+	}
 }
 
 void views_close(struct views *views, uint32_t fd)

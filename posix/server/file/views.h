@@ -105,6 +105,16 @@ static inline void file_take_position(struct file *file)
 	}
 }
 
+void views__lend(struct views *views, uint32_t fd);
+
+/** views_lend() - a task has ended that held the file of @fd: nobody else may have it any more */
+static inline void views_lend(struct fd_table *table, uint64_t fd)
+{
+	if (table != NULL && *fd_table_views(table) != NULL) {
+		views__lend(*fd_table_views(table), (uint32_t)fd);
+	}
+}
+
 /* ---- direct transfers: fs/direct-view.h ------------------------------------------------------ */
 
 /** view_direct_ready() - what it has made is served now */

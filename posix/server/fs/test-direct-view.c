@@ -278,6 +278,41 @@ TEST(who_transfers_often_with_o_direct_gets_it)
 	end_device();
 }
 
+static _Atomic uint64_t *position_of(struct user *user, int64_t fd)
+{
+	return &user->page.view_positions[posix_view_entry_index(entry_of(user, fd))];
+}
+
+static bool has_position(struct user *user, int64_t fd)
+{
+	return posix_position_is_of(
+		*position_of(user, fd), posix_view_entry_generation(entry_of(user, fd)));
+}
+
+/* Also to who has just waited in a task, which holds the file. */
+TEST(the_position_is_lent)
+{
+	static char bytes[512];
+
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	CHECK(has_position(root, fd));
+	CHECK_EQ(call_lseek(root, fd, 1024, LINUX_SEEK_SET), 1024);
+	CHECK(!has_position(root, fd));
+	CHECK_EQ(call_read(root, fd, bytes, 512), 512);
+	CHECK(has_position(root, fd));
+	CHECK_EQ(*position_of(root, fd) & POSIX_POSITION_MASK, 1536);
+	*position_of(root, fd) += 512; /* the shim has read */
+	CHECK_EQ(call_lseek(root, fd, 0, LINUX_SEEK_CUR), 2048);
+	int64_t second = call_fcntl(root, fd, LINUX_F_DUPFD, 0);
+
+	CHECK_EQ(call_read(root, fd, bytes, 512), 512);
+	CHECK(!has_position(root, fd));
+	CHECK_EQ(call_close(root, second), 0);
+	end_device();
+}
+
 TEST(without_o_direct_nobody_does)
 {
 	begin_device();
