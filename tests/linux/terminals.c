@@ -67,6 +67,7 @@ CASE(an_interrupt_keeps_the_echo)
 	if (child == 0) {
 		struct termios termios;
 
+		signal(SIGINT, SIG_DFL); /* whoever runs us in the background ignores it */
 		setsid();
 		ioctl(slave, TIOCSCTTY, 0);
 		tcgetattr(slave, &termios);
