@@ -22,16 +22,19 @@
  */
 #include <base/errors.h>
 #include <base/string.h>
+#include <helix/log.h>
 #include <helix/memory.h>
 #include <posix/server/process/process-internal.h>
 #include <posix/server/seccomp/seccomp.h>
 #include <posix/server/signal/signal.h>
 #include <posix/server/turn.h>
 
-/* The process sent what no shim sends, or its lane broke. */
-static void lane_fail(struct thread *thread)
+/* The process sent what no shim sends, or its lane broke: it is told to nobody else. */
+static void lane_fail(struct thread *thread, const char *why)
 {
 	if (!thread->internal->is_dying) {
+		helix_log(HEL_LOG_WARNING, "process %u (%s) is killed: %s", thread->process->pid,
+			thread->process->comm, why);
 		process_exit(thread->process, LINUX_SIGKILL);
 	}
 }
@@ -147,7 +150,7 @@ static void lane_answer(struct thread *thread, const struct posix_request *heade
 	struct thread_internal *internal = thread->internal;
 
 	if ((header->flags & POSIX_REQUEST_ANSWER) == 0 || header->in_size != 0) {
-		lane_fail(thread);
+		lane_fail(thread, "it does not take the answer that is kept");
 		return;
 	}
 	internal->lane.has_answer = false;
@@ -172,7 +175,7 @@ static void lane_serve(struct thread *thread, const struct posix_request *header
 	}
 	if (unlikely(error > 0)) {
 		request_drop(request);
-		lane_fail(thread);
+		lane_fail(thread, "its request makes no sense");
 	} else if (unlikely(error < 0)) {
 		request_reply(request, error);
 	} else if (request->internal->row == NULL || request->internal->row->handler == NULL) {
@@ -240,7 +243,7 @@ static void listen_take(struct helix_operation *operation, const struct hel_elem
 				lane_serve(thread, hel_result_data(result));
 			}
 		} else {
-			lane_fail(thread);
+			lane_fail(thread, "it sends what is no request, or a second one");
 		}
 	}
 	helix_loop_release(helix_loop_of(operation->op.loop), element);
@@ -252,7 +255,7 @@ static void listen_ended(struct op *op)
 	struct thread *thread = op->owner;
 
 	thread->internal->lane.is_listening = false;
-	lane_fail(thread);
+	lane_fail(thread, "its lane has ended");
 	thread_check_gone(thread);
 }
 

@@ -499,6 +499,8 @@ static void thread_observed(struct op *op)
 
 	if (op->error != 0 || result->observation == HEL_OBSERVE_TERMINATED) {
 		if (!internal->is_dying) {
+			helix_log(HEL_LOG_WARNING, "process %u (%s) is killed: a thread has ended",
+				thread->process->pid, thread->process->comm);
 			process_exit(thread->process, LINUX_SIGKILL);
 		}
 		internal->is_terminated = true;
