@@ -30,6 +30,8 @@ until [ "$(tmux display-message -p -t first '#{pane_current_command}')" = sleep 
 	sleep 0.05
 done
 tmux send-keys -t first C-c
+# the shell shows what is typed before its prompt another time
+until tmux capture-pane -p -t first | sed '/^$/d' | tail -n 1 | grep -q '^> *$'; do sleep 0.02; done
 tmux send-keys -t first 'echo "status $?"' Enter
 await first '^status'
 tmux capture-pane -p -t first | sed '/^$/d'
