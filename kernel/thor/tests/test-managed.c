@@ -162,8 +162,8 @@ USER_TEST(what_was_asked_for_is_not_zero)
 	uint64_t word = server_word(9);
 
 	CHECK_OK(hel_memory_write(server.handles.backing, first + HEL_PAGE_SIZE, &word, 8));
-	CHECK_OK(hel_memory_update(server.handles.backing, HEL_UPDATE_INITIALISED, first,
-		8 * HEL_PAGE_SIZE, 0));
+	CHECK_OK(hel_memory_update(
+		server.handles.backing, HEL_UPDATE_INITIALISED, first, 8 * HEL_PAGE_SIZE, 0));
 	CHECK_EQ(server_read(9), word);
 	CHECK_EQ(server_read(12), 5);
 	CHECK_EQ(server_read(13), 0);

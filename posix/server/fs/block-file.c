@@ -40,9 +40,8 @@ static int64_t block_read(struct file *file, UNUSED struct request *request, voi
 		return result;
 	}
 	size = (size_t)min_u64(size, block_size(file) - at);
-	result = is_past_cache(file)
-		? block_direct_read(session, buffer, size, at)
-		: disk_contents_read(&session->node->inode, buffer, size, at);
+	result = is_past_cache(file) ? block_direct_read(session, buffer, size, at)
+				     : disk_contents_read(&session->node->inode, buffer, size, at);
 	if (result > 0) {
 		*offset = at + (uint64_t)result; /* others may have read the same meanwhile */
 		file_touch_accessed(file);

@@ -422,8 +422,7 @@ void dentry_set_inode(struct dentry *dentry, struct inode *inode)
 
 void dentry_made_directory(struct dentry *dentry)
 {
-	uint32_t by_others =
-		SUPER_PINNED | SUPER_VOLATILE | SUPER_SHARED | SUPER_FOLDS_NAMES;
+	uint32_t by_others = SUPER_PINNED | SUPER_VOLATILE | SUPER_SHARED | SUPER_FOLDS_NAMES;
 
 	dentry->has_all_names = (dentry->super->flags & by_others) == 0;
 }
