@@ -12,6 +12,7 @@
 #include <hel/hel-calls.h>
 #include <posix/server/fs/block-session.h>
 #include <posix/server/fs/disk-internal.h>
+#include <posix/server/tests/block-server.h>
 #include <posix/server/tests/files.h>
 
 constexpr uint64_t SIZE = KIB(256);
@@ -39,12 +40,7 @@ static int serve_open(struct bragi_call *call, const struct fs_open_request *req
 	server.n_sessions++;
 	server.n_writers += request->is_writable;
 	server.n_opens++;
-	out_reply->root = (struct fs_node){
-		.id = 1,
-		.number = 1,
-		.attributes = { .mode = LINUX_S_IFBLK | 0600, .n_links = 1, .size = SIZE },
-	};
-	return bragi_handles_add(&call->to_send, fake_memory_with("lane", 4)) ? 0 : -ERR_NO_MEMORY;
+	return block_server_tell(call, SIZE, out_reply);
 }
 
 static int serve_clear(struct bragi_call *call UNUSED, const struct fs_clear_request *request,
@@ -101,12 +97,6 @@ static int serve_sync_node(struct bragi_call *call UNUSED,
 	return 0;
 }
 
-static int serve_forget(struct bragi_call *call UNUSED,
-	const struct fs_forget_request *request UNUSED, struct fs_forget_reply *out_reply UNUSED)
-{
-	return 0;
-}
-
 static int serve_unmount(struct bragi_call *call UNUSED,
 	const struct fs_unmount_request *request UNUSED, struct fs_unmount_reply *out_reply UNUSED)
 {
@@ -128,20 +118,12 @@ static int serve_open_direct(struct bragi_call *call UNUSED,
 	return FS_ERROR_UNSUPPORTED_HERE;
 }
 
-static int serve_close_direct(struct bragi_call *call UNUSED,
-	const struct fs_close_direct_request *request UNUSED,
-	struct fs_close_direct_reply *out_reply UNUSED)
-{
-	return -ERR_NOT_FOUND; /* none was opened */
-}
-
 static const struct fs_session_ops session_ops = {
 	.contents = serve_contents,
 	.transfer = serve_transfer,
 	.open_direct = serve_open_direct,
-	.close_direct = serve_close_direct,
 	.sync_node = serve_sync_node,
-	.forget = serve_forget,
+	.forget = block_server_forget,
 	.unmount = serve_unmount,
 };
 
@@ -155,12 +137,6 @@ static void take_time(struct task *task)
 static int transact(struct task *task, struct bragi_client *base, struct bragi_exchange *exchange)
 {
 	const struct transport_client *client = container_of(base, struct transport_client, client);
-	static uint8_t arena[4096];
-	struct bragi_call call = {
-		.request = exchange->buffer,
-		.request_size = exchange->request_size,
-		.received = exchange->to_send,
-	};
 	int error = server.next_error;
 
 	server.next_error = 0;
@@ -172,39 +148,16 @@ static int transact(struct task *task, struct bragi_client *base, struct bragi_e
 		error = -ERR_END_OF_LANE;
 	}
 	if (error == 0) {
-		call.reply = bragi_exchange_reply(exchange, &call.reply_size_max);
-		bragi_arena_init(&call.arena, arena, sizeof(arena));
-		CHECK_EQ(client == &block->volume.client ? fs_volume_dispatch(&volume_ops, &call)
-							 : fs_session_dispatch(&session_ops, &call),
-			0);
-		exchange->reply_size = call.reply_size;
-		exchange->received = call.to_send;
+		bool is_session = client != &block->volume.client;
+
+		block_server_answer(exchange, is_session ? NULL : &volume_ops,
+			is_session ? &session_ops : NULL);
 	}
 	take_time(task);
 	return error;
 }
 
 /* ---- cases ----------------------------------------------------------------------------------- */
-
-static void add_device(const char *name, uint32_t flags)
-{
-	const struct volume_info info = {
-		.flags = flags,
-		.size_bytes = SIZE,
-		.logical_block_bytes = 512,
-		.physical_block_bytes = 4096,
-		.optimal_bytes = 65536,
-	};
-	const struct block_found found = {
-		.name = name,
-		.disk = name,
-		.object = 1,
-		.lane = fake_memory_with("", 0),
-		.info = &info,
-	};
-
-	CHECK_EQ(block_add(&found, &block), 0);
-}
 
 static void device_gone(void)
 {
@@ -225,7 +178,7 @@ static void begin_device_as(const char *name, uint32_t flags)
 	fake_transact = transact;
 	begin();
 	CHECK_EQ(hel_memory_allocate(SIZE, 0, &server.bytes), 0);
-	add_device(name, flags);
+	block = block_server_add(name, SIZE, flags);
 	start(root, 259 /* mknodat */, V(LINUX_AT_FDCWD), P("/disk"), V(LINUX_S_IFBLK | 0666),
 		V(block->volume.rdev));
 	CHECK_EQ(result_of(root), 0);
@@ -688,7 +641,7 @@ static bool let_go_at(uint32_t call)
 static void make_folders(void)
 {
 	begin();
-	add_device("loop0", 0);
+	block = block_server_add("loop0", SIZE, 0);
 	block_show(block);
 	device_gone();
 	end_case();

@@ -10,6 +10,7 @@
 #include <base/random.h>
 #include <hel/hel-calls.h>
 #include <posix/server/fs/block.h>
+#include <posix/server/tests/block-server.h>
 #include <posix/server/tests/files.h>
 #include <protocols/fs/direct.h>
 
@@ -25,9 +26,10 @@ static struct {
 	uint32_t n_transfers;
 	bool is_writable; /* what was asked for last */
 	bool refuses;
+	bool is_gone; /* and its server */
 	uint32_t n_fail; /* so many of the next close_direct fail */
 	bool is_slow; /* answers come when the test says so */
-	void (*meanwhile)(void); /* before the next open_direct is answered; NULL: nothing */
+	void (*meanwhile)(void); /* before open_direct, or who has gone, answers; NULL: nothing */
 	hel_handle memory; /* of the last one */
 	struct random chance;
 } server;
@@ -39,12 +41,7 @@ static int serve_open(struct bragi_call *call, const struct fs_open_request *req
 	struct fs_open_reply *out_reply)
 {
 	server.n_sessions++;
-	out_reply->root = (struct fs_node){
-		.id = 1,
-		.number = 1,
-		.attributes = { .mode = LINUX_S_IFBLK | 0600, .n_links = 1, .size = SIZE },
-	};
-	return bragi_handles_add(&call->to_send, fake_memory_with("lane", 4)) ? 0 : -ERR_NO_MEMORY;
+	return block_server_tell(call, SIZE, out_reply);
 }
 
 static int serve_transfer(struct bragi_call *call UNUSED, const struct fs_transfer_request *request,
@@ -55,15 +52,21 @@ static int serve_transfer(struct bragi_call *call UNUSED, const struct fs_transf
 	return 0;
 }
 
+/* What happens meanwhile, once. */
+static void look_away(void)
+{
+	void (*meanwhile)(void) = server.meanwhile;
+
+	server.meanwhile = NULL;
+	if (meanwhile != NULL) {
+		meanwhile();
+	}
+}
+
 static int serve_open_direct(struct bragi_call *call, const struct fs_open_direct_request *request,
 	struct fs_open_direct_reply *out_reply)
 {
-	if (server.meanwhile != NULL) {
-		void (*meanwhile)(void) = server.meanwhile;
-
-		server.meanwhile = NULL;
-		meanwhile();
-	}
+	look_away();
 	if (server.refuses) {
 		return FS_ERROR_UNSUPPORTED_HERE;
 	}
@@ -94,12 +97,6 @@ static int serve_sync_node(struct bragi_call *call UNUSED,
 	return 0;
 }
 
-static int serve_forget(struct bragi_call *call UNUSED,
-	const struct fs_forget_request *request UNUSED, struct fs_forget_reply *out_reply UNUSED)
-{
-	return 0;
-}
-
 /* The session is the only one of a case: all that it has goes with it. */
 static int serve_unmount(struct bragi_call *call UNUSED,
 	const struct fs_unmount_request *request UNUSED, struct fs_unmount_reply *out_reply UNUSED)
@@ -116,32 +113,23 @@ static const struct fs_session_ops session_ops = {
 	.open_direct = serve_open_direct,
 	.close_direct = serve_close_direct,
 	.sync_node = serve_sync_node,
-	.forget = serve_forget,
+	.forget = block_server_forget,
 	.unmount = serve_unmount,
 };
 
 static int transact(struct task *task, struct bragi_client *base, struct bragi_exchange *exchange)
 {
 	const struct transport_client *client = container_of(base, struct transport_client, client);
-	static uint8_t arena[4096];
-	struct bragi_call call = {
-		.request = exchange->buffer,
-		.request_size = exchange->request_size,
-		.received = exchange->to_send,
-	};
+	bool is_session = client != &block->volume.client; /* there may be no device afterwards */
 	uint64_t ns = 1 + random_below(&server.chance, 1000);
 
 	CHECK_EQ(task_sleep_until(task, task_now_ns(task) + ns), 0);
-	if (block->volume.object == 0) {
+	if (server.is_gone) {
+		look_away();
 		return -ERR_END_OF_LANE;
 	}
-	call.reply = bragi_exchange_reply(exchange, &call.reply_size_max);
-	bragi_arena_init(&call.arena, arena, sizeof(arena));
-	CHECK_EQ(client == &block->volume.client ? fs_volume_dispatch(&volume_ops, &call)
-						 : fs_session_dispatch(&session_ops, &call),
-		0);
-	exchange->reply_size = call.reply_size;
-	exchange->received = call.to_send;
+	block_server_answer(
+		exchange, is_session ? NULL : &volume_ops, is_session ? &session_ops : NULL);
 	return 0;
 }
 
@@ -149,12 +137,6 @@ static int transact(struct task *task, struct bragi_client *base, struct bragi_e
 
 static void begin_device(void)
 {
-	const struct volume_info info = {
-		.size_bytes = SIZE,
-		.logical_block_bytes = 512,
-		.physical_block_bytes = 512,
-		.optimal_bytes = 65536,
-	};
 	uint64_t seed = test_seed(5);
 
 	server = (typeof(server)){ 0 };
@@ -164,18 +146,17 @@ static void begin_device(void)
 	fake_have_tasks(&test_loop);
 	fake_transact = transact;
 	begin();
-	const struct block_found found = {
-		.name = "x",
-		.disk = "x",
-		.object = 1,
-		.lane = fake_memory_with("", 0),
-		.info = &info,
-	};
-
-	CHECK_EQ(block_add(&found, &block), 0);
+	block = block_server_add("x", SIZE, 0);
 	start(root, 259 /* mknodat */, V(LINUX_AT_FDCWD), P("/disk"), V(LINUX_S_IFBLK | 0666),
 		V(block->volume.rdev));
 	CHECK_EQ(result_of(root), 0);
+}
+
+static void device_gone(void)
+{
+	server.is_gone = true;
+	block_vanished(1);
+	volume_unref(&block->volume);
 }
 
 #define end_device() \
@@ -183,8 +164,10 @@ static void begin_device(void)
 		users_free(); \
 		fake_run_loop(); \
 		CHECK_EQ(server.n_sessions, 0); \
-		block_vanished(1); \
-		volume_unref(&block->volume); \
+		if (!server.is_gone) { \
+			device_gone(); \
+		} \
+		CHECK(block_next(NULL) == NULL); \
 		block_forget_places(); \
 		end(); \
 		fake_have_tasks(NULL); \
@@ -449,14 +432,26 @@ TEST(a_device_that_vanishes)
 	begin_device();
 	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
 
-	volume_ref(&block->volume);
-	block_vanished(1);
+	device_gone();
 	CHECK_EQ(entry_of(root, fd), 0);
 	fake_run_loop();
 	CHECK(memory_of(root, 0) == NULL);
 	server.n_sessions = 0;
 	CHECK_EQ(call_close(root, fd), 0);
-	volume_unref(&block->volume);
+	end_device();
+}
+
+/* Who has it last does not take it from under the transfers that are being ended. */
+TEST(a_device_that_vanishes_whose_user_leaves)
+{
+	begin_device();
+	leaver = user_create(0);
+	(void)open_warm(leaver, LINUX_O_RDWR | DIRECT);
+	server.meanwhile = leave;
+	device_gone();
+	server.n_sessions = 0;
+	fake_run_loop();
+	CHECK(server.meanwhile == NULL);
 	end_device();
 }
 
