@@ -379,16 +379,23 @@ int64_t shim_writev(SHIM_ARGS)
 	return transfer_vector(&stream, a1, a2);
 }
 
+/* The one buffer that a vector has, by a view. */
+static int64_t view_one(int64_t (*transfer_one)(uint64_t, uint64_t, uint64_t, uint64_t),
+	uint64_t fd, uint64_t vector, uint64_t offset)
+{
+	struct linux_iovec one;
+
+	return shim_get(&one, vector, sizeof(one)) ? SHIM_ASK
+						   : transfer_one(fd, one.base, one.size, offset);
+}
+
 int64_t shim_preadv(SHIM_ARGS)
 {
 	struct stream stream = { .number = NR_PREAD, .fd = a0, .offset = a3 };
 
 	SHIM_UNUSED;
 	if (shim_has_view(a0) && a2 == 1) {
-		struct linux_iovec one;
-		int64_t result = shim_get(&one, a1, sizeof(one))
-			? SHIM_ASK
-			: shim_view_pread(a0, one.base, one.size, a3);
+		int64_t result = view_one(shim_view_pread, a0, a1, a3);
 
 		if (result != SHIM_ASK) {
 			return result;
@@ -403,10 +410,7 @@ int64_t shim_pwritev(SHIM_ARGS)
 
 	SHIM_UNUSED;
 	if (shim_has_view(a0) && a2 == 1) {
-		struct linux_iovec one;
-		int64_t result = shim_get(&one, a1, sizeof(one))
-			? SHIM_ASK
-			: shim_view_pwrite(a0, one.base, one.size, a3);
+		int64_t result = view_one(shim_view_pwrite, a0, a1, a3);
 
 		if (result != SHIM_ASK) {
 			return result;

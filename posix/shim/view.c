@@ -127,30 +127,17 @@ static int64_t read_window(
 	return view_is_same(view) ? (int64_t)n : SHIM_ASK;
 }
 
-/* From where the file stands. Whoever moves the position first has read the bytes. */
-static int64_t read_on(const struct view *view, uint64_t address, uint64_t size)
+/* By the window, or by the file server. */
+static int64_t read_at(
+	const struct view *view, uint64_t fd, uint64_t address, uint64_t size, uint64_t offset)
 {
-	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
-
-	for (unsigned i = 0; i < POSITION_TRIES; i++) {
-		uint64_t word = atomic_load_explicit(position, memory_order_acquire);
-		int64_t result;
-
-		if (!posix_position_is_of(word, posix_view_entry_generation(view->entry))) {
-			return SHIM_ASK;
-		}
-		result = read_window(view, address, size, word & POSIX_POSITION_MASK);
-		if (result <= 0 ||
-			atomic_compare_exchange_strong(position, &word, word + (uint64_t)result)) {
-			return result;
-		}
-	}
-	return SHIM_ASK;
+	return posix_view_entry_kind(view->entry) == POSIX_VIEW_DIRECT
+		? transfer_directly(view, fd, address, size, offset, false)
+		: read_window(view, address, size, offset);
 }
 
-/* The same of a disk; what lies behind its end is posix'. */
-static int64_t read_on_directly(
-	const struct view *view, uint64_t fd, uint64_t address, uint64_t size)
+/* From where the file stands. Whoever moves the position first has read the bytes. */
+static int64_t read_on(const struct view *view, uint64_t fd, uint64_t address, uint64_t size)
 {
 	_Atomic uint64_t *position = &shim_process()->view_positions[view->index];
 
@@ -161,8 +148,7 @@ static int64_t read_on_directly(
 		if (!posix_position_is_of(word, posix_view_entry_generation(view->entry))) {
 			return SHIM_ASK;
 		}
-		result = transfer_directly(
-			view, fd, address, size, word & POSIX_POSITION_MASK, false);
+		result = read_at(view, fd, address, size, word & POSIX_POSITION_MASK);
 		if (result <= 0 ||
 			atomic_compare_exchange_strong(position, &word, word + (uint64_t)result)) {
 			return result;
@@ -181,8 +167,8 @@ int64_t shim_view_read(uint64_t fd, uint64_t address, uint64_t size)
 	switch (posix_view_entry_kind(view.entry)) {
 	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
 	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
-	case POSIX_VIEW_FILE: return read_on(&view, address, size);
-	case POSIX_VIEW_DIRECT: return read_on_directly(&view, fd, address, size);
+	case POSIX_VIEW_FILE:
+	case POSIX_VIEW_DIRECT: return read_on(&view, fd, address, size);
 	default: return SHIM_ASK;
 	}
 }
@@ -198,8 +184,8 @@ int64_t shim_view_pread(uint64_t fd, uint64_t address, uint64_t size, uint64_t o
 	switch (posix_view_entry_kind(view.entry)) {
 	case POSIX_VIEW_NULL: view_note_use(&view); return 0;
 	case POSIX_VIEW_ZERO: view_note_use(&view); return read_zeros(address, size);
-	case POSIX_VIEW_FILE: return read_window(&view, address, size, offset);
-	case POSIX_VIEW_DIRECT: return transfer_directly(&view, fd, address, size, offset, false);
+	case POSIX_VIEW_FILE:
+	case POSIX_VIEW_DIRECT: return read_at(&view, fd, address, size, offset);
 	default: return SHIM_ASK;
 	}
 }

@@ -14,6 +14,7 @@
 /** KEPT_MAX - memories of one device, of all clients */
 #define KEPT_MAX      256
 #define KEPT_MAPPINGS ((uint32_t)(BLOCK_LIMITS_KEPT_BYTES_MAX / BLOCK_TRANSFER_MAX))
+static_assert(BLOCK_LIMITS_KEPT_BYTES_MAX % BLOCK_TRANSFER_MAX == 0);
 
 struct block_kept {
 	struct block_mapping mappings[KEPT_MAPPINGS];

@@ -4,10 +4,9 @@
  *
  * Programs may map more than there is, as on Linux, so memory can end while one of them touches a
  * page. The kernel waits for what is being written back; if that does not help it stops the thread
- * and tells posix, which ends one process: the one that
- * gives back most, weighed by what was written to oom_score_adj. The thread tries again when that
- * memory is back. So does everybody else who is stopped meanwhile, and only if that was not enough
- * is the next process chosen.
+ * and tells posix, which ends one process: the one that gives back most, weighed by what was
+ * written to oom_score_adj. The thread tries again when that memory is back. So does everybody
+ * else who is stopped meanwhile, and only if that was not enough is the next process chosen.
  *
  *	stopped --- nobody is being ended ---> a victim is chosen --- is it itself ---> dies
  *	   |                                                   |
