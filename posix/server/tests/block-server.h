@@ -12,11 +12,16 @@
 struct bragi_client;
 struct bragi_exchange;
 
-/** block_server_add() - a device of 512-byte blocks, with that name and disk; @flags: of the volume */
+/**
+ * block_server_add() - a device of 512-byte blocks, with that name and disk
+ *
+ * @flags: of the volume
+ */
 struct block *block_server_add(const char *name, uint64_t size_bytes, uint32_t flags);
 
 /** block_server_tell() - answer `open`: a session, and the node that is the volume */
-int block_server_tell(struct bragi_call *call, uint64_t size_bytes, struct fs_open_reply *out_reply);
+int block_server_tell(
+	struct bragi_call *call, uint64_t size_bytes, struct fs_open_reply *out_reply);
 
 /** block_server_answer() - have the handler of a call answer it; exactly one of both is given */
 void block_server_answer(struct bragi_exchange *exchange, const struct fs_volume_ops *volume_ops,
