@@ -89,6 +89,7 @@ enum hel_memory_kind : uint32_t {
 	HEL_MEMORY_BACKING, /* what its manager has of it */
 	HEL_MEMORY_SLICE, /* a range of another memory; mappings of it are mappings of that */
 	HEL_MEMORY_INDIRECT, /* slots that show ranges of other memory */
+	HEL_MEMORY_LOAN, /* what a range of a space shows, for transfers only */
 };
 
 /* Indirect memory shows only such of lower levels; other memory has level 0. */

@@ -959,6 +959,34 @@ HEL_MUST_USE static inline int hel_space_label(hel_handle space, uint64_t addres
 	return (int)hel_call5(HEL_CALL_space_label, space, address, size_bytes, mask, label).error;
 }
 
+/**
+ * hel_space_lend() - make memory that stands for what a range of a space shows at any time
+ * @space: HEL_THIS or needs READ and WRITE and DERIVE; it lasts as long as the memory
+ * @address: page-aligned, as @size_bytes
+ * @size_bytes: not 0
+ * @out_handle: with READ, WRITE, PIN and DERIVE
+ *
+ * A loan is for transfers: hel_dma_map_pages(), hel_memory_read() and hel_memory_write() are about
+ * the pages that are mapped in the space by then, as far as those mappings allow it, and fault
+ * where nothing is. A page that a manager would have to bring first is -ERR_AGAIN: nobody waits for
+ * another's memory. While a device may write to a private page that stays what it is, and a child
+ * that is made meanwhile gets a copy. Of memory that a manager fills devices may only read. A loan
+ * cannot be mapped.
+ *
+ * Return: 0, -ERR_ILLEGAL_ARGS (not page-aligned, no size, or outside the user half), -ERR_NO_SPACE
+ * (the caller's universe is full), -ERR_NO_MEMORY (no memory for the object).
+ */
+HEL_MUST_USE static inline int hel_space_lend(hel_handle space, uint64_t address,
+	uint64_t size_bytes, hel_handle *out_handle)
+{
+	struct hel_outcome outcome = hel_call3(HEL_CALL_space_lend, space, address, size_bytes);
+
+	if (outcome.error == 0) {
+		*out_handle = outcome.value;
+	}
+	return (int)outcome.error;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 /**
@@ -1878,14 +1906,17 @@ HEL_MUST_USE static inline int hel_dma_space_event(hel_handle dma_space, hel_han
  * lie, and they need not be contiguous. The memory is of kind ALLOCATED or PHYSICAL, or the backing
  * of managed memory: pages that are not there are made, as if the manager had touched them. What
  * becomes of them in the managed memory meanwhile is not the device's business: the page it was
- * told stays.
+ * told stays. Or it is a LOAN: then it is about the pages that are mapped in its space now, see
+ * hel_space_lend().
  *
  * Return: 0, -ERR_NO_RIGHTS (the memory's descriptor does not allow the access), -ERR_ILLEGAL_ARGS
  * (unknown or no flags or HEL_DMA_FIXED, not page-aligned, no size or too much, or another
  * @n_pages), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_NO_SPACE (no free
  * addresses, or a page that is not, below the limit; or too many mappings), -ERR_UNSUPPORTED
- * (another kind of memory), -ERR_IO (the IOMMU does not answer), -ERR_NO_MEMORY (no memory for a
- * page or for the mapping).
+ * (another kind of memory; of a loan: a page that a device may not write to), -ERR_FAULT (of a
+ * loan: nothing is mapped there, or it may not be accessed so), -ERR_AGAIN (of a loan: a page is
+ * absent; it was not asked for), -ERR_IO (the IOMMU does not answer), -ERR_NO_MEMORY (no memory for
+ * a page or for the mapping).
  */
 HEL_MUST_USE static inline int hel_dma_map_pages(const struct hel_dma_map_args *args,
 	uint64_t *addresses, size_t n_pages, uint64_t *out_address)

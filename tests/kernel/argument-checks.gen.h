@@ -716,6 +716,16 @@ CALL_CHECK(space_label_space_of_other_type, space_label, BAD_TYPE, OTHER(SPACE),
 	1, 1, 0)
 CALL_CHECK(space_label_space_without_map, space_label, NO_RIGHTS, WITHOUT(SPACE, MAP), 0x10000000,
 	4096, 1, 1, 0)
+CALL_CHECK(space_lend_space_stale, space_lend, BAD_HANDLE, STALE(), 0x10000000, 4096, 0, 0, 0)
+CALL_CHECK(space_lend_space_revoked, space_lend, REVOKED, REVOKED(SPACE), 0x10000000, 4096, 0, 0, 0)
+CALL_CHECK(space_lend_space_of_other_type, space_lend, BAD_TYPE, OTHER(SPACE), 0x10000000, 4096, 0,
+	0, 0)
+CALL_CHECK(space_lend_space_without_read, space_lend, NO_RIGHTS, WITHOUT(SPACE, READ), 0x10000000,
+	4096, 0, 0, 0)
+CALL_CHECK(space_lend_space_without_write, space_lend, NO_RIGHTS, WITHOUT(SPACE, WRITE), 0x10000000,
+	4096, 0, 0, 0)
+CALL_CHECK(space_lend_space_without_derive, space_lend, NO_RIGHTS, WITHOUT(SPACE, DERIVE),
+	0x10000000, 4096, 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_stale, dma_space_attach, BAD_HANDLE, STALE(), GOOD(DMA_SPACE),
 	IN(struct hel_dma_device), 0, 0, 0)
 CALL_CHECK(dma_space_attach_authority_revoked, dma_space_attach, REVOKED, REVOKED(AUTHORITY),
