@@ -151,8 +151,7 @@ void direct_loans_give(struct direct_loans *loans, const struct direct_lender *l
 {
 	const struct direct_loan loan = loans->wanted;
 	hel_handle memory;
-	int64_t error =
-		hel_space_lend(lender->space, loan.start, loan.end - loan.start, &memory);
+	int64_t error = hel_space_lend(lender->space, loan.start, loan.end - loan.start, &memory);
 
 	if (error == 0) {
 		error = call_lend(lender, loan.number, memory);
