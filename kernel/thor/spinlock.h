@@ -28,9 +28,9 @@ enum lock_rank : uint8_t {
 	LOCK_RANK_EVENT = 45,
 	LOCK_RANK_QUEUE = 50, /* completion side of a queue */
 	LOCK_RANK_PAGE_LOCK = 55, /* one operation that locks pages */
+	LOCK_RANK_DMA = 56, /* which device is in which dma-space */
+	LOCK_RANK_DMA_SPACE = 58, /* mappings of a dma-space; loans look into spaces */
 	LOCK_RANK_SPACE = 60, /* mappings of a space */
-	LOCK_RANK_DMA = 62, /* which device is in which dma-space */
-	LOCK_RANK_DMA_SPACE = 64, /* mappings of a dma-space */
 	/* pages of one memory object that shows no other's */
 	LOCK_RANK_MEMORY = 66,
 	/* a copy-on-write or managed object, which shows another's pages; taken after that one's */

@@ -11,7 +11,7 @@
 #include <thor/sched/sched.h>
 
 constexpr uint64_t DMA_SLICE_PAGES = 64; /* unpinned with one flush */
-constexpr uint64_t DMA_PAUSE_PAGES = 8; /* between two looks at the clock while pinning */
+constexpr uint32_t DMA_PAUSE_PAGES = 8; /* between two looks at the clock while pinning */
 
 static struct dma_mapping *dma_mapping_of(struct dma_range *range)
 {
@@ -80,6 +80,15 @@ static int dma_clear_pages(struct dma_space *space, const struct dma_mapping *ma
 	return error;
 }
 
+static void dma_unpin(const struct dma_mapping *mapping, uint64_t phys)
+{
+	if (mapping->is_pinned) {
+		frame_unpin(phys);
+	} else {
+		frame_unref(phys);
+	}
+}
+
 static int dma_end_slice(struct dma_space *space, struct dma_mapping *mapping)
 {
 	uint64_t phys[DMA_SLICE_PAGES];
@@ -96,7 +105,7 @@ static int dma_end_slice(struct dma_space *space, struct dma_mapping *mapping)
 		}
 	}
 	for (uint64_t i = 0; i < n_pages && error == 0; i++) {
-		frame_unref(phys[i]);
+		dma_unpin(mapping, phys[i]);
 	}
 	mapping->n_pages_mapped = first;
 	space->mapped_bytes -= n_pages * FRAME_SIZE;
@@ -176,18 +185,13 @@ static int dma_list_page(struct dma_mapping *mapping, uint64_t index, uint64_t p
 	return phys < limit && limit - phys >= FRAME_SIZE ? 0 : -ERR_NO_SPACE;
 }
 
-static int dma_map_page(struct dma_space *space, struct dma_mapping *mapping, uint64_t index)
+/* The next page, which is the mapping's now, also if there is an error. */
+static int dma_enter_page(struct dma_space *space, struct dma_mapping *mapping, uint64_t phys)
 {
+	uint64_t index = mapping->n_pages_mapped;
 	uint64_t address = dma_page_address(mapping, index);
-	uint64_t offset = mapping->offset + index * FRAME_SIZE, phys;
-	bool for_write = (mapping->access & HEL_DMA_WRITE) != 0;
-	int error = mapping->is_scattered
-		? memory_get_any_frame(mapping->memory, offset, for_write, &phys)
-		: memory_get_frame(mapping->memory, offset, for_write, &phys);
+	int error = 0;
 
-	if (error != 0) {
-		return error;
-	}
 	if (dma_is_translated(mapping)) {
 		error = io_table_map(&space->domain.table, address, phys, mapping->access);
 	} else if (mapping->is_listed) {
@@ -196,7 +200,44 @@ static int dma_map_page(struct dma_space *space, struct dma_mapping *mapping, ui
 		error = -ERR_UNSUPPORTED;
 	}
 	if (error != 0) {
-		frame_unref(phys);
+		dma_unpin(mapping, phys);
+		return error;
+	}
+	mapping->n_pages_mapped++;
+	space->mapped_bytes += FRAME_SIZE;
+	return 0;
+}
+
+/* The next pages; of a loan up to @n_pages at once. */
+static int dma_take_frames(const struct dma_mapping *mapping, uint32_t *n_pages, uint64_t *out_phys)
+{
+	uint64_t offset = mapping->offset + mapping->n_pages_mapped * FRAME_SIZE;
+	bool for_write = (mapping->access & HEL_DMA_WRITE) != 0;
+
+	if (mapping->memory->kind == HEL_MEMORY_LOAN) {
+		return memory_take_lent_frames(
+			mapping->memory, offset, for_write, n_pages, out_phys);
+	}
+	*n_pages = 1;
+	return mapping->is_scattered
+		? memory_get_any_frame(mapping->memory, offset, for_write, out_phys)
+		: memory_get_frame(mapping->memory, offset, for_write, out_phys);
+}
+
+static int dma_map_some(struct dma_space *space, struct dma_mapping *mapping, uint32_t *n_pages)
+{
+	uint64_t phys[DMA_PAUSE_PAGES];
+	int error = dma_take_frames(mapping, n_pages, phys);
+	uint32_t i = 0;
+
+	if (error != 0) {
+		return error;
+	}
+	for (; i < *n_pages && error == 0; i++) {
+		error = dma_enter_page(space, mapping, phys[i]);
+	}
+	for (; i < *n_pages; i++) {
+		dma_unpin(mapping, phys[i]);
 	}
 	return error;
 }
@@ -208,13 +249,13 @@ static int dma_build(struct dma_space *space, struct dma_mapping *mapping)
 	uint64_t start_ns = arch_clock_ns();
 
 	while (mapping->n_pages_mapped < n_pages) {
-		int error = dma_map_page(space, mapping, mapping->n_pages_mapped);
+		uint32_t n = (uint32_t)min_u64(n_pages - mapping->n_pages_mapped,
+			DMA_PAUSE_PAGES - mapping->n_pages_mapped % DMA_PAUSE_PAGES);
+		int error = dma_map_some(space, mapping, &n);
 
 		if (error != 0) {
 			return error;
 		}
-		mapping->n_pages_mapped++;
-		space->mapped_bytes += FRAME_SIZE;
 		if (mapping->n_pages_mapped % DMA_PAUSE_PAGES == 0 &&
 			mapping->n_pages_mapped < n_pages && sched_should_pause(start_ns)) {
 			return DMA_MORE;
@@ -345,6 +386,7 @@ static int dma_begin(struct dma_space *space, struct memory *memory,
 		.access = args->flags & (HEL_DMA_READ | HEL_DMA_WRITE),
 		.is_scattered = builder->is_scattered,
 		.is_listed = is_listed,
+		.is_pinned = memory->kind == HEL_MEMORY_LOAN && (args->flags & HEL_DMA_WRITE) != 0,
 		.builder = builder->thread,
 		.args = *args,
 		.state = DMA_BUILDING,
@@ -445,7 +487,8 @@ static int dma_check_memory(
 
 	memory_get_info(memory, &info);
 	if (info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_PHYSICAL &&
-		!(is_scattered && info.kind == HEL_MEMORY_BACKING)) {
+		!(is_scattered &&
+			(info.kind == HEL_MEMORY_BACKING || info.kind == HEL_MEMORY_LOAN))) {
 		return -ERR_UNSUPPORTED;
 	}
 	return args->offset > info.size_bytes || args->size_bytes > info.size_bytes - args->offset

@@ -24,7 +24,8 @@
  * A device belongs to at most one dma-space. When the last descriptor of a dma-space is closed its
  * devices are cut off at once, before anything is unmapped.
  *
- * Locks: the devices' (rank DMA) -> space's (rank DMA_SPACE) -> memory objects -> the IOMMU's.
+ * Locks: the devices' (rank DMA) -> dma-space's (rank DMA_SPACE) -> spaces (of loans) -> memory
+ * objects -> the IOMMU's.
  */
 #ifndef THOR_DMA_DMA_SPACE_H
 #define THOR_DMA_DMA_SPACE_H
@@ -68,6 +69,7 @@ struct dma_mapping {
 	uint64_t offset;
 	uint32_t access; /* HEL_DMA_READ, HEL_DMA_WRITE */
 	bool is_scattered; /* hel_dma_map_pages() */
+	bool is_pinned; /* pages of a loan, which the device may write to */
 	bool is_listed; /* that, and no IOMMU has to do with it */
 	struct hel_dma_map_args args; /* as the builder asked for it */
 	struct grant_use *use; /* of the grant of the memory's descriptor; or NULL */

@@ -35,7 +35,11 @@ struct frame {
 	};
 	uint8_t order;
 	enum frame_state state;
-	uint16_t n_locks; /* USED by managed memory: see managed-lock.c, guarded by that object */
+	union { /* USED */
+		uint16_t
+			n_locks; /* by managed memory: see managed-lock.c, guarded by that object */
+		_Atomic uint16_t n_pins; /* by other: see memory-loan.c */
+	};
 	uint32_t next, prev; /* FREE, SLAB: neighbours in a list, page numbers */
 };
 static_assert(sizeof(struct frame) == 16);
@@ -123,6 +127,46 @@ static inline bool frame_is_exclusive(uint64_t phys)
 		       &frame_table[phys >> FRAME_SHIFT].owners, memory_order_acquire) == 1;
 }
 
+/** frame_is_single() - whether an allocated page is one that counts owners */
+static inline bool frame_is_single(uint64_t phys)
+{
+	return frame_of(phys)->state == FRAME_USED;
+}
+
+/** frame_is_pinned() - whether a device may be writing to a page */
+static inline bool frame_is_pinned(uint64_t phys)
+{
+	return atomic_load_explicit(
+		       &frame_table[phys >> FRAME_SHIFT].n_pins, memory_order_relaxed) != 0;
+}
+
+/**
+ * frame_is_private() - whether a page of a private object is to be written as it is: nobody else
+ * owns it but devices
+ */
+static inline bool frame_is_private(uint64_t phys)
+{
+	return frame_is_exclusive(phys) || frame_is_pinned(phys);
+}
+
+/**
+ * frame_pin() - a device may write to a page from now on, which gets one more owner
+ *
+ * Context: the object whose page it is is locked; if that is a view the page is private. Return:
+ * false: too many do.
+ */
+static inline bool frame_pin(uint64_t phys)
+{
+	struct frame *frame = &frame_table[phys >> FRAME_SHIFT];
+
+	if (atomic_load_explicit(&frame->n_pins, memory_order_relaxed) == UINT16_MAX) {
+		return false;
+	}
+	frame_ref_owned(phys);
+	atomic_fetch_add_explicit(&frame->n_pins, 1, memory_order_relaxed);
+	return true;
+}
+
 /** frame_unref_owned() - frame_unref() for a page known to be owned: no checks */
 static inline void frame_unref_owned(uint64_t phys)
 {
@@ -135,6 +179,15 @@ static inline void frame_unref_owned(uint64_t phys)
 	} else if (atomic_fetch_sub_explicit(&frame->owners, 1, memory_order_acq_rel) == 1) {
 		frame_release((uint32_t)(phys >> FRAME_SHIFT));
 	}
+}
+
+/** frame_unpin() - the device is done with it; any context */
+static inline void frame_unpin(uint64_t phys)
+{
+	/* what it has written comes before the page is taken for anybody's */
+	atomic_fetch_sub_explicit(
+		&frame_table[phys >> FRAME_SHIFT].n_pins, 1, memory_order_release);
+	frame_unref_owned(phys);
 }
 
 #endif

@@ -292,6 +292,37 @@ static uint32_t share_run_count(struct share_run *run, uint32_t n_max)
 	return n_pages;
 }
 
+/*
+ * What a copy gets of a page: the same; but one that a device may be writing to stays the one of the
+ * original (memory-loan.c). 0: no memory.
+ */
+static uint64_t memory_share_page(struct memory *copy, uint64_t phys)
+{
+	if (likely(!frame_is_pinned(phys))) {
+		frame_ref_owned(phys);
+		return phys;
+	}
+	uint64_t own = frame_allocate();
+
+	if (own != 0) {
+		frame_copy(own, phys);
+		copy->is_apart = true;
+	}
+	return own;
+}
+
+/* The same for a slot of its tree, which is charged already. */
+static int memory_share_slot(struct memory *copy, uint64_t *slot, uint64_t phys)
+{
+	uint64_t shared = memory_share_page(copy, phys);
+
+	if (shared == 0) {
+		return -ERR_NO_MEMORY;
+	}
+	page_tree_fill(&copy->pages, slot, shared);
+	return 0;
+}
+
 /* The pages of a run, and those that are out. */
 static int memory_share_swappable(struct memory *copy, const struct share_run *run)
 {
@@ -305,10 +336,12 @@ static int memory_share_swappable(struct memory *copy, const struct share_run *r
 					  : memory__charge(copy, 1)) != 0) {
 			return -ERR_NO_MEMORY;
 		}
-		if (!swap_is_entry(entry)) {
-			frame_ref_owned(entry);
+		if (swap_is_entry(entry)) {
+			page_tree_fill(&copy->pages, &run->to[i], entry);
+		} else if (memory_share_slot(copy, &run->to[i], entry) != 0) {
+			memory__uncharge(copy, 1);
+			return -ERR_NO_MEMORY;
 		}
-		page_tree_fill(&copy->pages, &run->to[i], entry);
 	}
 	return 0;
 }
@@ -323,10 +356,14 @@ static int memory_share_run(struct memory *copy, const struct share_run *run, ui
 		return -ERR_NO_MEMORY;
 	}
 	for (uint64_t i = 0; i < run->n_slots; i++) {
-		if (run->from[i] != 0) {
-			page_tree_fill(&copy->pages, &run->to[i], run->from[i]);
-			frame_ref_owned(run->from[i]);
+		if (run->from[i] == 0) {
+			continue;
 		}
+		if (memory_share_slot(copy, &run->to[i], run->from[i]) != 0) {
+			memory__uncharge(copy, n_pages);
+			return -ERR_NO_MEMORY;
+		}
+		n_pages--;
 	}
 	return 0;
 }

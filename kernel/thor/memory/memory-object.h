@@ -10,6 +10,7 @@
  *	MANAGED		the pages of `source`, a BACKING
  *	SLICE		no pages: stands for a range of `shown`, see memory-slice.c
  *	INDIRECT	no pages: slots that show ranges of other memory, see memory-indirect.h
+ *	LOAN		no pages: stands for a range of a space, see memory-loan.c
  *
  * A copy-on-write object ("view") has a source that is no view itself: a view of a view is a
  * fork of it. The pages that it shows of its source are the source's: it owns no count of them.
@@ -63,10 +64,13 @@ struct memory {
 	/* PHYSICAL, and views of such; of the run that ALLOCATED memory is made of */
 	uint64_t phys;
 	uint64_t n_unfilled; /* of that run: its first pages that are not the object's yet */
-	struct object *owner; /* QUEUE: referenced */
+	struct object *owner; /* QUEUE; LOAN: the space; referenced */
 	uint64_t (*phys_of)(struct object *owner, uint64_t page_index);
 	struct memory *shown; /* SLICE: with a handle reference; not a slice */
 	uint64_t shown_offset;
+	uint64_t lent_address; /* LOAN: in the space */
+	/* COPY_ON_WRITE: a fork that has got copies of pages that devices may be writing to */
+	bool is_apart;
 
 	/* guarded by lock */
 	struct spinlock lock;
@@ -248,6 +252,10 @@ struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);
  * Return: 0, -ERR_OUT_OF_BOUNDS.
  */
 MUST_USE int memory__resolve(struct memory **memory, uint64_t *offset, uint64_t size_bytes);
+
+/** memory__transfer_loan() - memory_read() and memory_write() of a loan, inside which the range is */
+MUST_USE int memory__transfer_loan(
+	struct memory *loan, uint64_t offset, void *buffer, size_t size, bool is_write);
 
 /** memory__take_accessed() - whether a page was used through a mapping; page tables forget it */
 bool memory__take_accessed(const struct memory *memory, uint64_t index, uint64_t phys);

@@ -151,9 +151,9 @@ static int memory_get_view(
 	}
 	uint64_t phys = *slot;
 
-	if (frame_is_exclusive(phys) || !for_write) {
+	if (frame_is_private(phys) || !for_write) {
 		*out_page =
-			(struct memory_page){ .phys = phys, .can_write = frame_is_exclusive(phys) };
+			(struct memory_page){ .phys = phys, .can_write = frame_is_private(phys) };
 		return 0;
 	}
 	struct memory_page page = { .can_write = true, .is_changed = true, .replaced = phys };
@@ -191,7 +191,8 @@ int memory__get_page(
 		return managed__get_page(memory->source, index, for_write, out_page);
 	case HEL_MEMORY_BACKING: return managed__get_backing_page(memory, index, out_page);
 	case HEL_MEMORY_SLICE:
-	case HEL_MEMORY_INDIRECT: break; /* are resolved */
+	case HEL_MEMORY_INDIRECT: /* are resolved */
+	case HEL_MEMORY_LOAN: break;
 	}
 	UNREACHABLE();
 }
@@ -213,7 +214,7 @@ static bool memory_has_fixed_page(const struct memory *memory, uint64_t index)
 		return managed__is_locked(page_tree_get(&memory->source->pages, index));
 	}
 	return memory->kind != HEL_MEMORY_BACKING && memory->kind != HEL_MEMORY_INDIRECT &&
-		memory->swappable == NULL;
+		memory->kind != HEL_MEMORY_LOAN && memory->swappable == NULL;
 }
 
 /* ---- contents for the kernel ------------------------------------------------------- */
@@ -256,8 +257,8 @@ static int memory_take_frame(
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
  * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: indirect and swappable
- * memory, and managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical and
- * borrowed memory has no counts.
+ * memory, loans, and managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical
+ * and borrowed memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {
@@ -356,6 +357,9 @@ static int memory_transfer_all(
 	if (offset > memory->size_bytes || size > memory->size_bytes - offset) {
 		return -ERR_OUT_OF_BOUNDS;
 	}
+	if (memory->kind == HEL_MEMORY_LOAN) {
+		return memory__transfer_loan(memory, offset, buffer, size, is_write);
+	}
 	while (size > 0) {
 		size_t part = min_size(size, FRAME_SIZE - offset % FRAME_SIZE);
 		const struct memory_transfer transfer = {
@@ -380,7 +384,7 @@ static int memory_transfer_all(
  *
  * Return: 0, -ERR_OUT_OF_BOUNDS (an empty slot of indirect memory, too), -ERR_NO_MEMORY,
  * -ERR_ILLEGAL_ARGS (device memory beyond the direct map), -ERR_IO (managed memory without
- * manager), -ERR_FAULT with a page note.
+ * manager), -ERR_FAULT with a page note; of a loan -ERR_FAULT and -ERR_AGAIN instead.
  */
 int memory_read(struct memory *memory, uint64_t offset, void *buffer, size_t size)
 {

@@ -33,7 +33,7 @@ int memory__resolve(struct memory **memory, uint64_t *offset, uint64_t size_byte
 
 /**
  * memory_create_slice() - memory that stands for a range of another one
- * @memory: not the backing of managed memory; it is kept, as by a descriptor
+ * @memory: not the backing of managed memory, and no loan; it is kept, as by a descriptor
  * @offset, @size_bytes: page-aligned, inside @memory as it is now
  *
  * Return: 0, -ERR_ILLEGAL_ARGS, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY.
@@ -42,7 +42,7 @@ int memory_create_slice(
 	struct memory *memory, uint64_t offset, uint64_t size_bytes, struct memory **out_slice)
 {
 	if (!is_aligned(offset | size_bytes, FRAME_SIZE) || size_bytes == 0 ||
-		memory->kind == HEL_MEMORY_BACKING) {
+		memory->kind == HEL_MEMORY_BACKING || memory->kind == HEL_MEMORY_LOAN) {
 		return -ERR_ILLEGAL_ARGS;
 	}
 	int error = memory__resolve(&memory, &offset, size_bytes);

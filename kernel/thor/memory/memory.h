@@ -57,6 +57,7 @@ uint64_t heap_used_bytes(void);
 constexpr int MEMORY_MORE = 1;
 
 /* ---- memory objects ---------------------------------------------------------------- */
+struct space;
 struct memory; /* starts with a struct object of HEL_TYPE_MEMORY, see memory/memory-object.h */
 int memory_create_allocated_slice(uint64_t size_bytes, uint64_t flags, struct memory **memory);
 int memory_create_allocated(uint64_t size_bytes, uint64_t flags, struct memory **out_memory);
@@ -79,6 +80,9 @@ int memory_create_borrowed(struct object *owner, uint64_t size_bytes,
 /* Memory that stands for a range of another one: see memory-slice.c. */
 int memory_create_slice(
 	struct memory *memory, uint64_t offset, uint64_t size_bytes, struct memory **out_slice);
+/* Memory that stands for a range of a space: see memory-loan.c. */
+int memory_create_loan(
+	struct space *space, uint64_t address, uint64_t size_bytes, struct memory **out_loan);
 /* Indirect memory: slots that show other memory, see memory-indirect.h. */
 struct indirect_setting {
 	uint64_t slot;
@@ -126,12 +130,23 @@ int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uin
 MUST_USE int memory_get_any_frame(
 	struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys);
 
+/**
+ * memory_take_lent_frames() - the frames of neighbouring pages of a loan
+ * @for_write: a device may write to them until frame_unpin(); else the caller drops owner counts
+ * @n_pages: at most so many; how many there are, if there is no error: at least one
+ *
+ * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_FAULT (nothing is mapped there, or it may not be accessed
+ * so), -ERR_AGAIN (a manager would have to bring it), -ERR_UNSUPPORTED (a page that is not to be
+ * lent), -ERR_NO_MEMORY.
+ */
+MUST_USE int memory_take_lent_frames(struct memory *loan, uint64_t offset, bool for_write,
+	uint32_t *n_pages, uint64_t *out_frames);
+
 /* ---- spaces ------------------------------------------------------------------------ */
 /*
  * starts with a struct object of HEL_TYPE_SPACE, see memory/space.h; defines .page_table,
  * .active_cpus
  */
-struct space;
 int space_create(struct space **out_space);
 int space_create_in(struct account *account, struct space **out_space);
 /**

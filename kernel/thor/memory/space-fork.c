@@ -248,6 +248,9 @@ static int space_fork_copy(struct space_fork *fork, struct mapping *part, bool i
 	if ((pair->slice == fork->slice && !memory->is_cutting) || memory->is_anonymous ||
 		memory->kind != HEL_MEMORY_COPY_ON_WRITE) {
 		space_fork_table(fork, part, memory);
+		if (unlikely(pair->copy->is_apart)) { /* of some pages the child has others */
+			space__hide(fork->child, part->address, mapping_end(part));
+		}
 	}
 	if (is_last && part->size_bytes == size_bytes && !space_has_other_mappings(memory)) {
 		space_fork_drop_pair(pair);

@@ -47,6 +47,9 @@ static int space_check_flags(const struct hel_map_args *args, const struct memor
 		return -ERR_ILLEGAL_ARGS;
 	}
 	/* a slice's end is one that nobody gets beyond */
+	if (memory != NULL && memory->kind == HEL_MEMORY_LOAN) {
+		return -ERR_ILLEGAL_ARGS;
+	}
 	if ((flags & HEL_MAP_BEYOND) != 0 && (memory == NULL || memory->kind == HEL_MEMORY_SLICE)) {
 		return -ERR_ILLEGAL_ARGS;
 	}

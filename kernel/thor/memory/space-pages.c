@@ -44,6 +44,7 @@ static uint8_t memory_page_state(const struct memory *memory, uint64_t index)
 	case HEL_MEMORY_ALLOCATED:
 	case HEL_MEMORY_BACKING: return memory_has_page(memory, index) ? HEL_PAGE_RESIDENT : 0;
 	case HEL_MEMORY_SLICE:
+	case HEL_MEMORY_LOAN:
 	case HEL_MEMORY_INDIRECT: return 0; /* what is entered is resident */
 	}
 	UNREACHABLE();

@@ -258,7 +258,8 @@ static uint64_t swappable_age_for(
 			continue;
 		}
 		n_looked++;
-		if (memory__take_accessed(memory, index, entry)) {
+		/* what a device writes goes to that page, or is lost */
+		if (frame_is_pinned(entry) || memory__take_accessed(memory, index, entry)) {
 			continue;
 		}
 		if (index != end) {

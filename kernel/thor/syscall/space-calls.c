@@ -378,6 +378,41 @@ int call_space_try_write(struct call *call)
 	return space_copy(call, false, false);
 }
 
+/* The space of a loan, referenced, and the grant that its descriptor is under, or NULL. */
+static int space_find_lender(struct call *call, struct space **out_space, struct grant **out_grant)
+{
+	constexpr uint32_t needed = HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_DERIVE;
+	struct object *object;
+
+	if (call_argument(call, 0) == HEL_THIS) {
+		*out_grant = NULL;
+		return call_find_space(call, HEL_THIS, needed, out_space);
+	}
+	int error = call_lookup_source(call, 0, HEL_TYPE_SPACE, needed, &object, out_grant);
+
+	if (error == 0) {
+		*out_space = (struct space *)object;
+	}
+	return error;
+}
+
+int call_space_lend(struct call *call)
+{
+	constexpr uint32_t given =
+		HEL_RIGHT_READ | HEL_RIGHT_WRITE | HEL_RIGHT_PIN | HEL_RIGHT_DERIVE;
+	struct memory *loan = NULL;
+	struct space *space;
+	struct grant *grant;
+	int error = space_find_lender(call, &space, &grant);
+
+	if (error != 0) {
+		return error;
+	}
+	error = memory_create_loan(space, call_argument(call, 1), call_argument(call, 2), &loan);
+	object_unref((struct object *)space);
+	return call_return_derived(call, error, (struct object *)loan, given, grant);
+}
+
 int call_space_query(struct call *call)
 {
 	struct hel_mapping_info info = {};
