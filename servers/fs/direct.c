@@ -4,6 +4,7 @@
 
 #include "disk.h"
 #include "error.h"
+#include "loan.h"
 
 #include <base/errors.h>
 #include <base/string.h>
@@ -17,7 +18,8 @@ struct transfer {
 	struct direct *direct;
 	uint32_t index;
 	struct contents_range range;
-	struct device_buffer buffer;
+	struct device_buffer buffer; /* in the units, or in `loan` */
+	struct loan *loan;           /* that it uses; NULL: none */
 	struct device_request request; /* of a quick one */
 	struct list_node node;         /* of pool.waiting: of one for a task */
 };
@@ -30,6 +32,7 @@ struct direct {
 	bool is_writable, is_closing;
 	struct fs_direct *shared; /* the first FS_DIRECT_DATA bytes */
 	struct io_memory memory;
+	struct loans loans;
 	hel_handle event;
 	struct helix_event_op wait;
 	uint64_t under_way; /* a bit for each slot */
@@ -62,6 +65,9 @@ static void transfer_end(struct transfer *transfer, int error)
 	struct direct *direct = transfer->direct;
 
 	direct->under_way &= ~(UINT64_C(1) << transfer->index);
+	if (transfer->loan != NULL) {
+		loan_put(&direct->loans, transfer->loan);
+	}
 	answer(direct, transfer->index, fs_error_of(error),
 		error == 0 ? (uint32_t)transfer->range.length : 0);
 	if (direct->under_way == 0) {
@@ -169,34 +175,80 @@ static void copy_slot(const struct direct *direct, uint32_t index, struct fs_dir
 	out_slot->offset = slot->offset;
 	out_slot->length = slot->length;
 	out_slot->flags = slot->flags;
+	out_slot->loan = slot->loan;
+	out_slot->loan_offset = slot->loan_offset;
 }
 
-static int check(const struct direct *direct, uint32_t index, const struct fs_direct_slot *wanted)
+/* Where the bytes are to be; *out_loan is NULL if that is the units. */
+static int check_place(struct direct *direct, uint32_t index, const struct fs_direct_slot *wanted,
+	struct loan **out_loan)
 {
+	uint32_t block = direct->session->volume->device->block_size;
+
+	*out_loan = NULL;
+	if ((wanted->flags & FS_DIRECT_LOAN) == 0) {
+		return fs_direct_units(wanted->length) > FS_DIRECT_SLOTS - index ? -ERR_ILLEGAL_ARGS
+										 : 0;
+	}
+	struct loan *loan = loans_find(&direct->loans, wanted->loan);
+
+	if (loan == NULL) {
+		return FS_DIRECT_ASK;
+	}
+	if (!is_aligned(wanted->loan_offset, block) ||
+		!loan_has(loan, wanted->loan_offset, wanted->length)) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	*out_loan = loan;
+	return 0;
+}
+
+static int check(struct direct *direct, uint32_t index, const struct fs_direct_slot *wanted,
+	struct loan **out_loan)
+{
+	constexpr uint32_t flags = FS_DIRECT_WRITE | FS_DIRECT_LOAN;
 	const struct volume *volume = direct->session->volume;
 	uint64_t size = direct->contents->ops->size(direct->contents);
 
 	if (volume_is_gone(volume)) {
 		return -ERR_END_OF_LANE;
 	}
-	if ((wanted->flags & ~(uint32_t)FS_DIRECT_WRITE) != 0 || wanted->length == 0 ||
+	if ((wanted->flags & ~flags) != 0 || wanted->length == 0 ||
 		wanted->length > FS_DIRECT_LENGTH_MAX ||
-		fs_direct_units(wanted->length) > FS_DIRECT_SLOTS - index ||
 		!is_aligned(wanted->offset | wanted->length, volume->device->block_size) ||
 		wanted->length > size || wanted->offset > size - wanted->length) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	return (wanted->flags & FS_DIRECT_WRITE) != 0 && !direct->is_writable ? FS_ERROR_READ_ONLY
-									      : 0;
+	if ((wanted->flags & FS_DIRECT_WRITE) != 0 && !direct->is_writable) {
+		return FS_ERROR_READ_ONLY;
+	}
+	return check_place(direct, index, wanted, out_loan);
+}
+
+static void set_place(
+	struct transfer *transfer, struct loan *loan, const struct fs_direct_slot *wanted)
+{
+	struct direct *direct = transfer->direct;
+
+	transfer->loan = loan;
+	if (loan != NULL) {
+		loan_get(loan);
+		transfer->buffer =
+			io_buffer(&loan->memory, wanted->loan_offset, wanted->length, NULL);
+	} else {
+		transfer->buffer = io_buffer(&direct->memory,
+			fs_direct_unit_offset(transfer->index), wanted->length, NULL);
+	}
 }
 
 static void take_slot(struct direct *direct, uint32_t index)
 {
 	struct transfer *transfer = &direct->transfers[index];
 	struct fs_direct_slot wanted;
+	struct loan *loan;
 
 	copy_slot(direct, index, &wanted);
-	int error = check(direct, index, &wanted);
+	int error = check(direct, index, &wanted, &loan);
 
 	if (error != 0) {
 		answer(direct, index, error, 0);
@@ -207,8 +259,7 @@ static void take_slot(struct direct *direct, uint32_t index)
 		.length = wanted.length,
 		.is_write = (wanted.flags & FS_DIRECT_WRITE) != 0,
 	};
-	transfer->buffer.offset = fs_direct_unit_offset(index);
-	transfer->buffer.length = wanted.length;
+	set_place(transfer, loan, &wanted);
 	direct->under_way |= UINT64_C(1) << index;
 	if (!quick_begin(transfer)) {
 		transfer_queue(transfer);
@@ -339,10 +390,10 @@ static struct direct *direct_create(
 	direct->contents = contents;
 	direct->is_writable = is_writable;
 	wait_queue_init(&direct->quiet);
+	loans_init(&direct->loans, contents->io);
 	for (uint32_t i = 0; i < FS_DIRECT_SLOTS; i++) {
 		direct->transfers[i].direct = direct;
 		direct->transfers[i].index = i;
-		direct->transfers[i].buffer = io_buffer(&direct->memory, 0, 0, NULL);
 	}
 	return direct;
 }
@@ -446,6 +497,7 @@ static void direct_close(struct task *task, struct direct *direct)
 	while (direct->under_way != 0 || op_is_pending(&direct->wait.operation.op)) {
 		(void)!wait_on(task, &direct->quiet);
 	}
+	loans_close(task, &direct->loans);
 	io_memory_detach(task, direct->contents->io, &direct->memory);
 	(void)!scope_join(&shield);
 	helix_unmap(direct->shared, FS_DIRECT_DATA);
@@ -468,15 +520,42 @@ void direct_close_all(struct task *task, struct session *session)
 	}
 }
 
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static struct direct *direct_find(const struct session *session, uint64_t id)
+{
+	LIST_FOR_EACH(direct, &session->directs, struct direct, node) {
+		if (direct->id == id) {
+			return direct;
+		}
+	}
+	return NULL;
+}
+
 int serve_close_direct(struct bragi_call *call, const struct fs_close_direct_request *request,
 	struct fs_close_direct_reply *out_reply UNUSED)
 {
-	LIST_FOR_EACH(direct, &session_of_call(call)->directs, struct direct, node) {
-		if (direct->id == request->id) {
-			list_remove(&direct->node);
-			direct_close(call->task, direct);
-			return 0;
-		}
+	struct direct *direct = direct_find(session_of_call(call), request->id);
+
+	if (direct == NULL) {
+		return -ERR_NOT_FOUND;
 	}
-	return -ERR_NOT_FOUND;
+	list_remove(&direct->node);
+	direct_close(call->task, direct);
+	return 0;
+}
+
+int serve_lend_direct(struct bragi_call *call, const struct fs_lend_direct_request *request,
+	struct fs_lend_direct_reply *out_reply UNUSED)
+{
+	struct direct *direct = direct_find(session_of_call(call), request->id);
+
+	if (direct == NULL) {
+		return -ERR_NOT_FOUND;
+	}
+	if (request->number == 0) {
+		return -ERR_ILLEGAL_ARGS;
+	}
+	return fs_error_of(loans_lend(call->task, &direct->loans, request->number,
+		bragi_handles_take(&call->received, 0)));
 }

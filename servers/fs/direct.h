@@ -19,6 +19,10 @@
  * cannot be taken from below us. A slot is copied before it is looked at, and what is under way is
  * known here (`under_way`), not there.
  *
+ * The bytes are in that memory, in units, or in a loan of the process (loan.h). To a transfer that
+ * is the same: a buffer of attached memory, which is never mapped here. What is wrong with a loan
+ * the driver says, when it would transfer.
+ *
  *	OPEN --close, end of the session--> CLOSING --nothing under way--> freed
  */
 #ifndef FS_DIRECT_H

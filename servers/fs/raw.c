@@ -310,6 +310,7 @@ const struct fs_session_ops session_raw_ops = {
 	.transfer = raw_transfer,
 	.open_direct = raw_open_direct,
 	.close_direct = serve_close_direct,
+	.lend_direct = serve_lend_direct,
 	.prepare = raw_prepare,
 	.sync_node = raw_sync_node,
 	.sync = raw_sync,

@@ -165,6 +165,8 @@ int serve_sync_node(struct bragi_call *call, const struct fs_sync_node_request *
 /* direct.c */
 int serve_close_direct(struct bragi_call *call, const struct fs_close_direct_request *request,
 	struct fs_close_direct_reply *out_reply);
+int serve_lend_direct(struct bragi_call *call, const struct fs_lend_direct_request *request,
+	struct fs_lend_direct_reply *out_reply);
 
 /** files_push_contents() - a descriptor of the contents' memory goes with the reply */
 MUST_USE int files_push_contents(

@@ -93,6 +93,7 @@ const struct fs_session_ops session_mounted_ops = {
 	.transfer = serve_transfer,
 	.open_direct = serve_open_direct,
 	.close_direct = serve_close_direct,
+	.lend_direct = serve_lend_direct,
 	.prepare = serve_prepare,
 	.sync_node = serve_sync_node,
 	.sync = serve_sync,

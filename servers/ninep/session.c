@@ -134,6 +134,13 @@ static int serve_close_direct(struct bragi_call *call UNUSED,
 	return -ERR_NOT_FOUND; /* none was opened */
 }
 
+static int serve_lend_direct(struct bragi_call *call UNUSED,
+	const struct fs_lend_direct_request *request UNUSED,
+	struct fs_lend_direct_reply *out_reply UNUSED)
+{
+	return -ERR_NOT_FOUND; /* likewise */
+}
+
 const struct fs_session_ops session_ops = {
 	.lookup = serve_lookup,
 	.find = serve_find,
@@ -158,6 +165,7 @@ const struct fs_session_ops session_ops = {
 	.transfer = serve_transfer,
 	.open_direct = serve_open_direct,
 	.close_direct = serve_close_direct,
+	.lend_direct = serve_lend_direct,
 	.prepare = serve_prepare,
 	.sync_node = serve_sync_node,
 	.sync = serve_sync,

@@ -59,6 +59,13 @@ void block_memory_release(struct block_device *device, struct block_memory *memo
 	}
 }
 
+/* Memory whose pages the kernel brings, or says that it does not: nobody else is waited for. */
+static bool is_good_kind(enum hel_memory_kind kind)
+{
+	return kind == HEL_MEMORY_ALLOCATED || kind == HEL_MEMORY_BACKING ||
+		kind == HEL_MEMORY_LOAN;
+}
+
 static int serve_attach(struct bragi_call *call, const struct block_attach_request *request,
 	struct block_attach_reply *out_reply UNUSED)
 {
@@ -79,7 +86,7 @@ static int serve_attach(struct bragi_call *call, const struct block_attach_reque
 	}
 	int error = hel_memory_info(handle, &info);
 
-	if (error == 0 && info.kind != HEL_MEMORY_ALLOCATED && info.kind != HEL_MEMORY_BACKING) {
+	if (error == 0 && !is_good_kind(info.kind)) {
 		error = -ERR_UNSUPPORTED;
 	}
 	place = error == 0 ? memory_place(client, request->id, true) : NULL;
