@@ -318,8 +318,8 @@ static uint64_t salts[SLOTS];
 static void submit_all(const struct channel *to, uint32_t flags, uint32_t loan)
 {
 	for (uint32_t i = 0; i < SLOTS; i++) {
-		channel_describe_lent(to, i, flags, MIB(4) + (uint64_t)i * PART, PART, loan,
-			(uint64_t)i * PART);
+		channel_describe_lent(
+			to, i, flags, MIB(4) + (uint64_t)i * PART, PART, loan, (uint64_t)i * PART);
 	}
 	channel_submit(to, ALL);
 }
@@ -382,8 +382,7 @@ static void test_loans_are_changed_under_load(struct task *task)
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		salts[i] = 5;
 		channel_fill(channel_unit(&channel, i), i, PART, 5);
-		channel_describe(
-			&channel, i, FS_DIRECT_WRITE, MIB(4) + (uint64_t)i * PART, PART);
+		channel_describe(&channel, i, FS_DIRECT_WRITE, MIB(4) + (uint64_t)i * PART, PART);
 	}
 	channel_submit(&channel, ALL);
 	for (uint32_t i = 0; i < SLOTS; i++) {
@@ -450,8 +449,10 @@ static void test_one_is_changed_at_a_time(struct task *task)
 			CHECK(is_told(&channel, i));
 		}
 		n_busy += other.error != 0;
-		CHECK(move(LENT, 0, SECTOR, first.loan, 0) == (other.error != 0 ? 0 : FS_DIRECT_ASK));
-		CHECK(move(LENT, 0, SECTOR, other.loan, 0) == (other.error != 0 ? FS_DIRECT_ASK : 0));
+		CHECK(move(LENT, 0, SECTOR, first.loan, 0) ==
+			(other.error != 0 ? 0 : FS_DIRECT_ASK));
+		CHECK(move(LENT, 0, SECTOR, other.loan, 0) ==
+			(other.error != 0 ? FS_DIRECT_ASK : 0));
 	}
 	CHECK(n_busy > 0);
 }
