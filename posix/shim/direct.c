@@ -9,6 +9,10 @@
  * at afterwards: if that is still there posix finds the units taken, and waits. Who holds units
  * goes on to the end: the call is not interrupted, as on Linux.
  *
+ * Long transfers need no copy where posix has lent the program's memory to the file server. One
+ * that finds no loan is posix', which gives one then, for the next time. What goes wrong with a
+ * loan is tried again by way of the units, where the program's memory is touched by the program.
+ *
  * SHIM_ASK is always a correct answer, as in view.c: a transfer of a disk may be repeated.
  */
 #include <hel/hel-calls.h>
@@ -22,12 +26,23 @@ constexpr uint64_t COPY_BLOCKS = 8192;
 constexpr uint64_t PIECE_BYTES = 0x80000;
 constexpr uint32_t PIECES_MAX = 2;
 static_assert(PIECE_BYTES <= FS_DIRECT_LENGTH_MAX);
+/* The same in a loan, where nothing is copied meanwhile. */
+constexpr uint64_t LOAN_PIECE_BYTES = 0x100000;
+static_assert(LOAN_PIECE_BYTES <= FS_DIRECT_LENGTH_MAX);
 
-/* What the view says. */
+/* A part of the program's memory that the disk gets at. */
+struct loan {
+	uint64_t address, size;
+	uint32_t number; /* 0: none */
+};
+
+/* What the view says, and which loan is used. */
 struct shown {
 	uint64_t memory;
 	hel_handle event;
 	uint64_t size, block;
+	struct loan loan;
+	bool is_copied; /* without loans */
 };
 
 /* Some neighbouring units. */
@@ -37,10 +52,11 @@ struct units {
 	uint64_t mask;
 };
 
-/* A request that is under way, between the program's bytes and those units. */
+/* A request that is under way, between the program's bytes and those units, or without copying. */
 struct piece {
 	struct units units;
 	uint64_t address, size;
+	struct loan loan;
 };
 
 static struct fs_direct_slot *piece_slot(const struct piece *piece)
@@ -178,17 +194,21 @@ static bool begin(const struct piece *piece, hel_handle event, uint64_t offset, 
 {
 	struct fs_direct_slot *slot = piece_slot(piece);
 
-	if (is_write && copy(piece_data(piece), (const void *)piece->address, piece->size)) {
+	slot->flags = is_write ? FS_DIRECT_WRITE : 0;
+	if (piece->loan.number) {
+		slot->flags |= FS_DIRECT_LOAN;
+		slot->loan = piece->loan.number;
+		slot->loan_offset = piece->address - piece->loan.address;
+	} else if (is_write && copy(piece_data(piece), (const void *)piece->address, piece->size)) {
 		return false; /* EFAULT, or the part that there is */
 	}
 	slot->offset = offset;
 	slot->length = (uint32_t)piece->size;
-	slot->flags = is_write ? FS_DIRECT_WRITE : 0;
 	submit(&piece->units, slot, event);
 	return true;
 }
 
-/* Waits for one: how many bytes have arrived; 0: something is wrong, and posix says what. */
+/* Waits for one: how many bytes have arrived; 0: something is wrong, somebody else says what. */
 static uint64_t end(const struct piece *piece, bool is_write)
 {
 	struct fs_direct_slot *slot = piece_slot(piece);
@@ -199,7 +219,8 @@ static uint64_t end(const struct piece *piece, bool is_write)
 		atomic_store_explicit(&slot->state, FS_DIRECT_FREE, memory_order_relaxed);
 	}
 	if (n_bytes > piece->size ||
-		(!is_write && copy((void *)piece->address, piece_data(piece), n_bytes))) {
+		(!is_write && !piece->loan.number &&
+			copy((void *)piece->address, piece_data(piece), n_bytes))) {
 		return 0;
 	}
 	return n_bytes;
@@ -211,24 +232,93 @@ static bool is_same(const struct shim_direct *direct)
 	return atomic_load_explicit(direct->place, memory_order_relaxed) == direct->entry;
 }
 
-/* Takes units for some of the bytes, while the descriptor is what it was. */
-static bool take_piece(const struct shim_direct *direct, const struct shown *view, uint64_t address,
-	uint64_t size, struct piece *out_piece)
+/* Takes units while the descriptor is what it was: the memory stays until they are free again. */
+static bool take_units_of(const struct shim_direct *direct, const struct shown *view, uint64_t size,
+	struct units *out_units)
 {
-	uint64_t n = size < PIECE_BYTES ? size : PIECE_BYTES;
-
-	if (!take_units((struct fs_direct *)view->memory, n, &out_piece->units)) {
+	if (!take_units((struct fs_direct *)view->memory, size, out_units)) {
 		return false;
 	}
 	if (!is_same(direct)) {
-		give_up_units(&out_piece->units);
+		give_up_units(out_units);
 		return false;
 	}
-	if (n > out_piece->units.n * (uint64_t)FS_DIRECT_UNIT) {
+	return true;
+}
+
+/* ---- loans ----------------------------------------------------------------------------------- */
+
+/* How many of these bytes are in a loan. */
+static uint64_t lent_bytes(const struct loan *loan, uint64_t address, uint64_t size)
+{
+	uint64_t from = address - loan->address;
+
+	if (!loan->number || from >= loan->size) {
+		return 0;
+	}
+	return loan->size - from < size ? loan->size - from : size;
+}
+
+/* One that has all of these bytes. No number is used twice: what has the same one is the same. */
+static struct loan find_loan(const struct fs_direct *shared, uint64_t address, uint64_t size)
+{
+	for (uint32_t i = 0; i < FS_DIRECT_LOANS; i++) {
+		const struct fs_direct_loan *place = &shared->loans[i];
+		struct loan loan = {
+			.number = atomic_load_explicit(&place->number, memory_order_acquire),
+			.address = *(const volatile uint64_t *)&place->address,
+			.size = *(const volatile uint64_t *)&place->size_bytes,
+		};
+
+		atomic_thread_fence(memory_order_acquire);
+		if (lent_bytes(&loan, address, size) == size &&
+			atomic_load_explicit(&place->number, memory_order_relaxed) == loan.number) {
+			return loan;
+		}
+	}
+	return (struct loan){ 0 };
+}
+
+/* How the next bytes go; false: posix has to be asked, which may give a loan then. */
+static bool choose_loan(
+	const struct shim_direct *direct, struct shown *view, uint64_t address, uint64_t size)
+{
+	struct units units;
+
+	if (view->is_copied || lent_bytes(&view->loan, address, size)) {
+		return true;
+	}
+	if (!take_units_of(direct, view, FS_DIRECT_UNIT, &units)) {
+		return false;
+	}
+	view->loan =
+		find_loan(units.shared, address, size < POSIX_LOAN_MAX ? size : POSIX_LOAN_MAX);
+	view->is_copied = !view->loan.number &&
+		!atomic_load_explicit(&units.shared->gives_loans, memory_order_relaxed);
+	free_units(&units);
+	return view->is_copied || view->loan.number;
+}
+
+/* ---- pieces ---------------------------------------------------------------------------------- */
+
+/* Takes units for some of the bytes; in a loan, for the slot. */
+static bool take_piece(const struct shim_direct *direct, const struct shown *view, uint64_t address,
+	uint64_t size, struct piece *out_piece)
+{
+	uint64_t lent = lent_bytes(&view->loan, address, size);
+	uint64_t max = lent ? LOAN_PIECE_BYTES : PIECE_BYTES;
+	uint64_t n = lent ? lent : size;
+
+	n = n < max ? n : max;
+	if (!take_units_of(direct, view, lent ? FS_DIRECT_UNIT : n, &out_piece->units)) {
+		return false;
+	}
+	if (!lent && n > out_piece->units.n * (uint64_t)FS_DIRECT_UNIT) {
 		n = out_piece->units.n * (uint64_t)FS_DIRECT_UNIT;
 	}
 	out_piece->address = address;
 	out_piece->size = n;
+	out_piece->loan = lent ? view->loan : (struct loan){ 0 };
 	return true;
 }
 
@@ -271,11 +361,12 @@ static uint64_t transfer_pieces(const struct shim_direct *direct, const struct s
 int64_t shim_direct_transfer(const struct shim_direct *direct, uint64_t address, uint64_t size,
 	uint64_t offset, bool is_write)
 {
-	const struct shown view = {
+	struct shown view = {
 		.memory = direct->view->direct_address,
 		.event = direct->view->direct_event,
 		.size = direct->view->direct_size,
 		.block = direct->view->direct_block,
+		.is_copied = size < FS_DIRECT_LOAN_MIN,
 	};
 	uint64_t done = 0;
 
@@ -284,9 +375,17 @@ int64_t shim_direct_transfer(const struct shim_direct *direct, uint64_t address,
 		return SHIM_ASK;
 	}
 	while (done < size) {
-		uint64_t n_bytes = transfer_pieces(
-			direct, &view, address + done, size - done, offset + done, is_write);
+		uint64_t n_bytes = 0;
 
+		if (choose_loan(direct, &view, address + done, size - done)) {
+			n_bytes = transfer_pieces(direct, &view, address + done, size - done,
+				offset + done, is_write);
+		}
+		if (!n_bytes && view.loan.number) {
+			view.loan = (struct loan){ 0 };
+			view.is_copied = true;
+			continue;
+		}
 		if (!n_bytes && !done) {
 			return SHIM_ASK;
 		}

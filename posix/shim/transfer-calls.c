@@ -25,9 +25,17 @@ static bool is_write(uint32_t number)
 	return number == NR_WRITE || number == NR_PWRITE;
 }
 
-static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t size,
+/* What a piece may have of these bytes, which follow each other in the program's memory. */
+static uint64_t piece_size(uint64_t size)
+{
+	return size < POSIX_BULK_MAX ? size : POSIX_BULK_MAX;
+}
+
+/* The first piece of so many bytes. */
+static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_t all,
 	uint64_t offset, uint32_t flags)
 {
+	uint64_t size = piece_size(all);
 	struct shim_call call;
 
 	shim_call_init(&call, number);
@@ -36,6 +44,8 @@ static int64_t one_piece(uint32_t number, uint64_t fd, uint64_t address, uint64_
 	call.header.args[1] = size;
 	call.header.args[2] = size;
 	call.header.args[3] = offset;
+	call.header.args[4] = all;
+	call.header.args[5] = address;
 	if (is_write(number)) {
 		if (!shim_is_user_range(address, size)) {
 			return -LINUX_EFAULT;
@@ -67,18 +77,15 @@ static int64_t transfer(struct stream *stream, uint64_t address, uint64_t size)
 		size = IO_MAX;
 	}
 	do {
-		uint64_t n = size - (stream->done - n_before);
+		uint64_t left = size - (stream->done - n_before);
 		uint32_t flags = stream->flags;
 		int64_t result;
 
-		if (n > POSIX_BULK_MAX) {
-			n = POSIX_BULK_MAX;
-		}
 		/* A long write waits until all is written, unless a signal is there. */
 		if (stream->done && (!is_write(stream->number) || shim_has_signal())) {
 			flags |= POSIX_REQUEST_NOWAIT;
 		}
-		result = one_piece(stream->number, stream->fd, address, n,
+		result = one_piece(stream->number, stream->fd, address, left,
 			stream->number != NR_READ ? stream->offset + stream->done
 				: stream->done    ? 0
 						  : stream->size_all,
@@ -89,7 +96,7 @@ static int64_t transfer(struct stream *stream, uint64_t address, uint64_t size)
 		}
 		stream->done += (uint64_t)result;
 		address += (uint64_t)result;
-		if ((uint64_t)result < n) {
+		if ((uint64_t)result < piece_size(left)) {
 			break;
 		}
 	} while (stream->done - n_before < size);
@@ -170,7 +177,7 @@ int64_t shim_pwrite64(SHIM_ARGS)
 int64_t shim_getdents64(SHIM_ARGS)
 {
 	SHIM_UNUSED;
-	return one_piece(NR_GETDENTS64, a0, a1, a2 < POSIX_BULK_MAX ? a2 : POSIX_BULK_MAX, 0, 0);
+	return one_piece(NR_GETDENTS64, a0, a1, a2, 0, 0);
 }
 
 /* Short vectors are written as one piece, so that a pipe or terminal gets them as one. */
@@ -281,7 +288,7 @@ static int64_t transfer_pieces(struct stream *stream, uint64_t address, uint64_t
 static int64_t read_copied(
 	const struct stream *stream, uint64_t address, uint64_t count, uint64_t total)
 {
-	uint64_t size = total < POSIX_BULK_MAX ? total : POSIX_BULK_MAX, done = 0;
+	uint64_t size = piece_size(total), done = 0;
 	int64_t scratch = shim_scratch_map(size);
 
 	if (scratch < 0) {
@@ -347,7 +354,7 @@ static int64_t transfer_vector(struct stream *stream, uint64_t address, uint64_t
 	if (is_write(stream->number) && count <= ARRAY_SIZE(vector) && total <= POSIX_BULK_INLINE) {
 		return write_gathered(stream, vector, count);
 	}
-	if (is_write(stream->number) && total <= POSIX_BULK_MAX) {
+	if (is_write(stream->number) && count > 1 && total <= POSIX_BULK_MAX) {
 		int64_t result = write_as_one(stream, address, count, total);
 
 		/* of what lies partly nowhere, all but sockets take the beginning */

@@ -32,6 +32,8 @@ constexpr uint32_t POSIX_VIEW_SLOTS = 512; /* for entries */
 constexpr uint64_t POSIX_DIRECTS = 0x7fffe0000000;
 constexpr uint64_t POSIX_DIRECT_PLACE = 0x400000;
 constexpr uint32_t POSIX_DIRECTS_MAX = 8; /* of one process */
+/* Of a transfer that has no loan yet posix lends so much; what is longer needs another one. */
+constexpr uint64_t POSIX_LOAN_MAX = 0x4000000;
 
 enum posix_view_kind : uint8_t {
 	POSIX_VIEW_NONE,

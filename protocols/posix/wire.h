@@ -17,7 +17,9 @@
  * args[i] holds the size of its data in bytes. A payload of at most POSIX_MAILBOX_DATA lies in the
  * mailbox. If POSIX_REQUEST_BULK_IN is set the mailbox has a list of pieces instead, in which posix
  * reads the payload in the process' memory.  BULK_IN data are payload like any other, args[k]
- * bytes, at most POSIX_BULK_MAX.
+ * bytes, at most POSIX_BULK_MAX.  Reads and writes go in pieces of that; beside Linux' arguments
+ * they may say where the piece is in the program's memory (args[5]), and how long all is that
+ * begins there (args[4]).
  *
  * Reply data: the OUT/INOUT data of the arguments in order, each padded to 8 bytes, present only
  * when result >= 0 (or the call's row in posix says otherwise), sized as the request said (OUT_N:

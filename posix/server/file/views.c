@@ -778,6 +778,9 @@ void view__note(struct request *request, struct file *file, const struct view_us
 		return;
 	}
 	ASSERT(view->file == file);
+	if (view->direct != NULL && use->size != 0) {
+		direct_view_asked(view->direct, request->args[5], request->args[4]);
+	}
 	struct view_use needed = *use;
 
 	if (view_is_fresh(view)) {

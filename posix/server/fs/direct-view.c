@@ -22,6 +22,7 @@
 #include <posix/server/file/access.h>
 #include <posix/server/file/views.h>
 #include <posix/server/fs/block-session.h>
+#include <posix/server/fs/direct-loans.h>
 #include <posix/server/fs/direct-view.h>
 #include <posix/server/fs/disk-internal.h>
 #include <posix/server/process/process-internal.h>
@@ -58,7 +59,8 @@ struct direct_view {
 	struct fs_direct *shared; /* its first pages */
 	hel_handle event; /* of the server, in the process' universe; HEL_NULL: none */
 	uint64_t id; /* of the server */
-	struct job job;
+	struct direct_loans loans;
+	struct job job; /* opens, lends or closes: one of them at a time */
 	struct timer timer;
 };
 
@@ -293,6 +295,7 @@ static int64_t run_open(void *context)
 	}
 	if (is_wanted) {
 		direct->phase = DIRECT_SERVED;
+		direct_loans_begin(&direct->loans, direct->shared);
 		view_direct_ready(direct->view);
 		return 0;
 	}
@@ -311,6 +314,30 @@ static int open_job(struct task *task, void *argument)
 {
 	task->job = NULL;
 	return (int)task_run_own(task, run_open, argument);
+}
+
+/* What the view is of may have gone by now, and goes on meanwhile. */
+static int64_t run_lend(void *context)
+{
+	struct direct_view *direct = context;
+
+	if (direct->view != NULL && direct->mm != NULL) {
+		direct_loans_give(&direct->loans,
+			&(struct direct_lender){
+				.disk = direct->disk,
+				.id = direct->id,
+				.space = direct->mm->space,
+			});
+	} else {
+		direct_loans_forget(&direct->loans);
+	}
+	return direct->view != NULL ? 0 : direct_close(direct);
+}
+
+static int lend_job(struct task *task, void *argument)
+{
+	task->job = NULL;
+	return (int)task_run_own(task, run_lend, argument);
 }
 
 /* ---- for views ------------------------------------------------------------------------------- */
@@ -388,6 +415,14 @@ uint32_t direct_view_show(
 	return direct->is_writable ? flags : flags & ~(uint32_t)POSIX_VIEW_WRITE;
 }
 
+void direct_view_asked(struct direct_view *direct, uint64_t address, uint64_t size)
+{
+	if (direct->phase == DIRECT_SERVED && direct_loans_want(&direct->loans, address, size)) {
+		job_init(&direct->job, "direct loan", lend_job, direct);
+		job_submit(posix_loop(), &direct->job);
+	}
+}
+
 void direct_view_leave(struct direct_view *direct, struct process *process)
 {
 	direct->view = NULL;
@@ -397,7 +432,7 @@ void direct_view_leave(struct direct_view *direct, struct process *process)
 		hel_close(process->internal->universe, direct->event);
 		direct->event = HEL_NULL;
 	}
-	if (direct->phase == DIRECT_SERVED) {
+	if (direct->phase == DIRECT_SERVED && !direct_loans_are_wanted(&direct->loans)) {
 		direct_start_close(direct);
 	} /* else its job sees that it has left */
 }

@@ -13,6 +13,8 @@
  * The view (file/views.h) that it belongs to shows it while it is SERVED. What a process has of the
  * memory says nothing: the server stops when it is told to. The memory stays in the process until
  * no thread uses it, as the process says itself; who lies keeps 2 MiB until it ends.
+ *
+ * A long transfer that comes by here brings a loan (direct-loans.h), so that the next one need not.
  */
 #ifndef POSIX_FS_DIRECT_VIEW_H
 #define POSIX_FS_DIRECT_VIEW_H
@@ -39,6 +41,12 @@ uint32_t direct_view_may(const struct file *file);
 /** direct_view_show() - fill in what is the kind's; what it may do, 0 if it is not SERVED yet */
 uint32_t direct_view_show(
 	const struct direct_view *direct, const struct file *file, struct posix_view *shared);
+
+/**
+ * direct_view_asked() - a transfer was made by posix that the process might have made itself
+ * @address: of its memory, where the bytes are, and @size of them: as the process says
+ */
+void direct_view_asked(struct direct_view *direct, uint64_t address, uint64_t size);
 
 /** direct_view_leave() - the view is gone: it is closed, in a job; @process: that of the maker */
 void direct_view_leave(struct direct_view *direct, struct process *process);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Direct transfers of programs: who is shown the memory, and that it is taken back in time and
- * completely. The file server here answers slowly; the seed is printed, TEST_SEED replays one.
+ * Direct transfers of programs: who is shown the memory, what is lent, and that all is taken back
+ * in time and completely. The file server here answers slowly; the seed is printed, TEST_SEED
+ * replays one.
  */
 #include <abi/linux/block.h>
 #include <async/task.h>
@@ -24,13 +25,19 @@ constexpr uint32_t DIRECT = LINUX_O_DIRECT | LINUX_O_NOATIME;
 static struct {
 	uint32_t n_sessions, n_opened, n_open; /* of sessions; direct transfers, ever and now */
 	uint32_t n_transfers;
+	uint32_t n_lent; /* ever */
+	bool refuses_loans;
+	struct {
+		uint32_t number;
+		struct fake_range range;
+	} loans[FS_DIRECT_LOANS];
 	bool is_writable; /* what was asked for last */
 	bool refuses;
 	bool is_gone; /* and its server */
 	uint32_t n_fail; /* so many of the next close_direct fail */
 	bool is_slow; /* answers come when the test says so */
-	void (*meanwhile)(void); /* before open_direct, or who has gone, answers; NULL: nothing */
-	hel_handle memory; /* of the last one */
+	/* before open_direct, lend_direct, or who has gone, answers; NULL: nothing */
+	void (*meanwhile)(void);
 	struct random chance;
 } server;
 
@@ -90,6 +97,27 @@ static int serve_close_direct(struct bragi_call *call UNUSED,
 	return 0;
 }
 
+static int serve_lend_direct(struct bragi_call *call, const struct fs_lend_direct_request *request,
+	struct fs_lend_direct_reply *out_reply UNUSED)
+{
+	typeof(server.loans[0]) *loan = &server.loans[request->number % FS_DIRECT_LOANS];
+
+	if (server.n_open == 0) {
+		return -ERR_NOT_FOUND; /* the session has ended meanwhile */
+	}
+	CHECK(request->id > 0 && request->id <= server.n_opened);
+	CHECK(request->number > loan->number);
+	loan->number = 0;
+	look_away();
+	if (server.refuses_loans) {
+		return -ERR_UNSUPPORTED;
+	}
+	fake_memory_read(bragi_handles_take(&call->received, 0), &loan->range, sizeof(loan->range));
+	loan->number = request->number;
+	server.n_lent++;
+	return 0;
+}
+
 static int serve_sync_node(struct bragi_call *call UNUSED,
 	const struct fs_sync_node_request *request UNUSED,
 	struct fs_sync_node_reply *out_reply UNUSED)
@@ -112,6 +140,7 @@ static const struct fs_session_ops session_ops = {
 	.transfer = serve_transfer,
 	.open_direct = serve_open_direct,
 	.close_direct = serve_close_direct,
+	.lend_direct = serve_lend_direct,
 	.sync_node = serve_sync_node,
 	.forget = block_server_forget,
 	.unmount = serve_unmount,
@@ -229,14 +258,19 @@ static void stop(struct timer *timer UNUSED)
 	loop_stop(&test_loop.loop);
 }
 
-/* Somebody looks again and again, so the loop would run for ever. */
-static void run_for_a_while(void)
+static void run_for(uint64_t ns)
 {
 	struct timer timer;
 
 	timer_init(&timer, stop);
-	timer_arm(posix_loop(), &timer, test_loop.now_ns + UINT64_C(1000000000));
+	timer_arm(posix_loop(), &timer, test_loop.now_ns + ns);
 	fake_run_loop();
+}
+
+/* Somebody looks again and again, so the loop would run for ever. */
+static void run_for_a_while(void)
+{
+	run_for(UINT64_C(1000000000));
 }
 
 TEST(who_transfers_often_with_o_direct_gets_it)
@@ -488,6 +522,270 @@ TEST(a_process_has_some)
 		CHECK_EQ(may(root, fd, POSIX_VIEW_READ), i < (int)POSIX_DIRECTS_MAX);
 	}
 	CHECK_EQ(server.n_open, POSIX_DIRECTS_MAX);
+	end_device();
+}
+
+/* ---- loans ----------------------------------------------------------------------------------- */
+
+/* What the shim does that finds no loan. */
+static void transfer(struct user *user, int64_t fd, uint64_t address, uint64_t size)
+{
+	constexpr uint32_t PREAD = 17, PWRITE = 18;
+	static char bytes[512];
+
+	if (random_below(&server.chance, 2) == 0) {
+		start(user, PREAD, V(fd), V(0), V(512), V(0), V(size), V(address));
+	} else {
+		start(user, PWRITE, V(fd), IN_DATA(bytes, 512), V(512), V(0), V(size), V(address));
+	}
+	while (is_parked(user)) {
+		run_for(1);
+	}
+	CHECK_EQ(user->result, 512);
+}
+
+static void transfer_and_lend(struct user *user, int64_t fd, uint64_t address, uint64_t size)
+{
+	transfer(user, fd, address, size);
+	fake_run_loop();
+}
+
+static bool is_shown(const struct fs_direct *shared, uint64_t address, uint64_t size)
+{
+	for (uint32_t i = 0; i < FS_DIRECT_LOANS; i++) {
+		const struct fs_direct_loan *loan = &shared->loans[i];
+
+		if (loan->number != 0 && address >= loan->address &&
+			address + size <= loan->address + loan->size_bytes) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The process is shown what the server has, and nothing else. */
+static void check_loans(const struct fs_direct *shared)
+{
+	for (uint32_t i = 0; i < FS_DIRECT_LOANS; i++) {
+		const struct fs_direct_loan *loan = &shared->loans[i];
+
+		CHECK_EQ(loan->number, server.loans[i].number);
+		if (loan->number != 0) {
+			CHECK_EQ(loan->number % FS_DIRECT_LOANS, i);
+			CHECK_EQ(loan->address, server.loans[i].range.address);
+			CHECK_EQ(loan->size_bytes, server.loans[i].range.size);
+		}
+	}
+}
+
+TEST(a_long_transfer_brings_a_loan)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+
+	CHECK_EQ(atomic_load(&shared->gives_loans), 1);
+	transfer_and_lend(root, fd, 0x10000000, FS_DIRECT_LOAN_MIN - 512);
+	CHECK_EQ(server.n_lent, 0);
+	transfer_and_lend(root, fd, 0x10000200, FS_DIRECT_LOAN_MIN);
+	CHECK_EQ(server.n_lent, 1);
+	CHECK(is_shown(shared, 0x10000000, FS_DIRECT_LOAN_MIN + 4096));
+	check_loans(shared);
+	transfer_and_lend(root, fd, 0x10000000, FS_DIRECT_LOAN_MIN + 4096);
+	CHECK_EQ(server.n_lent, 1);
+	CHECK_EQ(call_close(root, fd), 0);
+	end_device();
+}
+
+TEST(loans_that_are_near_are_joined)
+{
+	constexpr uint64_t START = 0x10000000, SPAN = MIB(1), LONG = MIB(64);
+
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+
+	transfer_and_lend(root, fd, START, SPAN);
+	transfer_and_lend(root, fd, START + SPAN, SPAN); /* it touches */
+	CHECK(is_shown(shared, START, 2 * SPAN));
+	transfer_and_lend(root, fd, START - SPAN / 2, SPAN); /* overlaps */
+	CHECK(is_shown(shared, START - SPAN / 2, SPAN * 5 / 2));
+	transfer_and_lend(root, fd, START + 2 * SPAN + 4096, SPAN); /* almost touches */
+	CHECK(is_shown(shared, START - SPAN / 2, SPAN * 7 / 2));
+	CHECK_EQ(shared->loans[0].number, 3 * FS_DIRECT_LOANS + FS_DIRECT_LOANS);
+	CHECK_EQ(shared->loans[1].number, 0);
+	check_loans(shared);
+	transfer_and_lend(root, fd, START, LONG); /* not more than may be */
+	CHECK(is_shown(shared, START, LONG));
+	CHECK(is_shown(shared, START - SPAN / 2, SPAN * 7 / 2));
+	CHECK_EQ(shared->loans[1].number % FS_DIRECT_LOANS, 1);
+	transfer_and_lend(
+		root, fd, START + 16 * LONG, 8 * LONG); /* of which the first part is lent */
+	CHECK(is_shown(shared, START + 16 * LONG, LONG));
+	CHECK_EQ(server.n_lent, 6);
+	check_loans(shared);
+	end_device();
+}
+
+TEST(loans_take_turns_until_there_were_many)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+	uint64_t address = 0;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		address = GIB(1) + random_below(&server.chance, 1 << 18) * 4096;
+		uint64_t size = FS_DIRECT_LOAN_MIN + random_below(&server.chance, 512) * 512;
+
+		transfer_and_lend(root, fd, address, size);
+		CHECK(is_shown(shared, address, size) || atomic_load(&shared->gives_loans) == 0);
+		check_loans(shared);
+	}
+	CHECK_EQ(server.n_lent, 64);
+	CHECK_EQ(atomic_load(&shared->gives_loans), 0);
+	end_device();
+}
+
+static struct fs_direct *watched;
+
+static void see_that_none_is_shown(void)
+{
+	CHECK_EQ(watched->loans[0].number, 0);
+	CHECK(watched->loans[1].number != 0);
+}
+
+TEST(a_loan_is_not_shown_while_it_is_replaced)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	watched = memory_of(root, 0);
+	transfer_and_lend(root, fd, 0x10000000, MIB(1));
+	transfer_and_lend(root, fd, 0x20000000, MIB(1));
+	server.meanwhile = see_that_none_is_shown;
+	transfer_and_lend(root, fd, 0x10080000, MIB(1));
+	CHECK(server.meanwhile == NULL);
+	CHECK(is_shown(watched, 0x10000000, MIB(1) + 0x80000));
+	check_loans(watched);
+	end_device();
+}
+
+TEST(a_server_that_will_have_no_more)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+
+	transfer_and_lend(root, fd, 0x10000000, MIB(1));
+	server.refuses_loans = true;
+	transfer_and_lend(root, fd, 0x20000000, MIB(1));
+	CHECK_EQ(atomic_load(&shared->gives_loans), 0);
+	CHECK(is_shown(shared, 0x10000000, MIB(1)) && !is_shown(shared, 0x20000000, 1));
+	check_loans(shared);
+	server.refuses_loans = false;
+	transfer_and_lend(root, fd, 0x30000000, MIB(1));
+	CHECK_EQ(server.n_lent, 1);
+	end_device();
+}
+
+/* Addresses and sizes are what the process says. */
+TEST(what_cannot_be_lent)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct fs_direct *shared = memory_of(root, 0);
+
+	transfer_and_lend(root, fd, POSIX_SHIM_REGION, MIB(1));
+	transfer_and_lend(root, fd, POSIX_DIRECTS, MIB(1));
+	transfer_and_lend(root, fd, UINT64_MAX, UINT64_MAX);
+	CHECK_EQ(server.n_lent, 0);
+	transfer_and_lend(root, fd, POSIX_SHIM_REGION - 1, UINT64_MAX);
+	CHECK(is_shown(shared, POSIX_SHIM_REGION - 4096, 4096));
+	memset(shared->loans, 0xff, sizeof(shared->loans)); /* it spoils what it sees */
+	transfer_and_lend(root, fd, POSIX_SHIM_REGION - 512, MIB(1));
+	CHECK_EQ(server.n_lent, 1);
+	transfer_and_lend(root, fd, 0, MIB(1));
+	CHECK_EQ(server.n_lent, 2);
+	end_device();
+}
+
+static int64_t fd_to_close;
+
+static void close_it(void)
+{
+	CHECK_EQ(call_close(root, fd_to_close), 0);
+}
+
+TEST(a_descriptor_that_is_closed_while_a_loan_is_given)
+{
+	begin_device();
+	fd_to_close = open_warm(root, LINUX_O_RDWR | DIRECT);
+	server.meanwhile = close_it;
+	transfer_and_lend(root, fd_to_close, 0x10000000, MIB(1));
+	CHECK_EQ(server.n_lent, 1);
+	CHECK_EQ(server.n_open, 0);
+	CHECK(memory_of(root, 0) == NULL);
+	end_device();
+}
+
+/* Before, while, and after. */
+TEST(a_process_that_ends_when_a_loan_is_given)
+{
+	uint32_t n_lent = 0, n_ends = 60;
+
+	begin_device();
+	for (uint32_t i = 0; i < n_ends; i++) {
+		leaver = user_create(0);
+		int64_t fd = open_warm(leaver, LINUX_O_RDWR | DIRECT);
+
+		memset(server.loans, 0, sizeof(server.loans));
+		server.meanwhile = i % 3 == 0 ? leave : NULL;
+		transfer(leaver, fd, 0x10000000, MIB(1));
+		if (i % 3 != 0) {
+			run_for(random_below(&server.chance, 1200));
+			n_lent += server.n_lent;
+			leave();
+		}
+		fake_run_loop();
+		CHECK_EQ(server.n_open, 0);
+		server.n_lent = 0;
+	}
+	CHECK(n_lent > 0 && n_lent < n_ends * 2 / 3);
+	end_device();
+}
+
+TEST(a_device_that_vanishes_while_a_loan_is_given)
+{
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+
+	server.meanwhile = device_gone;
+	transfer_and_lend(root, fd, 0x10000000, MIB(1));
+	CHECK_EQ(entry_of(root, fd), 0);
+	CHECK(memory_of(root, 0) == NULL);
+	server.n_sessions = 0;
+	CHECK_EQ(call_close(root, fd), 0);
+	end_device();
+}
+
+/* A program that is lent to may not write to the disk any more. */
+TEST(a_device_that_becomes_read_only_while_a_loan_is_given)
+{
+	int32_t yes = 1;
+
+	begin_device();
+	int64_t fd = open_warm(root, LINUX_O_RDWR | DIRECT);
+	struct user *other = user_create(0);
+	int64_t second = call_open(other, "/disk", LINUX_O_RDONLY, 0);
+
+	transfer(root, fd, 0x10000000, MIB(1));
+	CHECK_EQ(call_ioctl(other, second, LINUX_BLKROSET, 0, &yes, 4, 0), REQUEST_PARK);
+	CHECK_EQ(server.n_open, 1);
+	fake_run_loop();
+	CHECK_EQ(result_of(other), 0);
+	CHECK_EQ(server.n_open, 0);
+	CHECK(memory_of(root, 0) == NULL);
 	end_device();
 }
 

@@ -246,6 +246,16 @@ static struct hel_outcome space_copy(const uint64_t *arguments, bool is_write)
 	return (struct hel_outcome){ 0, arguments[3] };
 }
 
+/* A loan says of what it is. */
+static struct hel_outcome space_lend(const uint64_t *arguments)
+{
+	const struct fake_range range = { .address = arguments[1], .size = arguments[2] };
+
+	ASSERT(range.address % HEL_PAGE_SIZE == 0 && range.size % HEL_PAGE_SIZE == 0);
+	ASSERT(range.size != 0 && range.address + range.size <= POSIX_SHIM_REGION);
+	return (struct hel_outcome){ 0, fake_memory_with(&range, sizeof(range)) };
+}
+
 struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 {
 	int error = 0;
@@ -270,6 +280,7 @@ struct hel_outcome hel_sim_call(uint32_t number, const uint64_t *arguments)
 		fake_memory_closed(arguments[1]);
 		error = close((int)(arguments[1] - HANDLE_BASE));
 		break;
+	case HEL_CALL_space_lend: return space_lend(arguments);
 	case HEL_CALL_space_populate: break;
 	case HEL_CALL_futex_wake: break;
 	case HEL_CALL_space_read: return space_copy(arguments, false);

@@ -18,6 +18,10 @@ hel_handle fake_memory_share(hel_handle memory);
 /** fake_memory_clear() - zeroes in a range; fake_memory_read() - what is in it */
 void fake_memory_clear(hel_handle memory, uint64_t offset, uint64_t size);
 void fake_memory_read(hel_handle memory, void *buffer, uint64_t size);
+/** struct fake_range - what fake_memory_read() finds in a loan: the range that it is of */
+struct fake_range {
+	uint64_t address, size;
+};
 /** fake_n_mappings - mappings that were not taken back */
 extern size_t fake_n_mappings;
 /** fake_process_memory() - what a process has at an address of its own, NULL: nothing */
