@@ -48,6 +48,7 @@ struct direct_view {
 	struct list_node node;
 	struct view *view; /* NULL: it has left */
 	struct process *process; /* of the view */
+	struct process *waiter; /* that ends when nothing is served; NULL: none */
 	struct block *block; /* its volume is referenced by the session */
 	struct disk_super *disk; /* the session; referenced */
 	uint64_t node_id;
@@ -154,11 +155,27 @@ static void direct_sweep(struct direct_view *direct)
 	}
 }
 
+static bool has_transfers(const struct process *waiter)
+{
+	LIST_FOR_EACH(direct, &directs, struct direct_view, node) {
+		if (direct->waiter == waiter) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void direct_over(struct direct_view *direct)
 {
+	struct process *waiter = direct->waiter;
+
 	direct->phase = DIRECT_OVER;
+	direct->waiter = NULL;
 	direct_sweep(direct);
 	wait_queue_wake(&news);
+	if (waiter != NULL && !has_transfers(waiter)) {
+		process_transfers_are_over(waiter);
+	}
 	if (direct_is_used(direct)) {
 		direct_look_later(direct);
 	} else {
@@ -470,6 +487,20 @@ int64_t direct_views_end(struct block *block)
 		direct_views_start_end(block);
 	}
 	return 0;
+}
+
+bool direct_views_await(struct process *process, const struct mm *mm)
+{
+	bool has_some = false;
+
+	LIST_FOR_EACH(direct, &directs, struct direct_view, node) {
+		if (direct->mm == mm && direct->view == NULL && direct->phase != DIRECT_OVER &&
+			direct_is_used(direct)) {
+			direct->waiter = process;
+			has_some = true;
+		}
+	}
+	return has_some;
 }
 
 void directs_left(struct mm *mm)

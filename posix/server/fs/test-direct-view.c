@@ -174,6 +174,26 @@ TEST(memory_in_use_stays_until_it_is_not)
 	end_device();
 }
 
+TEST(who_is_killed_meanwhile_ends_when_the_disk_is_done)
+{
+	begin_device();
+	struct user *killed = user_create(0), *other = user_create(0);
+	int64_t fd = open_warm(killed, LINUX_O_RDWR | DIRECT);
+
+	(void)open_warm(other, LINUX_O_RDWR | DIRECT);
+	atomic_store(&memory_of(killed, 0)->taken, 5);
+	user_exit(killed);
+	CHECK_EQ(fake_n_awaited, 1);
+	CHECK_EQ(server.n_open, 2);
+	fake_run_loop();
+	CHECK_EQ(fake_n_awaited, 0);
+	CHECK_EQ(server.n_open, 1);
+	user_exit(other); /* not in the middle of anything */
+	CHECK_EQ(fake_n_awaited, 0);
+	CHECK(fd >= 0);
+	end_device();
+}
+
 TEST(who_lies_keeps_it_until_it_ends)
 {
 	begin_device();
