@@ -487,8 +487,8 @@ static void *unmap_often(void *argument)
 			/* its pages may be those of the next one */
 			n_wrong += mmap(shared_bytes, LONG, PROT_NONE, PRIVATE | MAP_FIXED, -1,
 					   0) != shared_bytes;
-			elsewhere = mmap(NULL, LONG, PROT_READ | PROT_WRITE,
-				PRIVATE | MAP_POPULATE, -1, 0);
+			elsewhere = mmap(
+				NULL, LONG, PROT_READ | PROT_WRITE, PRIVATE | MAP_POPULATE, -1, 0);
 			memset(elsewhere, 0x5a, LONG);
 			usleep(i % 2 == 0 ? 500 : 0);
 			n_wrong += elsewhere[0] != 0x5a ||
