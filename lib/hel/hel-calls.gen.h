@@ -459,8 +459,9 @@ HEL_MUST_USE static inline int hel_memory_info(hel_handle memory, struct hel_mem
  * @size: bytes, at most 16 MiB
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large, or device memory that the kernel does not
- * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_IO (managed memory whose
- * manager is gone, or has failed), -ERR_NO_MEMORY (no memory for a page).
+ * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_AGAIN (of a loan: a page is
+ * absent; it was not asked for), -ERR_IO (managed memory whose manager is gone, or has failed),
+ * -ERR_NO_MEMORY (no memory for a page).
  */
 HEL_MUST_USE static inline int hel_memory_read(hel_handle memory, uint64_t offset, void *buffer,
 	size_t size)
@@ -476,8 +477,9 @@ HEL_MUST_USE static inline int hel_memory_read(hel_handle memory, uint64_t offse
  * @size: bytes, at most 16 MiB
  *
  * Return: 0, -ERR_ILLEGAL_ARGS (@size is too large, or device memory that the kernel does not
- * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_IO (managed memory whose
- * manager is gone, or has failed), -ERR_NO_MEMORY (no memory for a page).
+ * reach), -ERR_OUT_OF_BOUNDS (the range is not inside the memory), -ERR_AGAIN (of a loan: a page is
+ * absent; it was not asked for), -ERR_IO (managed memory whose manager is gone, or has failed),
+ * -ERR_NO_MEMORY (no memory for a page).
  */
 HEL_MUST_USE static inline int hel_memory_write(hel_handle memory, uint64_t offset,
 	const void *buffer, size_t size)

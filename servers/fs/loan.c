@@ -63,8 +63,7 @@ static void loan_drop(struct task *task, struct loans *loans, struct loan *loan)
 }
 
 /* @memory is taken if there is no error. */
-static int loan_change(
-	struct task *task, struct loans *loans, struct loan *loan, hel_handle memory)
+static int loan_change(struct task *task, struct loans *loans, struct loan *loan, hel_handle memory)
 {
 	struct io_memory attached;
 	int error;

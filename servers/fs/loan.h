@@ -71,8 +71,7 @@ void loan_put(struct loans *loans, struct loan *loan);
  * Return: 0, -ERR_BUSY (that one is being changed; it goes on), -ERR_UNSUPPORTED (no loan),
  * -ERR_NO_RIGHTS, -ERR_NOT_FOUND (it was closed), -ERR_NO_MEMORY, what the driver says.
  */
-MUST_USE int loans_lend(
-	struct task *task, struct loans *loans, uint32_t number, hel_handle memory);
+MUST_USE int loans_lend(struct task *task, struct loans *loans, uint32_t number, hel_handle memory);
 
 /** loans_close() - nobody uses any, and no more are lent: let go of all; not to be cancelled */
 void loans_close(struct task *task, struct loans *loans);

@@ -47,16 +47,22 @@ int client_open(struct task *task)
 	return error;
 }
 
-int transfer(struct task *task, enum block_operation operation, uint64_t position, uint64_t offset,
-	uint32_t length)
+int transfer_of(struct task *task, uint32_t id, enum block_operation operation, uint64_t position,
+	uint64_t offset, uint32_t length)
 {
-	struct block_segment segment = { .offset = offset, .memory = memory_id, .length = length };
+	struct block_segment segment = { .offset = offset, .memory = id, .length = length };
 	struct block_op request;
 
 	block_op_init(&request, &disk, operation, position, &segment, 1);
 	int error = await(task, &request.op);
 
 	return error == 0 && request.n_bytes != length ? -ERR_PROTOCOL : error;
+}
+
+int transfer(struct task *task, enum block_operation operation, uint64_t position, uint64_t offset,
+	uint32_t length)
+{
+	return transfer_of(task, memory_id, operation, position, offset, length);
 }
 
 int act(struct task *task, enum block_operation operation, uint64_t position, uint64_t length)

@@ -23,6 +23,10 @@ MUST_USE int client_open(struct task *task);
 MUST_USE int transfer(struct task *task, enum block_operation operation, uint64_t position,
 	uint64_t offset, uint32_t length);
 
+/** transfer_of() - the same with another memory that was attached */
+MUST_USE int transfer_of(struct task *task, uint32_t id, enum block_operation operation,
+	uint64_t position, uint64_t offset, uint32_t length);
+
 /** act() - an operation without data */
 MUST_USE int act(
 	struct task *task, enum block_operation operation, uint64_t position, uint64_t length);
@@ -33,6 +37,11 @@ uint8_t pattern(uint64_t at, uint64_t salt);
 /** fill(), is_filled() - @length bytes of the memory with a pattern that begins at @offset */
 void fill(uint64_t offset, uint64_t length, uint64_t salt);
 bool is_filled(uint64_t offset, uint64_t length, uint64_t salt);
+
+/** test_space_is_lent(), ... - tests of loans, with the device open: loans.c */
+void test_space_is_lent(struct task *task);
+void test_what_is_not_there_fails(struct task *task);
+void test_lent_memory_goes(struct task *task);
 
 /** errors_main() - the tests of a device with bad places; as task_tests_main() */
 int errors_main(void);

@@ -242,16 +242,6 @@ static void test_pages_of_managed_memory(struct task *task)
 #define KEPT_BYTES KIB(64)
 #define MANY_KEPT  300 /* more than a driver keeps */
 
-static int transfer_of(struct task *task, uint32_t id, enum block_operation operation,
-	uint64_t position, uint64_t offset, uint32_t length)
-{
-	struct block_segment segment = { .offset = offset, .memory = id, .length = length };
-	struct block_op request;
-
-	block_op_init(&request, &disk, operation, position, &segment, 1);
-	return await(task, &request.op);
-}
-
 /* From the memory that is kept to the disk, into the other one, and back by another way. */
 static void use_kept(struct task *task, uint64_t flags)
 {
@@ -395,6 +385,9 @@ static const struct task_test tests[] = {
 	TASK_TEST(pages_of_managed_memory),
 	TASK_TEST(memory_is_kept),
 	TASK_TEST(memory_that_cannot_be_kept),
+	TASK_TEST(space_is_lent),
+	TASK_TEST(what_is_not_there_fails),
+	TASK_TEST(lent_memory_goes),
 	TASK_TEST(many_at_once),
 	TASK_TEST(device_is_left),
 };

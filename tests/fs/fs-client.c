@@ -386,6 +386,23 @@ int fs_close_direct(struct task *task, struct fs_client *session, uint64_t id)
 	return CALL(session, close_direct, session);
 }
 
+int fs_lend_direct(
+	struct task *task, struct fs_client *session, uint64_t id, uint32_t number, hel_handle loan)
+{
+	struct fs_lend_direct_request request;
+	struct fs_lend_direct_reply reply;
+
+	fs_lend_direct_request_init(&request);
+	request.id = id;
+	request.number = number;
+	bragi_exchange_init(&session->exchange, session->buffer, FS_BUFFER_BYTES);
+	if (loan != HEL_NULL && !bragi_handles_add(&session->exchange.to_send, loan)) {
+		return -ERR_NO_SPACE;
+	}
+	return fs_session_lend_direct(
+		task, &session->client.client, &session->exchange, &request, &reply);
+}
+
 int fs_sync_node(struct task *task, struct fs_client *session, uint64_t node)
 {
 	struct fs_sync_node_request request;

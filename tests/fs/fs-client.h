@@ -93,6 +93,9 @@ MUST_USE int fs_transfer(struct task *task, struct fs_client *session, uint64_t 
 MUST_USE int fs_open_direct(struct task *task, struct fs_client *session, bool is_writable,
 	hel_handle memory, uint64_t *out_id, hel_handle *out_event);
 MUST_USE int fs_close_direct(struct task *task, struct fs_client *session, uint64_t id);
+/** fs_lend_direct() - @loan: stays the caller's; HEL_NULL: none */
+MUST_USE int fs_lend_direct(struct task *task, struct fs_client *session, uint64_t id,
+	uint32_t number, hel_handle loan);
 MUST_USE int fs_sync_node(struct task *task, struct fs_client *session, uint64_t node);
 MUST_USE int fs_sync(struct task *task, struct fs_client *session);
 

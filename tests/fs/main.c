@@ -669,6 +669,9 @@ int main(int n_arguments UNUSED, char **arguments UNUSED)
 	if (str_equal(mode, "direct")) {
 		return task_tests_main(direct_tests, N_DIRECT_TESTS);
 	}
+	if (str_equal(mode, "loans")) {
+		return task_tests_main(loan_tests, N_LOAN_TESTS);
+	}
 	if (str_equal(mode, "measure")) {
 		return task_tests_main(measurements, ARRAY_SIZE(measurements));
 	}

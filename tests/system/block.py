@@ -57,7 +57,7 @@ READ_ONLY_DISKS = {
     'virtio-read-only': (['--qemu', f'{_READ_ONLY} -device virtio-blk-pci,{_PLACE},drive=d'],
                          f'virtio-{_NAME}'),
 }
-_N_CASES = 14
+_N_CASES = 17
 _N_CASES_READ_ONLY = 4
 
 

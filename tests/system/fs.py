@@ -20,6 +20,7 @@ _TOOLS = dict(os.environ, PATH=os.environ['PATH'] + ':/usr/sbin:/sbin')
 _VIRTIO = '-drive file=@,if=none,id=d,format=raw -device virtio-blk-pci,addr=0x10,drive=d'
 _NAME = 'virtio-0000:00:10.0'
 _N_CASES = 18
+_N_LOAN_CASES = 12
 
 
 def pattern(offset, length, salt):
@@ -137,13 +138,13 @@ def a_disk_is_taken_out():
                settings='hati.ramdisk=16 hati.ramdisk.life=3000 fs.mode=removal')
 
 
-def _direct(settings=''):
+def _direct(settings='', mode='direct', n_cases=8):
     """Direct transfers of a program: what it finds on the disk, and leaves there."""
     with tempfile.TemporaryDirectory(prefix='hati-fs-') as folder:
         image = os.path.join(folder, 'disk')
         with open(image, 'wb') as file:
             file.write(pattern(0, DIRECT_BYTES, 0))
-        run_client(image, settings=f'fs.mode=direct {settings}', n_cases=8)
+        run_client(image, settings=f'fs.mode={mode} {settings}', n_cases=n_cases)
         with open(image, 'rb') as file:
             check_equal(file.read(1 << 20) == pattern(0, 1 << 20, 8), True, 'what was written')
 
@@ -154,6 +155,14 @@ def direct_transfers():
 
 def direct_transfers_while_the_driver_dies():
     _direct('hati.runsvr=kill:virtio-blk:700')
+
+
+def loans():
+    _direct(mode='loans', n_cases=_N_LOAN_CASES)
+
+
+def loans_while_the_driver_dies():
+    _direct('hati.runsvr=kill:virtio-blk:700 fs.rounds=60', mode='loans', n_cases=_N_LOAN_CASES)
 
 
 def the_driver_dies_all_the_time():
@@ -174,5 +183,5 @@ def the_server_dies_all_the_time():
 if __name__ == '__main__':
     guest.main([ext4, blocks_of_1024_bytes, a_partition, errors_of_the_disk,
                 a_disk_is_taken_out, direct_transfers,
-                direct_transfers_while_the_driver_dies, the_driver_dies_all_the_time,
-                the_server_dies_all_the_time])
+                direct_transfers_while_the_driver_dies, loans, loans_while_the_driver_dies,
+                the_driver_dies_all_the_time, the_server_dies_all_the_time])

@@ -119,6 +119,28 @@ bool block_add_extent(const struct block_device *device, struct block_request_in
 	return true;
 }
 
+/* @length bytes in pages, from @inside the first one on: neighbours at once. */
+static bool add_pages(const struct block_device *device, struct block_request_internal *request,
+	const uint64_t *pages, uint64_t inside, uint64_t length)
+{
+	while (length > 0) {
+		uint64_t first = pages[0];
+		uint64_t run = HEL_PAGE_SIZE;
+
+		for (pages++; run < inside + length && *pages == first + run; pages++) {
+			run += HEL_PAGE_SIZE;
+		}
+		uint64_t bytes = min_u64(run - inside, length);
+
+		if (!block_add_extent(device, request, first + inside, bytes)) {
+			return false;
+		}
+		length -= bytes;
+		inside = 0;
+	}
+	return true;
+}
+
 static int map_piece(const struct block_device *device, struct block_request_internal *request,
 	const struct block_piece *piece)
 {
@@ -147,17 +169,13 @@ static int map_piece(const struct block_device *device, struct block_request_int
 		}
 		mapping->size_bytes = args.size_bytes;
 		request->n_mappings++;
-		for (uint64_t i = 0; i < args.size_bytes / HEL_PAGE_SIZE; i++) {
-			uint64_t page_end =
-				min_u64(begin + HEL_PAGE_SIZE, piece->offset + piece->length);
+		begin += args.size_bytes;
+		uint64_t part_end = min_u64(begin, piece->offset + piece->length);
 
-			if (!block_add_extent(
-				    device, request, pages[i] + (at - begin), page_end - at)) {
-				return -ERR_ILLEGAL_ARGS;
-			}
-			begin += HEL_PAGE_SIZE;
-			at = begin;
+		if (!add_pages(device, request, pages, at % HEL_PAGE_SIZE, part_end - at)) {
+			return -ERR_ILLEGAL_ARGS;
 		}
+		at = part_end;
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 constexpr uint64_t DMA_SLICE_PAGES = 64; /* unpinned with one flush */
 constexpr uint32_t DMA_PAUSE_PAGES = 8; /* between two looks at the clock while pinning */
+constexpr uint32_t DMA_LENT_PAGES = 32; /* the same of loans, if they are all there */
 
 static struct dma_mapping *dma_mapping_of(struct dma_range *range)
 {
@@ -176,36 +177,43 @@ int dma_space_unmap(struct dma_space *space, uint64_t address, uint64_t size_byt
 
 /* ---- building ---------------------------------------------------------------------- */
 
-/* A page of a scattered mapping, which has to be where its device can reach it. */
-static int dma_list_page(struct dma_mapping *mapping, uint64_t index, uint64_t phys)
+/* Pages of a scattered mapping have to be where its device can reach them. How many are. */
+static uint32_t dma_list_pages(
+	struct dma_mapping *mapping, const uint64_t *phys, uint32_t n_pages, int *out_error)
 {
 	uint64_t limit = mapping->args.limit != 0 ? mapping->args.limit : UINT64_MAX;
+	uint64_t *listed = &mapping->pages[mapping->n_pages_mapped];
 
-	mapping->pages[index] = phys;
-	return phys < limit && limit - phys >= FRAME_SIZE ? 0 : -ERR_NO_SPACE;
+	for (uint32_t i = 0; i < n_pages; i++) {
+		if (phys[i] >= limit || limit - phys[i] < FRAME_SIZE) {
+			*out_error = -ERR_NO_SPACE;
+			return i;
+		}
+		listed[i] = phys[i];
+	}
+	*out_error = 0;
+	return n_pages;
 }
 
-/* The next page, which is the mapping's now, also if there is an error. */
-static int dma_enter_page(struct dma_space *space, struct dma_mapping *mapping, uint64_t phys)
+/* Pages come into the tables, or are where they have to be. How many. */
+static uint32_t dma_enter_pages(struct dma_space *space, const struct dma_mapping *mapping,
+	const uint64_t *phys, uint32_t n_pages, int *out_error)
 {
-	uint64_t index = mapping->n_pages_mapped;
-	uint64_t address = dma_page_address(mapping, index);
 	int error = 0;
+	uint32_t i = 0;
 
-	if (dma_is_translated(mapping)) {
-		error = io_table_map(&space->domain.table, address, phys, mapping->access);
-	} else if (mapping->is_listed) {
-		error = dma_list_page(mapping, index, phys);
-	} else if (phys != address) {
-		error = -ERR_UNSUPPORTED;
+	for (; i < n_pages && error == 0; i++) {
+		uint64_t address = dma_page_address(mapping, mapping->n_pages_mapped + i);
+
+		if (dma_is_translated(mapping)) {
+			error = io_table_map(
+				&space->domain.table, address, phys[i], mapping->access);
+		} else if (phys[i] != address) {
+			error = -ERR_UNSUPPORTED;
+		}
 	}
-	if (error != 0) {
-		dma_unpin(mapping, phys);
-		return error;
-	}
-	mapping->n_pages_mapped++;
-	space->mapped_bytes += FRAME_SIZE;
-	return 0;
+	*out_error = error;
+	return error == 0 ? i : i - 1;
 }
 
 /* The next pages; of a loan up to @n_pages at once. */
@@ -226,17 +234,19 @@ static int dma_take_frames(const struct dma_mapping *mapping, uint32_t *n_pages,
 
 static int dma_map_some(struct dma_space *space, struct dma_mapping *mapping, uint32_t *n_pages)
 {
-	uint64_t phys[DMA_PAUSE_PAGES];
+	uint64_t phys[DMA_LENT_PAGES];
 	int error = dma_take_frames(mapping, n_pages, phys);
-	uint32_t i = 0;
 
 	if (error != 0) {
 		return error;
 	}
-	for (; i < *n_pages && error == 0; i++) {
-		error = dma_enter_page(space, mapping, phys[i]);
-	}
-	for (; i < *n_pages; i++) {
+	uint32_t n_entered = mapping->is_listed
+		? dma_list_pages(mapping, phys, *n_pages, &error)
+		: dma_enter_pages(space, mapping, phys, *n_pages, &error);
+
+	mapping->n_pages_mapped += n_entered;
+	space->mapped_bytes += n_entered * FRAME_SIZE;
+	for (uint32_t i = n_entered; i < *n_pages; i++) {
 		dma_unpin(mapping, phys[i]);
 	}
 	return error;
@@ -248,17 +258,19 @@ static int dma_build(struct dma_space *space, struct dma_mapping *mapping)
 	uint64_t n_pages = dma_n_pages(mapping);
 	uint64_t start_ns = arch_clock_ns();
 
-	while (mapping->n_pages_mapped < n_pages) {
-		uint32_t n = (uint32_t)min_u64(n_pages - mapping->n_pages_mapped,
-			DMA_PAUSE_PAGES - mapping->n_pages_mapped % DMA_PAUSE_PAGES);
+	for (uint32_t n_new = 0; mapping->n_pages_mapped < n_pages;) {
+		uint32_t n = (uint32_t)min_u64(n_pages - mapping->n_pages_mapped, DMA_LENT_PAGES);
 		int error = dma_map_some(space, mapping, &n);
 
 		if (error != 0) {
 			return error;
 		}
-		if (mapping->n_pages_mapped % DMA_PAUSE_PAGES == 0 &&
-			mapping->n_pages_mapped < n_pages && sched_should_pause(start_ns)) {
-			return DMA_MORE;
+		n_new += n;
+		if (n_new >= DMA_PAUSE_PAGES && mapping->n_pages_mapped < n_pages) {
+			if (sched_should_pause(start_ns)) {
+				return DMA_MORE;
+			}
+			n_new = 0;
 		}
 	}
 	return dma_is_translated(mapping) && iommu_get()->caches_absent

@@ -302,6 +302,16 @@ static uint64_t page_tree_n_slots(const struct page_tree *tree, uint64_t index)
 	return tree->height == 0 ? 1 : PAGE_TREE_WAYS - (index - tree->origin) % PAGE_TREE_WAYS;
 }
 
+const uint64_t *page_tree_slots(const struct page_tree *tree, uint64_t index, uint64_t *out_n_slots)
+{
+	const uint64_t *slots = page_tree_slot(tree, index);
+
+	if (slots != NULL) {
+		*out_n_slots = page_tree_n_slots(tree, index);
+	}
+	return slots;
+}
+
 uint64_t page_tree_find_run(
 	const struct page_tree *tree, uint64_t index, uint64_t n_pages, uint64_t step)
 {
@@ -310,17 +320,17 @@ uint64_t page_tree_find_run(
 	uint64_t end = index + n_pages;
 
 	while (index < end && first != 0) {
-		const uint64_t *slot = page_tree_slot(tree, index);
-		uint64_t n_slots =
-			slot != NULL ? min_u64(page_tree_n_slots(tree, index), end - index) : 0;
+		uint64_t n_slots;
+		const uint64_t *slots = page_tree_slots(tree, index, &n_slots);
 
+		if (slots == NULL) {
+			return 0;
+		}
+		n_slots = min_u64(n_slots, end - index);
 		for (uint64_t i = 0; i < n_slots; i++, entry += step) {
-			if (slot[i] != entry) {
+			if (slots[i] != entry) {
 				return 0;
 			}
-		}
-		if (n_slots == 0) {
-			return 0;
 		}
 		index += n_slots;
 	}

@@ -58,6 +58,13 @@ void page_tree_init(struct page_tree *tree, struct account *account);
 /** page_tree_slot() - the slot of @index, NULL if it has none; holds 0 when the page is absent */
 uint64_t *page_tree_slot(const struct page_tree *tree, uint64_t index);
 
+/**
+ * page_tree_slots() - the slots from that of @index on that lie in a row; NULL if it has none
+ * @out_n_slots: how many; written on success only
+ */
+const uint64_t *page_tree_slots(
+	const struct page_tree *tree, uint64_t index, uint64_t *out_n_slots);
+
 /** page_tree_get() - the entry of @index, 0 when absent */
 static inline uint64_t page_tree_get(const struct page_tree *tree, uint64_t index)
 {

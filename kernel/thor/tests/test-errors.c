@@ -51,6 +51,7 @@ static uint32_t makers_list(struct given *given, struct maker *makers)
 		{ HEL_CALL_memory_create_swap, { authority, PAGE } },
 		{ HEL_CALL_space_create, { HEL_THIS } },
 		{ HEL_CALL_space_fork, { HEL_THIS, HEL_THIS } },
+		{ HEL_CALL_space_lend, { HEL_THIS, PAGE, PAGE } },
 		{ HEL_CALL_thread_create, { (uint64_t)&given->thread } },
 		{ HEL_CALL_queue_create, { (uint64_t)&given->params } },
 		{ HEL_CALL_stream_create, { (uint64_t)&given->lanes } },
