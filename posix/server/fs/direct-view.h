@@ -62,7 +62,8 @@ int64_t direct_views_end(struct block *block);
  * @mm: its memory, which may be gone: then it has none
  *
  * Return: whether the disk may still be transferring for it, because a thread was killed in the
- * middle: then process_transfers_are_over() is called when that has ended.
+ * middle, or the server has loans of much memory, which is there as long: then
+ * process_transfers_are_over() is called when all of that has ended.
  */
 bool direct_views_await(struct process *process, const struct mm *mm);
 

@@ -234,6 +234,36 @@ TEST(a_process_that_ends_when_a_loan_is_given)
 	end_device();
 }
 
+/* Its memory is there as long as the server has some of it; also if the session ends with it. */
+TEST(a_large_process_ends_when_its_loans_do)
+{
+	begin_device();
+	for (uint32_t i = 0; i < 8; i++) {
+		struct user *user = user_create(0), *other = user_create(0);
+		int64_t fd = open_warm(user, LINUX_O_RDWR | DIRECT);
+
+		if (i % 2 == 0) {
+			CHECK(call_open(other, "/disk", LINUX_O_RDWR, 0) >= 0);
+		}
+		memset(server.loans, 0, sizeof(server.loans));
+		if (i % 4 < 2) {
+			transfer_and_lend(user, fd, 0x10000000, MIB(1));
+		}
+		uint64_t before_ns = test_loop.now_ns;
+
+		user->process_internal.was_large = i < 4;
+		user_exit(user);
+		CHECK_EQ(fake_n_awaited, i < 2);
+		fake_run_loop();
+		CHECK_EQ(fake_n_awaited, 0);
+		CHECK_EQ(server.n_open, 0);
+		CHECK(test_loop.now_ns - before_ns < 10000); /* nobody looked again and again */
+		user_exit(other);
+		fake_run_loop();
+	}
+	end_device();
+}
+
 TEST(a_device_that_vanishes_while_a_loan_is_given)
 {
 	begin_device();

@@ -261,7 +261,7 @@ void process_thread_gone(struct thread *thread)
 		process->internal->state = PROCESS_EXITING;
 		process->internal->was_large = process_is_large(process);
 		process_leave(process);
-		/* Memory that it has shared does not change when its parent knows of its end. */
+		/* What it has shared does not change when its parent knows of its end. */
 		if (!direct_views_await(process, mm)) {
 			process_transfers_are_over(process);
 		}
