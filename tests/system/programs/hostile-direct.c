@@ -4,8 +4,8 @@
  * disk in argv[1]: scribbles over the memory and rings, unmaps it, keeps a copy of what it submits
  * with and uses that after it has closed the disk, or may not write to it any more, also with what
  * it has lent. Each attempt is a child; prints how each ended, and whether the part of the disk
- * that nobody was to write to is as before. Addresses and layouts are those of protocols/posix/views.h
- * and protocols/fs/direct.h.
+ * that nobody was to write to is as before. Addresses and layouts are those of
+ * protocols/posix/views.h and protocols/fs/direct.h.
  */
 #include <fcntl.h>
 #include <signal.h>
