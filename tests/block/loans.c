@@ -47,9 +47,8 @@ static int lend(struct task *task, struct loan *out_loan)
 		error = hel_space_lend(HEL_THIS, (uint64_t)pointer, LENT_BYTES, &out_loan->handle);
 	}
 	/* that it is to be kept does not matter: a loan never is */
-	return error == 0
-		? block_disk_attach_kept(task, &disk, out_loan->handle, &out_loan->id)
-		: error;
+	return error == 0 ? block_disk_attach_kept(task, &disk, out_loan->handle, &out_loan->id)
+			  : error;
 }
 
 static void take_back(struct task *task, const struct loan *loan)
