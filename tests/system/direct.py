@@ -16,6 +16,7 @@ _DISKS = {
     'nvme0n1': 'nvme,drive=d,serial=HATI',
 }
 _PROGRAM = os.path.join(guest.BUILD_FOLDER, 'tests/linux/direct-io-gnu')
+_LOANS = os.path.join(guest.BUILD_FOLDER, 'tests/linux/direct-loans-gnu')
 _HOSTILE = os.path.join(guest.BUILD_FOLDER, 'tests/system/programs/hostile-direct')
 
 
@@ -24,7 +25,8 @@ def run(node, command, n_cpus):
         image.truncate(_SIZE)
         outcome = guest.shell(
             f'until [ -b /dev/{node} ]; do sleep 0.1; done; {command}',
-            options=('--add', f'{_PROGRAM}:/direct-io', '--add', f'{_HOSTILE}:/hostile-direct',
+            options=('--add', f'{_PROGRAM}:/direct-io', '--add', f'{_LOANS}:/direct-loans',
+                     '--add', f'{_HOSTILE}:/hostile-direct',
                      '--smp', str(n_cpus), '--qemu',
                      f'-drive file={image.name},if=none,id=d,format=raw '
                      f'-device {_DISKS[node]}'), timeout=200)
@@ -32,9 +34,9 @@ def run(node, command, n_cpus):
 
 
 def transfer(node, n_cpus):
-    lines = run(node, f'DIRECT_DEVICE=/dev/{node} /direct-io', n_cpus)
+    lines = run(node, f'export DIRECT_DEVICE=/dev/{node}; /direct-io; /direct-loans', n_cpus)
     check_equal([line for line in lines if not line.startswith('ok ')], [], f'what failed: {node}')
-    check_equal(len(lines), 17, f'cases: {node}')
+    check_equal(len(lines), 34, f'cases: {node}')
 
 
 def disks_of_all_kinds():
@@ -52,9 +54,11 @@ def several_processors():
 
 def a_process_that_spoils_what_it_shares():
     lines = run('vda', '/hostile-direct /dev/vda; echo alive', 2)
-    names = ('scribble', 'scribble-and-read', 'unmap', 'write-as-it-may', 'write-after-close',
+    names = ('scribble', 'scribble-and-read', 'unmap', 'write-as-it-may', 'write-what-is-lent',
+             'write-what-was-lent', 'write-what-is-not-lent', 'write-after-close',
              'write-after-replacing', 'write-what-is-read-only', 'write-by-reading')
-    expected = [f'{name} status {int(name == "write-as-it-may")}, whole' for name in names]
+    allowed = ('write-as-it-may', 'write-what-is-lent')
+    expected = [f'{name} status {int(name in allowed)}, whole' for name in names]
     check_equal(lines, [*expected, 'alive'], 'how the attempts ended')
 
 

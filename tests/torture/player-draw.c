@@ -85,6 +85,7 @@ static const char *const shapes[] = {
 	SHAPE(memory_indirect_create, "zPzz"),
 	SHAPE(memory_indirect_set, "mzmpp"),
 	SHAPE(space_populate, "sapz"),
+	SHAPE(space_lend, "sap"),
 	SHAPE(universe_set_limits, "ur"),
 	SHAPE(universe_account, "ur"),
 	SHAPE(grant_create, "ghzzR"),

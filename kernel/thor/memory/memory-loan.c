@@ -116,14 +116,16 @@ static uint32_t loan_take_own(const struct loan_request *request, const struct m
 	uint64_t index = mapping_offset_of(mapping, request->address) / FRAME_SIZE;
 	uint32_t n_pages = (uint32_t)min_u64(
 		request->n_pages, (mapping_end(mapping) - request->address) / FRAME_SIZE);
+	uint64_t size = memory->size_bytes / FRAME_SIZE;
 	uint64_t n_slots;
 	const uint64_t *slots = page_tree_slots(&memory->pages, index, &n_slots);
 	uint32_t n = 0;
 
-	if (memory->kind == HEL_MEMORY_MANAGED || slots == NULL) {
+	/* what is being cut off may still have pages */
+	if (memory->kind == HEL_MEMORY_MANAGED || slots == NULL || index >= size) {
 		return 0;
 	}
-	n_pages = (uint32_t)min_u64(n_pages, n_slots);
+	n_pages = (uint32_t)min_u64(n_pages, min_u64(n_slots, size - index));
 	for (; n < n_pages; n++) {
 		uint64_t entry = slots[n];
 

@@ -293,7 +293,7 @@ static uint32_t share_run_count(struct share_run *run, uint32_t n_max)
 }
 
 /*
- * What a copy gets of a page: the same; but one that a device may be writing to stays the one of the
+ * What a copy gets of a page: the same; but one that a device may be writing to stays that of the
  * original (memory-loan.c). 0: no memory.
  */
 static uint64_t memory_share_page(struct memory *copy, uint64_t phys)

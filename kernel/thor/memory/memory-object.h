@@ -253,7 +253,7 @@ struct memory *memory__create(enum hel_memory_kind kind, uint64_t size_bytes);
  */
 MUST_USE int memory__resolve(struct memory **memory, uint64_t *offset, uint64_t size_bytes);
 
-/** memory__transfer_loan() - memory_read() and memory_write() of a loan, inside which the range is */
+/** memory__transfer_loan() - memory_read() and memory_write() of a range inside a loan */
 MUST_USE int memory__transfer_loan(
 	struct memory *loan, uint64_t offset, void *buffer, size_t size, bool is_write);
 

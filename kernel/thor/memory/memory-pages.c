@@ -257,8 +257,8 @@ static int memory_take_frame(
  * @out_phys: with an owner count that the caller drops by frame_unref()
  *
  * Return: 0, -ERR_OUT_OF_BOUNDS, -ERR_NO_MEMORY, -ERR_IO; -ERR_UNSUPPORTED: indirect and swappable
- * memory, loans, and managed memory, unless the page is locked; -ERR_FAULT with a page note. Physical
- * and borrowed memory has no counts.
+ * memory, loans, and managed memory, unless the page is locked; -ERR_FAULT with a page note.
+ * Physical and borrowed memory has no counts.
  */
 int memory_get_frame(struct memory *memory, uint64_t offset, bool for_write, uint64_t *out_phys)
 {

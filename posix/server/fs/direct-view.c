@@ -48,6 +48,7 @@ struct direct_view {
 	struct list_node node;
 	struct view *view; /* NULL: it has left */
 	struct process *process; /* of the view */
+	struct process *waiter; /* that ends when nothing is served; NULL: none */
 	struct block *block; /* its volume is referenced by the session */
 	struct disk_super *disk; /* the session; referenced */
 	uint64_t node_id;
@@ -62,6 +63,7 @@ struct direct_view {
 	struct direct_loans loans;
 	struct job job; /* opens, lends or closes: one of them at a time */
 	struct timer timer;
+	struct wait_entry session_wait; /* that ends */
 };
 
 static struct list directs = LIST_INIT(directs);
@@ -89,6 +91,7 @@ static void direct_free(struct direct_view *direct)
 		hel_close(HEL_THIS, direct->memory);
 	}
 	timer_disarm(posix_loop(), &direct->timer);
+	wait_entry_remove(&direct->session_wait);
 	list_remove(&direct->node);
 	n_directs--;
 	super_unref(&direct->disk->super);
@@ -136,6 +139,21 @@ static void direct_look_later(struct direct_view *direct)
 	timer_arm(posix_loop(), &direct->timer, loop_now_ns(posix_loop()) + LOOK_AGAIN_NS);
 }
 
+static void session_changed(struct wait_entry *entry)
+{
+	struct direct_view *direct = entry->owner;
+
+	wait_entry_remove(entry);
+	timer_arm(posix_loop(), &direct->timer, loop_now_ns(posix_loop()));
+}
+
+/* The session is ending: then this is over, too. */
+static void direct_await_session(struct direct_view *direct)
+{
+	direct->session_wait = (struct wait_entry){ .wake = session_changed, .owner = direct };
+	wait_entry_add(&direct->session_wait, &direct->disk->phase_changed);
+}
+
 /* Requests that nobody will look at any more are answered; see direct.h. */
 static void direct_sweep(struct direct_view *direct)
 {
@@ -154,11 +172,27 @@ static void direct_sweep(struct direct_view *direct)
 	}
 }
 
+static bool has_transfers(const struct process *waiter)
+{
+	LIST_FOR_EACH(direct, &directs, struct direct_view, node) {
+		if (direct->waiter == waiter) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void direct_over(struct direct_view *direct)
 {
+	struct process *waiter = direct->waiter;
+
 	direct->phase = DIRECT_OVER;
+	direct->waiter = NULL;
 	direct_sweep(direct);
 	wait_queue_wake(&news);
+	if (waiter != NULL && !has_transfers(waiter)) {
+		process_transfers_are_over(waiter);
+	}
 	if (direct_is_used(direct)) {
 		direct_look_later(direct);
 	} else {
@@ -228,7 +262,7 @@ static int64_t call_close(struct direct_view *direct)
 
 /*
  * Until nothing is served: that has to be so, whatever is short. The session's end does it, too; it
- * is not waited for in a task, because it needs one.
+ * is not waited for here in the task, because it needs one.
  */
 static int64_t direct_close(void *context)
 {
@@ -243,6 +277,8 @@ static int64_t direct_close(void *context)
 	}
 	if (is_over) {
 		direct_over(direct);
+	} else if (phase == DISK_UNMOUNTING) {
+		direct_await_session(direct);
 	} else {
 		direct_look_later(direct);
 	}
@@ -269,7 +305,7 @@ static void direct_look(struct timer *timer)
 	if (direct->phase == DIRECT_OVER) {
 		direct_over(direct);
 	} else if (direct->disk->phase == DISK_UNMOUNTING) {
-		direct_look_later(direct);
+		direct_await_session(direct);
 	} else {
 		direct_start_close(direct);
 	}
@@ -470,6 +506,21 @@ int64_t direct_views_end(struct block *block)
 		direct_views_start_end(block);
 	}
 	return 0;
+}
+
+bool direct_views_await(struct process *process, const struct mm *mm)
+{
+	bool is_large = process->internal->was_large;
+	bool has_some = false;
+
+	LIST_FOR_EACH(direct, &directs, struct direct_view, node) {
+		if (direct->mm == mm && direct->view == NULL && direct->phase != DIRECT_OVER &&
+			(direct_is_used(direct) || (is_large && direct->loans.n_given != 0))) {
+			direct->waiter = process;
+			has_some = true;
+		}
+	}
+	return has_some;
 }
 
 void directs_left(struct mm *mm)

@@ -7,6 +7,7 @@
 #include <posix/server/file/aio-poll.h>
 #include <posix/server/ipc/ipc.h>
 #include <posix/server/file/handlers.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/process/oom.h>
 #include <posix/server/process/pidfd.h>
 #include <posix/server/signal/signal.h>
@@ -255,15 +256,24 @@ void process_thread_gone(struct thread *thread)
 	trace_thread_gone(thread, process->internal->status);
 	process_add_threads(process, -1);
 	if (process->internal->n_threads == 0) {
-		process->internal->state = PROCESS_EXITING;
-		bool is_large = process_is_large(process);
+		const struct mm *mm = process->internal->mm;
 
+		process->internal->state = PROCESS_EXITING;
+		process->internal->was_large = process_is_large(process);
 		process_leave(process);
-		if (is_large) {
-			process_await_memory(process);
-		} else {
-			process_become_zombie(process);
+		/* What it has shared does not change when its parent knows of its end. */
+		if (!direct_views_await(process, mm)) {
+			process_transfers_are_over(process);
 		}
+	}
+}
+
+void process_transfers_are_over(struct process *process)
+{
+	if (process->internal->was_large) {
+		process_await_memory(process);
+	} else {
+		process_become_zombie(process);
 	}
 }
 

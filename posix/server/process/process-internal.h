@@ -234,6 +234,7 @@ struct process_internal {
 	int parent_death_signal;
 	bool is_dumpable, has_no_new_privileges, is_subreaper;
 	bool has_executed;
+	bool was_large; /* EXITING, without threads: process_is_large() */
 	struct pidfd_subject *pidfds; /* NULL: none yet; pidfd.c */
 	bool shares_files; /* CLONE_FILES, by whichever side */
 	uint32_t n_view_uses; /* requests that a view would have spared */
@@ -440,6 +441,8 @@ static inline uint64_t slot_address(uint32_t slot)
 void process_exit(struct process *process, uint32_t status);
 /** process_thread_gone() - @thread, still linked, is about to be freed */
 void process_thread_gone(struct thread *thread);
+/** process_transfers_are_over() - what direct_views_await() has waited for */
+void process_transfers_are_over(struct process *process);
 /** process_memory_is_back() - what process_await_memory() has waited for: tell the parent now */
 void process_memory_is_back(struct process *process);
 

@@ -18,6 +18,7 @@
 #include <posix/server/file/handlers.h>
 #include <posix/server/file/access.h>
 #include <posix/server/file/views.h>
+#include <posix/server/fs/direct-view.h>
 #include <posix/server/fs/procfs.h>
 #include <posix/server/ipc/ipc.h>
 #include <posix/server/process/oom.h>
@@ -242,6 +243,16 @@ bool process_is_large(const struct process *process)
 void process_await_memory(struct process *process)
 {
 	awaiting_memory = process;
+}
+
+static bool have_transfers; /* processes that end */
+static struct process *awaiting_transfers;
+
+bool direct_views_await(struct process *process, const struct mm *mm)
+{
+	(void)mm;
+	awaiting_transfers = have_transfers ? process : NULL;
+	return have_transfers;
 }
 
 void process_timers_init(struct process *process)

@@ -71,6 +71,34 @@ TEST(wait_is_told_of_a_large_process_when_its_memory_is_back)
 	end_session(shell);
 }
 
+/* Nor before the disk has let go of it. */
+TEST(wait_is_told_of_a_process_when_its_transfers_are_over)
+{
+	struct process *shell = start(), *child = spawn(shell);
+	uint32_t pid = child->pid;
+
+	for (int i = 0; i < 2; i++) {
+		have_transfers = true;
+		are_large = i == 1;
+		end(child, 3);
+		have_transfers = are_large = false;
+		CHECK(awaiting_transfers == child);
+		CHECK_EQ(child->internal->state, PROCESS_EXITING);
+		CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), 0);
+		awaiting_memory = NULL;
+		process_transfers_are_over(child);
+		if (i == 1) {
+			CHECK(awaiting_memory == child);
+			CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), 0);
+			process_memory_is_back(child);
+		}
+		CHECK_EQ(wait_for(shell, -1, LINUX_WNOHANG), pid);
+		child = i == 0 ? spawn(shell) : NULL;
+		pid = child != NULL ? child->pid : 0;
+	}
+	end_session(shell);
+}
+
 /* Its parent may be gone by then: whoever has adopted it is told. */
 TEST(wait_by_who_adopted_a_large_process)
 {

@@ -75,6 +75,8 @@ extern size_t n_blocks_before, n_memories_before, n_mappings_before;
 struct user *user_create(uint32_t id);
 /** user_fork() - a process with copies of @parent's descriptors */
 struct user *user_fork(struct user *parent);
+/** fake_n_awaited - users that have exited, and have transfers that the disk has to end yet */
+extern uint32_t fake_n_awaited;
 /** user_exit() - give back everything it has, as a process does that ends */
 void user_exit(struct user *user);
 

@@ -2,9 +2,10 @@
 /*
  * A process that spoils what it shares with posix and a file server for direct transfers, of the
  * disk in argv[1]: scribbles over the memory and rings, unmaps it, keeps a copy of what it submits
- * with and uses that after it has closed the disk, or may not write to it any more. Each attempt is
- * a child; prints how each ended, and whether the part of the disk that nobody was to write to is
- * as before. Addresses and layouts are those of protocols/posix/views.h and protocols/fs/direct.h.
+ * with and uses that after it has closed the disk, or may not write to it any more, also with what
+ * it has lent. Each attempt is a child; prints how each ended, and whether the part of the disk that
+ * nobody was to write to is as before. Addresses and layouts are those of protocols/posix/views.h
+ * and protocols/fs/direct.h.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #define VIEWS               0x7fff4a000000ul
 #define DIRECTS             0x7fffe0000000ul
 #define UNIT                0x8000
+#define LENT                0x100000 /* bytes that a long transfer has the server borrow */
 #define DATA                0x2000
 #define TREASURE            (4 << 20) /* where nobody is to write */
 #define SYSCALL_EVENT_RAISE 71
@@ -34,14 +36,15 @@ struct slot {
 	_Atomic uint32_t state;
 	_Atomic int32_t error;
 	_Atomic uint32_t n_bytes;
-	uint32_t reserved;
-	uint64_t padding[4];
+	_Atomic uint32_t loan;
+	_Atomic uint64_t loan_offset;
+	uint64_t padding[3];
 };
 
 static const char *disk;
 static int fd;
 static uint64_t event;
-static _Alignas(PAGE) uint8_t bytes[PAGE];
+static _Alignas(PAGE) uint8_t bytes[PAGE], lent[LENT];
 static _Atomic uint64_t *const words = (_Atomic uint64_t *)DIRECTS;
 static struct slot *const slots = (struct slot *)(DIRECTS + PAGE);
 
@@ -79,6 +82,21 @@ static int learn(void)
 	return 1;
 }
 
+/* The number of what was lent first, 0: nothing was. */
+static uint32_t loan(void)
+{
+	return (uint32_t)words[19];
+}
+
+/* Has the server borrow some memory. */
+static void lend(void)
+{
+	for (int i = 0; i < 50 && loan() == 0; i++) {
+		(void)!pread(fd, lent, LENT, 0);
+		usleep(2000);
+	}
+}
+
 static int open_warm(void)
 {
 	fd = open(disk, O_RDWR | O_DIRECT);
@@ -95,6 +113,7 @@ static int open_warm(void)
 	}
 	for (int i = 0; i < 50; i++) {
 		if (pread(fd, bytes, PAGE, 0) == PAGE && learn()) {
+			lend();
 			return 1;
 		}
 		usleep(10000);
@@ -129,7 +148,9 @@ static void scribble_once(int i)
 	if (slots[n].offset + slots[n].length > TREASURE) {
 		slots[n].offset |= 1ul << 40;
 	}
-	slots[n].flags = i % 7 == 0 ? (uint32_t)next_random() : next_random() % 2;
+	slots[n].flags = i % 7 == 0 ? (uint32_t)next_random() : next_random() % 4;
+	slots[n].loan = i % 6 == 0 ? (uint32_t)next_random() : next_random() % 40;
+	slots[n].loan_offset = i % 6 == 1 ? next_random() : 512 * (next_random() % 2100);
 	slots[n].state = i % 4 == 0 ? (uint32_t)next_random() : next_random() % 3;
 	words[0] = next_random();
 	words[1] = next_random() % 2;
@@ -161,6 +182,7 @@ static int scribble_and_read(void)
 			scribble_once(i);
 			alarm(1);
 			(void)!pread(fd, bytes, PAGE, 0);
+			(void)!pread(fd, lent, LENT, 0);
 			close(fd);
 		}
 		_exit(0);
@@ -174,14 +196,17 @@ static int unmap(void)
 	return pread(fd, bytes, PAGE, 0) == PAGE ? 0 : 1;
 }
 
-/* Submits a write past the shim; 1: it was done. */
-static int write_at(uint64_t offset)
+/* Submits a write past the shim, by way of a loan or not (0); 1: it was done. */
+static int write_by(uint32_t number, uint64_t offset)
 {
 	memset((void *)(DIRECTS + DATA), 'x', PAGE);
+	memset(lent, 'x', PAGE);
 	words[8] = ~0ul; /* taken: so posix lets us have the memory */
 	slots[0].offset = offset;
 	slots[0].length = PAGE;
-	slots[0].flags = 1;
+	slots[0].flags = number != 0 ? 3 : 1;
+	slots[0].loan = number;
+	slots[0].loan_offset = 0;
 	slots[0].state = 1;
 	words[0] |= 1;
 	ring();
@@ -191,9 +216,47 @@ static int write_at(uint64_t offset)
 	return slots[0].state == 2 && slots[0].error == 0;
 }
 
+static int write_at(uint64_t offset)
+{
+	return write_by(0, offset);
+}
+
 static int write_as_it_may(void)
 {
 	return write_at(0);
+}
+
+static int write_what_is_lent(void)
+{
+	return loan() != 0 && write_by(loan(), 0) ? 1 : 0;
+}
+
+static int write_what_was_lent(void)
+{
+	uint32_t number = loan();
+
+	words[8] = ~0ul;
+	close(fd);
+	usleep(100000);
+	return number == 0 ? 2 : write_by(number, TREASURE);
+}
+
+/* Where nothing is any more, and by numbers that nobody has given. */
+static int write_what_is_not_lent(void)
+{
+	uint32_t number = loan();
+	int result = write_by(number + 1, TREASURE) || write_by(number + 16, TREASURE) ||
+		write_by(UINT32_MAX, TREASURE);
+
+	hel_call(SYSCALL_SPACE_UNMAP, UINT64_MAX, (uint64_t)lent + PAGE, PAGE);
+	slots[1] = (struct slot){
+		.offset = TREASURE, .length = PAGE, .flags = 3, .loan = number, .loan_offset = PAGE
+	};
+	slots[1].state = 1;
+	words[0] |= 2;
+	ring();
+	usleep(100000);
+	return result || (slots[1].state == 2 && slots[1].error == 0);
 }
 
 static int write_after_close(void)
@@ -268,6 +331,9 @@ int main(int argc, char **argv)
 	attempt("scribble-and-read", scribble_and_read);
 	attempt("unmap", unmap);
 	attempt("write-as-it-may", write_as_it_may);
+	attempt("write-what-is-lent", write_what_is_lent);
+	attempt("write-what-was-lent", write_what_was_lent);
+	attempt("write-what-is-not-lent", write_what_is_not_lent);
 	attempt("write-after-close", write_after_close);
 	attempt("write-after-replacing", write_after_replacing);
 	attempt("write-what-is-read-only", write_what_is_read_only);
