@@ -540,17 +540,32 @@ static void test_anything_is_survived(struct task *task)
 	CHECK(channel_is_filled(area, 0, LONGEST, 1));
 }
 
+/* The client goes away while a loan is being changed, for which transfers are waited for. */
+static void end_session(struct task *task)
+{
+	struct call change = { &second, &channel, LOANS + 1, 0 };
+	struct scope scope;
+
+	scope_begin(task, &scope);
+	scope_spawn(&scope, "change", call_run, &change);
+	int error = task_sleep_until(task, task_now_ns(task) + 50000);
+
+	fs_client_deinit(&session);
+	CHECK(scope_join(&scope) == 0 && error == 0);
+	helix_free(second.buffer);
+}
+
 static void test_session_ends_under_load(struct task *task)
 {
 	CHECK(lend(task, 1, area, HALF) == 0);
 	submit_all(&channel, LENT, 1);
-	fs_client_deinit(&session);
-	helix_free(second.buffer);
+	end_session(task);
 	CHECK(put(area, AREA_BYTES, HEL_MAP_READ | HEL_MAP_WRITE) == 0);
 	CHECK(fs_open(task, &volume, &session, true) == 0);
 	channel_drop(&channel);
 	CHECK(channel_open(task, &session, true, &channel) == 0);
 	CHECK(move(LENT, 0, SECTOR, 1, 0) == FS_DIRECT_ASK);
+	CHECK(move(LENT, 0, SECTOR, LOANS + 1, 0) == FS_DIRECT_ASK);
 	CHECK(lend(task, 1, area, MIB(1)) == 0);
 	channel_fill(area, 0, MIB(1), 8);
 	CHECK(move(LENT_WRITE, 0, LONGEST, 1, 0) == 0);
