@@ -392,6 +392,20 @@ static int disk_offer_memories(struct task *task, struct block_disk *disk)
 	return error;
 }
 
+/* The lane is closed when all who have calls on it have heard, or their calls would go nowhere. */
+static void disk_hang_up(struct task *task, struct block_disk *disk)
+{
+	struct scope shield;
+
+	disk->connection++;
+	scope_begin_shield(task, &shield);
+	while (disk->n_calls > 0) {
+		(void)!wait_on(task, &disk->changed);
+	}
+	(void)!scope_join(&shield);
+	hel_close(HEL_THIS, disk->client.lane);
+}
+
 /* Find a driver, and be its client. */
 static int disk_connect(struct task *task, struct block_disk *disk)
 {
@@ -413,8 +427,7 @@ static int disk_connect(struct task *task, struct block_disk *disk)
 		}
 	}
 	if (error != 0) {
-		disk->connection++;
-		hel_close(HEL_THIS, lane);
+		disk_hang_up(task, disk);
 		return error;
 	}
 	disk_resume(disk);
@@ -451,8 +464,7 @@ static void disk_disconnect(struct task *task, struct block_disk *disk)
 	}
 	(void)!scope_join(&shield);
 	disk_drop_queue(disk);
-	disk->connection++;
-	hel_close(HEL_THIS, disk->client.lane);
+	disk_hang_up(task, disk);
 }
 
 static void disk_end(struct block_disk *disk)
@@ -577,6 +589,14 @@ static int disk_grow_memories(struct block_disk *disk)
 	return 0;
 }
 
+static void disk_call_end(struct block_disk *disk)
+{
+	disk->n_calls--;
+	if (disk->n_calls == 0 && disk->state != BLOCK_DISK_OPEN) {
+		wait_queue_wake(&disk->changed);
+	}
+}
+
 static int disk_attach(struct task *task, struct block_disk *disk, struct block_disk_memory memory,
 	uint32_t *out_id)
 {
@@ -595,7 +615,11 @@ static int disk_attach(struct task *task, struct block_disk *disk, struct block_
 	disk->memories[id] = memory;
 	disk->is_memory_added = true;
 	/* a driver that is lost gets it from the keeper, with all others */
-	error = disk->state == BLOCK_DISK_OPEN ? disk_send_memory(task, disk, id) : 0;
+	if (disk->state == BLOCK_DISK_OPEN) {
+		disk->n_calls++;
+		error = disk_send_memory(task, disk, id);
+		disk_call_end(disk);
+	}
 	if (error == 0 && disk->state == BLOCK_DISK_OPEN && disk->connection == connection) {
 		disk->memories[id].connection = connection;
 	}
@@ -641,7 +665,9 @@ void block_disk_detach(struct task *task, struct block_disk *disk, uint32_t id)
 	request.id = id;
 	bragi_exchange_init(&exchange, buffer, sizeof(buffer));
 	if (disk->memories[id].connection == disk->connection) {
+		disk->n_calls++;
 		(void)!block_device_detach(task, &disk->client.client, &exchange, &request, &reply);
+		disk_call_end(disk);
 	}
 	(void)!scope_join(&shield);
 	disk->memory_hint = (uint32_t)min_u64(disk->memory_hint, id);

@@ -92,6 +92,7 @@ struct block_disk {
 	uint32_t connection; /* with a driver, counted; changes when it is found and when it goes */
 	bool is_memory_added; /* while a driver is told of all memory */
 	uint32_t offered; /* id that the keeper tells it just now, plus 1; 0: none */
+	uint32_t n_calls; /* of others than the keeper, on the lane */
 	struct wait_queue changed; /* of state and geometry */
 	struct job keeper;
 };
