@@ -94,6 +94,13 @@ def case_dead_files():
     assert [path for path, _, _ in tidy.dead_file([build, *files])] == ['lib/base/b.c']
 
 
+def case_dead_tests():
+    text = 'import guest\nguest.main([])\n'
+    assert lines_found(tidy.dead_test, text, 'tests/system/none.py') == [1]
+    assert lines_found(tidy.dead_test, text, 'tests/system/fs.py') == []
+    assert lines_found(tidy.dead_test, 'def main():\n    pass\n', 'tests/system/none.py') == []
+
+
 def layer_errors(path, *headers):
     text = ''.join(f'#include {header}\n' for header in headers)
     return [number for _, number, _ in includes.layering([Source(path, text)])]

@@ -190,6 +190,18 @@ def dead_file(files):
             yield source.path, 1, 'no meson.build names it'
 
 
+_REPORTS = re.compile(r'^ *guest\.(main|report)\w*\(', re.MULTILINE)
+
+
+def dead_test(files):
+    """A script of tests/system that reports cases is executable: others are not run."""
+    for source in files:
+        if source.folder == 'tests/system' and source.path.endswith('.py') and \
+                _REPORTS.search(source.text) and \
+                not os.access(os.path.join(tree.TOP, source.path), os.X_OK):
+            yield source.path, 1, 'a test that is not executable is not run'
+
+
 RULES = {
     'width': width,
     'file-length': file_length,
@@ -203,6 +215,7 @@ RULES = {
     'machine-boundary': machine_boundary,
     'header-guard': header_guard,
     'dead-file': dead_file,
+    'dead-test': dead_test,
     'include-layering': includes.layering,
     'include-cycle': includes.cycles,
 }
