@@ -190,7 +190,7 @@ def dead_file(files):
             yield source.path, 1, 'no meson.build names it'
 
 
-_REPORTS = re.compile(r'^ *guest\.(main|report)\w*\(', re.MULTILINE)
+_REPORTS = re.compile(r'^guest\.(main|report)\w*\(|^if __name__ == ', re.MULTILINE)
 
 
 def dead_test(files):
