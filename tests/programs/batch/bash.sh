@@ -70,7 +70,8 @@ echo "status $?"
 bash -c 'trap "echo int; exit 5" INT; kill -INT $$; sleep 10'
 echo "status $?"
 bash -c 'trap "echo interrupted the wait" USR2
-	(sleep 0.05; kill -USR2 $$) & wait; echo "wait $?"; wait; echo "wait $?"'
+	(until grep -q "^State:.S" /proc/$$/status; do sleep 0.02; done; sleep 0.1; kill -USR2 $$) &
+	wait; echo "wait $?"; wait; echo "wait $?"'
 
 echo '== statuses'
 for status in 0 1 2 127 128 255 256; do (exit $status); echo -n "$? "; done; echo
