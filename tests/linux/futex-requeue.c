@@ -77,11 +77,13 @@ static bool is_asleep(pid_t tid, long *out_n_waits)
 	return is_sleeping;
 }
 
+/* Until it sleeps, for good as it seems; or does not wait any more: deadlines may come first. */
 static long await_sleep(const struct waiter *waiter)
 {
 	long n_waits = 0, n_before = -1;
 
-	while (waiter->tid == 0 || !is_asleep(waiter->tid, &n_waits) || n_waits != n_before) {
+	while (waiter->result == 1 &&
+		(waiter->tid == 0 || !is_asleep(waiter->tid, &n_waits) || n_waits != n_before)) {
 		n_before = n_waits;
 		usleep(3000);
 	}
