@@ -205,12 +205,26 @@ static bool thread_leave_stopped(struct thread *thread)
 	return true;
 }
 
+/*
+ * Whether it was the first to start it: then the thread has a reference until it has terminated.
+ * That is taken before anybody sees it started: it may terminate at once then, and its reference
+ * would be the caller's.
+ */
+static bool thread_take_start(struct thread *thread)
+{
+	object_ref(&thread->object);
+	if (atomic_exchange(&thread->is_started, true)) {
+		object_unref(&thread->object);
+		return false;
+	}
+	return true;
+}
+
 int thread_start(struct thread *thread)
 {
-	if (atomic_exchange(&thread->is_started, true)) {
+	if (!thread_take_start(thread)) {
 		return -ERR_ILLEGAL_STATE;
 	}
-	object_ref(&thread->object);
 	if (thread_leave_stopped(thread)) {
 		sched_wake(thread);
 	}
@@ -243,9 +257,7 @@ void thread_kill(struct thread *thread)
 {
 	atomic_fetch_or(&thread->attention, THREAD_ATTENTION_KILL);
 	/* A thread that never ran terminates like all others, on a CPU. */
-	if (!atomic_exchange(&thread->is_started, true)) {
-		object_ref(&thread->object);
-	}
+	(void)thread_take_start(thread);
 	if (thread_wake(thread, -ERR_KICKED)) {
 		return;
 	}

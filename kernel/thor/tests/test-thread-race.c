@@ -354,4 +354,37 @@ TEST(affinity_against_wake)
 	run(&(const struct race){ start_waiter, wake_word, set_affinity, check_moved });
 }
 
+/* ---- two who kill ----------------------------------------------------------------------- */
+
+static hel_handle killed_by[2];
+
+static void create_unstarted(void)
+{
+	expect(user_create(waiter_main, NULL, &killed_by[0]) == 0, "create");
+	expect(hel_transfer(HEL_THIS, killed_by[0], HEL_THIS, HEL_RIGHTS_ALL, &killed_by[1]) == 0,
+		"transfer");
+}
+
+static void kill_and_forget(hel_handle handle)
+{
+	expect(hel_thread_kill(handle) == 0, "kill");
+	expect(hel_close(HEL_THIS, handle) == 0, "close");
+}
+
+static void kill_on_the_left(void)
+{
+	kill_and_forget(killed_by[0]);
+}
+
+static void kill_on_the_right(void)
+{
+	kill_and_forget(killed_by[1]);
+}
+
+/* Whoever is first starts it; it may be gone before that one is done. */
+TEST(kill_against_kill)
+{
+	run(&(const struct race){ create_unstarted, kill_on_the_left, kill_on_the_right, nothing });
+}
+
 TEST_MAIN()
