@@ -61,7 +61,7 @@ echo '== socat_udp'
 socat -u UDP4-RECVFROM:7012,bind=127.0.0.1 CREATE:got & server=$!
 await udp 7012
 echo one datagram | socat -u - UDP4-SENDTO:127.0.0.1:7012; wait $server; cat got
-socat UDP6-LISTEN:7013,fork EXEC:'tr a-z A-Z' & server=$!
+socat UDP6-LISTEN:7013,fork EXEC:'sed -u s/shout/SHOUT/' & server=$!
 await udp 7013
 echo shout | socat -t 5 - UDP6:[::1]:7013,shut-null | head -1; kill $server
 socat -u UDP4-RECV:7014,ip-pktinfo SYSTEM:'cat >got' & server=$!
