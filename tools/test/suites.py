@@ -7,7 +7,7 @@ tools   tests of the tools, tools/*/test-*.py, and tidy
 kernel  thor's self-test and the kernel-test program: one boot, their lines are in the log
 linux   static Linux programs of tests/linux: first on this machine, the oracle, then in the guest
 programs  Debian's programs, in the guest and on this machine: debian.py
-system  tests/system/*.py: each boots the system as it likes
+system  tests/system/*.py and *.sh: each boots the system as it likes
 """
 
 import concurrent.futures
@@ -32,7 +32,7 @@ HOST_BUILD = os.path.join(TOP, 'build/host')
 WITNESS_FOLDER = os.path.join(TOP, 'build/test/witness')
 
 _TIMEOUT_LINE = re.compile(r'^(?:#|//|/\*| \*) *timeout: (\d+)', re.MULTILINE)
-_SYSTEM_TIMEOUT = 240
+_SYSTEM_TIMEOUT = 120
 _TOOL_TIMEOUT = 60
 _KERNEL_TIMEOUT = 120
 _LINUX_PROGRAM_TIMEOUT = 60
@@ -48,7 +48,6 @@ class Settings:
         self.guest_build = os.path.join(TOP, f'build/x86_64-{build}')
         self.only = only
         self.n_jobs = n_jobs
-        self.n_guests = max(1, n_jobs - 1)   # guests have some processors each
 
     def wants(self, name):
         return not self.only or any(word in name for word in self.only)
@@ -62,9 +61,9 @@ def _environment(settings):
     return variables
 
 
-def _run_parallel(jobs, n_jobs):
+def _run_parallel(settings, jobs):
     """jobs: functions without arguments that return a Result each."""
-    with concurrent.futures.ThreadPoolExecutor(n_jobs) as pool:
+    with concurrent.futures.ThreadPoolExecutor(settings.n_jobs) as pool:
         for done in concurrent.futures.as_completed([pool.submit(job) for job in jobs]):
             yield done.result()
 
@@ -87,7 +86,7 @@ def host(settings):
         jobs.append(lambda name=name, test=test, variables=variables: run_program(
             name, test['cmd'], test['timeout'] or 60, env=variables,
             cwd=test['workdir'] or HOST_BUILD))
-    yield from _run_parallel(jobs, settings.n_jobs)
+    yield from _run_parallel(settings, jobs)
 
 
 def complete(settings):
@@ -114,7 +113,7 @@ def tools(settings):
             jobs.append(lambda name=name, script=script, more=more: run_program(
                 name, [sys.executable, '-B', script, *more], _TOOL_TIMEOUT,
                 env=_environment(settings), cwd=TOP))
-    yield from _run_parallel(jobs, settings.n_jobs)
+    yield from _run_parallel(settings, jobs)
 
 
 # ---- kernel tests in the guest
@@ -273,21 +272,17 @@ def _timeout_of(path, default):
     return int(match[1]) if match else default
 
 
-def _run_system(settings, name, script):
-    with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
-        return run_program(name, [script], _timeout_of(script, _SYSTEM_TIMEOUT), cwd=folder,
-                           env=_environment(settings) | {'TMPDIR': folder})
-
-
 def system(settings):
-    """Scripts that boot the system, some at once; who may take longest begins first."""
-    jobs = []
+    """Scripts that boot the system; one at a time, for they measure time and use all CPUs."""
     scripts = glob.glob(os.path.join(TOP, 'tests/system/*.py'))
-    for script in sorted(scripts, key=lambda script: (-_timeout_of(script, 0), script)):
+    scripts += glob.glob(os.path.join(TOP, 'tests/system/*.sh'))
+    for script in sorted(scripts):
         name = 'system/' + os.path.splitext(os.path.basename(script))[0]
-        if os.access(script, os.X_OK) and settings.wants(name):   # else a helper of scripts
-            jobs.append(lambda name=name, script=script: _run_system(settings, name, script))
-    yield from _run_parallel(jobs, settings.n_guests)
+        if not os.access(script, os.X_OK) or not settings.wants(name):
+            continue   # helpers that scripts import are not executable
+        with tempfile.TemporaryDirectory(prefix='hati-test-') as folder:
+            yield run_program(name, [script], _timeout_of(script, _SYSTEM_TIMEOUT), cwd=folder,
+                              env=_environment(settings) | {'TMPDIR': folder})
 
 
 ALL = (host, complete, tools, kernel, linux, debian.programs, system)
