@@ -35,10 +35,11 @@ struct frame {
 	};
 	uint8_t order;
 	enum frame_state state;
-	union { /* USED */
-		uint16_t
-			n_locks; /* by managed memory: see managed-lock.c, guarded by that object */
-		_Atomic uint16_t n_pins; /* by other: see memory-loan.c */
+	union {
+		/* USED by managed memory: see managed-lock.c, guarded by that object */
+		uint16_t n_locks;
+		/* USED by other memory: see memory-loan.c */
+		_Atomic uint16_t n_pins;
 	};
 	uint32_t next, prev; /* FREE, SLAB: neighbours in a list, page numbers */
 };

@@ -46,10 +46,10 @@ static int space_check_flags(const struct hel_map_args *args, const struct memor
 			(flags & MAPPING_FORK) == 0)) {
 		return -ERR_ILLEGAL_ARGS;
 	}
-	/* a slice's end is one that nobody gets beyond */
 	if (memory != NULL && memory->kind == HEL_MEMORY_LOAN) {
 		return -ERR_ILLEGAL_ARGS;
 	}
+	/* a slice's end is one that nobody gets beyond */
 	if ((flags & HEL_MAP_BEYOND) != 0 && (memory == NULL || memory->kind == HEL_MEMORY_SLICE)) {
 		return -ERR_ILLEGAL_ARGS;
 	}

@@ -14,7 +14,7 @@
 #include <posix/server/fs/direct-loans.h>
 #include <posix/server/fs/disk-internal.h>
 
-constexpr uint32_t LOANS_MAX = 64; /* given of one direct view, ever */
+constexpr uint32_t LOANS_MAX = 64; /* tried of one direct view, ever */
 /* What is so close together is lent together: buffers of an allocator have gaps. */
 constexpr uint64_t GAP_MAX = KIB(64);
 
@@ -153,14 +153,17 @@ void direct_loans_give(struct direct_loans *loans, const struct direct_lender *l
 	hel_handle memory;
 	int64_t error = hel_space_lend(lender->space, loan.start, loan.end - loan.start, &memory);
 
-	if (error == 0) {
+	bool is_refused = false;
+
+	if (error == 0) { /* else it is no memory that a program could have */
 		error = call_lend(lender, loan.number, memory);
+		is_refused = error != 0;
 		hel_close(HEL_THIS, memory);
 	}
 	if (error == 0) {
 		loan_show(loans, &loan);
 	}
-	if (error != 0 || ++loans->n_given >= LOANS_MAX) {
+	if (is_refused || ++loans->n_tried >= LOANS_MAX) {
 		loans_end(loans);
 	}
 	direct_loans_forget(loans);

@@ -36,7 +36,7 @@ struct direct_loans {
 	struct direct_loan wanted;
 	uint32_t last_number;
 	uint32_t next_place; /* where one that touches none goes */
-	uint32_t n_given; /* ever */
+	uint32_t n_tried; /* to give, ever */
 	bool has_ended; /* no more are given */
 };
 

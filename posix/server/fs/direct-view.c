@@ -47,7 +47,7 @@ enum direct_phase : uint8_t {
 struct direct_view {
 	struct list_node node;
 	struct view *view; /* NULL: it has left */
-	struct process *process; /* of the view */
+	struct process *process; /* of the view; when that has left only its name */
 	struct process *waiter; /* that ends when nothing is served; NULL: none */
 	struct block *block; /* its volume is referenced by the session */
 	struct disk_super *disk; /* the session; referenced */
@@ -462,7 +462,6 @@ void direct_view_asked(struct direct_view *direct, uint64_t address, uint64_t si
 void direct_view_leave(struct direct_view *direct, struct process *process)
 {
 	direct->view = NULL;
-	direct->process = NULL;
 	if (direct->event != HEL_NULL) {
 		/* who has not raised it by now finds that it is over */
 		hel_close(process->internal->universe, direct->event);
@@ -508,14 +507,15 @@ int64_t direct_views_end(struct block *block)
 	return 0;
 }
 
-bool direct_views_await(struct process *process, const struct mm *mm)
+bool direct_views_await(struct process *process)
 {
 	bool is_large = process->internal->was_large;
 	bool has_some = false;
 
 	LIST_FOR_EACH(direct, &directs, struct direct_view, node) {
-		if (direct->mm == mm && direct->view == NULL && direct->phase != DIRECT_OVER &&
-			(direct_is_used(direct) || (is_large && direct->loans.n_given != 0))) {
+		if (direct->process == process && direct->view == NULL && direct->mm != NULL &&
+			direct->phase != DIRECT_OVER &&
+			(direct_is_used(direct) || (is_large && direct->loans.n_tried != 0))) {
 			direct->waiter = process;
 			has_some = true;
 		}

@@ -59,13 +59,12 @@ int64_t direct_views_end(struct block *block);
 
 /**
  * direct_views_await() - a process that has left all of its own ends
- * @mm: its memory, which may be gone: then it has none
  *
  * Return: whether the disk may still be transferring for it, because a thread was killed in the
  * middle, or the server has loans of much memory, which is there as long: then
  * process_transfers_are_over() is called when all of that has ended.
  */
-bool direct_views_await(struct process *process, const struct mm *mm);
+bool direct_views_await(struct process *process);
 
 /** directs_left() - the address space is going, with all that is mapped there */
 void directs_left(struct mm *mm);

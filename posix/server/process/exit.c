@@ -256,13 +256,11 @@ void process_thread_gone(struct thread *thread)
 	trace_thread_gone(thread, process->internal->status);
 	process_add_threads(process, -1);
 	if (process->internal->n_threads == 0) {
-		const struct mm *mm = process->internal->mm;
-
 		process->internal->state = PROCESS_EXITING;
 		process->internal->was_large = process_is_large(process);
 		process_leave(process);
 		/* What it has shared does not change when its parent knows of its end. */
-		if (!direct_views_await(process, mm)) {
+		if (!direct_views_await(process)) {
 			process_transfers_are_over(process);
 		}
 	}

@@ -248,9 +248,8 @@ void process_await_memory(struct process *process)
 static bool have_transfers; /* processes that end */
 static struct process *awaiting_transfers;
 
-bool direct_views_await(struct process *process, const struct mm *mm)
+bool direct_views_await(struct process *process)
 {
-	(void)mm;
 	awaiting_transfers = have_transfers ? process : NULL;
 	return have_transfers;
 }

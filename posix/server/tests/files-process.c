@@ -126,7 +126,7 @@ void user_exit(struct user *user)
 	fs_context_unref(user->process.fs);
 	user->process.files = NULL;
 	user->process.fs = NULL;
-	fake_n_awaited += direct_views_await(&user->process, &user->mm);
+	fake_n_awaited += direct_views_await(&user->process);
 	directs_left(&user->mm);
 }
 
