@@ -86,7 +86,8 @@ static uint32_t next_number(struct direct_loans *loans, uint32_t place)
 bool direct_loans_want(struct direct_loans *loans, uint64_t address, uint64_t size)
 {
 	if (loans->shared == NULL || loans->has_ended || direct_loans_are_wanted(loans) ||
-		size < FS_DIRECT_LOAN_MIN || address >= POSIX_SHIM_REGION) {
+		size < FS_DIRECT_LOAN_MIN || address < HEL_PAGE_SIZE ||
+		address >= POSIX_SHIM_REGION) {
 		return false;
 	}
 	size = min_u64(min_u64(size, POSIX_LOAN_MAX), POSIX_SHIM_REGION - address);
@@ -155,7 +156,7 @@ void direct_loans_give(struct direct_loans *loans, const struct direct_lender *l
 
 	bool is_refused = false;
 
-	if (error == 0) { /* else it is no memory that a program could have */
+	if (error == 0) { /* else there is no memory for it just now */
 		error = call_lend(lender, loan.number, memory);
 		is_refused = error != 0;
 		hel_close(HEL_THIS, memory);
